@@ -1,0 +1,63 @@
+"""What acts in trials: the contract between evaluation and whatever is evaluated."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.task import Observation, Suite, Trial
+
+
+class Told(NamedTuple):
+    """What an actor is told of the task of a trial; None withholds it."""
+
+    task: str | None
+    """Name of the task, for one-hot conditioning and for experts."""
+    instruction: str | None
+    """Wording, for language conditioning."""
+
+
+class Actor(Protocol):
+    """Acts in a batch of trials of one suite, side by side."""
+
+    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+        """Forgets earlier trials and prepares for these."""
+        ...
+
+    def __call__(
+        self, observations: Sequence[Observation], running: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Actions within [-1, 1] for every trial; (trial, action).
+
+        Args:
+            observations: The latest of each trial; that of a finished trial stays.
+            running: Which trials go on; actions of the others are ignored. (trial,)
+        """
+        ...
+
+
+class Agent(Protocol):
+    """Light, picklable description of an actor, sent to worker processes."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything its actions depend on."""
+        ...
+
+    def check(self, suite: Suite) -> None:
+        """Refuses a suite that does not fit, before any process starts.
+
+        Raises:
+            ValueError: Saying which feature does not fit.
+        """
+        ...
+
+    def load(self, suite: Suite) -> Actor:
+        """The actor, ready to start trials of this suite."""
+        ...

@@ -1,0 +1,25 @@
+"""Errors that are neither the user's mistake nor a bug."""
+
+
+class SimulationError(RuntimeError):
+    """A simulator went unstable; the episode has no outcome.
+
+    Args:
+        task: Task that was simulated.
+        variation: Its variation.
+        step: Step of the episode at which it happened.
+        reason: What the simulator reported.
+    """
+
+    def __init__(self, task: str, variation: int, step: int, reason: str) -> None:
+        super().__init__(task, variation, step, reason)
+        self.task = task
+        self.variation = variation
+        self.step = step
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Where it happened and why."""
+        return (
+            f"{self.task}, variation {self.variation}, step {self.step}: {self.reason}"
+        )

@@ -1,0 +1,134 @@
+"""The contract every policy keeps, and what travels in and out of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """The sizes a policy is built for."""
+
+    state: int
+    """Length of ``observation["state"]``."""
+    action: int
+    """Length of an action."""
+    embedding: int
+    """Length of the task embedding; 0 when the policy is not told its task."""
+
+    def __post_init__(self) -> None:
+        """Checks the sizes.
+
+        Raises:
+            ValueError: If a size is impossible.
+        """
+        if self.state < 1 or self.action < 1 or self.embedding < 0:
+            raise ValueError(f"{self}: state and action take 1 or more, embedding 0.")
+
+
+class Batch(NamedTuple):
+    """Samples of demonstrations, each a step and the actions that follow it."""
+
+    observation: dict[str, Tensor]
+    """``state`` of shape (batch, state)."""
+    action: Tensor
+    """Actions from this step on, within [-1, 1]; (batch, chunk, action)."""
+    mask: Tensor
+    """Which of these actions lie within the episode, 1 or 0; (batch, chunk)."""
+    task_embedding: Tensor
+    """What the policy is told; (batch, embedding)."""
+    task: Tensor
+    """Index of the task, for sampling and accounting only; (batch,)."""
+
+
+class Loss(NamedTuple):
+    """A loss before any reduction, so that tasks can be weighed outside the policy."""
+
+    per_sample: Tensor
+    """(batch,)."""
+    metrics: dict[str, Tensor]
+    """Scalars worth logging, detached."""
+
+
+class Memory(NamedTuple):
+    """What a policy keeps of a batch of running trials; empty for one that forgets."""
+
+    tensors: dict[str, Tensor]
+    """Each (batch, …)."""
+
+
+class Normaliser(nn.Module):
+    """Standardises a vector by statistics fitted once on training data.
+
+    Args:
+        size: Length of the vector.
+    """
+
+    FLOOR = 1e-2  # Of the deviation: constants must not blow up noise.
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
+
+    def fit(self, values: Tensor) -> None:
+        """Takes mean and deviation of values; (sample, size)."""
+        self.mean.copy_(values.mean(0))
+        self.deviation.copy_(values.std(0, unbiased=False).clamp(min=self.FLOOR))
+
+    def forward(self, value: Tensor) -> Tensor:
+        """The value with mean 0 and deviation 1 over the fitted data; (…, size)."""
+        return (value - self.mean) / self.deviation
+
+
+class Policy(nn.Module, ABC):
+    """A task-conditioned policy; subclasses carry their config as ``Config``.
+
+    A policy is addressed by its parts ``encoder`` (of the task embedding), ``trunk`` and
+    ``head``, so that methods can train some of them.
+
+    Args:
+        config: The subclass's own frozen config dataclass.
+        spec: Sizes of what it reads and writes.
+    """
+
+    Config: type[Any]
+
+    def __init__(self, config: Any, spec: Spec) -> None:
+        super().__init__()
+        self.config = config
+        self.spec = spec
+        self.normaliser = Normaliser(spec.state)
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Loss:
+        """The loss of each sample; reduction, weights and tasks are the caller's."""
+
+    @abstractmethod
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        memory: Memory | None,
+    ) -> tuple[Tensor, Memory | None]:
+        """The actions to take from here on, within [-1, 1], and the memory to keep.
+
+        Args:
+            observation: ``state`` of shape (batch, state).
+            task_embedding: Shape (batch, embedding).
+            memory: What the last call returned; None at the first step of a trial.
+
+        Returns:
+            Action chunk of shape (batch, chunk, action), and the memory.
+        """
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trainable numbers."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)

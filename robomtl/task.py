@@ -1,0 +1,133 @@
+"""Tasks, trials, and the contract by which a simulator supplies them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.nearest import unknown
+
+Observation = dict[str, NDArray[Any]]
+Action = NDArray[np.float32]
+Env = gymnasium.Env[Observation, Action]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the robot is asked to do."""
+
+    name: str
+    """Name of the task within its suite, such as ``drawer-open-v3``."""
+    instructions: tuple[str, ...]
+    """Wordings that training may use; the first is the canonical one."""
+    held_out_instructions: tuple[str, ...] = ()
+    """Wordings kept for evaluation, never trained on."""
+    tier: str = ""
+    """Difficulty tier by which results are grouped; empty where there is none."""
+
+    def __post_init__(self) -> None:
+        """Checks that the task can be told.
+
+        Raises:
+            ValueError: If there is no instruction.
+        """
+        if not self.instructions:
+            raise ValueError(f"Task '{self.name}' has no instruction; give at least 1.")
+
+    @property
+    def instruction(self) -> str:
+        """The canonical wording."""
+        return self.instructions[0]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluation episode, the unit of every result."""
+
+    suite: str
+    task: str
+    variation: int
+    repeat: int = 0
+
+
+class Expert(Protocol):
+    """A demonstrator of one task, without memory of earlier steps."""
+
+    def __call__(self, observation: Observation) -> Action:
+        """The action for an observation, within [-1, 1]; shape (action,)."""
+        ...
+
+
+class Suite(Protocol):
+    """A named set of tasks; what a simulator supplies.
+
+    A suite is light to build, holds plain data only and can be pickled, so that worker
+    processes receive it; simulators are built by ``make_env``.
+    """
+
+    @property
+    def name(self) -> str:
+        """Full name under which ``robomtl.suite`` finds it."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Plain data with which ``robomtl.suite(name, **options)`` builds it again."""
+        ...
+
+    @property
+    def train_tasks(self) -> tuple[Task, ...]:
+        """Tasks to train on."""
+        ...
+
+    @property
+    def held_out_tasks(self) -> tuple[Task, ...]:
+        """Tasks kept for adaptation; empty in multi-task suites."""
+        ...
+
+    @property
+    def goal(self) -> slice | None:
+        """Where the goal vector lies in ``observation["state"]``; None if hidden."""
+        ...
+
+    def variations(self, task: str, split: str) -> Sequence[int]:
+        """The variations of a task in a split, in the order they are to be used.
+
+        Every suite has the disjoint splits ``train`` (for demonstrations) and ``fresh``
+        (for evaluation); a suite may have others, such as ``official``.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        ...
+
+    def make_env(self, task: str) -> Env:
+        """An env of the task that keeps the contract ``robomtl check`` proves.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        ...
+
+    def make_expert(self, task: str) -> Expert:
+        """A demonstrator of the task.
+
+        Raises:
+            ValueError: If the task is unknown or the suite has no demonstrator for it.
+        """
+        ...
+
+
+def find_task(suite: Suite, name: str) -> Task:
+    """The task of this name among the training and held-out tasks of a suite.
+
+    Raises:
+        ValueError: If the suite has no such task; the message names the nearest.
+    """
+    tasks = {task.name: task for task in (*suite.train_tasks, *suite.held_out_tasks)}
+    if name not in tasks:
+        raise ValueError(unknown(f"{suite.name} task", name, tasks))
+    return tasks[name]
