@@ -1,13 +1,12 @@
 """Named factories of suites and policies, built in or plugged in."""
 
-from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from robomtl.nearest import unknown
 from robomtl.task import Suite
 
-Factory = Callable[..., Any]
+Factory = Any  # A callable; of policies, a class with its config as ``Config``.
 
 
 class Registry:

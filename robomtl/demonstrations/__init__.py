@@ -1,1 +1,7 @@
-"""..."""
+"""Demonstrations: collected from experts, stored as LeRobotDataset v3.0, read back."""
+
+from robomtl.demonstrations.collecting import collect
+from robomtl.demonstrations.contents import Episodes
+from robomtl.demonstrations.dataset import Demonstrations
+
+__all__ = ["Demonstrations", "Episodes", "collect"]

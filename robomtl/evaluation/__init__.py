@@ -1,1 +1,30 @@
-"""..."""
+"""Trials of an agent on a suite, and what they say: success per task.
+
+Names are loaded on first use: worker processes import this package and need little.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robomtl.evaluation.evaluation import evaluate as evaluate
+    from robomtl.evaluation.experts import ExpertAgent as ExpertAgent
+    from robomtl.evaluation.report import write_report as write_report
+    from robomtl.evaluation.results import Results as Results
+    from robomtl.evaluation.table import success_table as success_table
+
+_HOMES = {
+    "ExpertAgent": "robomtl.evaluation.experts",
+    "Results": "robomtl.evaluation.results",
+    "evaluate": "robomtl.evaluation.evaluation",
+    "success_table": "robomtl.evaluation.table",
+    "write_report": "robomtl.evaluation.report",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"{__name__} has no '{name}'; it has {', '.join(_HOMES)}.")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,273 @@
+"""Meta-World's benchmarks as suites: MT10, MT25, MT50, ML1, ML10, ML25, ML45, custom.
+
+The 50 official goals of each task are those Meta-World 3.1.1 draws with seed 42, and 43
+for the test goals of ML1. A suite is plain data; Meta-World and MuJoCo are imported when
+its first env or expert is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from robomtl.envs import metaworld_tasks
+from robomtl.envs.metaworld_simulator import Simulator
+from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
+from robomtl.envs.metaworld_variations import Variations
+from robomtl.nearest import unknown
+from robomtl.task import Env, Expert, Task, find_task
+
+Goals = Literal["observable", "hidden"]
+Reward = Literal["success", "dense"]
+
+VARIANTS: Mapping[str, str] = MappingProxyType(
+    {
+        "MT10": "10 tasks, goals observable; the default",
+        "MT25": "25 tasks, goals observable",
+        "MT50": "all 50 tasks, goals observable",
+        "MT1/<task>": "1 task, goals observable",
+        "ML1/<task>": "1 task, 50 goals for training and 50 others for testing",
+        "ML10": "10 tasks, 5 others held out",
+        "ML25": "25 tasks, 4 others held out",
+        "ML45": "45 tasks, 5 others held out",
+        "custom": "train_tasks and held_out_tasks as given",
+    }
+)
+
+
+def _split(variant: str) -> Split:
+    family, _, task = variant.partition("/")
+    if variant in SPLITS:
+        return SPLITS[variant]
+    if family not in ("MT1", "ML1") or not task:
+        raise ValueError(unknown("variant of metaworld", variant, VARIANTS))
+    return _single(family, task)
+
+
+def _single(family: str, task: str) -> Split:
+    if task not in TASKS:
+        raise ValueError(unknown(f"{family} task", task, TASKS))
+    if family == "MT1":
+        return Split((task,), "ML1")
+    return Split((task,), "ML1", (), "ML1-test", (task,))
+
+
+def _custom(train: tuple[str, ...], held_out: tuple[str, ...]) -> Split:
+    for name in (*train, *held_out):
+        if name not in TASKS:
+            raise ValueError(unknown("metaworld task", name, TASKS))
+    if not train:
+        raise ValueError("metaworld/custom has no train_tasks; give at least 1.")
+    repeated = {name for name in train if (*train, *held_out).count(name) > 1}
+    repeated |= {name for name in held_out if held_out.count(name) > 1}
+    if repeated:
+        raise ValueError(
+            f"metaworld/custom names {', '.join(sorted(repeated))} more than once in"
+            " train_tasks and held_out_tasks."
+        )
+    return Split(train, "ML1", held_out, "ML1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaWorldSuite:
+    """A benchmark of Meta-World.
+
+    Splits of every task's variations: ``official``, Meta-World's own 50 goals (of
+    ``custom``, those of MT1); ``fresh`` and ``train``, a million each and disjoint. A
+    task that Meta-World both trains on and tests has its goals for training in
+    ``official`` and those for testing in ``official_test``, and is a training task: the
+    one task of ML1, and basketball-v3 of ML25.
+    """
+
+    variant: str = "MT10"
+    """One of ``VARIANTS``, with a task's name in place of ``<task>``."""
+    goals: Goals | None = None
+    """Whether states hold the goal; None is ``hidden`` in ML and else ``observable``."""
+    horizon: int = 500
+    """Number of steps of an episode."""
+    reward: Reward = "success"
+    """``success``: 1 at steps of success, else 0; ``dense``: Meta-World's shaped reward
+    from 0 to 10, which takes longer to compute."""
+    upstream: bool = False
+    """Whether to run Meta-World's own step, slower and alike."""
+    train: tuple[str, ...] = ()
+    """Tasks to train on, of ``custom`` only."""
+    held_out: tuple[str, ...] = ()
+    """Tasks kept for adaptation, of ``custom`` only."""
+
+    def __post_init__(self) -> None:
+        """Checks the options and settles whether goals are observable.
+
+        Raises:
+            ValueError: If an option is not allowed.
+        """
+        if self.variant != "custom" and (self.train or self.held_out):
+            raise ValueError(
+                f"metaworld/{self.variant} has its own tasks; train_tasks and"
+                " held_out_tasks are for metaworld/custom."
+            )
+        _ = self._split
+        ml = self.variant.startswith("ML")
+        if self.goals is None:
+            object.__setattr__(self, "goals", "hidden" if ml else "observable")
+        self._check_options()
+
+    def _check_options(self) -> None:
+        if self.goals not in get_args(Goals):
+            raise ValueError(unknown("goals", str(self.goals), get_args(Goals)))
+        if self.reward not in get_args(Reward):
+            raise ValueError(unknown("reward", str(self.reward), get_args(Reward)))
+        if self.goals == "hidden" and self.variant.startswith("MT"):
+            raise ValueError(
+                f"metaworld/{self.variant} cannot hide goals: multi-task suites show"
+                " them. Hidden goals are for ML1, ML10, ML25, ML45 and custom."
+            )
+        if self.horizon < 1:
+            raise ValueError(f"horizon is {self.horizon}; give at least 1.")
+
+    @property
+    def _split(self) -> Split:
+        if self.variant == "custom":
+            return _custom(self.train, self.held_out)
+        return _split(self.variant)
+
+    @property
+    def name(self) -> str:
+        """Full name, such as ``metaworld/MT10``."""
+        return f"metaworld/{self.variant}"
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What ``robomtl.suite`` takes besides the name."""
+        options = {
+            "goals": self.goals,
+            "horizon": self.horizon,
+            "reward": self.reward,
+            "upstream": self.upstream,
+        }
+        if self.variant != "custom":
+            return options
+        tasks = {"train_tasks": self.train, "held_out_tasks": self.held_out}
+        return options | {key: list(names) for key, names in tasks.items()}
+
+    @property
+    def train_tasks(self) -> tuple[Task, ...]:
+        """Tasks to train on."""
+        return tuple(metaworld_tasks.task(name) for name in self._split.train)
+
+    @property
+    def held_out_tasks(self) -> tuple[Task, ...]:
+        """Tasks kept for adaptation; empty in MT suites."""
+        return tuple(metaworld_tasks.task(name) for name in self._split.held_out)
+
+    @property
+    def goal(self) -> slice | None:
+        """Where the goal lies in a state; None if hidden."""
+        return slice(36, 39) if self.goals == "observable" else None
+
+    @property
+    def expert_suite(self) -> "MetaWorldSuite":
+        """This suite with goals observable, for experts need them.
+
+        Its variations start alike, and zeros in place of the goal turn its states into
+        those of this suite: collect there, and zero ``state[expert_suite.goal]``.
+        """
+        return replace(self, goals="observable")
+
+    def variations(self, task: str, split: str) -> range:
+        """The variations of a task in a split.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        splits = self._variations(task).splits
+        if split not in splits:
+            raise ValueError(unknown("split", split, splits))
+        return splits[split]
+
+    def make_env(self, task: str) -> Env:
+        """An env of the task; Meta-World is imported now.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        from robomtl.envs.metaworld_env import MetaWorldEnv
+        from robomtl.envs.metaworld_fast import FastSimulator
+        from robomtl.envs.metaworld_upstream import UpstreamSimulator
+
+        variations, dense = self._variations(task), self.reward == "dense"
+        simulator: Simulator = (
+            UpstreamSimulator(task)
+            if self.upstream
+            else FastSimulator(task, dense_reward=dense)
+        )
+        return MetaWorldEnv(
+            variations,
+            simulator,
+            horizon=self.horizon,
+            goal_observable=self.goals == "observable",
+            dense_reward=dense,
+        )
+
+    def make_expert(self, task: str) -> Expert:
+        """Meta-World's scripted policy of the task.
+
+        Raises:
+            ValueError: If the task is unknown or goals are hidden.
+        """
+        from robomtl.envs.metaworld_expert import MetaWorldExpert
+
+        name = find_task(self, task).name
+        if self.goals == "hidden":
+            raise ValueError(
+                f"Experts of {self.name} need the goal: act in suite.expert_suite, where"
+                " it is observable, and zero it in the states that you keep."
+            )
+        return MetaWorldExpert(name)
+
+    def _variations(self, task: str) -> Variations:
+        name, split = find_task(self, task).name, self._split
+        if name in split.held_out:
+            return Variations(name, split.held_out_draw)
+        tested = name in split.trained_and_tested
+        return Variations(name, split.train_draw, split.held_out_draw if tested else "")
+
+
+def metaworld(
+    variant: str = "",
+    *,
+    goals: Goals | None = None,
+    horizon: int = 500,
+    reward: Reward = "success",
+    upstream: bool = False,
+    train_tasks: Sequence[str] = (),
+    held_out_tasks: Sequence[str] = (),
+) -> MetaWorldSuite:
+    """A benchmark of Meta-World, ``MT10`` unless a variant is given.
+
+    Args:
+        variant: One of ``metaworld.variants``.
+        goals: Whether states hold the goal; ``hidden`` in ML and ``observable`` in
+            other suites unless given.
+        horizon: Number of steps of an episode.
+        reward: ``success``, 1 at steps of success and 0 at others, or ``dense``,
+            Meta-World's shaped reward from 0 to 10.
+        upstream: Whether to run Meta-World's own step, slower and alike.
+        train_tasks: Names of the tasks to train on, of ``custom`` only.
+        held_out_tasks: Names of the tasks to hold out, of ``custom`` only.
+
+    Raises:
+        ValueError: If the variant, a task or an option is not known or not allowed.
+    """
+    return MetaWorldSuite(
+        variant=variant or "MT10",
+        goals=goals,
+        horizon=horizon,
+        reward=reward,
+        upstream=upstream,
+        train=tuple(train_tasks),
+        held_out=tuple(held_out_tasks),
+    )
+
+
+metaworld.variants = VARIANTS  # type: ignore[attr-defined]

@@ -1,0 +1,135 @@
+"""A Gymnasium env of one Meta-World task that keeps the contract of robomtl."""
+
+import math
+from typing import Any, NoReturn
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from robomtl.envs.metaworld_simulator import Simulator, Vector
+from robomtl.envs.metaworld_variations import TRAIN, Variations
+from robomtl.errors import SimulationError
+from robomtl.task import Action, Observation
+
+GOAL = slice(36, 39)
+"""Where a state holds the goal; zeros where the goal is hidden."""
+
+_STATE_SIZE = 39
+_ACTION_SIZE = 4
+
+_BAD = ("positions", "velocities", "accelerations")
+_BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
+
+
+class MetaWorldEnv(gymnasium.Env[Observation, Action]):
+    """One task; the variation alone determines the episode.
+
+    Without ``options`` a variation of the split ``train`` is drawn from the seed. The
+    env inside, with Meta-World's model, data and cameras, is ``simulator.env``.
+
+    Args:
+        variations: The variations of the task.
+        simulator: Simulates the task.
+        horizon: Number of steps after which an episode is truncated.
+        goal_observable: Whether states hold the goal.
+        dense_reward: Whether rewards are Meta-World's shaped ones, from 0 to 10; if
+            not, they are 1 at steps of success and 0 at others.
+    """
+
+    def __init__(
+        self,
+        variations: Variations,
+        simulator: Simulator,
+        *,
+        horizon: int,
+        goal_observable: bool,
+        dense_reward: bool,
+    ) -> None:
+        self.task = variations.task
+        self.simulator = simulator
+        self.horizon = horizon
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
+            {"state": gymnasium.spaces.Box(-np.inf, np.inf, (_STATE_SIZE,), np.float32)}
+        )
+        self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
+        self._variations = variations
+        self._goal_observable = goal_observable
+        self._dense_reward = dense_reward
+        # MuJoCo answers a diverged state with a count and a fresh state, silently.
+        self._instabilities = simulator.env.data.warning.number[_BAD_WARNINGS]
+        self._variation = -1
+        self._steps = horizon  # No episode is running.
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts the episode of ``options["variation"]``.
+
+        Raises:
+            ValueError: If no split holds the variation.
+            SimulationError: If the simulator goes unstable.
+        """
+        super().reset(seed=seed)
+        variation = (options or {}).get("variation")
+        if variation is None:
+            variation = self.np_random.integers(TRAIN.start, TRAIN.stop)
+        vector = self._variations.vector(variation)
+        self._variation = int(variation)
+        self._steps = 0
+        state = self.simulator.begin(vector)
+        return self._observation(state), {"success": False}
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Takes an action; what exceeds [-1, 1] is clipped.
+
+        Raises:
+            ValueError: If the action is not 4 finite numbers.
+            ResetNeeded: If no episode is running.
+            SimulationError: If the simulator goes unstable.
+        """
+        if self._steps >= self.horizon:
+            raise ResetNeeded(
+                f"{self.task}: no episode is running, or its {self.horizon} steps are"
+                " over; call reset first."
+            )
+        state, reward, success = self.simulator.step(self._checked(action))
+        self._steps += 1
+        observation = self._observation(state)
+        if not self._dense_reward:
+            reward = float(success)
+        truncated = self._steps == self.horizon
+        return observation, reward, False, truncated, {"success": success}
+
+    def close(self) -> None:
+        """Closes Meta-World's env and its cameras."""
+        self.simulator.env.close()
+
+    def _checked(self, action: Action) -> Action:
+        action = np.asarray(action, np.float32)
+        numbers = action.tolist() if action.shape == (_ACTION_SIZE,) else [math.nan]
+        # A sum of float64 is finite where all float32 numbers in it are, and only there.
+        if not math.isfinite(sum(numbers)):
+            raise ValueError(
+                f"{self.task}, step {self._steps}: the action {action} is not"
+                f" {_ACTION_SIZE} finite numbers."
+            )
+        if max(numbers) > 1 or min(numbers) < -1:
+            action = np.clip(action, -1, 1)
+        return action
+
+    def _observation(self, state: Vector) -> Observation:
+        if any(self._instabilities.tolist()) or not math.isfinite(state.dot(state)):
+            self._fail()
+        observation = state.astype(np.float32)
+        if not self._goal_observable:
+            observation[GOAL] = 0
+        return {"state": observation}
+
+    def _fail(self) -> NoReturn:
+        step, self._steps = self._steps, self.horizon
+        names = [n for n, count in zip(_BAD, self._instabilities, strict=True) if count]
+        reason = f"{' and '.join(names) or 'state'} not finite or huge"
+        raise SimulationError(self.task, self._variation, step, reason)

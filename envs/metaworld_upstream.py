@@ -1,0 +1,99 @@
+"""Meta-World's own envs, behind two calls: begin an episode, take a step.
+
+Meta-World's envs carry model and attribute state from one episode into the next. Here
+every episode begins as in an env just made, whatever was simulated before.
+"""
+
+import copy
+import functools
+from typing import Any
+
+import mujoco  # type: ignore[import-untyped]
+import numpy as np
+from metaworld.env_dict import ENV_CLS_MAP
+from numpy.typing import NDArray
+
+from robomtl.envs.metaworld_simulator import Outcome, Vector
+
+_MODELS_KEPT = 4  # A compiled model takes 20 to 25 MB, most of it meshes.
+
+
+@functools.lru_cache(maxsize=_MODELS_KEPT)
+def _compiled(path: str, width: int, height: int) -> Any:
+    model = mujoco.MjModel.from_xml_path(path)
+    # As Gymnasium's MujocoEnv does after loading.
+    model.vis.global_.offwidth = max(model.vis.global_.offwidth, width)
+    model.vis.global_.offheight = max(model.vis.global_.offheight, height)
+    return model
+
+
+class _Copying:
+    """Copies a compiled model where Meta-World's envs compile theirs."""
+
+    fullpath: str
+    width: int
+    height: int
+
+    def _initialize_simulation(self) -> tuple[Any, Any]:
+        # A copy, for resets write body and site positions into the model.
+        model = copy.copy(_compiled(self.fullpath, self.width, self.height))
+        return model, mujoco.MjData(model)
+
+
+@functools.cache
+def _env_class(task: str, mixins: tuple[type[Any], ...]) -> type[Any]:
+    upstream = ENV_CLS_MAP[task]
+    return type(upstream.__name__, (*mixins, _Copying, upstream), {})
+
+
+def make_upstream_env(task: str, *mixins: type[Any]) -> Any:
+    """Meta-World's env of a task, its goal observable, waiting for a vector.
+
+    Args:
+        task: Name of the task.
+        *mixins: Classes whose methods replace those of the env.
+    """
+    env = _env_class(task, mixins)()
+    env._set_task_called = True
+    env._freeze_rand_vec = True
+    env._partially_observable = False
+    # A cached property that holds the goal's bounds: forgotten, and cached anew.
+    del env.sawyer_observation_space
+    assert env.sawyer_observation_space
+    return env
+
+
+class UpstreamSimulator:
+    """Runs the env of a task as Meta-World ships it.
+
+    Args:
+        task: Name of the task.
+        *mixins: Classes whose methods replace those of the env.
+    """
+
+    def __init__(self, task: str, *mixins: type[Any]) -> None:
+        self.env = make_upstream_env(task, *mixins)
+        self.attributes = dict(self.env.__dict__)
+        # Of the model's arrays, resets write only these two.
+        self._body_pos = self.env.model.body_pos.copy()
+        self._site_pos = self.env.model.site_pos.copy()
+
+    def begin(self, vector: Vector) -> Vector:
+        """Resets as the first reset of an env just made; (39,)."""
+        env = self.env
+        env.__dict__.clear()
+        env.__dict__.update(self.attributes)
+        env.model.body_pos[:] = self._body_pos
+        env.model.site_pos[:] = self._site_pos
+        mujoco.mj_resetData(env.model, env.data)
+        mujoco.mj_forward(env.model, env.data)
+        env._last_rand_vec = vector.copy()
+        state: Vector = env.reset()[0]
+        return state
+
+    def step(self, action: NDArray[np.float32]) -> Outcome:
+        """Steps the env as Meta-World does."""
+        # Horizons are the caller's; the env's own would end episodes at 500 steps.
+        self.env.curr_path_length = 0
+        state, reward, _, _, info = self.env.step(action)
+        return Outcome(state, float(reward), bool(info["success"]))

@@ -1,0 +1,117 @@
+"""A residual multi-layer perceptron whose every block the task modulates.
+
+Source: Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer",
+equations 1 and 2. Departures from the paper:
+
+1. The modulated features are those of a residual perceptron block, not of a
+   convolution, and they are layer-normalised rather than batch-normalised.
+2. The scale is predicted as a difference from 1 by a layer that starts at zero, so that
+   every task starts from the same, unmodulated network.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robomtl.action_head import ActionHead, LossName
+from robomtl.policy import Batch, Loss, Memory, Policy, Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmConfig:
+    """Sizes and loss of the ``film`` policy."""
+
+    width: int = 384
+    """Units of each block."""
+    blocks: int = 3
+    """Number of residual blocks."""
+    task_width: int = 128
+    """Length to which the task embedding is encoded."""
+    chunk: int = 1
+    """Number of actions predicted at once."""
+    loss: LossName = "l1"
+    """What is minimised: l1, l2 or the gaussian negative log-likelihood."""
+
+    def __post_init__(self) -> None:
+        """Checks the sizes.
+
+        Raises:
+            ValueError: If a size is not positive.
+        """
+        if min(self.width, self.blocks, self.task_width, self.chunk) < 1:
+            raise ValueError(
+                f"{self}: width, blocks, task_width and chunk take 1 or more."
+            )
+
+
+class FilmBlock(nn.Module):
+    """A residual block, scaled and shifted by the task.
+
+    Args:
+        width: Length of the features.
+        task_width: Length of the encoded task.
+    """
+
+    def __init__(self, width: int, task_width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(task_width, 2 * width)
+        self.inner = nn.Linear(width, width)
+        self.outer = nn.Linear(width, width)
+        nn.init.zeros_(self.modulation.weight)  # Departure 2.
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, features: Tensor, task: Tensor) -> Tensor:
+        """Features after the block; (batch, width), (batch, task) -> (batch, width)."""
+        scale, shift = self.modulation(task).chunk(2, dim=-1)
+        modulated = self.norm(features) * (1 + scale) + shift
+        update: Tensor = self.outer(functional.gelu(self.inner(modulated)))
+        return features + update
+
+
+class Film(Policy):
+    """Blocks of a residual perceptron, each modulated by the encoded task."""
+
+    Config = FilmConfig
+
+    def __init__(self, config: FilmConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        self.encoder = nn.Sequential(
+            nn.Linear(spec.embedding, config.task_width),
+            nn.LayerNorm(config.task_width),
+            nn.GELU(),
+        )
+        self.stem = nn.Linear(spec.state, config.width)
+        self.trunk = nn.ModuleList(
+            FilmBlock(config.width, config.task_width) for _ in range(config.blocks)
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.head = ActionHead(
+            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+        )
+
+    def forward(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        """Features from which the head predicts; (batch, width)."""
+        features: Tensor = self.stem(self.normaliser(observation["state"]))
+        task = self.encoder(task_embedding)
+        for block in self.trunk:
+            features = block(features, task)
+        features = self.norm(features)
+        return features
+
+    def loss(self, batch: Batch) -> Loss:
+        """The head's loss of each sample; see ``Policy``."""
+        return self.head.loss(self(batch.observation, batch.task_embedding), batch)
+
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        memory: Memory | None,
+    ) -> tuple[Tensor, Memory | None]:
+        """The head's most likely chunk; see ``Policy``."""
+        return self.head(self(observation, task_embedding)), memory

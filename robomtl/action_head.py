@@ -1,0 +1,90 @@
+"""The last layer of a policy: features to a chunk of actions, and its loss."""
+
+import math
+from typing import Literal
+
+import torch
+from einops import rearrange, reduce
+from torch import Tensor, nn
+
+from robomtl.policy import Batch, Loss
+
+LossName = Literal["l1", "l2", "gaussian"]
+
+# Bounds of the log-deviation: demonstrations repeat actions exactly, and an unbounded
+# likelihood would grow without limit there.
+_LEAST, _MOST = -3.0, 1.0
+
+
+class ActionHead(nn.Module):
+    """Predicts a chunk of actions from features and scores it against demonstrations.
+
+    Args:
+        width: Length of the features.
+        action: Length of an action.
+        chunk: Number of actions predicted at once.
+        loss: ``l1`` or ``l2`` error, or the negative log-likelihood of a ``gaussian``
+            with a predicted diagonal deviation.
+
+    Raises:
+        ValueError: If the chunk is empty.
+    """
+
+    def __init__(self, width: int, *, action: int, chunk: int, loss: LossName) -> None:
+        super().__init__()
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}; a policy predicts at least 1 action.")
+        self.action, self.chunk, self.loss_name = action, chunk, loss
+        outputs = 2 if loss == "gaussian" else 1
+        self.linear = nn.Linear(width, outputs * chunk * action)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The most likely actions within [-1, 1]; (batch, width) -> (batch, chunk, action)."""
+        return self._outputs(features)[0].clamp(-1.0, 1.0)
+
+    def loss(self, features: Tensor, batch: Batch) -> Loss:
+        """The loss of each sample, a mean over the steps within its episode."""
+        outputs = self._outputs(features)
+        error = outputs[0] - batch.action
+        if self.loss_name == "l1":
+            elements = error.abs()
+        elif self.loss_name == "l2":
+            elements = error.square()
+        else:
+            log_deviation = _LEAST + (_MOST - _LEAST) * outputs[1].sigmoid()
+            elements = gaussian_nll(error, log_deviation)
+        per_sample = masked_mean(elements, batch.mask)
+        distance = masked_mean(error.detach().abs(), batch.mask).mean()
+        return Loss(per_sample, {"action_error": distance})
+
+    def _outputs(self, features: Tensor) -> Tensor:
+        outputs: Tensor = rearrange(
+            self.linear(features).float(),
+            "batch (output chunk action) -> output batch chunk action",
+            chunk=self.chunk,
+            action=self.action,
+        )
+        return outputs
+
+
+def masked_mean(elements: Tensor, mask: Tensor) -> Tensor:
+    """The mean over action and over the steps whose mask is 1.
+
+    Divides by the number of valid steps, not of all: padding must not make the ends of
+    episodes count less.
+
+    Args:
+        elements: Shape (batch, chunk, action).
+        mask: Shape (batch, chunk), with at least one 1 in each row.
+
+    Returns:
+        Shape (batch,).
+    """
+    steps = reduce(elements, "batch chunk action -> batch chunk", "mean")
+    return (steps * mask).sum(1) / mask.sum(1)
+
+
+def gaussian_nll(error: Tensor, log_deviation: Tensor) -> Tensor:
+    """The negative log-density of an error under a centred Gaussian, element by element."""
+    scaled = error * torch.exp(-log_deviation)
+    return 0.5 * scaled.square() + log_deviation + 0.5 * math.log(2 * math.pi)

@@ -1,0 +1,188 @@
+"""Proves that a suite keeps its contract, and says in words where it does not."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+from robomtl import check_env, registry
+from robomtl.executor import Failure, LocalExecutor
+from robomtl.task import Suite, Task, find_task
+
+Check = Callable[..., Iterator[str]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One way in which a suite breaks its contract."""
+
+    task: str
+    """Name of the task; empty where the suite itself is at fault."""
+    sentence: str
+    """What is wrong, and what is expected."""
+
+    def __str__(self) -> str:
+        """The sentence, headed by the task."""
+        return f"{self.task}: {self.sentence}" if self.task else self.sentence
+
+
+def _tasks(suite: Suite) -> tuple[Task, ...]:
+    return (*suite.train_tasks, *suite.held_out_tasks)
+
+
+def _names(suite: Suite) -> Iterator[str]:
+    if not suite.train_tasks:
+        yield "There is no training task; name at least 1 in train_tasks."
+    names = [task.name for task in _tasks(suite)]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield (
+                f"The name '{name}' stands for {names.count(name)} tasks; names are "
+                f"unique among training and held-out tasks."
+            )
+
+
+def _wordings(suite: Suite) -> Iterator[str]:
+    tasks_by_wording: dict[str, list[str]] = {}
+    for task in _tasks(suite):
+        for wording in (*task.instructions, *task.held_out_instructions):
+            told = " ".join(wording.lower().split())
+            tasks_by_wording.setdefault(told, []).append(task.name)
+    if "" in tasks_by_wording:
+        empty = tasks_by_wording.pop("")[0]
+        yield f"'{empty}' has an empty instruction; say what is to be done."
+    for wording, names in tasks_by_wording.items():
+        if len(set(names)) > 1:
+            yield (
+                f"The instruction '{wording}' fits '{names[0]}' and '{names[-1]}'; "
+                f"no wording may fit two tasks."
+            )
+        elif len(names) > 1:
+            yield (
+                f"'{names[0]}' has the instruction '{wording}' twice; a wording is "
+                f"given once, and either trained on or held out."
+            )
+
+
+def _pickling(suite: Suite) -> Iterator[str]:
+    try:
+        ForkingPickler.dumps(suite)
+    except Exception as error:  # Pickling runs any code, so it raises anything.
+        yield (
+            f"The suite cannot be pickled ({_brief(error)}); hold plain data only, in "
+            f"a class of an importable module, and build simulators in make_env."
+        )
+
+
+def _rebuilding(suite: Suite) -> Iterator[str]:
+    try:
+        json.dumps(dict(suite.options))
+    except TypeError as error:
+        yield f"The options are not plain data: {error}; use numbers and strings."
+        return
+    if suite.name.partition("/")[0] not in registry.SUITES.names():
+        return
+    call = f"robomtl.suite('{suite.name}', **{dict(suite.options)})"
+    try:
+        again = registry.suite(suite.name, **suite.options)
+    except (TypeError, ValueError) as error:
+        yield f"{call} does not build the suite again: {error}"
+        return
+    for part in ("name", "options", "train_tasks", "held_out_tasks", "goal"):
+        if getattr(again, part) != getattr(suite, part):
+            yield f"{call} builds another suite: its {part} differ."
+
+
+def _refusals(suite: Suite) -> Iterator[str]:
+    calls: dict[str, Callable[[], Any]] = {
+        "variations of an unknown task": lambda: suite.variations("?", "train"),
+        "make_env of an unknown task": lambda: suite.make_env("?"),
+        "make_expert of an unknown task": lambda: suite.make_expert("?"),
+    }
+    for task in suite.train_tasks[:1]:
+        calls["variations of an unknown split"] = partial(
+            suite.variations, task.name, "?"
+        )
+    for what, call in calls.items():
+        try:
+            call()
+        except ValueError:
+            continue
+        except Exception as error:  # Anything else is what is looked for here.
+            yield f"{what} raised {_brief(error)}; expected a ValueError."
+        else:
+            yield f"{what} was accepted; expected a ValueError."
+
+
+_SUITE_CHECKS = (_names, _wordings, _pickling, _rebuilding, _refusals)
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
+    """What checks found; an exception that one met is one more finding."""
+    for part in checks:
+        try:
+            yield from part(*subject)
+        except (
+            Exception
+        ) as error:  # Plug-ins raise anything; the rest is still checked.
+            *_, frame = extract_tb(error.__traceback__)
+            what = part.__name__.strip("_").replace("_", " ")
+            place = f"{Path(frame.filename).name}, line {frame.lineno}"
+            yield f"The check '{what}' met a {_brief(error)} ({place})."
+
+
+def _of_task(suite: Suite, task: str) -> list[str]:
+    """What is wrong with a task; a stage relies on those before it."""
+    for stage in check_env.STAGES:
+        found = list(_sentences(stage, suite, task))
+        if found:
+            return found
+    return []
+
+
+def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
+    """Compares episodes here with those of a worker process."""
+    work = partial(check_env.first_episode, suite)
+    executor = LocalExecutor(workers=1, attempts=1)
+    for index, there in executor.map(work, names):
+        task = names[index]
+        if isinstance(there, Failure):
+            yield Problem(task, f"A worker process could not run it: {there.reason}.")
+            continue
+        how = check_env.difference(work(task), there)
+        if how:
+            yield Problem(
+                task,
+                f"An episode {how} in another process; it depends on its variation "
+                f"alone, so beware of hash() and of the order of sets.",
+            )
+
+
+def check(suite: Suite, *, tasks: Sequence[str] | None = None) -> list[Problem]:
+    """Every way found in which a suite breaks its contract; empty for a good one.
+
+    Args:
+        suite: Any suite, registered or not.
+        tasks: Names of the tasks to check; all if None.
+
+    Raises:
+        ValueError: If the suite has no task of a given name.
+    """
+    if tasks is None:
+        names = [task.name for task in _tasks(suite)]
+    else:
+        names = [find_task(suite, name).name for name in tasks]
+    problems = [Problem("", sentence) for sentence in _sentences(_SUITE_CHECKS, suite)]
+    for name in dict.fromkeys(names):
+        problems += [Problem(name, sentence) for sentence in _of_task(suite, name)]
+    if not problems:  # Workers would only repeat them.
+        problems += _other_process(suite, names)
+    return problems

@@ -1,0 +1,143 @@
+"""Trained policies on disk: safetensors and JSON, which alone suffice to act."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from robomtl.conditioning import Conditioning
+from robomtl.durable import replacing, write_json
+from robomtl.policy import Policy, Spec
+from robomtl.registry import POLICIES
+from robomtl.request import plain
+
+_FORMAT = 1
+_WEIGHTS, _CARD = "policy.safetensors", "policy.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a policy is and was trained for, beside its weights."""
+
+    policy: str
+    """Registered name of the architecture."""
+    config: Mapping[str, Any]
+    """Fields of the architecture's config."""
+    spec: Spec
+    """Sizes it reads and writes."""
+    conditioning: Conditioning
+    """How it is told its task."""
+    suite: str
+    """Name of the suite it was trained on; empty for data without one."""
+    suite_options: Mapping[str, Any]
+    """Options of that suite."""
+    step: int
+    """Gradient steps taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedPolicy:
+    """A policy and all that is needed to let it act."""
+
+    policy: Policy
+    """In evaluation mode, on the CPU."""
+    card: Card
+    """What it is."""
+    fingerprint: str
+    """sha256 of weights and card."""
+
+
+def build(card: Card) -> Policy:
+    """An untrained policy of the card's architecture and sizes.
+
+    Raises:
+        ValueError: If the architecture is unknown or its config has other fields.
+    """
+    architecture = POLICIES.get(card.policy)
+    try:
+        config = architecture.Config(**card.config)
+    except TypeError as error:
+        raise ValueError(f"Policy '{card.policy}': {error}.") from error
+    made: Policy = architecture(config, card.spec)
+    return made
+
+
+def save(folder: Path, policy: Policy, card: Card) -> None:
+    """Writes weights, then card; a folder with a card is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / _WEIGHTS) as temporary:
+        state = {
+            name: value.contiguous() for name, value in policy.state_dict().items()
+        }
+        save_file(state, temporary)
+    weights = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
+    write_json(folder / _CARD, {"format": _FORMAT, "weights": weights, **plain(card)})
+
+
+def load(run: Path | str) -> TrainedPolicy:
+    """The policy of a run directory.
+
+    Raises:
+        ValueError: If the folder holds no policy, or a broken one.
+    """
+    folder = Path(run)
+    values = _read_card(folder)
+    weights = folder / _WEIGHTS
+    content = weights.read_bytes() if weights.exists() else b""
+    if hashlib.sha256(content).hexdigest() != values["weights"]:
+        raise ValueError(
+            f"{weights} is missing or not the file its card was made with."
+        )
+    card = _card(values)
+    policy = build(card)
+    try:
+        policy.load_state_dict(load_file(weights))
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{weights} does not fit its card: {error}") from error
+    text = json.dumps(values, sort_keys=True)
+    return TrainedPolicy(
+        policy=policy.eval().requires_grad_(False),
+        card=card,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / _CARD
+    if not path.exists():
+        there = "does not exist" if not folder.exists() else f"has no {_CARD}"
+        raise ValueError(
+            f"{folder} {there}; name a run directory in which training has finished."
+        )
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not whole: {error}.") from error
+    if values.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} has format {values.get('format')}; this version reads {_FORMAT}."
+        )
+    return values
+
+
+def _card(values: Mapping[str, Any]) -> Card:
+    conditioning = values["conditioning"]
+    goal = conditioning["goal"]
+    return Card(
+        policy=values["policy"],
+        config=values["config"],
+        spec=Spec(**values["spec"]),
+        conditioning=Conditioning(
+            kinds=tuple(conditioning["kinds"]),
+            tasks=tuple(conditioning["tasks"]),
+            goal=None if goal is None else (goal[0], goal[1]),
+        ),
+        suite=values["suite"],
+        suite_options=values["suite_options"],
+        step=values["step"],
+    )

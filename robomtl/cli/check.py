@@ -1,0 +1,31 @@
+"""``robomtl check``: whether a suite keeps the contract."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tyro
+from rich.console import Console
+
+from robomtl.check import check
+from robomtl.cli.flags import SuiteFlags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(SuiteFlags):
+    """Runs the contract of suites and envs against one suite."""
+
+    suite: tyro.conf.Positional[str]
+    """Suite, such as metaworld/MT10."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to check; all by default."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Checks as the arguments say; exits with 1 where something is wrong."""
+    flags = tyro.cli(Check, args=arguments, prog="robomtl check")
+    problems = check(flags.make(flags.suite), tasks=flags.tasks)
+    for problem in problems:
+        Console().print(str(problem), highlight=False)
+    if problems:
+        raise SystemExit(1)
+    print(f"{flags.suite} keeps the contract.")

@@ -1,0 +1,47 @@
+"""``robomtl collect``: demonstrations of a suite's experts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl.cli.flags import SuiteFlags, dated
+from robomtl.demonstrations import collect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collect(SuiteFlags):
+    """Records successful episodes of the experts as a LeRobotDataset v3.0."""
+
+    suite: tyro.conf.Positional[str]
+    """Suite, such as metaworld/MT10."""
+    out: Path | None = None
+    """Folder of the data set; a dated one under runs/ by default."""
+    episodes: int = 50
+    """Successful episodes a task."""
+    noise: float = 0.0
+    """Largest deviation of the disturbance of executed positions; labels stay clean."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to record; all training tasks by default."""
+    seed: int = 0
+    """Seed of the disturbance."""
+    workers: int = 2
+    """Processes."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Collects as the arguments say."""
+    flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
+    made = flags.make(flags.suite)
+    out = flags.out or dated("collect", flags.suite)
+    recorded = collect(
+        made,
+        out,
+        episodes=flags.episodes,
+        noise=flags.noise,
+        tasks=flags.tasks,
+        seed=flags.seed,
+        workers=flags.workers,
+    )
+    print(f"{len(recorded)} episodes of {len(recorded.tasks)} tasks in {out}")

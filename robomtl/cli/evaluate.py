@@ -1,0 +1,76 @@
+"""``robomtl evaluate``: success of a policy, task by task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from robomtl.actor import Agent
+from robomtl.agent import PolicyAgent
+from robomtl.cli.flags import SuiteFlags, dated
+from robomtl.evaluation import ExpertAgent, evaluate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(SuiteFlags):
+    """Runs trials of a policy and writes results.json, trials.parquet, report.html."""
+
+    run: tyro.conf.Positional[str]
+    """Run directory of a policy, or 'expert' for the suite's own experts."""
+    suite: str | None = None
+    """Suite, such as metaworld/MT50; the one the policy was trained on by default."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to evaluate; all training tasks by default."""
+    variations: str = "fresh"
+    """Split of variations: fresh, train, or one of the suite's own, such as official."""
+    episodes: int = 50
+    """Trials a task."""
+    instructions: str = "canonical"
+    """canonical, held-out, shuffled, none, or a JSON file of wordings by task."""
+    until: Literal["horizon", "success"] = "horizon"
+    """Whether a trial ends at its horizon or at its first success."""
+    out: Path | None = None
+    """Folder of the results; a dated one under runs/ by default."""
+    seed: int = 0
+    """Seed of which task's instruction is told where they are shuffled."""
+    workers: int = 2
+    """Processes."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Evaluates as the arguments say."""
+    flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
+    agent, name, options = _agent(flags)
+    out = flags.out or dated("evaluate", name)
+    evaluate(
+        agent,
+        flags.make(name, options),
+        out=out,
+        tasks=flags.tasks,
+        variations=flags.variations,
+        episodes=flags.episodes,
+        instructions=flags.instructions,
+        until=flags.until,
+        workers=flags.workers,
+        seed=flags.seed,
+    )
+    print(f"Report: {out / 'report.html'}")
+
+
+def _agent(flags: Evaluate) -> tuple[Agent, str, dict[str, object]]:
+    """The agent, and the suite to evaluate on with its default options."""
+    if flags.run == "expert":
+        if flags.suite is None:
+            raise ValueError("Give --suite NAME to evaluate its experts on.")
+        return ExpertAgent(), flags.suite, {}
+    agent = PolicyAgent(Path(flags.run))
+    name = flags.suite or agent.card.suite
+    if not name:
+        raise ValueError(f"{flags.run} was trained on no suite; give --suite NAME.")
+    return (
+        agent,
+        name,
+        dict(agent.card.suite_options) if name == agent.card.suite else {},
+    )

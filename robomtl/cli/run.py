@@ -1,0 +1,34 @@
+"""``robomtl run``: a named recipe, from nothing to a report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl.cli.flags import dated
+from robomtl.recipes import run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Collects if missing, trains, evaluates and reports."""
+
+    recipe: tyro.conf.Positional[str]
+    """Recipe, such as quickstart."""
+    out: Path | None = None
+    """Run directory; a dated one under runs/ by default. An existing one is resumed."""
+    data: Path | None = None
+    """Demonstrations recorded before."""
+    seed: int = 0
+    """Seed of everything that is drawn."""
+    workers: int = 2
+    """Processes that collect and evaluate."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the recipe that the arguments name."""
+    flags = tyro.cli(Run, args=arguments, prog="robomtl run")
+    out = flags.out or dated("run", flags.recipe)
+    run(flags.recipe, out=out, data=flags.data, seed=flags.seed, workers=flags.workers)
+    print(f"Report: {out / 'report.html'}")

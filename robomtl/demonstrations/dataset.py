@@ -1,0 +1,128 @@
+"""Demonstrations, read from a folder."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.demonstrations.contents import Contents, Episodes, fingerprint, selected
+from robomtl.demonstrations.reading import Beyond, read
+
+
+class Demonstrations:
+    """Episodes of tasks, as contiguous arrays of all their frames.
+
+    Args:
+        path: Folder of a LeRobotDataset v3.0. Of data sets that robomtl did not collect,
+            each task is named by its instruction; images are left unread.
+        beyond: What is done with actions beyond [-1, 1]: ``refuse`` or ``clip``. Clipping
+            is right where the recorded simulator clips too, and wrong for joint angles.
+
+    Raises:
+        ValueError: If the folder holds no such data set, an incomplete or contradictory
+            one, or numbers that cannot be learned from; the message names the file.
+    """
+
+    def __init__(self, path: Path | str, *, beyond: Beyond = "refuse") -> None:
+        self._contents = read(Path(path), beyond)
+
+    @classmethod
+    def of(cls, contents: Contents) -> "Demonstrations":
+        """Demonstrations held in memory."""
+        demonstrations = cls.__new__(cls)
+        demonstrations._contents = contents
+        return demonstrations
+
+    @property
+    def path(self) -> Path:
+        """Folder they were read from."""
+        return self._contents.path
+
+    @property
+    def suite(self) -> str | None:
+        """Name of the suite; None if robomtl did not collect them."""
+        return self._contents.suite
+
+    @property
+    def suite_options(self) -> Mapping[str, Any]:
+        """Options with which ``robomtl.suite`` builds the suite again."""
+        return self._contents.suite_options
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that have episodes, in the order of the task index."""
+        return self._contents.tasks
+
+    @property
+    def instructions(self) -> Mapping[str, str]:
+        """The canonical instruction of each task, by its name."""
+        return self._contents.instructions
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """How often the expert failed before enough episodes of a task succeeded.
+
+        Empty if robomtl did not collect the demonstrations.
+        """
+        return self._contents.failures
+
+    @property
+    def noise(self) -> float | None:
+        """Greatest deviation of the disturbance; None if unknown."""
+        return self._contents.noise
+
+    @property
+    def fps(self) -> int:
+        """Frames per second."""
+        return self._contents.fps
+
+    @property
+    def episodes(self) -> Episodes:
+        """Where each episode lies in the frames, and what it shows."""
+        return self._contents.episodes
+
+    @property
+    def state(self) -> NDArray[np.float32]:
+        """States of all episodes, one after the other; (frame, state)."""
+        return self._contents.state
+
+    @property
+    def action(self) -> NDArray[np.float32]:
+        """Actions within [-1, 1], taken at these states; (frame, action)."""
+        return self._contents.action
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that can be learned from: names, wordings, episodes, frames."""
+        return fingerprint(self._contents)
+
+    def select(
+        self, tasks: Sequence[str] | None = None, per_task: int | None = None
+    ) -> "Demonstrations":
+        """The first episodes of some tasks, and their frames only.
+
+        Order of tasks and episodes stays, whatever the order of the names.
+
+        Args:
+            tasks: Names of the tasks; None for all.
+            per_task: Number of episodes of each; None for all.
+
+        Raises:
+            ValueError: If a task is unknown, or has fewer episodes.
+        """
+        return self.of(selected(self._contents, tasks, per_task))
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.episodes.length)
+
+    def __repr__(self) -> str:
+        return (
+            f"Demonstrations({str(self.path)!r}: {len(self)} episodes of "
+            f"{len(self.tasks)} tasks, {len(self.state)} frames, state "
+            f"{self.state.shape[1]}, action {self.action.shape[1]}, "
+            f"suite {self.suite or 'unknown'})"
+        )

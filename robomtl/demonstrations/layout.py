@@ -1,0 +1,150 @@
+"""Names, types and places of a LeRobotDataset v3.0 on disk.
+
+Verified against LeRobot 0.6.1 and its main branch at commit 7427f318 (August 2026):
+``src/lerobot/datasets/utils.py`` (paths and ``DatasetInfo``), ``feature_utils.py`` (column
+types), ``dataset_writer.py`` (data files), ``dataset_metadata.py`` (tasks and episodes),
+``compute_stats.py`` (statistics). A data set holds:
+
+* ``data/chunk-000/file-000.parquet``: one row a frame, one column a feature, one row
+  group an episode. Vectors are fixed-size lists; features of shape (1,) are scalars.
+* ``meta/episodes/chunk-000/file-000.parquet``: one row an episode: its length, tasks,
+  place in the data and statistics.
+* ``meta/tasks.parquet``: instructions (the pandas index ``task``) and ``task_index``.
+* ``meta/stats.json``: statistics of each feature over all frames.
+* ``meta/info.json``: features, counts and path templates.
+
+robomtl adds ``meta/robomtl.json``, which LeRobot ignores: names of tasks, the suite, and
+what was asked of its experts.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+VERSION = "v3.0"
+"""``codebase_version`` of ``meta/info.json``."""
+
+INFO = "meta/info.json"
+STATS = "meta/stats.json"
+TASKS = "meta/tasks.parquet"
+ROBOMTL = "meta/robomtl.json"
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+
+STATE = "observation.state"
+ACTION = "action"
+REWARD = "next.reward"
+SUCCESS = "next.success"
+VARIATION = "variation"
+
+FILES_PER_CHUNK = 1000
+FILE_MB = 100  # Size at which a new file is begun, as LeRobot does.
+VIDEO_FILE_MB = 200  # LeRobot's default; no video is written here yet.
+
+Features = Mapping[str, Mapping[str, Any]]
+
+
+class Sizes(NamedTuple):
+    """What must be the same in every episode of a data set."""
+
+    state: int
+    """Length of a state."""
+    action: int
+    """Length of an action."""
+    fps: int
+    """Steps per second of simulated time [1/s]."""
+
+
+def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
+    """What each frame holds, in the words of ``meta/info.json``.
+
+    ``timestamp`` counts seconds from the episode's start; ``index`` counts frames over the
+    whole data set. ``next.reward`` and ``next.success`` are what the step returned that
+    executed the frame's action.
+    """
+    return {
+        STATE: _feature("float32", sizes.state, _names("state", sizes.state)),
+        ACTION: _feature("float32", sizes.action, _names("action", sizes.action)),
+        REWARD: _feature("float32"),
+        SUCCESS: _feature("bool"),
+        VARIATION: _feature("int64"),
+        "timestamp": _feature("float32"),
+        "frame_index": _feature("int64"),
+        "episode_index": _feature("int64"),
+        "index": _feature("int64"),
+        "task_index": _feature("int64"),
+    }
+
+
+def data_schema(described: Features) -> Any:
+    """The arrow schema of the data files: exactly the features, as LeRobot demands."""
+    return pa.schema([(name, _column(f)) for name, f in described.items()])
+
+
+def info(
+    sizes: Sizes, *, robot_type: str, episodes: int, frames: int, tasks: int
+) -> dict[str, Any]:
+    """The content of ``meta/info.json``."""
+    return {
+        "codebase_version": VERSION,
+        "robot_type": robot_type,
+        "total_episodes": episodes,
+        "total_frames": frames,
+        "total_tasks": tasks,
+        "chunks_size": FILES_PER_CHUNK,
+        "data_files_size_in_mb": FILE_MB,
+        "video_files_size_in_mb": VIDEO_FILE_MB,
+        "fps": sizes.fps,
+        "splits": {"train": f"0:{episodes}"},
+        "data_path": DATA_PATH,
+        "video_path": None,
+        "features": features(sizes),
+    }
+
+
+def pandas_index(index: str, column: str) -> dict[bytes, bytes]:
+    """Schema metadata by which pandas takes a column of strings as the index.
+
+    Args:
+        index: Name of the column of strings.
+        column: Name of the other column, of int64.
+    """
+
+    def entry(name: str, kind: str, numpy_kind: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "field_name": name,
+            "pandas_type": kind,
+            "numpy_type": numpy_kind,
+            "metadata": None,
+        }
+
+    described = {
+        "index_columns": [index],
+        "column_indexes": [],
+        "columns": [
+            entry(column, "int64", "int64"),
+            entry(index, "unicode", "object"),
+        ],
+        "pandas_version": "2.2.3",
+    }
+    return {b"pandas": json.dumps(described).encode()}
+
+
+def _feature(
+    dtype: str, size: int = 1, names: list[str] | None = None
+) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": [size], "names": names}
+
+
+def _names(stem: str, size: int) -> list[str]:
+    return [f"{stem}_{i}" for i in range(size)]
+
+
+def _column(feature: Mapping[str, Any]) -> Any:
+    scalar = pa.from_numpy_dtype(feature["dtype"])
+    (size,) = feature["shape"]
+    # LeRobot's reader takes features of shape (1,) as scalars, never as lists.
+    return scalar if size == 1 else pa.list_(pa.field("element", scalar), size)

@@ -1,0 +1,98 @@
+"""What is asked of a suite's experts: all that the collected data depends on."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from robomtl.task import Suite, find_task
+
+FORMAT = 1
+"""To be raised when the same request comes to give other data or other files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A data set that is to be collected; the same request gives the same data."""
+
+    suite: str
+    """Name of the suite."""
+    options: Mapping[str, Any]
+    """Options of the suite, plain data."""
+    tasks: tuple[str, ...]
+    """Names of the tasks, in the order of the data set."""
+    split: str = "train"
+    """Split of the suite from which variations are taken, in order."""
+    episodes: int = 50
+    """Successful episodes of each task."""
+    noise: float = 0.0
+    """Greatest deviation of the disturbance of an episode's actions, from 0 to 1."""
+    undisturbed: int = 1
+    """Trailing components of an action that are never disturbed, such as a gripper."""
+    seed: int = 0
+    """Seed of the disturbances."""
+    settle: int = 5
+    """Steps recorded after the one that first succeeds."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers and the tasks.
+
+        Raises:
+            ValueError: If a number is out of range, or a task missing or named twice.
+        """
+        for name, least in (("episodes", 1), ("undisturbed", 0), ("settle", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"{name} is {value}; give at least {least}.")
+        if not (math.isfinite(self.noise) and 0 <= self.noise <= 1):
+            raise ValueError(f"noise is {self.noise:g}; give a number from 0 to 1.")
+        if not self.tasks:
+            raise ValueError("tasks is empty; name at least 1.")
+        twice = [name for name in self.tasks if self.tasks.count(name) > 1]
+        if twice:
+            raise ValueError(f"Task '{twice[0]}' is named twice; name it once.")
+
+    def plain(self) -> dict[str, Any]:
+        """The request as JSON gives it back."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {"format": FORMAT, **values}
+
+    def differences(self, there: Mapping[str, Any]) -> str:
+        """The fields in which a request found on disk differs, with both values.
+
+        Args:
+            there: What ``plain`` gave for the request on disk.
+        """
+        here = self.plain()
+        return "; ".join(
+            f"{name} is {json.dumps(there.get(name))} there, "
+            f"{json.dumps(here.get(name))} here"
+            for name in dict.fromkeys((*here, *there))
+            if here.get(name) != there.get(name)
+        )
+
+
+def check_tasks(suite: Suite, request: Request) -> None:
+    """Checks a request against the suite it is put to.
+
+    Raises:
+        ValueError: If a task or the split is unknown or has too few variations, or if
+            two tasks share an instruction.
+    """
+    told: dict[str, str] = {}
+    for name in request.tasks:
+        instruction = find_task(suite, name).instruction
+        if instruction in told:
+            raise ValueError(
+                f"Tasks '{told[instruction]}' and '{name}' have the same instruction, "
+                f"'{instruction}', by which a data set tells tasks apart; collect them "
+                "into different folders."
+            )
+        told[instruction] = name
+        count = len(suite.variations(name, request.split))
+        if count < request.episodes:
+            raise ValueError(
+                f"'{name}' has {count} variations in the split '{request.split}' of "
+                f"{suite.name}; ask for at most {count} episodes."
+            )

@@ -1,0 +1,199 @@
+"""Episodes of a suite's expert, recorded block by block in worker processes."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.demonstrations.request import Request
+from robomtl.errors import SimulationError
+from robomtl.task import Action, Env, Expert, Suite
+
+FAILED, SOLVED, UNSTABLE = 0, 1, 2
+"""How an episode went: never successful; successful; broken off by the simulator."""
+
+_FPS = 10  # [1/s] Of envs that do not tell, as LeRobot takes for toy envs.
+
+
+class Unit(NamedTuple):
+    """Consecutive variations of a task: what one process does at a time."""
+
+    task: str
+    start: int
+    """Place of the first variation in the split."""
+    variations: tuple[int, ...]
+
+
+class Block(NamedTuple):
+    """What came of a unit; frames of solved episodes only, one after the other."""
+
+    variation: NDArray[np.int64]
+    """(episode,)."""
+    outcome: NDArray[np.int8]
+    """``FAILED``, ``SOLVED`` or ``UNSTABLE``; (episode,)."""
+    length: NDArray[np.int64]
+    """Frames kept, 0 unless solved; (episode,)."""
+    state: NDArray[np.float32]
+    """(frame, state)."""
+    action: NDArray[np.float32]
+    """(frame, action)."""
+    reward: NDArray[np.float32]
+    """(frame,)."""
+    success: NDArray[np.bool_]
+    """(frame,)."""
+    fps: NDArray[np.int64]
+    """Steps per second of simulated time; ()."""
+    horizon: NDArray[np.int64]
+    """Of the env, -1 where it does not tell; ()."""
+
+
+class _Frame(NamedTuple):
+    state: NDArray[np.float32]
+    action: Action
+    reward: float
+    success: bool
+
+
+class _Bench(NamedTuple):
+    """Where a task is demonstrated."""
+
+    task: str
+    env: Env
+    expert: Expert
+    hidden: slice
+    """Part of the expert's state that the suite does not show."""
+
+
+@dataclass
+class Recorder:
+    """Records units of a suite; keeps the env of the last task.
+
+    Actions are executed with a disturbance, if one was asked for, while the recorded label
+    is the expert's own action at the visited state (DART, Laskey et al. 2017,
+    arXiv:1703.09327). The deviation of an episode is drawn uniformly from 0 to
+    ``request.noise``, a simplification: DART fits it to the policy's error.
+
+    Args:
+        suite: Supplies envs and experts. If it hides goals, its ``expert_suite`` shows
+            them to the expert, and zeros are recorded in their place.
+        request: What is asked for.
+    """
+
+    suite: Suite
+    request: Request
+    _bench: _Bench | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, unit: Unit) -> Block:
+        """Records the episodes of a unit.
+
+        An episode that the simulator breaks off is tried once more in a new env.
+
+        Raises:
+            ValueError: If the expert's action is not finite.
+        """
+        episodes = [self._try_twice(unit.task, v) for v in unit.variations]
+        bench = self._at(unit.task)
+        spaces = bench.env.observation_space, bench.env.action_space
+        return Block(
+            variation=np.array(unit.variations, np.int64),
+            outcome=np.array([outcome for outcome, _ in episodes], np.int8),
+            length=np.array([len(frames) for _, frames in episodes], np.int64),
+            **_stacked([frame for _, frames in episodes for frame in frames], *spaces),
+            fps=np.array(round(bench.env.metadata.get("render_fps", _FPS))),
+            horizon=np.array(_horizon(bench.env)),
+        )
+
+    def _at(self, task: str) -> _Bench:
+        if self._bench is None or self._bench.task != task:
+            self._leave()
+            acting: Suite = getattr(self.suite, "expert_suite", self.suite)
+            shown = acting.goal if self.suite.goal is None else None
+            self._bench = _Bench(
+                task,
+                acting.make_env(task),
+                acting.make_expert(task),
+                slice(0) if shown is None else shown,
+            )
+        return self._bench
+
+    def _leave(self) -> None:
+        if self._bench is not None:
+            self._bench.env.close()
+        self._bench = None
+
+    def _try_twice(self, task: str, variation: int) -> tuple[int, list[_Frame]]:
+        for _ in range(2):
+            try:
+                frames = list(self._episode(self._at(task), variation))
+            except SimulationError:
+                self._leave()
+                continue
+            solved = any(frame.success for frame in frames)
+            return (SOLVED, frames) if solved else (FAILED, [])
+        return UNSTABLE, []
+
+    def _episode(self, bench: _Bench, variation: int) -> Iterator[_Frame]:
+        """The frames of an episode, up to ``settle`` steps after the first success."""
+        disturb = _Disturbance(self.request, bench.task, variation)
+        observation, _ = bench.env.reset(options={"variation": variation})
+        ended, solved, left = False, False, self.request.settle
+        while not ended and left >= 0:
+            state = observation["state"].astype(np.float32)
+            action = np.clip(bench.expert(observation), -1, 1).astype(np.float32)
+            if not np.isfinite(action).all():
+                raise ValueError(
+                    f"The expert of '{bench.task}' acted {action} in variation "
+                    f"{variation}; actions must be finite."
+                )
+            observation, reward, terminated, truncated, info = bench.env.step(
+                disturb(action)
+            )
+            state[bench.hidden] = 0
+            yield _Frame(state, action, float(reward), bool(info["success"]))
+            ended, solved = terminated or truncated, solved or info["success"]
+            left -= int(solved)
+
+
+class _Disturbance:
+    """Adds noise to an episode's actions; the same for the same names and seed."""
+
+    def __init__(self, request: Request, task: str, variation: int) -> None:
+        key = json.dumps([request.seed, task, variation]).encode()
+        seed = int.from_bytes(hashlib.sha256(key).digest()[:16], "big")
+        self._generator = np.random.default_rng(seed)
+        self._deviation = self._generator.uniform(0, request.noise)
+        self._undisturbed = request.undisturbed
+
+    def __call__(self, action: Action) -> Action:
+        """The action to execute, within [-1, 1]; (action,)."""
+        size = max(len(action) - self._undisturbed, 0)
+        executed = action.astype(np.float64)
+        executed[:size] += self._deviation * self._generator.standard_normal(size)
+        return np.clip(executed, -1, 1).astype(np.float32)
+
+
+def _stacked(
+    frames: list[_Frame], observations: Any, actions: Any
+) -> dict[str, NDArray[Any]]:
+    """Columns of frames; their widths are right even where there is no frame."""
+    return {
+        "state": np.array([f.state for f in frames], np.float32).reshape(
+            len(frames), *observations["state"].shape
+        ),
+        "action": np.array([f.action for f in frames], np.float32).reshape(
+            len(frames), *actions.shape
+        ),
+        "reward": np.array([f.reward for f in frames], np.float32),
+        "success": np.array([f.success for f in frames], np.bool_),
+    }
+
+
+def _horizon(env: Env) -> int:
+    if env.has_wrapper_attr("horizon"):
+        return int(env.get_wrapper_attr("horizon"))
+    steps = None if env.spec is None else env.spec.max_episode_steps
+    return -1 if steps is None else int(steps)

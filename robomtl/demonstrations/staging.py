@@ -1,0 +1,126 @@
+"""Finished units of a collection, safe on disk until the data set is written."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from robomtl.demonstrations.request import Request
+from robomtl.demonstrations.rollout import Block
+from robomtl.durable import replacing, write_json
+
+STAGING = ".collecting"
+"""Folder inside the data set's own, as long as it is being collected."""
+
+
+class Staging:
+    """The finished units of one request, and the data set until it is whole.
+
+    Args:
+        out: Folder of the data set.
+        request: What is collected into it.
+    """
+
+    def __init__(self, out: Path, request: Request) -> None:
+        self.out = out
+        self._request = request
+        self._folder = out / STAGING
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Holds the folder, so that no other process collects into it.
+
+        Raises:
+            ValueError: If another process does, if it was begun for another request, or
+                if there are other things in it.
+        """
+        if not self._folder.exists() and self.out.exists() and any(self.out.iterdir()):
+            raise ValueError(
+                f"{self.out} is not empty and holds no data set; give a new folder."
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            try:
+                # Released by the system when the process ends, however it ends.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"Another process is collecting into {self.out}; wait for it."
+                ) from None
+            self._claim()
+            yield
+
+    def _claim(self) -> None:
+        plan = self._folder / "plan.json"
+        if not plan.exists():
+            write_json(plan, self._request.plain())
+        refuse_other(self.out, self._request, json.loads(plan.read_text("utf-8")))
+
+    def save(self, task: str, start: int, block: Block) -> None:
+        """Keeps what came of the unit of a task that begins at a place; durable."""
+        with replacing(self._path(task, start)) as temporary:
+            with temporary.open("wb") as file:
+                np.savez(file, **block._asdict())
+
+    def has(self, task: str, start: int) -> bool:
+        """Whether the unit is finished."""
+        return self._path(task, start).exists()
+
+    def load(self, task: str, start: int) -> Block:
+        """What came of a finished unit.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        path = self._path(task, start)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Block(**arrays)
+        except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}); delete it and collect again."
+            ) from error
+
+    def fresh_folder(self) -> Path:
+        """An empty folder in which to write the data set."""
+        folder = self._folder / "dataset"
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+    def publish(self) -> None:
+        """Moves the written data set to its place; its ``meta`` folder comes last.
+
+        Killed at any point, this leaves either no ``meta`` folder or a whole data set.
+        """
+        written = self._folder / "dataset"
+        shutil.rmtree(self.out / "data", ignore_errors=True)
+        for name in ("data", "meta"):
+            (written / name).rename(self.out / name)
+        self.remove()
+
+    def remove(self) -> None:
+        """Removes what was kept; the data set is whole without it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, task: str, start: int) -> Path:
+        index = self._request.tasks.index(task)
+        return self._folder / f"task-{index:03d}" / f"from-{start:07d}.npz"
+
+
+def refuse_other(out: Path, request: Request, there: dict[str, Any]) -> None:
+    """Does nothing if the request found in a folder is this one.
+
+    Raises:
+        ValueError: If it is another; the message names the fields that differ.
+    """
+    if there != request.plain():
+        raise ValueError(
+            f"{out} was begun for other demonstrations: {request.differences(there)}. "
+            "Ask for the same, or give a new folder."
+        )

@@ -1,0 +1,56 @@
+"""Under which conditions an agent is evaluated."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.rollout import Until
+from robomtl.evaluation.trials import Chunk, deal, plan
+from robomtl.nearest import unknown
+from robomtl.task import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What trials there are, what is told in them, and when they end."""
+
+    tasks: tuple[str, ...] | None = None
+    """Names of the tasks; None for the training tasks."""
+    split: str = "fresh"
+    """Which variations."""
+    episodes: int = 50
+    """Variations of each task."""
+    repeats: int = 1
+    """Trials of each variation."""
+    instructions: str = "canonical"
+    """Kind of instructions, or a JSON file of wordings; see ``tell``."""
+    until: Until = "horizon"
+    """``horizon`` plays trials to their end, ``success`` stops them once solved."""
+    seed: int = 0
+    """Decides whose instruction a task gets when they are shuffled."""
+
+    def __post_init__(self) -> None:
+        """Checks when trials end.
+
+        Raises:
+            ValueError: If ``until`` is unknown.
+        """
+        if self.until not in get_args(Until):
+            raise ValueError(unknown("end of trials", self.until, get_args(Until)))
+
+
+def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
+    """The trials and what is told in them, dealt into chunks.
+
+    Raises:
+        ValueError: If the conditions do not fit the suite; see ``plan`` and ``tell``.
+    """
+    trials = plan(
+        suite,
+        conditions.tasks,
+        split=conditions.split,
+        episodes=conditions.episodes,
+        repeats=conditions.repeats,
+    )
+    told = tell(suite, trials, conditions.instructions, seed=conditions.seed)
+    return deal(trials, told)

@@ -1,0 +1,198 @@
+"""The evaluation of an agent on a suite, from trials to files."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from robomtl.actor import Agent
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.records import Record, records_of
+from robomtl.evaluation.report import write_report
+from robomtl.evaluation.results import RESULTS, Results, Setting
+from robomtl.evaluation.rollout import Outcome, Until
+from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.progress import progress
+from robomtl.request import plain
+from robomtl.task import Suite, find_task
+from robomtl.versions import versions
+
+JOURNAL = "journal.jsonl"
+REPORT = "report.html"
+
+
+def evaluate(
+    agent: Agent,
+    suite: Suite,
+    *,
+    out: Path | str,
+    tasks: Sequence[str] | None = None,
+    variations: str = "fresh",
+    episodes: int = 50,
+    repeats: int = 1,
+    instructions: Path | str = "canonical",
+    workers: int = 2,
+    until: Until = "horizon",
+    seed: int = 0,
+    executor: Executor | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Results:
+    """The results of an agent on a suite, also written to a folder.
+
+    Every finished chunk of trials is kept at once. Called again with the same agent,
+    suite and conditions, whatever stopped it before, it plays what is left.
+
+    Args:
+        agent: What acts.
+        suite: Supplies the tasks.
+        out: Folder for ``trials.parquet``, ``results.json``, ``report.html`` and the
+            journal; made if missing.
+        tasks: Names of the tasks; the training tasks by default.
+        variations: The split whose variations are used, such as ``fresh``.
+        episodes: Variations of each task.
+        repeats: Trials of each variation.
+        instructions: ``canonical``, ``train``, ``held-out``, ``shuffled``, ``none``, or
+            a JSON file with a list of wordings for each task; see ``tell``.
+        workers: Processes on this machine, unless an executor is given.
+        until: ``horizon`` plays each trial to its end; ``success`` stops it once
+            solved, which is faster and leaves success at the last step unknown.
+        seed: Decides whose instruction a task gets when they are shuffled.
+        executor: Runs the chunks; processes on this machine by default.
+        config: How the agent came to be, shown in the report.
+
+    Raises:
+        ValueError: If the agent does not fit the suite, the conditions cannot be met,
+            the folder holds another evaluation, or an observation or an action is not
+            finite.
+    """
+    conditions = Conditions(
+        tasks=None if tasks is None else tuple(tasks),
+        split=variations,
+        episodes=episodes,
+        repeats=repeats,
+        instructions=str(instructions),
+        until=until,
+        seed=seed,
+    )
+    agent.check(suite)
+    chunks = chunks_of(suite, conditions)
+    journal = _journal(Path(out), _identity(agent, suite, conditions, chunks))
+    if len(journal.outcomes) < len(chunks):
+        journal.begin({"processor": versions()["processor"], "workers": workers})
+        local = LocalExecutor(workers=workers)
+        _finish(journal, chunks, PlayChunk(agent, suite, until), executor or local)
+    results = _results(agent, suite, conditions, chunks, journal)
+    results.write(Path(out))
+    write_report(Path(out) / REPORT, results, config=config or {})
+    return results
+
+
+def _identity(
+    agent: Agent, suite: Suite, conditions: Conditions, chunks: Sequence[Chunk]
+) -> dict[str, Any]:
+    """Everything outcomes depend on; the hash stands for variations and wordings."""
+    played = json.dumps(plain([(chunk.trials, chunk.told) for chunk in chunks]))
+    return {
+        "agent": agent.fingerprint,
+        "suite": suite.name,
+        "options": plain(suite.options),
+        **plain(conditions),
+        "trials": hashlib.sha256(played.encode()).hexdigest(),
+        "chunk": CHUNK,
+        "versions": _packages(),
+    }
+
+
+def _packages() -> dict[str, str]:
+    """Versions that outcomes depend on; the commit is kept for the record only."""
+    known = versions()
+    return {name: known[name] for name in known if name not in ("commit", "processor")}
+
+
+def _journal(folder: Path, identity: Mapping[str, Any]) -> Journal:
+    path = folder / JOURNAL
+    if (folder / RESULTS).exists() and not path.exists():
+        raise ValueError(
+            f"{folder} holds a {RESULTS} but no {JOURNAL} to continue from; choose"
+            " another folder."
+        )
+    return open_journal(path, identity)
+
+
+def _finish(
+    journal: Journal, chunks: Sequence[Chunk], play: PlayChunk, executor: Executor
+) -> None:
+    """Plays the chunks that are not in the journal, and enters them."""
+    left = [place for place in range(len(chunks)) if place not in journal.outcomes]
+    total = sum(len(chunk.trials) for chunk in chunks)
+    done = sum(len(outcomes) for outcomes in journal.outcomes.values())
+    with progress("Evaluation", total, done=done) as advance:
+        before = time.monotonic()
+        for place, played in executor.map(play, [chunks[place] for place in left]):
+            chunk, now = left[place], time.monotonic()
+            journal.append(chunk, _outcomes(chunks[chunk], played), now - before)
+            advance(len(chunks[chunk].trials), note=_so_far(journal))
+            before = now
+
+
+def _outcomes(chunk: Chunk, played: list[Outcome] | Failure) -> list[Outcome]:
+    """The outcomes of a chunk; errors where its process died or hung every time."""
+    if isinstance(played, Failure):
+        return [Outcome(error=played.reason) for _ in chunk.trials]
+    return played
+
+
+def _so_far(journal: Journal) -> str:
+    every = [outcome for some in journal.outcomes.values() for outcome in some]
+    known = [outcome.success for outcome in every if outcome.success is not None]
+    rate = f"{sum(known) / len(known):.1%} success" if known else "no outcome"
+    errors = len(every) - len(known)
+    return f"{rate}, {errors} errors" if errors else rate
+
+
+def _results(
+    agent: Agent,
+    suite: Suite,
+    conditions: Conditions,
+    chunks: Sequence[Chunk],
+    journal: Journal,
+) -> Results:
+    records = tuple(
+        record
+        for place, chunk in enumerate(chunks)
+        for record in records_of(chunk, journal.outcomes[place])
+    )
+    told = asdict(conditions)
+    del told["tasks"]  # The tasks' rates name them.
+    setting = Setting(
+        agent=agent.name,
+        fingerprint=agent.fingerprint,
+        suite=suite.name,
+        options=plain(suite.options),
+        **told,
+        horizon=_horizon(suite, conditions, records),
+        workers=journal.sessions[-1]["workers"],
+        processor="; ".join(sorted({run["processor"] for run in journal.sessions})),
+        versions=_packages(),
+        commit=versions().get("commit"),
+        seconds=round(journal.seconds, 3),
+    )
+    tiers = {chunk.task: find_task(suite, chunk.task).tier for chunk in chunks}
+    return Results(setting=setting, records=records, task_tiers=tiers)
+
+
+def _horizon(
+    suite: Suite, conditions: Conditions, records: Sequence[Record]
+) -> int | None:
+    """Where the suite says trials end, or else where the longest was seen to end."""
+    if "horizon" in suite.options:
+        return int(suite.options["horizon"])
+    lengths = [record.length for record in records if record.length is not None]
+    seen = conditions.until == "horizon" and lengths
+    return max(lengths) if seen else None

@@ -1,0 +1,67 @@
+"""A suite's own demonstrators, evaluated like any other agent: the ceiling of cloning."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.actor import Actor, Told
+from robomtl.task import Expert, Observation, Suite, Trial
+
+
+class _Experts:
+    """Acts in each trial by the expert of the task it is told."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._experts: list[Expert] = []
+
+    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+        self._experts = [self._expert(told_now.task) for told_now in told]
+
+    def __call__(
+        self, observations: Sequence[Observation], running: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        rows = np.flatnonzero(running).tolist()
+        actions = [self._experts[row](observations[row]) for row in rows]
+        batch = np.zeros((len(observations), len(actions[0])), np.float32)
+        batch[rows] = actions
+        return batch
+
+    def _expert(self, task: str | None) -> Expert:
+        if task is None:
+            raise ValueError(
+                "The expert has to be told its task; instructions 'none' withhold it."
+            )
+        return self._suite.make_expert(task)
+
+
+@dataclass(frozen=True)
+class ExpertAgent:
+    """The scripted experts of whatever suite is evaluated."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return "expert"
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the version of robomtl; the experts are the suite's."""
+        return hashlib.sha256(f"expert {version('robomtl')}".encode()).hexdigest()
+
+    def check(self, suite: Suite) -> None:
+        """Refuses a suite without experts.
+
+        Raises:
+            ValueError: If a training task has no expert.
+        """
+        for task in suite.train_tasks:
+            suite.make_expert(task.name)
+
+    def load(self, suite: Suite) -> Actor:
+        """The experts, ready to start trials of this suite."""
+        return _Experts(suite)

@@ -1,0 +1,34 @@
+"""Numbers as a person reads them; a dash stands for what is not known."""
+
+from robomtl.evaluation.statistics import Interval
+
+
+def percent(rate: float | None) -> str:
+    """A rate in per cent."""
+    return "–" if rate is None else f"{rate:.1%}"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval of a rate in per cent."""
+    if interval is None:
+        return "–"
+    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+
+
+def whole(number: float | None) -> str:
+    """A number without decimals."""
+    return "–" if number is None else f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it belongs."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

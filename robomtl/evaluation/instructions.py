@@ -1,0 +1,140 @@
+"""What an actor is told of the task in each trial."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from robomtl.actor import Told
+from robomtl.nearest import unknown
+from robomtl.task import Suite, Task, Trial
+
+KINDS: Mapping[str, str] = {
+    "canonical": "the first wording of the task",
+    "train": "the wordings training may use, in turn",
+    "held-out": "wordings never trained on, in turn",
+    "shuffled": "the name and first wording of another task",
+    "none": "nothing of the task",
+}
+"""Ways to tell a task, besides the path of a JSON file with wordings for each task."""
+
+_Telling = Mapping[str, Sequence[Told]]  # By task: told in turn, trial after trial.
+
+
+def tell(
+    suite: Suite, trials: Sequence[Trial], instructions: str, *, seed: int = 0
+) -> tuple[Told, ...]:
+    """What is told in each trial; wordings are taken in turn, so all are used evenly.
+
+    Args:
+        suite: Supplies the tasks.
+        trials: Trials of the suite.
+        instructions: One of ``KINDS``, or the path of a JSON file that holds an object
+            with a list of wordings for each task.
+        seed: Decides whose instruction a task gets under ``shuffled``.
+
+    Raises:
+        ValueError: If the instructions are unknown, the file is broken or does not fit
+            the tasks, or a task has no wording of the kind asked for.
+    """
+    tasks = _tasks_of(suite, trials)
+    telling = _telling(suite, tasks, instructions, seed)
+    turns = {task.name: count() for task in tasks}
+    told = []
+    for trial in trials:
+        choices = telling[trial.task]
+        told.append(choices[next(turns[trial.task]) % len(choices)])
+    return tuple(told)
+
+
+def _tasks_of(suite: Suite, trials: Sequence[Trial]) -> tuple[Task, ...]:
+    names = {trial.task for trial in trials}
+    every = (*suite.train_tasks, *suite.held_out_tasks)
+    return tuple(task for task in every if task.name in names)
+
+
+def _telling(
+    suite: Suite, tasks: Sequence[Task], instructions: str, seed: int
+) -> _Telling:
+    match instructions:
+        case "canonical":
+            return {task.name: [Told(task.name, task.instruction)] for task in tasks}
+        case "train":
+            return {task.name: _each(task, task.instructions) for task in tasks}
+        case "held-out":
+            return {task.name: _held_out(task) for task in tasks}
+        case "shuffled":
+            return _shuffled(suite, seed)
+        case "none":
+            return {task.name: [Told(None, None)] for task in tasks}
+    if not instructions.endswith(".json"):
+        message = unknown("kind of instructions", instructions, KINDS)
+        raise ValueError(f"{message} Or give a file that ends in '.json'.")
+    return _from_file(Path(instructions), suite, tasks)
+
+
+def _each(task: Task, wordings: Sequence[str]) -> list[Told]:
+    return [Told(task.name, wording) for wording in wordings]
+
+
+def _held_out(task: Task) -> list[Told]:
+    if not task.held_out_instructions:
+        raise ValueError(
+            f"Task '{task.name}' has no held-out wording; give a file of wordings."
+        )
+    return _each(task, task.held_out_instructions)
+
+
+def _shuffled(suite: Suite, seed: int) -> dict[str, list[Told]]:
+    """Each task is told another of its part of the suite: one cycle through the part.
+
+    The parts are kept apart because an actor may know the training tasks by name only.
+    """
+    telling: dict[str, list[Told]] = {}
+    for part in (suite.train_tasks, suite.held_out_tasks):
+        if len(part) == 1:
+            raise ValueError(
+                f"'{part[0].name}' is alone in its part of {suite.name}: there is no"
+                " other task whose instruction it could be told."
+            )
+        order = random.Random(seed).sample(part, len(part))
+        for task, other in zip(order, order[1:] + order[:1], strict=True):
+            telling[task.name] = [Told(other.name, other.instruction)]
+    return telling
+
+
+def _from_file(
+    path: Path, suite: Suite, tasks: Sequence[Task]
+) -> dict[str, list[Told]]:
+    wordings = _read(path)
+    known = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
+    for name, values in wordings.items():
+        if name not in known:
+            raise ValueError(f"{path}: " + unknown(f"{suite.name} task", name, known))
+        _check_wordings(path, name, values)
+    missing = [task.name for task in tasks if task.name not in wordings]
+    if missing:
+        raise ValueError(f"{path} has no wording for: {', '.join(missing)}.")
+    return {task.name: _each(task, wordings[task.name]) for task in tasks}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"Instructions are to be read from {path}, but it is no file.")
+    try:
+        wordings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(wordings, dict):
+        raise ValueError(f"{path} holds no object of task names and lists of wordings.")
+    return wordings
+
+
+def _check_wordings(path: Path, name: str, values: Any) -> None:
+    whole = isinstance(values, list) and all(isinstance(value, str) for value in values)
+    if not whole or not values or not all(value.strip() for value in values):
+        raise ValueError(
+            f"{path}: '{name}' has {values!r}; give a list of at least 1 wording."
+        )

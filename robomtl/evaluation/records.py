@@ -1,0 +1,94 @@
+"""The table of trials: a row for each, on disk as parquet."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from robomtl.durable import replacing
+from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.trials import Chunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A trial and how it went; see ``Outcome`` for the fields they share."""
+
+    suite: str
+    task: str
+    variation: int
+    repeat: int
+    success: bool | None
+    success_at_end: bool | None
+    first_success_step: int | None
+    length: int | None
+    error: str | None
+    seconds: float
+    instruction: str | None
+    """What the actor was told; None if nothing."""
+
+
+SCHEMA = pa.schema(
+    [
+        pa.field("suite", pa.string(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("variation", pa.int64(), nullable=False),
+        pa.field("repeat", pa.int64(), nullable=False),
+        pa.field("success", pa.bool_()),
+        pa.field("success_at_end", pa.bool_()),
+        pa.field("first_success_step", pa.int64()),
+        pa.field("length", pa.int64()),
+        pa.field("error", pa.string()),
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("instruction", pa.string()),
+    ]
+)
+"""Columns of ``trials.parquet``."""
+
+
+def records_of(chunk: Chunk, outcomes: Sequence[Outcome]) -> list[Record]:
+    """The rows of a chunk's trials, in their order."""
+    return [
+        Record(
+            suite=trial.suite,
+            task=trial.task,
+            variation=trial.variation,
+            repeat=trial.repeat,
+            instruction=told.instruction,
+            **outcome._asdict(),
+        )
+        for trial, told, outcome in zip(chunk.trials, chunk.told, outcomes, strict=True)
+    ]
+
+
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Writes the rows as parquet, in the given order, durably."""
+    rows = [asdict(record) for record in records]
+    with replacing(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
+
+
+def read_records(path: Path) -> tuple[Record, ...]:
+    """The rows of a file that ``write_records`` wrote.
+
+    Raises:
+        ValueError: If the file is missing, is no whole parquet file, has other columns,
+            or has no row.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no {path}.") from error
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{path} is no whole parquet file: {error}") from error
+    if not table.schema.equals(SCHEMA):
+        differing = sorted({*map(str, table.schema)} ^ {*map(str, SCHEMA)})
+        raise ValueError(
+            f"{path} has other columns than a table of trials; differing:"
+            f" {'; '.join(differing) or 'their order'}."
+        )
+    if not table.num_rows:
+        raise ValueError(f"{path} holds no trial.")
+    return tuple(Record(**row) for row in table.to_pylist())

@@ -1,0 +1,116 @@
+"""One page that shows an evaluation: self-contained, for any screen, without network."""
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, StrictUndefined
+
+from robomtl.durable import write_text
+from robomtl.evaluation import figures
+from robomtl.evaluation.instructions import KINDS
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Results, Setting
+from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
+
+Pairs = list[tuple[str, str]]
+
+
+class _Section(NamedTuple):
+    """The tasks of a tier under its mean."""
+
+    title: str
+    rates: GroupRates
+    tasks: list[tuple[str, TaskRates]]
+
+
+def write_report(
+    path: Path, results: Results, *, config: Mapping[str, Any] | None = None
+) -> None:
+    """Writes the page, durably.
+
+    Args:
+        path: The file.
+        results: What to show.
+        config: How the agent came to be: plain data, as deep as it likes.
+    """
+    write_text(path, page(results, config=config))
+
+
+def page(results: Results, *, config: Mapping[str, Any] | None = None) -> str:
+    """The page as HTML; see ``write_report``."""
+    template = files("robomtl.evaluation").joinpath("report.html").read_text("utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    for name in ("percent", "span", "whole", "counted"):
+        environment.filters[name] = getattr(figures, name)
+    return environment.from_string(template).render(
+        setting=results.setting,
+        summary=results.summary,
+        sections=_sections(results.summary),
+        told=_told(results.setting.instructions),
+        failures=_failures(results.records),
+        conditions=_conditions(results),
+        machine=_machine(results.setting),
+        config=list(_flat(config or {})),
+    )
+
+
+def _sections(summary: Summary) -> list[_Section]:
+    tiers = summary.tiers or {"": summary.everything}
+    return [
+        _Section(tier or "All tasks", rates, summary.by_success(tier))
+        for tier, rates in tiers.items()
+    ]
+
+
+def _told(instructions: str) -> str:
+    return f"told {KINDS.get(instructions, f'wordings from {instructions}')}"
+
+
+def _failures(records: tuple[Record, ...]) -> list[tuple[str, list[Record]]]:
+    """What happened to trials without an outcome, and to which; most frequent first."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if record.error is not None:
+            found.setdefault(record.error, []).append(record)
+    return sorted(found.items(), key=lambda item: -len(item[1]))
+
+
+def _conditions(results: Results) -> Pairs:
+    setting = results.setting
+    options = [name for name in setting.options if name != "horizon"]
+    ends = "the first success" if setting.until == "success" else "their horizon"
+    return [
+        ("Suite", setting.suite),
+        *((name, str(setting.options[name])) for name in options),
+        ("Variations", f"{setting.split}, {setting.episodes} of each task"),
+        ("Trials of a variation", str(setting.repeats)),
+        ("Instructions", setting.instructions),
+        ("Trials end at", ends),
+        ("Horizon", "–" if setting.horizon is None else f"{setting.horizon} steps"),
+        ("Seed", str(setting.seed)),
+    ]
+
+
+def _machine(setting: Setting) -> Pairs:
+    return [
+        ("Agent", setting.agent),
+        ("Fingerprint", setting.fingerprint),
+        ("Processor", setting.processor),
+        ("Workers", str(setting.workers)),
+        ("Time", figures.duration(setting.seconds)),
+        *setting.versions.items(),
+        ("robomtl commit", setting.commit or "–"),
+    ]
+
+
+def _flat(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values of plain data, the names of nested fields joined by dots."""
+    if not isinstance(config, Mapping):
+        yield name, str(config)
+        return
+    for key, value in config.items():
+        yield from _flat(value, f"{name}.{key}" if name else str(key))

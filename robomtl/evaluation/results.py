@@ -1,0 +1,180 @@
+"""What an evaluation found, in memory and on disk."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from robomtl.durable import write_json
+from robomtl.evaluation.records import Record, read_records, write_records
+from robomtl.evaluation.rollout import Until
+from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
+
+RESULTS = "results.json"
+TRIALS = "trials.parquet"
+_FORMAT = 1  # Of results.json; raised when the meaning of a field changes.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What was evaluated, how, and where."""
+
+    agent: str
+    """Its name."""
+    fingerprint: str
+    """Hash of everything its actions depend on."""
+    suite: str
+    options: Mapping[str, Any]
+    """Options with which the suite was built."""
+    split: str
+    """Which variations."""
+    episodes: int
+    """Variations of each task."""
+    repeats: int
+    """Trials of each variation."""
+    instructions: str
+    """Kind of instructions, or the file they were read from."""
+    until: Until
+    """Whether trials went to the horizon or stopped at success."""
+    horizon: int | None
+    """Actions after which a trial ended; None if no trial was seen to end there."""
+    seed: int
+    """Decides whose instruction a task gets when they are shuffled."""
+    workers: int
+    """Processes of the last session."""
+    processor: str
+    """Processor; several, joined by ``;``, if sessions ran on several."""
+    versions: Mapping[str, str]
+    commit: str | None
+    """Git commit robomtl ran from, ``+`` marking changes; None if installed."""
+    seconds: float
+    """Wall time, over all sessions [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Every trial of an evaluation, and the rates that follow from them."""
+
+    setting: Setting
+    records: tuple[Record, ...]
+    """A row for each trial, in the order of the plan."""
+    task_tiers: Mapping[str, str]
+    """The tier of each task, empty for none."""
+
+    @cached_property
+    def summary(self) -> Summary:
+        """All rates."""
+        return summarise(self.records, self.task_tiers)
+
+    @property
+    def task_mean(self) -> float | None:
+        """Mean success of the tasks; None if no trial has an outcome."""
+        return self.summary.everything.success
+
+    @property
+    def tier_mean(self) -> float | None:
+        """Mean over tiers of the mean over their tasks; None without tiers."""
+        return self.summary.tier_mean
+
+    @property
+    def tasks(self) -> Mapping[str, TaskRates]:
+        """Rates of each task, by name."""
+        return self.summary.tasks
+
+    @property
+    def tiers(self) -> Mapping[str, GroupRates]:
+        """Rates of each tier, easiest first."""
+        return self.summary.tiers
+
+    def write(self, folder: Path) -> None:
+        """Writes ``trials.parquet``, then ``results.json``; each is whole or absent."""
+        write_records(folder / TRIALS, self.records)
+        rates, setting = _rates(self.summary), asdict(self.setting)
+        write_json(folder / RESULTS, {"format": _FORMAT, **rates, **setting})
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "Results":
+        """The results in a folder that ``write`` wrote to.
+
+        Raises:
+            ValueError: If a file is missing, broken or of another format, or if
+                ``results.json`` says otherwise than the trials.
+        """
+        path = Path(folder) / RESULTS
+        data = _read_json(path)
+        records = read_records(path.with_name(TRIALS))
+        names = [field.name for field in fields(Setting)]
+        missing = [name for name in (*names, "tasks") if name not in data]
+        if missing:
+            raise ValueError(f"{path} lacks {', '.join(missing)}.")
+        setting = Setting(**{name: data[name] for name in names})
+        tiers = _task_tiers(path, data["tasks"], records)
+        results = cls(setting=setting, records=records, task_tiers=tiers)
+        computed = json.loads(json.dumps(_rates(results.summary)))
+        _check_equal(path, "", computed, {name: data.get(name) for name in computed})
+        return results
+
+
+def _rates(summary: Summary) -> dict[str, Any]:
+    """The rates as ``results.json`` has them: the means at the top."""
+    overall = asdict(summary.everything)
+    del overall["tasks"]
+    return {
+        "task_mean": overall.pop("success"),
+        "task_mean_interval": overall.pop("interval"),
+        "tier_mean": summary.tier_mean,
+        "tier_mean_interval": summary.tier_mean_interval,
+        **overall,
+        "tiers": {name: asdict(rates) for name, rates in summary.tiers.items()},
+        "tasks": {name: asdict(rates) for name, rates in summary.tasks.items()},
+    }
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no {path}; has the evaluation finished?") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise ValueError(f"{path} is of no format this version reads ({_FORMAT}).")
+    return data
+
+
+def _task_tiers(path: Path, tasks: Any, records: Sequence[Record]) -> dict[str, str]:
+    names = {record.task for record in records}
+    if not isinstance(tasks, dict) or {*tasks} != names:
+        raise ValueError(
+            f"{path} has other tasks than the trials beside it; those are of"
+            f" {', '.join(sorted(names))}."
+        )
+    strange = [name for name, rates in tasks.items() if "tier" not in rates]
+    if strange:
+        raise ValueError(f"{path} lacks the tier of {', '.join(strange)}.")
+    return {name: rates["tier"] for name, rates in tasks.items()}
+
+
+def _check_equal(path: Path, name: str, computed: Any, said: Any) -> None:
+    """Refuses numbers that do not follow from the trials; the last bits may differ."""
+    if isinstance(computed, dict) and isinstance(said, dict):
+        for key in {**computed, **said}:
+            _check_equal(path, f"{name}.{key}", computed.get(key), said.get(key))
+    elif isinstance(computed, list) and isinstance(said, list):
+        for place, pair in enumerate(zip_longest(computed, said)):
+            _check_equal(path, f"{name}.{place}", *pair)
+    elif not _same(computed, said):
+        raise ValueError(
+            f"{path} says {name.lstrip('.')} is {said!r}, but the trials beside it give"
+            f" {computed!r}; was it edited?"
+        )
+
+
+def _same(computed: Any, said: Any) -> bool:
+    if isinstance(computed, float) and isinstance(said, float):
+        return math.isclose(computed, said, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(computed == said)

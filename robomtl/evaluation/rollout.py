@@ -1,0 +1,175 @@
+"""Trials played side by side, with one batched call of the actor at each step."""
+
+import time
+import zlib
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.actor import Actor
+from robomtl.errors import SimulationError
+from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.task import Action, Env, Observation, Trial
+
+Until = Literal["horizon", "success"]
+
+
+class Outcome(NamedTuple):
+    """How a trial went; after an error all but ``error`` and ``seconds`` is None."""
+
+    success: bool | None = None
+    """Whether the task was solved at any step."""
+    success_at_end: bool | None = None
+    """Whether it was solved at the last step; None where trials stop at success."""
+    first_success_step: int | None = None
+    """Actions taken when it was first solved, from 1; None if it never was."""
+    length: int | None = None
+    """Actions taken."""
+    error: str | None = None
+    """Why the trial has no outcome."""
+    seconds: float = 0.0
+    """Time of one core: its simulator's, and its share of the actor's [s]."""
+
+
+class _Episode:
+    """One trial while it runs."""
+
+    def __init__(self, env: Env, trial: Trial, until: Until) -> None:
+        self.trial = trial
+        self.observation: Observation | None = None
+        self.running = True
+        self.length = 0
+        self.seconds = 0.0
+        self._env = env
+        self._until = until
+        self._first_success: int | None = None
+        self._success = False
+        self._error: str | None = None
+
+    def reset(self) -> None:
+        start = time.perf_counter()
+        try:
+            self.observation, _ = self._env.reset(
+                seed=_seed(self.trial), options={"variation": self.trial.variation}
+            )
+        except SimulationError as error:
+            self._fail(error)
+        else:
+            self._check(self.observation)
+        self.seconds += time.perf_counter() - start
+
+    def step(self, action: Action) -> None:
+        start = time.perf_counter()
+        try:
+            observation, _, terminated, truncated, info = self._env.step(action)
+        except SimulationError as error:
+            self._fail(error)
+            return
+        self.length += 1
+        self._check(observation)
+        self.observation = observation
+        self._success = bool(info["success"])
+        if self._success and self._first_success is None:
+            self._first_success = self.length
+        enough = self._success and self._until == "success"
+        self.running = not (terminated or truncated or enough)
+        self.seconds += time.perf_counter() - start
+
+    def outcome(self) -> Outcome:
+        if self._error is not None:
+            return Outcome(error=self._error, seconds=self.seconds)
+        return Outcome(
+            success=self._first_success is not None,
+            success_at_end=self._success if self._until == "horizon" else None,
+            first_success_step=self._first_success,
+            length=self.length,
+            seconds=self.seconds,
+        )
+
+    def _fail(self, error: SimulationError) -> None:
+        self._error = f"step {error.step}: {error.reason}"
+        self.running = False
+
+    def _check(self, observation: Observation) -> None:
+        for name, value in observation.items():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise ValueError(
+                    f"{_where(self.trial, self.length)}: observation '{name}' is not"
+                    " finite."
+                )
+
+
+def roll(
+    envs: Sequence[Env], actor: Actor, chunk: Chunk, *, until: Until = "horizon"
+) -> list[Outcome]:
+    """How each trial of a chunk went.
+
+    The batch keeps ``CHUNK`` rows to the end: rows of trials that ended, and rows
+    beyond the chunk's trials, are not running and what the actor does there is ignored.
+
+    Args:
+        envs: Envs of the chunk's task, at least as many as it has trials.
+        actor: Acts in all of them at once.
+        chunk: The trials and what the actor is told of each.
+        until: ``horizon`` plays each trial until its env ends it; ``success`` stops a
+            trial once it is solved.
+
+    Raises:
+        ValueError: If an observation or an action is not finite; the message names the
+            task and the step.
+    """
+    episodes = [
+        _Episode(env, trial, until)
+        for env, trial in zip(envs, chunk.trials, strict=False)
+    ]
+    padding = CHUNK - len(episodes)
+    actor.start(
+        chunk.trials + chunk.trials[-1:] * padding,
+        chunk.told + chunk.told[-1:] * padding,
+    )
+    for episode in episodes:
+        episode.reset()
+    running = np.zeros(CHUNK, np.bool_)
+    while any(episode.running for episode in episodes):
+        running[: len(episodes)] = [episode.running for episode in episodes]
+        _step(episodes, actor, running)
+    return [episode.outcome() for episode in episodes]
+
+
+def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) -> None:
+    start = time.perf_counter()
+    actions = actor(_rows(episodes), running)
+    active = [episode for episode in episodes if episode.running]
+    share = (time.perf_counter() - start) / len(active)
+    if not np.isfinite(actions).all():
+        _check_actions(episodes, actions)
+    for row, episode in enumerate(episodes):
+        if episode.running:
+            episode.seconds += share
+            episode.step(actions[row])
+
+
+def _rows(episodes: list[_Episode]) -> list[Observation]:
+    """An observation for every row; a row without one of its own repeats another's."""
+    some = next(e.observation for e in episodes if e.observation is not None)
+    rows = [some if e.observation is None else e.observation for e in episodes]
+    return rows + [some] * (CHUNK - len(rows))
+
+
+def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> None:
+    for row, episode in enumerate(episodes):
+        if episode.running and not np.isfinite(actions[row]).all():
+            where = _where(episode.trial, episode.length + 1)
+            raise ValueError(f"{where}: action {actions[row]} is not finite.")
+
+
+def _where(trial: Trial, step: int) -> str:
+    return f"{trial.task}, variation {trial.variation}, step {step}"
+
+
+def _seed(trial: Trial) -> int:
+    """A seed for simulators that draw random numbers, the trial's own."""
+    name = f"{trial.suite}/{trial.task}/{trial.variation}/{trial.repeat}"
+    return zlib.crc32(name.encode())

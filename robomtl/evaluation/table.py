@@ -1,0 +1,47 @@
+"""Success per task, as a table for the terminal."""
+
+from rich.table import Table
+
+from robomtl.evaluation.figures import counted, percent, span, whole
+from robomtl.evaluation.results import Results
+from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
+
+
+def success_table(results: Results) -> Table:
+    """Success per task, grouped by tier and sorted, with the means at the bottom."""
+    setting, summary = results.setting, results.summary
+    made = Table(
+        title=f"{setting.agent} on {setting.suite}",
+        caption=f"{setting.split} variations, {setting.instructions} instructions",
+    )
+    made.add_column("task")
+    for name in ("success", "of", "95% interval", "at end", "steps", "errors"):
+        made.add_column(name, justify="right")
+    for tier in summary.tiers or ("",):
+        for name, rates in summary.by_success(tier):
+            made.add_row(name, *_cells(rates))
+        if tier in summary.tiers:
+            rates_of_tier = summary.tiers[tier]
+            title = f"{tier or 'no tier'}, {counted(rates_of_tier.tasks, 'task')}"
+            made.add_row(title, *_cells(rates_of_tier), style="bold")
+        made.add_section()
+    _add_means(made, summary)
+    return made
+
+
+def _cells(rates: TaskRates | GroupRates) -> tuple[str, ...]:
+    return (
+        percent(rates.success),
+        f"{rates.successes}/{rates.trials}",
+        span(rates.interval),
+        percent(rates.success_at_end),
+        whole(rates.mean_steps_to_success),
+        f"[red]{rates.errors}" if rates.errors else "",
+    )
+
+
+def _add_means(made: Table, summary: Summary) -> None:
+    made.add_row("task mean", *_cells(summary.everything), style="bold")
+    if summary.tier_mean is not None:
+        mean, interval = percent(summary.tier_mean), span(summary.tier_mean_interval)
+        made.add_row("tier mean", mean, "", interval, style="bold")

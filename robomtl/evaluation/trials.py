@@ -1,0 +1,101 @@
+"""Which trials an evaluation has, dealt into chunks before anything runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from robomtl.actor import Told
+from robomtl.task import Suite, Task, Trial, find_task
+
+CHUNK = 10
+"""Trials of a chunk, and rows of its batch: the same everywhere, as a forward pass over
+another number of rows may round differently."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Trials of one task that run side by side: the unit of work, journal and retry.
+
+    A trial's row depends on its place among the trials of its task alone, so neither
+    the other tasks nor the number of processes can change its outcome.
+    """
+
+    task: str
+    """Name of the task."""
+    trials: tuple[Trial, ...]
+    """At most ``CHUNK``."""
+    told: tuple[Told, ...]
+    """What the actor is told in each trial."""
+
+
+def plan(
+    suite: Suite,
+    tasks: Sequence[str] | None = None,
+    *,
+    split: str = "fresh",
+    episodes: int = 50,
+    repeats: int = 1,
+) -> tuple[Trial, ...]:
+    """The trials of an evaluation: the first variations of a split, task by task.
+
+    Args:
+        suite: Supplies tasks and variations.
+        tasks: Names of the tasks; the training tasks by default.
+        split: Which variations, such as ``fresh`` or ``official``.
+        episodes: Variations of each task.
+        repeats: Trials of each variation; more than 1 tells something new only of an
+            actor or a simulator that draws random numbers.
+
+    Raises:
+        ValueError: If a task or the split is unknown, a task is named twice, or the
+            split has fewer variations than episodes are asked for.
+    """
+    if episodes < 1 or repeats < 1:
+        raise ValueError(
+            f"episodes is {episodes} and repeats is {repeats}; give at least 1 of each."
+        )
+    return tuple(
+        Trial(suite.name, task.name, variation, repeat)
+        for task in select(suite, tasks)
+        for repeat in range(repeats)
+        for variation in _variations(suite, task, split, episodes)
+    )
+
+
+def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
+    """The tasks of these names; the training tasks where no names are given.
+
+    Raises:
+        ValueError: If a name is unknown or given twice, or there is none.
+    """
+    if names is None:
+        return suite.train_tasks
+    tasks = tuple(find_task(suite, name) for name in names)
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise ValueError(f"Tasks named twice: {', '.join(twice)}. Name each once.")
+    if not tasks:
+        raise ValueError("No task was named; name at least 1.")
+    return tasks
+
+
+def deal(trials: Sequence[Trial], told: Sequence[Told]) -> tuple[Chunk, ...]:
+    """The trials in chunks of at most ``CHUNK``, each of one task, in the given order."""
+    chunks: list[Chunk] = []
+    pairs = zip(trials, told, strict=True)
+    for task, group in groupby(pairs, key=lambda pair: pair[0].task):
+        members = list(group)
+        for start in range(0, len(members), CHUNK):
+            some, theirs = zip(*members[start : start + CHUNK], strict=True)
+            chunks.append(Chunk(task=task, trials=some, told=theirs))
+    return tuple(chunks)
+
+
+def _variations(suite: Suite, task: Task, split: str, episodes: int) -> Sequence[int]:
+    variations = suite.variations(task.name, split)
+    if episodes > len(variations):
+        raise ValueError(
+            f"'{split}' has {len(variations)} variations of '{task.name}', but"
+            f" {episodes} episodes were asked for; ask for at most {len(variations)}."
+        )
+    return variations[:episodes]

@@ -1,0 +1,143 @@
+"""Named, complete experiments: data, policy, training and evaluation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from robomtl.agent import PolicyAgent
+from robomtl.conditioning import Kind
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.evaluation import Results, evaluate
+from robomtl.nearest import unknown
+from robomtl.registry import suite
+from robomtl.training import TrainConfig, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment, enough to repeat it."""
+
+    line: str
+    """What it shows, in a line."""
+    suite: str
+    """Suite of the demonstrations and of the evaluation."""
+    episodes: int
+    """Demonstrations a task."""
+    noise: float = 0.0
+    """Largest disturbance of the experts; see ``collect``."""
+    policy: str = "film"
+    """Architecture."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its config that differ from the defaults."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """How the policy is told its task."""
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of behaviour cloning."""
+    trials: int = 50
+    """Trials a task in each evaluation."""
+    until: Literal["horizon", "success"] = "horizon"
+    """Where a trial stops."""
+    instructions: tuple[str, ...] = ("canonical",)
+    """Kinds of wording evaluated; the first one's results are the recipe's."""
+
+
+RECIPES = {
+    "quickstart": Recipe(
+        line="MT10 in minutes: language-conditioned FiLM from 20 demonstrations a task",
+        suite="metaworld/MT10",
+        episodes=20,
+        training=TrainConfig(steps=3_000),
+        trials=20,
+        until="success",
+    ),
+    "mt10-state": Recipe(
+        line="MT10 from state: 50 demonstrations a task",
+        suite="metaworld/MT10",
+        episodes=50,
+        training=TrainConfig(steps=10_000),
+    ),
+    "mt50-state": Recipe(
+        line="MT50 from state: 50 demonstrations a task, also in unseen wordings",
+        suite="metaworld/MT50",
+        episodes=50,
+        instructions=("canonical", "held-out"),
+    ),
+    "mt50-state-10demos": Recipe(
+        line="MT50 from state: 10 demonstrations a task",
+        suite="metaworld/MT50",
+        episodes=10,
+    ),
+}
+
+
+def run(
+    name: str,
+    *,
+    out: Path | str,
+    data: Path | str | None = None,
+    seed: int = 0,
+    workers: int = 2,
+) -> dict[str, Results]:
+    """Runs a recipe end to end; what is finished in the folder is not done again.
+
+    Args:
+        name: Name of the recipe.
+        out: Run directory; it receives ``demonstrations/``, the policy, the first
+            evaluation's results, and a folder for each further kind of wording.
+        data: Demonstrations recorded before, of the same suite; collected when None.
+        seed: Seed of the disturbance, the weights and the draws.
+        workers: Processes that collect and evaluate.
+
+    Returns:
+        Results by kind of wording.
+
+    Raises:
+        ValueError: If the recipe is unknown, or the folder holds another run.
+    """
+    if name not in RECIPES:
+        raise ValueError(unknown("recipe", name, RECIPES))
+    recipe, folder = RECIPES[name], Path(out)
+    made = suite(recipe.suite)
+    recorded = _demonstrations(recipe, folder, data, seed, workers)
+    train(
+        recorded,
+        out=folder,
+        policy=recipe.policy,
+        policy_config=recipe.policy_config,
+        conditioning=recipe.conditioning,
+        config=replace(recipe.training, seed=seed),
+    )
+    return {
+        kind: evaluate(
+            PolicyAgent(folder),
+            made,
+            out=folder if kind == recipe.instructions[0] else folder / kind,
+            episodes=recipe.trials,
+            instructions=kind,
+            until=recipe.until,
+            workers=workers,
+            seed=seed,
+        )
+        for kind in recipe.instructions
+    }
+
+
+def _demonstrations(
+    recipe: Recipe, folder: Path, data: Path | str | None, seed: int, workers: int
+) -> Demonstrations:
+    if data is None:
+        return collect(
+            suite(recipe.suite),
+            folder / "demonstrations",
+            episodes=recipe.episodes,
+            noise=recipe.noise,
+            seed=seed,
+            workers=workers,
+        )
+    recorded = Demonstrations(data)
+    if recorded.suite != recipe.suite:
+        raise ValueError(
+            f"{data} was recorded in {recorded.suite}; this recipe takes {recipe.suite}."
+        )
+    return recorded.select(per_task=recipe.episodes)

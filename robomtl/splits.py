@@ -1,0 +1,36 @@
+"""Splits of variations that are ranges of integers, the same for every task."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from robomtl.nearest import unknown
+
+
+def find_split(splits: Mapping[str, range], name: str) -> range:
+    """The split of this name.
+
+    Raises:
+        ValueError: If there is none; the message names the nearest.
+    """
+    if name not in splits:
+        raise ValueError(unknown("split", name, splits))
+    return splits[name]
+
+
+def find_variation(splits: Mapping[str, range], task: str, variation: Any) -> int:
+    """The variation as given, if a split holds it.
+
+    Args:
+        splits: All splits of the task.
+        task: Name of the task, for the message.
+        variation: What was given.
+
+    Raises:
+        ValueError: If no split holds it; the message lists the splits.
+    """
+    if not any(variation in split for split in splits.values()):
+        known = (f"{s[0]} to {s[-1]} ({name})" for name, s in splits.items())
+        raise ValueError(
+            f"Unknown variation {variation!r} of '{task}'. Known: {', '.join(known)}."
+        )
+    return int(variation)

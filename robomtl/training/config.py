@@ -1,0 +1,70 @@
+"""What decides a training run besides the data and the policy."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from robomtl.conditioning import Augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Settings of behaviour cloning."""
+
+    steps: int = 20_000
+    """Gradient steps."""
+    batch: int = 256
+    """Samples in a step."""
+    learning_rate: float = 1e-3
+    """Largest learning rate of AdamW."""
+    weight_decay: float = 1e-2
+    """Weight decay of AdamW."""
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    """Learning rate over the run: rise and fall, fall only, or neither."""
+    warm_up: float = 0.1
+    """Part of the run over which ``one_cycle`` rises."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.999
+    """Decay of the averaged weights that act; 0 takes the weights as they are."""
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """Arithmetic of the network; weights and losses stay float32."""
+    temperature: float = float("inf")
+    """Tasks are drawn with probability ∝ frames^(1/temperature): 1 is proportional to
+    the data, infinity is uniform."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How wordings are varied."""
+    validation: float = 0.04
+    """Part of each task's episodes that is held out, rounded down."""
+    log_every: int = 100
+    """Steps between logged metrics."""
+    validate_every: int = 1000
+    """Steps between validation losses."""
+    save_every: int = 1000
+    """Steps between checkpoints."""
+    evaluate_every: int = 0
+    """Steps between evaluations of the policy so far; 0 for none."""
+    evaluate_episodes: int = 5
+    """Trials a task in these evaluations."""
+    seed: int = 0
+    """Seed of the initial weights and of every draw."""
+    device: str = "cpu"
+    """Torch device to train on."""
+    threads: int = 2
+    """Threads of torch on the CPU; results are bit-equal for equal counts."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If a value is out of range.
+        """
+        positive = ("steps", "batch", "log_every", "validate_every", "save_every")
+        for name in (*positive, "evaluate_episodes", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        for name in ("learning_rate", "clip", "temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give more than 0.")
+        for name in ("warm_up", "ema", "validation"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to below 1.")

@@ -1,0 +1,146 @@
+"""Demonstrations as tensors on the training device, and batches drawn from them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from robomtl.conditioning import Conditioning, Wordings
+from robomtl.demonstrations import Demonstrations
+from robomtl.policy import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """Frames of some episodes, all resident on one device, sorted by task."""
+
+    state: Tensor
+    """(frame, state)."""
+    action: Tensor
+    """(frame, action)."""
+    task: Tensor
+    """Index of the task; (frame,)."""
+    left: Tensor
+    """Steps of the episode from this frame on, itself included; (frame,)."""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.task)
+
+
+def frames(
+    demonstrations: Demonstrations, episodes: Sequence[int], device: torch.device
+) -> Frames:
+    """The frames of the named episodes, sorted by task, on a device."""
+    table = demonstrations.episodes
+    order = sorted(episodes, key=lambda episode: (table.task[episode], episode))
+    chosen = np.array(order, dtype=np.int64)
+    lengths = table.length[chosen]
+    left = _count_down(lengths)
+    rows = np.repeat(table.start[chosen] + lengths, lengths) - left
+    task = np.repeat(table.task[chosen], lengths)
+    return Frames(
+        state=torch.from_numpy(demonstrations.state[rows]).to(device),
+        action=torch.from_numpy(demonstrations.action[rows]).to(device),
+        task=torch.from_numpy(task).to(device),
+        left=torch.from_numpy(left).to(device),
+    )
+
+
+def _count_down(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For lengths such as 2, 3: 2, 1, 3, 2, 1."""
+    ends = np.repeat(lengths.cumsum(), lengths)
+    return ends - np.arange(lengths.sum())
+
+
+class Sampler:
+    """Draws batches that are balanced over tasks; a step's batch depends on it alone.
+
+    Args:
+        source: Frames to draw from.
+        wordings: What the policy is told of each task.
+        conditioning: Adds the goal to it.
+        chunk: Actions in a sample.
+        temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
+        seed: Seed of the draws.
+    """
+
+    def __init__(
+        self,
+        source: Frames,
+        wordings: Wordings,
+        conditioning: Conditioning,
+        *,
+        chunk: int,
+        temperature: float,
+        seed: int,
+    ) -> None:
+        self._source, self._wordings = source, wordings
+        self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
+        self._tasks, counts = torch.unique_consecutive(source.task, return_counts=True)
+        self._counts = counts
+        self._starts = counts.cumsum(0) - counts
+        weights = counts.double() ** (1 / temperature)
+        self._edges = (weights.cumsum(0) / weights.sum()).float()
+        self._generator = Generator(source.state.device)
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The batch of a step."""
+        generator = self._generator.manual_seed((self._seed << 32) + step)
+        draws = torch.rand(
+            2, size, generator=generator, device=self._source.state.device
+        )
+        which = torch.searchsorted(self._edges, draws[0]).clamp(
+            max=len(self._edges) - 1
+        )
+        offset = (draws[1] * self._counts[which]).long()
+        frame = self._starts[which] + offset.minimum(self._counts[which] - 1)
+        fixed = self._wordings.sample(self._tasks[which], generator)
+        return gather(self._source, frame, fixed, self._conditioning, self._chunk)
+
+
+def gather(
+    source: Frames,
+    frame: Tensor,
+    fixed: Tensor,
+    conditioning: Conditioning,
+    chunk: int,
+) -> Batch:
+    """The samples that start at the given frames.
+
+    Args:
+        source: Frames to read.
+        frame: Row of each sample's first step; (batch,).
+        fixed: Fixed part of each sample's task embedding; (batch, fixed).
+        conditioning: Adds the goal to it.
+        chunk: Actions in a sample.
+    """
+    ahead = torch.arange(chunk, device=frame.device)
+    mask = ahead < source.left[frame][:, None]
+    rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
+    state = source.state[frame]
+    return Batch(
+        observation={"state": state},
+        action=source.action[rows],
+        mask=mask.float(),
+        task_embedding=conditioning.embedding(fixed, state),
+        task=source.task[frame],
+    )
+
+
+def every_frame(
+    source: Frames,
+    wordings: Wordings,
+    conditioning: Conditioning,
+    *,
+    chunk: int,
+    size: int,
+) -> Iterator[Batch]:
+    """All frames in order under the canonical wordings, for validation."""
+    rows = torch.arange(len(source), device=source.task.device)
+    for frame in torch.split(rows, size):
+        fixed = wordings.canonical(source.task[frame])
+        yield gather(source, frame, fixed, conditioning, chunk)

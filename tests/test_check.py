@@ -1,0 +1,424 @@
+import dataclasses
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gymnasium
+import numpy as np
+import pytest
+
+from robomtl.check import Problem, check
+from robomtl.envs.points import PointsEnv, PointsExpert, PointsSuite, points
+from robomtl.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSuite(PointsSuite):
+    """Points, played in another env class."""
+
+    env: Callable[[str, int], gymnasium.Env] = PointsEnv
+
+    def make_env(self, task):
+        return self.env(super().make_env(task).task, self.horizon)
+
+
+class Endless(PointsEnv):
+    def step(self, action):
+        self._step = 0
+        return super().step(action)
+
+
+class Terminates(PointsEnv):
+    def step(self, action):
+        observation, reward, _, truncated, info = super().step(action)
+        return observation, reward, info["success"], truncated, info
+
+
+class ResetsItself(PointsEnv):
+    def step(self, action):
+        *result, truncated, info = super().step(action)
+        if truncated:
+            self.reset(options={"variation": 0})
+        return *result, truncated, info
+
+
+class SuccessAsFloat(PointsEnv):
+    def step(self, action):
+        *result, info = super().step(action)
+        return *result, {"success": float(info["success"])}
+
+
+class NoSuccessAtReset(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed, options=options)[0], {}
+
+
+class NanReward(PointsEnv):
+    def step(self, action):
+        observation, _, *result = super().step(action)
+        return observation, np.nan, *result
+
+
+class WritesIntoAction(PointsEnv):
+    def step(self, action):
+        result = super().step(action)
+        action *= 0.5
+        return result
+
+
+class OneObservation(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        self._kept, info = super().reset(seed=seed, options=options)
+        return self._kept, info
+
+    def step(self, action):
+        observation, *result = super().step(action)
+        self._kept["state"][:] = observation["state"]
+        return self._kept, *result
+
+
+class Double(PointsEnv):
+    def _observation(self, places):
+        return {"state": places.ravel()}
+
+
+class NotFinite(PointsEnv):
+    def _observation(self, places):
+        return {"state": np.full(12, np.nan, np.float32)}
+
+
+class BeyondItsSpace(PointsEnv):
+    def _observation(self, places):
+        return {"state": np.full(12, 2, np.float32)}
+
+
+class AsList(PointsEnv):
+    def _observation(self, places):
+        return {"state": places.ravel().tolist()}
+
+
+class Bare(PointsEnv):
+    def _observation(self, places):
+        return places.ravel().astype(np.float32)
+
+
+class SeedMatters(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        observation, info = super().reset(seed=seed, options=options)
+        observation["state"][0] = self.np_random.uniform()
+        return observation, info
+
+
+class Drifts(PointsEnv):
+    """Remembers how often it was stepped."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        observation, reward, *result = super().step(action)
+        return observation, reward + self.steps, *result
+
+
+class NewEnvMatters(PointsEnv):
+    count = 0
+
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        NewEnvMatters.count += 1
+        self.offset = 1e-3 * NewEnvMatters.count
+
+    def _observation(self, places):
+        return super()._observation(np.clip(places + self.offset, -1, 1))
+
+
+class AlwaysTheSame(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        known = (options or {}).get("variation", 0) >= 0
+        return super().reset(seed=seed, options={"variation": 0 if known else -1})
+
+
+class AnyVariation(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        variation = max(0, options["variation"])
+        return super().reset(seed=seed, options={"variation": variation})
+
+
+class KeyErrorForVariation(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        if options["variation"] < 0:
+            raise KeyError(options["variation"])
+        return super().reset(seed=seed, options=options)
+
+
+class WideActions(PointsEnv):
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        self.action_space = gymnasium.spaces.Box(-2, 2, (2,), np.float32)
+
+
+class NoState(PointsEnv):
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        self.observation_space = gymnasium.spaces.Dict(
+            {"position": gymnasium.spaces.Box(-1, 1, (12,), np.float32)}
+        )
+
+
+class DoubleSpace(PointsEnv):
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        self.observation_space = gymnasium.spaces.Dict(
+            {"state": gymnasium.spaces.Box(-1, 1, (12,), np.float64)}
+        )
+
+
+class BareSpace(PointsEnv):
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        self.observation_space = gymnasium.spaces.Box(-1, 1, (12,), np.float32)
+
+
+class AnotherSize(PointsEnv):
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        if task == "reach-blue":
+            self.action_space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+
+
+class Crashes(PointsEnv):
+    def step(self, action):
+        raise ZeroDivisionError("the arm is gone")
+
+
+class SaltedStart(PointsEnv):
+    """Takes its start from ``hash``, which differs between processes."""
+
+    def reset(self, *, seed=None, options=None):
+        if options["variation"] < 0:
+            raise ValueError("unknown")
+        salt = hash(f"{self.task} {options['variation']}") % 1_000_000
+        return super().reset(seed=seed, options={"variation": salt})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed(PointsSuite):
+    """Points of a family that is not registered, with tasks of one's own."""
+
+    tasks: tuple[Task, ...] = ()
+
+    @property
+    def name(self):
+        return "own"
+
+    @property
+    def train_tasks(self):
+        return self.tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlapping(PointsSuite):
+    train: tuple[int, ...] = (0, 1)
+    fresh: tuple[int, ...] = (1, 2)
+
+    def variations(self, task, split):
+        super().variations(task, split)
+        return self.train if split == "train" else self.fresh
+
+
+class GoalBeyondState(PointsSuite):
+    @property
+    def goal(self):
+        return slice(10, 14)
+
+
+class ForgetsOptions(PointsSuite):
+    @property
+    def options(self):
+        return {}
+
+
+class ArrayOptions(PointsSuite):
+    @property
+    def options(self):
+        return {"horizon": np.arange(3)}
+
+
+class WrongOptions(PointsSuite):
+    @property
+    def options(self):
+        return {"horizont": 50}
+
+
+class AnyTask(PointsSuite):
+    def make_env(self, task):
+        return PointsEnv("reach-red", self.horizon)
+
+
+class KeyErrorForTask(PointsSuite):
+    def make_expert(self, task):
+        return {"reach-red": PointsExpert("reach-red")}[task]
+
+
+class NoExpert(PointsSuite):
+    def make_expert(self, task):
+        raise ValueError("There is no demonstrator.")
+
+
+class LazyExpert(PointsSuite):
+    def make_expert(self, task):
+        super().make_expert(task)
+        return lambda observation: np.zeros(2, np.float32)
+
+
+class WildExpert(PointsSuite):
+    def make_expert(self, task):
+        super().make_expert(task)
+        return lambda observation: np.full(2, 5, np.float32)
+
+
+def told(suite, **selection):
+    return "\n".join(map(str, check(suite, **selection)))
+
+
+@pytest.mark.parametrize("variant", ["MT6", "ML4"])
+def test_points_keep_the_contract(variant):
+    assert check(points(variant)) == []
+
+
+def test_a_suite_without_experts_keeps_the_contract():
+    assert check(NoExpert(variant="reach-red")) == []
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (Endless, "No episode end within 10000 steps; truncate at a horizon"),
+        (Terminates, "With the expert: At step .*, the env terminated; an episode"),
+        (ResetsItself, "A step after the truncation began another episode"),
+        (SuccessAsFloat, r"At step 1, info\['success'\] is a float; expected a bool"),
+        (NoSuccessAtReset, "At reset, info has no 'success'; report it at reset"),
+        (NanReward, "At step 1, the reward is nan; expected a finite number"),
+        (WritesIntoAction, "the env changed the caller's action array; copy it first"),
+        (OneObservation, "changed an earlier observation; return new arrays"),
+        (Double, "'state' is float64 of shape .*expected float32 of shape"),
+        (NotFinite, "'state' holds a number that is not finite"),
+        (BeyondItsSpace, "'state' lies outside its space Box"),
+        (AsList, "'state' is a list; expected a numpy array"),
+        (Bare, r"the observation is \[.*; expected a dict of \['state'\]"),
+        (SeedMatters, "starts differently when reset again with another seed"),
+        (Drifts, "goes differently under the same actions after another variation"),
+        (NewEnvMatters, "starts differently in a new env"),
+        (AlwaysTheSame, "The variations 1000000, .* are all alike"),
+        (AnyVariation, "variation -1, which no split has, was accepted; expected a V"),
+        (KeyErrorForVariation, "which no split has, raised KeyError: -1; expected a"),
+        (WideActions, r"The action space is Box\(-2.*; expected Box\(-1, 1, \(n,\)"),
+        (NoState, r"The observation space has \['position'\] but no 'state'"),
+        (DoubleSpace, "The space of 'state' is Box.*float64.; expected a float32 Box"),
+        (BareSpace, "The observation space is Box.*; expected a Dict with 'state'"),
+        (Crashes, r"check 'episode' met a ZeroDivisionError: the arm is gone \(test_"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_a_broken_env_is_found_and_told(env, sentence):
+    suite = EnvSuite(variant="reach-red", env=env)
+    assert re.search(sentence, told(suite), re.DOTALL)
+
+
+def test_a_task_of_another_size_is_found():
+    suite = EnvSuite(variant="MT4", env=AnotherSize)
+    assert check(suite) == [
+        Problem(
+            "reach-blue",
+            "The shape of 'action' is (3,), but (2,) in 'reach-red'; all tasks of a "
+            "suite share one shape.",
+        )
+    ]
+
+
+def test_a_start_that_differs_between_processes_is_found():
+    suite = EnvSuite(variant="reach-red", env=SaltedStart)
+    assert re.fullmatch(
+        "reach-red: An episode starts differently in another process; .*", told(suite)
+    )
+
+
+@pytest.mark.parametrize(
+    ("suite", "sentence"),
+    [
+        (
+            GoalBeyondState,
+            r"The goal lies at slice\(10, 14, None\), but 'state' has 12",
+        ),
+        (ForgetsOptions, "builds another suite: its options differ"),
+        (ArrayOptions, "The options are not plain data: .*; use numbers and strings"),
+        (WrongOptions, "does not build the suite again: .*'horizont'"),
+        (AnyTask, "make_env of an unknown task was accepted; expected a ValueError"),
+        (KeyErrorForTask, "make_expert of an unknown task raised KeyError: .*; expect"),
+        (LazyExpert, "The expert succeeded in none of the variations 0, 1, 2; expect"),
+        (WildExpert, "With the expert: At step 1, the action .* lies outside Box"),
+        (Overlapping, "'train' and 'fresh' share 1 variations, such as 1; they must"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_a_broken_suite_is_found_and_told(suite, sentence):
+    assert re.search(sentence, told(suite(variant="reach-red", horizon=40)))
+
+
+@pytest.mark.parametrize(
+    ("fresh", "sentence"),
+    [
+        ((), "The split 'fresh' has no variation; give at least 1"),
+        (("a",), "The split 'fresh' holds 'a'; expected integers"),
+        ((5, 5), "The split 'fresh' names a variation twice; name each once"),
+    ],
+)
+def test_a_broken_split_is_found_and_told(fresh, sentence):
+    assert sentence in told(Overlapping(variant="reach-red", fresh=fresh))
+
+
+RED = Task(name="reach-red", instructions=("reach the red target",))
+BLUE = Task(name="reach-blue", instructions=("reach the blue target",))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "sentence"),
+    [
+        ((), "There is no training task; name at least 1 in train_tasks"),
+        ((RED, RED), "The name 'reach-red' stands for 2 tasks; names are unique"),
+        (
+            (RED, dataclasses.replace(BLUE, instructions=("Reach the  red target",))),
+            "'reach the red target' fits 'reach-red' and 'reach-blue'; no wording",
+        ),
+        (
+            (dataclasses.replace(RED, held_out_instructions=RED.instructions),),
+            "'reach-red' has the instruction 'reach the red target' twice",
+        ),
+        (
+            (dataclasses.replace(RED, instructions=(" ",)),),
+            "'reach-red' has an empty instruction; say what is to be done",
+        ),
+    ],
+)
+def test_broken_tasks_are_found_and_told(tasks, sentence):
+    assert sentence in told(Renamed(tasks=tasks))
+
+
+def test_a_suite_that_cannot_be_pickled_is_found():
+    class Local(PointsSuite):
+        pass
+
+    sentence = "The suite cannot be pickled .*Local.*; hold plain data only"
+    assert re.search(sentence, told(Local(variant="reach-red")))
+
+
+def test_only_the_chosen_tasks_are_checked():
+    suite = EnvSuite(variant="MT4", env=Crashes)
+    assert {problem.task for problem in check(suite, tasks=["reach-red"])} == {
+        "reach-red"
+    }
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(ValueError, match="Did you mean 'reach-red'"):
+        check(points(), tasks=["reach-rad"])

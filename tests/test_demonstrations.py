@@ -1,0 +1,582 @@
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from robomtl.demonstrations import Demonstrations, layout
+from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.writing import Header, Recorded, write
+
+LENGTHS = (4, 7, 5, 6)
+TASKS = ("open-door", "shut-door")
+WORDS = ("open the door", "shut the door")
+
+
+def episodes() -> list[Recorded]:
+    generator = np.random.default_rng(0)
+    return [
+        Recorded(
+            task=i // 2,
+            variation=10 + i,
+            state=generator.standard_normal((length, 3)).astype(np.float32),
+            action=generator.uniform(-1, 1, (length, 2)).astype(np.float32),
+            reward=generator.random(length).astype(np.float32),
+            success=np.arange(length) >= length - 2,
+        )
+        for i, length in enumerate(LENGTHS)
+    ]
+
+
+def header() -> Header:
+    tasks = [
+        {"name": name, "instruction": words, "failed": failed}
+        for name, words, failed in zip(TASKS, WORDS, (0, 2), strict=True)
+    ]
+    request = {"suite": "doors/MT2", "options": {"horizon": 9}, "noise": 0.25}
+    return Header(WORDS, Sizes(3, 2, 20), "doors", {"request": request, "tasks": tasks})
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A data set as robomtl writes it."""
+    write(tmp_path / "own", header(), episodes())
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> Path:
+    """A data set as LeRobot 0.4 recorded it: with video, without names of its index."""
+    folder = tmp_path / "others"
+    for part in ("meta/episodes/chunk-000", "data/chunk-000"):
+        (folder / part).mkdir(parents=True)
+    generator = np.random.default_rng(1)
+    lengths, task = np.array([3, 2, 4]), np.array([1, 0, 1])
+    ends = np.cumsum(lengths)
+    count = int(ends[-1])
+    state = generator.random((count, 3)).astype(np.float32)
+    action = generator.uniform(-1, 1, count).astype(np.float32)
+    step = np.concatenate([np.arange(length) for length in lengths])
+    data = {
+        "observation.state": pa.FixedSizeListArray.from_arrays(state.ravel(), 3),
+        "action": action,  # Features of shape (1,) are scalars.
+        "timestamp": (step / 30).astype(np.float32),
+        "frame_index": step,
+        "episode_index": np.repeat(np.arange(3), lengths),
+        "index": np.arange(count),
+        "task_index": np.repeat(task, lengths),
+    }
+    for first, rows in enumerate((slice(0, 5), slice(5, 9))):
+        table = pa.table({name: column[rows] for name, column in data.items()})
+        pq.write_table(table, folder / f"data/chunk-000/file-00{first}.parquet")
+    listed = {
+        "episode_index": np.arange(3),
+        "tasks": [[("lift", "drop")[i]] for i in task],
+        "length": lengths,
+        "data/chunk_index": np.zeros(3, np.int64),
+        "data/file_index": np.array([0, 0, 1]),
+        "dataset_from_index": ends - lengths,
+        "dataset_to_index": ends,
+        "videos/observation.images.top/chunk_index": np.zeros(3, np.int64),
+    }
+    pq.write_table(
+        pa.table(listed), folder / "meta/episodes/chunk-000/file-000.parquet"
+    )
+    tasks = {
+        "task_index": np.arange(3),
+        "__index_level_0__": ["lift", "drop", "never done"],
+    }
+    pq.write_table(pa.table(tasks), folder / "meta/tasks.parquet")
+    scalar = {"dtype": "int64", "shape": [1], "names": None}
+    info = {
+        "codebase_version": "v3.0",
+        "robot_type": "so101_follower",
+        "total_episodes": 3,
+        "total_frames": 9,
+        "total_tasks": 3,
+        "chunks_size": 1000,
+        "data_files_size_in_mb": 100,
+        "video_files_size_in_mb": 500,
+        "fps": 30,
+        "splits": {"train": "0:3"},
+        "data_path": layout.DATA_PATH,
+        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-000.mp4",
+        "features": {
+            "observation.state": {"dtype": "float32", "shape": [3], "names": None},
+            "action": {"dtype": "float32", "shape": [1], "names": None},
+            "observation.images.top": {"dtype": "video", "shape": [480, 640, 3]},
+            "timestamp": {"dtype": "float32", "shape": [1], "names": None},
+            **{
+                n: scalar
+                for n in ("frame_index", "episode_index", "index", "task_index")
+            },
+        },
+    }
+    (folder / "meta/info.json").write_text(json.dumps(info))
+    return folder
+
+
+# Reading back.
+
+
+def test_what_is_written_reads_back_bit_equal(own: Path) -> None:
+    read, written = Demonstrations(own), episodes()
+    assert np.array_equal(read.state, np.concatenate([e.state for e in written]))
+    assert np.array_equal(read.action, np.concatenate([e.action for e in written]))
+    assert read.state.dtype == read.action.dtype == np.float32
+    assert read.state.flags.c_contiguous and read.action.flags.c_contiguous
+    assert read.episodes.length.tolist() == list(LENGTHS)
+    assert read.episodes.start.tolist() == [0, 4, 11, 16]
+    assert read.episodes.task.tolist() == [0, 0, 1, 1]
+    assert read.episodes.variation.tolist() == [10, 11, 12, 13]
+    assert read.episodes.success.all()
+
+
+def test_what_was_asked_of_the_experts_reads_back(own: Path) -> None:
+    read = Demonstrations(own)
+    assert read.tasks == TASKS
+    assert read.instructions == dict(zip(TASKS, WORDS, strict=True))
+    assert (read.suite, read.suite_options) == ("doors/MT2", {"horizon": 9})
+    assert (read.noise, read.fps) == (0.25, 20)
+    assert read.failures == {"open-door": 0, "shut-door": 2}
+    assert len(read) == 4
+    assert "4 episodes of 2 tasks, 22 frames, state 3, action 2" in repr(read)
+
+
+def test_files_are_split_by_size_and_read_back_alike(own: Path, tmp_path: Path) -> None:
+    write(tmp_path / "split", header(), episodes(), file_mb=0.001)
+    files = sorted((tmp_path / "split/data/chunk-000").iterdir())
+    assert len(files) > 1
+    split, whole = Demonstrations(tmp_path / "split"), Demonstrations(own)
+    assert split.fingerprint == whole.fingerprint
+
+
+def test_an_episode_without_success_is_read_as_such(tmp_path: Path) -> None:
+    first, *rest = episodes()
+    failed = first._replace(success=np.zeros(len(first.state), np.bool_))
+    write(tmp_path / "mixed", header(), [failed, *rest])
+    success = Demonstrations(tmp_path / "mixed").episodes.success
+    assert success.tolist() == [False, True, True, True]
+
+
+def test_a_data_set_of_others_is_read(others: Path) -> None:
+    read = Demonstrations(others)
+    assert read.tasks == ("lift", "drop")
+    assert read.instructions == {"lift": "lift", "drop": "drop"}
+    assert read.episodes.task.tolist() == [1, 0, 1]
+    assert read.episodes.variation.tolist() == [-1, -1, -1]
+    assert read.episodes.success.all()
+    assert (read.suite, read.noise, read.failures) == (None, None, {})
+    assert (read.state.shape, read.action.shape) == ((9, 3), (9, 1))
+
+
+# Selecting.
+
+
+def test_a_selection_holds_the_first_episodes_and_their_frames_only(own: Path) -> None:
+    chosen, written = Demonstrations(own).select(["shut-door"], 1), episodes()
+    assert chosen.tasks == ("shut-door",)
+    assert chosen.instructions == {"shut-door": "shut the door"}
+    assert chosen.failures == {"shut-door": 2}
+    assert chosen.episodes.variation.tolist() == [12]
+    assert chosen.episodes.start.tolist() == [0]
+    assert np.array_equal(chosen.state, written[2].state)
+    assert np.array_equal(chosen.action, written[2].action)
+
+
+def test_a_selection_keeps_the_order_of_tasks(own: Path) -> None:
+    whole = Demonstrations(own)
+    chosen = whole.select(["shut-door", "open-door"])
+    assert chosen.tasks == TASKS
+    assert chosen.fingerprint == whole.fingerprint
+    some = whole.select(per_task=1)
+    assert some.episodes.variation.tolist() == [10, 12]
+    assert some.episodes.task.tolist() == [0, 1]
+
+
+def test_fingerprints_differ_by_what_can_be_learned(own: Path, tmp_path: Path) -> None:
+    first, *rest = episodes()
+    first.action[0, 0] += 1e-3
+    write(tmp_path / "other", header(), [first, *rest])
+    whole = Demonstrations(own)
+    prints = [Demonstrations(tmp_path / "other"), whole, whole.select(per_task=1)]
+    assert len({read.fingerprint for read in prints}) == 3
+
+
+def test_an_unknown_task_is_not_selected(own: Path) -> None:
+    with pytest.raises(ValueError, match="'open-dor'. Did you mean 'open-door'"):
+        Demonstrations(own).select(["open-dor"])
+
+
+def test_no_more_episodes_are_selected_than_there_are(own: Path) -> None:
+    with pytest.raises(ValueError, match="'open-door' has 2 episodes.*the 3 asked for"):
+        Demonstrations(own).select(per_task=3)
+
+
+def test_a_selection_of_nothing_is_refused(own: Path) -> None:
+    with pytest.raises(ValueError, match="per_task is 0; give at least 1"):
+        Demonstrations(own).select(per_task=0)
+    with pytest.raises(ValueError, match="tasks is empty"):
+        Demonstrations(own).select([])
+
+
+# What LeRobot reads. These follow lerobot 0.6.1, dataset_metadata.py, io_utils.py and
+# feature_utils.py.
+
+
+def test_info_has_what_lerobot_demands(own: Path) -> None:
+    info = json.loads((own / "meta/info.json").read_text())
+    required = {"codebase_version", "fps", "features"}
+    optional = {"total_episodes", "total_frames", "total_tasks", "chunks_size"}
+    optional |= {"data_files_size_in_mb", "video_files_size_in_mb", "data_path"}
+    optional |= {"video_path", "robot_type", "splits"}
+    assert set(info) == required | optional
+    assert info["codebase_version"] == "v3.0"
+    assert info["splits"] == {"train": "0:4"}
+    assert (info["total_episodes"], info["total_frames"]) == (4, 22)
+    default = {"timestamp": "float32", "frame_index": "int64", "episode_index": "int64"}
+    default |= {"index": "int64", "task_index": "int64"}
+    for name, dtype in default.items():
+        described = {"dtype": dtype, "shape": [1], "names": None}
+        assert info["features"][name] == described
+    assert info["features"]["action"]["shape"] == [2]
+    assert len(info["features"]["action"]["names"]) == 2
+    assert not any("/" in name for name in info["features"])
+
+
+def test_data_columns_are_exactly_the_features(own: Path) -> None:
+    features = json.loads((own / "meta/info.json").read_text())["features"]
+    file = pq.ParquetFile(own / "data/chunk-000/file-000.parquet")
+    schema = file.schema_arrow
+    assert set(schema.names) == set(features)
+    assert schema.field("observation.state").type == pa.list_(pa.float32(), 3)
+    assert schema.field("action").type == pa.list_(pa.float32(), 2)
+    kinds = {"next.reward": pa.float32(), "next.success": pa.bool_()}
+    kinds |= {"variation": pa.int64(), "timestamp": pa.float32()}
+    kinds |= dict.fromkeys(("frame_index", "episode_index", "index"), pa.int64())
+    assert {name: schema.field(name).type for name in kinds} == kinds
+    assert file.num_row_groups == 4
+
+
+def test_frames_are_counted_as_lerobot_counts_them(own: Path) -> None:
+    table = pq.read_table(own / "data/chunk-000/file-000.parquet")
+    data = {name: np.array(table[name].to_pylist()) for name in table.column_names}
+    assert data["index"].tolist() == list(range(22))
+    assert data["frame_index"].tolist() == [i for n in LENGTHS for i in range(n)]
+    assert np.allclose(data["timestamp"], data["frame_index"] / 20)
+    assert data["episode_index"].tolist() == [
+        i for i, n in enumerate(LENGTHS) for _ in range(n)
+    ]
+    assert data["task_index"].tolist() == [0] * 11 + [1] * 11
+
+
+def test_tasks_are_a_pandas_table_indexed_by_instruction(own: Path) -> None:
+    table = pq.read_table(own / "meta/tasks.parquet")
+    assert table["task_index"].to_pylist() == [0, 1]
+    assert table["task"].to_pylist() == list(WORDS)
+    described = json.loads(table.schema.metadata[b"pandas"])
+    assert described["index_columns"] == ["task"]
+    assert [column["name"] for column in described["columns"]] == ["task_index", "task"]
+
+
+def test_episodes_have_lerobots_columns(own: Path) -> None:
+    table = pq.read_table(own / "meta/episodes/chunk-000/file-000.parquet")
+    rows = table.to_pylist()
+    assert rows[2]["tasks"] == ["shut the door"]
+    assert (rows[2]["dataset_from_index"], rows[2]["dataset_to_index"]) == (11, 16)
+    integers = ("episode_index", "length", "data/chunk_index", "data/file_index")
+    integers += ("meta/episodes/chunk_index", "meta/episodes/file_index")
+    assert {table.schema.field(name).type for name in integers} == {pa.int64()}
+    features = json.loads((own / "meta/info.json").read_text())["features"]
+    names = ("min", "max", "mean", "std", "count", "q01", "q10", "q50", "q90", "q99")
+    for feature, described in features.items():
+        for name in names:
+            size = 1 if name == "count" else described["shape"][0]
+            assert len(rows[0][f"stats/{feature}/{name}"]) == size
+
+
+def test_statistics_are_those_of_all_frames(own: Path) -> None:
+    stats = json.loads((own / "meta/stats.json").read_text())
+    state = Demonstrations(own).state
+    assert stats["observation.state"]["count"] == [22]
+    assert np.allclose(stats["observation.state"]["mean"], state.mean(0), atol=1e-6)
+    assert np.allclose(stats["observation.state"]["std"], state.std(0), atol=1e-6)
+    assert np.allclose(stats["observation.state"]["min"], state.min(0))
+    q90 = np.quantile(state, 0.9, axis=0)
+    assert np.allclose(stats["observation.state"]["q90"], q90, atol=1e-6)
+    assert stats["next.success"]["mean"] == [8 / 22]
+
+
+# Refusing.
+
+
+def edit(folder: Path, file: str, change: Callable[[Any], Any]) -> None:
+    """Changes a JSON file, or the columns of a parquet file."""
+    path = folder / file
+    if path.suffix == ".json":
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(change(content)))
+    else:
+        table = pq.read_table(path)
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+        pq.write_table(pa.table(change(columns)), path)
+
+
+DATA = "data/chunk-000/file-000.parquet"
+EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+
+
+def without(name: str) -> Callable[[Any], Any]:
+    return lambda content: {k: v for k, v in content.items() if k != name}
+
+
+def having(name: str, value: Any) -> Callable[[Any], Any]:
+    return lambda content: {**content, name: value}
+
+
+def feature(name: str, described: Any) -> Callable[[Any], Any]:
+    return lambda info: {**info, "features": {**info["features"], name: described}}
+
+
+def entry(name: str, row: int, value: Any) -> Callable[[Any], Any]:
+    def change(columns: Any) -> Any:
+        columns[name][row] = value
+        return columns
+
+    return change
+
+
+REFUSED: dict[str, tuple[str, Callable[[Any], Any], str]] = {
+    "an older version": (
+        "meta/info.json",
+        having("codebase_version", "v2.1"),
+        "codebase_version is v2.1; robomtl reads v3.0.*convert_dataset_v21_to_v30",
+    ),
+    "no count": ("meta/info.json", without("total_frames"), "has no 'total_frames'"),
+    "no state": (
+        "meta/info.json",
+        lambda info: {
+            **info,
+            "features": without("observation.state")(info["features"]),
+        },
+        "info.json has no feature 'observation.state'; it has action",
+    ),
+    "no action": (
+        "meta/info.json",
+        lambda info: {**info, "features": without("action")(info["features"])},
+        "info.json has no feature 'action'",
+    ),
+    "a state that is a matrix": (
+        "meta/info.json",
+        feature("observation.state", {"dtype": "float32", "shape": [3, 1]}),
+        r"'observation.state' has shape \[3, 1\]; it must be one vector",
+    ),
+    "states of another size": (
+        "meta/info.json",
+        feature("observation.state", {"dtype": "float32", "shape": [4]}),
+        "file-000.parquet: column 'observation.state' has vectors not of size 4",
+    ),
+    "states that are numbers": (
+        DATA,
+        having("observation.state", [0.0] * 22),
+        "column 'observation.state' holds double, not vectors",
+    ),
+    "states that differ in size": (
+        DATA,
+        entry("observation.state", 5, [0.0, 1.0]),
+        "column 'observation.state' has vectors not of size 3",
+    ),
+    "a state that is missing": (
+        DATA,
+        entry("observation.state", 5, None),
+        "column 'observation.state' has vectors not of size 3",
+    ),
+    "no column of actions": (DATA, without("action"), "has no column 'action'"),
+    "an index of words": (
+        DATA,
+        having("index", ["a"] * 22),
+        "column 'index' is not one number a row",
+    ),
+    "too many episodes": (
+        "meta/info.json",
+        having("total_episodes", 5),
+        "lists 4 episodes of 22 frames, meta/info.json 5 of 22",
+    ),
+    "too many frames": (
+        "meta/info.json",
+        having("total_frames", 23),
+        "lists 4 episodes of 22 frames, meta/info.json 4 of 23",
+    ),
+    "episodes in disorder": (
+        EPISODES,
+        entry("dataset_from_index", 1, 5),
+        "meta/episodes does not list the episodes one after the other",
+    ),
+    "episodes without a column": (EPISODES, without("length"), "no column 'length'"),
+    "frames cut off": (
+        DATA,
+        lambda columns: {name: column[:-1] for name, column in columns.items()},
+        "file-000.parquet holds 21 frames, meta/episodes lists 22",
+    ),
+    "frames in disorder": (
+        DATA,
+        entry("index", 3, 4),
+        "file-000.parquet does not hold the frames in the order of meta/episodes",
+    ),
+    "frames of another episode": (
+        DATA,
+        entry("episode_index", 3, 1),
+        "file-000.parquet does not hold the frames in the order of meta/episodes",
+    ),
+    "a state that is not finite": (
+        DATA,
+        entry("observation.state", 13, [0.0, float("nan"), 0.0]),
+        "'observation.state' is not finite in task 'shut-door', episode 2, step 2",
+    ),
+    "an action that is not finite": (
+        DATA,
+        entry("action", 5, [0.0, float("inf")]),
+        "'action' is not finite in task 'open-door', episode 1, step 1",
+    ),
+    "an action beyond 1": (
+        DATA,
+        entry("action", 5, [0.0, -25.0]),
+        "an action is 25 in size in task 'open-door', episode 1, step 1;.*beyond='clip'",
+    ),
+    "an episode of two tasks": (
+        DATA,
+        entry("task_index", 2, 1),
+        "episode 0 changes its task at step 2",
+    ),
+    "a task without a name": (
+        DATA,
+        having("task_index", [0] * 11 + [7] * 11),
+        "episode 2 has task_index 7, which meta/tasks.parquet does not name",
+    ),
+    "tasks without instructions": (
+        "meta/tasks.parquet",
+        without("task"),
+        "has the columns task_index; it must have 'task_index' and 'task'",
+    ),
+    "tasks by other names": (
+        "meta/robomtl.json",
+        having("tasks", [{"name": "a", "instruction": "b", "failed": 0}]),
+        "robomtl.json and meta/tasks.parquet beside it name different tasks",
+    ),
+    "no request": ("meta/robomtl.json", without("request"), "has no 'request'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_data_set_is_refused_that_has(case: str, own: Path) -> None:
+    file, change, message = REFUSED[case]
+    edit(own, file, change)
+    with pytest.raises(ValueError, match=message):
+        Demonstrations(own)
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["meta/info.json", "meta/robomtl.json", "meta/tasks.parquet", DATA, EPISODES],
+)
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.95])
+def test_a_file_cut_short_is_named(file: str, part: float, own: Path) -> None:
+    path = own / file
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(ValueError, match=f"{path.name} is damaged or cut short"):
+        Demonstrations(own)
+
+
+def test_a_data_file_with_flipped_bytes_is_named(own: Path) -> None:
+    content = bytearray((own / DATA).read_bytes())
+    content[4:400] = bytes(396)
+    (own / DATA).write_bytes(content)
+    with pytest.raises(ValueError, match="file-000.parquet is damaged or cut short"):
+        Demonstrations(own)
+
+
+@pytest.mark.parametrize("file", ["meta/tasks.parquet", DATA])
+def test_a_missing_file_is_named(file: str, own: Path) -> None:
+    (own / file).unlink()
+    with pytest.raises(ValueError, match=f"{file} is missing; the data set is incompl"):
+        Demonstrations(own)
+
+
+def test_missing_episodes_are_named(own: Path) -> None:
+    (own / EPISODES).unlink()
+    with pytest.raises(ValueError, match="meta/episodes has no file; it is incomplete"):
+        Demonstrations(own)
+
+
+def test_a_folder_without_info_is_no_data_set(own: Path, tmp_path: Path) -> None:
+    (own / "meta/info.json").unlink()
+    with pytest.raises(
+        ValueError, match="meta/info.json is missing. It is written last"
+    ):
+        Demonstrations(own)
+    with pytest.raises(ValueError, match="nowhere is not a folder"):
+        Demonstrations(tmp_path / "nowhere")
+
+
+def test_an_interrupted_collection_says_how_to_continue(tmp_path: Path) -> None:
+    (tmp_path / ".collecting").mkdir()
+    with pytest.raises(
+        ValueError, match="interrupted. Collect again with the same arg"
+    ):
+        Demonstrations(tmp_path)
+
+
+def test_an_empty_data_set_is_refused(own: Path) -> None:
+    none = {"total_episodes": 0, "total_frames": 0}
+    edit(own, "meta/info.json", lambda info: info | none)
+    path = own / EPISODES
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(ValueError, match="own holds no episode"):
+        Demonstrations(own)
+
+
+def test_an_episode_without_frames_is_refused(own: Path) -> None:
+    path = own / EPISODES
+
+    def emptied(columns: Any) -> Any:
+        columns["length"][1], columns["length"][2] = 0, 12
+        return columns
+
+    edit(own, EPISODES, emptied)
+    with pytest.raises(ValueError, match="episode 1 has no frame"):
+        Demonstrations(own)
+    assert path.exists()
+
+
+def test_actions_are_clipped_where_the_simulator_clips(own: Path) -> None:
+    edit(own, DATA, entry("action", 5, [0.5, -25.0]))
+    read = Demonstrations(own, beyond="clip")
+    assert read.action[5].tolist() == [0.5, -1.0]
+
+
+# Writing.
+
+
+def test_the_same_episodes_give_the_same_bytes(own: Path, tmp_path: Path) -> None:
+    write(tmp_path / "again", header(), episodes())
+    files = [path.relative_to(own) for path in own.rglob("*") if path.is_file()]
+    assert len(files) == 6
+    for file in files:
+        assert (tmp_path / "again" / file).read_bytes() == (own / file).read_bytes()
+
+
+def test_a_data_set_is_none_while_it_is_written(tmp_path: Path) -> None:
+    def failing() -> Iterator[Recorded]:
+        yield from episodes()
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        write(tmp_path / "half", header(), failing())
+    with pytest.raises(ValueError, match="is not a data set"):
+        Demonstrations(tmp_path / "half")
+    assert not list((tmp_path / "half").rglob("*partial*"))

@@ -1,0 +1,194 @@
+"""Conformance of every registered policy, built in or plugged in."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from robomtl import checkpoint
+from robomtl.checkpoint import Card
+from robomtl.conditioning import Conditioning
+from robomtl.policy import Batch, Spec
+from robomtl.registry import POLICIES
+
+SPEC = Spec(state=6, action=3, embedding=4)
+POLICY_NAMES = POLICIES.names()
+
+
+def build(name, spec=SPEC, **config):
+    torch.manual_seed(0)
+    architecture = POLICIES.get(name)
+    policy = architecture(architecture.Config(**config), spec)
+    for parameter in policy.parameters():  # Layers that start at zero hide mistakes.
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return policy
+
+
+def make_batch(size=32, chunk=1):
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return Batch(
+        observation={"state": draw(size, SPEC.state)},
+        action=draw(size, chunk, SPEC.action).clamp(-1, 1),
+        mask=torch.ones(size, chunk),
+        task_embedding=draw(size, SPEC.embedding),
+        task=torch.zeros(size, dtype=torch.long),
+    )
+
+
+def act(policy, batch):
+    return policy.eval().act(batch.observation, batch.task_embedding, None)[0]
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_a_policy_predicts_a_chunk_of_actions_within_bounds(name, chunk):
+    policy = build(name, chunk=chunk)
+    policy.head.linear.weight.data.mul_(100)
+    actions = act(policy, make_batch())
+    assert actions.shape == (32, chunk, SPEC.action)
+    assert actions.abs().max() == 1.0
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+@pytest.mark.parametrize("loss", ["l1", "l2", "gaussian"])
+def test_the_loss_is_one_number_a_sample(name, loss):
+    result = build(name, loss=loss, chunk=4).loss(make_batch(chunk=4))
+    assert result.per_sample.shape == (32,)
+    assert all(value.ndim == 0 for value in result.metrics.values())
+    assert not any(value.requires_grad for value in result.metrics.values())
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+@pytest.mark.parametrize("loss", ["l1", "l2", "gaussian"])
+def test_one_batch_can_be_overfitted(name, loss):
+    policy, batch = build(name, loss=loss, width=64), make_batch(16)
+    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
+    for _ in range(300):
+        optimiser.zero_grad()
+        policy.loss(batch).per_sample.mean().backward()
+        optimiser.step()
+    assert (act(policy, batch) - batch.action).abs().mean() < 0.1
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_permuting_a_batch_permutes_its_actions(name):
+    policy, batch = build(name), make_batch(16)
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(2))
+    permuted = Batch(
+        {"state": batch.observation["state"][order]},
+        *(part[order] for part in batch[1:]),
+    )
+    assert torch.equal(act(policy, permuted), act(policy, batch)[order])
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_another_task_embedding_changes_the_actions(name):
+    policy, batch = build(name), make_batch()
+    other = batch._replace(task_embedding=-batch.task_embedding)
+    assert not torch.allclose(act(policy, other), act(policy, batch))
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_steps_past_the_end_of_an_episode_do_not_count(name):
+    policy, batch = build(name, chunk=4), make_batch(chunk=4)
+    mask = torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(32, 4)
+    garbage = batch.action.clone()
+    garbage[:, 2:] = 0.123
+    here = policy.loss(batch._replace(mask=mask)).per_sample
+    there = policy.loss(batch._replace(mask=mask, action=garbage)).per_sample
+    assert torch.equal(here, there)
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_a_policy_can_go_without_being_told_its_task(name):
+    policy = build(name, spec=Spec(state=6, action=3, embedding=0))
+    batch = make_batch()._replace(task_embedding=torch.zeros(32, 0))
+    assert act(policy, batch).shape == (32, 1, 3)
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_parts_are_addressed_by_name(name):
+    parts = {key.partition(".")[0] for key, _ in build(name).named_parameters()}
+    assert {"encoder", "trunk", "head"} <= parts
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_a_saved_policy_acts_as_before(name, tmp_path):
+    policy, batch = build(name, chunk=2), make_batch(chunk=2)
+    policy.normaliser.fit(batch.observation["state"])
+    checkpoint.save(tmp_path, policy, card(name, chunk=2))
+    loaded = checkpoint.load(tmp_path)
+    assert torch.equal(act(loaded.policy, batch), act(policy, batch))
+    assert loaded.card == card(name, chunk=2)
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_a_size_of_zero_is_refused(name):
+    with pytest.raises(ValueError, match="take 1 or more"):
+        POLICIES.get(name).Config(width=0)
+
+
+def card(name, **config):
+    full = POLICIES.get(name).Config(**config)
+    return Card(
+        policy=name,
+        config=vars(full),
+        spec=SPEC,
+        conditioning=Conditioning(kinds=("one_hot",), tasks=("a", "b", "c", "d")),
+        suite="points",
+        suite_options={},
+        step=7,
+    )
+
+
+def test_weights_that_are_not_the_card_s_are_refused(tmp_path):
+    checkpoint.save(tmp_path, build("mlp"), card("mlp"))
+    weights = tmp_path / "policy.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match=r"policy\.safetensors is missing or not"):
+        checkpoint.load(tmp_path)
+
+
+def test_a_card_that_was_cut_short_is_refused(tmp_path):
+    checkpoint.save(tmp_path, build("mlp"), card("mlp"))
+    path = tmp_path / "policy.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(ValueError, match=r"policy\.json is not whole"):
+        checkpoint.load(tmp_path)
+
+
+def test_a_card_of_another_format_is_refused(tmp_path):
+    checkpoint.save(tmp_path, build("mlp"), card("mlp"))
+    path = tmp_path / "policy.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(ValueError, match="has format 9; this version reads 1"):
+        checkpoint.load(tmp_path)
+
+
+def test_a_folder_without_a_policy_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"has no policy\.json; name a run directory"):
+        checkpoint.load(tmp_path)
+    with pytest.raises(ValueError, match="nowhere does not exist"):
+        checkpoint.load(tmp_path / "nowhere")
+
+
+def test_a_config_field_that_does_not_exist_is_refused():
+    wrong = Card(**{**vars(card("mlp")), "config": {"widht": 3}})
+    with pytest.raises(ValueError, match="Policy 'mlp'.*widht"):
+        checkpoint.build(wrong)
+
+
+def test_an_impossible_spec_is_refused():
+    with pytest.raises(ValueError, match="state and action take 1 or more"):
+        Spec(state=0, action=1, embedding=0)
+
+
+def test_saved_weights_are_plain_tensors(tmp_path):
+    checkpoint.save(tmp_path, build("film"), card("film"))
+    stored = load_file(tmp_path / "policy.safetensors")
+    assert set(stored) == set(build("film").state_dict())

@@ -1,0 +1,278 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.policies.mlp import MLP, MLPConfig
+from robomtl.policy import Spec
+from robomtl.registry import suite
+from robomtl.training import TrainConfig, train
+from robomtl.training.learner import Learner, learning_rate
+from robomtl.training.samples import Sampler, frames
+
+SMALL = {"width": 32, "layers": 1, "task_width": 16}
+QUICK = TrainConfig(
+    steps=60,
+    batch=32,
+    save_every=20,
+    validate_every=20,
+    log_every=10,
+    threads=1,
+    validation=0.25,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "points"
+    return collect(suite("points/MT4"), folder, episodes=8, workers=1)
+
+
+def quick(data, out, config=QUICK, **changes):
+    settings = {"policy": "mlp", "policy_config": SMALL, **changes}
+    return train(data, out=out, config=config, **settings)
+
+
+def sampler_of(data, temperature=math.inf, chunk=1):
+    conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
+    source = frames(data, range(len(data)), torch.device("cpu"))
+    table = Wordings(conditioning, [("x",)] * len(data.tasks), Augmentation())
+    return source, Sampler(
+        source, table, conditioning, chunk=chunk, temperature=temperature, seed=0
+    )
+
+
+def test_samples_hold_the_actions_that_follow_their_observation(data):
+    source, sampler = sampler_of(data, chunk=4)
+    batch = sampler.batch(0, 64)
+    for row in range(64):
+        valid = int(batch.mask[row].sum())
+        assert any(  # A point that rests repeats its state.
+            torch.equal(source.action[frame : frame + valid], batch.action[row, :valid])
+            and valid == min(4, int(source.left[frame]))
+            and source.task[frame] == batch.task[row]
+            for frame in same_state(source, batch.observation["state"][row])
+        )
+        assert batch.task_embedding[row].argmax() == batch.task[row]
+
+
+def same_state(source, state):
+    return (source.state == state).all(1).nonzero()[:, 0].tolist()
+
+
+def test_tasks_are_drawn_evenly_at_infinite_temperature(data):
+    _, sampler = sampler_of(data)
+    drawn = torch.cat([sampler.batch(step, 1000).task for step in range(8)])
+    assert torch.allclose(drawn.bincount() / 8000, torch.tensor(0.25), atol=0.02)
+
+
+def test_tasks_are_drawn_by_their_frames_at_temperature_one(data):
+    source, sampler = sampler_of(data, temperature=1.0)
+    drawn = torch.cat([sampler.batch(step, 1000).task for step in range(8)])
+    expected = source.task.bincount() / len(source)
+    assert torch.allclose(drawn.bincount() / 8000, expected, atol=0.02)
+
+
+def test_every_frame_is_drawn_in_the_long_run(data):
+    source, sampler = sampler_of(data)
+    seen = torch.cat([sampler.batch(s, 1000).observation["state"] for s in range(30)])
+    assert len(torch.unique(seen, dim=0)) == len(torch.unique(source.state, dim=0))
+
+
+def test_a_batch_depends_on_seed_and_step_alone(data):
+    _, one = sampler_of(data)
+    _, other = sampler_of(data)
+    one.batch(3, 16)
+    assert torch.equal(one.batch(7, 16).action, other.batch(7, 16).action)
+    assert not torch.equal(one.batch(7, 16).action, one.batch(8, 16).action)
+
+
+def test_the_one_cycle_rate_rises_to_its_peak_and_falls_to_zero():
+    config = TrainConfig(steps=1000, warm_up=0.1, learning_rate=1.0)
+    rates = [learning_rate(step, config) for step in range(1000)]
+    assert max(rates) == pytest.approx(1.0)
+    assert rates.index(max(rates)) == 100
+    assert rates[0] < 0.01 and rates[-1] < 1e-4
+
+
+def test_the_cosine_rate_falls_from_its_peak():
+    config = TrainConfig(steps=1000, schedule="cosine", learning_rate=1.0)
+    assert learning_rate(0, config) == 1.0
+    assert learning_rate(500, config) == pytest.approx(0.5)
+
+
+def test_the_constant_rate_is_constant():
+    config = TrainConfig(steps=10, schedule="constant", learning_rate=0.5)
+    assert {learning_rate(step, config) for step in range(10)} == {0.5}
+
+
+def test_the_average_without_decay_is_the_weights(data):
+    policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
+    learner = Learner(policy, TrainConfig(ema=0.0, steps=5))
+    _, sampler = sampler_of(data)
+    for step in range(3):
+        learner.update(sampler.batch(step, 16))
+    for name, value in learner.averaged().items():
+        assert torch.equal(value, policy.state_dict()[name])
+
+
+def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
+    config = TrainConfig(
+        steps=500, batch=64, threads=1, precision="float32", learning_rate=3e-3
+    )
+    trained = quick(data, tmp_path, config, policy_config={**SMALL, "width": 128})
+    source, sampler = sampler_of(data)
+    batch = sampler.batch(0, 256)
+    names = [data.tasks[i] for i in batch.task]
+    from robomtl.actor import Told
+
+    told = [Told(name, data.instructions[name]) for name in names]
+    embedding = trained.card.conditioning.fixed(told)
+    actions, _ = trained.policy.act(batch.observation, embedding, None)
+    assert (actions - batch.action).abs().mean() < 0.2
+
+
+def test_training_killed_at_any_step_ends_with_the_same_weights(data, tmp_path):
+    quick(data, tmp_path / "whole")
+    script = (
+        "import sys; from pathlib import Path; from robomtl.demonstrations import "
+        "Demonstrations; import test_training as t; "
+        f"t.quick(Demonstrations({str(data.path)!r}), {str(tmp_path / 'killed')!r})"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    for patience in (2.5, 3.0):
+        process = subprocess.Popen([sys.executable, "-c", script], env=environment)
+        wait_for(tmp_path / "killed" / "training.safetensors", process, patience)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    quick(data, tmp_path / "killed")
+    here = load_file(tmp_path / "killed" / "policy.safetensors")
+    there = load_file(tmp_path / "whole" / "policy.safetensors")
+    assert all(torch.equal(here[name], there[name]) for name in there)
+
+
+def wait_for(path, process, seconds):
+    """Until the file is there and some time more, or the process has ended."""
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(seconds / 100)
+
+
+def test_a_checkpoint_goes_on_bit_for_bit(data, tmp_path):
+    _, sampler = sampler_of(data)
+    config = TrainConfig(steps=20, threads=1)
+
+    def learner():
+        torch.manual_seed(0)
+        spec = Spec(state=12, action=2, embedding=4)
+        return Learner(MLP(MLPConfig(**SMALL), spec), config)
+
+    whole, half, rest = learner(), learner(), learner()
+    for step in range(20):
+        whole.update(sampler.batch(step, 16))
+    for step in range(10):
+        half.update(sampler.batch(step, 16))
+    half.save(tmp_path / "half.safetensors")
+    rest.restore(tmp_path / "half.safetensors")
+    for step in range(10, 20):
+        rest.update(sampler.batch(step, 16))
+    for name, value in whole.averaged().items():
+        assert torch.equal(value, rest.averaged()[name])
+
+
+def test_a_finished_run_is_only_read(data, tmp_path):
+    first = quick(data, tmp_path)
+    before = (tmp_path / "policy.safetensors").stat().st_mtime_ns
+    assert quick(data, tmp_path).fingerprint == first.fingerprint
+    assert (tmp_path / "policy.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_directory_of_other_settings_is_refused(data, tmp_path):
+    quick(data, tmp_path)
+    with pytest.raises(ValueError, match="training.steps is 60 there and 70 here"):
+        quick(data, tmp_path, TrainConfig(**{**vars(QUICK), "steps": 70}))
+    with pytest.raises(ValueError, match="policy_config.width is 32 there and 33 here"):
+        quick(data, tmp_path, policy_config={**SMALL, "width": 33})
+
+
+def test_losses_are_logged_by_task_for_training_and_validation(data, tmp_path):
+    quick(data, tmp_path)
+    log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    tags = set(log.Tags()["scalars"])
+    assert {"train/loss", "train/learning_rate", "validation/loss"} <= tags
+    for task in data.tasks:
+        assert {f"train_task/{task}", f"validation_task/{task}"} <= tags
+
+
+def test_the_run_directory_says_how_to_repeat_it(data, tmp_path):
+    quick(data, tmp_path)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["data"] == {"episodes": 32, "sha256": data.fingerprint}
+    assert run["training"]["temperature"] == "inf"
+    assert run["suite"] == "points/MT4"
+
+
+def test_a_loss_that_is_not_finite_stops_with_task_and_step(data, tmp_path):
+    config = TrainConfig(
+        steps=200,
+        batch=32,
+        learning_rate=1e38,
+        threads=1,
+        clip=1e38,
+        schedule="constant",
+    )
+    with pytest.raises(FloatingPointError, match=r"The loss is .*Step \d+, task reach"):
+        quick(data, tmp_path, config)
+
+
+def test_evaluation_during_training_needs_a_suite(data, tmp_path):
+    anonymous = Demonstrations.of(replace(data._contents, suite=None))
+    config = TrainConfig(**{**vars(QUICK), "evaluate_every": 20})
+    with pytest.raises(ValueError, match="names no suite to evaluate on"):
+        quick(anonymous, tmp_path, config)
+
+
+def test_the_policy_is_evaluated_during_training_if_asked(data, tmp_path):
+    settings = {**vars(QUICK), "evaluate_every": 30, "evaluate_episodes": 2}
+    quick(data, tmp_path, TrainConfig(**settings))
+    log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [s.step for s in log.Scalars("evaluation/task_mean")] == [30, 60]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("steps", 0), ("batch", 0), ("learning_rate", 0.0), ("ema", 1.0), ("clip", -1.0)],
+)
+def test_settings_out_of_range_are_refused(field, value):
+    with pytest.raises(ValueError, match=f"{field} is {value}; give"):
+        TrainConfig(**{field: value})
+
+
+def test_an_unknown_policy_names_the_nearest(data, tmp_path):
+    with pytest.raises(ValueError, match="Unknown policy 'flim'. Did you mean 'film'"):
+        quick(data, tmp_path, policy="flim")
+
+
+def test_the_normaliser_is_fitted_on_the_training_episodes(data, tmp_path):
+    trained = quick(data, tmp_path)
+    kept = np.concatenate(
+        [
+            np.arange(s, s + n)
+            for i, (s, n) in enumerate(zip(*data.episodes[1:3], strict=True))
+            if i % 8 < 6
+        ]
+    )
+    mean = torch.from_numpy(data.state[kept]).mean(0)
+    assert torch.allclose(trained.policy.normaliser.mean, mean, atol=1e-5)
