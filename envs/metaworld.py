@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from robomtl.envs import metaworld_tasks
+from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
 from robomtl.envs.metaworld_simulator import Simulator
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.nearest import unknown
-from robomtl.task import Env, Expert, Task, find_task
+from robomtl.task import Expert, Task, find_task
 
 Goals = Literal["observable", "hidden"]
 Reward = Literal["success", "dense"]
@@ -163,7 +164,7 @@ class MetaWorldSuite:
     @property
     def goal(self) -> slice | None:
         """Where the goal lies in a state; None if hidden."""
-        return slice(36, 39) if self.goals == "observable" else None
+        return GOAL if self.goals == "observable" else None
 
     @property
     def expert_suite(self) -> "MetaWorldSuite":
@@ -185,13 +186,12 @@ class MetaWorldSuite:
             raise ValueError(unknown("split", split, splits))
         return splits[split]
 
-    def make_env(self, task: str) -> Env:
+    def make_env(self, task: str) -> MetaWorldEnv:
         """An env of the task; Meta-World is imported now.
 
         Raises:
             ValueError: If the task is unknown.
         """
-        from robomtl.envs.metaworld_env import MetaWorldEnv
         from robomtl.envs.metaworld_fast import FastSimulator
         from robomtl.envs.metaworld_upstream import UpstreamSimulator
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 @contextmanager
@@ -43,20 +43,37 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends one line, on disk when this returns."""
+    """Appends one line, on disk when this returns.
+
+    A line that was cut short by a kill is removed first, lest the two become one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    created = not path.exists()
+    with path.open("a+b") as file:
+        _cut_unfinished_line(file)
+        file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    if created:
+        _sync_folder(path.parent)
 
 
 def read_lines(path: Path) -> list[str]:
     """The whole lines of a file; a line cut short by a kill is left out."""
     if not path.exists():
         return []
-    *lines, _ = path.read_text(encoding="utf-8").split("\n")
-    return lines
+    *lines, _ = path.read_bytes().split(b"\n")
+    return [line.decode() for line in lines]
+
+
+def _cut_unfinished_line(file: BinaryIO) -> None:
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read() != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _sync_folder(folder: Path) -> None:

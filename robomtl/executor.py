@@ -128,7 +128,7 @@ class LocalExecutor:
             idle.index, idle.started = index, time.monotonic()
             try:
                 idle.connection.send(items[index])
-            except BrokenPipeError:
+            except ConnectionError:
                 pass  # The dead process is found, and the item retried, by _receive.
 
     def _ready(self, workers: list[_Worker]) -> list[_Worker]:
@@ -150,8 +150,10 @@ class LocalExecutor:
         else:
             try:
                 kind, value = worker.connection.recv()
-                return index, kind, value
-            except (EOFError, ConnectionResetError):
+                if kind != "retry":
+                    return index, kind, value
+                reason = value
+            except (EOFError, OSError):  # OSError: it died halfway through the answer.
                 worker.process.join(5)
                 reason = f"its process died with exit code {worker.process.exitcode}"
         _stop(worker)

@@ -130,5 +130,5 @@ class Policy(nn.Module, ABC):
 
     @property
     def num_parameters(self) -> int:
-        """Number of trainable numbers."""
-        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+        """Number of weights."""
+        return sum(parameter.numel() for parameter in self.parameters())

@@ -35,7 +35,7 @@ class Counting:
 
 def counting_env(*, horizon=3, goal_observable=True, dense_reward=False):
     return MetaWorldEnv(
-        Variations("push-v3", "MT10"),
+        Variations("push-v3", "MT25"),
         Counting(),
         horizon=horizon,
         goal_observable=goal_observable,

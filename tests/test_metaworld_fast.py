@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from robomtl.envs.metaworld_expert import MetaWorldExpert
 from robomtl.envs.metaworld_tasks import TASKS
 from robomtl.envs.metaworld_variations import Variations
 
@@ -12,6 +13,8 @@ BEYOND = 15
 """Steps of the expert after its first success."""
 WANDERING = 60
 """Steps of random actions."""
+VARIATIONS = dict.fromkeys(TASKS, 1) | {"push-back-v3": 2}
+"""Official variations in which the expert succeeds."""
 
 
 def reference_env(task, vector):
@@ -35,20 +38,6 @@ def simulators(task):
     )
 
 
-def actions(task, seed):
-    """Generator of actions that are sent (state, success): the expert, then chance."""
-    from robomtl.envs.metaworld_expert import MetaWorldExpert
-
-    expert, generator = MetaWorldExpert(task), np.random.default_rng(seed)
-    action, left = None, ATTEMPT
-    while left:
-        state, success = yield action
-        left = min(left, BEYOND) - 1 if success else left - 1
-        action = expert({"state": state})
-    for _ in range(WANDERING):
-        yield generator.uniform(-1, 1, 4).astype(np.float32)
-
-
 def disturb(simulator, vector):
     """Leaves another episode behind in a simulator."""
     simulator.begin(vector)
@@ -60,27 +49,44 @@ def disturb(simulator, vector):
 @pytest.mark.parametrize("task", TASKS)
 def test_episodes_are_those_of_metaworld_after_any_other_episode(task):
     variations = Variations(task, "MT50")
-    vector = variations.vector(TASKS.index(task))
+    vector = variations.vector(VARIATIONS[task])
     env, (sparse, dense) = reference_env(task, vector), simulators(task)
     state, _ = env.reset()
     for simulator in (dense, sparse):  # The second restores what the first simulated.
         disturb(simulator, variations.vector(1_000_000))
         np.testing.assert_allclose(simulator.begin(vector), state, rtol=0, atol=1e-12)
-    success, succeeded, moves = False, set(), actions(task, seed=0)
-    next(moves)
-    for action in iter(lambda: next_or_none(moves, (state, success)), None):
+    expert, generator = MetaWorldExpert(task), np.random.default_rng(0)
+    attempt, wandering, succeeded = ATTEMPT, WANDERING, False
+    while attempt or wandering:
+        if attempt:
+            action, attempt = expert({"state": state}), attempt - 1
+        else:
+            action = generator.uniform(-1, 1, 4).astype(np.float32)
+            wandering -= 1
         state, reward, _, _, info = env.step(action)
-        success = bool(info["success"])
-        succeeded.add(success)
         outcome, rewarded = sparse.step(action), dense.step(action)
         np.testing.assert_allclose(outcome.state, state, rtol=0, atol=1e-9)
-        assert outcome.success == rewarded.success == success
+        assert outcome.success == rewarded.success == bool(info["success"])
         np.testing.assert_allclose(rewarded.reward, reward, rtol=0, atol=1e-9)
-    assert True in succeeded
+        if outcome.success:
+            attempt, succeeded = min(attempt, BEYOND), True
+    assert succeeded
 
 
-def next_or_none(moves, sent):
-    try:
-        return moves.send(sent)
-    except StopIteration:
-        return None
+@pytest.mark.slow
+def test_the_starts_kept_are_bounded(monkeypatch):
+    from collections import OrderedDict
+
+    from robomtl.envs import metaworld_fast
+
+    kept = OrderedDict()
+    monkeypatch.setattr(metaworld_fast, "_STARTS", kept)
+    monkeypatch.setattr(metaworld_fast, "_STARTS_KEPT", 2)
+    simulator, _ = simulators("reach-v3")
+    vectors = [Variations("reach-v3", "MT50").vector(index) for index in range(3)]
+    for index in (0, 1, 0, 2):
+        simulator.begin(vectors[index])
+    assert [vector for _, vector in kept] == [
+        vectors[0].tobytes(),
+        vectors[2].tobytes(),
+    ]

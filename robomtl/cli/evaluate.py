@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
+from rich.console import Console
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, dated
-from robomtl.evaluation import ExpertAgent, evaluate
+from robomtl.evaluation import ExpertAgent, evaluate, success_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     agent, name, options = _agent(flags)
     out = flags.out or dated("evaluate", name)
-    evaluate(
+    results = evaluate(
         agent,
         flags.make(name, options),
         out=out,
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str]) -> None:
         workers=flags.workers,
         seed=flags.seed,
     )
+    Console().print(success_table(results))
     print(f"Report: {out / 'report.html'}")
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ _FIELDS = dataclasses.fields(TrainConfig)
 def _flags(arguments: Sequence[str]) -> type[Any]:
     """The flags, with those of the architecture that the arguments name."""
     name = Train.policy
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         if word == "--policy":
             name = following
         elif word.startswith("--policy="):

@@ -64,8 +64,8 @@ class _Collection:
         self.sizes = self.sizes or sizes
         if sizes != self.sizes:
             raise ValueError(
-                f"'{unit.task}' has {sizes}, tasks before it {self.sizes}; a data set "
-                "holds one kind. Collect them into different folders."
+                f"'{unit.task}' has {sizes}, another task {self.sizes}; a data set holds "
+                "one kind. Collect them into different folders."
             )
         self.courses[unit.task].finish(unit.start, block.outcome.tolist())
 

@@ -44,7 +44,7 @@ def read_table(path: Path, names: Sequence[str] | None = None) -> Any:
         if name not in present:
             raise ValueError(f"{path} has no column '{name}'.")
     with _whole(path):
-        return pq.ParquetFile(path).read(columns=names)
+        return pq.ParquetFile(path, page_checksum_verification=True).read(names)
 
 
 def scalars(table: Any, name: str, path: Path) -> NDArray[Any]:

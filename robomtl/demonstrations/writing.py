@@ -99,7 +99,8 @@ class _Series:
         path = self._path.format(chunk_index=place.chunk, file_index=place.file)
         temporary = self._stack.enter_context(replacing(self._folder / path))
         self._file = self._stack.enter_context(pa.OSFile(str(temporary), "wb"))
-        self._writer = self._stack.enter_context(pq.ParquetWriter(self._file, schema))
+        writer = pq.ParquetWriter(self._file, schema, write_page_checksum=True)
+        self._writer = self._stack.enter_context(writer)
         return self._writer
 
     def _close(self) -> None:

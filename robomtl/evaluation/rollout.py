@@ -1,9 +1,10 @@
 """Trials played side by side, with one batched call of the actor at each step."""
 
+import math
 import time
 import zlib
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class _Episode:
 
     def _check(self, observation: Observation) -> None:
         for name, value in observation.items():
-            if value.dtype.kind == "f" and not np.isfinite(value).all():
+            if value.dtype.kind == "f" and not _finite(value):
                 raise ValueError(
                     f"{_where(self.trial, self.length)}: observation '{name}' is not"
                     " finite."
@@ -143,7 +144,7 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
     actions = actor(_rows(episodes), running)
     active = [episode for episode in episodes if episode.running]
     share = (time.perf_counter() - start) / len(active)
-    if not np.isfinite(actions).all():
+    if not _finite(actions):
         _check_actions(episodes, actions)
     for row, episode in enumerate(episodes):
         if episode.running:
@@ -163,6 +164,11 @@ def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> No
         if episode.running and not np.isfinite(actions[row]).all():
             where = _where(episode.trial, episode.length + 1)
             raise ValueError(f"{where}: action {actions[row]} is not finite.")
+
+
+def _finite(values: NDArray[Any]) -> bool:
+    # The product is four times as fast, and finite unless it overflows.
+    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def _where(trial: Trial, step: int) -> str:

@@ -48,10 +48,14 @@ def mean_interval(
     The tasks are strata: only the trials vary within them, the tasks themselves do not.
     The variance of the stratified mean is turned into an effective number of trials,
     for which the Wilson interval is taken. That number is never less than the trials
-    would be worth if all tasks had the same rate, so the interval keeps a width where
-    every task was solved always or never. Simulated with 10 and 50 trials a task, it
-    holds the true mean in 93 to 97 % of cases for 10 and 50 tasks near 98 %, mixed, and
-    spread from 2 to 98 %, where sums of the tasks' own Wilson limits fall to 85 %.
+    would be worth if all tasks had the same rate. For the variance each task's rate is
+    drawn to the mean by as much as one trial, so that a task solved always, or never,
+    counts as uncertain too.
+
+    Simulated with 10, 20 and 50 trials of 10 and 50 tasks, near 98 %, mixed and spread
+    out, such intervals held the true mean of equal weights in 94 to 99 % of cases and
+    that of tiers in 92 to 98 %, in 83 to 95 % where a tier had one task. (Sums of the
+    tasks' own Wilson limits, as in Zou et al. 2009, held it in 85 to 98 %.)
 
     Args:
         counts: Of each task, with at least 1 trial.
@@ -65,16 +69,16 @@ def mean_interval(
     strata = list(zip(counts, weights, strict=True))
     mean = sum(weight * count.successes / count.trials for count, weight in strata)
     least = 1 / sum(weight**2 / count.trials for count, weight in strata)
-    variance = sum(weight**2 * _variance(count) for count, weight in strata)
+    variance = sum(weight**2 * _variance(count, mean) for count, weight in strata)
     effective = mean * (1 - mean) / variance if variance > 0 else least
     return _wilson(mean, max(effective, least), confidence)
 
 
-def _variance(count: Count) -> float:
-    """Unbiased variance of a task's rate; infinite from a single trial."""
+def _variance(count: Count, mean: float) -> float:
+    """Variance of a task's rate, itself drawn to the mean; infinite from one trial."""
     if count.trials == 1:
         return math.inf
-    rate = count.successes / count.trials
+    rate = (count.successes + mean) / (count.trials + 1)
     return rate * (1 - rate) / (count.trials - 1)
 
 

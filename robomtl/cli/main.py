@@ -1,0 +1,61 @@
+"""The command ``robomtl``: a verb is imported when it is given."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.panel import Panel
+
+from robomtl.nearest import unknown
+
+VERBS = {
+    "run": "a named recipe, from nothing to a report",
+    "collect": "demonstrations of a suite's experts",
+    "train": "one policy on the demonstrations of many tasks",
+    "evaluate": "success of a policy, task by task",
+    "list": "suites, policies and recipes",
+    "check": "whether a suite keeps the contract",
+}
+
+# What users can cause: wrong names and settings, broken files, missing extras.
+_USER_ERRORS = (ValueError, ImportError, FloatingPointError, OSError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; returns the exit status: 0, 2 for a mistake, 130 for Ctrl-C.
+
+    Args:
+        arguments: Words after ``robomtl``; those of the process when None.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        _print_help()
+        return 0
+    console = Console(stderr=True)
+    try:
+        if words[0] not in VERBS:
+            raise ValueError(unknown("verb", words[0], VERBS))
+        importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
+    except KeyboardInterrupt:
+        console.print("Stopped. What was finished is kept; the same command goes on.")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has left, as `robomtl list | head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except _USER_ERRORS as error:
+        if os.environ.get("ROBOMTL_TRACEBACK"):
+            raise
+        console.print(Panel(str(error), title="robomtl", border_style="red"))
+        return 2
+    return 0
+
+
+def _print_help() -> None:
+    console = Console()
+    console.print("Task-conditioned robot policies: train, adapt, evaluate per task.\n")
+    for verb, line in VERBS.items():
+        console.print(f"  robomtl {verb:<9} {line}", highlight=False)
+    console.print("\n  robomtl VERB --help says what it takes.", highlight=False)

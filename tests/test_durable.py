@@ -1,0 +1,101 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from robomtl.durable import (
+    append_line,
+    read_lines,
+    replacing,
+    write_json,
+    write_text,
+)
+
+
+def test_a_file_appears_whole_with_its_folder(tmp_path):
+    path = tmp_path / "run" / "config.json"
+    write_json(path, {"seed": 1})
+    assert json.loads(path.read_text()) == {"seed": 1}
+    assert os.listdir(path.parent) == ["config.json"]
+
+
+def test_a_text_is_written_as_it_is(tmp_path):
+    write_text(tmp_path / "report.html", "größer\n")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "größer\n"
+
+
+def test_the_old_file_stands_until_the_block_has_succeeded(tmp_path):
+    path = tmp_path / "weights"
+    write_text(path, "old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_after_an_error_the_old_file_stands_and_nothing_else(tmp_path):
+    path = tmp_path / "weights"
+    write_text(path, "old")
+    with pytest.raises(KeyError, match="half"), replacing(path) as temporary:
+        temporary.write_text("ne")
+        raise KeyError("half")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["weights"]
+
+
+def test_a_value_that_is_not_json_leaves_no_file(tmp_path):
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "config.json", {"seed": object()})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path):
+    path = tmp_path / "weights"
+    write_text(path, "old")
+    code = (
+        "import os, signal, sys, pathlib\n"
+        "from robomtl.durable import replacing\n"
+        "with replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('ne')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, path])
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_lines_are_read_as_appended(tmp_path):
+    path = tmp_path / "run" / "trials.jsonl"
+    for line in ("one", "two", "drei ü"):
+        append_line(path, line)
+    assert read_lines(path) == ["one", "two", "drei ü"]
+
+
+def test_a_file_that_is_not_there_has_no_lines(tmp_path):
+    assert read_lines(tmp_path / "trials.jsonl") == []
+
+
+def test_a_line_cut_short_is_left_out(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    path.write_text("one\ntw")
+    assert read_lines(path) == ["one"]
+
+
+def test_a_line_appended_after_one_cut_short_stands_alone(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    path.write_text("one\ntw")
+    append_line(path, "three")
+    assert read_lines(path) == ["one", "three"]
+
+
+def test_a_letter_cut_in_the_middle_is_left_out(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    path.write_bytes("one\nü".encode()[:-1])
+    assert read_lines(path) == ["one"]
+    append_line(path, "three")
+    assert read_lines(path) == ["one", "three"]

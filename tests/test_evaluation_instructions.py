@@ -1,0 +1,125 @@
+import json
+from collections import Counter
+
+import pytest
+
+from robomtl.actor import Told
+from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.trials import plan
+from robomtl.registry import suite
+from robomtl.task import find_task
+
+POINTS = suite("points/MT4")
+TRIALS = plan(POINTS, episodes=6)
+NAMES = [task.name for task in POINTS.train_tasks]
+
+
+def test_canonical_tells_the_first_wording_of_each_task():
+    told = tell(POINTS, TRIALS, "canonical")
+    assert told[0] == Told("reach-red", "reach the red target")
+    assert {words.task for words in told} == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wordings"),
+    [("train", "instructions"), ("held-out", "held_out_instructions")],
+)
+def test_all_wordings_of_a_kind_are_told_equally_often(kind, wordings):
+    told = tell(POINTS, TRIALS, kind)
+
+    counts = Counter(words for words in told if words.task == "reach-blue")
+    allowed = getattr(find_task(POINTS, "reach-blue"), wordings)
+    assert {words.instruction for words in counts} == set(allowed)
+    assert len(set(counts.values())) == 1
+
+
+def test_shuffled_tells_each_task_the_name_and_wording_of_another():
+    told = tell(POINTS, TRIALS, "shuffled", seed=3)
+
+    pairs = {trial.task: words for trial, words in zip(TRIALS, told, strict=True)}
+    assert all(name != words.task for name, words in pairs.items())
+    assert sorted(words.task for words in pairs.values()) == sorted(NAMES)
+    for words in pairs.values():
+        assert words.instruction == find_task(POINTS, words.task).instruction
+
+
+def test_shuffling_depends_on_the_seed_and_not_on_the_tasks_evaluated():
+    some = plan(POINTS, ["reach-flag"], episodes=1)
+    alone = tell(POINTS, some, "shuffled", seed=1)[0]
+    among = tell(POINTS, TRIALS, "shuffled", seed=1)[-1]
+
+    assert alone == among
+    assert len({tell(POINTS, some, "shuffled", seed=seed) for seed in range(20)}) == 3
+
+
+def test_shuffling_keeps_training_and_held_out_tasks_apart():
+    parts = suite("points/ML4")
+    trials = plan(parts, ["push-ball", "reach-red"], episodes=1)
+
+    told = tell(parts, trials, "shuffled")
+
+    assert told[0].task == "reach-ball"
+    assert told[1].task in NAMES
+
+
+def test_none_withholds_name_and_wording():
+    assert set(tell(POINTS, TRIALS, "none")) == {Told(None, None)}
+
+
+def test_wordings_of_a_file_are_told_in_turn(tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({name: [f"{name} A", f"{name} B"] for name in NAMES}))
+
+    told = tell(POINTS, TRIALS, str(file))
+
+    assert told[:3] == (
+        Told("reach-red", "reach-red A"),
+        Told("reach-red", "reach-red B"),
+        Told("reach-red", "reach-red A"),
+    )
+
+
+def test_a_task_alone_in_its_part_cannot_be_shuffled():
+    single = suite("points/reach-red")
+    with pytest.raises(ValueError, match="'reach-red' is alone in its part of points"):
+        tell(single, plan(single, episodes=1), "shuffled")
+
+
+def test_a_task_without_held_out_wordings_is_refused(monkeypatch):
+    monkeypatch.setattr("robomtl.envs.points._REACH_HELD_OUT", ())
+    with pytest.raises(ValueError, match="Task 'reach-red' has no held-out wording"):
+        tell(POINTS, TRIALS, "held-out")
+
+
+def test_an_unknown_kind_suggests_the_nearest():
+    message = "kind of instructions 'heldout'. Did you mean 'held-out'.*'.json'"
+    with pytest.raises(ValueError, match=message):
+        tell(POINTS, TRIALS, "heldout")
+
+
+def test_a_missing_file_is_refused():
+    with pytest.raises(ValueError, match="read from nowhere.json, but it is no file"):
+        tell(POINTS, TRIALS, "nowhere.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "mine.json is not JSON: Expecting"),
+        ("[]", "mine.json holds no object of task names and lists of wordings"),
+        ('{"reach-rod": ["go"]}', "mine.json: Unknown .* 'reach-rod'. Did you mean"),
+        ('{"reach-red": []}', r"'reach-red' has \[\]; give a list of at least 1"),
+        ('{"reach-red": "go"}', "'reach-red' has 'go'; give a list of at least 1"),
+        ('{"reach-red": [" "]}', r"'reach-red' has \[' '\]; give a list"),
+        ('{"reach-red": [3]}', r"'reach-red' has \[3\]; give a list"),
+        (
+            '{"reach-red": ["go"]}',
+            "no wording for: reach-green, reach-blue, reach-flag",
+        ),
+    ],
+)
+def test_a_broken_file_is_refused_with_the_reason(tmp_path, text, message):
+    file = tmp_path / "mine.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        tell(POINTS, TRIALS, str(file))

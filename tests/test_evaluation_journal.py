@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from robomtl.evaluation.journal import open_journal
+from robomtl.evaluation.rollout import Outcome
+
+PLAN = {"suite": "points/MT4", "episodes": 50, "versions": {"numpy": "2.4"}}
+SOLVED = Outcome(True, False, 12, 50, None, 0.25)
+LOST = Outcome(error="step 3: it blew up", seconds=0.5)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / "journal.jsonl"
+
+
+def test_finished_chunks_are_found_again_with_their_sessions_and_time(path):
+    journal = open_journal(path, PLAN)
+    journal.begin({"workers": 2})
+    journal.append(4, [SOLVED, LOST], 1.5)
+    open_journal(path, PLAN).append(0, [SOLVED], 0.5)
+
+    found = open_journal(path, PLAN)
+
+    assert found.outcomes == {4: [SOLVED, LOST], 0: [SOLVED]}
+    assert found.sessions == [{"workers": 2}]
+    assert found.seconds == 2.0
+
+
+@pytest.mark.parametrize("kept", [1, 30, 200])
+def test_a_line_cut_short_by_a_kill_is_played_again(path, kept):
+    journal = open_journal(path, PLAN)
+    journal.append(0, [SOLVED], 1.0)
+    whole = path.read_text()
+    journal.append(1, [SOLVED, LOST], 1.0)
+    path.write_text(path.read_text()[: len(whole) + kept])
+
+    found = open_journal(path, PLAN)
+    found.append(2, [LOST], 1.0)
+
+    assert set(open_journal(path, PLAN).outcomes) == {0, 2}
+
+
+def test_a_plan_cut_short_by_a_kill_is_begun_anew(path):
+    open_journal(path, PLAN)
+    path.write_text(path.read_text()[:20])
+
+    assert open_journal(path, PLAN | {"episodes": 10}).outcomes == {}
+
+
+def test_another_plan_is_refused_naming_the_fields_that_differ(path):
+    open_journal(path, PLAN)
+    other = {"suite": "points/MT4", "episodes": 10, "versions": {"numpy": "2.5"}}
+    message = (
+        "of another evaluation: episodes is 50 there and 10 here;"
+        " versions.numpy is '2.4' there and '2.5' here. Write this one to another"
+    )
+    with pytest.raises(ValueError, match=message):
+        open_journal(path, other)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "3",
+        '{"chunk": 1}',
+        '{"chunk": 1, "seconds": 1.0, "outcomes": [{"sucess": true}]}',
+    ],
+)
+def test_a_broken_line_is_refused_with_its_number(path, line):
+    open_journal(path, PLAN).append(0, [SOLVED], 1.0)
+    path.write_text(path.read_text() + line + "\n")
+
+    with pytest.raises(ValueError, match="journal.jsonl, line 3 is broken .*; remove"):
+        open_journal(path, PLAN)
+
+
+def test_a_file_that_is_no_journal_is_refused(path):
+    path.parent.mkdir()
+    path.write_text(json.dumps({"loss": 3}) + "\n")
+    with pytest.raises(ValueError, match=r"line 1 is broken \(KeyError\('plan'\)\)"):
+        open_journal(path, PLAN)

@@ -1,0 +1,94 @@
+import pytest
+
+from robomtl.actor import Told
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.trials import CHUNK, deal, plan
+from robomtl.registry import suite
+from robomtl.task import Trial
+
+POINTS = suite("points/MT4")
+HELD_OUT = suite("points/ML4")
+
+
+def test_trials_are_the_first_variations_of_each_training_task_in_turn():
+    trials = plan(POINTS, split="official", episodes=2)
+
+    assert trials[:3] == (
+        Trial("points/MT4", "reach-red", 2_000_000),
+        Trial("points/MT4", "reach-red", 2_000_001),
+        Trial("points/MT4", "reach-green", 2_000_000),
+    )
+    assert len(trials) == 8
+
+
+def test_held_out_tasks_are_evaluated_when_named():
+    trials = plan(HELD_OUT, ["push-ball"], episodes=1)
+    assert [trial.task for trial in trials] == ["push-ball"]
+
+
+def test_repeats_follow_after_all_variations_so_that_earlier_trials_keep_their_place():
+    once = plan(POINTS, ["reach-red"], episodes=3)
+    twice = plan(POINTS, ["reach-red"], episodes=3, repeats=2)
+
+    assert twice[:3] == once
+    assert [trial.repeat for trial in twice] == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_trial_keeps_its_chunk_and_row_whatever_else_is_evaluated():
+    alone = chunks_of(POINTS, Conditions(tasks=("reach-blue",), episodes=25))
+    among = chunks_of(POINTS, Conditions(episodes=50))
+
+    blue = [chunk.trials for chunk in among if chunk.task == "reach-blue"]
+    assert [len(chunk.trials) for chunk in alone] == [CHUNK, CHUNK, 5]
+    assert blue[:2] == [chunk.trials for chunk in alone[:2]]
+    assert blue[2][:5] == alone[2].trials
+
+
+def test_chunks_hold_every_trial_once_in_order_with_what_it_is_told():
+    trials = plan(POINTS, episodes=13)
+    told = [Told(trial.task, str(trial.variation)) for trial in trials]
+
+    chunks = deal(trials, told)
+
+    assert [trial for chunk in chunks for trial in chunk.trials] == list(trials)
+    assert [words for chunk in chunks for words in chunk.told] == told
+    assert all({t.task for t in chunk.trials} == {chunk.task} for chunk in chunks)
+
+
+def test_more_episodes_than_variations_are_refused():
+    message = "'official' has 50 variations of 'reach-red', but 51 episodes were asked"
+    with pytest.raises(ValueError, match=message):
+        plan(POINTS, split="official", episodes=51)
+
+
+@pytest.mark.parametrize("counts", [{"episodes": 0}, {"repeats": 0}])
+def test_no_trial_at_all_is_refused(counts):
+    with pytest.raises(ValueError, match="give at least 1 of each"):
+        plan(POINTS, **counts)
+
+
+def test_a_task_named_twice_is_refused():
+    with pytest.raises(
+        ValueError, match="Tasks named twice: reach-red. Name each once"
+    ):
+        plan(POINTS, ["reach-red", "reach-blue", "reach-red"])
+
+
+def test_no_task_named_is_refused():
+    with pytest.raises(ValueError, match="No task was named; name at least 1"):
+        plan(POINTS, [])
+
+
+def test_an_unknown_task_suggests_the_nearest():
+    with pytest.raises(ValueError, match="task 'reach-rad'. Did you mean 'reach-red'"):
+        plan(POINTS, ["reach-rad"])
+
+
+def test_an_unknown_split_suggests_the_nearest():
+    with pytest.raises(ValueError, match="split 'frech'. Did you mean 'fresh'"):
+        plan(POINTS, split="frech")
+
+
+def test_an_unknown_end_of_trials_suggests_the_nearest():
+    with pytest.raises(ValueError, match="end of trials 'succes'. .* 'success'"):
+        Conditions(until="succes")

@@ -1,0 +1,208 @@
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from robomtl.errors import SimulationError
+from robomtl.executor import Failure, LocalExecutor
+
+
+def square(item):
+    return item**2
+
+
+def report(folder, item):
+    """Leaves the process id behind, then takes its time."""
+    Path(folder, f"{item}.pid").write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def attempt(folder, item):
+    """Counts the attempts at an item, in files, as processes come and go."""
+    count = len(list(Path(folder).glob(f"{item}-*"))) + 1
+    Path(folder, f"{item}-{count}").write_text(str(os.getpid()))
+    return count
+
+
+def die_once(folder, item):
+    if item == "mortal" and attempt(folder, item) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def die_always(item):
+    if item == "mortal":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def die_halfway_through_the_answer(item):
+    if item == "mortal":
+        for thing in gc.get_objects():
+            if isinstance(thing, Connection):
+                os.write(thing.fileno(), b"\x00\x00\x01\x00only the beginning")
+        os._exit(9)
+    return item
+
+
+def explode_once(folder, item):
+    if attempt(folder, item) == 1:
+        raise SimulationError(item, 3, 7, "the arm exploded")
+    return item
+
+
+def explode_always(item):
+    raise SimulationError(item, 3, 7, "the arm exploded")
+
+
+def refuse(item):
+    raise ValueError(f"There is no task '{item}'.")
+
+
+def stumble(item):
+    return {}[item]
+
+
+def hang(item):
+    if item == "slow":
+        time.sleep(60)
+    return item
+
+
+def process_id(item):
+    return os.getpid()
+
+
+def ended(process_id):
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return True
+    # A zombie has ended too; whoever inherited it will collect it.
+    return Path(f"/proc/{process_id}/stat").read_text().split()[2] == "Z"
+
+
+def eventually(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def outcomes(executor, work, items):
+    return dict(executor.map(work, items))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_item_has_its_result_whatever_the_number_of_workers(workers):
+    results = outcomes(LocalExecutor(workers=workers), square, range(7))
+    assert results == {item: item**2 for item in range(7)}
+
+
+def test_no_item_needs_no_process():
+    assert outcomes(LocalExecutor(), square, []) == {}
+
+
+def test_processes_stay_alive_between_items():
+    processes = outcomes(LocalExecutor(workers=2), process_id, range(8)).values()
+    assert len(set(processes)) <= 2
+    assert os.getpid() not in processes
+
+
+def test_a_killed_process_is_replaced_and_its_item_tried_again(tmp_path):
+    results = outcomes(
+        LocalExecutor(workers=2), partial(die_once, tmp_path), ["a", "mortal", "b", "c"]
+    )
+    assert results == dict(enumerate(["a", "mortal", "b", "c"]))
+    assert len(list(tmp_path.glob("mortal-*"))) == 2
+
+
+def test_an_item_whose_process_always_dies_fails_and_the_others_do_not():
+    executor = LocalExecutor(workers=2, attempts=2)
+    results = outcomes(executor, die_always, ["a", "mortal", "b"])
+    assert results == {
+        0: "a",
+        1: Failure("its process died with exit code -9"),
+        2: "b",
+    }
+
+
+def test_an_answer_cut_short_counts_as_a_death():
+    executor = LocalExecutor(workers=1, attempts=2)
+    results = outcomes(executor, die_halfway_through_the_answer, ["mortal", "a"])
+    assert results == {0: Failure("its process died with exit code 9"), 1: "a"}
+
+
+def test_an_item_whose_simulator_failed_is_tried_again_in_another_process(tmp_path):
+    results = outcomes(
+        LocalExecutor(workers=1), partial(explode_once, tmp_path), ["reach"]
+    )
+    assert results == {0: "reach"}
+    first, second = sorted(tmp_path.glob("reach-*"))
+    assert first.read_text() != second.read_text()
+
+
+def test_an_item_whose_simulator_always_fails_says_where():
+    results = outcomes(LocalExecutor(attempts=2), explode_always, ["reach"])
+    assert results == {0: Failure("reach, variation 3, step 7: the arm exploded")}
+
+
+def test_what_the_user_gave_wrong_is_raised_here():
+    with pytest.raises(ValueError, match="There is no task 'reech'"):
+        outcomes(LocalExecutor(), refuse, ["reech"])
+
+
+def test_a_bug_is_raised_here_with_its_traceback():
+    with pytest.raises(
+        RuntimeError, match=r"(?s)In a worker:.*in stumble.*KeyError: 'a'"
+    ):
+        outcomes(LocalExecutor(), stumble, ["a"])
+
+
+def test_an_item_that_hangs_is_given_up_and_the_others_are_not():
+    executor = LocalExecutor(workers=1, attempts=1, limit=3)
+    results = outcomes(executor, hang, ["slow", "a"])
+    assert results == {0: Failure("took longer than 3 s"), 1: "a"}
+
+
+def test_processes_end_when_the_results_are_not_wanted_any_more():
+    results = LocalExecutor(workers=2).map(process_id, range(4))
+    _, process = next(results)
+    results.close()
+    assert ended(process)
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path):
+    code = (
+        "from functools import partial\n"
+        "from robomtl.executor import LocalExecutor\n"
+        "from test_executor import report\n"
+        "if __name__ == '__main__':\n"
+        f"    work = partial(report, {str(tmp_path)!r})\n"
+        "    list(LocalExecutor(workers=2).map(work, [0, 1]))\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    paths = {"PYTHONPATH": str(Path(__file__).parent)}
+    parent = subprocess.Popen([sys.executable, script], env={**os.environ, **paths})
+    notes = [tmp_path / "0.pid", tmp_path / "1.pid"]
+    assert eventually(lambda: all(note.exists() and note.read_text() for note in notes))
+    parent.kill()
+    parent.wait()
+    workers = [int(note.read_text()) for note in notes]
+    assert eventually(lambda: all(map(ended, workers)))
+
+
+@pytest.mark.parametrize("count", ["workers", "attempts"])
+def test_counts_below_one_are_refused(count):
+    with pytest.raises(ValueError, match=f"{count} is 0; give at least 1"):
+        LocalExecutor(**{count: 0})

@@ -1,0 +1,118 @@
+import ast
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import robomtl
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("envs", "policies")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def core():
+    """Modules of the core, in the package itself and in its subpackages."""
+    for path in sorted((ROOT / "robomtl").glob("*")):
+        if path.is_dir() and path.name not in ROOMS:
+            yield from sorted(path.rglob("*.py"))
+        elif path.suffix == ".py":
+            yield path
+
+
+def imported(path):
+    """Full names of what a module imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports by a relative name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", core(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_core_imports_no_room(path):
+    rooms = tuple(f"robomtl.{room}" for room in ROOMS)
+    assert not [name for name in imported(path) if name.startswith(rooms)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_are_flat(room):
+    assert not list((ROOT / room).glob("*/*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_links_point_at_rooms(room):
+    link = ROOT / "robomtl" / room
+    assert link.is_symlink()
+    assert link.readlink() == Path("..") / room
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_cannot_be_imported_without_its_package(room):
+    result = subprocess.run(
+        [sys.executable, "-c", f"import {room}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert f"Import robomtl.{room}, not {room}." in result.stderr
+
+
+def test_every_package_is_built_into_the_wheel():
+    found = {"robomtl"} | {
+        f"robomtl.{path.parent.name}" for path in (ROOT / "robomtl").glob("*/*.py")
+    }
+    assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_data_files_beside_modules_are_built_into_the_wheel():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]
+    for package in PROJECT["tool"]["setuptools"]["packages"]:
+        folder = ROOT.joinpath(*package.split("."))
+        packed = {path for p in patterns.get(package, []) for path in folder.glob(p)}
+        data = {path for path in folder.glob("*.*") if path.suffix != ".py"}
+        assert data == {path for path in packed if path.is_file()}
+
+
+def test_importing_the_package_loads_no_simulator_and_no_network():
+    code = "import sys, robomtl; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "mujoco", "metaworld", "gymnasium"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", robomtl.__all__)
+def test_every_public_name_of_the_package_loads(name):
+    assert getattr(robomtl, name) is not None
+
+
+def test_an_unknown_public_name_is_refused():
+    with pytest.raises(AttributeError, match="robomtl has no 'trane'; it has "):
+        _ = robomtl.trane
+
+
+@pytest.mark.parametrize("name", ["setup", "test", "quickstart", "wheel"])
+def test_scripts_can_be_run(name):
+    assert os.stat(ROOT / "scripts" / name).st_mode & stat.S_IXUSR
+
+
+def test_constraints_pin_every_direct_dependency_exactly():
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["dependency-groups"]["dev"],
+        *(requirement for extra in extras for requirement in extra),
+    ]
+    names = {name.partition(">")[0].partition("=")[0].lower() for name in wanted}
+    assert names <= pinned

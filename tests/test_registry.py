@@ -1,0 +1,113 @@
+import sys
+from textwrap import dedent
+
+import pytest
+
+from robomtl import registry
+from robomtl.envs.points import PointsSuite, points
+from robomtl.registry import POLICIES, SUITES, Registry
+
+
+@pytest.fixture
+def distribution(tmp_path, monkeypatch):
+    """Installs a distribution with plug-ins; returns a function that adds one."""
+    info = tmp_path / "arms-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: arms\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[robomtl.envs]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def add(name, module, source):
+        (tmp_path / f"{module}.py").write_text(dedent(source))
+        with (info / "entry_points.txt").open("a") as file:
+            file.write(f"{name} = {module}:make\n")
+
+    yield add
+    for module in [name for name in sys.modules if name.startswith("arms_")]:
+        del sys.modules[module]
+
+
+WORKING = """
+    from robomtl.envs.points import points
+
+    def make(variant, **options):
+        return points(variant, **options)
+"""
+BROKEN = "import a_simulator_that_is_not_installed\n"
+
+
+@pytest.fixture
+def suites():
+    """A registry like SUITES that forgets at the end of the test."""
+    return Registry("suite", "robomtl.envs", {"points": "robomtl.envs.points:points"})
+
+
+@pytest.mark.parametrize("kind", [SUITES, POLICIES], ids=lambda kind: kind.group)
+def test_every_name_loads(kind):
+    for name in kind.names():
+        assert callable(kind.get(name))
+
+
+@pytest.mark.parametrize("name", POLICIES.names())
+def test_every_policy_carries_its_config(name):
+    assert POLICIES.get(name).Config()
+
+
+def test_get_returns_what_is_imported_by_name():
+    assert SUITES.get("points") is points
+
+
+def test_suite_passes_variant_and_options_on():
+    assert registry.suite("points/ML4", horizon=7) == PointsSuite(
+        variant="ML4", horizon=7
+    )
+
+
+def test_an_unknown_name_suggests_the_nearest_and_lists_all():
+    with pytest.raises(
+        ValueError, match=r"suite 'pionts'\. Did you mean 'points'\?.*wo"
+    ):
+        registry.suite("pionts/MT4")
+    with pytest.raises(ValueError, match=r"policy 'flim'\. Did you mean 'film'\?"):
+        POLICIES.get("flim")
+
+
+def test_register_adds_a_name(suites):
+    suites.register("mine", points)
+    assert suites.get("mine") is points
+    assert suites.names() == ["mine", "points"]
+
+
+def test_register_refuses_a_taken_name(suites):
+    with pytest.raises(ValueError, match="suite 'points' is already registered"):
+        suites.register("points", points)
+
+
+def test_a_plug_in_is_found_by_name_and_imported_only_then(distribution, suites):
+    distribution("arms", "arms_working", WORKING)
+    assert suites.names() == ["arms", "points"]
+    assert "arms_working" not in sys.modules
+    assert suites.get("arms")("ML4") == points("ML4")
+    assert "arms_working" in sys.modules
+
+
+def test_a_plug_in_name_cannot_be_taken(distribution, suites):
+    distribution("arms", "arms_working", WORKING)
+    with pytest.raises(ValueError, match="suite 'arms' is already registered"):
+        suites.register("arms", points)
+
+
+def test_a_plug_in_cannot_replace_a_builtin(distribution, suites):
+    distribution("points", "arms_thief", WORKING)
+    assert suites.get("points") is points
+
+
+def test_a_broken_plug_in_raises_its_own_error_and_spares_the_others(
+    distribution, suites
+):
+    distribution("broken", "arms_broken", BROKEN)
+    distribution("arms", "arms_working", WORKING)
+    assert suites.get("arms")("MT4") == points("MT4")
+    assert suites.get("points") is points
+    with pytest.raises(ModuleNotFoundError, match="a_simulator_that_is_not_installed"):
+        suites.get("broken")

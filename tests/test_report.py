@@ -1,0 +1,148 @@
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+from test_results import SETTING, TIERS, failed, records
+
+from robomtl.evaluation.figures import counted, duration
+from robomtl.evaluation.report import page, write_report
+from robomtl.evaluation.results import Results
+
+CONFIG = {"policy": "film", "training": {"steps": 2000, "rate": 0.001}, "tags": ["a"]}
+
+
+class Parsed(HTMLParser):
+    """Rows of tables as lists of texts, widths of bars, and everything that loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.widths, self.loads, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if given.get("class") == "fill":
+            self.widths.append(given["style"])
+        self.loads += [given[name] for name in ("src", "href") if name in given]
+        if tag not in ("meta",):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data.strip()
+
+
+@pytest.fixture
+def results():
+    return Results(setting=SETTING, records=records(), task_tiers=TIERS)
+
+
+def rows(results, **given):
+    return {row[0]: row[1:] for row in Parsed(page(results, **given)).rows}
+
+
+def test_the_page_is_whole_html_that_loads_nothing(results):
+    text = page(results, config=CONFIG)
+    parsed = Parsed(text)
+
+    assert parsed.open == []
+    assert parsed.loads == []
+    assert "default-src 'none'" in text
+    assert not re.search(r"https?://|url\(|<script|@import", text)
+
+
+def test_every_task_has_a_row_with_its_numbers(results):
+    found = rows(results)
+    assert found["push"][1:] == ["100.0%", "10/10", "72.2–100.0", "100.0%", "20"]
+    assert found["sweep"][1:] == ["20.0%", "1/5", "3.6–62.4", "0.0%", "40"]
+
+
+def test_tasks_stand_under_their_tier_best_first(results):
+    names = re.findall(r'data-name="([^"]+)"', page(results))
+    assert names == ["easy", "hard", "push", "reach", "stuck", "sweep"]
+
+
+def test_bars_are_as_wide_as_rates(results):
+    widths = Parsed(page(results)).widths
+    assert widths[2:] == ["width:100.00%", "width:88.89%", "width:20.00%"]
+
+
+def test_means_and_their_intervals_stand_at_the_top(results):
+    text = page(results)
+    summary = results.summary
+
+    head = text[: text.index("data-name")]
+    assert f"{results.task_mean:.1%}" in head
+    assert f"{results.tier_mean:.1%}" in head
+    assert f"{100 * summary.tier_mean_interval.low:.1f}" in head
+
+
+def test_errors_are_shown_apart_with_their_reasons(results):
+    text = page(results)
+    assert "3 trials without an outcome" in text
+    assert "step 3: it blew up" in text
+    assert "its process died" in text
+    assert "2 errors" in text
+
+
+def test_a_run_without_errors_does_not_speak_of_them():
+    rows = tuple(failed("reach", i) for i in range(3))
+    results = Results(setting=SETTING, records=rows, task_tiers={"reach": "easy"})
+    assert "without an outcome" not in page(results)
+
+
+def test_a_suite_without_tiers_is_one_list(results):
+    plain = dataclasses.replace(results, task_tiers=dict.fromkeys(TIERS, ""))
+    text = page(plain)
+    assert "Tier mean" not in text
+    assert "All tasks" in text
+
+
+def test_conditions_config_and_versions_are_shown(results):
+    found = rows(results, config=CONFIG)
+
+    assert found["Instructions"] == ["held-out"]
+    assert found["goals"] == ["observable"]
+    assert found["Horizon"] == ["50 steps"]
+    assert found["training.steps"] == ["2000"]
+    assert found["tags"] == ["['a']"]
+    assert found["robomtl"] == ["0.1.0"]
+    assert found["Processor"] == ["a processor"]
+
+
+def test_without_config_there_is_no_empty_section(results):
+    assert "Configuration" not in page(results)
+
+
+def test_markup_in_names_is_text(results):
+    setting = dataclasses.replace(SETTING, agent="<b>film</b>")
+    assert "<b>film" not in page(dataclasses.replace(results, setting=setting))
+
+
+def test_the_report_is_written_as_one_file(results, tmp_path):
+    write_report(tmp_path / "run" / "report.html", results)
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4.4, "4 s"), (65, "1 min 5 s"), (3600 * 2 + 61, "2 h 1 min")],
+)
+def test_times_are_told_in_their_two_largest_units(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_one_thing_is_not_many():
+    assert [counted(n, "task") for n in (0, 1, 2500)] == [
+        "0 tasks",
+        "1 task",
+        "2,500 tasks",
+    ]
