@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from rich.console import Console
 
 from robomtl.cli.flags import dated
+from robomtl.evaluation import success_table
 from robomtl.recipes import run
 
 
@@ -30,5 +32,10 @@ def main(arguments: Sequence[str]) -> None:
     """Runs the recipe that the arguments name."""
     flags = tyro.cli(Run, args=arguments, prog="robomtl run")
     out = flags.out or dated("run", flags.recipe)
-    run(flags.recipe, out=out, data=flags.data, seed=flags.seed, workers=flags.workers)
+    results = run(
+        flags.recipe, out=out, data=flags.data, seed=flags.seed, workers=flags.workers
+    )
+    for kind, result in results.items():
+        Console().print(f"\nTold in {kind} instructions:", highlight=False)
+        Console().print(success_table(result))
     print(f"Report: {out / 'report.html'}")
