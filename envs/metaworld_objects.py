@@ -12,7 +12,7 @@ import numpy as np
 
 from robomtl.envs.metaworld_simulator import Vector
 
-_OBJECT_START = 4  # A state holds the hand, the gripper, and then the objects.
+_OBJECT_START = 4  # The hand and the gripper stand before.
 _OBJECT_SIZE = 7
 
 
@@ -20,7 +20,7 @@ class Part(NamedTuple):
     """An object of a state: 3 numbers of position, 4 of orientation."""
 
     position: str
-    """``body``, ``site`` or ``geom``, and its name."""
+    """``body``, ``site`` or ``geom``, and its name; ``dial`` for a mark on its rim."""
     orientation: str
     """``body`` and its name, a quaternion w x y z as in MuJoCo; ``matrix``, what has it,
     and its name, a quaternion x y z w; ``none``, zeros; or ``identity``."""

@@ -155,7 +155,11 @@ def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
     for index, there in executor.map(work, names):
         task = names[index]
         if isinstance(there, Failure):
-            yield Problem(task, f"A worker process could not run it: {there.reason}.")
+            yield Problem(
+                task,
+                f"A worker could not run it: {there.reason}. Define suites in an "
+                f"importable module, and let a script act under __name__ alone.",
+            )
             continue
         how = check_env.difference(work(task), there)
         if how:

@@ -9,7 +9,11 @@ from robomtl.evaluation.figures import counted, duration
 from robomtl.evaluation.report import page, write_report
 from robomtl.evaluation.results import Results
 
-CONFIG = {"policy": "film", "training": {"steps": 2000, "rate": 0.001}, "tags": ["a"]}
+CONFIG = {
+    "policy": "film",
+    "training": {"steps": 2000, "rate": 0.001},
+    "tags": ["a", "b"],
+}
 
 
 class Parsed(HTMLParser):
@@ -113,7 +117,7 @@ def test_conditions_config_and_versions_are_shown(results):
     assert found["goals"] == ["observable"]
     assert found["Horizon"] == ["50 steps"]
     assert found["training.steps"] == ["2000"]
-    assert found["tags"] == ["['a']"]
+    assert found["tags"] == ["a, b"]
     assert found["robomtl"] == ["0.1.0"]
     assert found["Processor"] == ["a processor"]
 

@@ -21,7 +21,7 @@ _HOMES = {
     "write_report": "robomtl.evaluation.report",
 }
 
-__all__ = list(_HOMES)
+__all__ = ["ExpertAgent", "Results", "evaluate", "success_table", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

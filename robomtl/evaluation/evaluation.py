@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -103,7 +104,7 @@ def _identity(
         "suite": suite.name,
         "options": plain(suite.options),
         **plain(conditions),
-        "trials": hashlib.sha256(played.encode()).hexdigest(),
+        "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
         "chunk": CHUNK,
         "versions": _packages(),
     }
@@ -131,13 +132,16 @@ def _finish(
     """Plays the chunks that are not in the journal, and enters them."""
     left = [place for place in range(len(chunks)) if place not in journal.outcomes]
     total = sum(len(chunk.trials) for chunk in chunks)
-    done = sum(len(outcomes) for outcomes in journal.outcomes.values())
-    with progress("Evaluation", total, done=done) as advance:
+    every = [outcome for some in journal.outcomes.values() for outcome in some]
+    tally = Counter(outcome.success for outcome in every)
+    with progress("Evaluation", total, done=len(every)) as advance:
         before = time.monotonic()
         for place, played in executor.map(play, [chunks[place] for place in left]):
             chunk, now = left[place], time.monotonic()
-            journal.append(chunk, _outcomes(chunks[chunk], played), now - before)
-            advance(len(chunks[chunk].trials), note=_so_far(journal))
+            outcomes = _outcomes(chunks[chunk], played)
+            journal.append(chunk, outcomes, now - before)
+            tally.update(outcome.success for outcome in outcomes)
+            advance(len(outcomes), note=_so_far(tally))
             before = now
 
 
@@ -148,12 +152,10 @@ def _outcomes(chunk: Chunk, played: list[Outcome] | Failure) -> list[Outcome]:
     return played
 
 
-def _so_far(journal: Journal) -> str:
-    every = [outcome for some in journal.outcomes.values() for outcome in some]
-    known = [outcome.success for outcome in every if outcome.success is not None]
-    rate = f"{sum(known) / len(known):.1%} success" if known else "no outcome"
-    errors = len(every) - len(known)
-    return f"{rate}, {errors} errors" if errors else rate
+def _so_far(tally: Counter[bool | None]) -> str:
+    solved, failed, errors = tally[True], tally[False], tally[None]
+    rate = f"{solved / (solved + failed):.1%} success" if solved + failed else ""
+    return f"{rate} {errors} errors".lstrip() if errors else rate
 
 
 def _results(

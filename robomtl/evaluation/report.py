@@ -110,7 +110,8 @@ def _machine(setting: Setting) -> Pairs:
 def _flat(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Names and values of plain data, the names of nested fields joined by dots."""
     if not isinstance(config, Mapping):
-        yield name, str(config)
+        several = isinstance(config, list | tuple)
+        yield name, ", ".join(map(str, config)) if several else str(config)
         return
     for key, value in config.items():
         yield from _flat(value, f"{name}.{key}" if name else str(key))

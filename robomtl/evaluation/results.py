@@ -50,7 +50,7 @@ class Setting:
     """Processor; several, joined by ``;``, if sessions ran on several."""
     versions: Mapping[str, str]
     commit: str | None
-    """Git commit robomtl ran from, ``+`` marking changes; None if installed."""
+    """Git commit robomtl ran from, see ``versions``; None if installed."""
     seconds: float
     """Wall time, over all sessions [s]."""
 
@@ -153,7 +153,11 @@ def _task_tiers(path: Path, tasks: Any, records: Sequence[Record]) -> dict[str, 
             f"{path} has other tasks than the trials beside it; those are of"
             f" {', '.join(sorted(names))}."
         )
-    strange = [name for name, rates in tasks.items() if "tier" not in rates]
+    strange = [
+        name
+        for name, rates in tasks.items()
+        if not isinstance(rates, dict) or "tier" not in rates
+    ]
     if strange:
         raise ValueError(f"{path} lacks the tier of {', '.join(strange)}.")
     return {name: rates["tier"] for name, rates in tasks.items()}
