@@ -37,6 +37,9 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
             not, they are 1 at steps of success and 0 at others.
     """
 
+    # Five physics steps of 2.5 ms.
+    metadata = {"render_modes": [], "render_fps": 80}
+
     def __init__(
         self,
         variations: Variations,

@@ -1,8 +1,10 @@
 """A trained policy as an agent: the run directory evaluated in worker processes."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +14,13 @@ from torch import Tensor
 from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import Memory
 from robomtl.task import Observation, Suite, Trial
 
 # Every forward pass has this many rows, whatever runs beside a trial: matrix products
 # of another shape may round differently, and a result must not depend on company.
-_ROWS = 16
+_ROWS = CHUNK
 
 
 class PolicyActor:
@@ -103,6 +106,13 @@ class PolicyAgent:
     def card(self) -> checkpoint.Card:
         """What the policy is and was trained for."""
         return checkpoint.load(self.run).card
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it was trained, for reports; empty where the folder does not say."""
+        path = self.run / "run.json"
+        settings: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return settings
 
     def check(self, suite: Suite) -> None:
         """Refuses a suite whose observation, action or tasks do not fit the policy.

@@ -108,9 +108,10 @@ def run(
         conditioning=recipe.conditioning,
         config=replace(recipe.training, seed=seed),
     )
+    agent = PolicyAgent(folder)
     return {
         kind: evaluate(
-            PolicyAgent(folder),
+            agent,
             made,
             out=folder if kind == recipe.instructions[0] else folder / kind,
             episodes=recipe.trials,
@@ -118,6 +119,7 @@ def run(
             until=recipe.until,
             workers=workers,
             seed=seed,
+            config={"recipe": name, **agent.settings},
         )
         for kind in recipe.instructions
     }

@@ -66,6 +66,10 @@ class Suite(Protocol):
 
     A suite is light to build, holds plain data only and can be pickled, so that worker
     processes receive it; simulators are built by ``make_env``.
+
+    A suite that hides from policies the goals its experts need has one more property,
+    ``expert_suite``: the same variations with the goals shown. Experts act there, and
+    zeros take the goal's place in what is recorded.
     """
 
     @property

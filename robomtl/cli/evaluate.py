@@ -29,7 +29,7 @@ class Evaluate(SuiteFlags):
     episodes: int = 50
     """Trials a task."""
     instructions: str = "canonical"
-    """canonical, held-out, shuffled, none, or a JSON file of wordings by task."""
+    """canonical, train, held-out, shuffled, none, or a JSON file of wordings by task."""
     until: Literal["horizon", "success"] = "horizon"
     """Whether a trial ends at its horizon or at its first success."""
     out: Path | None = None
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         until=flags.until,
         workers=flags.workers,
         seed=flags.seed,
+        config=agent.settings if isinstance(agent, PolicyAgent) else None,
     )
     Console().print(success_table(results))
     print(f"Report: {out / 'report.html'}")
