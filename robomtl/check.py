@@ -157,8 +157,8 @@ def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
         if isinstance(there, Failure):
             yield Problem(
                 task,
-                f"A worker could not run it: {there.reason}. Define suites in an "
-                f"importable module, and let a script act under __name__ alone.",
+                f"A worker could not run it: {there.reason}. Define the suite in a "
+                f"module; a script needs 'if __name__ == \"__main__\":'.",
             )
             continue
         how = check_env.difference(work(task), there)

@@ -1,7 +1,9 @@
 import dataclasses
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import gymnasium
 import numpy as np
@@ -410,6 +412,16 @@ def test_a_suite_that_cannot_be_pickled_is_found():
 
     sentence = "The suite cannot be pickled .*Local.*; hold plain data only"
     assert re.search(sentence, told(Local(variant="reach-red")))
+
+
+def test_a_suite_that_workers_cannot_import_is_found(monkeypatch):
+    ghost = ModuleType("ghost")
+    exec(
+        "from robomtl.envs.points import PointsSuite as P\nclass S(P): ...", vars(ghost)
+    )
+    monkeypatch.setitem(sys.modules, "ghost", ghost)
+    sentence = "reach-red: A worker could not run it: its process died .* in a module; "
+    assert re.match(sentence, told(ghost.S(variant="reach-red")))
 
 
 def test_only_the_chosen_tasks_are_checked():

@@ -71,7 +71,7 @@ def sample(table, task, seed=0):
 
 
 def test_without_augmentation_a_sample_is_one_of_the_task_s_wordings():
-    drawn = sample(wordings(mixing=0.0, noise=0.0), [2] * 200)
+    drawn = sample(wordings(mixing=0.0, noise=0.0, swap=0.0), [2] * 200)
     known = embed(TASKS[2].instructions)
     nearest = torch.cdist(drawn[:, :384], known).min(1)
     assert nearest.values.max() < 1e-2  # cdist cancels; distinct wordings are 0.3 apart
@@ -90,7 +90,15 @@ def test_equal_generators_draw_equal_samples():
     assert not torch.equal(sample(table, [0, 1, 1], 3), sample(table, [0, 1, 1], 4))
 
 
-@pytest.mark.parametrize("wrong", [{"mixing": 1.5}, {"noise": -0.1}])
+def test_swapped_samples_are_told_another_task_s_wording():
+    drawn = sample(wordings(mixing=0.0, noise=0.0, swap=0.4), [2] * 4000)
+    known = embed(TASKS[2].instructions)
+    own = torch.cdist(drawn[:, :384], known).min(1).values < 1e-2
+    assert own.float().mean() == pytest.approx(0.6 + 0.4 / 4, abs=0.03)
+    assert torch.equal(drawn[:, 384:], torch.eye(4)[[2] * 4000])
+
+
+@pytest.mark.parametrize("wrong", [{"mixing": 1.5}, {"noise": -0.1}, {"swap": 2.0}])
 def test_an_augmentation_out_of_range_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"(mixing|noise) is .*; give 0"):
+    with pytest.raises(ValueError, match=r"(mixing|noise|swap) is .*; give 0"):
         Augmentation(**wrong)

@@ -13,7 +13,7 @@ from robomtl.nearest import unknown
 
 Kind = Literal["language", "one_hot", "goal"]
 
-_LANGUAGE = 384  # Length of an all-MiniLM-L6-v2 embedding.
+LANGUAGE = 384  # Length of an all-MiniLM-L6-v2 embedding.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Conditioning:
     @property
     def size(self) -> int:
         """Length of the task embedding."""
-        sizes = {"language": _LANGUAGE, "one_hot": len(self.tasks), "goal": 0}
+        sizes = {"language": LANGUAGE, "one_hot": len(self.tasks), "goal": 0}
         if self.goal is not None:
             sizes["goal"] = self.goal[1] - self.goal[0]
         return sum(sizes[kind] for kind in self.kinds)
@@ -94,7 +94,7 @@ class Conditioning:
 
 
 def _language(sentences: Sequence[str | None]) -> Tensor:
-    rows = torch.zeros(len(sentences), _LANGUAGE)
+    rows = torch.zeros(len(sentences), LANGUAGE)
     given = [i for i, sentence in enumerate(sentences) if sentence is not None]
     if given:
         rows[given] = embed(

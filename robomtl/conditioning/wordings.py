@@ -2,7 +2,11 @@
 
 A policy trained on the bare sentence embeddings learns points, not regions: a sentence
 it has not seen falls between them. So training draws among the wordings of the task,
-mixes several of them and adds noise, all on the unit sphere where the embeddings lie.
+mixes two of them and adds noise, all on the unit sphere where the embeddings lie.
+
+Some samples are told another task's wording. Where the scene alone shows the task, the
+policy learns not to be misled by a sentence it takes wrongly; where it does not, such as
+reaching and pushing, most sentences are right, and it goes on listening.
 """
 
 from collections.abc import Sequence
@@ -13,7 +17,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from robomtl.actor import Told
-from robomtl.conditioning.conditioning import Conditioning
+from robomtl.conditioning.conditioning import LANGUAGE, Conditioning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,8 @@ class Augmentation:
     """Largest weight of a second wording of the same task, from 0 (never mixed) to 1."""
     noise: float = 0.5
     """Length of the random vector added to an embedding of length 1."""
+    swap: float = 0.3
+    """Part of the samples that are told a wording of a random task."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -31,8 +37,9 @@ class Augmentation:
         Raises:
             ValueError: If a value is out of range.
         """
-        if not 0 <= self.mixing <= 1:
-            raise ValueError(f"mixing is {self.mixing}; give 0 to 1.")
+        for name in ("mixing", "swap"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1.")
         if self.noise < 0:
             raise ValueError(f"noise is {self.noise}; give 0 or more.")
 
@@ -71,22 +78,26 @@ class Wordings:
 
     def sample(self, task: Tensor, generator: Generator) -> Tensor:
         """A varied embedding for each task index; (batch,) -> (batch, fixed)."""
-        first = self._draw(task, generator)
         if not self._language:
-            return first
-        words, rest = first[:, :384], first[:, 384:]
-        second = self._draw(task, generator)[:, :384]
-        device = first.device
-        weight = torch.rand(len(task), 1, generator=generator, device=device)
-        words = torch.lerp(words, second, self._augmentation.mixing * weight)
-        noise = torch.randn(words.shape, generator=generator, device=device)
-        scale = self._augmentation.noise / words.shape[-1] ** 0.5
+            return self._draw(task, generator)
+        rest = self._table[task, 0, LANGUAGE:]
+        task = self._swapped(task, generator)
+        first, second = (self._draw(task, generator)[:, :LANGUAGE] for _ in range(2))
+        weight = torch.rand(len(task), 1, generator=generator, device=task.device)
+        words = torch.lerp(first, second, self._augmentation.mixing * weight)
+        noise = torch.randn(words.shape, generator=generator, device=task.device)
+        scale = self._augmentation.noise / LANGUAGE**0.5
         words = functional.normalize(words + scale * noise, dim=-1)
         return torch.cat([words, rest], dim=-1)
 
     def canonical(self, task: Tensor) -> Tensor:
         """The embedding of the canonical wording; (batch,) -> (batch, fixed)."""
         return self._table[task, 0]
+
+    def _swapped(self, task: Tensor, generator: Generator) -> Tensor:
+        draws = torch.rand(2, len(task), generator=generator, device=task.device)
+        other = (draws[0] * len(self._counts)).long()
+        return torch.where(draws[1] < self._augmentation.swap, other, task)
 
     def _draw(self, task: Tensor, generator: Generator) -> Tensor:
         draw = torch.rand(len(task), generator=generator, device=task.device)

@@ -1,26 +1,27 @@
 """Behaviour cloning: one policy from the demonstrations of many tasks."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from robomtl import checkpoint
+from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning, Kind, Wordings
 from robomtl.demonstrations import Demonstrations
+from robomtl.evaluation import Results, evaluate
 from robomtl.policy import Batch, Loss, Policy, Spec
 from robomtl.progress import progress
 from robomtl.registry import POLICIES, suite
 from robomtl.request import claim, plain
-from robomtl.task import Suite, find_task
+from robomtl.task import find_task
 from robomtl.training.config import TrainConfig
-from robomtl.training.during import evaluate_during
 from robomtl.training.learner import Learner, learning_rate
+from robomtl.training.log import Log
 from robomtl.training.samples import Frames, Sampler, every_frame, frames
 
 _STATE = "training.safetensors"
@@ -33,6 +34,7 @@ class _Material:
     training: Frames
     validation: Frames
     wordings: Wordings
+    sampler: Sampler
     card: Card
 
 
@@ -79,44 +81,38 @@ def train(
     learner.policy.normaliser.fit(material.training.state)
     if (folder / _STATE).exists():
         learner.restore(folder / _STATE)
-    with SummaryWriter(folder / "tensorboard", purge_step=learner.step) as writer:
-        _learn(learner, material, config, folder, writer)
+    _learn(learner, material, config, folder)
     _finish(learner, card, folder)
     return checkpoint.load(folder)
 
 
 def _learn(
-    learner: Learner,
-    material: _Material,
-    config: TrainConfig,
-    folder: Path,
-    writer: SummaryWriter,
+    learner: Learner, material: _Material, config: TrainConfig, folder: Path
 ) -> None:
     """Batch, step, log, evaluate, save, until the last step."""
-    conditioning = material.card.conditioning
-    sampler = Sampler(
-        material.training,
-        material.wordings,
-        conditioning,
-        chunk=learner.policy.config.chunk,
-        temperature=config.temperature,
-        seed=config.seed,
-    )
-    with progress("Training", config.steps, done=learner.step) as advance:
+    tasks = material.card.conditioning.tasks
+    sampler = material.sampler
+    with (
+        Log(folder / "tensorboard", tasks, step=learner.step) as log,
+        progress("Training", config.steps, done=learner.step) as advance,
+    ):
         while learner.step < config.steps:
+            rate = learning_rate(learner.step, config)
             batch = sampler.batch(learner.step, config.batch)
-            loss, norm = _update(learner, batch, conditioning.tasks)
-            done = learner.step
-            if done % config.log_every == 0:
-                _log(writer, done, loss, norm, batch, conditioning.tasks, config)
+            loss, norm = _update(learner, batch, tasks)
+            step = learner.step
+            if step % config.log_every == 0:
+                log.train(
+                    step, batch, loss, gradient_norm=float(norm), learning_rate=rate
+                )
                 advance(config.log_every, note=f"loss {loss.per_sample.mean():.4f}")
-            if done % config.validate_every == 0:
-                _validate(writer, learner, material)
-            if config.evaluate_every and done % config.evaluate_every == 0:
-                so_far = folder / "so-far" / f"{done:08d}"
-                _finish(learner, material.card, so_far)
-                evaluate_during(so_far, _suite(material.card), config, done, writer)
-            if done % config.save_every == 0 and done < config.steps:
+            if step % config.validate_every == 0:
+                policy = _averaged(learner, material.card).to(config.device)
+                log.validate(step, policy, _validation(material, policy.config.chunk))
+            if config.evaluate_every and step % config.evaluate_every == 0:
+                so_far = folder / "so-far" / f"{step:08d}"
+                log.evaluate(step, _evaluate(learner, material.card, so_far, config))
+            if step % config.save_every == 0 and step < config.steps:
                 learner.save(folder / _STATE)
 
 
@@ -134,64 +130,39 @@ def _update(
         ) from error
 
 
-def _log(
-    writer: SummaryWriter,
-    step: int,
-    loss: Loss,
-    norm: Tensor,
-    batch: Batch,
-    tasks: Sequence[str],
-    config: TrainConfig,
-) -> None:
-    writer.add_scalar("train/loss", loss.per_sample.mean(), step)
-    writer.add_scalar("train/gradient_norm", norm, step)
-    writer.add_scalar("train/learning_rate", learning_rate(step - 1, config), step)
-    for name, value in loss.metrics.items():
-        writer.add_scalar(f"train/{name}", value, step)
-    for task, mean in _by_task(loss.per_sample.detach(), batch.task, tasks).items():
-        writer.add_scalar(f"train_task/{task}", mean, step)
-
-
-@torch.no_grad()
-def _validate(writer: SummaryWriter, learner: Learner, material: _Material) -> None:
-    """Logs the loss of the averaged weights on held-out episodes, task by task."""
-    if not len(material.validation):
-        return
-    policy = checkpoint.build(material.card).to(material.validation.state.device)
-    policy.load_state_dict(learner.averaged())
-    batches = every_frame(
+def _validation(material: _Material, chunk: int) -> Iterator[Batch]:
+    return every_frame(
         material.validation,
         material.wordings,
         material.card.conditioning,
-        chunk=policy.config.chunk,
+        chunk=chunk,
         size=1024,
     )
-    losses = torch.cat([policy.loss(batch).per_sample for batch in batches])
-    tasks = material.card.conditioning.tasks
-    means = _by_task(losses, material.validation.task, tasks)
-    for task, mean in means.items():
-        writer.add_scalar(f"validation_task/{task}", mean, learner.step)
-    mean_of_tasks = sum(means.values()) / len(means)
-    writer.add_scalar("validation/loss", mean_of_tasks, learner.step)
 
 
-def _by_task(losses: Tensor, task: Tensor, tasks: Sequence[str]) -> dict[str, float]:
-    sums = torch.zeros(len(tasks), device=losses.device).index_add(0, task, losses)
-    counts = task.bincount(minlength=len(tasks))
-    return {
-        name: total / count
-        for name, total, count in zip(
-            tasks, sums.tolist(), counts.tolist(), strict=True
-        )
-        if count
-    }
+def _evaluate(
+    learner: Learner, card: Card, so_far: Path, config: TrainConfig
+) -> Results:
+    _finish(learner, card, so_far)
+    return evaluate(
+        PolicyAgent(so_far),
+        suite(card.suite, **card.suite_options),
+        out=so_far / "evaluation",
+        episodes=config.evaluate_episodes,
+        workers=config.threads,
+        seed=config.seed,
+    )
+
+
+def _averaged(learner: Learner, card: Card) -> Policy:
+    policy = checkpoint.build(card)
+    policy.load_state_dict(learner.averaged())
+    return policy
 
 
 def _finish(learner: Learner, card: Card, folder: Path) -> None:
-    averaged: Policy = checkpoint.build(card)
-    averaged.load_state_dict(learner.averaged())
-    finished = Card(**{**vars(card), "step": learner.step})
-    checkpoint.save(folder, averaged, finished)
+    finished = replace(card, step=learner.step)
+    checkpoint.save(folder, _averaged(learner, card), finished)
 
 
 def _card(
@@ -234,14 +205,23 @@ def _material(
     demonstrations: Demonstrations, card: Card, config: TrainConfig
 ) -> _Material:
     device = torch.device(config.device)
-    training, validation = _split(demonstrations, config.validation)
-    wordings = Wordings(
-        card.conditioning, _instructions(demonstrations), config.augmentation
+    parts = _split(demonstrations, config.validation)
+    training, validation = (frames(demonstrations, part, device) for part in parts)
+    instructions = _instructions(demonstrations)
+    wordings = Wordings(card.conditioning, instructions, config.augmentation)
+    sampler = Sampler(
+        training,
+        wordings.to(device),
+        card.conditioning,
+        chunk=card.config.get("chunk", 1),
+        temperature=config.temperature,
+        seed=config.seed,
     )
     return _Material(
-        training=frames(demonstrations, training, device),
-        validation=frames(demonstrations, validation, device),
-        wordings=wordings.to(device),
+        training=training,
+        validation=validation,
+        wordings=wordings,
+        sampler=sampler,
         card=card,
     )
 
@@ -263,10 +243,6 @@ def _instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
         return [(demonstrations.instructions[task],) for task in demonstrations.tasks]
     made = suite(demonstrations.suite, **demonstrations.suite_options)
     return [find_task(made, task).instructions for task in demonstrations.tasks]
-
-
-def _suite(card: Card) -> Suite:
-    return suite(card.suite, **card.suite_options)
 
 
 def _request(

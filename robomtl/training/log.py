@@ -1,0 +1,75 @@
+"""What training tells while it runs: TensorBoard scalars, per task and in the mean."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from robomtl.evaluation import Results
+from robomtl.policy import Batch, Loss, Policy
+
+
+class Log:
+    """Scalars of one run, by the step at which they were measured.
+
+    Args:
+        folder: Where TensorBoard finds them.
+        tasks: Names of the tasks, by index.
+        step: First step; what an earlier, killed run logged after it is dropped.
+    """
+
+    def __init__(self, folder: Path, tasks: Sequence[str], *, step: int) -> None:
+        self._writer = SummaryWriter(folder, purge_step=step)
+        self._tasks = tasks
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    def train(self, step: int, batch: Batch, loss: Loss, **scalars: float) -> None:
+        """Logs a step's loss, its metrics and further scalars."""
+        per_sample = loss.per_sample.detach()
+        metrics = {name: float(value) for name, value in loss.metrics.items()}
+        for name, value in {**metrics, **scalars}.items():
+            self._writer.add_scalar(f"train/{name}", value, step)
+        self._writer.add_scalar("train/loss", per_sample.mean(), step)
+        self._by_task("train_task", step, per_sample, batch.task)
+
+    @torch.no_grad()
+    def validate(self, step: int, policy: Policy, batches: Iterable[Batch]) -> None:
+        """Logs the loss on held-out episodes: of each task, and the mean of those."""
+        pairs = [(policy.loss(batch).per_sample, batch.task) for batch in batches]
+        if not pairs:
+            return
+        losses, tasks = (torch.cat(column) for column in zip(*pairs, strict=True))
+        means = self._by_task("validation_task", step, losses, tasks)
+        mean = sum(means.values()) / len(means)
+        self._writer.add_scalar("validation/loss", mean, step)
+
+    def evaluate(self, step: int, results: Results) -> None:
+        """Logs success of the policy so far, per task and in the mean."""
+        self._writer.add_scalar("evaluation/task_mean", results.task_mean, step)
+        for name, rates in results.tasks.items():
+            self._writer.add_scalar(f"evaluation_task/{name}", rates.success, step)
+
+    def _by_task(
+        self, name: str, step: int, losses: Tensor, task: Tensor
+    ) -> dict[str, float]:
+        zeros = torch.zeros(len(self._tasks), device=losses.device)
+        sums = zeros.index_add(0, task, losses).tolist()
+        counts = task.bincount(minlength=len(self._tasks)).tolist()
+        rows = zip(self._tasks, sums, counts, strict=True)
+        means = {key: total / count for key, total, count in rows if count}
+        for key, mean in means.items():
+            self._writer.add_scalar(f"{name}/{key}", mean, step)
+        return means
