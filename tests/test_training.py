@@ -216,6 +216,12 @@ def test_losses_are_logged_by_task_for_training_and_validation(data, tmp_path):
         assert {f"train_task/{task}", f"validation_task/{task}"} <= tags
 
 
+def test_too_few_episodes_to_hold_any_out_are_all_trained_on(data, tmp_path):
+    quick(data, tmp_path, TrainConfig(**{**vars(QUICK), "validation": 0.1}))
+    log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert "validation/loss" not in log.Tags()["scalars"]
+
+
 def test_the_run_directory_says_how_to_repeat_it(data, tmp_path):
     quick(data, tmp_path)
     run = json.loads((tmp_path / "run.json").read_text())

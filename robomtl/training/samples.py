@@ -141,6 +141,8 @@ def every_frame(
 ) -> Iterator[Batch]:
     """All frames in order under the canonical wordings, for validation."""
     rows = torch.arange(len(source), device=source.task.device)
+    if not len(rows):
+        return
     for frame in torch.split(rows, size):
         fixed = wordings.canonical(source.task[frame])
         yield gather(source, frame, fixed, conditioning, chunk)

@@ -1,0 +1,38 @@
+"""Which of two agents is better, and how sure that is.
+
+Names are loaded on first use: worker processes import this package and need little.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robomtl.comparison.comparison import Comparison as Comparison
+    from robomtl.comparison.comparison import compare as compare
+    from robomtl.comparison.seeds import SeedComparison as SeedComparison
+    from robomtl.comparison.seeds import compare_seeds as compare_seeds
+    from robomtl.comparison.sequential import Verdict as Verdict
+    from robomtl.comparison.sequential import compare_sequentially as compare_sequentially
+    from robomtl.comparison.tables import comparison_table as comparison_table
+    from robomtl.comparison.tables import seeds_table as seeds_table
+    from robomtl.comparison.tables import verdict_table as verdict_table
+
+_HOMES = {
+    "Comparison": "robomtl.comparison.comparison",
+    "SeedComparison": "robomtl.comparison.seeds",
+    "Verdict": "robomtl.comparison.sequential",
+    "compare": "robomtl.comparison.comparison",
+    "compare_seeds": "robomtl.comparison.seeds",
+    "compare_sequentially": "robomtl.comparison.sequential",
+    "comparison_table": "robomtl.comparison.tables",
+    "seeds_table": "robomtl.comparison.tables",
+    "verdict_table": "robomtl.comparison.tables",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"{__name__} has no '{name}'; it has {', '.join(_HOMES)}.")
+    return getattr(importlib.import_module(_HOMES[name]), name)

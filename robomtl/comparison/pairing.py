@@ -1,0 +1,161 @@
+"""The trials that two evaluations have in common, and whether they are comparable."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from robomtl.comparison.paired import Tally
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Results, Setting
+
+CONDITIONS = ("suite", "options", "split", "instructions", "until", "horizon")
+"""Fields of a ``Setting`` in which comparable evaluations agree."""
+
+_MACHINE = ("versions", "processor")  # These may differ, and are told.
+
+
+class _Key(NamedTuple):
+    """A trial, whichever suite it was played in."""
+
+    task: str
+    variation: int
+    repeat: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Trials of two evaluations, A and B, side by side."""
+
+    tallies: Mapping[str, Tally]
+    """By task, in the order of A; tasks without a pair are left out."""
+    left_out: tuple[str, ...]
+    """Tasks of A or B without a pair."""
+    errors: int
+    """Trials of both of which at least one ended in an error: they are no pairs."""
+    only_a: int
+    """Trials that B lacks."""
+    only_b: int
+    """Trials that A lacks."""
+    differing: tuple[str, ...]
+    """Conditions, versions and processors that differ, a phrase each."""
+
+
+def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
+    """The trials of A and B that have the same task, variation and repeat.
+
+    Args:
+        a: An evaluation.
+        b: Another.
+        across: Whether they may be of different conditions.
+
+    Raises:
+        ValueError: If conditions differ, naming them, unless ``across``; if there is no
+            trial in common; or if all of them ended in errors.
+    """
+    conditions = check_conditions([a, b], across=across)
+    rows_a, rows_b = _by_trial(a), _by_trial(b)
+    common = [key for key in rows_a if key in rows_b]
+    _check_common(a, b, len(common))
+    whole = [key for key in common if not (rows_a[key].error or rows_b[key].error)]
+    if not whole:
+        raise ValueError(
+            f"Each of the {len(common)} trials that A and B have in common ended in an"
+            " error in one of them; nothing can be compared."
+        )
+    tallies = _tallies(whole, rows_a, rows_b)
+    tasks = dict.fromkeys([*a.tasks, *b.tasks])
+    return Pairing(
+        tallies=tallies,
+        left_out=tuple(task for task in tasks if task not in tallies),
+        errors=len(common) - len(whole),
+        only_a=len(rows_a) - len(common),
+        only_b=len(rows_b) - len(common),
+        differing=(*conditions, *_differing(a.setting, b.setting, _MACHINE)),
+    )
+
+
+def check_conditions(
+    every: Sequence[Results], names: Sequence[str] = ("A", "B"), *, across: bool = False
+) -> tuple[str, ...]:
+    """The conditions in which evaluations differ from the first, a phrase each.
+
+    Args:
+        every: The evaluations.
+        names: What to call them.
+        across: Whether they may differ.
+
+    Raises:
+        ValueError: If they differ, naming the conditions, unless ``across``.
+    """
+    found: list[str] = []
+    for name, other in zip(names[1:], every[1:], strict=True):
+        pair_of_names = (names[0], name)
+        fields = _differing(every[0].setting, other.setting, CONDITIONS, pair_of_names)
+        found += fields or _told_otherwise(every[0], other, pair_of_names)
+    if found and not across:
+        raise ValueError(
+            f"These are evaluations under different conditions: {'; '.join(found)}. Ask"
+            " for a comparison across conditions (--across) if that is what you study."
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _differing(
+    a: Setting, b: Setting, fields: Sequence[str], names: Sequence[str] = ("A", "B")
+) -> tuple[str, ...]:
+    there, here = dict(_flat(a, fields)), dict(_flat(b, fields))
+    return tuple(
+        f"{name} is {there.get(name)!r} in {names[0]}, {here.get(name)!r} in {names[1]}"
+        for name in {**there, **here}
+        if there.get(name) != here.get(name)
+    )
+
+
+def _flat(setting: Setting, fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    for field in fields:
+        value = getattr(setting, field)
+        if isinstance(value, Mapping):
+            yield from ((f"{field}.{key}", value[key]) for key in value)
+        else:
+            yield field, value
+
+
+def _told_otherwise(a: Results, b: Results, names: Sequence[str]) -> tuple[str, ...]:
+    """A phrase if the same kind of instructions was other words, as from a file."""
+    rows_a, rows_b = _by_trial(a), _by_trial(b)
+    common = [key for key in rows_a if key in rows_b]
+    other = sum(rows_a[key].instruction != rows_b[key].instruction for key in common)
+    if not other:
+        return ()
+    return (
+        f"{names[0]} and {names[1]} were told other words in {other} of {len(common)}"
+        " common trials",
+    )
+
+
+def _by_trial(results: Results) -> dict[_Key, Record]:
+    return {
+        _Key(record.task, record.variation, record.repeat): record
+        for record in results.records
+    }
+
+
+def _check_common(a: Results, b: Results, common: int) -> None:
+    if common:
+        return
+    shared = [task for task in a.tasks if task in b.tasks]
+    tasks = f"share {len(shared)} tasks" if shared else "share no task"
+    raise ValueError(
+        f"A and B have no trial in common: they {tasks}, and are of the splits"
+        f" '{a.setting.split}' and '{b.setting.split}'. Evaluate both on the same trials."
+    )
+
+
+def _tallies(
+    keys: Sequence[_Key], a: Mapping[_Key, Record], b: Mapping[_Key, Record]
+) -> dict[str, Tally]:
+    counts: dict[str, list[int]] = {}
+    for key in keys:
+        place = 2 * (not a[key].success) + (not b[key].success)
+        counts.setdefault(key.task, [0, 0, 0, 0])[place] += 1
+    return {task: Tally(*of_task) for task, of_task in counts.items()}

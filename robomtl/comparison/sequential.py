@@ -1,0 +1,169 @@
+"""Two agents that play the same trials until it is settled which is better."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robomtl.actor import Agent
+from robomtl.comparison.comparison import write_comparison
+from robomtl.comparison.order import rounds_of
+from robomtl.comparison.verdict import Judge, Test, Verdict
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.records import records_of, write_records
+from robomtl.evaluation.rollout import Outcome, Until
+from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.progress import progress
+from robomtl.request import plain
+from robomtl.task import Suite
+from robomtl.versions import versions
+
+JOURNAL = "journal.jsonl"
+
+class PlayBoth:
+    """Lets both agents play a chunk, one after the other."""
+
+    def __init__(self, a: Agent, b: Agent, suite: Suite, until: Until) -> None:
+        self._plays = [PlayChunk(agent, suite, until) for agent in (a, b)]
+
+    def __call__(self, chunk: Chunk) -> list[Outcome]:
+        """A's outcome of each trial, then B's."""
+        return [outcome for play in self._plays for outcome in play(chunk)]
+
+
+def compare_sequentially(
+    a: Agent,
+    b: Agent,
+    suite: Suite,
+    *,
+    out: Path | str,
+    conditions: Conditions | None = None,
+    alpha: float = 0.05,
+    test: Test = "pairs",
+    workers: int = 2,
+    executor: Executor | None = None,
+) -> Verdict:
+    """Which agent is better, from as few trials as that takes.
+
+    Both play the same trials, a round of one chunk a task at a time, until the evidence
+    comes to ``1 / alpha`` or the trials are used up. Every finished chunk is kept at
+    once; called again, it goes on. It may be stopped and continued at will, and looked
+    at in between: that is what the test is made for.
+
+    Args:
+        a: An agent.
+        b: Another.
+        suite: Supplies the tasks.
+        out: Folder for the journal, ``comparison.json`` and the trials of both.
+        conditions: As for an evaluation; ``episodes`` is the most of each task.
+        alpha: At most how often equal agents may be called different.
+        test: ``pairs`` counts trials that one of them solved alone, ``streams``
+            compares their rates; see ``log_e_of_pairs`` and ``log_e_of_streams``.
+        workers: Processes on this machine, unless an executor is given.
+        executor: Runs the chunks.
+
+    Raises:
+        ValueError: If the agents are one and the same or do not fit the suite, the
+            conditions cannot be met, the folder holds another comparison, ``alpha`` is
+            no share or the test is unknown.
+    """
+    conditions = conditions or Conditions()
+    _check(a, b, suite)
+    chunks = chunks_of(suite, conditions)
+    judge = Judge(
+        a=a.name,
+        b=b.name,
+        suite=suite.name,
+        test=test,
+        alpha=alpha,
+        rounds=rounds_of(chunks, seed=conditions.seed),
+    )
+    identity = _identity(a, b, suite, conditions, chunks)
+    journal = open_journal(Path(out) / JOURNAL, identity)
+    if judge(journal.outcomes).settled_after is None and len(journal.outcomes) < len(chunks):
+        journal.begin({"processor": versions()["processor"], "workers": workers})
+        play = PlayBoth(a, b, suite, conditions.until)
+        _play(journal, chunks, judge, play, executor or LocalExecutor(workers=workers))
+    verdict = judge(journal.outcomes)
+    _write(Path(out), verdict, chunks, journal)
+    return verdict
+
+
+def _check(a: Agent, b: Agent, suite: Suite) -> None:
+    if a.fingerprint == b.fingerprint:
+        raise ValueError(
+            f"A ({a.name}) and B ({b.name}) are the same agent; no trial can tell them"
+            " apart."
+        )
+    for agent in (a, b):
+        agent.check(suite)
+
+
+def _identity(
+    a: Agent, b: Agent, suite: Suite, conditions: Conditions, chunks: Sequence[Chunk]
+) -> dict[str, Any]:
+    """Everything outcomes and their order depend on; the test may change."""
+    played = json.dumps(plain([(chunk.trials, chunk.told) for chunk in chunks]))
+    known = versions()
+    return {
+        "a": a.fingerprint,
+        "b": b.fingerprint,
+        "suite": suite.name,
+        "options": plain(suite.options),
+        **plain(conditions),
+        "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
+        "chunk": CHUNK,
+        "versions": {
+            name: known[name] for name in known if name not in ("commit", "processor")
+        },
+    }
+
+
+def _play(
+    journal: Journal,
+    chunks: Sequence[Chunk],
+    judge: Judge,
+    play: PlayBoth,
+    executor: Executor,
+) -> None:
+    """Plays what is not in the journal, round by round, until it is settled."""
+    order = [chunk for round_ in judge.rounds for chunk in round_.chunks]
+    left = [chunk for chunk in order if chunk not in journal.outcomes]
+    total = sum(len(chunk.trials) for chunk in chunks)
+    done = sum(len(chunks[place].trials) for place in journal.outcomes)
+    with progress("Pairs of trials, at most", total, done=done) as advance:
+        before = time.monotonic()
+        for place, played in executor.map(play, [chunks[chunk] for chunk in left]):
+            chunk, now = left[place], time.monotonic()
+            outcomes = played
+            if isinstance(played, Failure):
+                outcomes = [Outcome(error=played.reason)] * 2 * len(chunks[chunk].trials)
+            journal.append(chunk, outcomes, now - before)
+            before, verdict = now, judge(journal.outcomes)
+            advance(len(chunks[chunk].trials), note=f"E = {verdict.e_value:.3g}")
+            if verdict.settled_after is not None:
+                return
+
+
+def _write(
+    folder: Path, verdict: Verdict, chunks: Sequence[Chunk], journal: Journal
+) -> None:
+    for side, name in enumerate(("a", "b")):
+        records = [
+            record
+            for place, chunk in enumerate(chunks)
+            if place in journal.outcomes
+            for record in records_of(chunk, _side(journal.outcomes[place], side))
+        ]
+        write_records(folder / f"trials_{name}.parquet", records)
+    write_comparison(folder, "sequential", verdict)
+
+
+def _side(outcomes: list[Outcome], side: int) -> list[Outcome]:
+    half = len(outcomes) // 2
+    return outcomes[side * half : (side + 1) * half]
