@@ -73,7 +73,7 @@ def bundled_model() -> None:
 
 @pytest.mark.usefixtures("bundled_model")
 def test_shipped_embeddings_are_what_the_model_computes() -> None:
-    sentences = json.loads(SENTENCES.read_text(encoding="utf-8"))["sentences"][::60]
+    sentences = json.loads(SENTENCES.read_text(encoding="utf-8"))["sentences"][::250]
     torch.testing.assert_close(embed(sentences), compute(sentences), atol=3e-4, rtol=0)
 
 

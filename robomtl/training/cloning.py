@@ -123,7 +123,7 @@ def _update(
         return learner.update(batch)
     except FloatingPointError as error:
         finite = torch.isfinite(learner.policy.loss(batch).per_sample)
-        culprits = sorted({tasks[i] for i in batch.task[~finite].tolist()})
+        culprits = sorted({tasks[int(i)] for i in batch.task[~finite]})
         raise FloatingPointError(
             f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower "
             f"learning_rate or float32 precision may help."

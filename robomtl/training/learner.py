@@ -107,7 +107,9 @@ class Learner:
     def _update_average(self) -> None:
         """Moves the average towards the weights, faster while there are few steps."""
         decay = min(self._config.ema, self.step / (self.step + 10))
-        torch._foreach_lerp_(self._average, self._parameters, 1 - decay)
+        with torch.no_grad():
+            for mean, weight in zip(self._average, self._parameters, strict=True):
+                mean.lerp_(weight, 1 - decay)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
