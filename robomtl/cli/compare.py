@@ -65,13 +65,85 @@ class Compare(SuiteFlags):
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Compare, args=arguments, prog="robomtl compare")
-    of_seeds = bool(flags.a or flags.b)
-    if of_seeds == bool(flags.folders) or (flags.folders and len(flags.folders) != 2):
-        raise ValueError(
-            f"{len(flags.folders)} folders were given; give two, A and B, or several"
-            " seeds of each as --a A1 A2 --b B1 B2."
-        )
     if flags.sequential:
         _sequential(flags)
-        return
-    options = {"across": flags.across, "confidence": flags.confidence}
+    elif flags.a or flags.b:
+        _seeds(flags)
+    else:
+        _paired(flags)
+
+
+def _paired(flags: Compare) -> None:
+    a, b = _two(flags)
+    found = compare(
+        a,
+        b,
+        across=flags.across,
+        confidence=flags.confidence,
+        seed=flags.seed,
+        out=flags.out,
+    )
+    Console().print(comparison_table(found))
+
+
+def _seeds(flags: Compare) -> None:
+    if flags.folders:
+        raise ValueError("Give either two folders, or seeds of both as --a and --b.")
+    found = compare_seeds(
+        flags.a,
+        flags.b,
+        across=flags.across,
+        confidence=flags.confidence,
+        seed=flags.seed,
+        out=flags.out,
+    )
+    Console().print(seeds_table(found))
+
+
+def _sequential(flags: Compare) -> None:
+    a, b = (_agent(folder) for folder in _two(flags))
+    suite, options = _suite(flags, a)
+    out = flags.out or dated("compare", suite)
+    found = compare_sequentially(
+        a,
+        b,
+        flags.make(suite, options),
+        out=out,
+        conditions=Conditions(
+            tasks=flags.tasks,
+            split=flags.variations,
+            episodes=flags.episodes,
+            instructions=flags.instructions,
+            until=flags.until,
+            seed=flags.seed,
+        ),
+        alpha=round(1 - flags.confidence, 12),
+        test=flags.test,
+        workers=flags.workers,
+    )
+    Console().print(verdict_table(found))
+    print(f"Trials: {out}")
+
+
+def _two(flags: Compare) -> tuple[Path, Path]:
+    if len(flags.folders) != 2 or flags.sequential and (flags.a or flags.b):
+        raise ValueError(
+            f"Two folders are compared, A and B; {len(flags.folders)} were given. Several"
+            " seeds of each are given as --a A1 A2 --b B1 B2."
+        )
+    first, second = flags.folders
+    return first, second
+
+
+def _agent(folder: Path) -> Agent:
+    return ExpertAgent() if str(folder) == "expert" else PolicyAgent(folder)
+
+
+def _suite(flags: Compare, a: Agent) -> tuple[str, dict[str, object]]:
+    """The suite to play on, with its default options."""
+    trained = a.card if isinstance(a, PolicyAgent) else None
+    name = flags.suite or (trained.suite if trained else "")
+    if not name:
+        raise ValueError("It is not known what A was trained on; give --suite NAME.")
+    same = trained is not None and trained.suite == name
+    return name, dict(trained.suite_options) if trained and same else {}

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from robomtl.comparison.comparison import compare as compare
     from robomtl.comparison.seeds import SeedComparison as SeedComparison
     from robomtl.comparison.seeds import compare_seeds as compare_seeds
-    from robomtl.comparison.sequential import Verdict as Verdict
-    from robomtl.comparison.sequential import compare_sequentially as compare_sequentially
+    from robomtl.comparison.sequential import (
+        compare_sequentially as compare_sequentially,
+    )
     from robomtl.comparison.tables import comparison_table as comparison_table
     from robomtl.comparison.tables import seeds_table as seeds_table
     from robomtl.comparison.tables import verdict_table as verdict_table
+    from robomtl.comparison.verdict import Verdict as Verdict
 
 _HOMES = {
     "Comparison": "robomtl.comparison.comparison",
     "SeedComparison": "robomtl.comparison.seeds",
-    "Verdict": "robomtl.comparison.sequential",
+    "Verdict": "robomtl.comparison.verdict",
     "compare": "robomtl.comparison.comparison",
     "compare_seeds": "robomtl.comparison.seeds",
     "compare_sequentially": "robomtl.comparison.sequential",
@@ -29,7 +31,17 @@ _HOMES = {
     "verdict_table": "robomtl.comparison.tables",
 }
 
-__all__ = list(_HOMES)
+__all__ = [
+    "Comparison",
+    "SeedComparison",
+    "Verdict",
+    "compare",
+    "compare_seeds",
+    "compare_sequentially",
+    "comparison_table",
+    "seeds_table",
+    "verdict_table",
+]
 
 
 def __getattr__(name: str) -> Any:

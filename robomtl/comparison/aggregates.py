@@ -8,6 +8,7 @@ without ``task_bootstrap``: seeds are drawn anew within each task, the tasks sta
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ _BLOCK = 250  # Resamples held in memory at once.
 
 def mean(scores: Scores) -> Scores:
     """The mean over seeds and tasks; (..., seed, task) -> (...)."""
-    return scores.mean(axis=(-2, -1))
+    return np.asarray(scores.mean(axis=(-2, -1)))
 
 
 def iqm(scores: Scores) -> Scores:
@@ -37,6 +38,11 @@ def iqm(scores: Scores) -> Scores:
     """
     pooled = scores.reshape(*scores.shape[:-2], -1)
     return np.asarray(trim_mean(pooled, proportiontocut=0.25, axis=-1))
+
+
+def iqm_difference(a: Scores, b: Scores) -> Scores:
+    """The interquartile mean of A less that of B; (..., seed, task) each -> (...)."""
+    return iqm(a) - iqm(b)
 
 
 def probability_of_improvement(a: Scores, b: Scores) -> Scores:
@@ -53,31 +59,41 @@ def probability_of_improvement(a: Scores, b: Scores) -> Scores:
     return np.asarray((1 + wins.mean(axis=(-3, -2, -1))) / 2)
 
 
-def bootstrap_interval(
-    statistic: Statistic,
-    *scores: Scores,
-    confidence: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Percentiles of a statistic over seeds drawn anew within each task.
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its interval."""
 
-    Args:
-        statistic: Of as many matrices as are given, in front of which axes may stand.
-        *scores: Matrices, drawn independently of each other; (seed, task).
-        confidence: How often such intervals are to hold the true value.
-        resamples: How often seeds are drawn anew.
-        seed: Of the draws.
-    """
-    generator = np.random.default_rng(seed)
-    sizes = [min(_BLOCK, resamples - start) for start in range(0, resamples, _BLOCK)]
-    blocks = [
-        statistic(*(_drawn(matrix, size, generator) for matrix in scores))
-        for size in sizes
-    ]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(blocks), [tail, 1 - tail])
-    return Interval(float(low), float(high))
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """Seeds drawn anew within each task."""
+
+    confidence: float
+    """How often intervals are to hold the true value."""
+    resamples: int
+    """How often seeds are drawn anew."""
+    seed: int
+    """Of the draws."""
+
+    def estimate(self, statistic: Statistic, *scores: Scores) -> Estimate:
+        """A statistic, and percentiles of it over the draws.
+
+        Args:
+            statistic: Of as many matrices as are given, which axes may precede.
+            *scores: Matrices, drawn independently of each other; (seed, task).
+        """
+        generator = np.random.default_rng(self.seed)
+        blocks = []
+        for start in range(0, self.resamples, _BLOCK):
+            size = min(_BLOCK, self.resamples - start)
+            drawn = [_drawn(matrix, size, generator) for matrix in scores]
+            blocks.append(statistic(*drawn))
+        tail = (1 - self.confidence) / 2
+        low, high = np.quantile(np.concatenate(blocks), [tail, 1 - tail])
+        return Estimate(float(statistic(*scores)), Interval(float(low), float(high)))
 
 
 def _drawn(scores: Scores, resamples: int, generator: np.random.Generator) -> Scores:

@@ -132,7 +132,7 @@ def compare(
         ),
         tally=everything,
         p_value=mcnemar(everything),
-        more_to_settle=_more(everything, 1 - confidence),
+        more_to_settle=_more(everything, round(1 - confidence, 12)),
         tasks=tasks,
         worse=tuple(name for name in tasks if tasks[name].interval.high < 0),
         better=tuple(name for name in tasks if tasks[name].interval.low > 0),

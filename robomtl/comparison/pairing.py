@@ -52,7 +52,8 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
         ValueError: If conditions differ, naming them, unless ``across``; if there is no
             trial in common; or if all of them ended in errors.
     """
-    conditions = check_conditions([a, b], across=across)
+    two = {"A": a, "B": b}
+    conditions = check_conditions(two, across=across)
     rows_a, rows_b = _by_trial(a), _by_trial(b)
     common = [key for key in rows_a if key in rows_b]
     _check_common(a, b, len(common))
@@ -70,42 +71,41 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
         errors=len(common) - len(whole),
         only_a=len(rows_a) - len(common),
         only_b=len(rows_b) - len(common),
-        differing=(*conditions, *_differing(a.setting, b.setting, _MACHINE)),
+        differing=(*conditions, *_differing(two, _MACHINE)),
     )
 
 
 def check_conditions(
-    every: Sequence[Results], names: Sequence[str] = ("A", "B"), *, across: bool = False
+    every: Mapping[str, Results], *, across: bool = False
 ) -> tuple[str, ...]:
     """The conditions in which evaluations differ from the first, a phrase each.
 
     Args:
-        every: The evaluations.
-        names: What to call them.
+        every: The evaluations, by the names messages give them.
         across: Whether they may differ.
 
     Raises:
         ValueError: If they differ, naming the conditions, unless ``across``.
     """
+    first, *others = every
     found: list[str] = []
-    for name, other in zip(names[1:], every[1:], strict=True):
-        pair_of_names = (names[0], name)
-        fields = _differing(every[0].setting, other.setting, CONDITIONS, pair_of_names)
-        found += fields or _told_otherwise(every[0], other, pair_of_names)
+    for name in others:
+        two = {first: every[first], name: every[name]}
+        found += _differing(two, CONDITIONS) or _told_otherwise(two)
     if found and not across:
         raise ValueError(
             f"These are evaluations under different conditions: {'; '.join(found)}. Ask"
             " for a comparison across conditions (--across) if that is what you study."
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
-def _differing(
-    a: Setting, b: Setting, fields: Sequence[str], names: Sequence[str] = ("A", "B")
-) -> tuple[str, ...]:
-    there, here = dict(_flat(a, fields)), dict(_flat(b, fields))
+def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, ...]:
+    (a, there), (b, here) = (
+        (name, dict(_flat(results.setting, fields))) for name, results in two.items()
+    )
     return tuple(
-        f"{name} is {there.get(name)!r} in {names[0]}, {here.get(name)!r} in {names[1]}"
+        f"{name} is {there.get(name)!r} in {a} and {here.get(name)!r} in {b}"
         for name in {**there, **here}
         if there.get(name) != here.get(name)
     )
@@ -120,17 +120,17 @@ def _flat(setting: Setting, fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield field, value
 
 
-def _told_otherwise(a: Results, b: Results, names: Sequence[str]) -> tuple[str, ...]:
+def _told_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
     """A phrase if the same kind of instructions was other words, as from a file."""
-    rows_a, rows_b = _by_trial(a), _by_trial(b)
-    common = [key for key in rows_a if key in rows_b]
-    other = sum(rows_a[key].instruction != rows_b[key].instruction for key in common)
+    a, b = (_by_trial(results) for results in two.values())
+    common = [key for key in a if key in b]
+    other = sum(a[key].instruction != b[key].instruction for key in common)
     if not other:
         return ()
-    return (
-        f"{names[0]} and {names[1]} were told other words in {other} of {len(common)}"
-        " common trials",
+    said = (
+        f"{' and '.join(two)} were told other words in {other} of {len(common)} trials"
     )
+    return (said,)
 
 
 def _by_trial(results: Results) -> dict[_Key, Record]:

@@ -1,32 +1,25 @@
 """Two methods compared over several seeds of training each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from robomtl.comparison.aggregates import (
+    Bootstrap,
+    Estimate,
     Scores,
-    bootstrap_interval,
     iqm,
+    iqm_difference,
     mean,
     probability_of_improvement,
 )
 from robomtl.comparison.comparison import check_confidence, read, write_comparison
 from robomtl.comparison.pairing import check_conditions
 from robomtl.evaluation.results import Results
-from robomtl.evaluation.statistics import Interval
 
 Evaluation = Results | Path | str
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its interval."""
-
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,37 +85,27 @@ def compare_seeds(
             conditions or trials differ without ``across``, or no task is in all.
     """
     check_confidence(confidence)
-    names = [*(f"A{i + 1}" for i in range(len(a))), *(f"B{i + 1}" for i in range(len(b)))]
-    _check_count(len(a), len(b))
-    every = [read(evaluation) for evaluation in (*a, *b)]
-    _check_distinct(every, names)
-    differing = check_conditions(every, names, across=across)
+    every = _evaluations(a, b)
+    differing = check_conditions(every, across=across)
     if not across:
-        _check_trials(every, names)
-    tasks = _tasks(every)
-    scores_a, scores_b = (
-        _scores(some, tasks) for some in (every[: len(a)], every[len(a) :])
-    )
-
-    def estimate(statistic: Callable[..., Scores], *scores: Scores) -> Estimate:
-        interval = bootstrap_interval(
-            statistic, *scores, confidence=confidence, resamples=resamples, seed=seed
-        )
-        return Estimate(float(statistic(*scores)), interval)
-
+        _check_trials(every)
+    tasks = _tasks(list(every.values()))
+    of_a, of_b = ([every[name] for name in every if name[0] == side] for side in "AB")
+    scores_a, scores_b = _scores(of_a, tasks), _scores(of_b, tasks)
+    draws = Bootstrap(confidence=confidence, resamples=resamples, seed=seed)
     found = SeedComparison(
-        a=tuple(results.setting.agent for results in every[: len(a)]),
-        b=tuple(results.setting.agent for results in every[len(a) :]),
-        suite=every[0].setting.suite,
+        a=tuple(results.setting.agent for results in of_a),
+        b=tuple(results.setting.agent for results in of_b),
+        suite=of_a[0].setting.suite,
         tasks=tasks,
-        left_out=_left_out(every, tasks),
-        errors=sum(results.summary.everything.errors for results in every),
-        mean_a=estimate(mean, scores_a),
-        mean_b=estimate(mean, scores_b),
-        iqm_a=estimate(iqm, scores_a),
-        iqm_b=estimate(iqm, scores_b),
-        difference=estimate(_iqm_difference, scores_a, scores_b),
-        improvement=estimate(probability_of_improvement, scores_a, scores_b),
+        left_out=_left_out([*of_a, *of_b], tasks),
+        errors=sum(results.summary.everything.errors for results in every.values()),
+        mean_a=draws.estimate(mean, scores_a),
+        mean_b=draws.estimate(mean, scores_b),
+        iqm_a=draws.estimate(iqm, scores_a),
+        iqm_b=draws.estimate(iqm, scores_b),
+        difference=draws.estimate(iqm_difference, scores_a, scores_b),
+        improvement=draws.estimate(probability_of_improvement, scores_a, scores_b),
         differing=differing,
         confidence=confidence,
         resamples=resamples,
@@ -133,36 +116,39 @@ def compare_seeds(
     return found
 
 
-def _iqm_difference(a: Scores, b: Scores) -> Scores:
-    return iqm(a) - iqm(b)
-
-
-def _check_count(a: int, b: int) -> None:
-    if min(a, b) < 2:
+def _evaluations(
+    a: Sequence[Evaluation], b: Sequence[Evaluation]
+) -> dict[str, Results]:
+    """The evaluations, by the names messages give them: A1, A2, ... and B1, ..."""
+    if min(len(a), len(b)) < 2:
         raise ValueError(
-            f"There are {a} seeds of A and {b} of B; give at least 2 of each, and 5 or"
-            " more for a claim. One agent is compared with another by its trials."
+            f"Seeds of A: {len(a)}, of B: {len(b)}. Give at least 2 of each, and 5 or"
+            " more for a claim; two single agents are compared by their trials."
         )
-
-
-def _check_distinct(every: Sequence[Results], names: Sequence[str]) -> None:
+    sides = {"A": a, "B": b}
+    every = {
+        f"{side}{place}": read(evaluation)
+        for side, evaluations in sides.items()
+        for place, evaluation in enumerate(evaluations, start=1)
+    }
     seen: dict[str, str] = {}
-    for name, results in zip(names, every, strict=True):
+    for name, results in every.items():
         other = seen.setdefault(results.setting.fingerprint, name)
         if other != name:
             raise ValueError(
                 f"{other} and {name} are the same agent; a seed counts once, and more"
                 " trials of an agent are no more seeds."
             )
+    return every
 
 
-def _check_trials(every: Sequence[Results], names: Sequence[str]) -> None:
-    first = _trials(every[0])
-    for name, results in zip(names, every, strict=True):
-        if other := len(first ^ _trials(results)):
+def _check_trials(every: Mapping[str, Results]) -> None:
+    first, *others = every
+    for name in others:
+        if differ := len(_trials(every[first]) ^ _trials(every[name])):
             raise ValueError(
-                f"{names[0]} and {name} differ in {other} trials; evaluate all seeds on"
-                " the same trials, or compare across conditions (--across)."
+                f"{first} and {name} differ in {differ} trials; evaluate all seeds on the"
+                " same trials, or ask for a comparison across conditions (--across)."
             )
 
 

@@ -25,6 +25,7 @@ from robomtl.versions import versions
 
 JOURNAL = "journal.jsonl"
 
+
 class PlayBoth:
     """Lets both agents play a chunk, one after the other."""
 
@@ -60,7 +61,8 @@ def compare_sequentially(
         b: Another.
         suite: Supplies the tasks.
         out: Folder for the journal, ``comparison.json`` and the trials of both.
-        conditions: As for an evaluation; ``episodes`` is the most of each task.
+        conditions: As for an evaluation, ``episodes`` being the most of each task; by
+            default those of ``Conditions``, with trials that stop at success.
         alpha: At most how often equal agents may be called different.
         test: ``pairs`` counts trials that one of them solved alone, ``streams``
             compares their rates; see ``log_e_of_pairs`` and ``log_e_of_streams``.
@@ -72,7 +74,7 @@ def compare_sequentially(
             conditions cannot be met, the folder holds another comparison, ``alpha`` is
             no share or the test is unknown.
     """
-    conditions = conditions or Conditions()
+    conditions = conditions or Conditions(until="success")
     _check(a, b, suite)
     chunks = chunks_of(suite, conditions)
     judge = Judge(
@@ -85,7 +87,8 @@ def compare_sequentially(
     )
     identity = _identity(a, b, suite, conditions, chunks)
     journal = open_journal(Path(out) / JOURNAL, identity)
-    if judge(journal.outcomes).settled_after is None and len(journal.outcomes) < len(chunks):
+    settled = judge(journal.outcomes).better is not None
+    if not settled and len(journal.outcomes) < len(chunks):
         journal.begin({"processor": versions()["processor"], "workers": workers})
         play = PlayBoth(a, b, suite, conditions.until)
         _play(journal, chunks, judge, play, executor or LocalExecutor(workers=workers))
@@ -140,14 +143,18 @@ def _play(
         before = time.monotonic()
         for place, played in executor.map(play, [chunks[chunk] for chunk in left]):
             chunk, now = left[place], time.monotonic()
-            outcomes = played
-            if isinstance(played, Failure):
-                outcomes = [Outcome(error=played.reason)] * 2 * len(chunks[chunk].trials)
-            journal.append(chunk, outcomes, now - before)
+            journal.append(chunk, _outcomes(chunks[chunk], played), now - before)
             before, verdict = now, judge(journal.outcomes)
             advance(len(chunks[chunk].trials), note=f"E = {verdict.e_value:.3g}")
-            if verdict.settled_after is not None:
+            if verdict.better is not None:
                 return
+
+
+def _outcomes(chunk: Chunk, played: list[Outcome] | Failure) -> list[Outcome]:
+    """A's outcomes, then B's; errors where their process died or hung every time."""
+    if isinstance(played, Failure):
+        return [Outcome(error=played.reason) for _ in (*chunk.trials, *chunk.trials)]
+    return played
 
 
 def _write(

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from robomtl.comparison.aggregates import Estimate
 from robomtl.comparison.comparison import Comparison, TaskDifference
-from robomtl.comparison.seeds import Estimate, SeedComparison
+from robomtl.comparison.paired import Tally
+from robomtl.comparison.seeds import SeedComparison
 from robomtl.comparison.verdict import Verdict
 from robomtl.evaluation.figures import counted, percent
 from robomtl.evaluation.statistics import Interval
@@ -15,9 +17,9 @@ def comparison_table(found: Comparison) -> Table:
     """Differences per task, the largest first, with the task mean at the bottom."""
     made = _table(f"A {found.a}, B {found.b}, on {found.suite}", _paired_lines(found))
     made.add_column("task")
-    level = f"{found.confidence:.0%} interval"
-    for name in ("A", "B", "A - B", level, "A alone", "B alone", "p", "Holm"):
-        made.add_column(name, justify="right")
+    level = f"{found.confidence:.0%}"
+    for name in ("A", "B", "A - B", level, "alone", "p", "Holm"):
+        made.add_column(name, justify="right", no_wrap=True)
     by_size = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
     for name, task in by_size:
         made.add_row(name, *_task_cells(task))
@@ -28,8 +30,7 @@ def comparison_table(found: Comparison) -> Table:
         percent(found.success_b),
         _points(found.difference),
         _span(found.interval),
-        str(found.tally.a_alone),
-        str(found.tally.b_alone),
+        _alone(found.tally),
         _p(found.p_value),
         style="bold",
     )
@@ -40,13 +41,17 @@ def seeds_table(found: SeedComparison) -> Table:
     """Aggregates over seeds of training and tasks."""
     title = f"A {_named(found.a)}; B {_named(found.b)}; on {found.suite}"
     made = _table(title, _seed_lines(found))
-    made.add_column("over seeds and tasks")
+    made.add_column("seeds and tasks")
     for name in ("A", "B", "A - B"):
         made.add_column(name, justify="right")
     made.add_row("mean", _rate(found.mean_a), _rate(found.mean_b))
-    difference = f"{_points(found.difference.value)} ({_span(found.difference.interval)})"
-    made.add_row("IQM", _rate(found.iqm_a), _rate(found.iqm_b), difference, style="bold")
-    made.add_row("probability that A improves on B", "", "", _rate(found.improvement))
+    difference = (
+        f"{_points(found.difference.value)} ({_span(found.difference.interval)})"
+    )
+    made.add_row(
+        "IQM", _rate(found.iqm_a), _rate(found.iqm_b), difference, style="bold"
+    )
+    made.add_row("P(A improves on B)", "", "", _rate(found.improvement))
     return made
 
 
@@ -90,7 +95,7 @@ def _missing(found: Comparison) -> str:
 
 def _more(found: Comparison) -> str:
     level = f"{1 - found.confidence:.2g}"
-    if found.p_value < 1 - found.confidence:
+    if found.more_to_settle == 0:
         return f"They differ, at a level of {level}."
     if found.more_to_settle is None:
         return "No difference is seen that more trials could settle."
@@ -139,11 +144,15 @@ def _task_cells(task: TaskDifference) -> tuple[str, ...]:
         percent(task.tally.success_b),
         _points(task.difference),
         _span(task.interval),
-        str(task.tally.a_alone),
-        str(task.tally.b_alone),
+        _alone(task.tally),
         _p(task.p_value),
         _p(task.holm),
     )
+
+
+def _alone(tally: Tally) -> str:
+    """How many trials A alone solved, and B alone."""
+    return f"{tally.a_alone} : {tally.b_alone}"
 
 
 def _points(difference: float) -> str:
@@ -151,12 +160,12 @@ def _points(difference: float) -> str:
 
 
 def _span(interval: Interval) -> str:
-    return f"{100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
+    return f"{100 * interval.low:+.1f}, {100 * interval.high:+.1f}"
 
 
 def _rate(estimate: Estimate) -> str:
     low, high = estimate.interval
-    return f"{percent(estimate.value)} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(estimate.value)} ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def _p(value: float) -> str:

@@ -123,7 +123,7 @@ class Judge:
             rounds=rounds,
             tally=_tally(a, b),
             errors=errors,
-            log_e=float(max(0.0, *self._log_e(a, b))),
+            log_e=float(self._log_e(a, b).max(initial=0.0)),
             settled_after=settled,
             better=None if settled is None else "a" if lead > 0 else "b",
         )

@@ -1,0 +1,150 @@
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from evaluations import evaluation
+from rich.console import Console
+
+import robomtl
+from robomtl.comparison import seeds_table
+from robomtl.comparison.aggregates import (
+    Bootstrap,
+    iqm,
+    iqm_difference,
+    probability_of_improvement,
+)
+
+# Scores (seed, task), and what rliable 1.2.0 says of them: metrics.aggregate_iqm,
+# metrics.probability_of_improvement, and library.get_interval_estimates with 50,000
+# (5,000 for the probability) resamples.
+SCORES_A = np.array(
+    [[0.9, 0.4, 0.1], [0.8, 0.6, 0.3], [1, 0.5, 0.2], [0.7, 0.3, 0.2], [0.9, 0.5, 0]]
+)
+SCORES_B = np.array([[0.8, 0.4, 0], [0.8, 0.2, 0.1], [0.9, 0.3, 0.2], [0.6, 0.4, 0.1]])
+DRAWS = Bootstrap(confidence=0.95, resamples=20_000, seed=0)
+
+
+def seeds(rates, prefix):
+    """An evaluation of each row: tasks of 10 trials with these numbers of successes."""
+    return [
+        evaluation(
+            {
+                f"task-{task}": "1" * round(10 * rate) + "0" * (10 - round(10 * rate))
+                for task, rate in enumerate(row)
+            },
+            agent=f"{prefix}-{seed}",
+            fingerprint=f"{prefix}-{seed}",
+        )
+        for seed, row in enumerate(rates)
+    ]
+
+
+def shown(found):
+    console = Console(width=140, file=io.StringIO())
+    console.print(seeds_table(found))
+    return " ".join(console.file.getvalue().split())
+
+
+def test_the_aggregates_are_those_of_rliable():
+    assert iqm(SCORES_A) == pytest.approx(0.47777777777777775, abs=1e-12)
+    assert iqm(SCORES_B) == pytest.approx(0.35000000000000003, abs=1e-12)
+    improvement = probability_of_improvement(SCORES_A, SCORES_B)
+    assert improvement == pytest.approx(0.7333333333333334, abs=1e-12)
+
+
+def test_leading_axes_are_kept():
+    several = np.stack([SCORES_A, SCORES_A[::-1], SCORES_A + 0.1])
+    np.testing.assert_allclose(iqm(several), [iqm(each) for each in several])
+    both = probability_of_improvement(several, np.stack([SCORES_B] * 3))
+    np.testing.assert_allclose(
+        both, [probability_of_improvement(each, SCORES_B) for each in several]
+    )
+
+
+@pytest.mark.parametrize(
+    ("statistic", "scores", "interval"),
+    [
+        (iqm, (SCORES_A,), (0.42222222, 0.54444444)),
+        (iqm, (SCORES_B,), (0.28333333, 0.41666667)),
+        (iqm_difference, (SCORES_A, SCORES_B), (0.03888889, 0.21388889)),
+        (probability_of_improvement, (SCORES_A, SCORES_B), (0.54166667, 0.9)),
+    ],
+)
+def test_the_intervals_are_those_of_rliable(statistic, scores, interval):
+    found = DRAWS.estimate(statistic, *scores)
+    assert found.interval == pytest.approx(interval, abs=0.012)
+
+
+def test_the_bootstrap_draws_seeds_within_their_task():
+    same = np.tile([0.1, 0.5, 0.9], (4, 1))
+    assert DRAWS.estimate(iqm, same).interval == pytest.approx((0.5, 0.5))
+
+
+def test_two_methods_are_compared_over_their_seeds(tmp_path):
+    found = robomtl.compare_seeds(
+        seeds(SCORES_A, "a"), seeds(SCORES_B, "b"), resamples=500, out=tmp_path
+    )
+
+    assert found.iqm_a.value == pytest.approx(iqm(SCORES_A))
+    assert found.mean_b.value == pytest.approx(SCORES_B.mean())
+    assert found.difference.value == pytest.approx(iqm(SCORES_A) - iqm(SCORES_B))
+    assert found.improvement.value == pytest.approx(0.73333333)
+    assert found.tasks == ("task-0", "task-1", "task-2")
+    assert found.b == ("b-0", "b-1", "b-2", "b-3")
+    data = json.loads((tmp_path / "comparison.json").read_text())
+    assert data["kind"] == "seeds"
+    assert data["iqm_a"]["interval"] == list(found.iqm_a.interval)
+    for words in ("5 and 4 seeds of training, 3 tasks", "47.8%", "+12.8", "73.3%"):
+        assert words in shown(found)
+
+
+def test_single_agents_are_refused():
+    message = "Seeds of A: 1, of B: 4. Give at least 2 of each, and 5 or more"
+    with pytest.raises(ValueError, match=message):
+        robomtl.compare_seeds(seeds(SCORES_A, "a")[:1], seeds(SCORES_B, "b"))
+
+
+def test_the_same_agent_twice_is_refused():
+    ours = seeds(SCORES_A, "a")
+    with pytest.raises(ValueError, match="A2 and B1 are the same agent; a seed counts"):
+        robomtl.compare_seeds(ours[:2], ours[1:])
+
+
+def test_other_conditions_are_refused_by_the_name_of_the_seed():
+    ours, theirs = seeds(SCORES_A, "a"), seeds(SCORES_B, "b")
+    setting = dataclasses.replace(theirs[1].setting, horizon=400)
+    theirs[1] = dataclasses.replace(theirs[1], setting=setting)
+    with pytest.raises(ValueError, match="horizon is 50 in A1 and 400 in B2"):
+        robomtl.compare_seeds(ours, theirs)
+    found = robomtl.compare_seeds(ours, theirs, resamples=10, across=True)
+    assert found.differing == ("horizon is 50 in A1 and 400 in B2",)
+
+
+def test_other_trials_are_refused():
+    ours, theirs = seeds(SCORES_A, "a"), seeds(SCORES_B, "b")
+    ours[2] = dataclasses.replace(ours[2], records=ours[2].records[:-3])
+    with pytest.raises(ValueError, match="A1 and A3 differ in 3 trials; evaluate all"):
+        robomtl.compare_seeds(ours, theirs)
+
+
+def test_tasks_without_an_outcome_everywhere_are_left_out_and_named():
+    ours = [
+        evaluation({"push": "10", "reach": letters}, fingerprint=letters)
+        for letters in ("xx", "1x")
+    ]
+    theirs = [
+        evaluation({"push": "11", "reach": "11"}, fingerprint=name) for name in "bc"
+    ]
+    found = robomtl.compare_seeds(ours, theirs, resamples=10)
+
+    assert (found.tasks, found.left_out, found.errors) == (("push",), ("reach",), 3)
+    assert "3 trials ended in an error" in shown(found)
+
+
+def test_no_task_in_all_evaluations_is_refused():
+    ours = [evaluation({"push": "x"}, fingerprint=name) for name in "ab"]
+    theirs = [evaluation({"push": "1"}, fingerprint=name) for name in "cd"]
+    with pytest.raises(ValueError, match="No task has an outcome in all evaluations"):
+        robomtl.compare_seeds(ours, theirs)
