@@ -9,15 +9,15 @@ from typing import Any
 
 import tyro
 
-from robomtl.cli.flags import dated
+from robomtl.cli.flags import SuiteFlags, dated
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.registry import POLICIES, suite
+from robomtl.registry import POLICIES
 from robomtl.training import TrainConfig, train
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(TrainConfig):
+class Train(SuiteFlags, TrainConfig):
     """Clones demonstrations; give --data, or --suite to collect them first."""
 
     suite: str | None = None
@@ -74,9 +74,8 @@ def _demonstrations(flags: Train, out: Path) -> Demonstrations:
         raise ValueError("Give --data DIR to clone, or --suite NAME to collect from.")
     if flags.data is None:
         assert flags.suite is not None
-        made = suite(flags.suite)
         return collect(
-            made,
+            flags.make(flags.suite),
             out / "demonstrations",
             episodes=flags.episodes,
             seed=flags.seed,

@@ -96,9 +96,8 @@ class Learner:
         ):
             mean.copy_(average[name])
             self._optimiser.state[parameter] = {
-                "step": tensors[f"step.{name}"],
-                "exp_avg": tensors[f"exp_avg.{name}"].to(parameter.device),
-                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(parameter.device),
+                key: tensors[f"{key}.{name}"].to(parameter.device)
+                for key in ("step", "exp_avg", "exp_avg_sq")
             }
 
     def _names(self) -> Iterator[str]:
