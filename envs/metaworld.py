@@ -16,6 +16,7 @@ from robomtl.envs.metaworld_simulator import Simulator
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.nearest import unknown
+from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
 Goals = Literal["observable", "hidden"]
@@ -175,16 +176,18 @@ class MetaWorldSuite:
         """
         return replace(self, goals="observable")
 
+    @property
+    def undisturbed_actions(self) -> int:
+        """Trailing components of an action that ``collect`` never disturbs: the gripper."""
+        return 1
+
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in a split.
 
         Raises:
             ValueError: If the task or the split is unknown.
         """
-        splits = self._variations(task).splits
-        if split not in splits:
-            raise ValueError(unknown("split", split, splits))
-        return splits[split]
+        return find_split(self._variations(task).splits, split)
 
     def make_env(self, task: str) -> MetaWorldEnv:
         """An env of the task; Meta-World is imported now.

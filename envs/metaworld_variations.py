@@ -14,6 +14,7 @@ import numpy as np
 
 from robomtl.envs.metaworld_simulator import Vector
 from robomtl.envs.metaworld_tasks import DRAWS, TASKS
+from robomtl.splits import find_variation
 
 FILE = Path(__file__).with_name("metaworld_variations.npz")
 """Draws and bounds that ``scripts/metaworld_variations`` writes; arrays of numbers."""
@@ -111,15 +112,10 @@ class Variations:
         Raises:
             ValueError: If no split holds the variation.
         """
-        splits = self.splits
-        if not any(variation in numbers for numbers in splits.values()):
-            known = ", ".join(f"{s[0]} to {s[-1]} ({n})" for n, s in splits.items())
-            raise ValueError(
-                f"Unknown variation {variation!r} of '{self.task}'. Known: {known}."
-            )
-        if variation in OFFICIAL:
-            return _official_vector(self.official, self.task, variation)
-        if variation in OFFICIAL_TEST:
-            index = variation - OFFICIAL_TEST.start
+        number = find_variation(self.splits, self.task, variation)
+        if number in OFFICIAL:
+            return _official_vector(self.official, self.task, number)
+        if number in OFFICIAL_TEST:
+            index = number - OFFICIAL_TEST.start
             return _official_vector(self.official_test, self.task, index)
-        return drawn_vector(self.task, int(variation))
+        return drawn_vector(self.task, number)

@@ -1,12 +1,13 @@
 """The last layer of a policy: features to a chunk of actions, and its loss."""
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss
 
 LossName = Literal["l1", "l2", "gaussian"]
@@ -27,13 +28,15 @@ class ActionHead(nn.Module):
             with a predicted diagonal deviation.
 
     Raises:
-        ValueError: If the chunk is empty.
+        ValueError: If the chunk is empty or the loss unknown.
     """
 
     def __init__(self, width: int, *, action: int, chunk: int, loss: LossName) -> None:
         super().__init__()
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}; a policy predicts at least 1 action.")
+        if loss not in get_args(LossName):
+            raise ValueError(unknown("loss", loss, get_args(LossName)))
         self.action, self.chunk, self.loss_name = action, chunk, loss
         outputs = 2 if loss == "gaussian" else 1
         self.linear = nn.Linear(width, outputs * chunk * action)

@@ -1,11 +1,13 @@
 """A trained policy as an agent: the run directory evaluated in worker processes."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,21 +28,17 @@ _ROWS = CHUNK
 class PolicyActor:
     """Lets a trained policy act in a batch of trials.
 
+    It takes all actions of a predicted chunk before the next prediction.
+
     Args:
         trained: The policy and how it is told its task.
-        execute: How many actions of a predicted chunk are taken before the next
-            prediction; None takes all.
-
-    Raises:
-        ValueError: If more actions are to be taken than the policy predicts.
     """
 
-    def __init__(self, trained: TrainedPolicy, *, execute: int | None = None) -> None:
+    def __init__(self, trained: TrainedPolicy) -> None:
         self._policy = trained.policy
         self._conditioning = trained.card.conditioning
-        self._execute = execute
         self._fixed = torch.zeros(0, 0)
-        self._memory: Memory | None = None
+        self._memories: list[Memory | None] = []
         self._chunk = torch.zeros(0, 0, 0)
         self._taken = 0
 
@@ -49,7 +47,7 @@ class PolicyActor:
         fixed = self._conditioning.fixed(told)
         rows = -len(trials) % _ROWS
         self._fixed = torch.cat([fixed, fixed.new_zeros(rows, fixed.shape[1])])
-        self._memory = None
+        self._memories = [None] * (len(self._fixed) // _ROWS)
         self._chunk = torch.zeros(len(trials), 0, 0)
         self._taken = 0
 
@@ -69,22 +67,25 @@ class PolicyActor:
             np.stack([observation["state"] for observation in observations])
         )
         embedding = self._conditioning.embedding(self._fixed, state)
-        blocks = [
-            self._policy.act({"state": rows}, told, self._memory)
-            for rows, told in zip(
-                torch.split(state, _ROWS), torch.split(embedding, _ROWS), strict=True
-            )
+        parts = zip(
+            torch.split(state, _ROWS),
+            torch.split(embedding, _ROWS),
+            self._memories,
+            strict=True,
+        )
+        acted = [
+            self._policy.act({"state": rows}, told, memory)
+            for rows, told, memory in parts
         ]
-        chunk = torch.cat([actions for actions, _ in blocks])
-        self._memory = blocks[0][1]
-        return chunk[:, : self._execute]
+        self._memories = [memory for _, memory in acted]
+        return torch.cat([chunk for chunk, _ in acted])
 
 
 @dataclass(frozen=True)
 class PolicyAgent:
     """A run directory as an agent; workers read the policy from it."""
 
-    run: Path
+    run: Path | str
     """Run directory in which training has finished."""
     fingerprint: str = field(init=False)
     """sha256 of weights and card."""
@@ -95,12 +96,13 @@ class PolicyAgent:
         Raises:
             ValueError: If the folder holds no policy, or a broken one.
         """
+        object.__setattr__(self, "run", Path(self.run))
         object.__setattr__(self, "fingerprint", checkpoint.load(self.run).fingerprint)
 
     @property
     def name(self) -> str:
         """The run directory's name."""
-        return self.run.resolve().name
+        return Path(self.run).resolve().name
 
     @property
     def card(self) -> checkpoint.Card:
@@ -110,33 +112,35 @@ class PolicyAgent:
     @property
     def settings(self) -> dict[str, Any]:
         """How it was trained, for reports; empty where the folder does not say."""
-        path = self.run / "run.json"
+        path = Path(self.run) / "run.json"
         settings: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return settings
 
     def check(self, suite: Suite) -> None:
-        """Refuses a suite whose observation, action or tasks do not fit the policy.
+        """Refuses a suite whose observation, action, goal or tasks do not fit.
 
         Raises:
             ValueError: Saying which feature does not fit.
         """
-        card = self.card
-        task = (*suite.train_tasks, *suite.held_out_tasks)[0].name
-        env = suite.make_env(task)
-        sizes = {
-            "state": env.observation_space["state"].shape[0],  # type: ignore[index]
-            "action": (env.action_space.shape or (0,))[0],
-        }
-        env.close()
-        for feature, size in sizes.items():
+        card, tasks = self.card, [*suite.train_tasks, *suite.held_out_tasks]
+        for feature, size in _sizes(suite, tasks[0].name).items():
             if size != getattr(card.spec, feature):
                 raise ValueError(
                     f"{self.name} takes {feature} of length "
                     f"{getattr(card.spec, feature)}; {suite.name} has {size}."
                 )
-        if "goal" in card.conditioning.kinds and suite.goal is None:
+        goal = goal_of(suite, card.spec.state)
+        if "goal" in card.conditioning.kinds and goal != card.conditioning.goal:
             raise ValueError(
-                f"{self.name} is conditioned on the goal; {suite.name} hides it."
+                f"{self.name} is conditioned on the goal at {card.conditioning.goal} of "
+                f"the state; {suite.name} has it at {goal}."
+            )
+        known = card.conditioning.tasks
+        strange = [task.name for task in tasks if task.name not in known]
+        if "one_hot" in card.conditioning.kinds and strange:
+            raise ValueError(
+                f"{self.name} is told its task by a one-hot code, which has no place for "
+                f"'{strange[0]}'; it knows {', '.join(known)}."
             )
 
     def load(self, suite: Suite) -> PolicyActor:
@@ -145,3 +149,19 @@ class PolicyAgent:
         if trained.fingerprint != self.fingerprint:
             raise ValueError(f"{self.run} changed while it was evaluated.")
         return PolicyActor(trained)
+
+
+def goal_of(suite: Suite, state: int) -> tuple[int, int] | None:
+    """First and past-last index of the goal in a state of this length; None if hidden."""
+    if suite.goal is None:
+        return None
+    start, stop, _ = suite.goal.indices(state)
+    return start, stop
+
+
+def _sizes(suite: Suite, task: str) -> dict[str, int]:
+    """Lengths of the state and of the action."""
+    with contextlib.closing(suite.make_env(task)) as env:
+        space = cast(gymnasium.spaces.Dict, env.observation_space)["state"]
+        shapes = {"state": space.shape, "action": env.action_space.shape}
+    return {feature: (shape or (0,))[0] for feature, shape in shapes.items()}

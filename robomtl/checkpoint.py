@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -52,18 +53,26 @@ class TrainedPolicy:
     """sha256 of weights and card."""
 
 
+def configure(policy: str, fields: Mapping[str, Any]) -> Any:
+    """The config of an architecture, with the given fields instead of the defaults.
+
+    Raises:
+        ValueError: If the architecture is unknown or its config has other fields.
+    """
+    try:
+        return POLICIES.get(policy).Config(**fields)
+    except TypeError as error:
+        raise ValueError(f"Policy '{policy}': {error}.") from error
+
+
 def build(card: Card) -> Policy:
     """An untrained policy of the card's architecture and sizes.
 
     Raises:
         ValueError: If the architecture is unknown or its config has other fields.
     """
-    architecture = POLICIES.get(card.policy)
-    try:
-        config = architecture.Config(**card.config)
-    except TypeError as error:
-        raise ValueError(f"Policy '{card.policy}': {error}.") from error
-    made: Policy = architecture(config, card.spec)
+    config = configure(card.policy, card.config)
+    made: Policy = POLICIES.get(card.policy)(config, card.spec)
     return made
 
 
@@ -89,12 +98,16 @@ def load(run: Path | str) -> TrainedPolicy:
     values = _read_card(folder)
     weights = folder / _WEIGHTS
     content = weights.read_bytes() if weights.exists() else b""
-    if hashlib.sha256(content).hexdigest() != values["weights"]:
+    if hashlib.sha256(content).hexdigest() != values.get("weights"):
         raise ValueError(
             f"{weights} is missing or not the file its card was made with."
         )
-    card = _card(values)
-    policy = build(card)
+    try:
+        card = _card(values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / _CARD} lacks or misnames {error}.") from error
+    with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
+        policy = build(card)
     try:
         policy.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as error:

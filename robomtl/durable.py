@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -34,6 +34,21 @@ def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON, durably."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        ValueError: If the file is damaged or holds something else; names the file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or cut short: {error}.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object.")
+    return content
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,15 +70,22 @@ def append_line(path: Path, line: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     if created:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def read_lines(path: Path) -> list[str]:
-    """The whole lines of a file; a line cut short by a kill is left out."""
+    """The whole lines of a file; a line cut short by a kill is left out.
+
+    Raises:
+        ValueError: If a line is no text; names the file.
+    """
     if not path.exists():
         return []
     *lines, _ = path.read_bytes().split(b"\n")
-    return [line.decode() for line in lines]
+    try:
+        return [line.decode() for line in lines]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
 
 
 def _cut_unfinished_line(file: BinaryIO) -> None:
@@ -76,7 +98,8 @@ def _cut_unfinished_line(file: BinaryIO) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable: files made, renamed or removed there."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -40,7 +40,9 @@ class Executor(Protocol):
             items: Picklable arguments, started in this order.
 
         Raises:
-            ValueError: What ``work`` raises, where the user is at fault.
+            ValueError: What ``work`` raises, where the user is at fault; a note holds
+                the worker's traceback.
+            ImportError: What ``work`` raises, where an extra is missing; noted alike.
             RuntimeError: Any other exception of ``work`` but ``SimulationError``.
         """
         ...
@@ -195,9 +197,24 @@ def _outcome(work: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
     except SimulationError as error:
         return "retry", str(error)
     except ValueError as error:
-        return "raise", ValueError(str(error))
+        return "raise", _noted(ValueError(str(error)))
+    except ImportError as error:
+        return "raise", _noted(ImportError(str(error)))
     except BaseException:  # noqa: B036 - it crosses to the parent, which raises it.
-        return "raise", RuntimeError(f"In a worker:\n{traceback.format_exc()}")
+        return "raise", RuntimeError(_trace())
+
+
+def _noted(error: Exception) -> Exception:
+    """The error with the traceback of the one being handled, which a bug is found by.
+
+    A note is shown beneath a traceback and is no part of the message.
+    """
+    error.add_note(_trace())
+    return error
+
+
+def _trace() -> str:
+    return f"In a worker:\n{traceback.format_exc()}"
 
 
 def _exit_with_parent() -> None:

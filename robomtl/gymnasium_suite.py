@@ -215,7 +215,7 @@ class GymnasiumSuite:
     """Tasks that are Gymnasium envs; built by ``from_gymnasium``."""
 
     name: str
-    """Full name, under which its factory is registered, if it is."""
+    """Full name, under which it is registered, if it is."""
     train_tasks: tuple[Task, ...]
     """Tasks to train on."""
     held_out_tasks: tuple[Task, ...]
@@ -278,6 +278,8 @@ def from_gymnasium(
     experts: Mapping[str, Expert] = MappingProxyType({}),
 ) -> GymnasiumSuite:
     """A suite of Gymnasium envs, ready for ``robomtl.registry.SUITES.register``.
+
+    Registered under its name, it is found by ``robomtl.suite`` and so by training.
 
     Functions are to be defined in a module, not inline, so that workers can import them;
     ids likewise, such as ``"my_module:MyEnv-v0"``.

@@ -129,6 +129,11 @@ class Policy(nn.Module, ABC):
         """
 
     @property
+    def chunk(self) -> int:
+        """Number of actions predicted at once; 1 where the config does not say."""
+        return int(getattr(self.config, "chunk", 1))
+
+    @property
     def num_parameters(self) -> int:
         """Number of weights."""
         return sum(parameter.numel() for parameter in self.parameters())

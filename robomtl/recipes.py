@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from robomtl.agent import PolicyAgent
-from robomtl.conditioning import Kind
+from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.evaluation import Results, evaluate
 from robomtl.nearest import unknown
@@ -24,7 +24,7 @@ class Recipe:
     """Suite of the demonstrations and of the evaluation."""
     episodes: int
     """Demonstrations a task."""
-    noise: float = 0.0
+    noise: float = 0.5
     """Largest disturbance of the experts; see ``collect``."""
     policy: str = "film"
     """Architecture."""
@@ -44,10 +44,10 @@ class Recipe:
 
 RECIPES = {
     "quickstart": Recipe(
-        line="MT10 in minutes: language-conditioned FiLM from 20 demonstrations a task",
+        line="MT10 in minutes: 25 demonstrations a task, told in words",
         suite="metaworld/MT10",
-        episodes=20,
-        training=TrainConfig(steps=3_000),
+        episodes=25,
+        training=TrainConfig(steps=4_000),
         trials=20,
         until="success",
     ),
@@ -55,18 +55,22 @@ RECIPES = {
         line="MT10 from state: 50 demonstrations a task",
         suite="metaworld/MT10",
         episodes=50,
-        training=TrainConfig(steps=10_000),
+        training=TrainConfig(steps=12_000),
     ),
     "mt50-state": Recipe(
         line="MT50 from state: 50 demonstrations a task, also in unseen wordings",
         suite="metaworld/MT50",
         episodes=50,
+        policy_config={"width": 512},
+        training=TrainConfig(steps=30_000),
         instructions=("canonical", "held-out"),
     ),
     "mt50-state-10demos": Recipe(
         line="MT50 from state: 10 demonstrations a task",
         suite="metaworld/MT50",
         episodes=10,
+        # So few episodes do not teach both the task and to doubt what is said of it.
+        training=TrainConfig(steps=20_000, augmentation=Augmentation(swap=0.0)),
     ),
 }
 

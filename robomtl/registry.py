@@ -1,16 +1,27 @@
 """Named factories of suites and policies, built in or plugged in."""
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from robomtl.nearest import unknown
 from robomtl.task import Suite
 
-Factory = Any  # A callable; of policies, a class with its config as ``Config``.
+if TYPE_CHECKING:
+    from robomtl.policy import Policy  # Imports torch.
+
+Item = TypeVar("Item")
 
 
-class Registry:
-    """Maps names to factories; a factory is imported when it is first asked for.
+class SuiteFactory(Protocol):
+    """A family of suites."""
+
+    def __call__(self, variant: str, **options: Any) -> Suite:
+        """The suite of a variant, named after what follows the slash."""
+        ...
+
+
+class Registry(Generic[Item]):
+    """Maps names to items; an item is imported when it is first asked for.
 
     Args:
         kind: What the names name, for messages.
@@ -24,44 +35,60 @@ class Registry:
         self._builtins = {
             name: EntryPoint(name, value, group) for name, value in builtins.items()
         }
-        self._factories: dict[str, Factory] = {}
+        self._items: dict[str, Item] = {}
 
     def names(self) -> list[str]:
         """All known names, sorted."""
-        return sorted({*self._factories, *self._available()})
+        return sorted({*self._items, *self._builtins, *self._plug_ins()})
 
-    def register(self, name: str, factory: Factory) -> None:
-        """Adds a factory under a new name.
+    def own(self) -> list[str]:
+        """Names that are built in or were registered in this process, sorted."""
+        return sorted(set(self.names()) - self.plugged_in().keys())
+
+    def plugged_in(self) -> dict[str, str]:
+        """Names that other distributions add, sorted, and the distributions' names."""
+        return {
+            name: entry.dist.name if entry.dist else "unknown"
+            for name, entry in sorted(self._plug_ins().items())
+            if name not in self._builtins
+        }
+
+    def register(self, name: str, item: Item) -> None:
+        """Adds an item under a new name, in this process.
 
         Raises:
-            ValueError: If the name is taken.
+            ValueError: If the name is taken, or holds a slash.
         """
+        if "/" in name:
+            raise ValueError(
+                f"{self.kind} '{name}' holds a slash, which is kept for variants; leave "
+                f"it out."
+            )
         if name in self.names():
             raise ValueError(f"{self.kind} '{name}' is already registered.")
-        self._factories[name] = factory
+        self._items[name] = item
 
-    def get(self, name: str) -> Factory:
-        """The factory registered under a name.
+    def get(self, name: str) -> Item:
+        """The item registered under a name.
 
         Raises:
-            ValueError: If no factory has this name.
+            ValueError: If no item has this name.
         """
-        if name not in self._factories:
-            self._factories[name] = self._find(name).load()
-        return self._factories[name]
+        if name not in self._items:
+            self._items[name] = self._find(name).load()
+        return self._items[name]
 
-    def _available(self) -> dict[str, EntryPoint]:
-        plugins = {entry.name: entry for entry in entry_points(group=self.group)}
-        return {**plugins, **self._builtins}
+    def _plug_ins(self) -> dict[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=self.group)}
 
     def _find(self, name: str) -> EntryPoint:
-        available = self._available()
+        available = {**self._plug_ins(), **self._builtins}
         if name not in available:
             raise ValueError(unknown(self.kind, name, self.names()))
         return available[name]
 
 
-SUITES = Registry(
+SUITES: Registry[SuiteFactory | Suite] = Registry(
     "suite",
     "robomtl.envs",
     {
@@ -69,19 +96,35 @@ SUITES = Registry(
         "points": "robomtl.envs.points:points",
     },
 )
-"""Families of suites: callables ``(variant, **options) -> Suite``.
+"""Families of suites: callables ``(variant, **options) -> Suite``; or single suites.
 
 ``robomtl.suite("metaworld/MT10")`` calls the factory ``metaworld`` with ``"MT10"``; a
 name without a slash calls it with the empty string. A factory may carry an attribute
 ``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows.
+A suite that is ready, as ``from_gymnasium`` returns it, stands under its own name.
 """
 
-POLICIES = Registry(
+POLICIES: "Registry[type[Policy]]" = Registry(
     "policy",
     "robomtl.policies",
     {"film": "robomtl.policies.film:Film", "mlp": "robomtl.policies.mlp:MLP"},
 )
 """Policy classes; each carries its config dataclass as the attribute ``Config``."""
+
+
+def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
+    """A registered suite, if it is the one asked for."""
+    if name != found.name:
+        raise ValueError(
+            f"There is no suite '{name}': what is registered there is the suite "
+            f"'{found.name}', which has no variants and stands under its own name only."
+        )
+    if options and options != dict(found.options):
+        raise ValueError(
+            f"Suite '{name}' was registered ready with the options "
+            f"{dict(found.options)}; it does not take {options}."
+        )
+    return found
 
 
 def suite(name: str, **options: Any) -> Suite:
@@ -92,8 +135,12 @@ def suite(name: str, **options: Any) -> Suite:
         **options: Options of the family, such as ``goals="hidden"`` for ``metaworld/ML10``.
 
     Raises:
-        ValueError: If the family or the variant is unknown.
+        ValueError: If the family or the variant is unknown, or a suite that was
+            registered ready is asked for with another variant or other options.
     """
     family, _, variant = name.partition("/")
-    made: Suite = SUITES.get(family)(variant, **options)
-    return made
+    found = SUITES.get(family)
+    if callable(found):
+        made: Suite = found(variant, **options)
+        return made
+    return _ready(found, name, options)

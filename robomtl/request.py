@@ -1,13 +1,12 @@
 """What a folder was asked to hold, so that asking again resumes and never overwrites."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import write_json
+from robomtl.durable import read_json, write_json
 
 
 def plain(value: Any) -> Any:
@@ -31,25 +30,55 @@ def claim(path: Path, request: Mapping[str, Any]) -> None:
         request: What the folder is to hold.
 
     Raises:
-        ValueError: If another request was made there; the message lists the fields.
+        ValueError: If another request was made there, see ``refuse_other``, or the file
+            is damaged.
     """
     asked = plain(request)
-    if not path.exists():
+    if path.exists():
+        refuse_other(path.parent, read_json(path), asked)
+    else:
         write_json(path, asked)
-        return
-    differing = list(differences(json.loads(path.read_text()), asked))
+
+
+def refuse_other(folder: Path, there: Any, here: Any) -> None:
+    """Does nothing if the request found in a folder is the one made now.
+
+    Args:
+        folder: The folder, for the message.
+        there: The request found there, plain.
+        here: The request made now, plain.
+
+    Raises:
+        ValueError: If they differ; the message lists the fields.
+    """
+    differing = list(differences(there, here))
     if differing:
         raise ValueError(
-            f"{path.parent} holds another run; nothing was changed. Differing: "
-            f"{'; '.join(differing)}. Give another --out, or the same settings to resume."
+            f"{folder} was begun with other settings; nothing in it was changed."
+            f" Differing: {'; '.join(differing)}. Give the same settings to resume, or"
+            " another folder (--out)."
         )
 
 
-def differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
-    """Sentences on the fields in which two plain values differ."""
+def differences(
+    there: Any,
+    here: Any,
+    *,
+    sides: tuple[str, str] = ("there", "here"),
+    name: str = "",
+) -> Iterator[str]:
+    """Phrases on the fields in which two plain values differ.
+
+    Args:
+        there: A value; what it lacks counts as None.
+        here: The other.
+        sides: Where each of them is, in the phrases.
+        name: Of the values themselves, empty for the outermost.
+    """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for key in [*there, *(key for key in here if key not in there)]:
             inner = f"{name}.{key}" if name else key
-            yield from differences(there.get(key), here.get(key), inner)
+            pair = there.get(key), here.get(key)
+            yield from differences(*pair, sides=sides, name=inner)
     elif there != here:
-        yield f"{name} is {there!r} there and {here!r} here"
+        yield f"{name} is {there!r} {sides[0]} and {here!r} {sides[1]}"

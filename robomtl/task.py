@@ -70,6 +70,10 @@ class Suite(Protocol):
     A suite that hides from policies the goals its experts need has one more property,
     ``expert_suite``: the same variations with the goals shown. Experts act there, and
     zeros take the goal's place in what is recorded.
+
+    A suite whose actions end in components that bear no disturbance, such as a gripper
+    that opens and closes, has one more property, ``undisturbed_actions``: their number,
+    0 where it is not given. ``collect(noise=...)`` spares them.
     """
 
     @property

@@ -19,3 +19,8 @@ def test_the_masked_mean_divides_by_the_steps_within_the_episode():
 def test_an_empty_chunk_is_refused():
     with pytest.raises(ValueError, match="chunk is 0; a policy predicts at least 1"):
         ActionHead(4, action=2, chunk=0, loss="l1")
+
+
+def test_an_unknown_loss_names_the_nearest():
+    with pytest.raises(ValueError, match="Unknown loss 'l3'. Did you mean"):
+        ActionHead(4, action=2, chunk=1, loss="l3")

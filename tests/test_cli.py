@@ -1,9 +1,30 @@
 import json
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from subprocess import PIPE
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from rich.table import Table
+from safetensors.torch import load_file
 
+from robomtl import registry
 from robomtl.cli.main import VERBS, main
-from robomtl.recipes import RECIPES
+from robomtl.cli.tables import show
+from robomtl.conditioning import embeddings
+from robomtl.conditioning.embeddings import embed
+from robomtl.envs.points import PointsSuite
+from robomtl.errors import SimulationError
+from robomtl.executor import LocalExecutor
+from robomtl.recipes import RECIPES, Recipe
+from robomtl.registry import Registry
+from robomtl.training import TrainConfig
 
 
 @pytest.fixture(scope="module")
@@ -13,6 +34,31 @@ def run_directory(tmp_path_factory):
     more = f"--architecture.width 16 --workers 1 --out {out}"
     assert main([*words.split(), *more.split()]) == 0
     return out
+
+
+def refuse(item):
+    raise ValueError(f"There is no task '{item}'.")
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Registers suites until the end of the test."""
+    monkeypatch.setattr(registry, "SUITES", Registry("suite", "none", {}))
+    return registry.SUITES.register
+
+
+@pytest.fixture
+def wide_data(run_directory, tmp_path):
+    """Demonstrations whose actions lie beyond [-1, 1]."""
+    data = tmp_path / "data"
+    shutil.copytree(run_directory / "demonstrations", data)
+    for path in (data / "data").rglob("*.parquet"):
+        table = pq.read_table(path)
+        wide = [[1.5 * part for part in row] for row in table["action"].to_pylist()]
+        place = table.schema.get_field_index("action")
+        column = pa.array(wide, table.schema.field("action").type)
+        pq.write_table(table.set_column(place, "action", column), path)
+    return data
 
 
 def refusal(capsys, *words):
@@ -88,6 +134,43 @@ def test_experts_need_a_suite(capsys):
     assert "Give --suite NAME" in refusal(capsys, "evaluate", "expert")
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("--episodes 50", "--episodes"),
+        ("--noise 0.3", "--noise"),
+        ("--goals hidden --horizon 9", "--goals, --horizon"),
+        ("--train-tasks a b --held-out-tasks c", "--train-tasks, --held-out-tasks"),
+    ],
+)
+def test_flags_of_collecting_are_refused_beside_data(
+    run_directory, capsys, flags, told
+):
+    data = run_directory / "demonstrations"
+    said = refusal(capsys, "train", "--data", data, *flags.split())
+    assert f"is recorded already, so {told} would do nothing; leave out either" in said
+
+
+def test_beyond_is_refused_without_data(capsys):
+    said = refusal(capsys, "train", "--suite", "points/MT4", "--beyond", "clip")
+    assert "--beyond is about a data set; give --data DIR" in said
+
+
+def test_actions_beyond_the_range_are_clipped_where_asked(wide_data, capsys, tmp_path):
+    words = ["train", "--data", wide_data, "--steps", 2, "--threads", 1]
+    words += ["--conditioning", "one_hot", "--out", tmp_path / "run"]
+    assert "beyond='clip'" in refusal(capsys, *words)
+    assert main([str(word) for word in [*words, "--beyond", "clip"]]) == 0
+
+
+def test_train_collects_with_noise_where_asked(tmp_path):
+    words = "train --suite points/MT4 --episodes 1 --noise 0.2 --steps 2 --threads 1"
+    assert main([*words.split(), "--workers", "1", "--out", str(tmp_path)]) == 0
+    about = json.loads((tmp_path / "demonstrations/meta/robomtl.json").read_text())
+    assert about["request"]["noise"] == 0.2
+    assert about["request"]["episodes"] == 1
+
+
 def test_data_of_another_suite_is_refused(run_directory, capsys):
     data = run_directory / "demonstrations"
     said = refusal(capsys, "train", "--suite", "points/MT6", "--data", data)
@@ -138,3 +221,170 @@ def test_a_run_directory_of_other_settings_is_refused(run_directory, capsys):
 def test_check_says_that_a_suite_keeps_the_contract(capsys):
     assert main(["check", "points/MT4"]) == 0
     assert "points/MT4 keeps the contract" in capsys.readouterr().out
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(capsys):
+    assert "[/x] does not exist" in refusal(capsys, "evaluate", "[/x]")
+    assert "Unknown verb '[red]'" in refusal(capsys, "[red]")
+
+
+def test_a_missing_extra_is_named_whole(capsys, known, monkeypatch):
+    class Wordy(PointsSuite):
+        name = "wordy"
+
+        def variations(self, task, split):
+            return embed(["a sentence that nobody shipped"])
+
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    embeddings._model.cache_clear()
+    known("wordy", Wordy())
+    said = refusal(capsys, "collect", "wordy")
+    assert "pip install 'robomtl[language]'" in said
+
+
+def test_titles_of_tables_are_printed_as_they_are(capsys):
+    table = Table("task", title="[/x] on points", caption="[bold].json instructions")
+    show(table)
+    shown = capsys.readouterr().out
+    assert "[/x] on points" in shown
+    assert "[bold].json" in shown
+
+
+def test_problems_of_a_suite_are_printed_as_they_are(capsys, known):
+    class Broken(PointsSuite):
+        name = "broken"
+
+        def make_expert(self, task):
+            raise KeyError("[/x]")
+
+    known("broken", Broken())
+    with pytest.raises(SystemExit, match="1"):
+        main(["check", "broken"])
+    assert "[/x]" in capsys.readouterr().out
+
+
+def test_a_simulator_that_gives_up_is_told_in_a_sentence(capsys, known, tmp_path):
+    class Shaky(PointsSuite):
+        name = "shaky"
+
+        def variations(self, task, split):
+            raise SimulationError(task, 3, 7, "it fell over")
+
+    known("shaky", Shaky())
+    said = refusal(capsys, "collect", "shaky", "--out", tmp_path / "data")
+    assert "reach-red, variation 3, step 7: it fell over" in said
+
+
+def test_a_damaged_file_of_weights_is_told_in_a_sentence(capsys, known):
+    class Shelved(PointsSuite):
+        name = "shelved"
+
+        def variations(self, task, split):
+            return load_file(__file__)  # It is no such file.
+
+    known("shelved", Shelved())
+    said = refusal(capsys, "collect", "shelved")
+    assert "A file of weights is damaged: " in said
+
+
+def test_an_error_of_a_worker_says_how_to_see_where(capsys, known, monkeypatch):
+    class Noted(PointsSuite):
+        name = "noted"
+
+        def variations(self, task, split):
+            return list(LocalExecutor(workers=1).map(refuse, ["reach-rod"]))
+
+    known("noted", Noted())
+    said = refusal(capsys, "collect", "noted")
+    assert "There is no task 'reach-rod'." in said
+    assert "ROBOMTL_TRACEBACK=1 shows where in the worker it came from." in said
+    monkeypatch.setenv("ROBOMTL_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="no task 'reach-rod'") as raised:
+        main(["collect", "noted"])
+    assert "in refuse" in raised.value.__notes__[0]
+
+
+def interrupted(begun, *words, cwd):
+    """What a verb prints when Ctrl-C comes once ``begun`` finds files of its folder."""
+    # A shell that runs tests in the background has its children ignore Ctrl-C.
+    code = (
+        "import signal, sys; from robomtl.cli.main import main;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, *map(str, words)]
+    process = subprocess.Popen(command, cwd=cwd, stdout=PIPE, stderr=PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    assert first.startswith("Run directory: ")
+    folder = cwd / first.removeprefix("Run directory: ").strip()
+    deadline = time.monotonic() + 60
+    while not any(folder.glob(begun)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.count("Stopped.") == 1
+    assert "Traceback" not in said
+    return folder, said
+
+
+def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path):
+    words = ["collect", "points/MT4", "--episodes", 50_000, "--workers", 1]
+    begun = ".collecting/task-*/*.npz"
+    folder, said = interrupted(begun, *words, cwd=tmp_path)
+    where = f"--out {folder.relative_to(tmp_path)}"
+    assert f"What was finished is kept; the same command with {where} goes on." in said
+    assert any(folder.glob(begun))
+
+
+def test_training_that_is_interrupted_keeps_a_checkpoint(run_directory, tmp_path):
+    data = run_directory / "demonstrations"
+    out = tmp_path / "run"
+    words = ["train", "--data", data, "--policy", "mlp", "--threads", 1, "--out", out]
+    words += ["--steps", 1_000_000, "--save-every", 1_000_000, "--log-every", 10]
+    folder, said = interrupted("tensorboard/*", *words, cwd=tmp_path)
+    assert folder == out
+    assert "What was finished is kept; the same command goes on." in said
+    assert (out / "training.safetensors").exists()
+
+
+def test_ctrl_c_before_anything_is_kept_promises_nothing(capsys, known):
+    class Slow(PointsSuite):
+        name = "slow"
+
+        @property
+        def train_tasks(self):
+            raise KeyboardInterrupt
+
+    known("slow", Slow())
+    assert main(["check", "slow"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_quickstart_has_one_folder_unless_another_is_given(capsys, tmp_path):
+    script = Path(__file__).parent.parent / "scripts" / "quickstart"
+    last = script.read_text().splitlines()[-1]
+    own = f"--out {tmp_path / 'mine'}"
+    assert shlex.split(last)[:2] == ["exec", ".venv/bin/robomtl"]
+    for given, folder in (("", "runs/quickstart"), (own, str(tmp_path / "mine"))):
+        words = last.replace('"$@"', f"{given} --data {tmp_path / 'nothing'}")
+        assert main(shlex.split(words)[2:]) == 2
+        shown = capsys.readouterr().out
+        assert shown.splitlines()[0] == f"Run directory: {folder}"
+
+
+def test_a_recipe_that_is_run_again_shows_the_same(capsys, tmp_path, monkeypatch):
+    training = TrainConfig(steps=3, threads=1)
+    recipe = Recipe(
+        line="", suite="points/MT4", episodes=2, trials=2, training=training
+    )
+    monkeypatch.setitem(RECIPES, "small", recipe)
+    words = ["run", "small", "--workers", "1", "--out", str(tmp_path)]
+    assert main(words) == 0
+    first, made = capsys.readouterr(), (tmp_path / "policy.safetensors").stat()
+    assert main(words) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert again.out.endswith(f"Report: {tmp_path / 'report.html'}\n")
+    assert "Collecting" not in again.err and "Training" not in again.err
+    assert (tmp_path / "policy.safetensors").stat() == made

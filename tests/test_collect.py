@@ -86,7 +86,7 @@ def test_recorded_actions_repeat_the_episode() -> None:
 def test_a_disturbance_changes_the_states_but_not_the_labels() -> None:
     unit = Unit("reach-red", 0, (3,))
     clean = Recorder(POINTS, request())(unit)
-    noisy = Recorder(POINTS, request(noise=0.9, undisturbed=0))(unit)
+    noisy = Recorder(POINTS, request(noise=0.9))(unit)
     count = min(len(clean.state), len(noisy.state))
     assert not np.array_equal(clean.state[:count], noisy.state[:count])
     expert = POINTS.make_expert("reach-red")
@@ -95,7 +95,8 @@ def test_a_disturbance_changes_the_states_but_not_the_labels() -> None:
 
 
 def test_the_disturbance_leaves_trailing_components_alone() -> None:
-    block = Recorder(POINTS, request(noise=0.9))(Unit("reach-red", 0, (3,)))
+    asked = request(noise=0.9, undisturbed=1)
+    block = Recorder(POINTS, asked)(Unit("reach-red", 0, (3,)))
     moved = np.diff(block.state[:, :2], axis=0)
     wanted = 0.07 * block.action[:-1]
     assert np.allclose(moved[:, 1], wanted[:, 1], atol=1e-5)
@@ -193,10 +194,39 @@ class WildSuite(PointsSuite):
 
 
 def test_an_expert_that_gives_no_numbers_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match="expert of 'reach-red' acted.*variation 0; act"
-    ):
-        Recorder(WildSuite(), request())(Unit("reach-red", 0, (0,)))
+    message = (
+        r"reach-red, variation 4, step 0: the expert's action is not finite in components"
+        r" \[0, 1\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        Recorder(WildSuite(), request())(Unit("reach-red", 0, (4,)))
+
+
+class BlindingEnv(PointsEnv):
+    """Shows a state that is no number after three steps, though its points move on."""
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        observation, *rest = super().step(action)
+        if self._step == 3:
+            observation["state"][5] = np.nan
+        return observation, *rest  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlindingSuite(PointsSuite):
+    def make_env(self, task: str) -> BlindingEnv:
+        return BlindingEnv(task, self.horizon)
+
+
+def test_a_state_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
+    message = (
+        r"reach-red, variation \d+, step 3: the state is not finite in components \[5\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        collect(BlindingSuite(), tmp_path, episodes=1, workers=1, tasks=["reach-red"])
+    assert not (tmp_path / "meta").exists()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +300,25 @@ def test_other_tasks_and_splits_are_collected_on_demand(
     assert set(read.episodes.variation) == {2_000_000, 2_000_001}
 
 
+@dataclass(frozen=True, kw_only=True)
+class GrippingSuite(PointsSuite):
+    @property
+    def undisturbed_actions(self) -> int:
+        return 1
+
+
+def test_a_suite_says_which_of_its_actions_are_never_disturbed(
+    tmp_path: Path, inline: None
+) -> None:
+    bare = {"episodes": 1, "noise": 0.9, "tasks": ["reach-red"]}
+    for made, undisturbed in ((GrippingSuite(), 1), (POINTS, 0)):
+        read = collect(made, tmp_path / str(undisturbed), **bare)
+        about = json.loads((read.path / "meta/robomtl.json").read_text())
+        assert about["request"]["undisturbed"] == undisturbed
+        off = np.diff(read.state[:, :2], axis=0) - 0.07 * read.action[:-1]
+        assert (np.abs(off).max(0) > 1e-3).tolist() == [True, not undisturbed]
+
+
 def test_a_whole_data_set_is_given_at_once(
     collected: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,7 +389,8 @@ def test_stopped_by_hand_it_keeps_what_is_finished(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, told = process.communicate()
     assert process.returncode != 0
-    assert b"What is finished is kept: collect again to continue" in told
+    assert told.rstrip().endswith(b"KeyboardInterrupt")
+    assert b"is kept" not in told  # The command line says so.
     assert num_units(out) >= 5
     with pytest.raises(ValueError, match="interrupted. Collect again with the same"):
         Demonstrations(out)
@@ -377,6 +427,22 @@ def test_stopped_between_any_two_files_it_continues(
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+def test_data_is_safe_on_disk_before_meta_appears(
+    tmp_path: Path, inline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[set[str]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        if os.path.samestat(os.fstat(descriptor), tmp_path.stat()):
+            synced.append({path.name for path in tmp_path.iterdir()} - {".collecting"})
+
+    monkeypatch.setattr(os, "fsync", watched)
+    collect(HASTY, tmp_path, episodes=2, tasks=["reach-red"])
+    assert synced == [{"data"}, {"data", "meta"}]
+
+
 def test_stopped_while_tidying_up_it_has_a_whole_data_set(
     tmp_path: Path, inline: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,7 +463,6 @@ def test_stopped_while_tidying_up_it_has_a_whole_data_set(
     [
         ({"episodes": 0}, "episodes is 0; give at least 1"),
         ({"settle": -1}, "settle is -1; give at least 0"),
-        ({"undisturbed": -1}, "undisturbed is -1; give at least 0"),
         ({"noise": 1.5}, "noise is 1.5; give a number from 0 to 1"),
         ({"noise": float("nan")}, "noise is nan; give a number from 0 to 1"),
         ({"workers": 0}, "workers is 0; give at least 1"),
@@ -418,6 +483,11 @@ def test_what_cannot_be_collected_is_refused(
     with pytest.raises(ValueError, match=message):
         collect(POINTS, tmp_path / "out", **values)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_suite_that_spares_less_than_no_action_is_refused() -> None:
+    with pytest.raises(ValueError, match="undisturbed is -1; give at least 0"):
+        request(undisturbed=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -452,11 +522,31 @@ def test_a_data_set_of_others_is_not_collected_into(
 
 def test_a_whole_data_set_of_another_request_is_refused(collected: Path) -> None:
     message = (
-        "was begun for other demonstrations: noise is 0.8 there, 0.5 here; seed is 3 "
-        "there, 4 here. Ask for the same, or give a new folder"
+        "was begun with other settings; nothing in it was changed. Differing: noise is"
+        " 0.8 there and 0.5 here; seed is 3 there and 4 here. Give the same"
     )
     with pytest.raises(ValueError, match=message):
         collect(HASTY, collected, episodes=12, noise=0.5, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "it has no 'request'"),
+        ('{"request": {}}', "it has no 'tasks'"),
+        ('{"request": 3, "tasks": []}', "it has no 'request'"),
+        ("[]", "it holds no JSON object"),
+    ],
+)
+def test_a_damaged_note_of_the_request_is_named(
+    content: str, message: str, collected: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "meta").mkdir()
+    whole = (collected / "meta/info.json").read_bytes()
+    (tmp_path / "meta/info.json").write_bytes(whole)
+    (tmp_path / "meta/robomtl.json").write_text(content)
+    with pytest.raises(ValueError, match=f"meta/robomtl.json is damaged: {message}"):
+        collect(POINTS, tmp_path)
 
 
 def test_a_begun_collection_of_another_request_is_refused(
@@ -466,11 +556,9 @@ def test_a_begun_collection_of_another_request_is_refused(
         context.setattr(staging.Staging, "fresh_folder", stop)
         collect(POINTS, tmp_path, episodes=2)
     kept = num_units(tmp_path)
-    with pytest.raises(ValueError, match="episodes is 2 there, 3 here"):
+    with pytest.raises(ValueError, match="episodes is 2 there and 3 here"):
         collect(POINTS, tmp_path, episodes=3)
-    with pytest.raises(
-        ValueError, match='options is {"horizon": 50} there, {"horizon":'
-    ):
+    with pytest.raises(ValueError, match="options.horizon is 50 there and 16 here"):
         collect(HASTY, tmp_path, episodes=2)
     assert num_units(tmp_path) == kept > 0
     assert len(collect(POINTS, tmp_path, episodes=2)) == 8
@@ -483,7 +571,7 @@ def stop(*_: Any) -> Any:
 def test_two_processes_do_not_collect_into_one_folder(tmp_path: Path) -> None:
     plan = Request(suite=POINTS.name, options={}, tasks=("reach-red",))
     with staging.Staging(tmp_path, plan).opened():
-        with pytest.raises(ValueError, match="Another process is collecting into"):
+        with pytest.raises(ValueError, match="Another process is writing into"):
             collect(POINTS, tmp_path)
 
 

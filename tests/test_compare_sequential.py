@@ -20,6 +20,7 @@ from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Failure
+from robomtl.lock import locked
 
 POINTS = PointsSuite(variant="MT4", horizon=10)
 CONDITIONS = Conditions(episodes=25, until="success")
@@ -232,6 +233,11 @@ def test_another_comparison_in_the_folder_is_refused(tmp_path):
     other = dataclasses.replace(CONDITIONS, episodes=20)
     with pytest.raises(ValueError, match="episodes is 25 there and 20 here"):
         play(tmp_path, conditions=other)
+
+
+def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
+    with locked(tmp_path), pytest.raises(ValueError, match="Another process is writ"):
+        play(tmp_path)
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 5])

@@ -467,6 +467,16 @@ REFUSED: dict[str, tuple[str, Callable[[Any], Any], str]] = {
         having("tasks", [{"name": "a", "instruction": "b", "failed": 0}]),
         "robomtl.json and meta/tasks.parquet beside it name different tasks",
     ),
+    "no names of its tasks": (
+        "meta/robomtl.json",
+        having("tasks", [{"instruction": "b", "failed": 0}]),
+        "meta/robomtl.json is damaged: KeyError.'name'",
+    ),
+    "no tasks but words": (
+        "meta/robomtl.json",
+        having("tasks", ["a", "b"]),
+        "meta/robomtl.json is damaged: TypeError",
+    ),
     "no request": ("meta/robomtl.json", without("request"), "has no 'request'"),
 }
 

@@ -26,6 +26,11 @@ class ExpertlessSuite(PointsSuite):
         raise ValueError(f"{self.name} has no expert for {task}.")
 
 
+class WordyAgent(WobblingAgent):
+    def load(self, suite):
+        raise ImportError("Not shipped. To embed it: pip install 'robomtl[language]'")
+
+
 def play(out, *, agent=None, suite=POINTS, episodes=EPISODES, **options):
     agent = agent or WobblingAgent()
     return evaluate(agent, suite, out=out, episodes=episodes, **options)
@@ -193,7 +198,7 @@ def test_a_finished_run_is_read_and_not_played_again(whole, tmp_path):
     ],
 )
 def test_another_evaluation_is_not_written_over_the_first(whole, options, field):
-    with pytest.raises(ValueError, match=f"of another evaluation: .*{field}"):
+    with pytest.raises(ValueError, match=f"begun with other settings.*{field}"):
         play(whole, **options)
 
 
@@ -204,8 +209,25 @@ def test_a_file_of_wordings_that_changed_is_another_evaluation(tmp_path):
     play(tmp_path / "run", **options)
     file.write_text('{"reach-red": ["go green"]}')
 
-    with pytest.raises(ValueError, match="of another evaluation: trials is"):
+    with pytest.raises(ValueError, match="Differing: trials is"):
         play(tmp_path / "run", **options)
+
+
+def test_a_folder_that_another_process_evaluates_into_is_refused(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, pause=0.05)
+    wait_for_chunks(out, 0)
+    before = (out / "journal.jsonl").read_text().splitlines()[0]
+    with pytest.raises(ValueError, match="Another process is writing into .*run; wait"):
+        play(out)
+    process.kill()
+    process.communicate(timeout=30)
+    assert (out / "journal.jsonl").read_text().startswith(before)
+
+
+def test_a_missing_extra_is_told_as_it_is(tmp_path):
+    with pytest.raises(ImportError, match=r"pip install 'robomtl\[language\]'"):
+        play(tmp_path, agent=WordyAgent(), episodes=1)
 
 
 def test_results_without_a_journal_are_not_overwritten(tmp_path):

@@ -2,12 +2,25 @@ import json
 
 import pytest
 
-from robomtl.evaluation.journal import open_journal
+from robomtl.evaluation import journal
+from robomtl.evaluation.journal import Session
 from robomtl.evaluation.rollout import Outcome
 
 PLAN = {"suite": "points/MT4", "episodes": 50, "versions": {"numpy": "2.4"}}
 SOLVED = Outcome(True, False, 12, 50, None, 0.25)
 LOST = Outcome(error="step 3: it blew up", seconds=0.5)
+SIZES = (1, 2, 1, 1, 2)
+SESSION = Session("a processor", 2)
+
+
+def open_journal(path, plan=PLAN):
+    return journal.open_journal(path, plan, SIZES)
+
+
+def begin(path):
+    begun = open_journal(path)
+    begun.begin(SESSION)
+    return begun
 
 
 @pytest.fixture
@@ -16,45 +29,44 @@ def path(tmp_path):
 
 
 def test_finished_chunks_are_found_again_with_their_sessions_and_time(path):
-    journal = open_journal(path, PLAN)
-    journal.begin({"workers": 2})
-    journal.append(4, [SOLVED, LOST], 1.5)
-    open_journal(path, PLAN).append(0, [SOLVED], 0.5)
+    begin(path).append(4, [SOLVED, LOST], 1.5)
+    open_journal(path).append(0, [SOLVED], 0.5)
 
-    found = open_journal(path, PLAN)
+    found = open_journal(path)
 
     assert found.outcomes == {4: [SOLVED, LOST], 0: [SOLVED]}
-    assert found.sessions == [{"workers": 2}]
+    assert found.sessions == [SESSION]
     assert found.seconds == 2.0
 
 
 @pytest.mark.parametrize("kept", [1, 30, 200])
 def test_a_line_cut_short_by_a_kill_is_played_again(path, kept):
-    journal = open_journal(path, PLAN)
-    journal.append(0, [SOLVED], 1.0)
+    begun = begin(path)
+    begun.append(0, [SOLVED], 1.0)
     whole = path.read_text()
-    journal.append(1, [SOLVED, LOST], 1.0)
+    begun.append(1, [SOLVED, LOST], 1.0)
     path.write_text(path.read_text()[: len(whole) + kept])
 
-    found = open_journal(path, PLAN)
+    found = open_journal(path)
     found.append(2, [LOST], 1.0)
 
-    assert set(open_journal(path, PLAN).outcomes) == {0, 2}
+    assert set(open_journal(path).outcomes) == {0, 2}
 
 
 def test_a_plan_cut_short_by_a_kill_is_begun_anew(path):
-    open_journal(path, PLAN)
+    open_journal(path)
     path.write_text(path.read_text()[:20])
 
     assert open_journal(path, PLAN | {"episodes": 10}).outcomes == {}
 
 
 def test_another_plan_is_refused_naming_the_fields_that_differ(path):
-    open_journal(path, PLAN)
+    open_journal(path)
     other = {"suite": "points/MT4", "episodes": 10, "versions": {"numpy": "2.5"}}
     message = (
-        "of another evaluation: episodes is 50 there and 10 here;"
-        " versions.numpy is '2.4' there and '2.5' here. Write this one to another"
+        "run was begun with other settings; nothing in it was changed. Differing:"
+        " episodes is 50 there and 10 here; versions.numpy is '2.4' there and '2.5'"
+        " here. Give the same settings to resume, or another folder"
     )
     with pytest.raises(ValueError, match=message):
         open_journal(path, other)
@@ -68,18 +80,29 @@ def test_another_plan_is_refused_naming_the_fields_that_differ(path):
         "3",
         '{"chunk": 1}',
         '{"chunk": 1, "seconds": 1.0, "outcomes": [{"sucess": true}]}',
+        '{"chunk": 0, "seconds": 1.0, "outcomes": []}',
+        '{"chunk": 5, "seconds": 1.0, "outcomes": [{"success": true}]}',
+        '{"chunk": -1, "seconds": 1.0, "outcomes": [{"success": true}]}',
+        '{"session": {}}',
+        '{"session": 3}',
     ],
 )
 def test_a_broken_line_is_refused_with_its_number(path, line):
-    open_journal(path, PLAN).append(0, [SOLVED], 1.0)
+    begin(path).append(0, [SOLVED], 1.0)
     path.write_text(path.read_text() + line + "\n")
 
-    with pytest.raises(ValueError, match="journal.jsonl, line 3 is broken .*; remove"):
-        open_journal(path, PLAN)
+    with pytest.raises(ValueError, match="journal.jsonl, line 4 is broken .*; remove"):
+        open_journal(path)
+
+
+def test_a_chunk_before_any_session_is_refused(path):
+    open_journal(path).append(0, [SOLVED], 1.0)
+    with pytest.raises(ValueError, match="line 2 is broken .*chunk before any session"):
+        open_journal(path)
 
 
 def test_a_file_that_is_no_journal_is_refused(path):
     path.parent.mkdir()
     path.write_text(json.dumps({"loss": 3}) + "\n")
     with pytest.raises(ValueError, match=r"line 1 is broken \(KeyError\('plan'\)\)"):
-        open_journal(path, PLAN)
+        open_journal(path)

@@ -66,6 +66,10 @@ def refuse(item):
     raise ValueError(f"There is no task '{item}'.")
 
 
+def lack(item):
+    raise ImportError(f"No embedding of '{item}': pip install 'robomtl[language]'")
+
+
 def stumble(item):
     return {}[item]
 
@@ -159,6 +163,22 @@ def test_an_item_whose_simulator_always_fails_says_where():
 def test_what_the_user_gave_wrong_is_raised_here():
     with pytest.raises(ValueError, match="There is no task 'reech'"):
         outcomes(LocalExecutor(), refuse, ["reech"])
+
+
+def test_a_missing_extra_is_raised_here():
+    with pytest.raises(
+        ImportError, match=r"of 'go': pip install 'robomtl\[language\]'"
+    ):
+        outcomes(LocalExecutor(), lack, ["go"])
+
+
+@pytest.mark.parametrize("work", [refuse, lack])
+def test_the_traceback_of_a_mistake_is_a_note_and_no_part_of_the_message(work):
+    with pytest.raises((ValueError, ImportError)) as raised:
+        outcomes(LocalExecutor(), work, ["a"])
+    (note,) = raised.value.__notes__
+    assert f"in {work.__name__}" in note
+    assert "Traceback" not in str(raised.value)
 
 
 def test_a_bug_is_raised_here_with_its_traceback():

@@ -6,6 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
+import robomtl
 from robomtl import registry
 from robomtl.check import check
 from robomtl.errors import SimulationError
@@ -126,11 +127,21 @@ def test_a_classic_control_env_keeps_the_contract(hill):
     assert check(hill) == []
 
 
-def test_a_registered_factory_builds_the_suite_again(sliders, monkeypatch):
+def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
+    sliders, monkeypatch, tmp_path
+):
     monkeypatch.setattr(registry, "SUITES", Registry("suite", "none", {}))
-    registry.SUITES.register("sliders", lambda variant: sliders)
-    assert registry.suite("sliders") is sliders
-    assert check(sliders) == []
+    registry.SUITES.register("sliders", sliders)
+    found = robomtl.suite("sliders")
+    assert robomtl.check_suite(found) == []
+    recorded = robomtl.collect(found, tmp_path / "data", episodes=2, workers=1)
+    config = robomtl.TrainConfig(steps=3, threads=1)
+    run = tmp_path / "run"
+    robomtl.train(recorded, out=run, conditioning=("goal",), config=config)
+    agent = robomtl.PolicyAgent(run)
+    out = tmp_path / "evaluation"
+    results = robomtl.evaluate(agent, found, out=out, episodes=2, workers=1)
+    assert results.tasks["right"].trials == 2
 
 
 def test_the_suite_can_be_sent_to_a_worker(sliders):

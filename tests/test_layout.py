@@ -1,5 +1,6 @@
 import ast
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 
 import robomtl
+from robomtl.check import check
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("envs", "policies")
+DOCS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -22,6 +25,13 @@ def core():
             yield from sorted(path.rglob("*.py"))
         elif path.suffix == ".py":
             yield path
+
+
+def packaged():
+    """Modules of the core and of the rooms."""
+    yield from core()
+    for room in ROOMS:
+        yield from (ROOT / room).glob("*.py")
 
 
 def imported(path):
@@ -92,9 +102,30 @@ def test_every_public_name_of_the_package_loads(name):
     assert getattr(robomtl, name) is not None
 
 
+def test_public_names_may_differ_from_those_of_the_module():
+    assert robomtl.check_suite is check
+    assert robomtl.ExpertAgent().name == "expert"
+
+
 def test_an_unknown_public_name_is_refused():
     with pytest.raises(AttributeError, match="robomtl has no 'trane'; it has "):
         _ = robomtl.trane
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_docs_name_only_what_the_package_has(path):
+    named = re.findall(r"\brobomtl\.([a-zA-Z]\w*)\(", path.read_text())
+    assert set(named) <= set(robomtl.__all__)
+
+
+def test_every_runtime_dependency_is_used():
+    tops = {name.partition(".")[0] for path in packaged() for name in imported(path)}
+    wanted = {
+        re.split("[=>]", requirement)[0]
+        for requirement in PROJECT["project"]["dependencies"]
+    }
+    through_torch = {"packaging", "tensorboard"}  # By torch.utils.tensorboard.
+    assert wanted <= tops | through_torch
 
 
 @pytest.mark.parametrize("name", ["setup", "test", "quickstart", "wheel"])

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from dataclasses import FrozenInstanceError
 from multiprocessing.reduction import ForkingPickler
@@ -150,6 +151,10 @@ def test_experts_of_hidden_goals_are_found_in_the_expert_suite():
     assert metaworld("MT10").expert_suite == metaworld("MT10")
 
 
+def test_grippers_are_never_disturbed():
+    assert metaworld("MT10").undisturbed_actions == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"upstream": True, "reward": "dense"}])
 def test_suites_keep_the_contract(options):
@@ -170,6 +175,21 @@ def test_states_of_hidden_goals_are_those_of_the_expert_suite_but_for_the_goal()
         action = expert({"state": pair[1]})
         assert action.dtype == np.float32 and (np.abs(action) <= 1).all()
         pair = [env.step(action)[0]["state"] for env in (hidden, shown)]
+
+
+@pytest.mark.slow
+def test_an_expert_is_quiet_and_leaves_warnings_as_they_were():
+    expert = metaworld("MT10").make_expert("push-v3")
+    state = np.full(39, 5.0, np.float32)  # Far enough off that the script warns.
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        expert({"state": state})
+        metaworld("MT10").make_expert("reach-v3")
+        assert warnings.filters == before
+        expert._policy.get_action(state)
+    (only,) = told
+    assert "Constant" in str(only.message)
 
 
 @pytest.mark.slow

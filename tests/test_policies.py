@@ -170,6 +170,14 @@ def test_a_card_of_another_format_is_refused(tmp_path):
         checkpoint.load(tmp_path)
 
 
+def test_a_card_that_lacks_a_field_is_refused(tmp_path):
+    checkpoint.save(tmp_path, build("mlp"), card("mlp"))
+    path = tmp_path / "policy.json"
+    path.write_text(path.read_text().replace('"spec"', '"sepc"'))
+    with pytest.raises(ValueError, match=r"policy\.json lacks or misnames 'spec'"):
+        checkpoint.load(tmp_path)
+
+
 def test_a_folder_without_a_policy_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"has no policy\.json; name a run directory"):
         checkpoint.load(tmp_path)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gymnasium
 import pytest
 
 from robomtl.cli.main import main
@@ -23,15 +22,32 @@ def block_with(words):
     return block
 
 
-def test_the_environment_block_makes_a_suite_whose_expert_succeeds():
-    names = {}
-    exec(block_with("from_gymnasium"), names)
-    env, expert = names["env"], names["hills"].make_expert("climb")
-    assert isinstance(env.observation_space, gymnasium.spaces.Dict)
-    observation, info = env.reset(options={"variation": 3})
-    while not info["success"]:
-        observation, _, _, truncated, info = env.step(expert(observation))
-        assert info["success"] or not truncated
+def run(folder, source):
+    """Runs a block as the script that it would be in a user's hands."""
+    (folder / "example.py").write_text(source)
+    command = [sys.executable, "example.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_the_environment_block_registers_a_suite_that_keeps_the_contract(tmp_path):
+    block = block_with("from_gymnasium").partition("if __name__")[0]
+    more = '\nif __name__ == "__main__":\n    print(robomtl.check_suite('
+    done = run(tmp_path, block + more + 'robomtl.suite("hills")))\n')
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_environment_block_collects_and_trains_in_20_lines(tmp_path):
+    block = block_with("from_gymnasium")
+    assert len([line for line in block.splitlines() if line.strip()]) <= 20
+    small = 'conditioning=("one_hot",), config=robomtl.TrainConfig(steps=5))'
+    tiny = block.replace("episodes=20", "episodes=2").replace(
+        'conditioning=("one_hot",))', small
+    )
+    more = '    agent = robomtl.PolicyAgent("runs/hills")\n    suite = robomtl.suite('
+    last = '"hills")\n    robomtl.evaluate(agent, suite, out="fresh", episodes=2)\n'
+    done = run(tmp_path, tiny + more + last)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "fresh" / "report.html").exists()
 
 
 def test_the_policy_block_registers_a_policy():
@@ -43,15 +59,13 @@ def test_the_policy_block_registers_a_policy():
         )
         assert policy.head.chunk == 3
     finally:
-        POLICIES._factories.pop("linear", None)
+        POLICIES._items.pop("linear", None)
 
 
 @pytest.mark.slow
 def test_the_block_that_trains_and_evaluates_runs(tmp_path):
     block = block_with("robomtl.train").replace("3_000", "20")
-    (tmp_path / "example.py").write_text(block.replace("episodes=20", "episodes=2"))
-    command = [sys.executable, "example.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run(tmp_path, block.replace("episodes=20", "episodes=2"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/mt10/fresh/report.html").exists()
 

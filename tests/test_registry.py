@@ -1,9 +1,11 @@
+import re
 import sys
 from textwrap import dedent
 
 import pytest
 
 from robomtl import registry
+from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite, points
 from robomtl.registry import POLICIES, SUITES, Registry
 
@@ -34,6 +36,12 @@ WORKING = """
         return points(variant, **options)
 """
 BROKEN = "import a_simulator_that_is_not_installed\n"
+
+
+class Mine(PointsSuite):
+    """A suite that is ready under a name without variants."""
+
+    name = "mine"
 
 
 @pytest.fixture
@@ -78,6 +86,33 @@ def test_register_adds_a_name(suites):
     assert suites.names() == ["mine", "points"]
 
 
+def test_register_refuses_a_name_with_a_slash(suites):
+    with pytest.raises(
+        ValueError, match="suite 'arms/two' holds a slash, which is kept"
+    ):
+        suites.register("arms/two", points)
+
+
+def test_a_ready_suite_is_found_under_its_own_name(suites, monkeypatch):
+    monkeypatch.setattr(registry, "SUITES", suites)
+    ready = Mine()
+    suites.register("mine", ready)
+    assert registry.suite("mine") is ready
+    assert registry.suite("mine", **ready.options) is ready
+
+
+def test_a_ready_suite_takes_no_other_variant_name_or_option(suites, monkeypatch):
+    monkeypatch.setattr(registry, "SUITES", suites)
+    suites.register("mine", Mine())
+    suites.register("other", Mine())
+    with pytest.raises(ValueError, match="no suite 'mine/MT4'.*has no variants"):
+        registry.suite("mine/MT4")
+    with pytest.raises(ValueError, match="no suite 'other'.* is the suite 'mine'"):
+        registry.suite("other")
+    with pytest.raises(ValueError, match="'mine' was registered ready.*'horizon': 7"):
+        registry.suite("mine", horizon=7)
+
+
 def test_register_refuses_a_taken_name(suites):
     with pytest.raises(ValueError, match="suite 'points' is already registered"):
         suites.register("points", points)
@@ -111,3 +146,22 @@ def test_a_broken_plug_in_raises_its_own_error_and_spares_the_others(
     assert suites.get("points") is points
     with pytest.raises(ModuleNotFoundError, match="a_simulator_that_is_not_installed"):
         suites.get("broken")
+
+
+def test_plug_ins_are_named_with_their_distribution(distribution, suites):
+    distribution("arms", "arms_working", WORKING)
+    distribution("points", "arms_thief", WORKING)
+    suites.register("mine", points)
+    assert suites.plugged_in() == {"arms": "arms"}
+    assert suites.own() == ["mine", "points"]
+
+
+def test_list_shows_plug_ins_without_importing_them(distribution, capsys):
+    distribution("good", "arms_working", WORKING)
+    distribution("broken[/x]", "arms_broken", BROKEN)
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("good", "broken[/x]"):
+        assert re.search(rf"{re.escape(name)} +of the distribution arms", shown)
+    assert "points/MT4" in shown
+    assert not {"arms_working", "arms_broken"} & set(sys.modules)

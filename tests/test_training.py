@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -45,12 +44,12 @@ def quick(data, out, config=QUICK, **changes):
     return train(data, out=out, config=config, **settings)
 
 
-def sampler_of(data, temperature=math.inf, chunk=1):
+def sampler_of(data, temperature=math.inf, chunk=1, seed=0):
     conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
     source = frames(data, range(len(data)), torch.device("cpu"))
     table = Wordings(conditioning, [("x",)] * len(data.tasks), Augmentation())
     return source, Sampler(
-        source, table, conditioning, chunk=chunk, temperature=temperature, seed=0
+        source, table, conditioning, chunk=chunk, temperature=temperature, seed=seed
     )
 
 
@@ -97,6 +96,8 @@ def test_a_batch_depends_on_seed_and_step_alone(data):
     one.batch(3, 16)
     assert torch.equal(one.batch(7, 16).action, other.batch(7, 16).action)
     assert not torch.equal(one.batch(7, 16).action, one.batch(8, 16).action)
+    _, reseeded = sampler_of(data, seed=1)
+    assert not torch.equal(one.batch(7, 16).action, reseeded.batch(7, 16).action)
 
 
 def test_the_one_cycle_rate_rises_to_its_peak_and_falls_to_zero():
@@ -144,30 +145,33 @@ def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
     assert (actions - batch.action).abs().mean() < 0.2
 
 
-def test_training_killed_at_any_step_ends_with_the_same_weights(data, tmp_path):
+@pytest.mark.parametrize("steps", [(7,), (20, 41), (59,)])
+def test_training_killed_at_any_step_ends_with_the_same_weights(steps, data, tmp_path):
     quick(data, tmp_path / "whole")
-    script = (
-        "import sys; from pathlib import Path; from robomtl.demonstrations import "
-        "Demonstrations; import test_training as t; "
-        f"t.quick(Demonstrations({str(data.path)!r}), {str(tmp_path / 'killed')!r})"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    for patience in (2.5, 3.0):
-        process = subprocess.Popen([sys.executable, "-c", script], env=environment)
-        wait_for(tmp_path / "killed" / "training.safetensors", process, patience)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for step in steps:
+        script = f"import test_training as t; t.killed({str(data.path)!r}, {step}, "
+        script += f"{str(tmp_path / 'killed')!r})"
+        environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+        done = subprocess.run([sys.executable, "-c", script], env=environment)
+        assert done.returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "policy.json").exists()
     quick(data, tmp_path / "killed")
     here = load_file(tmp_path / "killed" / "policy.safetensors")
     there = load_file(tmp_path / "whole" / "policy.safetensors")
     assert all(torch.equal(here[name], there[name]) for name in there)
 
 
-def wait_for(path, process, seconds):
-    """Until the file is there and some time more, or the process has ended."""
-    while not path.exists() and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(seconds / 100)
+def killed(data, step, out):
+    """Trains and kills its own process in the middle of a step."""
+    update = Learner.update
+
+    def fatal(self, batch):
+        if self.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return update(self, batch)
+
+    Learner.update = fatal
+    quick(Demonstrations(data), out)
 
 
 def test_a_checkpoint_goes_on_bit_for_bit(data, tmp_path):
@@ -243,6 +247,25 @@ def test_a_loss_that_is_not_finite_stops_with_task_and_step(data, tmp_path):
         quick(data, tmp_path, config)
 
 
+def test_a_gradient_that_is_not_finite_leaves_the_weights(data):
+    policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
+    learner = Learner(policy, TrainConfig(precision="float32"))
+    _, sampler = sampler_of(data)
+    policy.encoder.weight.register_hook(lambda gradient: gradient * math.inf)
+    before = {name: value.clone() for name, value in policy.state_dict().items()}
+    with pytest.raises(FloatingPointError, match="The gradient is"):
+        learner.update(sampler.batch(0, 16))
+    assert all(torch.equal(before[k], v) for k, v in policy.state_dict().items())
+
+
+def test_training_leaves_the_caller_s_draws_as_they_were(data, tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    quick(data, tmp_path)
+    assert torch.equal(torch.rand(1), expected)
+
+
 def test_evaluation_during_training_needs_a_suite(data, tmp_path):
     anonymous = Demonstrations.of(replace(data._contents, suite=None))
     config = TrainConfig(**{**vars(QUICK), "evaluate_every": 20})
@@ -264,6 +287,25 @@ def test_the_policy_is_evaluated_during_training_if_asked(data, tmp_path):
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}; give"):
         TrainConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "nearest"),
+    [("schedule", "cosin", "cosine"), ("precision", "float23", "float32")],
+)
+def test_an_unknown_setting_names_the_nearest(field, value, nearest):
+    with pytest.raises(ValueError, match=f"'{value}'. Did you mean '{nearest}'"):
+        TrainConfig(**{field: value})
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ValueError, match="seed and evaluate_every take 0 or more"):
+        TrainConfig(seed=-1)
+
+
+def test_a_setting_the_policy_does_not_have_is_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="Policy 'mlp'.*widht"):
+        quick(data, tmp_path, policy_config={"widht": 3})
 
 
 def test_an_unknown_policy_names_the_nearest(data, tmp_path):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tyro
-from rich.console import Console
 
 from robomtl.check import check
 from robomtl.cli.flags import SuiteFlags
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Check, args=arguments, prog="robomtl check")
     problems = check(flags.make(flags.suite), tasks=flags.tasks)
     for problem in problems:
-        Console().print(str(problem), highlight=False)
+        print(problem)
     if problems:
         raise SystemExit(1)
     print(f"{flags.suite} keeps the contract.")

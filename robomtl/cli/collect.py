@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, dated
+from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.demonstrations import collect
 
 
@@ -34,14 +34,14 @@ def main(arguments: Sequence[str]) -> None:
     """Collects as the arguments say."""
     flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
     made = flags.make(flags.suite)
-    out = flags.out or dated("collect", flags.suite)
-    recorded = collect(
-        made,
-        out,
-        episodes=flags.episodes,
-        noise=flags.noise,
-        tasks=flags.tasks,
-        seed=flags.seed,
-        workers=flags.workers,
-    )
+    with run_directory(flags.out, "collect", flags.suite) as out:
+        recorded = collect(
+            made,
+            out,
+            episodes=flags.episodes,
+            noise=flags.noise,
+            tasks=flags.tasks,
+            seed=flags.seed,
+            workers=flags.workers,
+        )
     print(f"{len(recorded)} episodes of {len(recorded.tasks)} tasks in {out}")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from rich.console import Console
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, dated
+from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.tables import show
 from robomtl.comparison import (
     compare,
     compare_seeds,
@@ -83,7 +83,7 @@ def _paired(flags: Compare) -> None:
         seed=flags.seed,
         out=flags.out,
     )
-    Console().print(comparison_table(found))
+    show(comparison_table(found))
 
 
 def _seeds(flags: Compare) -> None:
@@ -97,31 +97,33 @@ def _seeds(flags: Compare) -> None:
         seed=flags.seed,
         out=flags.out,
     )
-    Console().print(seeds_table(found))
+    show(seeds_table(found))
 
 
 def _sequential(flags: Compare) -> None:
     a, b = (_agent(folder) for folder in _two(flags))
-    suite, options = _suite(flags, a)
-    out = flags.out or dated("compare", suite)
-    found = compare_sequentially(
-        a,
-        b,
-        flags.make(suite, options),
-        out=out,
-        conditions=Conditions(
-            tasks=flags.tasks,
-            split=flags.variations,
-            episodes=flags.episodes,
-            instructions=flags.instructions,
-            until=flags.until,
-            seed=flags.seed,
-        ),
-        alpha=round(1 - flags.confidence, 12),
-        test=flags.test,
-        workers=flags.workers,
+    name, options = _suite(flags, a)
+    suite = flags.make(name, options)
+    conditions = Conditions(
+        tasks=flags.tasks,
+        split=flags.variations,
+        episodes=flags.episodes,
+        instructions=flags.instructions,
+        until=flags.until,
+        seed=flags.seed,
     )
-    Console().print(verdict_table(found))
+    with run_directory(flags.out, "compare", name) as out:
+        found = compare_sequentially(
+            a,
+            b,
+            suite,
+            out=out,
+            conditions=conditions,
+            alpha=round(1 - flags.confidence, 12),
+            test=flags.test,
+            workers=flags.workers,
+        )
+    show(verdict_table(found))
     print(f"Trials: {out}")
 
 

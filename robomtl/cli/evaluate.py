@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from rich.console import Console
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, dated
+from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.tables import show
 from robomtl.evaluation import ExpertAgent, evaluate, success_table
 
 
@@ -44,21 +44,22 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     agent, name, options = _agent(flags)
-    out = flags.out or dated("evaluate", name)
-    results = evaluate(
-        agent,
-        flags.make(name, options),
-        out=out,
-        tasks=flags.tasks,
-        variations=flags.variations,
-        episodes=flags.episodes,
-        instructions=flags.instructions,
-        until=flags.until,
-        workers=flags.workers,
-        seed=flags.seed,
-        config=agent.settings if isinstance(agent, PolicyAgent) else None,
-    )
-    Console().print(success_table(results))
+    suite = flags.make(name, options)
+    with run_directory(flags.out, "evaluate", name) as out:
+        results = evaluate(
+            agent,
+            suite,
+            out=out,
+            tasks=flags.tasks,
+            variations=flags.variations,
+            episodes=flags.episodes,
+            instructions=flags.instructions,
+            until=flags.until,
+            workers=flags.workers,
+            seed=flags.seed,
+            config=agent.settings if isinstance(agent, PolicyAgent) else None,
+        )
+    show(success_table(results))
     print(f"Report: {out / 'report.html'}")
 
 

@@ -1,7 +1,9 @@
 """Flags that several verbs share."""
 
 import datetime
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,7 +46,28 @@ class SuiteFlags:
             raise ValueError(f"Suite '{name}' does not take this: {error}.") from error
 
 
-def dated(verb: str, name: str) -> Path:
-    """A new folder under ``runs/`` for what a verb writes."""
+@contextmanager
+def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
+    """The folder a verb writes to, told at the start and when it is stopped.
+
+    Args:
+        out: The folder that was asked for; a new dated one under ``runs/`` if None.
+        verb: What is done.
+        name: What it is done with.
+
+    Raises:
+        KeyboardInterrupt: Saying how to go on, where the block is interrupted.
+    """
+    folder = out or _dated(verb, name)
+    print(f"Run directory: {folder}", flush=True)
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        where = "" if out else f" with --out {shlex.quote(str(folder))}"
+        message = f"What was finished is kept; the same command{where} goes on."
+        raise KeyboardInterrupt(f"Stopped. {message}") from None
+
+
+def _dated(verb: str, name: str) -> Path:
     now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     return Path("runs") / f"{now}_{verb}_{name.replace('/', '-')}"

@@ -1,14 +1,15 @@
 """``robomtl list``: suites, policies and recipes, a line each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from robomtl.recipes import RECIPES
-from robomtl.registry import POLICIES, SUITES
+from robomtl.registry import POLICIES, SUITES, Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +20,28 @@ class List:
 def main(arguments: Sequence[str]) -> None:
     """Prints three tables."""
     tyro.cli(List, args=arguments, prog="robomtl list")
-    _show("suites", [line for name in SUITES.names() for line in _variants(name)])
-    _show("policies", [(name, _line(POLICIES.get(name))) for name in POLICIES.names()])
+    _show("suites", [*_variants(), *_plugged_in(SUITES)])
+    _show("policies", [*_architectures(), *_plugged_in(POLICIES)])
     _show("recipes", [(name, recipe.line) for name, recipe in RECIPES.items()])
 
 
-def _variants(name: str) -> list[tuple[str, str]]:
-    factory = SUITES.get(name)
-    variants = getattr(factory, "variants", {"": _line(factory)})
-    return [(f"{name}/{each}".rstrip("/"), line) for each, line in variants.items()]
+def _variants() -> Iterator[tuple[str, str]]:
+    for name in SUITES.own():
+        factory = SUITES.get(name)
+        variants = getattr(factory, "variants", {"": _line(factory)})
+        for variant, line in variants.items():
+            yield f"{name}/{variant}".rstrip("/"), line
+
+
+def _architectures() -> Iterator[tuple[str, str]]:
+    for name in POLICIES.own():
+        yield name, _line(POLICIES.get(name))
+
+
+def _plugged_in(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
+    """Names and distributions only: importing them takes long, and may fail."""
+    for name, distribution in registry.plugged_in().items():
+        yield name, f"of the distribution {distribution}"
 
 
 def _line(documented: object) -> str:
@@ -38,4 +52,4 @@ def _show(title: str, rows: Sequence[tuple[str, str]]) -> None:
     table = Table(title=title, title_justify="left", box=None, show_header=False)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(markup=False).print(table)

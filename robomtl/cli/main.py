@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
+from safetensors import SafetensorError
 
+from robomtl.errors import SimulationError
 from robomtl.nearest import unknown
 
 VERBS = {
@@ -20,12 +23,20 @@ VERBS = {
     "check": "whether a suite keeps the contract",
 }
 
-# What users can cause: wrong names and settings, broken files, missing extras.
-_USER_ERRORS = (ValueError, ImportError, FloatingPointError, OSError)
+# What is no bug: wrong names and settings, broken files, missing extras, and simulators
+# that give up.
+_EXPECTED = (
+    ValueError,
+    ImportError,
+    FloatingPointError,
+    OSError,
+    SafetensorError,
+    SimulationError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns the exit status: 0, 2 for a mistake, 130 for Ctrl-C.
+    """Runs one verb; returns the exit status: 0, 2 for an error, 130 for Ctrl-C.
 
     Args:
         arguments: Words after ``robomtl``; those of the process when None.
@@ -39,19 +50,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] not in VERBS:
             raise ValueError(unknown("verb", words[0], VERBS))
         importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
-    except KeyboardInterrupt:
-        console.print("Stopped. What was finished is kept; the same command goes on.")
+    except KeyboardInterrupt as stopped:
+        console.print(Text(str(stopped) or "Stopped."), soft_wrap=True)
         return 130
     except BrokenPipeError:
         # The reader of our output has left, as `robomtl list | head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except _USER_ERRORS as error:
+    except _EXPECTED as error:
         if os.environ.get("ROBOMTL_TRACEBACK"):
             raise
-        console.print(Panel(str(error), title="robomtl", border_style="red"))
+        # As text: what users named may look like rich's markup, as in robomtl[language].
+        said = Text(_sentence(error))
+        console.print(Panel(said, title="robomtl", border_style="red"))
+        if hasattr(error, "__notes__"):  # A worker noted where it was raised.
+            console.print("ROBOMTL_TRACEBACK=1 shows where in the worker it came from.")
         return 2
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, SafetensorError):
+        return f"A file of weights is damaged: {error}."
+    return str(error) or type(error).__name__
 
 
 def _print_help() -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
-from robomtl.cli.flags import dated
+from robomtl.cli.flags import run_directory
+from robomtl.cli.tables import show
 from robomtl.evaluation import success_table
 from robomtl.recipes import run
 
@@ -31,11 +31,15 @@ class Run:
 def main(arguments: Sequence[str]) -> None:
     """Runs the recipe that the arguments name."""
     flags = tyro.cli(Run, args=arguments, prog="robomtl run")
-    out = flags.out or dated("run", flags.recipe)
-    results = run(
-        flags.recipe, out=out, data=flags.data, seed=flags.seed, workers=flags.workers
-    )
+    with run_directory(flags.out, "run", flags.recipe) as out:
+        results = run(
+            flags.recipe,
+            out=out,
+            data=flags.data,
+            seed=flags.seed,
+            workers=flags.workers,
+        )
     for kind, result in results.items():
-        Console().print(f"\nTold in {kind} instructions:", highlight=False)
-        Console().print(success_table(result))
+        print(f"\nTold in {kind} instructions:", flush=True)
+        show(success_table(result))
     print(f"Report: {out / 'report.html'}")

@@ -9,9 +9,10 @@ from typing import Any
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, dated
+from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.reading import Beyond
 from robomtl.registry import POLICIES
 from robomtl.training import TrainConfig, train
 
@@ -24,8 +25,12 @@ class Train(SuiteFlags, TrainConfig):
     """Suite to collect from where no data is given, such as metaworld/MT10."""
     data: Path | None = None
     """Data set to clone."""
-    episodes: int = 50
-    """Successful episodes a task to collect."""
+    beyond: Beyond = "refuse"
+    """What is done with actions of the data set that lie beyond [-1, 1]."""
+    episodes: int | None = None
+    """Successful episodes a task to collect; as many as ``collect`` if None."""
+    noise: float | None = None
+    """Disturbance of the experts that are collected from; that of ``collect`` if None."""
     policy: str = "film"
     """Architecture; its own settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] = ("language",)
@@ -39,19 +44,22 @@ class Train(SuiteFlags, TrainConfig):
 def main(arguments: Sequence[str]) -> None:
     """Trains as the arguments say."""
     flags = tyro.cli(_flags(arguments), args=arguments, prog="robomtl train")
-    out = flags.out or dated("train", flags.policy)
-    trained = train(
-        _demonstrations(flags, out),
-        out=out,
-        policy=flags.policy,
-        policy_config=vars(flags.architecture),
-        conditioning=flags.conditioning,
-        config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
-    )
+    _check(flags)
+    with run_directory(flags.out, "train", flags.policy) as out:
+        trained = train(
+            _demonstrations(flags, out),
+            out=out,
+            policy=flags.policy,
+            policy_config=vars(flags.architecture),
+            conditioning=flags.conditioning,
+            config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
+        )
     print(f"{trained.policy.num_parameters:,} parameters in {out}")
 
 
 _FIELDS = dataclasses.fields(TrainConfig)
+_RECORDING = ("episodes", "noise")
+_COLLECTING = (*SuiteFlags.__dataclass_fields__, *_RECORDING)
 
 
 def _flags(arguments: Sequence[str]) -> type[Any]:
@@ -69,19 +77,34 @@ def _flags(arguments: Sequence[str]) -> type[Any]:
     )
 
 
-def _demonstrations(flags: Train, out: Path) -> Demonstrations:
+def _check(flags: Train) -> None:
     if flags.data is None and flags.suite is None:
         raise ValueError("Give --data DIR to clone, or --suite NAME to collect from.")
+    if flags.data is None and flags.beyond != Train.beyond:
+        raise ValueError(
+            "--beyond is about a data set; give --data DIR, or leave it out."
+        )
+    given = [name for name in _COLLECTING if getattr(flags, name) is not None]
+    if flags.data is not None and given:
+        told = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ValueError(
+            f"{flags.data} is recorded already, so {told} would do nothing; leave out "
+            f"either that or --data."
+        )
+
+
+def _demonstrations(flags: Train, out: Path) -> Demonstrations:
     if flags.data is None:
         assert flags.suite is not None
+        given = {name: getattr(flags, name) for name in _RECORDING}
         return collect(
             flags.make(flags.suite),
             out / "demonstrations",
-            episodes=flags.episodes,
             seed=flags.seed,
             workers=flags.workers,
+            **{name: value for name, value in given.items() if value is not None},
         )
-    recorded = Demonstrations(flags.data)
+    recorded = Demonstrations(flags.data, beyond=flags.beyond)
     if flags.suite not in (None, recorded.suite):
         raise ValueError(
             f"{flags.data} was recorded in {recorded.suite}, not in {flags.suite}; "

@@ -1,12 +1,13 @@
 """The trials that two evaluations have in common, and whether they are comparable."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from robomtl.comparison.paired import Tally
 from robomtl.evaluation.records import Record
-from robomtl.evaluation.results import Results, Setting
+from robomtl.evaluation.results import Results
+from robomtl.request import differences
 
 CONDITIONS = ("suite", "options", "split", "instructions", "until", "horizon")
 """Fields of a ``Setting`` in which comparable evaluations agree."""
@@ -101,23 +102,12 @@ def check_conditions(
 
 
 def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, ...]:
-    (a, there), (b, here) = (
-        (name, dict(_flat(results.setting, fields))) for name, results in two.items()
+    a, b = two
+    there, here = (
+        {field: getattr(results.setting, field) for field in fields}
+        for results in two.values()
     )
-    return tuple(
-        f"{name} is {there.get(name)!r} in {a} and {here.get(name)!r} in {b}"
-        for name in {**there, **here}
-        if there.get(name) != here.get(name)
-    )
-
-
-def _flat(setting: Setting, fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    for field in fields:
-        value = getattr(setting, field)
-        if isinstance(value, Mapping):
-            yield from ((f"{field}.{key}", value[key]) for key in value)
-        else:
-            yield field, value
+    return tuple(differences(there, here, sides=(f"in {a}", f"in {b}")))
 
 
 def _told_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:

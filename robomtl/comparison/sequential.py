@@ -1,25 +1,23 @@
 """Two agents that play the same trials until it is settled which is better."""
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from robomtl.actor import Agent
 from robomtl.comparison.comparison import write_comparison
 from robomtl.comparison.order import rounds_of
 from robomtl.comparison.verdict import Judge, Test, Verdict
 from robomtl.evaluation.conditions import Conditions, chunks_of
-from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Outcome, Until
-from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.lock import locked
 from robomtl.progress import progress
-from robomtl.request import plain
 from robomtl.task import Suite
 from robomtl.versions import versions
 
@@ -71,8 +69,8 @@ def compare_sequentially(
 
     Raises:
         ValueError: If the agents are one and the same or do not fit the suite, the
-            conditions cannot be met, the folder holds another comparison, ``alpha`` is
-            no share or the test is unknown.
+            conditions cannot be met, the folder holds another comparison, another
+            process writes into it, ``alpha`` is no share or the test is unknown.
     """
     conditions = conditions or Conditions(until="success")
     _check(a, b, suite)
@@ -85,15 +83,19 @@ def compare_sequentially(
         alpha=alpha,
         rounds=rounds_of(chunks, seed=conditions.seed),
     )
-    identity = _identity(a, b, suite, conditions, chunks)
-    journal = open_journal(Path(out) / JOURNAL, identity)
-    settled = judge(journal.outcomes).better is not None
-    if not settled and len(journal.outcomes) < len(chunks):
-        journal.begin({"processor": versions()["processor"], "workers": workers})
-        play = PlayBoth(a, b, suite, conditions.until)
-        _play(journal, chunks, judge, play, executor or LocalExecutor(workers=workers))
-    verdict = judge(journal.outcomes)
-    _write(Path(out), verdict, chunks, journal)
+    # The test is no part of it, so that it may change.
+    identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)
+    sizes = [2 * len(chunk.trials) for chunk in chunks]
+    with locked(Path(out)):
+        journal = open_journal(Path(out) / JOURNAL, identity, sizes)
+        settled = judge(journal.outcomes).better is not None
+        if not settled and len(journal.outcomes) < len(chunks):
+            journal.begin(Session(versions()["processor"], workers))
+            local = LocalExecutor(workers=workers)
+            play = PlayBoth(a, b, suite, conditions.until)
+            _play(journal, chunks, judge, play, executor or local)
+        verdict = judge(journal.outcomes)
+        _write(Path(out), verdict, chunks, journal)
     return verdict
 
 
@@ -105,26 +107,6 @@ def _check(a: Agent, b: Agent, suite: Suite) -> None:
         )
     for agent in (a, b):
         agent.check(suite)
-
-
-def _identity(
-    a: Agent, b: Agent, suite: Suite, conditions: Conditions, chunks: Sequence[Chunk]
-) -> dict[str, Any]:
-    """Everything outcomes and their order depend on; the test may change."""
-    played = json.dumps(plain([(chunk.trials, chunk.told) for chunk in chunks]))
-    known = versions()
-    return {
-        "a": a.fingerprint,
-        "b": b.fingerprint,
-        "suite": suite.name,
-        "options": plain(suite.options),
-        **plain(conditions),
-        "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
-        "chunk": CHUNK,
-        "versions": {
-            name: known[name] for name in known if name not in ("commit", "processor")
-        },
-    }
 
 
 def _play(

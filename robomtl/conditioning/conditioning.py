@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from robomtl.actor import Told
-from robomtl.conditioning.embeddings import embed
+from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.nearest import unknown
 
 Kind = Literal["language", "one_hot", "goal"]
-
-LANGUAGE = 384  # Length of an all-MiniLM-L6-v2 embedding.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ class Conditioning:
     @property
     def size(self) -> int:
         """Length of the task embedding."""
-        sizes = {"language": LANGUAGE, "one_hot": len(self.tasks), "goal": 0}
+        sizes = {"language": EMBEDDING_SIZE, "one_hot": len(self.tasks), "goal": 0}
         if self.goal is not None:
             sizes["goal"] = self.goal[1] - self.goal[0]
         return sum(sizes[kind] for kind in self.kinds)
@@ -94,7 +92,7 @@ class Conditioning:
 
 
 def _language(sentences: Sequence[str | None]) -> Tensor:
-    rows = torch.zeros(len(sentences), LANGUAGE)
+    rows = torch.zeros(len(sentences), EMBEDDING_SIZE)
     given = [i for i, sentence in enumerate(sentences) if sentence is not None]
     if given:
         rows[given] = embed(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 EMBEDDING_SIZE = 384
+"""Length of an embedding."""
 VECTORS = Path(__file__).with_name("minilm.safetensors")
 SENTENCES = Path(__file__).with_name("minilm.json")
 

@@ -17,7 +17,8 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from robomtl.actor import Told
-from robomtl.conditioning.conditioning import LANGUAGE, Conditioning
+from robomtl.conditioning.conditioning import Conditioning
+from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Augmentation:
     """Largest weight of a second wording of the same task, from 0 (never mixed) to 1."""
     noise: float = 0.5
     """Length of the random vector added to an embedding of length 1."""
-    swap: float = 0.3
+    swap: float = 0.1
     """Part of the samples that are told a wording of a random task."""
 
     def __post_init__(self) -> None:
@@ -80,13 +81,15 @@ class Wordings:
         """A varied embedding for each task index; (batch,) -> (batch, fixed)."""
         if not self._language:
             return self._draw(task, generator)
-        rest = self._table[task, 0, LANGUAGE:]
+        rest = self._table[task, 0, EMBEDDING_SIZE:]
         task = self._swapped(task, generator)
-        first, second = (self._draw(task, generator)[:, :LANGUAGE] for _ in range(2))
+        first, second = (
+            self._draw(task, generator)[:, :EMBEDDING_SIZE] for _ in range(2)
+        )
         weight = torch.rand(len(task), 1, generator=generator, device=task.device)
         words = torch.lerp(first, second, self._augmentation.mixing * weight)
         noise = torch.randn(words.shape, generator=generator, device=task.device)
-        scale = self._augmentation.noise / LANGUAGE**0.5
+        scale = self._augmentation.noise / EMBEDDING_SIZE**0.5
         words = functional.normalize(words + scale * noise, dim=-1)
         return torch.cat([words, rest], dim=-1)
 

@@ -1,9 +1,8 @@
 """Collects demonstrations of a suite's experts; whatever kills it, it continues."""
 
 import itertools
-import json
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,13 +14,15 @@ from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.metadata import read_robomtl
 from robomtl.demonstrations.request import Request, check_tasks
 from robomtl.demonstrations.rollout import SOLVED, Block, Recorder, Unit
-from robomtl.demonstrations.staging import Staging, refuse_other
+from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import SimulationError
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.progress import Advance, progress
+from robomtl.request import refuse_other
 from robomtl.task import Suite, find_task
 
 
@@ -139,16 +140,16 @@ def _request_there(out: Path) -> dict[str, Any] | None:
     """The request of a whole data set, None where there is no data set.
 
     Raises:
-        ValueError: If the data set was not collected by robomtl.
+        ValueError: If the data set was not collected by robomtl, or what it says of its
+            request is damaged.
     """
     if not (out / layout.INFO).exists():
         return None
-    about = out / layout.ROBOMTL
-    if not about.exists():
+    if not (out / layout.ROBOMTL).exists():
         raise ValueError(
             f"{out} holds a data set that robomtl did not collect; give a new folder."
         )
-    request: dict[str, Any] = json.loads(about.read_text(encoding="utf-8"))["request"]
+    request: dict[str, Any] = read_robomtl(out)["request"]
     return request
 
 
@@ -159,16 +160,6 @@ def _report(tallies: dict[str, Tally]) -> None:
     for name, tally in tallies.items():
         table.add_row(name, *map(str, tally))
     Console(stderr=True).print(table)
-
-
-@contextmanager
-def _told_of_stopping() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        message = "Stopped. What is finished is kept: collect again to continue."
-        Console(stderr=True).print(message)
-        raise
 
 
 def _collect(collection: _Collection, executor: Executor) -> None:
@@ -195,7 +186,6 @@ def collect(
     tasks: Sequence[str] | None = None,
     split: str = "train",
     settle: int = 5,
-    undisturbed: int = 1,
 ) -> Demonstrations:
     """Demonstrations of a suite's experts, collected into a folder.
 
@@ -208,15 +198,14 @@ def collect(
         out: Folder for the data set, new or begun by the same request.
         episodes: Successful episodes of each task, at least 1.
         noise: Greatest deviation of the disturbance that is added to executed actions,
-            not to the recorded ones, from 0 to 1; each episode has its own.
+            not to the recorded ones, from 0 to 1; each episode has its own. Those of
+            a suite's ``undisturbed_actions`` are spared.
         seed: Of the disturbances.
         workers: Number of processes.
         tasks: Names of tasks; None for the suite's training tasks.
         split: Split of the suite from which variations are taken.
         settle: Steps recorded after the one that first succeeds, so that a policy learns
             to stay where it succeeded.
-        undisturbed: Trailing components of an action that are never disturbed; 1 for
-            arms, whose last component opens and closes the gripper.
 
     Raises:
         ValueError: If an argument is out of range, the folder holds something else, or
@@ -234,7 +223,7 @@ def collect(
         split=split,
         episodes=episodes,
         noise=noise,
-        undisturbed=undisturbed,
+        undisturbed=getattr(suite, "undisturbed_actions", 0),
         seed=seed,
         settle=settle,
     )
@@ -242,9 +231,9 @@ def collect(
     staging = Staging(Path(out), request)
     there = _request_there(staging.out)
     if there is None:
-        with staging.opened(), _told_of_stopping():
+        with staging.opened():
             _collect(_Collection(suite, request, staging), executor)
     else:
-        refuse_other(staging.out, request, there)
+        refuse_other(staging.out, there, request.plain())
         staging.remove()  # A kill may have come between publishing and tidying up.
     return Demonstrations(staging.out)

@@ -1,6 +1,5 @@
 """The ``meta`` folder of a LeRobotDataset v3.0, read and checked."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import read_table, scalars
 from robomtl.demonstrations.staging import STAGING
+from robomtl.durable import read_json
 
 
 class About(NamedTuple):
@@ -54,14 +54,6 @@ _LISTED = (
 )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged or cut short: {error}.") from error
-    return content
-
-
 def read_info(folder: Path) -> dict[str, Any]:
     """The content of ``meta/info.json``, once it describes what can be read here."""
     path = folder / layout.INFO
@@ -77,7 +69,7 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
             "so if recording was interrupted, the data set is incomplete."
         )
-    info = _json(path)
+    info = read_json(path)
     version = info.get("codebase_version")
     if version != layout.VERSION:
         raise ValueError(
@@ -122,6 +114,20 @@ def read_tasks(folder: Path) -> dict[int, str]:
     return dict(zip(indices, table[words[0]].to_pylist(), strict=True))
 
 
+def read_robomtl(folder: Path) -> dict[str, Any]:
+    """The content of ``meta/robomtl.json``: the request and what is told of each task.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    path = folder / layout.ROBOMTL
+    content = read_json(path)
+    for name, kind in (("request", dict), ("tasks", list)):
+        if not isinstance(content.get(name), kind):
+            raise ValueError(f"{path} is damaged: it has no '{name}'.")
+    return content
+
+
 def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
     """What robomtl keeps of a data set; of another's, each task is named as it is told.
 
@@ -131,9 +137,9 @@ def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
     path = folder / layout.ROBOMTL
     if not path.exists():
         return About(instructions, {}, None, {}, None)
-    content = _json(path)
+    content = read_robomtl(folder)
+    tasks, request = content["tasks"], content["request"]
     try:
-        tasks, request = content["tasks"], content["request"]
         about = About(
             names={i: task["name"] for i, task in enumerate(tasks)},
             failures={task["name"]: task["failed"] for task in tasks},
@@ -142,8 +148,8 @@ def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
             noise=request["noise"],
         )
         told = {i: task["instruction"] for i, task in enumerate(tasks)}
-    except KeyError as error:
-        raise ValueError(f"{path} has no {error}.") from error
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}.") from error
     if told != dict(instructions):
         raise ValueError(f"{path} and {layout.TASKS} beside it name different tasks.")
     return about

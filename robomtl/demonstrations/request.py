@@ -1,11 +1,11 @@
 """What is asked of a suite's experts: all that the collected data depends on."""
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from robomtl.request import plain
 from robomtl.task import Suite, find_task
 
 FORMAT = 1
@@ -28,7 +28,7 @@ class Request:
     """Successful episodes of each task."""
     noise: float = 0.0
     """Greatest deviation of the disturbance of an episode's actions, from 0 to 1."""
-    undisturbed: int = 1
+    undisturbed: int = 0
     """Trailing components of an action that are never disturbed, such as a gripper."""
     seed: int = 0
     """Seed of the disturbances."""
@@ -55,22 +55,7 @@ class Request:
 
     def plain(self) -> dict[str, Any]:
         """The request as JSON gives it back."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {"format": FORMAT, **values}
-
-    def differences(self, there: Mapping[str, Any]) -> str:
-        """The fields in which a request found on disk differs, with both values.
-
-        Args:
-            there: What ``plain`` gave for the request on disk.
-        """
-        here = self.plain()
-        return "; ".join(
-            f"{name} is {json.dumps(there.get(name))} there, "
-            f"{json.dumps(here.get(name))} here"
-            for name in dict.fromkeys((*here, *there))
-            if here.get(name) != there.get(name)
-        )
+        return {"format": FORMAT, **plain(self)}
 
 
 def check_tasks(suite: Suite, request: Request) -> None:

@@ -93,7 +93,8 @@ class Recorder:
         An episode that the simulator breaks off is tried once more in a new env.
 
         Raises:
-            ValueError: If the expert's action is not finite.
+            ValueError: If a state or the expert's action is not finite; the message
+                names the task, the variation and the step.
         """
         episodes = [self._try_twice(unit.task, v) for v in unit.variations]
         bench = self._at(unit.task)
@@ -140,15 +141,13 @@ class Recorder:
         """The frames of an episode, up to ``settle`` steps after the first success."""
         disturb = _Disturbance(self.request, bench.task, variation)
         observation, _ = bench.env.reset(options={"variation": variation})
-        ended, solved, left = False, False, self.request.settle
+        step, ended, solved, left = 0, False, False, self.request.settle
         while not ended and left >= 0:
+            where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
+            _check_finite("the state", state, *where)
             action = np.clip(bench.expert(observation), -1, 1).astype(np.float32)
-            if not np.isfinite(action).all():
-                raise ValueError(
-                    f"The expert of '{bench.task}' acted {action} in variation "
-                    f"{variation}; actions must be finite."
-                )
+            _check_finite("the expert's action", action, *where)
             observation, reward, terminated, truncated, info = bench.env.step(
                 disturb(action)
             )
@@ -156,6 +155,7 @@ class Recorder:
             yield _Frame(state, action, float(reward), bool(info["success"]))
             ended, solved = terminated or truncated, solved or info["success"]
             left -= int(solved)
+            step += 1
 
 
 class _Disturbance:
@@ -174,6 +174,17 @@ class _Disturbance:
         executed = action.astype(np.float64)
         executed[:size] += self._deviation * self._generator.standard_normal(size)
         return np.clip(executed, -1, 1).astype(np.float32)
+
+
+def _check_finite(
+    what: str, values: NDArray[np.float32], task: str, variation: int, step: int
+) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        raise ValueError(
+            f"{task}, variation {variation}, step {step}: {what} is not finite in"
+            f" components {np.flatnonzero(~finite).tolist()}."
+        )
 
 
 def _stacked(

@@ -1,19 +1,18 @@
 """Finished units of a collection, safe on disk until the data set is written."""
 
-import fcntl
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from robomtl.demonstrations.request import Request
 from robomtl.demonstrations.rollout import Block
-from robomtl.durable import replacing, write_json
+from robomtl.durable import replacing, sync_folder
+from robomtl.lock import locked
+from robomtl.request import claim
 
 STAGING = ".collecting"
 """Folder inside the data set's own, as long as it is being collected."""
@@ -44,23 +43,9 @@ class Staging:
             raise ValueError(
                 f"{self.out} is not empty and holds no data set; give a new folder."
             )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            try:
-                # Released by the system when the process ends, however it ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"Another process is collecting into {self.out}; wait for it."
-                ) from None
-            self._claim()
+        with locked(self._folder):
+            claim(self._folder / "plan.json", self._request.plain())
             yield
-
-    def _claim(self) -> None:
-        plan = self._folder / "plan.json"
-        if not plan.exists():
-            write_json(plan, self._request.plain())
-        refuse_other(self.out, self._request, json.loads(plan.read_text("utf-8")))
 
     def save(self, task: str, start: int, block: Block) -> None:
         """Keeps what came of the unit of a task that begins at a place; durable."""
@@ -102,6 +87,7 @@ class Staging:
         shutil.rmtree(self.out / "data", ignore_errors=True)
         for name in ("data", "meta"):
             (written / name).rename(self.out / name)
+            sync_folder(self.out)  # Else a power cut could leave ``meta`` alone.
         self.remove()
 
     def remove(self) -> None:
@@ -111,16 +97,3 @@ class Staging:
     def _path(self, task: str, start: int) -> Path:
         index = self._request.tasks.index(task)
         return self._folder / f"task-{index:03d}" / f"from-{start:07d}.npz"
-
-
-def refuse_other(out: Path, request: Request, there: dict[str, Any]) -> None:
-    """Does nothing if the request found in a folder is this one.
-
-    Raises:
-        ValueError: If it is another; the message names the fields that differ.
-    """
-    if there != request.plain():
-        raise ValueError(
-            f"{out} was begun for other demonstrations: {request.differences(there)}. "
-            "Ask for the same, or give a new folder."
-        )

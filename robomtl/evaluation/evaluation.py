@@ -1,7 +1,5 @@
 """The evaluation of an agent on a suite, from trials to files."""
 
-import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,14 +9,16 @@ from typing import Any
 
 from robomtl.actor import Agent
 from robomtl.evaluation.conditions import Conditions, chunks_of
-from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.identity import identity_of, packages
+from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.records import Record, records_of
 from robomtl.evaluation.report import write_report
 from robomtl.evaluation.results import RESULTS, Results, Setting
 from robomtl.evaluation.rollout import Outcome, Until
-from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.lock import locked
 from robomtl.progress import progress
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
@@ -69,8 +69,10 @@ def evaluate(
 
     Raises:
         ValueError: If the agent does not fit the suite, the conditions cannot be met,
-            the folder holds another evaluation, or an observation or an action is not
-            finite.
+            the folder holds another evaluation, another process writes into it, or an
+            observation or an action is not finite.
+        ImportError: If the agent needs an extra that is missing, such as ``language``
+            for wordings of one's own.
     """
     conditions = Conditions(
         tasks=None if tasks is None else tuple(tasks),
@@ -83,47 +85,29 @@ def evaluate(
     )
     agent.check(suite)
     chunks = chunks_of(suite, conditions)
-    journal = _journal(Path(out), _identity(agent, suite, conditions, chunks))
-    if len(journal.outcomes) < len(chunks):
-        journal.begin({"processor": versions()["processor"], "workers": workers})
-        local = LocalExecutor(workers=workers)
-        _finish(journal, chunks, PlayChunk(agent, suite, until), executor or local)
-    results = _results(agent, suite, conditions, chunks, journal)
-    results.write(Path(out))
-    write_report(Path(out) / REPORT, results, config=config or {})
+    identity = identity_of({"agent": agent}, suite, conditions, chunks)
+    with locked(Path(out)):
+        journal = _journal(Path(out), identity, chunks)
+        if len(journal.outcomes) < len(chunks):
+            journal.begin(Session(versions()["processor"], workers))
+            local = LocalExecutor(workers=workers)
+            _finish(journal, chunks, PlayChunk(agent, suite, until), executor or local)
+        results = _results(agent, suite, conditions, chunks, journal)
+        results.write(Path(out))
+        write_report(Path(out) / REPORT, results, config=config or {})
     return results
 
 
-def _identity(
-    agent: Agent, suite: Suite, conditions: Conditions, chunks: Sequence[Chunk]
-) -> dict[str, Any]:
-    """Everything outcomes depend on; the hash stands for variations and wordings."""
-    played = json.dumps(plain([(chunk.trials, chunk.told) for chunk in chunks]))
-    return {
-        "agent": agent.fingerprint,
-        "suite": suite.name,
-        "options": plain(suite.options),
-        **plain(conditions),
-        "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
-        "chunk": CHUNK,
-        "versions": _packages(),
-    }
-
-
-def _packages() -> dict[str, str]:
-    """Versions that outcomes depend on; the commit is kept for the record only."""
-    known = versions()
-    return {name: known[name] for name in known if name not in ("commit", "processor")}
-
-
-def _journal(folder: Path, identity: Mapping[str, Any]) -> Journal:
+def _journal(
+    folder: Path, identity: Mapping[str, Any], chunks: Sequence[Chunk]
+) -> Journal:
     path = folder / JOURNAL
     if (folder / RESULTS).exists() and not path.exists():
         raise ValueError(
             f"{folder} holds a {RESULTS} but no {JOURNAL} to continue from; choose"
             " another folder."
         )
-    return open_journal(path, identity)
+    return open_journal(path, identity, [len(chunk.trials) for chunk in chunks])
 
 
 def _finish(
@@ -179,9 +163,9 @@ def _results(
         options=plain(suite.options),
         **told,
         horizon=_horizon(suite, conditions, records),
-        workers=journal.sessions[-1]["workers"],
-        processor="; ".join(sorted({run["processor"] for run in journal.sessions})),
-        versions=_packages(),
+        workers=journal.sessions[-1].workers,
+        processor="; ".join(sorted({run.processor for run in journal.sessions})),
+        versions=packages(),
         commit=versions().get("commit"),
         seconds=round(journal.seconds, 3),
     )

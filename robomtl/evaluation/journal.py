@@ -5,11 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from robomtl.durable import append_line, read_lines, write_text
 from robomtl.evaluation.rollout import Outcome
-from robomtl.request import differences
+from robomtl.request import refuse_other
+
+
+class Session(NamedTuple):
+    """How a session ran that worked on a plan."""
+
+    processor: str
+    workers: int
+    """Number of processes."""
 
 
 @dataclass
@@ -24,15 +32,15 @@ class Journal:
     """The file."""
     outcomes: dict[int, list[Outcome]] = field(default_factory=dict)
     """Of each finished chunk, by its place in the plan."""
-    sessions: list[dict[str, Any]] = field(default_factory=list)
-    """How each session ran."""
+    sessions: list[Session] = field(default_factory=list)
+    """Those that worked on it; at least 1 where a chunk is finished."""
     seconds: float = 0.0
     """Time that went into the finished chunks, of all sessions [s]."""
 
-    def begin(self, session: Mapping[str, Any]) -> None:
+    def begin(self, session: Session) -> None:
         """Records that a session works on the plan from now on."""
-        append_line(self.path, json.dumps({"session": dict(session)}))
-        self.sessions.append(dict(session))
+        append_line(self.path, json.dumps({"session": session._asdict()}))
+        self.sessions.append(session)
 
     def append(self, chunk: int, outcomes: Sequence[Outcome], seconds: float) -> None:
         """Records a finished chunk; it is on disk when this returns.
@@ -49,16 +57,17 @@ class Journal:
         self.seconds += seconds
 
 
-def open_journal(path: Path, plan: Mapping[str, Any]) -> Journal:
+def open_journal(path: Path, plan: Mapping[str, Any], sizes: Sequence[int]) -> Journal:
     """The journal of a plan, begun or continued.
 
     Args:
         path: Its file.
         plan: Everything outcomes depend on, as JSON gives it back: lists, no tuples.
+        sizes: How many outcomes each chunk of the plan has.
 
     Raises:
         ValueError: If the file is of another plan, naming the fields that differ, or if
-            a line of it is broken.
+            a line of it is broken or does not fit the plan, naming the line.
     """
     lines = read_lines(path)
     if not lines:
@@ -66,12 +75,12 @@ def open_journal(path: Path, plan: Mapping[str, Any]) -> Journal:
         return Journal(path)
     with _reading(path, 1):
         there = json.loads(lines[0])["plan"]
-    _check_plan(path, there, plan)
+    refuse_other(path.parent, there, plan)
     write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
     journal = Journal(path)
     for number, line in enumerate(lines[1:], start=2):
         with _reading(path, number):
-            _take(journal, json.loads(line))
+            _take(journal, json.loads(line), sizes)
     return journal
 
 
@@ -85,18 +94,14 @@ def _reading(path: Path, number: int) -> Iterator[None]:
         ) from error
 
 
-def _check_plan(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    differing = list(differences(there, here))
-    if differing:
-        raise ValueError(
-            f"{path} is of another evaluation: {'; '.join(differing)}. Write this one to"
-            " another folder."
-        )
-
-
-def _take(journal: Journal, entry: Any) -> None:
+def _take(journal: Journal, entry: Any, sizes: Sequence[int]) -> None:
     if "session" in entry:
-        journal.sessions.append(entry["session"])
+        journal.sessions.append(Session(**entry["session"]))
         return
-    journal.outcomes[entry["chunk"]] = [Outcome(**row) for row in entry["outcomes"]]
+    chunk, outcomes = entry["chunk"], [Outcome(**row) for row in entry["outcomes"]]
+    if not journal.sessions:
+        raise ValueError("a chunk before any session")
+    if chunk not in range(len(sizes)) or len(outcomes) != sizes[chunk]:
+        raise ValueError(f"no chunk {chunk} of {len(outcomes)} outcomes in the plan")
+    journal.outcomes[chunk] = outcomes
     journal.seconds += entry["seconds"]

@@ -1,6 +1,10 @@
 """Behaviour cloning: one policy from the demonstrations of many tasks."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,20 +13,22 @@ import torch
 from torch import Tensor
 
 from robomtl import checkpoint
-from robomtl.agent import PolicyAgent
+from robomtl.agent import PolicyAgent, goal_of
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning, Kind, Wordings
 from robomtl.demonstrations import Demonstrations
+from robomtl.durable import write_json
 from robomtl.evaluation import Results, evaluate
 from robomtl.policy import Batch, Loss, Policy, Spec
 from robomtl.progress import progress
-from robomtl.registry import POLICIES, suite
+from robomtl.registry import suite
 from robomtl.request import claim, plain
 from robomtl.task import find_task
 from robomtl.training.config import TrainConfig
-from robomtl.training.learner import Learner, learning_rate
+from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
-from robomtl.training.samples import Frames, Sampler, every_frame, frames
+from robomtl.training.samples import Frames, Sampler, every_frame, frames, mixed
+from robomtl.versions import versions
 
 _STATE = "training.safetensors"
 
@@ -74,16 +80,29 @@ def train(
     claim(folder / "run.json", _request(demonstrations, card, config))
     if (folder / "policy.json").exists():
         return checkpoint.load(folder)
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    learner = Learner(checkpoint.build(card).to(config.device), config)
-    material = _material(demonstrations, card, config)
-    learner.policy.normaliser.fit(material.training.state)
-    if (folder / _STATE).exists():
-        learner.restore(folder / _STATE)
-    _learn(learner, material, config, folder)
-    _finish(learner, card, folder)
+    write_json(folder / "versions.json", versions())
+    with _torch(config):
+        torch.manual_seed(config.seed)
+        learner = Learner(checkpoint.build(card).to(config.device), config)
+        material = _material(demonstrations, card, config, learner.policy.chunk)
+        learner.policy.normaliser.fit(material.training.state)
+        if (folder / _STATE).exists():
+            learner.restore(folder / _STATE)
+        _learn(learner, material, config, folder)
+        _finish(learner, card, folder)
     return checkpoint.load(folder)
+
+
+@contextmanager
+def _torch(config: TrainConfig) -> Iterator[None]:
+    """Torch as the run wants it; the caller's threads and draws are left as they were."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(config.threads)
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _learn(
@@ -99,16 +118,19 @@ def _learn(
         while learner.step < config.steps:
             rate = learning_rate(learner.step, config)
             batch = sampler.batch(learner.step, config.batch)
+            torch.manual_seed(mixed(config.seed, learner.step))  # What policies draw.
             loss, norm = _update(learner, batch, tasks)
             step = learner.step
             if step % config.log_every == 0:
                 log.train(
                     step, batch, loss, gradient_norm=float(norm), learning_rate=rate
                 )
-                advance(config.log_every, note=f"loss {loss.per_sample.mean():.4f}")
+            if step % config.log_every == 0 or step == config.steps:
+                units = (step - 1) % config.log_every + 1
+                advance(units, note=f"loss {loss.per_sample.mean():.4f}")
             if step % config.validate_every == 0:
                 policy = _averaged(learner, material.card).to(config.device)
-                log.validate(step, policy, _validation(material, policy.config.chunk))
+                log.validate(step, policy, _validation(material, policy.chunk))
             if config.evaluate_every and step % config.evaluate_every == 0:
                 so_far = folder / "so-far" / f"{step:08d}"
                 log.evaluate(step, _evaluate(learner, material.card, so_far, config))
@@ -121,8 +143,8 @@ def _update(
 ) -> tuple[Loss, Tensor]:
     try:
         return learner.update(batch)
-    except FloatingPointError as error:
-        finite = torch.isfinite(learner.policy.loss(batch).per_sample)
+    except NotFiniteError as error:
+        finite = torch.isfinite(error.per_sample)
         culprits = sorted({tasks[int(i)] for i in batch.task[~finite]})
         raise FloatingPointError(
             f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower "
@@ -143,6 +165,7 @@ def _validation(material: _Material, chunk: int) -> Iterator[Batch]:
 def _evaluate(
     learner: Learner, card: Card, so_far: Path, config: TrainConfig
 ) -> Results:
+    shutil.rmtree(so_far, ignore_errors=True)  # Of a run killed since its checkpoint.
     _finish(learner, card, so_far)
     return evaluate(
         PolicyAgent(so_far),
@@ -157,7 +180,7 @@ def _evaluate(
 def _averaged(learner: Learner, card: Card) -> Policy:
     policy = checkpoint.build(card)
     policy.load_state_dict(learner.averaged())
-    return policy
+    return policy.eval()
 
 
 def _finish(learner: Learner, card: Card, folder: Path) -> None:
@@ -174,8 +197,8 @@ def _card(
 ) -> Card:
     goal = None
     if demonstrations.suite is not None:
-        shown = suite(demonstrations.suite, **demonstrations.suite_options).goal
-        goal = None if shown is None else (shown.start, shown.stop)
+        made = suite(demonstrations.suite, **demonstrations.suite_options)
+        goal = goal_of(made, demonstrations.state.shape[1])
     elif config.evaluate_every:
         raise ValueError(
             f"{demonstrations.path} names no suite to evaluate on during training; "
@@ -189,10 +212,9 @@ def _card(
         action=demonstrations.action.shape[1],
         embedding=told.size,
     )
-    architecture = POLICIES.get(policy)
     return Card(
         policy=policy,
-        config=plain(architecture.Config(**policy_config)),
+        config=plain(checkpoint.configure(policy, policy_config)),
         spec=spec,
         conditioning=told,
         suite=demonstrations.suite or "",
@@ -202,7 +224,7 @@ def _card(
 
 
 def _material(
-    demonstrations: Demonstrations, card: Card, config: TrainConfig
+    demonstrations: Demonstrations, card: Card, config: TrainConfig, chunk: int
 ) -> _Material:
     device = torch.device(config.device)
     parts = _split(demonstrations, config.validation)
@@ -213,7 +235,7 @@ def _material(
         training,
         wordings.to(device),
         card.conditioning,
-        chunk=card.config.get("chunk", 1),
+        chunk=chunk,
         temperature=config.temperature,
         seed=config.seed,
     )
@@ -248,6 +270,7 @@ def _instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
 def _request(
     demonstrations: Demonstrations, card: Card, config: TrainConfig
 ) -> dict[str, Any]:
+    wordings = json.dumps(_instructions(demonstrations)).encode()
     return {
         "policy": card.policy,
         "policy_config": card.config,
@@ -255,5 +278,6 @@ def _request(
         "data": {"episodes": len(demonstrations), "sha256": demonstrations.fingerprint},
         "suite": card.suite,
         "suite_options": card.suite_options,
+        "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
         "training": config,
     }

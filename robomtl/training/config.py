@@ -1,9 +1,13 @@
 """What decides a training run besides the data and the policy."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from robomtl.conditioning import Augmentation
+from robomtl.nearest import unknown
+
+Schedule = Literal["one_cycle", "cosine", "constant"]
+Precision = Literal["bfloat16", "float32"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,7 @@ class TrainConfig:
     """Largest learning rate of AdamW."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
-    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    schedule: Schedule = "one_cycle"
     """Learning rate over the run: rise and fall, fall only, or neither."""
     warm_up: float = 0.1
     """Part of the run over which ``one_cycle`` rises."""
@@ -26,7 +30,7 @@ class TrainConfig:
     """Largest norm of the gradient."""
     ema: float = 0.999
     """Decay of the averaged weights that act; 0 takes the weights as they are."""
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Precision = "bfloat16"
     """Arithmetic of the network; weights and losses stay float32."""
     temperature: float = float("inf")
     """Tasks are drawn with probability ∝ frames^(1/temperature): 1 is proportional to
@@ -39,7 +43,7 @@ class TrainConfig:
     """Steps between logged metrics."""
     validate_every: int = 1000
     """Steps between validation losses."""
-    save_every: int = 1000
+    save_every: int = 500
     """Steps between checkpoints."""
     evaluate_every: int = 0
     """Steps between evaluations of the policy so far; 0 for none."""
@@ -56,8 +60,13 @@ class TrainConfig:
         """Checks the ranges.
 
         Raises:
-            ValueError: If a value is out of range.
+            ValueError: If a value is unknown or out of range.
         """
+        for name, known in (("schedule", Schedule), ("precision", Precision)):
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(unknown(name, getattr(self, name), get_args(known)))
+        if self.seed < 0 or self.evaluate_every < 0:
+            raise ValueError("seed and evaluate_every take 0 or more.")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
         for name in (*positive, "evaluate_episodes", "threads"):
             if getattr(self, name) < 1:

@@ -13,6 +13,19 @@ from robomtl.policy import Batch, Loss, Policy
 from robomtl.training.config import TrainConfig
 
 
+class NotFiniteError(FloatingPointError):
+    """A loss or gradient was not finite; no weight has changed.
+
+    Args:
+        what: Which of the two, and its value.
+        per_sample: Losses of the batch; (batch,).
+    """
+
+    def __init__(self, what: str, per_sample: Tensor) -> None:
+        super().__init__(what)
+        self.per_sample = per_sample
+
+
 class Learner:
     """A policy in training: weights, their running average, and the optimiser.
 
@@ -43,7 +56,7 @@ class Learner:
             The loss of each sample, and the norm of the gradient before clipping.
 
         Raises:
-            FloatingPointError: If the loss is not finite; no weight has changed then.
+            NotFiniteError: If the loss or its gradient is not finite.
         """
         config = self._config
         precision = getattr(torch, config.precision)
@@ -53,10 +66,12 @@ class Learner:
             loss = self.policy.loss(batch)
         mean = loss.per_sample.mean()
         if not math.isfinite(mean.item()):
-            raise FloatingPointError(f"The loss is {mean.item()}.")
+            raise NotFiniteError(f"The loss is {mean.item()}.", loss.per_sample)
         self._optimiser.zero_grad(set_to_none=True)
         mean.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.clip)
+        if not math.isfinite(norm.item()):
+            raise NotFiniteError(f"The gradient is {norm.item()}.", loss.per_sample)
         self._optimiser.param_groups[0]["lr"].fill_(learning_rate(self.step, config))
         self._optimiser.step()
         self.step += 1

@@ -58,9 +58,13 @@ class Log:
 
     def evaluate(self, step: int, results: Results) -> None:
         """Logs success of the policy so far, per task and in the mean."""
-        self._writer.add_scalar("evaluation/task_mean", results.task_mean, step)
-        for name, rates in results.tasks.items():
-            self._writer.add_scalar(f"evaluation_task/{name}", rates.success, step)
+        known = {"evaluation/task_mean": results.task_mean} | {
+            f"evaluation_task/{name}": rates.success
+            for name, rates in results.tasks.items()
+        }
+        for name, success in known.items():
+            if success is not None:  # As where every trial ended in an error.
+                self._writer.add_scalar(name, success, step)
 
     def _by_task(
         self, name: str, step: int, losses: Tensor, task: Tensor

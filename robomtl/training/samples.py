@@ -50,6 +50,11 @@ def frames(
     )
 
 
+def mixed(seed: int, step: int) -> int:
+    """A seed for one step of a run; 32 bits, as torch's CPU generator keeps no more."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
 def _count_down(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """For lengths such as 2, 3: 2, 1, 3, 2, 1."""
     ends = np.repeat(lengths.cumsum(), lengths)
@@ -89,7 +94,7 @@ class Sampler:
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step."""
-        generator = self._generator.manual_seed((self._seed << 32) + step)
+        generator = self._generator.manual_seed(mixed(self._seed, step))
         draws = torch.rand(
             2, size, generator=generator, device=self._source.state.device
         )

@@ -1,0 +1,47 @@
+"""What an evaluation's outcomes depend on, by which it is known again."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robomtl.actor import Agent
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.request import plain
+from robomtl.task import Suite
+from robomtl.versions import versions
+
+_FOR_THE_RECORD = ("commit", "processor")  # Outcomes do not depend on them.
+
+
+def identity_of(
+    agents: Mapping[str, Agent],
+    suite: Suite,
+    conditions: Conditions,
+    chunks: Sequence[Chunk],
+) -> dict[str, Any]:
+    """Everything outcomes depend on; the hash stands for variations and wordings.
+
+    Args:
+        agents: Who plays, by the part they take.
+        suite: Supplies the tasks.
+        conditions: Under which they play.
+        chunks: What they play.
+    """
+    played = json.dumps(plain([(chunk.trials, chunk.told) for chunk in chunks]))
+    return {
+        **{part: agent.fingerprint for part, agent in agents.items()},
+        "suite": suite.name,
+        "options": plain(suite.options),
+        **plain(conditions),
+        "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
+        "chunk": CHUNK,
+        "versions": packages(),
+    }
+
+
+def packages() -> dict[str, str]:
+    """Versions that outcomes depend on."""
+    known = versions()
+    return {name: known[name] for name in known if name not in _FOR_THE_RECORD}

@@ -1,0 +1,105 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from robomtl import checkpoint
+from robomtl.actor import Told
+from robomtl.agent import PolicyActor, PolicyAgent
+from robomtl.checkpoint import Card
+from robomtl.conditioning import Conditioning
+from robomtl.policies.mlp import MLPConfig
+from robomtl.policy import Spec
+from robomtl.registry import suite
+from robomtl.task import Trial
+
+SUITE = suite("points/MT4")
+NAMES = tuple(task.name for task in SUITE.train_tasks)
+
+
+def saved(folder, *, kinds=("one_hot",), goal=None, tasks=NAMES, state=12, chunk=1):
+    """A run directory with an untrained policy."""
+    conditioning = Conditioning(kinds=kinds, tasks=tasks, goal=goal)
+    card = Card(
+        policy="mlp",
+        config=vars(MLPConfig(width=16, chunk=chunk)),
+        spec=Spec(state=state, action=2, embedding=conditioning.size),
+        conditioning=conditioning,
+        suite=SUITE.name,
+        suite_options={},
+        step=0,
+    )
+    torch.manual_seed(0)
+    checkpoint.save(folder, checkpoint.build(card), card)
+    return PolicyAgent(str(folder))
+
+
+def observations(count):
+    states = np.random.default_rng(0).normal(size=(count, 12)).astype(np.float32)
+    return [{"state": state} for state in states]
+
+
+def start(actor, count):
+    trials = [Trial("points/MT4", NAMES[0], i) for i in range(count)]
+    actor.start(trials, [Told(NAMES[i % 4], None) for i in range(count)])
+
+
+def test_a_trial_s_actions_do_not_depend_on_what_runs_beside_it(tmp_path):
+    actor = saved(tmp_path).load(SUITE)
+    seen, running = observations(10), np.ones(10, np.bool_)
+    start(actor, 10)
+    together = actor(seen, running)
+    start(actor, 3)
+    assert np.array_equal(actor(seen[:3], running[:3]), together[:3])
+
+
+def test_a_chunk_is_taken_whole_before_the_next_prediction(tmp_path):
+    agent = saved(tmp_path, chunk=3)
+    actor = agent.load(SUITE)
+    first, later = observations(2)[:1], observations(2)[1:]
+    start(actor, 1)
+    taken = [actor(first, np.ones(1, np.bool_))]
+    taken += [actor(later, np.ones(1, np.bool_)) for _ in range(2)]
+    fixed = agent.card.conditioning.fixed([Told(NAMES[0], None)])
+    state = torch.from_numpy(first[0]["state"])[None]
+    policy = checkpoint.load(tmp_path).policy
+    planned = policy.act({"state": state}, fixed, None)[0][0]
+    assert np.allclose(np.concatenate(taken), planned.numpy(), atol=1e-6)
+
+
+def test_a_run_directory_may_be_named_by_a_string(tmp_path):
+    agent = saved(tmp_path / "mine")
+    assert agent.name == "mine"
+    assert agent.settings == {}
+    assert isinstance(agent.load(SUITE), PolicyActor)
+
+
+def test_another_length_of_state_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="takes state of length 7; points/MT4 has 12"):
+        saved(tmp_path, state=7).check(SUITE)
+
+
+def test_a_task_that_a_one_hot_code_does_not_know_is_refused(tmp_path):
+    agent = saved(tmp_path, tasks=NAMES[:3])
+    with pytest.raises(ValueError, match=f"has no place for '{NAMES[3]}'"):
+        agent.check(SUITE)
+
+
+def test_a_goal_that_the_suite_hides_or_moves_is_refused(tmp_path):
+    agent = saved(tmp_path, kinds=("goal",), goal=(0, 2))
+    with pytest.raises(ValueError, match=r"conditioned on the goal at \(0, 2\)"):
+        agent.check(SUITE)
+
+
+def test_a_policy_that_fits_is_accepted(tmp_path):
+    start_, stop, _ = SUITE.goal.indices(12)
+    saved(tmp_path, kinds=("goal", "language"), goal=(start_, stop)).check(SUITE)
+
+
+def test_a_policy_that_changed_meanwhile_is_refused(tmp_path):
+    agent = saved(tmp_path)
+    changed = dataclasses.replace(agent.card, step=1)
+    checkpoint.save(tmp_path, checkpoint.build(changed), changed)
+    with pytest.raises(ValueError, match="changed while it was evaluated"):
+        agent.load(SUITE)

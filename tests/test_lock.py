@@ -1,0 +1,67 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from robomtl.lock import LOCK, locked
+
+HOLD = """
+import pathlib, sys, time
+from robomtl.lock import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def hold(folder):
+    """Another process that holds a folder."""
+    command = [sys.executable, "-c", HOLD, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_folder_is_made_and_left_without_a_trace(tmp_path):
+    with locked(tmp_path / "runs" / "a"):
+        assert os.listdir(tmp_path / "runs" / "a") == [LOCK]
+    assert os.listdir(tmp_path / "runs" / "a") == []
+    with locked(tmp_path / "runs" / "a"):
+        pass
+
+
+def test_a_folder_that_another_process_holds_is_refused_until_that_is_killed(tmp_path):
+    process = hold(tmp_path)
+    message = (
+        f"Another process is writing into {tmp_path}; wait for it, or give another"
+    )
+    with pytest.raises(ValueError, match=message), locked(tmp_path):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    with locked(tmp_path):
+        pass
+
+
+def test_a_refused_process_leaves_the_lock_to_its_holder(tmp_path):
+    with locked(tmp_path):
+        for _ in range(2):
+            with pytest.raises(ValueError, match="Another process"), locked(tmp_path):
+                pass
+
+
+def test_a_folder_is_free_again_after_an_error(tmp_path):
+    with pytest.raises(KeyError, match="half"), locked(tmp_path):
+        raise KeyError("half")
+    with locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_is_removed_while_held_is_no_error(tmp_path):
+    folder = tmp_path / "staging"
+    with locked(folder):
+        (folder / LOCK).unlink()
+        folder.rmdir()
+    assert not folder.exists()

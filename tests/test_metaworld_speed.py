@@ -1,0 +1,21 @@
+import time
+from contextlib import closing
+
+import pytest
+
+from robomtl.registry import suite
+
+pytestmark = pytest.mark.slow
+MT10 = suite("metaworld/MT10")
+
+
+def seconds_to_make(task):
+    start = time.perf_counter()
+    with closing(MT10.make_env(task)):
+        return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("task", [task.name for task in MT10.train_tasks])
+def test_an_env_is_made_fast_once_its_model_is_loaded(task):
+    seconds_to_make(task)
+    assert min(seconds_to_make(task) for _ in range(3)) < 0.2

@@ -1,0 +1,59 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from robomtl.request import claim, differences, plain
+
+
+@dataclass(frozen=True)
+class Settings:
+    steps: int = 60
+    rate: float = float("inf")
+    tasks: tuple[str, ...] = ("push", "reach")
+    data: Path = Path("data")
+
+
+PLAIN = {"steps": 60, "rate": "inf", "tasks": ["push", "reach"], "data": "data"}
+
+
+def test_a_plain_value_is_one_that_json_can_hold():
+    assert plain(Settings()) == PLAIN
+
+
+def test_a_folder_is_claimed_once_and_found_again(tmp_path):
+    path = tmp_path / "run" / "run.json"
+    claim(path, {"training": Settings()})
+    before = path.read_bytes()
+    claim(path, {"training": Settings()})
+    assert path.read_bytes() == before
+
+
+def test_another_request_is_refused_naming_all_that_differs(tmp_path):
+    path = tmp_path / "run" / "run.json"
+    claim(path, {"training": Settings(), "seed": 0})
+    before = path.read_bytes()
+    message = (
+        r"run was begun with other settings; nothing in it was changed. Differing:"
+        r" training.steps is 60 there and 70 here; seed is 0 there and None here;"
+        r" policy is None there and 'film' here. Give the same settings to resume, or"
+        r" another folder \(--out\)\."
+    )
+    with pytest.raises(ValueError, match=message):
+        claim(path, {"training": Settings(steps=70), "policy": "film"})
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_request_is_refused_with_its_file(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(ValueError, match="run.json is damaged or cut short"):
+        claim(tmp_path / "run.json", {"seed": 0})
+
+
+def test_differences_say_where_each_value_is():
+    found = differences({"a": {"b": 1}}, {"a": {"b": 2}}, sides=("in A", "in B"))
+    assert list(found) == ["a.b is 1 in A and 2 in B"]
+
+
+def test_values_alike_do_not_differ():
+    assert not list(differences(PLAIN, dict(reversed(PLAIN.items()))))
