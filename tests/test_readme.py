@@ -36,6 +36,7 @@ def test_the_environment_block_registers_a_suite_that_keeps_the_contract(tmp_pat
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.slow
 def test_the_environment_block_collects_and_trains_in_20_lines(tmp_path):
     block = block_with("from_gymnasium")
     assert len([line for line in block.splitlines() if line.strip()]) <= 20

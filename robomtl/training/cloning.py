@@ -19,6 +19,8 @@ from robomtl.conditioning import Conditioning, Kind, Wordings
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
 from robomtl.evaluation import Results, evaluate
+from robomtl.interrupt import deferred_interrupt
+from robomtl.lock import locked
 from robomtl.policy import Batch, Loss, Policy, Spec
 from robomtl.progress import progress
 from robomtl.registry import suite
@@ -55,8 +57,9 @@ def train(
 ) -> TrainedPolicy:
     """Trains a policy and leaves it in a run directory.
 
-    A run that was killed goes on from its last checkpoint and ends with the same
-    weights, bit for bit on the CPU; one that is finished is only read.
+    A run that was killed goes on from its last checkpoint, one stopped by Ctrl-C from
+    its last step; both end with the same weights, bit for bit on the CPU. One that is
+    finished is only read.
 
     Args:
         demonstrations: What to clone.
@@ -81,7 +84,7 @@ def train(
     if (folder / "policy.json").exists():
         return checkpoint.load(folder)
     write_json(folder / "versions.json", versions())
-    with _torch(config):
+    with locked(folder), _torch(config):
         torch.manual_seed(config.seed)
         learner = Learner(checkpoint.build(card).to(config.device), config)
         material = _material(demonstrations, card, config, learner.policy.chunk)
@@ -112,6 +115,7 @@ def _learn(
     tasks = material.card.conditioning.tasks
     sampler = material.sampler
     with (
+        deferred_interrupt() as pressed,
         Log(folder / "tensorboard", tasks, step=learner.step) as log,
         progress("Training", config.steps, done=learner.step) as advance,
     ):
@@ -134,8 +138,10 @@ def _learn(
             if config.evaluate_every and step % config.evaluate_every == 0:
                 so_far = folder / "so-far" / f"{step:08d}"
                 log.evaluate(step, _evaluate(learner, material.card, so_far, config))
-            if step % config.save_every == 0 and step < config.steps:
+            if pressed.is_set() or step % config.save_every == 0:
                 learner.save(folder / _STATE)
+            if pressed.is_set():
+                raise KeyboardInterrupt
 
 
 def _update(

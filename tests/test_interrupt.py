@@ -1,0 +1,44 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from robomtl.interrupt import deferred_interrupt
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_sets_the_event_and_does_not_break_in():
+    with deferred_interrupt() as pressed:
+        assert not pressed.is_set()
+        press()
+        assert pressed.is_set()
+
+
+def test_a_second_ctrl_c_breaks_in():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt():
+        press()
+        press()
+
+
+def test_ctrl_c_is_as_before_afterwards():
+    with deferred_interrupt():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        press()
+
+
+def test_other_threads_are_left_alone():
+    seen = []
+
+    def work():
+        with deferred_interrupt() as pressed:
+            seen.append(pressed.is_set())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
