@@ -20,7 +20,7 @@ class Collect(SuiteFlags):
     """Folder of the data set; a dated one under runs/ by default."""
     episodes: int = 50
     """Successful episodes a task."""
-    noise: float = 0.0
+    noise: float = 0.5
     """Largest deviation of the disturbance of executed positions; labels stay clean."""
     tasks: tuple[str, ...] | None = None
     """Tasks to record; all training tasks by default."""

@@ -180,7 +180,7 @@ def collect(
     out: Path | str,
     *,
     episodes: int = 50,
-    noise: float = 0.0,
+    noise: float = 0.5,
     seed: int = 0,
     workers: int = 2,
     tasks: Sequence[str] | None = None,
