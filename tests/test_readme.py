@@ -65,7 +65,7 @@ def test_the_policy_block_registers_a_policy():
 
 @pytest.mark.slow
 def test_the_block_that_trains_and_evaluates_runs(tmp_path):
-    block = block_with("robomtl.train").replace("3_000", "20")
+    block = block_with("mt10 = ").replace("3_000", "20")
     done = run(tmp_path, block.replace("episodes=20", "episodes=2"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/mt10/fresh/report.html").exists()
