@@ -62,15 +62,14 @@ RECIPES = {
         suite="metaworld/MT50",
         episodes=50,
         policy_config={"width": 512},
-        training=TrainConfig(steps=30_000),
+        training=TrainConfig(steps=30_000, augmentation=Augmentation(swap=0.1)),
         instructions=("canonical", "held-out"),
     ),
     "mt50-state-10demos": Recipe(
         line="MT50 from state: 10 demonstrations a task",
         suite="metaworld/MT50",
         episodes=10,
-        # So few episodes do not teach both the task and to doubt what is said of it.
-        training=TrainConfig(steps=20_000, augmentation=Augmentation(swap=0.0)),
+        training=TrainConfig(steps=20_000),
     ),
 }
 
