@@ -20,6 +20,8 @@ from robomtl.actor import Told
 from robomtl.conditioning.conditioning import Conditioning
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 
+_NOISE = 8192  # Vectors of noise that samples draw from.
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
@@ -71,11 +73,15 @@ class Wordings:
         ]
         fixed = conditioning.fixed(told)
         self._table = fixed.view(len(instructions), most, fixed.shape[-1])
+        scale = augmentation.noise / EMBEDDING_SIZE**0.5
+        bank = torch.randn(_NOISE, EMBEDDING_SIZE, generator=Generator().manual_seed(0))
+        self._bank = scale * bank
         self._counts = torch.tensor([min(len(each), most) for each in instructions])
 
     def to(self, device: torch.device) -> "Wordings":
         """Moves the table to a device and returns itself."""
         self._table, self._counts = self._table.to(device), self._counts.to(device)
+        self._bank = self._bank.to(device)
         return self
 
     def sample(self, task: Tensor, generator: Generator) -> Tensor:
@@ -89,14 +95,19 @@ class Wordings:
         )
         weight = torch.rand(len(task), 1, generator=generator, device=task.device)
         words = torch.lerp(first, second, self._augmentation.mixing * weight)
-        noise = torch.randn(words.shape, generator=generator, device=task.device)
-        scale = self._augmentation.noise / EMBEDDING_SIZE**0.5
-        words = functional.normalize(words + scale * noise, dim=-1)
+        words = functional.normalize(words + self._noise(len(task), generator), dim=-1)
         return torch.cat([words, rest], dim=-1)
 
     def canonical(self, task: Tensor) -> Tensor:
         """The embedding of the canonical wording; (batch,) -> (batch, fixed)."""
         return self._table[task, 0]
+
+    def _noise(self, size: int, generator: Generator) -> Tensor:
+        """Rows of the noise drawn once: drawing anew would take a tenth of a step."""
+        device = self._bank.device
+        draw = torch.rand(size, generator=generator, device=device)
+        rows: Tensor = self._bank[(draw * len(self._bank)).long()]
+        return rows
 
     def _swapped(self, task: Tensor, generator: Generator) -> Tensor:
         draws = torch.rand(2, len(task), generator=generator, device=task.device)

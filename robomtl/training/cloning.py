@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from robomtl import checkpoint
 from robomtl.agent import PolicyAgent, goal_of
@@ -126,9 +125,7 @@ def _learn(
             loss, norm = _update(learner, batch, tasks)
             step = learner.step
             if step % config.log_every == 0:
-                log.train(
-                    step, batch, loss, gradient_norm=float(norm), learning_rate=rate
-                )
+                log.train(step, batch, loss, gradient_norm=norm, learning_rate=rate)
             if step % config.log_every == 0 or step == config.steps:
                 units = (step - 1) % config.log_every + 1
                 advance(units, note=f"loss {loss.per_sample.mean():.4f}")
@@ -144,9 +141,7 @@ def _learn(
                 raise KeyboardInterrupt
 
 
-def _update(
-    learner: Learner, batch: Batch, tasks: Sequence[str]
-) -> tuple[Loss, Tensor]:
+def _update(learner: Learner, batch: Batch, tasks: Sequence[str]) -> tuple[Loss, float]:
     try:
         return learner.update(batch)
     except NotFiniteError as error:

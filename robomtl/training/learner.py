@@ -1,12 +1,12 @@
 """The state of training, one gradient step, and both on disk."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from robomtl.durable import replacing
 from robomtl.policy import Batch, Loss, Policy
@@ -29,6 +29,10 @@ class NotFiniteError(FloatingPointError):
 class Learner:
     """A policy in training: weights, their running average, and the optimiser.
 
+    The weights lie side by side in one vector, of which the policy's parameters are
+    views: clipping, the optimiser and the average are one operation each, not one for
+    every layer.
+
     Args:
         policy: Freshly built; trained in place.
         config: Settings of the run.
@@ -38,18 +42,18 @@ class Learner:
         self.policy = policy.train()
         self.step = 0
         self._config = config
-        self._parameters: list[Tensor] = [
-            p for p in policy.parameters() if p.requires_grad
-        ]
-        self._average = [p.detach().clone() for p in self._parameters]
+        self._parameters = [p for p in policy.parameters() if p.requires_grad]
+        self._weights = _joined(self._parameters)
+        self._weights.grad = torch.zeros_like(self._weights)
+        self._average = self._weights.detach().clone()
         self._optimiser = torch.optim.AdamW(
-            self._parameters,
-            lr=torch.tensor(config.learning_rate),
+            [self._weights],
+            lr=config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
 
-    def update(self, batch: Batch) -> tuple[Loss, Tensor]:
+    def update(self, batch: Batch) -> tuple[Loss, float]:
         """Takes one gradient step on the mean loss of a batch.
 
         Returns:
@@ -67,63 +71,85 @@ class Learner:
         mean = loss.per_sample.mean()
         if not math.isfinite(mean.item()):
             raise NotFiniteError(f"The loss is {mean.item()}.", loss.per_sample)
-        self._optimiser.zero_grad(set_to_none=True)
         mean.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.clip)
-        if not math.isfinite(norm.item()):
-            raise NotFiniteError(f"The gradient is {norm.item()}.", loss.per_sample)
-        self._optimiser.param_groups[0]["lr"].fill_(learning_rate(self.step, config))
+        norm = self._gather_gradient()
+        if not math.isfinite(norm):
+            raise NotFiniteError(f"The gradient is {norm}.", loss.per_sample)
+        self._optimiser.param_groups[0]["lr"] = learning_rate(self.step, config)
         self._optimiser.step()
         self.step += 1
         self._update_average()
         return loss, norm
+
+    def _gather_gradient(self) -> float:
+        """Joins the layers' gradients, clipped; returns the norm before clipping."""
+        gradient = self._weights.grad
+        assert gradient is not None
+        parts = [
+            (torch.zeros_like(p) if p.grad is None else p.grad).flatten()
+            for p in self._parameters
+        ]
+        torch.cat(parts, out=gradient)
+        for parameter in self._parameters:
+            parameter.grad = None
+        norm: float = gradient.norm().item()
+        if norm > self._config.clip:
+            gradient.mul_(self._config.clip / norm)
+        return norm
 
     def averaged(self) -> dict[str, Tensor]:
         """The policy's state with averaged weights: what acts."""
         state = {
             name: value.clone() for name, value in self.policy.state_dict().items()
         }
-        state.update(zip(self._names(), self._average, strict=True))
-        return state
+        return state | self._layers(self._average)
 
     def save(self, path: Path) -> None:
         """Writes everything training goes on from, durably, as one safetensors file."""
-        tensors = {f"weights.{k}": v for k, v in self.policy.state_dict().items()}
-        tensors |= {
-            f"average.{name}": value
-            for name, value in zip(self._names(), self._average, strict=True)
-        }
-        for name, parameter in zip(self._names(), self._parameters, strict=True):
-            for key, value in self._optimiser.state[parameter].items():
-                tensors[f"{key}.{name}"] = value
-        tensors["step"] = torch.tensor(self.step)
+        tensors = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
+        tensors |= {f"adam.{k}": v for k, v in self._moments().items()}
+        tensors |= {"average": self._average, "step": torch.tensor(self.step)}
         with replacing(path) as temporary:
-            save_file({k: v.contiguous() for k, v in tensors.items()}, temporary)
+            save_file({k: v.clone() for k, v in tensors.items()}, temporary)
 
     def restore(self, path: Path) -> None:
         """Goes back to where ``save`` was called, bit for bit."""
-        tensors = load_file(path)
+        device = self._weights.device
+        tensors = {name: value.to(device) for name, value in load_file(path).items()}
         self.step = int(tensors["step"])
-        self.policy.load_state_dict(_part(tensors, "weights"))
-        average = _part(tensors, "average")
-        for name, parameter, mean in zip(
-            self._names(), self._parameters, self._average, strict=True
-        ):
-            mean.copy_(average[name])
-            self._optimiser.state[parameter] = {
-                key: tensors[f"{key}.{name}"].to(parameter.device)
-                for key in ("step", "exp_avg", "exp_avg_sq")
-            }
+        self.policy.load_state_dict(_part(tensors, "policy"))
+        self._average.copy_(tensors["average"])
+        self._optimiser.state[self._weights] = _part(tensors, "adam")
 
-    def _names(self) -> Iterator[str]:
-        return (n for n, p in self.policy.named_parameters() if p.requires_grad)
+    def _moments(self) -> dict[str, Tensor]:
+        moments: dict[str, Tensor] = self._optimiser.state[self._weights]
+        return moments
+
+    def _layers(self, joined: Tensor) -> dict[str, Tensor]:
+        """A joined vector as the tensors of the policy's layers, by name."""
+        names = [n for n, p in self.policy.named_parameters() if p.requires_grad]
+        parts = torch.split(joined, [p.numel() for p in self._parameters])
+        return {
+            name: part.view_as(parameter).clone()
+            for name, part, parameter in zip(
+                names, parts, self._parameters, strict=True
+            )
+        }
 
     def _update_average(self) -> None:
         """Moves the average towards the weights, faster while there are few steps."""
         decay = min(self._config.ema, self.step / (self.step + 10))
         with torch.no_grad():
-            for mean, weight in zip(self._average, self._parameters, strict=True):
-                mean.lerp_(weight, 1 - decay)
+            self._average.lerp_(self._weights, 1 - decay)
+
+
+def _joined(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """One vector of all values, of which the parameters become views."""
+    joined = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    parts = torch.split(joined, [parameter.numel() for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.data = part.view_as(parameter)
+    return joined
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
