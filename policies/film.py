@@ -15,35 +15,18 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import ActionHead, LossName
-from robomtl.policy import Batch, Loss, Memory, Policy, Spec
+from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.policy import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmConfig:
+class FilmConfig(HeadConfig):
     """Sizes and loss of the ``film`` policy."""
 
     width: int = 384
     """Units of each block."""
     blocks: int = 3
     """Number of residual blocks."""
-    task_width: int = 128
-    """Length to which the task embedding is encoded."""
-    chunk: int = 1
-    """Number of actions predicted at once."""
-    loss: LossName = "l1"
-    """What is minimised: l1, l2 or the gaussian negative log-likelihood."""
-
-    def __post_init__(self) -> None:
-        """Checks the sizes.
-
-        Raises:
-            ValueError: If a size is not positive.
-        """
-        if min(self.width, self.blocks, self.task_width, self.chunk) < 1:
-            raise ValueError(
-                f"{self}: width, blocks, task_width and chunk take 1 or more."
-            )
 
 
 class FilmBlock(nn.Module):
@@ -71,7 +54,7 @@ class FilmBlock(nn.Module):
         return features + update
 
 
-class Film(Policy):
+class Film(HeadPolicy):
     """Blocks of a residual perceptron, each modulated by the encoded task."""
 
     Config = FilmConfig
@@ -102,16 +85,3 @@ class Film(Policy):
             features = block(features, task)
         features = self.norm(features)
         return features
-
-    def loss(self, batch: Batch) -> Loss:
-        """The head's loss of each sample; see ``Policy``."""
-        return self.head.loss(self(batch.observation, batch.task_embedding), batch)
-
-    def act(
-        self,
-        observation: Mapping[str, Tensor],
-        task_embedding: Tensor,
-        memory: Memory | None,
-    ) -> tuple[Tensor, Memory | None]:
-        """The head's most likely chunk; see ``Policy``."""
-        return self.head(self(observation, task_embedding)), memory

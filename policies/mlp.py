@@ -6,38 +6,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from robomtl.action_head import ActionHead, LossName
-from robomtl.policy import Batch, Loss, Memory, Policy, Spec
+from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.policy import Spec
 
 
 @dataclass(frozen=True, kw_only=True)
-class MLPConfig:
+class MLPConfig(HeadConfig):
     """Sizes and loss of the ``mlp`` policy."""
 
     width: int = 512
     """Units of each hidden layer."""
     layers: int = 3
     """Number of hidden layers."""
-    task_width: int = 128
-    """Length to which the task embedding is encoded."""
-    chunk: int = 1
-    """Number of actions predicted at once."""
-    loss: LossName = "l1"
-    """What is minimised: l1, l2 or the gaussian negative log-likelihood."""
-
-    def __post_init__(self) -> None:
-        """Checks the sizes.
-
-        Raises:
-            ValueError: If a size is not positive.
-        """
-        if min(self.width, self.layers, self.task_width, self.chunk) < 1:
-            raise ValueError(
-                f"{self}: width, layers, task_width and chunk take 1 or more."
-            )
 
 
-class MLP(Policy):
+class MLP(HeadPolicy):
     """Concatenates the standardised observation with the encoded task embedding."""
 
     Config = MLPConfig
@@ -69,16 +52,3 @@ class MLP(Policy):
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return features
-
-    def loss(self, batch: Batch) -> Loss:
-        """The head's loss of each sample; see ``Policy``."""
-        return self.head.loss(self(batch.observation, batch.task_embedding), batch)
-
-    def act(
-        self,
-        observation: Mapping[str, Tensor],
-        task_embedding: Tensor,
-        memory: Memory | None,
-    ) -> tuple[Tensor, Memory | None]:
-        """The head's most likely chunk; see ``Policy``."""
-        return self.head(self(observation, task_embedding)), memory

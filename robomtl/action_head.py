@@ -1,6 +1,8 @@
 """The last layer of a policy: features to a chunk of actions, and its loss."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import torch
@@ -8,13 +10,36 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from robomtl.nearest import unknown
-from robomtl.policy import Batch, Loss
+from robomtl.policy import Batch, Loss, Memory, Policy
 
 LossName = Literal["l1", "l2", "gaussian"]
 
 # Bounds of the log-deviation: demonstrations repeat actions exactly, and an unbounded
 # likelihood would grow without limit there.
 _LEAST, _MOST = -3.0, 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """What the configs of policies that end in an ``ActionHead`` have in common."""
+
+    task_width: int = 128
+    """Length to which the task embedding is encoded."""
+    chunk: int = 1
+    """Number of actions predicted at once."""
+    loss: LossName = "l1"
+    """What is minimised: l1, l2 or the gaussian negative log-likelihood."""
+
+    def __post_init__(self) -> None:
+        """Checks the sizes, also those that an architecture adds.
+
+        Raises:
+            ValueError: If a size is not positive.
+        """
+        sizes = {f.name: getattr(self, f.name) for f in fields(self)}
+        sizes = {name: size for name, size in sizes.items() if isinstance(size, int)}
+        if min(sizes.values()) < 1:
+            raise ValueError(f"{self}: {', '.join(sizes)} take 1 or more.")
 
 
 class ActionHead(nn.Module):
@@ -68,6 +93,25 @@ class ActionHead(nn.Module):
             action=self.action,
         )
         return outputs
+
+
+class HeadPolicy(Policy):
+    """A policy whose ``forward`` gives features, from which its ``head`` predicts."""
+
+    head: ActionHead
+
+    def loss(self, batch: Batch) -> Loss:
+        """The head's loss of each sample; see ``Policy``."""
+        return self.head.loss(self(batch.observation, batch.task_embedding), batch)
+
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        memory: Memory | None,
+    ) -> tuple[Tensor, Memory | None]:
+        """The head's most likely chunk; see ``Policy``."""
+        return self.head(self(observation, task_embedding)), memory
 
 
 def masked_mean(elements: Tensor, mask: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """A trained policy as an agent: the run directory evaluated in worker processes."""
 
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from robomtl import checkpoint
 from robomtl.actor import Told
-from robomtl.checkpoint import TrainedPolicy
+from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.durable import read_json
 from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import Memory
 from robomtl.task import Observation, Suite, Trial
@@ -89,6 +89,8 @@ class PolicyAgent:
     """Run directory in which training has finished."""
     fingerprint: str = field(init=False)
     """sha256 of weights and card."""
+    card: Card = field(init=False, repr=False, compare=False)
+    """What the policy is and was trained for."""
 
     def __post_init__(self) -> None:
         """Reads the policy once.
@@ -96,8 +98,10 @@ class PolicyAgent:
         Raises:
             ValueError: If the folder holds no policy, or a broken one.
         """
+        trained = checkpoint.load(self.run)
         object.__setattr__(self, "run", Path(self.run))
-        object.__setattr__(self, "fingerprint", checkpoint.load(self.run).fingerprint)
+        object.__setattr__(self, "fingerprint", trained.fingerprint)
+        object.__setattr__(self, "card", trained.card)
 
     @property
     def name(self) -> str:
@@ -105,16 +109,10 @@ class PolicyAgent:
         return Path(self.run).resolve().name
 
     @property
-    def card(self) -> checkpoint.Card:
-        """What the policy is and was trained for."""
-        return checkpoint.load(self.run).card
-
-    @property
     def settings(self) -> dict[str, Any]:
         """How it was trained, for reports; empty where the folder does not say."""
         path = Path(self.run) / "run.json"
-        settings: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        return settings
+        return read_json(path) if path.exists() else {}
 
     def check(self, suite: Suite) -> None:
         """Refuses a suite whose observation, action, goal or tasks do not fit.

@@ -131,7 +131,9 @@ def test_train_needs_data_or_a_suite(capsys):
 
 
 def test_experts_need_a_suite(capsys):
-    assert "Give --suite NAME" in refusal(capsys, "evaluate", "expert")
+    assert "not known what 'expert' was trained on; give --suite NAME" in refusal(
+        capsys, "evaluate", "expert"
+    )
 
 
 @pytest.mark.parametrize(

@@ -80,4 +80,4 @@ def test_folders_and_seeds_at_once_are_refused(folders, capsys):
 
 def test_experts_against_each_other_need_a_suite(capsys):
     words = ("--sequential", "expert", "expert")
-    assert "not known what A was trained on; give --suite" in refusal(capsys, *words)
+    assert "was trained on; give --suite NAME" in refusal(capsys, *words)

@@ -3,6 +3,7 @@ import io
 import json
 import math
 
+import evaluations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,23 +15,8 @@ from robomtl.evaluation.statistics import wilson
 from robomtl.evaluation.table import success_table
 
 TIERS = {"sweep": "hard", "reach": "easy", "push": "easy", "stuck": "easy"}
-SETTING = Setting(
-    agent="film",
-    fingerprint="abc",
-    suite="toy/MT4",
-    options={"horizon": 50, "goals": "observable"},
-    split="fresh",
-    episodes=10,
-    repeats=1,
-    instructions="held-out",
-    until="horizon",
-    horizon=50,
-    seed=0,
-    workers=2,
-    processor="a processor",
-    versions={"python": "3.11", "robomtl": "0.1.0"},
-    commit=None,
-    seconds=4.5,
+SETTING = dataclasses.replace(
+    evaluations.SETTING, suite="toy/MT4", instructions="held-out"
 )
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from wobbling import BROKEN, BrokenEnv
 
 from robomtl.envs.points import PointsEnv, PointsSuite
 from robomtl.errors import SimulationError
@@ -11,7 +12,9 @@ from robomtl.evaluation.work import PlayChunk
 
 HORIZON = 30
 POINTS = PointsSuite(horizon=HORIZON)
-BROKEN = 1_000_001  # The variation, second of the split, with which something is wrong.
+PLACE = (
+    BROKEN - 1_000_000
+)  # In the split, of the variation with which something is wrong.
 
 
 def chunk(episodes=CHUNK, task="reach-red"):
@@ -46,19 +49,6 @@ class Visitor:
         if self.step > self.leave:
             return np.ones((len(observations), 2), np.float32)
         return np.stack([self.expert(observation) for observation in observations])
-
-
-class BrokenEnv(PointsEnv):
-    """Its simulator goes unstable at the third step of one variation."""
-
-    def reset(self, *, seed=None, options=None):
-        self.broken = options["variation"] == BROKEN
-        return super().reset(seed=seed, options=options)
-
-    def step(self, action):
-        if self.broken and self._step == 2:
-            raise SimulationError(self.task, BROKEN, 3, "it blew up")
-        return super().step(action)
 
 
 class UnstartedEnv(PointsEnv):
@@ -137,9 +127,12 @@ def test_an_unstable_simulator_costs_its_own_trial_only(env, reason):
     outcomes = untimed(play(env=env))
     expected = untimed(play())
 
-    assert outcomes[1].error == reason
-    assert outcomes[1][:4] == (None, None, None, None)
-    assert outcomes[:1] + outcomes[2:] == expected[:1] + expected[2:]
+    assert outcomes[PLACE].error == reason
+    assert outcomes[PLACE][:4] == (None, None, None, None)
+    assert (
+        outcomes[:PLACE] + outcomes[PLACE + 1 :]
+        == expected[:PLACE] + expected[PLACE + 1 :]
+    )
 
 
 def test_a_chunk_whose_every_simulator_is_unstable_ends():
@@ -171,7 +164,8 @@ def test_a_simulator_that_fails_again_is_an_error_and_the_next_chunk_goes_on():
 
     work = PlayChunk(ExpertAgent(), AlwaysBroken(horizon=HORIZON), "horizon")
 
-    assert [o.error is None for o in work(chunk(3))] == [True, False, True]
+    sound = [o.error is None for o in work(chunk(PLACE + 2))]
+    assert sound == [True] * PLACE + [False, True]
     assert all(o.error is None for o in work(chunk(1)))
 
 

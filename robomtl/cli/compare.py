@@ -7,9 +7,7 @@ from typing import Literal
 
 import tyro
 
-from robomtl.actor import Agent
-from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
 from robomtl.cli.tables import show
 from robomtl.comparison import (
     compare,
@@ -19,7 +17,6 @@ from robomtl.comparison import (
     seeds_table,
     verdict_table,
 )
-from robomtl.evaluation import ExpertAgent
 from robomtl.evaluation.conditions import Conditions
 
 
@@ -101,9 +98,8 @@ def _seeds(flags: Compare) -> None:
 
 
 def _sequential(flags: Compare) -> None:
-    a, b = (_agent(folder) for folder in _two(flags))
-    name, options = _suite(flags, a)
-    suite = flags.make(name, options)
+    a, b = (named_agent(folder) for folder in _two(flags))
+    suite = flags.make_for(a, flags.suite)
     conditions = Conditions(
         tasks=flags.tasks,
         split=flags.variations,
@@ -112,7 +108,7 @@ def _sequential(flags: Compare) -> None:
         until=flags.until,
         seed=flags.seed,
     )
-    with run_directory(flags.out, "compare", name) as out:
+    with run_directory(flags.out, "compare", suite.name) as out:
         found = compare_sequentially(
             a,
             b,
@@ -135,17 +131,3 @@ def _two(flags: Compare) -> tuple[Path, Path]:
         )
     first, second = flags.folders
     return first, second
-
-
-def _agent(folder: Path) -> Agent:
-    return ExpertAgent() if str(folder) == "expert" else PolicyAgent(folder)
-
-
-def _suite(flags: Compare, a: Agent) -> tuple[str, dict[str, object]]:
-    """The suite to play on, with its default options."""
-    trained = a.card if isinstance(a, PolicyAgent) else None
-    name = flags.suite or (trained.suite if trained else "")
-    if not name:
-        raise ValueError("It is not known what A was trained on; give --suite NAME.")
-    same = trained is not None and trained.suite == name
-    return name, dict(trained.suite_options) if trained and same else {}

@@ -7,11 +7,10 @@ from typing import Literal
 
 import tyro
 
-from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
 from robomtl.cli.tables import show
-from robomtl.evaluation import ExpertAgent, evaluate, success_table
+from robomtl.evaluation import evaluate, success_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +42,9 @@ class Evaluate(SuiteFlags):
 def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
-    agent, name, options = _agent(flags)
-    suite = flags.make(name, options)
-    with run_directory(flags.out, "evaluate", name) as out:
+    agent = named_agent(flags.run)
+    suite = flags.make_for(agent, flags.suite)
+    with run_directory(flags.out, "evaluate", suite.name) as out:
         results = evaluate(
             agent,
             suite,
@@ -61,20 +60,3 @@ def main(arguments: Sequence[str]) -> None:
         )
     show(success_table(results))
     print(f"Report: {out / 'report.html'}")
-
-
-def _agent(flags: Evaluate) -> tuple[Agent, str, dict[str, object]]:
-    """The agent, and the suite to evaluate on with its default options."""
-    if flags.run == "expert":
-        if flags.suite is None:
-            raise ValueError("Give --suite NAME to evaluate its experts on.")
-        return ExpertAgent(), flags.suite, {}
-    agent = PolicyAgent(Path(flags.run))
-    name = flags.suite or agent.card.suite
-    if not name:
-        raise ValueError(f"{flags.run} was trained on no suite; give --suite NAME.")
-    return (
-        agent,
-        name,
-        dict(agent.card.suite_options) if name == agent.card.suite else {},
-    )

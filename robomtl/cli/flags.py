@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from robomtl.actor import Agent
+from robomtl.agent import PolicyAgent
+from robomtl.evaluation import ExpertAgent
 from robomtl.registry import suite
 from robomtl.task import Suite
 
@@ -44,6 +47,37 @@ class SuiteFlags:
             return suite(name, **{**(defaults or {}), **given})
         except TypeError as error:
             raise ValueError(f"Suite '{name}' does not take this: {error}.") from error
+
+    def make_for(self, agent: Agent, name: str | None) -> Suite:
+        """The suite an agent is to act in, with the given options.
+
+        Args:
+            agent: Who acts.
+            name: Full name of the suite; the one the agent was trained on if None.
+
+        Raises:
+            ValueError: If there is no name, the suite is unknown, or it does not take
+                an option.
+        """
+        card = agent.card if isinstance(agent, PolicyAgent) else None
+        trained = card.suite if card else ""
+        chosen = name or trained
+        if not chosen:
+            raise ValueError(
+                f"It is not known what '{agent.name}' was trained on; give --suite NAME."
+            )
+        return self.make(
+            chosen, card.suite_options if card and chosen == trained else {}
+        )
+
+
+def named_agent(run: Path | str) -> Agent:
+    """The policy of a run directory; the suite's experts for 'expert'.
+
+    Raises:
+        ValueError: If the folder holds no policy, or a broken one.
+    """
+    return ExpertAgent() if str(run) == "expert" else PolicyAgent(Path(run))
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 Names are loaded on first use: worker processes import this package and need little.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from robomtl.lazy import loading
 
 if TYPE_CHECKING:
     from robomtl.evaluation.evaluation import evaluate as evaluate
@@ -24,7 +25,4 @@ _HOMES = {
 __all__ = ["ExpertAgent", "Results", "evaluate", "success_table", "write_report"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"{__name__} has no '{name}'; it has {', '.join(_HOMES)}.")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = loading(__name__, _HOMES)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from robomtl.training.samples import Frames, Sampler, every_frame, frames, mixed
 from robomtl.versions import versions
 
 _STATE = "training.safetensors"
+
+_Instructions = list[tuple[str, ...]]  # Wordings of each task.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +81,16 @@ def train(
     config = config or TrainConfig()
     card = _card(demonstrations, policy, policy_config or {}, conditioning, config)
     folder = Path(out)
-    claim(folder / "run.json", _request(demonstrations, card, config))
+    instructions = _instructions(demonstrations)
+    claim(folder / "run.json", _request(demonstrations, card, instructions, config))
     if (folder / "policy.json").exists():
         return checkpoint.load(folder)
     write_json(folder / "versions.json", versions())
     with locked(folder), _torch(config):
         torch.manual_seed(config.seed)
         learner = Learner(checkpoint.build(card).to(config.device), config)
-        material = _material(demonstrations, card, config, learner.policy.chunk)
+        chunk = learner.policy.chunk
+        material = _material(demonstrations, card, instructions, config, chunk)
         learner.policy.normaliser.fit(material.training.state)
         if (folder / _STATE).exists():
             learner.restore(folder / _STATE)
@@ -115,7 +119,7 @@ def _learn(
     sampler = material.sampler
     with (
         deferred_interrupt() as pressed,
-        Log(folder / "tensorboard", tasks, step=learner.step) as log,
+        closing(Log(folder / "tensorboard", tasks, step=learner.step)) as log,
         progress("Training", config.steps, done=learner.step) as advance,
     ):
         while learner.step < config.steps:
@@ -225,12 +229,15 @@ def _card(
 
 
 def _material(
-    demonstrations: Demonstrations, card: Card, config: TrainConfig, chunk: int
+    demonstrations: Demonstrations,
+    card: Card,
+    instructions: _Instructions,
+    config: TrainConfig,
+    chunk: int,
 ) -> _Material:
     device = torch.device(config.device)
     parts = _split(demonstrations, config.validation)
     training, validation = (frames(demonstrations, part, device) for part in parts)
-    instructions = _instructions(demonstrations)
     wordings = Wordings(card.conditioning, instructions, config.augmentation)
     sampler = Sampler(
         training,
@@ -260,7 +267,7 @@ def _split(demonstrations: Demonstrations, part: float) -> tuple[list[int], list
     return training, validation
 
 
-def _instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
+def _instructions(demonstrations: Demonstrations) -> _Instructions:
     """Training wordings of each task; the data set's own where no suite is named."""
     if demonstrations.suite is None:
         return [(demonstrations.instructions[task],) for task in demonstrations.tasks]
@@ -269,9 +276,12 @@ def _instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
 
 
 def _request(
-    demonstrations: Demonstrations, card: Card, config: TrainConfig
+    demonstrations: Demonstrations,
+    card: Card,
+    instructions: _Instructions,
+    config: TrainConfig,
 ) -> dict[str, Any]:
-    wordings = json.dumps(_instructions(demonstrations)).encode()
+    wordings = json.dumps(instructions).encode()
     return {
         "policy": card.policy,
         "policy_config": card.config,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -25,15 +24,8 @@ class Log:
         self._writer = SummaryWriter(folder, purge_step=step)
         self._tasks = tasks
 
-    def __enter__(self) -> "Log":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Writes what is still in memory."""
         self._writer.close()
 
     def train(self, step: int, batch: Batch, loss: Loss, **scalars: float) -> None:
