@@ -71,8 +71,7 @@ class Wordings:
             for task, wordings in zip(conditioning.tasks, instructions, strict=True)
             for i in range(most)
         ]
-        fixed = conditioning.fixed(told)
-        self._table = fixed.view(len(instructions), most, fixed.shape[-1])
+        self._table, self._most = conditioning.fixed(told), most
         scale = augmentation.noise / EMBEDDING_SIZE**0.5
         bank = torch.randn(_NOISE, EMBEDDING_SIZE, generator=Generator().manual_seed(0))
         self._bank = scale * bank
@@ -86,34 +85,30 @@ class Wordings:
 
     def sample(self, task: Tensor, generator: Generator) -> Tensor:
         """A varied embedding for each task index; (batch,) -> (batch, fixed)."""
+        draws = torch.rand(6, len(task), generator=generator, device=task.device)
         if not self._language:
-            return self._draw(task, generator)
-        rest = self._table[task, 0, EMBEDDING_SIZE:]
-        task = self._swapped(task, generator)
-        first, second = (
-            self._draw(task, generator)[:, :EMBEDDING_SIZE] for _ in range(2)
-        )
-        weight = torch.rand(len(task), 1, generator=generator, device=task.device)
-        words = torch.lerp(first, second, self._augmentation.mixing * weight)
-        words = functional.normalize(words + self._noise(len(task), generator), dim=-1)
-        return torch.cat([words, rest], dim=-1)
+            return self._rows(task, draws[0])
+        told = self._swapped(task, draws[4], draws[5])
+        first, second = self._rows(told, draws[0]), self._rows(told, draws[1])
+        mixed = torch.lerp(first, second, self._augmentation.mixing * draws[2, :, None])
+        words = mixed[:, :EMBEDDING_SIZE] + self._noise(draws[3])
+        words = functional.normalize(words, dim=-1)
+        if mixed.shape[1] == EMBEDDING_SIZE:
+            return words
+        return torch.cat([words, self.canonical(task)[:, EMBEDDING_SIZE:]], dim=-1)
 
     def canonical(self, task: Tensor) -> Tensor:
         """The embedding of the canonical wording; (batch,) -> (batch, fixed)."""
-        return self._table[task, 0]
+        return self._table.index_select(0, task * self._most)
 
-    def _noise(self, size: int, generator: Generator) -> Tensor:
+    def _noise(self, draw: Tensor) -> Tensor:
         """Rows of the noise drawn once: drawing anew would take a tenth of a step."""
-        device = self._bank.device
-        draw = torch.rand(size, generator=generator, device=device)
-        rows: Tensor = self._bank[(draw * len(self._bank)).long()]
-        return rows
+        return self._bank.index_select(0, (draw * len(self._bank)).long())
 
-    def _swapped(self, task: Tensor, generator: Generator) -> Tensor:
-        draws = torch.rand(2, len(task), generator=generator, device=task.device)
-        other = (draws[0] * len(self._counts)).long()
-        return torch.where(draws[1] < self._augmentation.swap, other, task)
+    def _swapped(self, task: Tensor, draw: Tensor, other: Tensor) -> Tensor:
+        others = (other * len(self._counts)).long()
+        return torch.where(draw < self._augmentation.swap, others, task)
 
-    def _draw(self, task: Tensor, generator: Generator) -> Tensor:
-        draw = torch.rand(len(task), generator=generator, device=task.device)
-        return self._table[task, (draw * self._counts[task]).long()]
+    def _rows(self, task: Tensor, draw: Tensor) -> Tensor:
+        wording = (draw * self._counts[task]).long()
+        return self._table.index_select(0, task * self._most + wording)

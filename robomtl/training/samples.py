@@ -126,7 +126,7 @@ def gather(
     ahead = torch.arange(chunk, device=frame.device)
     mask = ahead < source.left[frame][:, None]
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
-    state = source.state[frame]
+    state = source.state.index_select(0, frame)
     return Batch(
         observation={"state": state},
         action=source.action[rows],
