@@ -91,7 +91,7 @@ class Wordings:
         told = self._swapped(task, draws[4], draws[5])
         first, second = self._rows(told, draws[0]), self._rows(told, draws[1])
         mixed = torch.lerp(first, second, self._augmentation.mixing * draws[2, :, None])
-        words = mixed[:, :EMBEDDING_SIZE] + self._noise(draws[3])
+        words: Tensor = mixed[:, :EMBEDDING_SIZE] + self._noise(draws[3])
         words = functional.normalize(words, dim=-1)
         if mixed.shape[1] == EMBEDDING_SIZE:
             return words
