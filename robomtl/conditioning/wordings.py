@@ -74,7 +74,7 @@ class Wordings:
         self._table, self._most = conditioning.fixed(told), most
         scale = augmentation.noise / EMBEDDING_SIZE**0.5
         bank = torch.randn(_NOISE, EMBEDDING_SIZE, generator=Generator().manual_seed(0))
-        self._bank = scale * bank
+        self._bank: Tensor = scale * bank
         self._counts = torch.tensor([min(len(each), most) for each in instructions])
 
     def to(self, device: torch.device) -> "Wordings":
