@@ -289,6 +289,7 @@ def test_a_damaged_file_of_weights_is_told_in_a_sentence(capsys, known):
     assert "A file of weights is damaged: " in said
 
 
+@pytest.mark.slow
 def test_an_error_of_a_worker_says_how_to_see_where(capsys, known, monkeypatch):
     class Noted(PointsSuite):
         name = "noted"
@@ -330,6 +331,7 @@ def interrupted(begun, *words, cwd):
     return folder, said
 
 
+@pytest.mark.slow
 def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path):
     words = ["collect", "points/MT4", "--episodes", 50_000, "--workers", 1]
     begun = ".collecting/task-*/*.npz"
@@ -339,6 +341,7 @@ def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path):
     assert any(folder.glob(begun))
 
 
+@pytest.mark.slow
 def test_training_that_is_interrupted_keeps_a_checkpoint(run_directory, tmp_path):
     data = run_directory / "demonstrations"
     out = tmp_path / "run"
@@ -378,6 +381,7 @@ def test_quickstart_has_one_folder_unless_another_is_given(
         assert shown.splitlines()[0] == f"Run directory: {folder}"
 
 
+@pytest.mark.slow
 def test_a_recipe_that_is_run_again_shows_the_same(capsys, tmp_path, monkeypatch):
     training = TrainConfig(steps=3, threads=1)
     recipe = Recipe(

@@ -366,6 +366,7 @@ def wait_for_units(process: subprocess.Popen[bytes], out: Path, count: int) -> N
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_files(tmp_path: Path) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
     generator = np.random.default_rng(7)

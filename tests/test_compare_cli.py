@@ -55,6 +55,7 @@ def test_other_conditions_are_compared_when_asked(folders, capsys):
     assert "Not alike: horizon is 50 in A" in said(capsys, *words, "--across")
 
 
+@pytest.mark.slow
 def test_a_policy_and_the_experts_play_until_it_is_settled(tmp_path, capsys):
     run, out = tmp_path / "run", tmp_path / "out"
     words = "train --suite points/MT4 --episodes 2 --policy mlp --steps 2 --threads 1"

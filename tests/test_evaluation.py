@@ -154,6 +154,7 @@ def wait_for_chunks(out, count):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_is_continued_and_ends_with_the_same_trials(whole, tmp_path, how):
     out = tmp_path / "run"

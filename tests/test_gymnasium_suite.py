@@ -127,6 +127,7 @@ def test_a_classic_control_env_keeps_the_contract(hill):
     assert check(hill) == []
 
 
+@pytest.mark.slow
 def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
     sliders, monkeypatch, tmp_path
 ):

@@ -51,6 +51,7 @@ def test_a_finished_recipe_is_only_read(finished):
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
 
+@pytest.mark.slow
 def test_a_recipe_takes_demonstrations_recorded_before(finished, tmp_path):
     out, results = finished
     again = run("small", out=tmp_path, data=out / "demonstrations", workers=1)

@@ -145,6 +145,7 @@ def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
     assert (actions - batch.action).abs().mean() < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [(7,), (20, 41), (59,)])
 def test_training_killed_at_any_step_ends_with_the_same_weights(steps, data, tmp_path):
     quick(data, tmp_path / "whole")
@@ -273,6 +274,7 @@ def test_evaluation_during_training_needs_a_suite(data, tmp_path):
         quick(anonymous, tmp_path, config)
 
 
+@pytest.mark.slow
 def test_the_policy_is_evaluated_during_training_if_asked(data, tmp_path):
     settings = {**vars(QUICK), "evaluate_every": 30, "evaluate_episodes": 2}
     quick(data, tmp_path, TrainConfig(**settings))
