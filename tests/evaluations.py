@@ -8,6 +8,7 @@ from robomtl.evaluation.results import Results, Setting
 SETTING = Setting(
     agent="film",
     fingerprint="abc",
+    protocol="fresh",
     suite="toy/MT2",
     options={"horizon": 50, "goals": "observable"},
     split="fresh",
@@ -15,6 +16,7 @@ SETTING = Setting(
     repeats=1,
     instructions="canonical",
     until="horizon",
+    criterion="any step",
     horizon=50,
     seed=0,
     workers=2,

@@ -179,7 +179,7 @@ def test_a_folder_without_results_is_refused(tmp_path):
         ("{", "results.json is not JSON: Expecting"),
         ("[]", r"results.json is of no format this version reads \(1\)"),
         ('{"format": 9}', "results.json is of no format this version reads"),
-        ('{"format": 1, "suite": "x"}', "results.json lacks agent, fingerprint, opt"),
+        ('{"format": 1, "suite": "x"}', "results.json lacks agent, fingerprint, pro"),
     ],
 )
 def test_a_broken_results_file_is_refused_with_the_reason(folder, text, message):

@@ -11,6 +11,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation import evaluate, success_table
+from robomtl.evaluation.protocols import protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +22,14 @@ class Evaluate(SuiteFlags):
     """Run directory of a policy, or 'expert' for the suite's own experts."""
     suite: str | None = None
     """Suite, such as metaworld/MT50; the one the policy was trained on by default."""
+    protocol: str | None = None
+    """official, fresh, lerobot or strict: sets variations, episodes and horizon."""
     tasks: tuple[str, ...] | None = None
     """Tasks to evaluate; all training tasks by default."""
-    variations: str = "fresh"
-    """Split of variations: fresh, train, or one of the suite's own, such as official."""
-    episodes: int = 50
-    """Trials a task."""
+    variations: str | None = None
+    """Split of variations: fresh (default), train, or one of the suite's own."""
+    episodes: int | None = None
+    """Trials a task, 50 unless the protocol has another number."""
     instructions: str = "canonical"
     """canonical, train, held-out, shuffled, none, or a JSON file of wordings by task."""
     until: Literal["horizon", "success"] = "horizon"
@@ -43,12 +46,13 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     agent = named_agent(flags.run)
-    suite = flags.make_for(agent, flags.suite)
+    suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     with run_directory(flags.out, "evaluate", suite.name) as out:
         results = evaluate(
             agent,
             suite,
             out=out,
+            protocol=flags.protocol,
             tasks=flags.tasks,
             variations=flags.variations,
             episodes=flags.episodes,
@@ -60,3 +64,9 @@ def main(arguments: Sequence[str]) -> None:
         )
     show(success_table(results))
     print(f"Report: {out / 'report.html'}")
+
+
+def _horizon(flags: Evaluate) -> dict[str, int]:
+    """The option that a protocol sets in its suite; none where it does not."""
+    horizon = None if flags.protocol is None else protocol(flags.protocol).horizon
+    return {} if horizon is None else {"horizon": horizon}

@@ -48,12 +48,14 @@ class SuiteFlags:
         except TypeError as error:
             raise ValueError(f"Suite '{name}' does not take this: {error}.") from error
 
-    def make_for(self, agent: Agent, name: str | None) -> Suite:
+    def make_for(self, agent: Agent, name: str | None, **defaults: Any) -> Suite:
         """The suite an agent is to act in, with the given options.
 
         Args:
             agent: Who acts.
             name: Full name of the suite; the one the agent was trained on if None.
+            defaults: Options to use where no flag was given, before those of the suite
+                the agent was trained on.
 
         Raises:
             ValueError: If there is no name, the suite is unknown, or it does not take
@@ -66,9 +68,8 @@ class SuiteFlags:
             raise ValueError(
                 f"It is not known what '{agent.name}' was trained on; give --suite NAME."
             )
-        return self.make(
-            chosen, card.suite_options if card and chosen == trained else {}
-        )
+        known = card.suite_options if card and chosen == trained else {}
+        return self.make(chosen, {**known, **defaults})
 
 
 def named_agent(run: Path | str) -> Agent:

@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from robomtl.evaluation.protocols import PROTOCOLS
 from robomtl.recipes import RECIPES
 from robomtl.registry import POLICIES, SUITES, Registry
 
@@ -18,11 +19,12 @@ class List:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints three tables."""
+    """Prints a table for each kind of name."""
     tyro.cli(List, args=arguments, prog="robomtl list")
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
     _show("policies", [*_architectures(), *_plugged_in(POLICIES)])
     _show("recipes", [(name, recipe.line) for name, recipe in RECIPES.items()])
+    _show("protocols", [(name, each.line) for name, each in PROTOCOLS.items()])
 
 
 def _variants() -> Iterator[tuple[str, str]]:

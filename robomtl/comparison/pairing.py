@@ -9,7 +9,16 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.request import differences
 
-CONDITIONS = ("suite", "options", "split", "instructions", "until", "horizon")
+CONDITIONS = (
+    "protocol",
+    "suite",
+    "options",
+    "split",
+    "instructions",
+    "until",
+    "criterion",
+    "horizon",
+)
 """Fields of a ``Setting`` in which comparable evaluations agree."""
 
 _MACHINE = ("versions", "processor")  # These may differ, and are told.
@@ -64,7 +73,7 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
             f"Each of the {len(common)} trials that A and B have in common ended in an"
             " error in one of them; nothing can be compared."
         )
-    tallies = _tallies(whole, rows_a, rows_b)
+    tallies = _tallies(whole, _solved(a), _solved(b))
     tasks = dict.fromkeys([*a.tasks, *b.tasks])
     return Pairing(
         tallies=tallies,
@@ -130,6 +139,12 @@ def _by_trial(results: Results) -> dict[_Key, Record]:
     }
 
 
+def _solved(results: Results) -> dict[_Key, bool | None]:
+    """Whether each trial counts as solved in its evaluation."""
+    criterion = results.setting.criterion
+    return {key: row.solved(criterion) for key, row in _by_trial(results).items()}
+
+
 def _check_common(a: Results, b: Results, common: int) -> None:
     if common:
         return
@@ -142,10 +157,10 @@ def _check_common(a: Results, b: Results, common: int) -> None:
 
 
 def _tallies(
-    keys: Sequence[_Key], a: Mapping[_Key, Record], b: Mapping[_Key, Record]
+    keys: Sequence[_Key], a: Mapping[_Key, bool | None], b: Mapping[_Key, bool | None]
 ) -> dict[str, Tally]:
     counts: dict[str, list[int]] = {}
     for key in keys:
-        place = 2 * (not a[key].success) + (not b[key].success)
+        place = 2 * (not a[key]) + (not b[key])
         counts.setdefault(key.task, [0, 0, 0, 0])[place] += 1
     return {task: Tally(*of_task) for task, of_task in counts.items()}

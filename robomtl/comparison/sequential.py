@@ -82,6 +82,7 @@ def compare_sequentially(
         test=test,
         alpha=alpha,
         rounds=rounds_of(chunks, seed=conditions.seed),
+        criterion=conditions.criterion,
     )
     # The test is no part of it, so that it may change.
     identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)

@@ -10,7 +10,7 @@ import numpy as np
 from robomtl.comparison.eprocess import LogE, Solved, log_e_of_pairs, log_e_of_streams
 from robomtl.comparison.order import Round
 from robomtl.comparison.paired import Tally
-from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.nearest import unknown
 
 Test = Literal["pairs", "streams"]
@@ -66,6 +66,8 @@ class Judge:
     test: Test
     alpha: float
     rounds: tuple[Round, ...]
+    criterion: Criterion = "any step"
+    """When a trial counts as solved."""
 
     def __post_init__(self) -> None:
         """Checks the test and its level.
@@ -92,7 +94,9 @@ class Judge:
         for round_ in self.rounds:
             if any(chunk not in played for chunk in round_.chunks):
                 break
-            both = [_both(played[p.chunk], p.trial) for p in round_.trials]
+            both = [
+                _both(played[p.chunk], p.trial, self.criterion) for p in round_.trials
+            ]
             whole = [pair for pair in both if None not in pair]
             a += [bool(first) for first, _ in whole]
             b += [bool(second) for _, second in whole]
@@ -129,9 +133,12 @@ class Judge:
         )
 
 
-def _both(outcomes: list[Outcome], trial: int) -> tuple[bool | None, bool | None]:
+def _both(
+    outcomes: list[Outcome], trial: int, criterion: Criterion
+) -> tuple[bool | None, bool | None]:
     """Whether A and B solved a trial of a chunk both played."""
-    return outcomes[trial].success, outcomes[trial + len(outcomes) // 2].success
+    a, b = outcomes[trial], outcomes[trial + len(outcomes) // 2]
+    return a.solved(criterion), b.solved(criterion)
 
 
 def _tally(a: list[bool], b: list[bool]) -> Tally:

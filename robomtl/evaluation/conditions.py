@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from robomtl.evaluation.instructions import tell
-from robomtl.evaluation.rollout import Until
+from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.trials import Chunk, deal, plan
 from robomtl.nearest import unknown
 from robomtl.task import Suite
@@ -26,17 +26,27 @@ class Conditions:
     """Kind of instructions, or a JSON file of wordings; see ``tell``."""
     until: Until = "horizon"
     """``horizon`` plays trials to their end, ``success`` stops them once solved."""
+    criterion: Criterion = "any step"
+    """When a trial counts as solved."""
     seed: int = 0
     """Decides whose instruction a task gets when they are shuffled."""
 
     def __post_init__(self) -> None:
-        """Checks when trials end.
+        """Checks when trials end and when they count as solved.
 
         Raises:
-            ValueError: If ``until`` is unknown.
+            ValueError: If ``until`` or ``criterion`` is unknown, or trials would stop
+                before their last step is known.
         """
         if self.until not in get_args(Until):
             raise ValueError(unknown("end of trials", self.until, get_args(Until)))
+        if self.criterion not in get_args(Criterion):
+            raise ValueError(unknown("criterion", self.criterion, get_args(Criterion)))
+        if self.criterion == "last step" and self.until == "success":
+            raise ValueError(
+                "Success at the last step is unknown where trials stop at success; play"
+                " them until='horizon'."
+            )
 
 
 def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:

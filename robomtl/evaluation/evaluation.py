@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.actor import Agent
+from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of, packages
 from robomtl.evaluation.journal import Journal, Session, open_journal
@@ -33,9 +34,10 @@ def evaluate(
     suite: Suite,
     *,
     out: Path | str,
+    protocol: str | None = None,
     tasks: Sequence[str] | None = None,
-    variations: str = "fresh",
-    episodes: int = 50,
+    variations: str | None = None,
+    episodes: int | None = None,
     repeats: int = 1,
     instructions: Path | str = "canonical",
     workers: int = 2,
@@ -54,9 +56,11 @@ def evaluate(
         suite: Supplies the tasks.
         out: Folder for ``trials.parquet``, ``results.json``, ``report.html`` and the
             journal; made if missing.
+        protocol: Name of the protocol to follow, such as ``official``; without one the
+            results name the one that the conditions happen to meet. See ``PROTOCOLS``.
         tasks: Names of the tasks; the training tasks by default.
-        variations: The split whose variations are used, such as ``fresh``.
-        episodes: Variations of each task.
+        variations: The split whose variations are used; the protocol's, or ``fresh``.
+        episodes: Variations of each task; the protocol's, or 50.
         repeats: Trials of each variation.
         instructions: ``canonical``, ``train``, ``held-out``, ``shuffled``, ``none``, or
             a JSON file with a list of wordings for each task; see ``tell``.
@@ -68,21 +72,25 @@ def evaluate(
         config: How the agent came to be, shown in the report.
 
     Raises:
-        ValueError: If the agent does not fit the suite, the conditions cannot be met,
-            the folder holds another evaluation, another process writes into it, or an
+        ValueError: If the agent does not fit the suite, the conditions cannot be met or
+            are not the protocol's, the folder holds another evaluation, another process writes into it, or an
             observation or an action is not finite.
         ImportError: If the agent needs an extra that is missing, such as ``language``
             for wordings of one's own.
     """
+    rules = protocols.protocol(protocol or "fresh")
     conditions = Conditions(
         tasks=None if tasks is None else tuple(tasks),
-        split=variations,
-        episodes=episodes,
+        split=rules.split if variations is None else variations,
+        episodes=rules.episodes if episodes is None else episodes,
         repeats=repeats,
         instructions=str(instructions),
         until=until,
+        criterion=rules.criterion,
         seed=seed,
     )
+    if protocol is not None:
+        protocols.check(protocol, conditions, suite.options.get("horizon"))
     agent.check(suite)
     chunks = chunks_of(suite, conditions)
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
@@ -159,6 +167,7 @@ def _results(
     setting = Setting(
         agent=agent.name,
         fingerprint=agent.fingerprint,
+        protocol=protocols.name_of(conditions, suite.options.get("horizon")),
         suite=suite.name,
         options=plain(suite.options),
         **told,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robomtl.durable import replacing
-from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.evaluation.trials import Chunk
 
 
@@ -28,6 +28,10 @@ class Record:
     seconds: float
     instruction: str | None
     """What the actor was told; None if nothing."""
+
+    def solved(self, criterion: Criterion) -> bool | None:
+        """Whether the trial counts as solved; None if it has no outcome."""
+        return self.success if criterion == "any step" else self.success_at_end
 
 
 SCHEMA = pa.schema(

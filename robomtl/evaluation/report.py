@@ -16,6 +16,8 @@ from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 
 Pairs = list[tuple[str, str]]
 
+_AT = {"any step": "any step", "last step": "the last step"}
+
 
 class _Section(NamedTuple):
     """The tasks of a tier under its mean."""
@@ -86,6 +88,8 @@ def _conditions(results: Results) -> Pairs:
     return [
         ("Suite", setting.suite),
         *((name, str(setting.options[name])) for name in options),
+        ("Protocol", setting.protocol),
+        ("Solved by success at", _AT[setting.criterion]),
         ("Variations", f"{setting.split}, {setting.episodes} of each task"),
         ("Trials of a variation", str(setting.repeats)),
         ("Instructions", setting.instructions),

@@ -11,7 +11,7 @@ from typing import Any
 
 from robomtl.durable import write_json
 from robomtl.evaluation.records import Record, read_records, write_records
-from robomtl.evaluation.rollout import Until
+from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
 
 RESULTS = "results.json"
@@ -27,6 +27,8 @@ class Setting:
     """Its name."""
     fingerprint: str
     """Hash of everything its actions depend on."""
+    protocol: str
+    """Name of the protocol it followed, ``custom`` for none; see ``PROTOCOLS``."""
     suite: str
     options: Mapping[str, Any]
     """Options with which the suite was built."""
@@ -40,6 +42,8 @@ class Setting:
     """Kind of instructions, or the file they were read from."""
     until: Until
     """Whether trials went to the horizon or stopped at success."""
+    criterion: Criterion
+    """When a trial counts as solved."""
     horizon: int | None
     """Actions after which a trial ended; None if no trial was seen to end there."""
     seed: int
@@ -68,7 +72,7 @@ class Results:
     @cached_property
     def summary(self) -> Summary:
         """All rates."""
-        return summarise(self.records, self.task_tiers)
+        return summarise(self.records, self.task_tiers, self.setting.criterion)
 
     @property
     def task_mean(self) -> float | None:

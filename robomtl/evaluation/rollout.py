@@ -15,6 +15,8 @@ from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.task import Action, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]
+Criterion = Literal["any step", "last step"]
+"""When a trial counts as solved: success was reported at some step, or at the last."""
 
 
 class Outcome(NamedTuple):
@@ -32,6 +34,10 @@ class Outcome(NamedTuple):
     """Why the trial has no outcome."""
     seconds: float = 0.0
     """Time of one core: its simulator's, and its share of the actor's [s]."""
+
+    def solved(self, criterion: Criterion) -> bool | None:
+        """Whether the trial counts as solved; None after an error."""
+        return self.success if criterion == "any step" else self.success_at_end
 
 
 class _Episode:

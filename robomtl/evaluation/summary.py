@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from robomtl.evaluation.records import Record
+from robomtl.evaluation.rollout import Criterion
 from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
 
 _TIERS = ("easy", "medium", "hard", "very hard")  # In the order they are shown.
@@ -16,7 +17,7 @@ class TaskRates:
 
     tier: str
     success: float | None
-    """Share of trials in which the task was solved at any step."""
+    """Share of trials that count as solved, by the criterion of the evaluation."""
     interval: Interval | None
     """Its 95 % Wilson interval."""
     successes: int
@@ -75,17 +76,24 @@ class Summary:
         )
 
 
-def summarise(records: Sequence[Record], tiers: Mapping[str, str]) -> Summary:
+def summarise(
+    records: Sequence[Record],
+    tiers: Mapping[str, str],
+    criterion: Criterion = "any step",
+) -> Summary:
     """The rates of a table of trials.
 
     Args:
         records: Every trial of the evaluation.
         tiers: The tier of each task in the table, empty for none.
+        criterion: When a trial counts as solved.
     """
     of_task: dict[str, list[Record]] = {}
     for record in records:
         of_task.setdefault(record.task, []).append(record)
-    tasks = {name: _task(rows, tiers[name]) for name, rows in of_task.items()}
+    tasks = {
+        name: _task(rows, tiers[name], criterion) for name, rows in of_task.items()
+    }
     names = sorted({*tiers.values()}, key=_tier_order) if any(tiers.values()) else []
     groups = {name: _tier(records, tasks, name) for name in names}
     mean, interval = _tier_mean(tasks, groups)
@@ -107,9 +115,9 @@ def _tier(
     )
 
 
-def _task(records: Sequence[Record], tier: str) -> TaskRates:
+def _task(records: Sequence[Record], tier: str, criterion: Criterion) -> TaskRates:
     outcomes = [record for record in records if record.error is None]
-    successes = sum(record.success is True for record in outcomes)
+    successes = sum(record.solved(criterion) is True for record in outcomes)
     at_end = [r.success_at_end for r in outcomes if r.success_at_end is not None]
     return TaskRates(
         tier=tier,

@@ -12,7 +12,8 @@ def success_table(results: Results) -> Table:
     setting, summary = results.setting, results.summary
     made = Table(
         title=f"{setting.agent} on {setting.suite}",
-        caption=f"{setting.split} variations, {setting.instructions} instructions",
+        caption=f"protocol {setting.protocol}, {setting.split} variations, "
+        f"{setting.instructions} instructions",
     )
     made.add_column("task")
     for name in ("success", "of", "95% interval", "at end", "steps", "errors"):

@@ -1,0 +1,107 @@
+import dataclasses
+
+import pytest
+from evaluations import evaluation
+
+import robomtl
+from robomtl.comparison import compare
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.experts import ExpertAgent
+from robomtl.evaluation.protocols import CUSTOM, PROTOCOLS, check, name_of, protocol
+
+OFFICIAL = Conditions(split="official", episodes=50)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "horizon", "name"),
+    [
+        (OFFICIAL, 500, "official"),
+        (Conditions(split="official", episodes=20), 500, CUSTOM),
+        (OFFICIAL, 400, CUSTOM),
+        (Conditions(), 500, "fresh"),
+        (Conditions(episodes=20, until="success"), None, "fresh"),
+        (Conditions(episodes=10), 400, "lerobot"),
+        (Conditions(episodes=10), 500, "fresh"),
+        (Conditions(criterion="last step"), 500, "strict"),
+        (Conditions(split="train"), 500, CUSTOM),
+        (Conditions(repeats=2), 500, CUSTOM),
+    ],
+)
+def test_conditions_are_named_after_the_protocol_they_meet(conditions, horizon, name):
+    assert name_of(conditions, horizon) == name
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_s_own_conditions_have_its_name(name):
+    rules = PROTOCOLS[name]
+    conditions = Conditions(
+        split=rules.split, episodes=rules.episodes, criterion=rules.criterion
+    )
+    check(name, conditions, rules.horizon)
+    assert name_of(conditions, rules.horizon) == name
+
+
+def test_an_unknown_protocol_names_the_nearest():
+    with pytest.raises(ValueError, match="'oficial'. Did you mean 'official'"):
+        protocol("oficial")
+
+
+def test_what_contradicts_a_protocol_is_refused():
+    wrong = "has split official, not train; episodes 50, not 5. Leave out what differs"
+    with pytest.raises(ValueError, match=wrong):
+        check("official", Conditions(split="train", episodes=5), 500)
+    with pytest.raises(ValueError, match="has horizon 400, not 500"):
+        check("lerobot", Conditions(episodes=10), 500)
+
+
+def test_success_at_the_last_step_needs_trials_that_are_played_to_it():
+    with pytest.raises(ValueError, match="unknown where trials stop at success"):
+        Conditions(criterion="last step", until="success")
+    with pytest.raises(ValueError, match="criterion 'last'. Did you mean 'last step'"):
+        Conditions(criterion="last")
+
+
+@pytest.fixture
+def points():
+    return robomtl.suite("points/MT4")
+
+
+def test_an_evaluation_follows_its_protocol_and_says_so(points, tmp_path):
+    results = robomtl.evaluate(
+        ExpertAgent(), points, out=tmp_path, protocol="strict", episodes=2, workers=1
+    )
+    setting = results.setting
+
+    assert (setting.protocol, setting.criterion) == ("strict", "last step")
+    assert robomtl.Results.read(tmp_path).setting.protocol == "strict"
+    with pytest.raises(
+        ValueError, match="protocol 'strict' has split fresh, not train"
+    ):
+        robomtl.evaluate(
+            ExpertAgent(),
+            points,
+            out=tmp_path / "other",
+            protocol="strict",
+            variations="train",
+        )
+
+
+def test_the_criterion_decides_what_the_rates_count():
+    held = evaluation({"push": "11"})
+    lost = [dataclasses.replace(row, success_at_end=False) for row in held.records]
+    setting = dataclasses.replace(held.setting, criterion="last step")
+    strict = dataclasses.replace(held, setting=setting, records=tuple(lost))
+
+    assert (held.task_mean, held.tasks["push"].successes) == (1.0, 2)
+    assert (strict.task_mean, strict.tasks["push"].successes) == (0.0, 0)
+    assert strict.summary.everything.interval[0] == 0.0
+
+
+def test_results_of_different_protocols_are_compared_only_if_asked(tmp_path):
+    for name in ("fresh", "custom"):
+        evaluation({"push": "1101"}, protocol=name).write(tmp_path / name)
+    two = tmp_path / "fresh", tmp_path / "custom"
+
+    with pytest.raises(ValueError, match="protocol is 'fresh' in A and 'custom' in B"):
+        compare(*two)
+    assert compare(*two, across=True).difference == 0
