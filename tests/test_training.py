@@ -119,14 +119,31 @@ def test_the_constant_rate_is_constant():
     assert {learning_rate(step, config) for step in range(10)} == {0.5}
 
 
-def test_the_average_without_decay_is_the_weights(data):
+@pytest.mark.parametrize("first", [0, 1001])
+def test_the_average_without_decay_is_the_weights(data, first):
     policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
     learner = Learner(policy, TrainConfig(ema=0.0, steps=5))
+    learner.step = first
     _, sampler = sampler_of(data)
     for step in range(3):
         learner.update(sampler.batch(step, 16))
     for name, value in learner.averaged().items():
         assert torch.equal(value, policy.state_dict()[name])
+
+
+def test_the_average_of_a_long_run_moves_at_every_eighth_step_by_as_much(data):
+    policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
+    learner = Learner(policy, TrainConfig(ema=0.9, schedule="constant"))
+    learner.step = 1000
+    before = learner.averaged()["head.linear.weight"]
+    _, sampler = sampler_of(data)
+    for step in range(7):
+        learner.update(sampler.batch(step, 16))
+        assert torch.equal(learner.averaged()["head.linear.weight"], before)
+    learner.update(sampler.batch(7, 16))
+    weights = policy.state_dict()["head.linear.weight"]
+    expected = torch.lerp(before, weights, 1 - 0.9**8)
+    assert torch.allclose(learner.averaged()["head.linear.weight"], expected)
 
 
 def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
