@@ -52,9 +52,10 @@ RECIPES = {
         until="success",
     ),
     "mt10-state": Recipe(
-        line="MT10 from state: 50 demonstrations a task",
+        line="MT10 from state: 50 undisturbed demonstrations a task",
         suite="metaworld/MT10",
         episodes=50,
+        noise=0.0,
         training=TrainConfig(steps=12_000),
     ),
     "mt50-state": Recipe(
