@@ -28,7 +28,10 @@ _ROWS = CHUNK
 class PolicyActor:
     """Lets a trained policy act in a batch of trials.
 
-    It takes all actions of a predicted chunk before the next prediction.
+    It takes all actions of a predicted chunk before the next prediction. What the policy
+    draws comes from torch's default generator, seeded anew for each prediction by the
+    first trial of its batch: batches are dealt before anything runs, so a trial's draws
+    are its own whatever else is played.
 
     Args:
         trained: The policy and how it is told its task.
@@ -38,6 +41,8 @@ class PolicyActor:
         self._policy = trained.policy
         self._conditioning = trained.card.conditioning
         self._fixed = torch.zeros(0, 0)
+        self._seeds: list[int] = []
+        self._predictions = 0
         self._memories: list[Memory | None] = []
         self._chunk = torch.zeros(0, 0, 0)
         self._taken = 0
@@ -48,6 +53,8 @@ class PolicyActor:
         rows = -len(trials) % _ROWS
         self._fixed = torch.cat([fixed, fixed.new_zeros(rows, fixed.shape[1])])
         self._memories = [None] * (len(self._fixed) // _ROWS)
+        self._seeds = [trial.seed for trial in trials[::_ROWS]]
+        self._predictions = 0
         self._chunk = torch.zeros(len(trials), 0, 0)
         self._taken = 0
 
@@ -71,14 +78,21 @@ class PolicyActor:
             torch.split(state, _ROWS),
             torch.split(embedding, _ROWS),
             self._memories,
+            self._seeds,
             strict=True,
         )
-        acted = [
-            self._policy.act({"state": rows}, told, memory)
-            for rows, told, memory in parts
-        ]
+        acted = [self._act(*part) for part in parts]
+        self._predictions += 1
         self._memories = [memory for _, memory in acted]
         return torch.cat([chunk for chunk, _ in acted])
+
+    def _act(
+        self, state: Tensor, told: Tensor, memory: Memory | None, seed: int
+    ) -> tuple[Tensor, Memory | None]:
+        # The generator keeps 32 bits of a seed; the factor, odd, gives each step another.
+        draws = (seed + 2_654_435_761 * self._predictions) % 2**32
+        torch.default_generator.manual_seed(draws)
+        return self._policy.act({"state": state}, told, memory)
 
 
 @dataclass(frozen=True)

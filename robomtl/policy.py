@@ -119,6 +119,9 @@ class Policy(nn.Module, ABC):
     ) -> tuple[Tensor, Memory | None]:
         """The actions to take from here on, within [-1, 1], and the memory to keep.
 
+        A policy that draws random numbers takes them from torch's default generator,
+        which evaluation seeds by the trials.
+
         Args:
             observation: ``state`` of shape (batch, state).
             task_embedding: Shape (batch, embedding).

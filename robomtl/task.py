@@ -1,5 +1,6 @@
 """Tasks, trials, and the contract by which a simulator supplies them."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -51,6 +52,12 @@ class Trial:
     task: str
     variation: int
     repeat: int = 0
+
+    @property
+    def seed(self) -> int:
+        """The seed of whatever draws random numbers in it: 32 bits of its names."""
+        names = f"{self.suite}/{self.task}/{self.variation}/{self.repeat}"
+        return zlib.crc32(names.encode())
 
 
 class Expert(Protocol):

@@ -9,7 +9,7 @@ from robomtl.actor import Told
 from robomtl.agent import PolicyActor, PolicyAgent
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
-from robomtl.policies.mlp import MLPConfig
+from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.task import Trial
@@ -52,6 +52,32 @@ def test_a_trial_s_actions_do_not_depend_on_what_runs_beside_it(tmp_path):
     together = actor(seen, running)
     start(actor, 3)
     assert np.array_equal(actor(seen[:3], running[:3]), together[:3])
+
+
+class Drawing(MLP):
+    def act(self, observation, task_embedding, memory):
+        chunk, memory = super().act(observation, task_embedding, memory)
+        return torch.rand_like(chunk), memory
+
+
+def test_what_a_policy_draws_is_the_trial_s_own(tmp_path):
+    trained = checkpoint.load(saved(tmp_path).run)
+    drawing = Drawing(trained.policy.config, trained.policy.spec)
+    drawing.load_state_dict(trained.policy.state_dict())
+    actor = PolicyActor(dataclasses.replace(trained, policy=drawing))
+
+    def drawn(count):
+        start(actor, count)
+        running = np.ones(count, np.bool_)
+        return [actor(observations(count), running).copy() for _ in range(3)]
+
+    whole, again, fewer = drawn(10), drawn(10), drawn(4)
+    assert np.array_equal(whole, again)
+    assert np.array_equal(np.array(whole)[:, :4], fewer)
+    assert len({step.tobytes() for step in whole}) == 3
+    actor.start([Trial("points/MT4", NAMES[1], 0)], [Told(NAMES[1], None)])
+    other = actor(observations(1), np.ones(1, np.bool_))
+    assert not np.array_equal(other, fewer[0][:1])
 
 
 def test_a_chunk_is_taken_whole_before_the_next_prediction(tmp_path):

@@ -2,7 +2,6 @@
 
 import math
 import time
-import zlib
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -59,7 +58,7 @@ class _Episode:
         start = time.perf_counter()
         try:
             self.observation, _ = self._env.reset(
-                seed=_seed(self.trial), options={"variation": self.trial.variation}
+                seed=self.trial.seed, options={"variation": self.trial.variation}
             )
         except SimulationError as error:
             self._fail(error)
@@ -179,9 +178,3 @@ def _finite(values: NDArray[Any]) -> bool:
 
 def _where(trial: Trial, step: int) -> str:
     return f"{trial.task}, variation {trial.variation}, step {step}"
-
-
-def _seed(trial: Trial) -> int:
-    """A seed for simulators that draw random numbers, the trial's own."""
-    name = f"{trial.suite}/{trial.task}/{trial.variation}/{trial.repeat}"
-    return zlib.crc32(name.encode())
