@@ -1,4 +1,6 @@
+import base64
 import dataclasses
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -8,6 +10,7 @@ from test_results import SETTING, TIERS, failed, records
 from robomtl.evaluation.figures import counted, duration
 from robomtl.evaluation.report import page, write_report
 from robomtl.evaluation.results import Results
+from robomtl.task import Trial
 
 CONFIG = {
     "policy": "film",
@@ -60,7 +63,14 @@ def test_the_page_is_whole_html_that_loads_nothing(results):
     assert parsed.open == []
     assert parsed.loads == []
     assert "default-src 'none'" in text
-    assert not re.search(r"https?://|url\(|<script|@import", text)
+    assert not re.search(r"https?://|url\(|@import", text)
+
+
+def test_the_policy_of_the_page_allows_its_one_script_alone(results):
+    text = page(results)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
 
 
 def test_every_task_has_a_row_with_its_numbers(results):
@@ -77,6 +87,33 @@ def test_tasks_stand_under_their_tier_best_first(results):
 def test_bars_are_as_wide_as_rates(results):
     widths = Parsed(page(results)).widths
     assert widths[2:] == ["width:100.00%", "width:88.89%", "width:20.00%"]
+
+
+def test_every_trial_has_a_cell_under_its_tier(results):
+    text = page(results)
+    cells = re.findall(r'<button class="cell (\w+)"', text)
+    assert [cells.count(kind) for kind in ("full", "half", "empty", "cross")] == [
+        18,
+        1,
+        5,
+        3,
+    ]
+    assert "solved, not at the end <b>1</b>" in text
+    assert re.findall(r"<h3>(\w+)</h3>", text) == ["easy", "hard"]
+
+
+def test_curves_are_of_all_tasks_and_of_each_tier(results):
+    text = page(results)
+    titles = re.findall(r"<figcaption><b>(.*?)</b>", text)
+    assert titles == ["all tasks 69.6%", "easy 94.4%", "hard 20.0%"]
+    assert "5 trials ended unsolved after 50 steps" in text
+
+
+def test_without_an_outcome_there_are_no_curves():
+    record_ = failed("reach", 0)
+    lost = dataclasses.replace(record_, success=None, length=None, error="it died")
+    results = Results(setting=SETTING, records=(lost,), task_tiers={"reach": "easy"})
+    assert "Time to success" not in page(results)
 
 
 def test_means_and_their_intervals_stand_at_the_top(results):
@@ -122,18 +159,43 @@ def test_conditions_config_and_versions_are_shown(results):
     assert found["Processor"] == ["a processor"]
 
 
+def test_a_strict_protocol_changes_what_the_page_counts(results):
+    strict = dataclasses.replace(SETTING, protocol="strict", criterion="last step")
+    text = page(dataclasses.replace(results, setting=strict))
+    assert "A trial succeeds if the task is solved at its last step." in text
+    assert "<b>hard 0.0%</b>" in text
+    assert "solved, not at the end <b>1</b>" in text
+
+
 def test_without_config_there_is_no_empty_section(results):
     assert "Configuration" not in page(results)
 
 
 def test_markup_in_names_is_text(results):
     setting = dataclasses.replace(SETTING, agent="<b>film</b>")
-    assert "<b>film" not in page(dataclasses.replace(results, setting=setting))
+    told = dataclasses.replace(results.records[0], instruction="</script><b>film")
+    markup = dataclasses.replace(
+        results, setting=setting, records=(told, *results.records[1:])
+    )
+    assert "<b>film" not in page(markup)
 
 
 def test_the_report_is_written_as_one_file(results, tmp_path):
     write_report(tmp_path / "run" / "report.html", results)
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["report.html"]
+
+
+def test_videos_that_fit_are_part_of_the_page(results, tmp_path):
+    video = tmp_path / "videos" / "push" / "3-0.mp4"
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"a video")
+    trial = Trial("toy/MT4", "push", 3)
+    write_report(tmp_path / "report.html", results, videos={trial: video})
+
+    text = (tmp_path / "report.html").read_text()
+    assert text.count('<button class="cell full video">') == 1
+    assert '"clips": {"3": [0, "videos/push/3-0.mp4"]}' in text
+    assert f'id="clip-0">{base64.b64encode(b"a video").decode()}</script>' in text
 
 
 @pytest.mark.parametrize(

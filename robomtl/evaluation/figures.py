@@ -15,6 +15,21 @@ def span(interval: Interval | None) -> str:
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
 
 
+def points(difference: float) -> str:
+    """A difference of rates in percentage points, with its sign."""
+    return f"{100 * difference:+z.1f}"
+
+
+def change(interval: Interval) -> str:
+    """An interval of a difference of rates in percentage points."""
+    return f"{100 * interval.low:+z.1f}, {100 * interval.high:+z.1f}"
+
+
+def p_value(value: float) -> str:
+    """A p-value; in powers of ten where it is small."""
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
 def whole(number: float | None) -> str:
     """A number without decimals."""
     return "–" if number is None else f"{number:.0f}"

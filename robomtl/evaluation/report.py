@@ -1,18 +1,21 @@
 """One page that shows an evaluation: self-contained, for any screen, without network."""
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, StrictUndefined
-
 from robomtl.durable import write_text
 from robomtl.evaluation import figures
+from robomtl.evaluation.clips import clips
+from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.instructions import KINDS
+from robomtl.evaluation.panels import panels
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
+from robomtl.pages.cells import Clip
+from robomtl.pages.rendering import rendered
+from robomtl.task import Trial
 
 Pairs = list[tuple[str, str]]
 
@@ -28,7 +31,11 @@ class _Section(NamedTuple):
 
 
 def write_report(
-    path: Path, results: Results, *, config: Mapping[str, Any] | None = None
+    path: Path,
+    results: Results,
+    *,
+    config: Mapping[str, Any] | None = None,
+    videos: Mapping[Trial, Path] | None = None,
 ) -> None:
     """Writes the page, durably.
 
@@ -36,24 +43,33 @@ def write_report(
         path: The file.
         results: What to show.
         config: How the agent came to be: plain data, as deep as it likes.
+        videos: Files that show trials. As many as fit into a budget become part of the
+            page, in the given order; to the others it links, so they stay beside it.
+
+    Raises:
+        FileNotFoundError: If a video is missing.
     """
-    write_text(path, page(results, config=config))
+    embedded = clips(videos or {}, path.parent)
+    write_text(path, page(results, config=config, videos=embedded))
 
 
-def page(results: Results, *, config: Mapping[str, Any] | None = None) -> str:
-    """The page as HTML; see ``write_report``."""
-    template = files("robomtl.evaluation").joinpath("report.html").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    for name in ("percent", "span", "whole", "counted"):
-        environment.filters[name] = getattr(figures, name)
-    return environment.from_string(template).render(
+def page(
+    results: Results,
+    *,
+    config: Mapping[str, Any] | None = None,
+    videos: Mapping[Trial, Clip] | None = None,
+) -> str:
+    """The page as HTML; see ``write_report``, and ``clips`` for the videos."""
+    return rendered(
+        "robomtl.evaluation",
+        "report.html",
         setting=results.setting,
         summary=results.summary,
         sections=_sections(results.summary),
         told=_told(results.setting.instructions),
         failures=_failures(results.records),
+        panels=panels(results),
+        grid=outcome_grid(results, videos or {}),
         conditions=_conditions(results),
         machine=_machine(results.setting),
         config=list(_flat(config or {})),

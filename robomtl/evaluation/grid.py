@@ -1,0 +1,90 @@
+"""The outcome of every trial, as a grid of tasks and variations."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from robomtl.evaluation.figures import counted
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Results
+from robomtl.pages.cells import Block, Cell, Clip, Grid, Kind, Row
+from robomtl.task import Trial
+
+KINDS = (
+    Kind("full", "solved"),
+    Kind("half", "solved, not at the end"),
+    Kind("empty", "not solved"),
+    Kind("cross", "error"),
+)
+
+
+def outcome_grid(results: Results, clips: Mapping[Trial, Clip]) -> Grid:
+    """A row a task, by tier and success; a cell a trial, in the order of the plan.
+
+    Args:
+        results: The trials.
+        clips: Videos of some of them.
+    """
+    summary = results.summary
+    by_task: dict[str, list[Record]] = {}
+    for record in results.records:
+        by_task.setdefault(record.task, []).append(record)
+    blocks = [
+        Block(
+            title=tier,
+            rows=[
+                Row(
+                    name=name,
+                    note=f"{rates.successes}/{rates.trials}",
+                    cells=list(_cells(by_task[name], clips)),
+                )
+                for name, rates in summary.by_success(tier)
+            ],
+        )
+        for tier in summary.tiers or ("",)
+    ]
+    return Grid(kinds=KINDS, blocks=blocks)
+
+
+def trial_details(record: Record) -> dict[str, str]:
+    """Which trial it is and what was told in it, for a cell."""
+    return {
+        "Variation": str(record.variation),
+        "Repeat": str(record.repeat) if record.repeat else "",
+        "Told": record.instruction or "nothing",
+    }
+
+
+def went(record: Record) -> str:
+    """How a trial went, in words."""
+    if record.error is not None:
+        return "Error"
+    if not record.success:
+        return f"Not solved in {counted(record.length or 0, 'step')}"
+    when = f"Solved after {counted(record.first_success_step or 0, 'step')}"
+    return f"{when}, not at the end" if record.success_at_end is False else when
+
+
+def _cells(records: Sequence[Record], clips: Mapping[Trial, Clip]) -> Iterator[Cell]:
+    for record in records:
+        length = "" if record.length is None else counted(record.length, "step")
+        yield Cell(
+            kind=_kind(record),
+            outcome=went(record),
+            details={
+                **trial_details(record),
+                "Length": length,
+                "Reason": record.error or "",
+            },
+            clip=clips.get(_trial(record)),
+        )
+
+
+def _kind(record: Record) -> str:
+    if record.error is not None:
+        return "cross"
+    if not record.success:
+        return "empty"
+    return "half" if record.success_at_end is False else "full"
+
+
+def _trial(record: Record) -> Trial:
+    return Trial(record.suite, record.task, record.variation, record.repeat)

@@ -1,0 +1,93 @@
+"""Charts of the time to success: a panel for all tasks, and one for each tier."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robomtl.evaluation.curves import Curve, solved_by
+from robomtl.evaluation.figures import counted, percent
+from robomtl.evaluation.results import Results
+from robomtl.pages.chart import stairs, ticks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A curve."""
+
+    title: str
+    half: str
+    """When half of the trials were solved, in words."""
+    line: str
+    """Path of the curve: x in steps, y in per cent, downwards."""
+    summary: str
+    """What a reader who does not see the curve is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panels:
+    """Curves with the same axes."""
+
+    curves: Sequence[Panel]
+    """That of all tasks first."""
+    end: int
+    """Steps the axes have."""
+    ticks: Sequence[int]
+    """Steps that are named."""
+    unsolved: str
+    """What is not known of trials that ended unsolved; empty if none did."""
+
+
+def panels(results: Results) -> Panels | None:
+    """The charts; None if no trial has an outcome."""
+    criterion = results.setting.criterion
+    every = solved_by(results.records, criterion)
+    if every is None:
+        return None
+    end = _end(results, every)
+    tiers = results.task_tiers
+    groups = {
+        tier or "no tier": [r for r in results.records if tiers[r.task] == tier]
+        for tier in results.tiers
+    }
+    found = {"all tasks": every}
+    if len(groups) > 1:
+        curves = {
+            tier: solved_by(records, criterion) for tier, records in groups.items()
+        }
+        found |= {tier: curve for tier, curve in curves.items() if curve is not None}
+    return Panels(
+        curves=[_panel(title, curve, end) for title, curve in found.items()],
+        end=end,
+        ticks=ticks(end),
+        unsolved=_unsolved(every),
+    )
+
+
+def _end(results: Results, curve: Curve) -> int:
+    """The horizon, or the last step of which anything is known."""
+    known = (*curve.steps[-1:], *curve.unsolved[-1:], results.setting.horizon or 1)
+    return max(known)
+
+
+def _panel(title: str, curve: Curve, end: int) -> Panel:
+    heights = [100 * (1 - share) for share in curve.shares]
+    points = [(0.0, 100.0), *zip(curve.steps, heights, strict=True)]
+    half = curve.step_of(0.5)
+    reached = percent(curve.share_by(end))
+    middle = "half never" if half is None else f"half by step {half}"
+    return Panel(
+        title=f"{title} {reached}",
+        half=middle,
+        line=stairs(points, end=end),
+        summary=f"{title}: {reached} solved within {counted(end, 'step')}, {middle}",
+    )
+
+
+def _unsolved(curve: Curve) -> str:
+    if not curve.unsolved:
+        return ""
+    first, last = curve.unsolved[0], curve.unsolved[-1]
+    after = counted(last, "step") if first == last else f"{first} to {last} steps"
+    return (
+        f"{counted(len(curve.unsolved), 'trial')} ended unsolved after {after}; whether"
+        " they would have been solved later is not known."
+    )

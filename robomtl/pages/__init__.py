@@ -1,0 +1,1 @@
+"""What the HTML pages of evaluations and comparisons have in common."""

@@ -1,0 +1,62 @@
+"""Pages from templates: one file each, which loads nothing and runs one known script."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    PackageLoader,
+    StrictUndefined,
+)
+
+from robomtl.evaluation import figures
+
+_PACKAGE = "robomtl.pages"
+_FILTERS = (
+    figures.change,
+    figures.counted,
+    figures.p_value,
+    figures.percent,
+    figures.points,
+    figures.span,
+    figures.whole,
+)
+
+
+def rendered(package: str, template: str, **values: object) -> str:
+    """A page as HTML.
+
+    Args:
+        package: Where the template is; ``base.html`` and ``parts.html`` of this package
+            are at hand in it.
+        template: Its file.
+        **values: What it shows.
+    """
+    loaders = [PackageLoader(name, ".") for name in (package, _PACKAGE)]
+    environment = Environment(
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {filter_.__name__: filter_ for filter_ in _FILTERS}
+    script = _read("page.js")
+    return environment.get_template(template).render(
+        style=_read("page.css"),
+        script=script,
+        script_hash=_hash(script),
+        **values,
+    )
+
+
+def _read(name: str) -> str:
+    return files(_PACKAGE).joinpath(name).read_text("utf-8")
+
+
+def _hash(script: str) -> str:
+    """By which the page's policy allows this script and no other."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
