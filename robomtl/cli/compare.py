@@ -17,6 +17,7 @@ from robomtl.comparison import (
     seeds_table,
     verdict_table,
 )
+from robomtl.comparison.writing import PAGE
 from robomtl.evaluation.conditions import Conditions
 
 
@@ -37,7 +38,7 @@ class Compare(SuiteFlags):
     seed: int = 0
     """Seed of the bootstrap; with --sequential, of the order of tasks."""
     out: Path | None = None
-    """Folder for comparison.json; with --sequential a dated one under runs/ by default,
+    """Folder for comparison.json and comparison.html; with --sequential a dated one under runs/ by default,
     in which an interrupted comparison goes on."""
     sequential: bool = False
     """Let two policies play until it is settled which is better."""
@@ -81,6 +82,7 @@ def _paired(flags: Compare) -> None:
         out=flags.out,
     )
     show(comparison_table(found))
+    _say_where(flags.out)
 
 
 def _seeds(flags: Compare) -> None:
@@ -95,6 +97,7 @@ def _seeds(flags: Compare) -> None:
         out=flags.out,
     )
     show(seeds_table(found))
+    _say_where(flags.out)
 
 
 def _sequential(flags: Compare) -> None:
@@ -120,7 +123,12 @@ def _sequential(flags: Compare) -> None:
             workers=flags.workers,
         )
     show(verdict_table(found))
-    print(f"Trials: {out}")
+    _say_where(out)
+
+
+def _say_where(out: Path | None) -> None:
+    if out is not None:
+        print(f"Page: {out / PAGE}")
 
 
 def _two(flags: Compare) -> tuple[Path, Path]:

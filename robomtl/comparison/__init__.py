@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from robomtl.lazy import loading
 
 if TYPE_CHECKING:
-    from robomtl.comparison.comparison import Comparison as Comparison
     from robomtl.comparison.comparison import compare as compare
-    from robomtl.comparison.seeds import SeedComparison as SeedComparison
+    from robomtl.comparison.findings import Comparison as Comparison
+    from robomtl.comparison.findings import SeedComparison as SeedComparison
     from robomtl.comparison.seeds import compare_seeds as compare_seeds
     from robomtl.comparison.sequential import (
         compare_sequentially as compare_sequentially,
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from robomtl.comparison.verdict import Verdict as Verdict
 
 _HOMES = {
-    "Comparison": "robomtl.comparison.comparison",
-    "SeedComparison": "robomtl.comparison.seeds",
+    "Comparison": "robomtl.comparison.findings",
+    "SeedComparison": "robomtl.comparison.findings",
     "Verdict": "robomtl.comparison.verdict",
     "compare": "robomtl.comparison.comparison",
     "compare_seeds": "robomtl.comparison.seeds",

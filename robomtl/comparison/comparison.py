@@ -1,11 +1,11 @@
 """Two evaluations compared on the trials they share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
+from robomtl.comparison.findings import Comparison, TaskDifference
+from robomtl.comparison.page import paired_page
 from robomtl.comparison.paired import (
     Tally,
     difference_interval,
@@ -16,77 +16,8 @@ from robomtl.comparison.paired import (
 )
 from robomtl.comparison.pairing import pair
 from robomtl.comparison.power import more_to_settle
-from robomtl.durable import write_json
+from robomtl.comparison.writing import write_comparison
 from robomtl.evaluation.results import Results
-from robomtl.evaluation.statistics import Interval
-from robomtl.request import plain
-
-COMPARISON = "comparison.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskDifference:
-    """How A and B differ in a task."""
-
-    tally: Tally
-    """Its pairs, by who solved them."""
-    difference: float
-    """Success of A less that of B."""
-    interval: Interval
-    """Of the difference; see ``difference_interval``."""
-    p_value: float
-    """Of the exact McNemar test, of this task alone."""
-    holm: float
-    """The same, corrected for the number of tasks."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """How A and B differ on the trials that both played, success being at any step."""
-
-    a: str
-    """Name of the agent A."""
-    b: str
-    """Name of the agent B."""
-    suite: str
-    """That of A."""
-    success_a: float
-    """Mean over tasks of A's success, in the pairs."""
-    success_b: float
-    """Mean over tasks of B's success, in the pairs."""
-    difference: float
-    """Mean over tasks of the success of A less that of B."""
-    interval: Interval
-    """Of the difference; see ``mean_difference_interval``."""
-    tally: Tally
-    """All pairs, by who solved them."""
-    p_value: float
-    """Of the exact McNemar test that A and B solve every task alike."""
-    more_to_settle: int | None
-    """Pairs it would take besides these; see ``more_to_settle``. None for too many."""
-    tasks: Mapping[str, TaskDifference]
-    """By name, in the order of A."""
-    worse: tuple[str, ...]
-    """Tasks in which A is worse, its interval all below zero: negative transfer, where
-    B learned the tasks alone."""
-    better: tuple[str, ...]
-    """Tasks in which A is better, its interval all above zero."""
-    left_out: tuple[str, ...]
-    """Tasks of A or B without a pair."""
-    errors: int
-    """Trials of both of which at least one ended in an error: they are no pairs."""
-    only_a: int
-    """Trials that B lacks."""
-    only_b: int
-    """Trials that A lacks."""
-    differing: tuple[str, ...]
-    """Conditions, versions and processors that differ, a phrase each."""
-    confidence: float
-    """Of all intervals; the tests' level is what is left of it."""
-    resamples: int
-    """Of the bootstrap."""
-    seed: int
-    """Of the bootstrap."""
 
 
 def compare(
@@ -108,7 +39,8 @@ def compare(
         confidence: Of all intervals; the tests' level is what is left of it.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
-        out: Folder for ``comparison.json``; nothing is written by default.
+        out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
+            by default.
 
     Raises:
         ValueError: If a folder holds no evaluation, conditions differ without
@@ -146,19 +78,8 @@ def compare(
         seed=seed,
     )
     if out is not None:
-        write_comparison(Path(out), "paired", found)
+        write_comparison(Path(out), "paired", found, paired_page(found, pairing.pairs))
     return found
-
-
-def write_comparison(folder: Path, kind: str, found: Any) -> None:
-    """Writes what a comparison found to ``comparison.json``, whole or not at all.
-
-    Args:
-        folder: Made if missing.
-        kind: ``paired``, ``seeds`` or ``sequential``.
-        found: A dataclass.
-    """
-    write_json(folder / COMPARISON, {"format": 1, "kind": kind, **plain(found)})
 
 
 def read(evaluation: Results | Path | str) -> Results:

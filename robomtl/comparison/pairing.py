@@ -7,6 +7,7 @@ from typing import NamedTuple
 from robomtl.comparison.paired import Tally
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
+from robomtl.evaluation.rollout import Criterion
 from robomtl.request import differences
 
 CONDITIONS = (
@@ -32,10 +33,23 @@ class _Key(NamedTuple):
     repeat: int
 
 
+class Pair(NamedTuple):
+    """A trial that both played."""
+
+    a: Record
+    b: Record
+    solved_a: bool | None
+    """Whether it counts as solved by A; None after an error."""
+    solved_b: bool | None
+    """Whether it counts as solved by B."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
     """Trials of two evaluations, A and B, side by side."""
 
+    pairs: tuple[Pair, ...]
+    """Trials that both played, in the order of A; those that ended in an error too."""
     tallies: Mapping[str, Tally]
     """By task, in the order of A; tasks without a pair are left out."""
     left_out: tuple[str, ...]
@@ -67,15 +81,20 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
     rows_a, rows_b = _by_trial(a), _by_trial(b)
     common = [key for key in rows_a if key in rows_b]
     _check_common(a, b, len(common))
-    whole = [key for key in common if not (rows_a[key].error or rows_b[key].error)]
+    pairs = [
+        pair_of(rows_a[key], rows_b[key], a.setting.criterion, b.setting.criterion)
+        for key in common
+    ]
+    whole = [each for each in pairs if not (each.a.error or each.b.error)]
     if not whole:
         raise ValueError(
             f"Each of the {len(common)} trials that A and B have in common ended in an"
             " error in one of them; nothing can be compared."
         )
-    tallies = _tallies(whole, _solved(a), _solved(b))
+    tallies = _tallies(whole)
     tasks = dict.fromkeys([*a.tasks, *b.tasks])
     return Pairing(
+        pairs=tuple(pairs),
         tallies=tallies,
         left_out=tuple(task for task in tasks if task not in tallies),
         errors=len(common) - len(whole),
@@ -83,6 +102,13 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
         only_b=len(rows_b) - len(common),
         differing=(*conditions, *_differing(two, _MACHINE)),
     )
+
+
+def pair_of(
+    a: Record, b: Record, criterion_a: Criterion, criterion_b: Criterion
+) -> Pair:
+    """A trial that both played, each judged by the criterion of its evaluation."""
+    return Pair(a, b, a.solved(criterion_a), b.solved(criterion_b))
 
 
 def check_conditions(
@@ -139,12 +165,6 @@ def _by_trial(results: Results) -> dict[_Key, Record]:
     }
 
 
-def _solved(results: Results) -> dict[_Key, bool | None]:
-    """Whether each trial counts as solved in its evaluation."""
-    criterion = results.setting.criterion
-    return {key: row.solved(criterion) for key, row in _by_trial(results).items()}
-
-
 def _check_common(a: Results, b: Results, common: int) -> None:
     if common:
         return
@@ -156,11 +176,9 @@ def _check_common(a: Results, b: Results, common: int) -> None:
     )
 
 
-def _tallies(
-    keys: Sequence[_Key], a: Mapping[_Key, bool | None], b: Mapping[_Key, bool | None]
-) -> dict[str, Tally]:
+def _tallies(pairs: Sequence[Pair]) -> dict[str, Tally]:
     counts: dict[str, list[int]] = {}
-    for key in keys:
-        place = 2 * (not a[key]) + (not b[key])
-        counts.setdefault(key.task, [0, 0, 0, 0])[place] += 1
+    for each in pairs:
+        place = 2 * (not each.solved_a) + (not each.solved_b)
+        counts.setdefault(each.a.task, [0, 0, 0, 0])[place] += 1
     return {task: Tally(*of_task) for task, of_task in counts.items()}

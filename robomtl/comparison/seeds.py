@@ -1,62 +1,26 @@
 """Two methods compared over several seeds of training each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from robomtl.comparison.aggregates import (
     Bootstrap,
-    Estimate,
     Scores,
     iqm,
     iqm_difference,
     mean,
     probability_of_improvement,
 )
-from robomtl.comparison.comparison import check_confidence, read, write_comparison
+from robomtl.comparison.comparison import check_confidence, read
+from robomtl.comparison.findings import SeedComparison
+from robomtl.comparison.page import seeds_page
 from robomtl.comparison.pairing import check_conditions
+from robomtl.comparison.writing import write_comparison
 from robomtl.evaluation.results import Results
 
 Evaluation = Results | Path | str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedComparison:
-    """How two methods differ, a seed of training being the unit; see ``aggregates``."""
-
-    a: tuple[str, ...]
-    """Names of A's agents, one a seed."""
-    b: tuple[str, ...]
-    """Names of B's agents."""
-    suite: str
-    tasks: tuple[str, ...]
-    """Tasks in which every seed has an outcome: those compared."""
-    left_out: tuple[str, ...]
-    """Other tasks."""
-    errors: int
-    """Trials without an outcome, in no rate."""
-    mean_a: Estimate
-    """Mean success of A over seeds and tasks."""
-    mean_b: Estimate
-    """Mean success of B."""
-    iqm_a: Estimate
-    """Interquartile mean of A's success over seeds and tasks."""
-    iqm_b: Estimate
-    """Interquartile mean of B's success."""
-    difference: Estimate
-    """Interquartile mean of A less that of B."""
-    improvement: Estimate
-    """Probability that a seed of A beats one of B in a task, ties counting half."""
-    differing: tuple[str, ...]
-    """Conditions that differ, a phrase each."""
-    confidence: float
-    """Of all intervals."""
-    resamples: int
-    """Of the bootstrap."""
-    seed: int
-    """Of the bootstrap."""
 
 
 def compare_seeds(
@@ -78,7 +42,8 @@ def compare_seeds(
         confidence: Of all intervals.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
-        out: Folder for ``comparison.json``; nothing is written by default.
+        out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
+            by default.
 
     Raises:
         ValueError: If there are fewer than 2 seeds of each, one is given twice,
@@ -112,7 +77,7 @@ def compare_seeds(
         seed=seed,
     )
     if out is not None:
-        write_comparison(Path(out), "seeds", found)
+        write_comparison(Path(out), "seeds", found, seeds_page(found))
     return found
 
 

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robomtl.actor import Agent
-from robomtl.comparison.comparison import write_comparison
 from robomtl.comparison.order import rounds_of
+from robomtl.comparison.page import verdict_page
+from robomtl.comparison.pairing import pair_of
 from robomtl.comparison.verdict import Judge, Test, Verdict
+from robomtl.comparison.writing import write_comparison
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.records import records_of, write_records
-from robomtl.evaluation.rollout import Outcome, Until
+from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor, Failure, LocalExecutor
@@ -58,7 +60,8 @@ def compare_sequentially(
         a: An agent.
         b: Another.
         suite: Supplies the tasks.
-        out: Folder for the journal, ``comparison.json`` and the trials of both.
+        out: Folder for the journal, ``comparison.json``, ``comparison.html`` and the
+            trials of both.
         conditions: As for an evaluation, ``episodes`` being the most of each task; by
             default those of ``Conditions``, with trials that stop at success.
         alpha: At most how often equal agents may be called different.
@@ -96,7 +99,7 @@ def compare_sequentially(
             play = PlayBoth(a, b, suite, conditions.until)
             _play(journal, chunks, judge, play, executor or local)
         verdict = judge(journal.outcomes)
-        _write(Path(out), verdict, chunks, journal)
+        _write(Path(out), verdict, chunks, journal, conditions.criterion)
     return verdict
 
 
@@ -141,17 +144,26 @@ def _outcomes(chunk: Chunk, played: list[Outcome] | Failure) -> list[Outcome]:
 
 
 def _write(
-    folder: Path, verdict: Verdict, chunks: Sequence[Chunk], journal: Journal
+    folder: Path,
+    verdict: Verdict,
+    chunks: Sequence[Chunk],
+    journal: Journal,
+    criterion: Criterion,
 ) -> None:
-    for side, name in enumerate(("a", "b")):
-        records = [
-            record
-            for place, chunk in enumerate(chunks)
-            if place in journal.outcomes
-            for record in records_of(chunk, _side(journal.outcomes[place], side))
-        ]
-        write_records(folder / f"trials_{name}.parquet", records)
-    write_comparison(folder, "sequential", verdict)
+    played = [
+        (chunk, journal.outcomes[place])
+        for place, chunk in enumerate(chunks)
+        if place in journal.outcomes
+    ]
+    a, b = (
+        [r for chunk, some in played for r in records_of(chunk, _side(some, side))]
+        for side in range(2)
+    )
+    write_records(folder / "trials_a.parquet", a)
+    write_records(folder / "trials_b.parquet", b)
+    both = [pair_of(*each, criterion, criterion) for each in zip(a, b, strict=True)]
+    page = verdict_page(verdict, both)
+    write_comparison(folder, "sequential", verdict, page)
 
 
 def _side(outcomes: list[Outcome], side: int) -> list[Outcome]:

@@ -43,6 +43,8 @@ class Verdict:
     """Trials of these rounds that ended in an error for A or B: they are no pairs."""
     log_e: float
     """Natural logarithm of the greatest E so far; settled from log(1 / alpha)."""
+    evidence: tuple[float, ...]
+    """Natural logarithm of E after each pair."""
     settled_after: int | None
     """Pairs after which it was settled; None if it is not."""
     better: Literal["a", "b"] | None
@@ -117,6 +119,7 @@ class Judge:
         self, a: list[bool], b: list[bool], rounds: int, errors: int
     ) -> Verdict:
         settled = self._settled_after(a, b)
+        log_e = self._log_e(a, b)
         lead = sum(a[:settled]) - sum(b[:settled])
         return Verdict(
             a=self.a,
@@ -127,7 +130,8 @@ class Judge:
             rounds=rounds,
             tally=_tally(a, b),
             errors=errors,
-            log_e=float(self._log_e(a, b).max(initial=0.0)),
+            log_e=float(log_e.max(initial=0.0)),
+            evidence=tuple(log_e.tolist()),
             settled_after=settled,
             better=None if settled is None else "a" if lead > 0 else "b",
         )

@@ -1,0 +1,103 @@
+"""A page for each kind of comparison: self-contained, for any screen, without network."""
+
+import math
+from collections.abc import Sequence
+
+from robomtl.comparison.findings import Comparison, SeedComparison
+from robomtl.comparison.grid import pair_grid
+from robomtl.comparison.pairing import Pair
+from robomtl.comparison.sentences import (
+    named,
+    paired_trials,
+    seeds_sentences,
+    settled,
+    verdict_sentences,
+    warnings,
+)
+from robomtl.comparison.verdict import Verdict
+from robomtl.evaluation.statistics import Interval
+from robomtl.pages.chart import stairs, ticks
+from robomtl.pages.rendering import rendered
+
+_PACKAGE = "robomtl.comparison"
+
+
+def paired_page(found: Comparison, pairs: Sequence[Pair]) -> str:
+    """Two evaluations: the mean difference, that of each task, and who solved what.
+
+    Args:
+        found: What they show.
+        pairs: The trials they share, those that ended in an error too.
+    """
+    tasks = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
+    intervals = [found.interval, *(task.interval for _, task in tasks)]
+    return rendered(
+        _PACKAGE,
+        "paired.html",
+        found=found,
+        alpha=round(1 - found.confidence, 12),
+        tasks=tasks,
+        reach=_reach(intervals),
+        trials=paired_trials(found),
+        settled=settled(found),
+        warnings=list(warnings(found.left_out, found.differing)),
+        grid=pair_grid(pairs, [name for name, _ in tasks]),
+    )
+
+
+def seeds_page(found: SeedComparison) -> str:
+    """Several seeds of training of each: aggregates over seeds and tasks."""
+    return rendered(
+        _PACKAGE,
+        "seeds.html",
+        found=found,
+        a=named(found.a),
+        b=named(found.b),
+        sentences=list(seeds_sentences(found)),
+        reach=_reach([found.difference.interval]),
+    )
+
+
+def verdict_page(found: Verdict, pairs: Sequence[Pair]) -> str:
+    """Two agents that played until it was settled: the evidence after each pair.
+
+    Args:
+        found: What is known.
+        pairs: The trials they played, those that ended in an error too.
+    """
+    evidence = [e / math.log(10) for e in found.evidence]
+    threshold = -math.log10(found.alpha)
+    powers = _powers([threshold, *evidence])
+    heights = [powers[-1] - max(e, powers[0]) for e in evidence]
+    points = [(0.0, float(powers[-1])), *enumerate(heights, start=1)]
+    end = max(1, len(evidence))
+    return rendered(
+        _PACKAGE,
+        "sequential.html",
+        found=found,
+        sentences=list(verdict_sentences(found)),
+        powers=powers,
+        threshold=threshold,
+        line=stairs(points, end=end),
+        end=end,
+        ticks=ticks(end),
+        grid=pair_grid(pairs, list(dict.fromkeys(pair.a.task for pair in pairs))),
+    )
+
+
+def _reach(intervals: Sequence[Interval]) -> float:
+    """How far the axis of differences goes: the least round share that holds all."""
+    furthest = max(abs(limit) for interval in intervals for limit in interval)
+    return next(reach for reach in (0.1, 0.2, 0.5, 1.0) if furthest <= reach)
+
+
+def _powers(evidence: Sequence[float]) -> list[int]:
+    """The powers of ten on the axis of evidence, ascending; from a thousandth on.
+
+    Args:
+        evidence: What the axis has to hold, as decimal logarithms.
+    """
+    low = max(-3, math.floor(min(0, *evidence)))
+    high = math.ceil(max(evidence))
+    step = math.ceil((high - low) / 6)
+    return list(range(low, high + step, step))
