@@ -56,7 +56,7 @@ RECIPES = {
         suite="metaworld/MT10",
         episodes=50,
         noise=0.0,
-        training=TrainConfig(steps=12_000),
+        training=TrainConfig(steps=20_000),
     ),
     "mt50-state": Recipe(
         line="MT50 from state: 50 demonstrations a task, also in unseen wordings",
