@@ -10,23 +10,24 @@ What differs from Meta-World:
 3. The place of target sites, which ``mj_forward`` would overwrite, is not set; nor are
    body accelerations (``mj_rnePostConstraint``), which nothing reads, computed.
 4. Starts of episodes are kept, and restored in place of 500 steps of physics.
+5. Where the hand comes to rest is kept too, for resets to variations not yet seen.
+6. The envs of a task share one model.
 """
 
 import math
-from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import mujoco  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.envs.metaworld_memory import PHYSICS, Latest, RememberedHand, physics
+from robomtl.envs.metaworld_model import Turn, shared_model
 from robomtl.envs.metaworld_objects import object_writers
 from robomtl.envs.metaworld_simulator import Outcome, Vector
 from robomtl.envs.metaworld_success import SUCCESS, Scene
 from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
-_PHYSICS = mujoco.mjtState.mjSTATE_INTEGRATION
-_STARTS_KEPT = 4096  # Each takes about 10 kB.
 _VIEWED = ("xpos", "site_xpos")  # Arrays of the data that attributes may be rows of.
 
 
@@ -47,7 +48,7 @@ class _Start(NamedTuple):
     """Attributes that are a row of an array of the data."""
 
 
-_STARTS: OrderedDict[tuple[str, bytes], _Start] = OrderedDict()
+_STARTS: Latest[tuple[str, bytes], _Start] = Latest(4096)  # Each takes about 10 kB.
 
 
 def _row(data: Any, value: Any) -> tuple[str, int] | None:
@@ -87,7 +88,12 @@ class FastSimulator:
     """
 
     def __init__(self, task: str, *, dense_reward: bool) -> None:
-        self._upstream = UpstreamSimulator(task, _FastTouch)
+        shared = shared_model(task)
+        self._turn = Turn(shared)
+        with self._turn:
+            self._upstream = UpstreamSimulator(
+                task, _FastTouch, RememberedHand, model=shared.model
+            )
         self.env = self._upstream.env
         self._task = task
         self._dense_reward = dense_reward
@@ -99,13 +105,13 @@ class FastSimulator:
         """Starts as the first reset of an env just made, from memory if it can; (39,)."""
         key = (self._task, vector.tobytes())
         start = _STARTS.get(key)
-        if start is None:
-            start = _STARTS[key] = self._simulated_start(vector)
-            if len(_STARTS) > _STARTS_KEPT:
-                _STARTS.popitem(last=False)
-        else:
-            _STARTS.move_to_end(key)
-            self._restore(start)
+        with self._turn:
+            if start is None:
+                start = self._simulated_start(vector)
+                _STARTS.put(key, start)
+            else:
+                self._restore(start)
+            self._turn.keep()
         self._state[:] = start.state
         return start.state
 
@@ -117,8 +123,9 @@ class FastSimulator:
         self._mocap[:] = target
         grip = action[3]
         self._ctrl[0], self._ctrl[1] = grip, -grip
-        mujoco.mj_step(self._model, self._data, nstep=self._num_substeps)
-        mujoco.mj_forward(self._model, self._data)
+        with self._turn:
+            mujoco.mj_step(self._model, self._data, nstep=self._num_substeps)
+            mujoco.mj_forward(self._model, self._data)
         state = self._read()
         if self._dense_reward:
             reward, info = self.env.evaluate_state(state.copy(), action)
@@ -162,8 +169,6 @@ class FastSimulator:
 
     def _simulated_start(self, vector: Vector) -> _Start:
         state = self._upstream.begin(vector)
-        physics = np.empty(mujoco.mj_stateSize(self._model, _PHYSICS))
-        mujoco.mj_getState(self._model, self._data, physics, _PHYSICS)
         changed = {
             name: value
             for name, value in self.env.__dict__.items()
@@ -172,7 +177,7 @@ class FastSimulator:
         rows = {name: _row(self._data, value) for name, value in changed.items()}
         return _Start(
             state,
-            physics,
+            physics(self._model, self._data),
             self._model.body_pos.copy(),
             self._model.site_pos.copy(),
             {name: value for name, value in changed.items() if rows[name] is None},
@@ -183,10 +188,10 @@ class FastSimulator:
         model, data, env = self._model, self._data, self.env
         model.body_pos[:], model.site_pos[:] = start.body_pos, start.site_pos
         mujoco.mj_resetData(model, data)
-        mujoco.mj_setState(model, data, start.physics, _PHYSICS)
+        mujoco.mj_setState(model, data, start.physics, PHYSICS)
         mujoco.mj_forward(model, data)
         # Again, for mj_forward leaves its own solution for the next step's solver.
-        mujoco.mj_setState(model, data, start.physics, _PHYSICS)
+        mujoco.mj_setState(model, data, start.physics, PHYSICS)
         env.__dict__.clear()
         env.__dict__.update(self._upstream.attributes | start.attributes)
         for name, (array, row) in start.views.items():

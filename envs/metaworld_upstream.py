@@ -4,7 +4,6 @@ Meta-World's envs carry model and attribute state from one episode into the next
 every episode begins as in an env just made, whatever was simulated before.
 """
 
-import copy
 import functools
 from typing import Any
 
@@ -13,47 +12,37 @@ import numpy as np
 from metaworld.env_dict import ENV_CLS_MAP
 from numpy.typing import NDArray
 
+from robomtl.envs.metaworld_model import shared_model
 from robomtl.envs.metaworld_simulator import Outcome, Vector
 
-_MODELS_KEPT = 4  # A compiled model takes 20 to 25 MB, most of it meshes.
 
+class _Given:
+    """Takes a compiled model where Meta-World's envs compile theirs."""
 
-@functools.lru_cache(maxsize=_MODELS_KEPT)
-def _compiled(path: str, width: int, height: int) -> Any:
-    model = mujoco.MjModel.from_xml_path(path)
-    # As Gymnasium's MujocoEnv does after loading.
-    model.vis.global_.offwidth = max(model.vis.global_.offwidth, width)
-    model.vis.global_.offheight = max(model.vis.global_.offheight, height)
-    return model
-
-
-class _Copying:
-    """Copies a compiled model where Meta-World's envs compile theirs."""
-
-    fullpath: str
-    width: int
-    height: int
+    given: Any
 
     def _initialize_simulation(self) -> tuple[Any, Any]:
-        # A copy, for resets write body and site positions into the model.
-        model = copy.copy(_compiled(self.fullpath, self.width, self.height))
-        return model, mujoco.MjData(model)
+        return self.given, mujoco.MjData(self.given)
 
 
 @functools.cache
 def _env_class(task: str, mixins: tuple[type[Any], ...]) -> type[Any]:
     upstream = ENV_CLS_MAP[task]
-    return type(upstream.__name__, (*mixins, _Copying, upstream), {})
+    return type(upstream.__name__, (*mixins, _Given, upstream), {})
 
 
-def make_upstream_env(task: str, *mixins: type[Any]) -> Any:
+def make_upstream_env(task: str, model: Any, *mixins: type[Any]) -> Any:
     """Meta-World's env of a task, its goal observable, waiting for a vector.
 
     Args:
         task: Name of the task.
+        model: MuJoCo's model of the task; resets write into it.
         *mixins: Classes whose methods replace those of the env.
     """
-    env = _env_class(task, mixins)()
+    made = _env_class(task, mixins)
+    env = object.__new__(made)
+    env.given = model  # The constructor asks for it.
+    made.__init__(env)
     env._set_task_called = True
     env._freeze_rand_vec = True
     env._partially_observable = False
@@ -69,10 +58,12 @@ class UpstreamSimulator:
     Args:
         task: Name of the task.
         *mixins: Classes whose methods replace those of the env.
+        model: MuJoCo's model of the task, as compiled; one of its own if None.
     """
 
-    def __init__(self, task: str, *mixins: type[Any]) -> None:
-        self.env = make_upstream_env(task, *mixins)
+    def __init__(self, task: str, *mixins: type[Any], model: Any = None) -> None:
+        own = shared_model(task).copy() if model is None else model
+        self.env = make_upstream_env(task, own, *mixins)
         self.attributes = dict(self.env.__dict__)
         # Of the model's arrays, resets write only these two.
         self._body_pos = self.env.model.body_pos.copy()

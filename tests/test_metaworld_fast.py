@@ -75,18 +75,14 @@ def test_episodes_are_those_of_metaworld_after_any_other_episode(task):
 
 @pytest.mark.slow
 def test_the_starts_kept_are_bounded(monkeypatch):
-    from collections import OrderedDict
-
     from robomtl.envs import metaworld_fast
+    from robomtl.envs.metaworld_memory import Latest
 
-    kept = OrderedDict()
+    kept = Latest(2)
     monkeypatch.setattr(metaworld_fast, "_STARTS", kept)
-    monkeypatch.setattr(metaworld_fast, "_STARTS_KEPT", 2)
     simulator, _ = simulators("reach-v3")
     vectors = [Variations("reach-v3", "MT50").vector(index) for index in range(3)]
     for index in (0, 1, 0, 2):
         simulator.begin(vectors[index])
-    assert [vector for _, vector in kept] == [
-        vectors[0].tobytes(),
-        vectors[2].tobytes(),
-    ]
+    starts = [kept.get(("reach-v3", vector.tobytes())) for vector in vectors]
+    assert [start is None for start in starts] == [False, True, False]

@@ -1,0 +1,97 @@
+"""Compiled models of Meta-World's tasks, and how several envs use one in turns.
+
+A model takes 20 to 25 MB, most of it meshes and textures, and 0.1 s to compile. Between
+the envs of a task only the positions of bodies and sites differ, which resets write.
+"""
+
+import copy
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Any
+from weakref import WeakValueDictionary
+
+import mujoco  # type: ignore[import-untyped]
+from metaworld.env_dict import ENV_CLS_MAP
+
+_SIZE = 480  # Sides of Meta-World's pictures [pixel].
+
+
+class SharedModel:
+    """A task's model, used by one env at a time; see ``Turn``.
+
+    Args:
+        task: Name of the task.
+    """
+
+    def __init__(self, task: str) -> None:
+        # The path is a property of instances, which reads nothing of them.
+        path = object.__new__(ENV_CLS_MAP[task]).model_name
+        self.model = mujoco.MjModel.from_xml_path(path)
+        # As Gymnasium's MujocoEnv does after loading.
+        view = self.model.vis.global_
+        view.offwidth = max(view.offwidth, _SIZE)
+        view.offheight = max(view.offheight, _SIZE)
+        self.positions = (self.model.body_pos, self.model.site_pos)
+        """Of bodies (body, 3) and sites (site, 3), in their parents [m]; views."""
+        self.initial = tuple(each.copy() for each in self.positions)
+        """The positions before any reset."""
+        self.lock = threading.RLock()
+        self.current: tuple[Any, ...] = ()
+        """The positions of the env whose turn it was last."""
+
+    def copy(self) -> Any:
+        """A model of one's own, its positions the initial ones."""
+        with Turn(self):
+            return copy.copy(self.model)
+
+
+class Turn:
+    """The turns of one env: ``with turn:`` the model has that env's positions.
+
+    Threads that step envs of one task wait for each other there.
+
+    Args:
+        shared: The model.
+    """
+
+    def __init__(self, shared: SharedModel) -> None:
+        self._shared = shared
+        self._own = tuple(each.copy() for each in shared.initial)
+
+    def keep(self) -> None:
+        """Takes over the positions in the model, during this env's turn."""
+        for own, written in zip(self._own, self._shared.positions, strict=True):
+            own[:] = written
+
+    def __enter__(self) -> None:
+        """Waits for the model, and writes this env's positions into it."""
+        shared = self._shared
+        shared.lock.acquire()
+        if shared.current is not self._own:
+            bodies, sites = shared.positions
+            bodies[:], sites[:] = self._own
+            shared.current = self._own
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leaves the model to others."""
+        self._shared.lock.release()
+
+
+_MODELS: WeakValueDictionary[str, SharedModel] = WeakValueDictionary()
+_LATEST: deque[SharedModel] = deque(maxlen=2)  # Kept while no env uses them.
+
+
+def shared_model(task: str) -> SharedModel:
+    """The model of a task; compiled, unless an env uses it or one did just before."""
+    shared = _MODELS.get(task)
+    if shared is None:
+        shared = _MODELS[task] = SharedModel(task)
+    if shared not in _LATEST:
+        _LATEST.append(shared)
+    return shared
