@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -53,6 +53,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     index: int | None = None
+    kind: Hashable = None
     started: float = field(default_factory=time.monotonic)
 
 
@@ -70,6 +71,9 @@ class LocalExecutor:
     """How often an item is tried before it counts as failed."""
     limit: float = 600.0
     """Longest an item may take before its process is replaced [s]."""
+    kind: Callable[[Any], Hashable] | None = None
+    """Tells what an item needs that is slow to build: a process goes on with one kind
+    while there is any of it, and then takes one that no other is at, if it can."""
 
     def __post_init__(self) -> None:
         """Checks the counts.
@@ -126,12 +130,29 @@ class LocalExecutor:
             if idle is None:
                 idle = _start(work)
                 workers.append(idle)
-            index = waiting.pop()
+            index = waiting.pop(self._next(idle, workers, waiting, items))
             idle.index, idle.started = index, time.monotonic()
             try:
                 idle.connection.send(items[index])
             except ConnectionError:
                 pass  # The dead process is found, and the item retried, by _receive.
+
+    def _next(
+        self,
+        idle: _Worker,
+        workers: list[_Worker],
+        waiting: list[int],
+        items: Sequence[Any],
+    ) -> int:
+        """The place in ``waiting`` of the item that an idle process should take."""
+        places = range(len(waiting))
+        if self.kind is None:
+            return places[-1]
+        kinds = [self.kind(items[index]) for index in waiting]
+        known, taken = idle.kind, {worker.kind for worker in workers}
+        best = max(places, key=lambda i: (kinds[i] == known, kinds[i] not in taken, i))
+        idle.kind = kinds[best]
+        return best
 
     def _ready(self, workers: list[_Worker]) -> list[_Worker]:
         busy = [worker for worker in workers if worker.index is not None]

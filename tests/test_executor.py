@@ -6,6 +6,7 @@ import sys
 import time
 from functools import partial
 from multiprocessing.connection import Connection
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ from robomtl.executor import Failure, LocalExecutor
 
 def square(item):
     return item**2
+
+
+def process_of(item):
+    return os.getpid()
 
 
 def report(folder, item):
@@ -120,6 +125,20 @@ def test_processes_stay_alive_between_items():
     processes = outcomes(LocalExecutor(workers=2), process_id, range(8)).values()
     assert len(set(processes)) <= 2
     assert os.getpid() not in processes
+
+
+def test_a_process_goes_on_with_the_kind_it_has():
+    executor = LocalExecutor(workers=1, kind=itemgetter(0))
+    items = ["a1", "b1", "a2", "c1", "b2"]
+    assert [index for index, _ in executor.map(str.upper, items)] == [0, 2, 1, 4, 3]
+
+
+def test_processes_begin_with_kinds_of_their_own_and_share_what_is_left():
+    executor = LocalExecutor(workers=2, kind=itemgetter(0))
+    items = ["a1", "a2", "a3", "b1"]
+    found = dict(executor.map(process_of, items))
+    assert sorted(found) == [0, 1, 2, 3]
+    assert found[0] != found[3]
 
 
 def test_a_killed_process_is_replaced_and_its_item_tried_again(tmp_path):

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def evaluate(
         journal = _journal(Path(out), identity, chunks)
         if len(journal.outcomes) < len(chunks):
             journal.begin(Session(versions()["processor"], workers))
-            local = LocalExecutor(workers=workers)
+            local = LocalExecutor(workers=workers, kind=attrgetter("task"))
             _finish(journal, chunks, PlayChunk(agent, suite, until), executor or local)
         results = _results(agent, suite, conditions, chunks, journal)
         results.write(Path(out))

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
-
 
 class Interval(NamedTuple):
     """A confidence interval of a rate."""
@@ -33,11 +31,12 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
     Raises:
         ValueError: If there is no trial or the counts are impossible.
 
-    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212; computed by scipy.
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212. Computed here, as
+    importing scipy's takes longer than a small evaluation.
     """
-    test = binomtest(successes, trials)
-    found = test.proportion_ci(confidence_level=confidence, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"{successes} successes in {trials} trials are impossible.")
+    return _wilson(successes / trials, trials, confidence)
 
 
 def mean_interval(
