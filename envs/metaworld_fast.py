@@ -48,7 +48,7 @@ class _Start(NamedTuple):
     """Attributes that are a row of an array of the data."""
 
 
-_STARTS: Latest[tuple[str, bytes], _Start] = Latest(4096)  # Each takes about 10 kB.
+_STARTS: Latest[tuple[str, bytes], _Start] = Latest(4096)  # Each takes about 6 kB.
 
 
 def _row(data: Any, value: Any) -> tuple[str, int] | None:
