@@ -15,6 +15,7 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 from robomtl import registry
+from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.main import VERBS, main
 from robomtl.cli.tables import show
 from robomtl.conditioning import embeddings
@@ -206,6 +207,23 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
 def test_an_option_the_suite_does_not_take_is_refused(capsys):
     said = refusal(capsys, "check", "points/MT4", "--goals", "hidden")
     assert "Suite 'points/MT4' does not take this" in said
+
+
+def test_the_unmodified_env_is_an_option_of_the_suite(capsys):
+    assert "'upstream'" in refusal(capsys, "check", "points/MT4", "--upstream")
+    made = SuiteFlags(upstream=True).make("metaworld/MT10")
+    assert made.options["upstream"] is True
+    trained = {"upstream": True, "horizon": 9}
+    assert SuiteFlags().make("metaworld/MT10", trained).options["upstream"] is True
+
+
+@pytest.mark.slow
+def test_an_evaluation_in_the_unmodified_env_says_so(tmp_path):
+    words = "evaluate expert --suite metaworld/MT1/reach-v3 --upstream --episodes 1"
+    assert main([*words.split(), "--workers", "1", "--out", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["options"]["upstream"] is True
+    assert results["task_mean"] == 1.0
 
 
 def test_a_suite_of_other_sizes_is_refused(run_directory, capsys, tmp_path):

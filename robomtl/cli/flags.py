@@ -4,9 +4,11 @@ import datetime
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
+
+import tyro
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
@@ -27,6 +29,15 @@ class SuiteFlags:
     """Tasks to train on, for metaworld/custom."""
     held_out_tasks: tuple[str, ...] | None = None
     """Tasks held out, for metaworld/custom."""
+    upstream: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Run Meta-World's env unmodified, for metaworld: slower and alike."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were given."""
+        defaults = {each.name: each.default for each in fields(SuiteFlags)}
+        chosen = {name: getattr(self, name) for name in defaults}
+        return {name: it for name, it in chosen.items() if it != defaults[name]}
 
     def make(self, name: str, defaults: Mapping[str, Any] | None = None) -> Suite:
         """The suite of this name with the given options.
@@ -38,13 +49,8 @@ class SuiteFlags:
         Raises:
             ValueError: If the suite is unknown or does not take an option.
         """
-        given = {
-            field: getattr(self, field)
-            for field in SuiteFlags.__dataclass_fields__
-            if getattr(self, field) is not None
-        }
         try:
-            return suite(name, **{**(defaults or {}), **given})
+            return suite(name, **{**(defaults or {}), **self.given})
         except TypeError as error:
             raise ValueError(f"Suite '{name}' does not take this: {error}.") from error
 

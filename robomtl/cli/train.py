@@ -59,7 +59,6 @@ def main(arguments: Sequence[str]) -> None:
 
 _FIELDS = dataclasses.fields(TrainConfig)
 _RECORDING = ("episodes", "noise")
-_COLLECTING = (*SuiteFlags.__dataclass_fields__, *_RECORDING)
 
 
 def _flags(arguments: Sequence[str]) -> type[Any]:
@@ -84,7 +83,8 @@ def _check(flags: Train) -> None:
         raise ValueError(
             "--beyond is about a data set; give --data DIR, or leave it out."
         )
-    given = [name for name in _COLLECTING if getattr(flags, name) is not None]
+    recording = [name for name in _RECORDING if getattr(flags, name) is not None]
+    given = [*flags.given, *recording]
     if flags.data is not None and given:
         told = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ValueError(
