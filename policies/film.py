@@ -9,14 +9,16 @@ equations 1 and 2. Departures from the paper:
    every task starts from the same, unmodulated network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
-from robomtl.policy import Spec
+from robomtl.policy import Memory, Spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +48,9 @@ class FilmBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)  # Departure 2.
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, features: Tensor, task: Tensor) -> Tensor:
-        """Features after the block; (batch, width), (batch, task) -> (batch, width)."""
-        scale, shift = self.modulation(task).chunk(2, dim=-1)
+    def forward(self, features: Tensor, modulation: Tensor) -> Tensor:
+        """Features after the block; (batch, width), (batch, 2 width) -> (batch, width)."""
+        scale, shift = modulation.chunk(2, dim=-1)
         modulated = self.norm(features) * (1 + scale) + shift
         update: Tensor = self.outer(functional.gelu(self.inner(modulated)))
         return features + update
@@ -79,9 +81,35 @@ class Film(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        features: Tensor = self.stem(self.normaliser(observation["state"]))
+        return self._features(observation, self._modulations(task_embedding))
+
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        memory: Memory | None,
+    ) -> tuple[Tensor, Memory | None]:
+        """The head's most likely chunk; see ``Policy``.
+
+        What follows from the task alone is remembered until another task is told.
+        """
+        if memory is None or not memory.tensors["told"].equal(task_embedding):
+            modulations = torch.stack(self._modulations(task_embedding), dim=1)
+            memory = Memory({"told": task_embedding, "modulations": modulations})
+        modulations = memory.tensors["modulations"]  # (batch, block, 2 width)
+        features = self._features(observation, modulations.unbind(1))
+        return self.head(features), memory
+
+    def _modulations(self, task_embedding: Tensor) -> list[Tensor]:
+        """Of each block; (batch, 2 width)."""
         task = self.encoder(task_embedding)
-        for block in self.trunk:
-            features = block(features, task)
+        return [cast(FilmBlock, block).modulation(task) for block in self.trunk]
+
+    def _features(
+        self, observation: Mapping[str, Tensor], modulations: Sequence[Tensor]
+    ) -> Tensor:
+        features: Tensor = self.stem(self.normaliser(observation["state"]))
+        for block, modulation in zip(self.trunk, modulations, strict=True):
+            features = block(features, modulation)
         features = self.norm(features)
         return features

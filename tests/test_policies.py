@@ -200,3 +200,12 @@ def test_saved_weights_are_plain_tensors(tmp_path):
     checkpoint.save(tmp_path, build("film"), card("film"))
     stored = load_file(tmp_path / "policy.safetensors")
     assert set(stored) == set(build("film").state_dict())
+
+
+@torch.inference_mode()
+def test_film_acts_by_what_it_is_told_now_whatever_it_remembers():
+    film, batch, memory = build("film").eval(), make_batch(), None
+    for told in (batch.task_embedding, batch.task_embedding, -batch.task_embedding):
+        expected = film.head(film(batch.observation, told))
+        actions, memory = film.act(batch.observation, told, memory)
+        assert actions.equal(expected)
