@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
 from robomtl import check_env, registry
+from robomtl.errors import StartError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.task import Suite, Task, find_task
 
@@ -151,15 +153,16 @@ def _of_task(suite: Suite, task: str) -> list[str]:
 def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
     """Compares episodes here with those of a worker process."""
     work = partial(check_env.first_episode, suite)
-    executor = LocalExecutor(workers=1, attempts=1)
-    for index, there in executor.map(work, names):
+    results = LocalExecutor(workers=1, attempts=1).map(work, names)
+    try:
+        first = next(results)
+    except StartError as error:
+        yield Problem(names[0], f"A worker could not run it: {error}")
+        return
+    for index, there in chain([first], results):
         task = names[index]
         if isinstance(there, Failure):
-            yield Problem(
-                task,
-                f"A worker could not run it: {there.reason}. Define the suite in a "
-                f"module; a script needs 'if __name__ == \"__main__\":'.",
-            )
+            yield Problem(task, f"A worker could not run it: {there.reason}.")
             continue
         how = check_env.difference(work(task), there)
         if how:

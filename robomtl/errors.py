@@ -1,4 +1,8 @@
-"""Errors that are neither the user's mistake nor a bug."""
+"""Errors that others tell apart by their kind."""
+
+
+class StartError(ValueError):
+    """No worker starts; most often what they work with is not to be had there."""
 
 
 class SimulationError(RuntimeError):

@@ -10,9 +10,35 @@ from operator import itemgetter
 from pathlib import Path
 
 import pytest
+from wobbling import python_path
 
-from robomtl.errors import SimulationError
+from robomtl.errors import SimulationError, StartError
 from robomtl.executor import Failure, LocalExecutor
+
+
+class Unreadable:
+    """Work that no worker can unpickle."""
+
+    def __reduce__(self):
+        return eval, ("__import__('ghost')",)
+
+    def __call__(self, item):
+        return item
+
+
+class Dying:
+    """Work with which the first process dies as it starts."""
+
+    def __init__(self, folder, work):
+        self.folder, self.work = folder, work
+
+    def __setstate__(self, state):
+        if attempt(state["folder"], "start") == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.__dict__ = state
+
+    def __call__(self, item):
+        return self.work(item)
 
 
 def square(item):
@@ -179,6 +205,21 @@ def test_an_item_whose_simulator_always_fails_says_where():
     assert results == {0: Failure("reach, variation 3, step 7: the arm exploded")}
 
 
+def test_a_process_that_dies_before_it_has_started_costs_no_attempt(tmp_path):
+    work = Dying(tmp_path, partial(die_once, tmp_path))
+    results = outcomes(LocalExecutor(workers=1, attempts=2), work, ["mortal"])
+    assert results == {0: "mortal"}
+    assert len(list(tmp_path.glob("start-*"))) == 3
+
+
+def test_work_that_no_process_can_start_with_is_refused():
+    message = (
+        "No worker process starts: its process died with exit code 1, .*in a module"
+    )
+    with pytest.raises(StartError, match=message):
+        outcomes(LocalExecutor(), Unreadable(), ["a", "b"])
+
+
 def test_what_the_user_gave_wrong_is_raised_here():
     with pytest.raises(ValueError, match="There is no task 'reech'"):
         outcomes(LocalExecutor(), refuse, ["reech"])
@@ -231,7 +272,7 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
     )
     script = tmp_path / "script.py"
     script.write_text(code)
-    paths = {"PYTHONPATH": str(Path(__file__).parent)}
+    paths = {"PYTHONPATH": python_path()}
     parent = subprocess.Popen([sys.executable, script], env={**os.environ, **paths})
     notes = [tmp_path / "0.pid", tmp_path / "1.pid"]
     assert eventually(lambda: all(note.exists() and note.read_text() for note in notes))

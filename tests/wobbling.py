@@ -80,3 +80,84 @@ class BrokenEnv(PointsEnv):
 class BrokenSuite(PointsSuite):
     def make_env(self, task):
         return BrokenEnv(super().make_env(task).task, self.horizon)
+
+
+class ShakyExpert:
+    """An expert whose hand shakes, by a generator seeded by the first thing it sees."""
+
+    def __init__(self, expert):
+        self.expert = expert
+        self.generator = None
+        self.pause = float(os.environ.get("SHAKY_PAUSE", 0))
+
+    def __call__(self, observation):
+        if self.generator is None:
+            self.generator = np.random.default_rng(
+                zlib.crc32(observation["state"].tobytes())
+            )
+        time.sleep(self.pause)
+        noise = self.generator.normal(0, 0.9, 2).astype(np.float32)
+        return np.clip(self.expert(observation) + noise, -1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShakySuite(PointsSuite):
+    """Points with experts that succeed now and then, in their own time."""
+
+    @property
+    def name(self):
+        return f"shaky/{self.variant}"
+
+    def make_expert(self, task):
+        return ShakyExpert(super().make_expert(task))
+
+
+def shaky(variant, **options):
+    """What the entry point of ``installed`` names."""
+    return ShakySuite(variant=variant, **options)
+
+
+def installed(folder):
+    """Environment variables with which `robomtl` knows the suite shaky/MT6."""
+    info = folder / "shaky-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: shaky\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[robomtl.envs]\nshaky = wobbling:shaky\n")
+    return {**os.environ, "PYTHONPATH": python_path(folder)}
+
+
+def python_path(*folders):
+    """Where child processes find modules: these folders, the tests, and as before."""
+    before = os.environ.get("PYTHONPATH")
+    paths = [
+        *map(str, folders),
+        str(Path(__file__).parent),
+        *([before] if before else []),
+    ]
+    return os.pathsep.join(paths)
+
+
+class StuckEnv(PointsEnv):
+    """Never comes back from a variation, the first times it is asked for it."""
+
+    notes: Path
+    times: int
+
+    def reset(self, *, seed=None, options=None):
+        if (self.task, options["variation"]) == ("reach-blue", BROKEN):
+            with self.notes.open("a") as file:
+                file.write("x")
+            if len(self.notes.read_text()) <= self.times:
+                time.sleep(600)
+        return super().reset(seed=seed, options=options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StuckSuite(PointsSuite):
+    notes: Path
+    times: int
+
+    def make_env(self, task):
+        env = StuckEnv(super().make_env(task).task, self.horizon)
+        env.notes, env.times = self.notes, self.times
+        return env

@@ -1,0 +1,234 @@
+"""Workers that hold one item at a time: what executors share, wherever workers live."""
+
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from robomtl.errors import SimulationError, StartError
+
+
+class Failure(NamedTuple):
+    """An item that had no result after every attempt."""
+
+    reason: str
+
+
+class Answer(NamedTuple):
+    """What a worker says: once when it has started, and then of each item."""
+
+    kind: Literal["done", "retry", "raise"]
+    """``retry`` where another worker may fare better, ``raise`` where none would."""
+    value: Any = None
+    """The result; why to try again; or the exception to raise."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker, and what it is doing."""
+
+    index: int | None = None
+    """Its item; None while it has none."""
+    kind: Hashable = None
+    """Kind of its latest item."""
+    started: bool = False
+    """Whether it can be given one."""
+    since: float = field(default_factory=time.monotonic)
+    """When it began to start, or was given its item."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for an item."""
+        return self.started and self.index is None
+
+
+Some = TypeVar("Some", bound=Worker)
+
+
+class Crew(ABC, Generic[Some]):
+    """The workers of one map; those that die or hang are replaced.
+
+    Args:
+        size: Number of workers at most.
+        attempts: How often an item is tried before it counts as failed, and how many
+            workers in a row may fail to start where there are no others.
+        limit: Longest an item may take, or a worker to start [s].
+    """
+
+    def __init__(self, size: int, attempts: int, limit: float) -> None:
+        self._size, self._attempts, self._limit = size, attempts, limit
+        self._workers: list[Some] = []
+        self._failed_starts = 0  # In a row.
+
+    @abstractmethod
+    def hire(self) -> Some:
+        """A new worker, which answers once it has started."""
+
+    @abstractmethod
+    def give(self, worker: Some, item: Any) -> None:
+        """Lets an idle worker begin an item; that it died is found by ``receive``."""
+
+    @abstractmethod
+    def answering(self, workers: Sequence[Some]) -> Sequence[Some]:
+        """Those of some workers that answer or are lost, after a second at most."""
+
+    @abstractmethod
+    def receive(self, worker: Some) -> Answer:
+        """What an answering worker says; ``retry`` where it was lost."""
+
+    @abstractmethod
+    def lost(self, worker: Some) -> bool:
+        """Whether an idle worker is known to have died."""
+
+    @abstractmethod
+    def dismiss(self, worker: Some) -> None:
+        """Ends a worker, whatever it does."""
+
+    @abstractmethod
+    def no_start(self, reason: str) -> str:
+        """What to tell the user where no worker starts.
+
+        Args:
+            reason: What became of the last.
+        """
+
+    def map(
+        self, items: Sequence[Any], kinds: Sequence[Hashable]
+    ) -> Iterator[tuple[int, Any]]:
+        """Yields (index of the item, its result or ``Failure``) as results come.
+
+        Args:
+            items: What to work on.
+            kinds: Of each item.
+
+        Raises:
+            Exception: One that a worker answered with.
+            StartError: If no worker starts.
+        """
+        waiting, tried = list(reversed(range(len(items)))), [0] * len(items)
+        try:
+            while waiting or self._busy():
+                self._feed(waiting, items, kinds)
+                for index, answer in self._answers():
+                    if answer.kind == "done":
+                        yield index, answer.value
+                        continue
+                    tried[index] += 1
+                    if tried[index] < self._attempts:
+                        waiting.append(index)
+                    else:
+                        yield index, Failure(answer.value)
+        finally:
+            for worker in self._workers:
+                self.dismiss(worker)
+
+    def _busy(self) -> int:
+        return sum(worker.index is not None for worker in self._workers)
+
+    def _feed(
+        self, waiting: list[int], items: Sequence[Any], kinds: Sequence[Hashable]
+    ) -> None:
+        """Hires workers as far as they are needed, and gives items to idle ones."""
+        for worker in [
+            worker for worker in self._workers if worker.idle and self.lost(worker)
+        ]:
+            self._drop(worker)
+        while len(self._workers) < min(self._size, len(waiting) + self._busy()):
+            self._workers.append(self.hire())
+        idle = [worker for worker in self._workers if worker.idle]
+        for worker in idle[: len(waiting)]:
+            worker.index = waiting.pop(self._next(worker, waiting, kinds))
+            worker.kind, worker.since = kinds[worker.index], time.monotonic()
+            self.give(worker, items[worker.index])
+
+    def _next(
+        self, idle: Some, waiting: Sequence[int], kinds: Sequence[Hashable]
+    ) -> int:
+        """The place in ``waiting`` of the item that an idle worker should take.
+
+        It goes on with its kind while there is any of it, and then takes one that no
+        other worker is at, if it can.
+        """
+        taken = {worker.kind for worker in self._workers}
+        return max(
+            range(len(waiting)),
+            key=lambda place: (
+                kinds[waiting[place]] == idle.kind,
+                kinds[waiting[place]] not in taken,
+                place,
+            ),
+        )
+
+    def _answers(self) -> Iterator[tuple[int, Answer]]:
+        """Yields (index of an item, what came of it)."""
+        waited = [worker for worker in self._workers if not worker.idle]
+        answering, now = self.answering(waited), time.monotonic()
+        for worker in waited:
+            if worker in answering:
+                index, answer = worker.index, self.receive(worker)
+            elif now - worker.since > self._limit:
+                reason = f"took longer than {self._limit:g} s"
+                index, answer = worker.index, Answer("retry", reason)
+            else:
+                continue
+            self._note(worker, answer)
+            if index is not None:
+                yield index, answer
+
+    def _drop(self, worker: Some) -> None:
+        self.dismiss(worker)
+        self._workers.remove(worker)
+
+    def _note(self, worker: Some, answer: Answer) -> None:
+        """Keeps a worker that answered well; replaces it where it did not."""
+        if answer.kind == "raise":
+            raise answer.value
+        if answer.kind == "done":
+            worker.index, worker.started = None, True
+            self._failed_starts = 0
+            return
+        self._drop(worker)
+        if not worker.started and not any(other.started for other in self._workers):
+            self._failed_starts += 1
+            if self._failed_starts >= self._attempts:
+                raise StartError(self.no_start(answer.value))
+
+
+def check_counts(workers: int, attempts: int) -> None:
+    """Refuses an executor without a worker or an attempt.
+
+    Raises:
+        ValueError: Naming the count.
+    """
+    for name, count in {"workers": workers, "attempts": attempts}.items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}; give at least 1.")
+
+
+def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
+    """What comes of an item, for the process that gave it; raises nothing."""
+    try:
+        return Answer("done", work(item))
+    except SimulationError as error:
+        return Answer("retry", str(error))
+    except ValueError as error:
+        return Answer("raise", _noted(ValueError(str(error))))
+    except ImportError as error:
+        return Answer("raise", _noted(ImportError(str(error))))
+    except BaseException:  # noqa: B036 - it crosses to the parent, which raises it.
+        return Answer("raise", RuntimeError(_trace()))
+
+
+def _noted(error: Exception) -> Exception:
+    """The error with the traceback of the one being handled, which a bug is found by.
+
+    A note is shown beneath a traceback and is no part of the message.
+    """
+    error.add_note(_trace())
+    return error
+
+
+def _trace() -> str:
+    return f"In a worker:\n{traceback.format_exc()}"
