@@ -1,7 +1,7 @@
 """What acts in trials: the contract between evaluation and whatever is evaluated."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,4 +60,14 @@ class Agent(Protocol):
 
     def load(self, suite: Suite) -> Actor:
         """The actor, ready to start trials of this suite."""
+        ...
+
+
+@runtime_checkable
+class Named(Protocol):
+    """An agent that the command line can name, and so make again."""
+
+    @property
+    def argument(self) -> str | None:
+        """What ``robomtl evaluate`` takes for it; None if only Python can make it."""
         ...

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import Agent, Told
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.durable import read_json
+from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import Memory
 from robomtl.task import Observation, Suite, Trial
@@ -123,6 +124,11 @@ class PolicyAgent:
         return Path(self.run).resolve().name
 
     @property
+    def argument(self) -> str | None:
+        """The run directory's full path; None for a class derived from this one."""
+        return str(Path(self.run).resolve()) if type(self) is PolicyAgent else None
+
+    @property
     def settings(self) -> dict[str, Any]:
         """How it was trained, for reports; empty where the folder does not say."""
         path = Path(self.run) / "run.json"
@@ -161,6 +167,17 @@ class PolicyAgent:
         if trained.fingerprint != self.fingerprint:
             raise ValueError(f"{self.run} changed while it was evaluated.")
         return PolicyActor(trained)
+
+
+def named_agent(argument: Path | str) -> Agent:
+    """The policy of a run directory; the suite's experts for 'expert'.
+
+    Raises:
+        ValueError: If the folder holds no policy, or a broken one.
+    """
+    if str(argument) == EXPERT:
+        return ExpertAgent()
+    return PolicyAgent(Path(argument))
 
 
 def goal_of(suite: Suite, state: int) -> tuple[int, int] | None:

@@ -30,6 +30,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def discard_partial(folder: Path) -> None:
+    """Removes what killed processes left half written in a folder.
+
+    Nothing may be writing there: the folder is to be locked.
+    """
+    for path in folder.glob(".*.partial"):
+        path.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON, durably."""
     with replacing(path) as temporary:

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+_FOR_THE_RECORD = ("commit", "processor")  # Outcomes do not depend on them.
 _PACKAGES = ("robomtl", "torch", "numpy", "mujoco", "metaworld", "gymnasium")
 
 
@@ -23,6 +24,12 @@ def versions() -> dict[str, str]:
         changed = _git("status", "--porcelain", "--untracked-files=no")
         found["commit"] = commit + ("+changes" if changed else "")
     return found
+
+
+def packages() -> dict[str, str]:
+    """Versions that outcomes depend on."""
+    known = versions()
+    return {name: known[name] for name in known if name not in _FOR_THE_RECORD}
 
 
 def _git(*arguments: str) -> str:

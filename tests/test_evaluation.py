@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from wobbling import BROKEN, BrokenSuite, WobblingAgent
+from wobbling import BROKEN, BrokenSuite, StuckSuite, WobblingAgent, python_path
 
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent, Results, evaluate
 from robomtl.executor import LocalExecutor
+from robomtl.versions import versions
 
 POINTS = PointsSuite(variant="MT6", horizon=16)
 EPISODES = 25  # Of 6 tasks: 18 chunks.
@@ -67,7 +68,7 @@ def test_the_agent_of_these_tests_is_neither_always_right_nor_always_wrong(whole
     assert 0.2 < Results.read(whole).task_mean < 0.9
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 7])
 def test_trials_are_the_same_for_any_number_of_workers(whole, tmp_path, workers):
     play(tmp_path, workers=workers)
     assert untimed(tmp_path).equals(untimed(whole))
@@ -123,6 +124,42 @@ def test_an_unstable_simulator_is_an_error_apart_and_others_keep_their_results(
     assert {task.trials for task in results.tasks.values()} == {EPISODES - 1}
 
 
+@pytest.mark.slow
+def test_a_chunk_that_hangs_once_is_played_by_another_process(whole, tmp_path):
+    suite = StuckSuite(variant="MT6", horizon=16, notes=tmp_path / "notes", times=1)
+
+    play(tmp_path, suite=suite, executor=LocalExecutor(limit=5))
+
+    assert suite.notes.read_text() == "xx"
+    assert untimed(tmp_path).equals(untimed(whole))
+
+
+@pytest.mark.slow
+def test_a_chunk_that_always_hangs_is_an_error_and_the_rest_go_on(whole, tmp_path):
+    suite = StuckSuite(variant="MT6", horizon=16, notes=tmp_path / "notes", times=9)
+
+    results = play(tmp_path, suite=suite, executor=LocalExecutor(limit=5, attempts=2))
+
+    lost = [record for record in results.records if record.error is not None]
+    assert {record.error for record in lost} == {"took longer than 5 s"}
+    assert [record.variation for record in lost] == list(range(1_000_000, 1_000_010))
+    assert suite.notes.read_text() == "xx"
+    assert results.tasks["push-ball"] == Results.read(whole).tasks["push-ball"]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    (tmp_path / ".trials.parquet.123.partial").write_text("half")
+    play(tmp_path, tasks=["reach-red"], episodes=1, workers=1)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_results_name_the_workers_and_the_processors_that_played(tmp_path):
+    executor = LocalExecutor(workers=3)
+    results = play(tmp_path, tasks=["reach-red"], episodes=1, executor=executor)
+    assert results.setting.workers == 3
+    assert results.setting.processor == versions()["processor"]
+
+
 def start(out, pause):
     """An evaluation in a process of its own, which takes its time."""
     script = out.parent / "script.py"
@@ -139,8 +176,7 @@ def start(out, pause):
             """
         )
     )
-    here = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": here}
+    environment = {**os.environ, "PYTHONPATH": python_path()}
     return subprocess.Popen(
         [sys.executable, str(script)], env=environment, stderr=subprocess.PIPE
     )

@@ -39,6 +39,22 @@ def test_finished_chunks_are_found_again_with_their_sessions_and_time(path):
     assert found.seconds == 2.0
 
 
+def test_the_processors_that_chunks_were_played_on_are_found_again(path):
+    begun = begin(path)
+    begun.append(0, [SOLVED], 1.0, "a processor of the cluster")
+    begun.append(1, [SOLVED, LOST], 1.0)
+
+    assert open_journal(path).processors == {"a processor of the cluster"}
+
+
+def test_what_a_plan_was_made_from_is_kept_as_it_was_last_and_not_compared(path):
+    for folder in ("before", "after"):
+        journal.open_journal(path, PLAN, SIZES, origin={"folder": folder})
+
+    assert journal.read_head(path) == {"plan": PLAN, "origin": {"folder": "after"}}
+    assert journal.read_head(path.with_name("none")) is None
+
+
 @pytest.mark.parametrize("kept", [1, 30, 200])
 def test_a_line_cut_short_by_a_kill_is_played_again(path, kept):
     begun = begin(path)

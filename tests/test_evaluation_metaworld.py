@@ -5,6 +5,7 @@ import pytest
 from wobbling import WobblingAgent
 
 from robomtl.evaluation import ExpertAgent, evaluate
+from robomtl.ray_executor import RayExecutor
 from robomtl.registry import suite
 
 pytestmark = pytest.mark.slow
@@ -35,8 +36,17 @@ def test_shaking_hands_succeed_now_and_then(whole):
     assert 0.1 < sum(outcomes) / len(outcomes) < 0.9
 
 
-def test_meta_world_trials_are_the_same_for_one_worker_and_two(whole, tmp_path):
-    play(tmp_path, workers=1)
+@pytest.mark.parametrize("workers", [1, 7])
+def test_meta_world_trials_are_the_same_for_any_number_of_workers(
+    whole, tmp_path, workers
+):
+    play(tmp_path, workers=workers)
+    assert untimed(tmp_path).equals(untimed(whole))
+
+
+def test_meta_world_trials_are_the_same_on_ray(whole, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
+    play(tmp_path, executor=RayExecutor(workers=2))
     assert untimed(tmp_path).equals(untimed(whole))
 
 

@@ -154,15 +154,14 @@ def test_processes_stay_alive_between_items():
 
 
 def test_a_process_goes_on_with_the_kind_it_has():
-    executor = LocalExecutor(workers=1, kind=itemgetter(0))
     items = ["a1", "b1", "a2", "c1", "b2"]
-    assert [index for index, _ in executor.map(str.upper, items)] == [0, 2, 1, 4, 3]
+    done = LocalExecutor(workers=1).map(str.upper, items, itemgetter(0))
+    assert [index for index, _ in done] == [0, 2, 1, 4, 3]
 
 
 def test_processes_begin_with_kinds_of_their_own_and_share_what_is_left():
-    executor = LocalExecutor(workers=2, kind=itemgetter(0))
     items = ["a1", "a2", "a3", "b1"]
-    found = dict(executor.map(process_of, items))
+    found = dict(LocalExecutor(workers=2).map(process_of, items, itemgetter(0)))
     assert sorted(found) == [0, 1, 2, 3]
     assert found[0] != found[3]
 

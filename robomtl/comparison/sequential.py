@@ -16,7 +16,7 @@ from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.work import PlayChunk
+from robomtl.evaluation.work import PlayChunk, Played
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
 from robomtl.progress import progress
@@ -32,9 +32,10 @@ class PlayBoth:
     def __init__(self, a: Agent, b: Agent, suite: Suite, until: Until) -> None:
         self._plays = [PlayChunk(agent, suite, until) for agent in (a, b)]
 
-    def __call__(self, chunk: Chunk) -> list[Outcome]:
+    def __call__(self, chunk: Chunk) -> Played:
         """A's outcome of each trial, then B's."""
-        return [outcome for play in self._plays for outcome in play(chunk)]
+        a, b = (play(chunk) for play in self._plays)
+        return Played([*a.outcomes, *b.outcomes], a.processor)
 
 
 def compare_sequentially(
@@ -94,10 +95,10 @@ def compare_sequentially(
         journal = open_journal(Path(out) / JOURNAL, identity, sizes)
         settled = judge(journal.outcomes).better is not None
         if not settled and len(journal.outcomes) < len(chunks):
-            journal.begin(Session(versions()["processor"], workers))
-            local = LocalExecutor(workers=workers)
+            executor = executor or LocalExecutor(workers=workers)
+            journal.begin(Session(versions()["processor"], executor.workers))
             play = PlayBoth(a, b, suite, conditions.until)
-            _play(journal, chunks, judge, play, executor or local)
+            _play(journal, chunks, judge, play, executor)
         verdict = judge(journal.outcomes)
         _write(Path(out), verdict, chunks, journal, conditions.criterion)
     return verdict
@@ -129,18 +130,13 @@ def _play(
         before = time.monotonic()
         for place, played in executor.map(play, [chunks[chunk] for chunk in left]):
             chunk, now = left[place], time.monotonic()
-            journal.append(chunk, _outcomes(chunks[chunk], played), now - before)
+            if isinstance(played, Failure):
+                played = Played.failed(played.reason, 2 * len(chunks[chunk].trials))
+            journal.append(chunk, played.outcomes, now - before, played.processor)
             before, verdict = now, judge(journal.outcomes)
             advance(len(chunks[chunk].trials), note=f"E = {verdict.e_value:.3g}")
             if verdict.better is not None:
                 return
-
-
-def _outcomes(chunk: Chunk, played: list[Outcome] | Failure) -> list[Outcome]:
-    """A's outcomes, then B's; errors where their process died or hung every time."""
-    if isinstance(played, Failure):
-        return [Outcome(error=played.reason) for _ in (*chunk.trials, *chunk.trials)]
-    return played
 
 
 def _write(

@@ -8,23 +8,24 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import Agent
+from robomtl.actor import Agent, Named
+from robomtl.durable import discard_partial
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
-from robomtl.evaluation.identity import identity_of, packages
+from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.records import Record, records_of
 from robomtl.evaluation.report import write_report
 from robomtl.evaluation.results import RESULTS, Results, Setting
-from robomtl.evaluation.rollout import Outcome, Until
+from robomtl.evaluation.rollout import Until
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.work import PlayChunk
+from robomtl.evaluation.work import PlayChunk, Played
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
 from robomtl.progress import progress
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
-from robomtl.versions import versions
+from robomtl.versions import packages, versions
 
 JOURNAL = "journal.jsonl"
 REPORT = "report.html"
@@ -69,13 +70,14 @@ def evaluate(
         until: ``horizon`` plays each trial to its end; ``success`` stops it once
             solved, which is faster and leaves success at the last step unknown.
         seed: Decides whose instruction a task gets when they are shuffled.
-        executor: Runs the chunks; processes on this machine by default.
+        executor: Runs the chunks; processes on this machine by default. With
+            ``robomtl.RayExecutor``, a Ray cluster.
         config: How the agent came to be, shown in the report.
 
     Raises:
         ValueError: If the agent does not fit the suite, the conditions cannot be met or
-            are not the protocol's, the folder holds another evaluation, another process writes into it, or an
-            observation or an action is not finite.
+            are not the protocol's, the folder holds another evaluation, another process
+            writes into it, or an observation or an action is not finite.
         ImportError: If the agent needs an extra that is missing, such as ``language``
             for wordings of one's own.
     """
@@ -92,23 +94,40 @@ def evaluate(
     )
     if protocol is not None:
         protocols.check(protocol, conditions, suite.options.get("horizon"))
+    executor = executor or LocalExecutor(workers=workers)
+    return evaluate_under(
+        conditions, agent, suite, out=Path(out), executor=executor, config=config or {}
+    )
+
+
+def evaluate_under(
+    conditions: Conditions,
+    agent: Agent,
+    suite: Suite,
+    *,
+    out: Path,
+    executor: Executor,
+    config: Mapping[str, Any],
+) -> Results:
+    """The results of an agent under conditions that are settled; see ``evaluate``."""
     agent.check(suite)
     chunks = chunks_of(suite, conditions)
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
-    with locked(Path(out)):
-        journal = _journal(Path(out), identity, chunks)
+    with locked(out):
+        discard_partial(out)
+        journal = _journal(out, identity, chunks, agent)
         if len(journal.outcomes) < len(chunks):
-            journal.begin(Session(versions()["processor"], workers))
-            local = LocalExecutor(workers=workers, kind=attrgetter("task"))
-            _finish(journal, chunks, PlayChunk(agent, suite, until), executor or local)
+            journal.begin(Session(versions()["processor"], executor.workers))
+            play = PlayChunk(agent, suite, conditions.until)
+            _finish(journal, chunks, play, executor)
         results = _results(agent, suite, conditions, chunks, journal)
-        results.write(Path(out))
-        write_report(Path(out) / REPORT, results, config=config or {})
+        results.write(out)
+        write_report(out / REPORT, results, config=config)
     return results
 
 
 def _journal(
-    folder: Path, identity: Mapping[str, Any], chunks: Sequence[Chunk]
+    folder: Path, identity: Mapping[str, Any], chunks: Sequence[Chunk], agent: Agent
 ) -> Journal:
     path = folder / JOURNAL
     if (folder / RESULTS).exists() and not path.exists():
@@ -116,7 +135,10 @@ def _journal(
             f"{folder} holds a {RESULTS} but no {JOURNAL} to continue from; choose"
             " another folder."
         )
-    return open_journal(path, identity, [len(chunk.trials) for chunk in chunks])
+    argument = agent.argument if isinstance(agent, Named) else None
+    origin = {"agent": argument, "folder": str(Path.cwd())}
+    sizes = [len(chunk.trials) for chunk in chunks]
+    return open_journal(path, identity, sizes, origin=origin)
 
 
 def _finish(
@@ -129,20 +151,16 @@ def _finish(
     tally = Counter(outcome.success for outcome in every)
     with progress("Evaluation", total, done=len(every)) as advance:
         before = time.monotonic()
-        for place, played in executor.map(play, [chunks[place] for place in left]):
+        for place, played in executor.map(
+            play, [chunks[place] for place in left], attrgetter("task")
+        ):
             chunk, now = left[place], time.monotonic()
-            outcomes = _outcomes(chunks[chunk], played)
-            journal.append(chunk, outcomes, now - before)
-            tally.update(outcome.success for outcome in outcomes)
-            advance(len(outcomes), note=_so_far(tally))
+            if isinstance(played, Failure):
+                played = Played.failed(played.reason, len(chunks[chunk].trials))
+            journal.append(chunk, played.outcomes, now - before, played.processor)
+            tally.update(outcome.success for outcome in played.outcomes)
+            advance(len(played.outcomes), note=_so_far(tally))
             before = now
-
-
-def _outcomes(chunk: Chunk, played: list[Outcome] | Failure) -> list[Outcome]:
-    """The outcomes of a chunk; errors where its process died or hung every time."""
-    if isinstance(played, Failure):
-        return [Outcome(error=played.reason) for _ in chunk.trials]
-    return played
 
 
 def _so_far(tally: Counter[bool | None]) -> str:
@@ -174,13 +192,18 @@ def _results(
         **told,
         horizon=_horizon(suite, conditions, records),
         workers=journal.sessions[-1].workers,
-        processor="; ".join(sorted({run.processor for run in journal.sessions})),
+        processor="; ".join(sorted(_processors(journal))),
         versions=packages(),
         commit=versions().get("commit"),
         seconds=round(journal.seconds, 3),
     )
     tiers = {chunk.task: find_task(suite, chunk.task).tier for chunk in chunks}
     return Results(setting=setting, records=records, task_tiers=tiers)
+
+
+def _processors(journal: Journal) -> set[str]:
+    """Those trials were played on; those sessions began on where none could say."""
+    return journal.processors or {run.processor for run in journal.sessions}
 
 
 def _horizon(

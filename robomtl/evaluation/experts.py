@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from robomtl.actor import Actor, Told
 from robomtl.task import Expert, Observation, Suite, Trial
 
+EXPERT = "expert"
+"""What the command line calls them."""
+
 
 class _Experts:
     """Acts in each trial by the expert of the task it is told."""
@@ -46,7 +49,12 @@ class ExpertAgent:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return "expert"
+        return EXPERT
+
+    @property
+    def argument(self) -> str | None:
+        """What the command line calls it; None for a class derived from this one."""
+        return EXPERT if type(self) is ExpertAgent else None
 
     @property
     def fingerprint(self) -> str:

@@ -10,9 +10,7 @@ from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.request import plain
 from robomtl.task import Suite
-from robomtl.versions import versions
-
-_FOR_THE_RECORD = ("commit", "processor")  # Outcomes do not depend on them.
+from robomtl.versions import packages
 
 
 def identity_of(
@@ -39,9 +37,3 @@ def identity_of(
         "chunk": CHUNK,
         "versions": packages(),
     }
-
-
-def packages() -> dict[str, str]:
-    """Versions that outcomes depend on."""
-    known = versions()
-    return {name: known[name] for name in known if name not in _FOR_THE_RECORD}

@@ -16,6 +16,7 @@ class Session(NamedTuple):
     """How a session ran that worked on a plan."""
 
     processor: str
+    """Of the machine it was started on; workers tell their own with each chunk."""
     workers: int
     """Number of processes."""
 
@@ -34,6 +35,8 @@ class Journal:
     """Of each finished chunk, by its place in the plan."""
     sessions: list[Session] = field(default_factory=list)
     """Those that worked on it; at least 1 where a chunk is finished."""
+    processors: set[str] = field(default_factory=set)
+    """Those that chunks were played on."""
     seconds: float = 0.0
     """Time that went into the finished chunks, of all sessions [s]."""
 
@@ -42,46 +45,99 @@ class Journal:
         append_line(self.path, json.dumps({"session": session._asdict()}))
         self.sessions.append(session)
 
-    def append(self, chunk: int, outcomes: Sequence[Outcome], seconds: float) -> None:
+    def append(
+        self,
+        chunk: int,
+        outcomes: Sequence[Outcome],
+        seconds: float,
+        processor: str | None = None,
+    ) -> None:
         """Records a finished chunk; it is on disk when this returns.
 
         Args:
             chunk: Its place in the plan.
             outcomes: Of its trials.
             seconds: Time since the session began or last finished a chunk [s].
+            processor: What it was played on; None if that is not known.
         """
         rows = [outcome._asdict() for outcome in outcomes]
-        entry = {"chunk": chunk, "seconds": seconds, "outcomes": rows}
-        append_line(self.path, json.dumps(entry))
+        entry = {"chunk": chunk, "seconds": seconds, "processor": processor}
+        append_line(self.path, json.dumps({**entry, "outcomes": rows}))
         self.outcomes[chunk] = list(outcomes)
         self.seconds += seconds
+        self._played_on(processor)
+
+    def take(self, entry: Any, sizes: Sequence[int]) -> None:
+        """Enters what a line of the file says.
+
+        Raises:
+            ValueError: If it does not fit the plan.
+            KeyError: If it lacks a field.
+            TypeError: If it holds something else than is written.
+        """
+        if "session" in entry:
+            self.sessions.append(Session(**entry["session"]))
+            return
+        chunk, outcomes = entry["chunk"], [Outcome(**row) for row in entry["outcomes"]]
+        if not self.sessions:
+            raise ValueError("a chunk before any session")
+        if chunk not in range(len(sizes)) or len(outcomes) != sizes[chunk]:
+            raise ValueError(
+                f"no chunk {chunk} of {len(outcomes)} outcomes in the plan"
+            )
+        self.outcomes[chunk] = outcomes
+        self.seconds += entry["seconds"]
+        self._played_on(entry.get("processor"))
+
+    def _played_on(self, processor: str | None) -> None:
+        if processor:
+            self.processors.add(processor)
 
 
-def open_journal(path: Path, plan: Mapping[str, Any], sizes: Sequence[int]) -> Journal:
+def open_journal(
+    path: Path,
+    plan: Mapping[str, Any],
+    sizes: Sequence[int],
+    *,
+    origin: Mapping[str, Any] | None = None,
+) -> Journal:
     """The journal of a plan, begun or continued.
 
     Args:
         path: Its file.
         plan: Everything outcomes depend on, as JSON gives it back: lists, no tuples.
         sizes: How many outcomes each chunk of the plan has.
+        origin: Whatever else makes the plan again, such as where an agent is stored;
+            kept beside it as it was last, and compared with nothing.
 
     Raises:
         ValueError: If the file is of another plan, naming the fields that differ, or if
             a line of it is broken or does not fit the plan, naming the line.
     """
-    lines = read_lines(path)
-    if not lines:
-        write_text(path, json.dumps({"plan": plan}) + "\n")
-        return Journal(path)
-    with _reading(path, 1):
-        there = json.loads(lines[0])["plan"]
-    refuse_other(path.parent, there, plan)
-    write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
+    there = read_head(path)
+    if there is not None:
+        refuse_other(path.parent, there["plan"], plan)
+    lines = [json.dumps({"plan": plan, "origin": origin}), *read_lines(path)[1:]]
     journal = Journal(path)
     for number, line in enumerate(lines[1:], start=2):
         with _reading(path, number):
-            _take(journal, json.loads(line), sizes)
+            journal.take(json.loads(line), sizes)
+    write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
     return journal
+
+
+def read_head(path: Path) -> dict[str, Any] | None:
+    """The ``plan`` a journal is of and its ``origin``; None where none was begun.
+
+    Raises:
+        ValueError: If the file is no journal.
+    """
+    lines = read_lines(path)
+    if not lines:
+        return None
+    with _reading(path, 1):
+        head = json.loads(lines[0])
+        return {"plan": head["plan"], "origin": head.get("origin")}
 
 
 @contextmanager
@@ -92,16 +148,3 @@ def _reading(path: Path, number: int) -> Iterator[None]:
         raise ValueError(
             f"{path}, line {number} is broken ({error!r}); remove the file to begin anew."
         ) from error
-
-
-def _take(journal: Journal, entry: Any, sizes: Sequence[int]) -> None:
-    if "session" in entry:
-        journal.sessions.append(Session(**entry["session"]))
-        return
-    chunk, outcomes = entry["chunk"], [Outcome(**row) for row in entry["outcomes"]]
-    if not journal.sessions:
-        raise ValueError("a chunk before any session")
-    if chunk not in range(len(sizes)) or len(outcomes) != sizes[chunk]:
-        raise ValueError(f"no chunk {chunk} of {len(outcomes)} outcomes in the plan")
-    journal.outcomes[chunk] = outcomes
-    journal.seconds += entry["seconds"]

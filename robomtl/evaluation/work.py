@@ -2,13 +2,28 @@
 
 import sys
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from robomtl.actor import Actor, Agent
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.task import Env, Suite
+from robomtl.versions import versions
 
 _ATTEMPTS = 2  # Of a chunk in which a simulator goes unstable.
+
+
+class Played(NamedTuple):
+    """How the trials of a chunk went, and where."""
+
+    outcomes: list[Outcome]
+    processor: str | None
+    """None if no process lived to tell."""
+
+    @classmethod
+    def failed(cls, reason: str, trials: int) -> "Played":
+        """Errors, where the process died or hung every time."""
+        return cls([Outcome(error=reason)] * trials, None)
 
 
 @dataclass
@@ -35,7 +50,7 @@ class PlayChunk:
         self._until: Until = until
         self._kept = _Kept()
 
-    def __call__(self, chunk: Chunk) -> list[Outcome]:
+    def __call__(self, chunk: Chunk) -> Played:
         """How each trial of the chunk went.
 
         After a ``SimulationError`` the whole chunk is played again in new envs, where
@@ -48,7 +63,7 @@ class PlayChunk:
             if all(outcome.error is None for outcome in outcomes):
                 break
             self._close()
-        return outcomes
+        return Played(outcomes, versions()["processor"])
 
     def _actor(self) -> Actor:
         if self._kept.actor is None:

@@ -1,0 +1,214 @@
+"""Work spread over a Ray cluster, surviving workers and nodes that die."""
+
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from robomtl.crew import Answer, Crew, Failure, Worker, check_counts, outcome
+from robomtl.request import differences
+from robomtl.versions import packages
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ANSWER_WITHIN = 30.0  # [s] ray.init itself would try a dead address for 12 minutes.
+_CONNECT = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayExecutor:
+    """Actors on a Ray cluster; each has a core and holds one item at a time.
+
+    An item whose actor or node dies, that hangs, or that reports a ``SimulationError``
+    is tried again by another actor; after the last attempt its result is a ``Failure``.
+    Actors that find no free core wait for one, while the others work.
+
+    A process that is connected to Ray already stays connected to that cluster; others
+    connect when work begins, and leave when it ends.
+    """
+
+    address: str = "local"
+    """``local`` starts Ray on this machine; ``auto``, ``host:port`` or
+    ``ray://host:port`` connect to a cluster."""
+    workers: int = 2
+    """Number of actors."""
+    attempts: int = 3
+    """How often an item is tried before it counts as failed."""
+    limit: float = 600.0
+    """Longest an item may take, or an actor to start, before it is replaced [s]."""
+
+    def __post_init__(self) -> None:
+        """Checks the counts, and that Ray is installed.
+
+        Raises:
+            ValueError: If there would be no actor or no attempt.
+            ImportError: If the extra ``ray`` is missing.
+        """
+        check_counts(self.workers, self.attempts)
+        _ray()
+
+    def map(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        kind: Callable[[Item], Hashable] = type,
+    ) -> Iterator[tuple[int, Result | Failure]]:
+        """Yields (index of the item, its result) as results come; see ``Executor``.
+
+        Raises:
+            ValueError: Besides what ``work`` raises: if no cluster answers at the
+                address, or a node has other versions of packages.
+        """
+        with _connected(self.address, self.workers):
+            kinds = [kind(item) for item in items]
+            yield from _Actors(work, self).map(items, kinds)
+
+
+@dataclass(eq=False, kw_only=True)
+class _Hand(Worker):
+    actor: Any
+    awaited: Any
+    """Reference to its next answer."""
+
+
+class _Actors(Crew[_Hand]):
+    """Workers on a Ray cluster, spread over its nodes."""
+
+    def __init__(self, work: Callable[[Any], Any], executor: RayExecutor) -> None:
+        super().__init__(executor.workers, executor.attempts, executor.limit)
+        self._address = executor.address
+        self._work = _ray().put(work)
+        options = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
+        self._actor = _ray().remote(_Actor).options(**options)
+
+    def hire(self) -> _Hand:
+        actor = self._actor.remote(sys.path)
+        return _Hand(actor=actor, awaited=actor.start.remote(self._work, packages()))
+
+    def give(self, worker: _Hand, item: Any) -> None:
+        worker.awaited = worker.actor.play.remote(item)
+
+    def answering(self, workers: Sequence[_Hand]) -> Sequence[_Hand]:
+        awaited = [worker.awaited for worker in workers]
+        ready, _ = _ray().wait(awaited, timeout=1.0)
+        more, _ = _ray().wait(awaited, num_returns=len(awaited), timeout=0)
+        return [worker for worker in workers if worker.awaited in {*ready, *more}]
+
+    def receive(self, worker: _Hand) -> Answer:
+        errors = _ray().exceptions
+        try:
+            received: Answer = _ray().get(worker.awaited)
+        except errors.RayTaskError as error:  # Work itself raises nothing: see _Actor.
+            message = (
+                "A Ray worker cannot read its work or send what came of it:"
+                f" {_reason(error)}. Its node needs the modules and packages that are"
+                " used here."
+            )
+            return Answer("raise", ValueError(message))
+        except errors.RayError as error:
+            return Answer("retry", f"its worker was lost: {_reason(error)}")
+        return received
+
+    def lost(self, worker: _Hand) -> bool:
+        return False  # It is found when it is given an item.
+
+    def dismiss(self, worker: _Hand) -> None:
+        _ray().kill(worker.actor)
+
+    def no_start(self, reason: str) -> str:
+        cores = _ray().cluster_resources().get("CPU", 0)
+        return (
+            f"No worker starts on the Ray cluster '{self._address}': the last one"
+            f" {reason}. Each needs a free core, of which the cluster has {cores:g} in"
+            " all, and robomtl on its node."
+        )
+
+
+class _Actor:
+    """What lives in a Ray worker: the work, with whatever it keeps between items."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        # Modules that are found here are found there, if the node has them.
+        sys.path.extend(entry for entry in path if entry not in sys.path)
+        self._work: Callable[[Any], Any] | None = None
+
+    def start(self, work: Callable[[Any], Any], expected: dict[str, str]) -> Answer:
+        """Takes the work, unless results here would be of other versions."""
+        self._work = work
+        sides = f"on {os.uname().nodename}", "here"
+        differing = list(differences(packages(), expected, sides=sides))
+        if not differing:
+            return Answer("done")
+        message = (
+            "A node of the Ray cluster has other versions, with which results may"
+            f" differ: {'; '.join(differing)}. Install the same on every node."
+        )
+        return Answer("raise", ValueError(message))
+
+    def play(self, item: Any) -> Answer:
+        """What comes of an item."""
+        assert self._work is not None
+        return outcome(self._work, item)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError(
+            "Evaluating on a Ray cluster needs an extra: pip install 'robomtl[ray]'"
+        ) from error
+    return ray
+
+
+@contextmanager
+def _connected(address: str, workers: int) -> Iterator[None]:
+    """Connects this process to Ray until the block ends, unless it is already."""
+    ray = _ray()
+    if ray.is_initialized():
+        yield
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent home.
+        quiet |= {"num_cpus": workers, "include_dashboard": False}
+    else:
+        _check_that_a_cluster_answers(address)
+    ray.init(address=address, **quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_that_a_cluster_answers(address: str) -> None:
+    """Connects in a process that can be given up, as ``ray.init`` cannot."""
+    command = [sys.executable, "-c", _CONNECT, address]
+    try:
+        subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=_ANSWER_WITHIN
+        )
+        return
+    except subprocess.TimeoutExpired:
+        reason = f"no answer within {_ANSWER_WITHIN:g} s"
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().rpartition("\n")[2]
+    raise ValueError(
+        f"No Ray cluster answers at '{address}' ({reason}). Give the address that `ray"
+        " start` printed, such as 10.0.0.1:6379, or 'local' to start Ray here. What was"
+        " finished is kept."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What is to be known of a Ray error, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    because = [line for line in lines if line.startswith("The actor is dead because")]
+    told = (because or lines)[-1].partition(" Worker exit type")[0]
+    return textwrap.shorten(told, 200, placeholder=" ...")

@@ -1,0 +1,182 @@
+import os
+import socket
+import sys
+from functools import partial
+
+import pytest
+from test_executor import (
+    Unreadable,
+    die_always,
+    die_once,
+    ended,
+    eventually,
+    explode_always,
+    explode_once,
+    hang,
+    lack,
+    outcomes,
+    process_id,
+    refuse,
+    square,
+    stumble,
+)
+
+from robomtl import ray_executor
+from robomtl.errors import StartError
+from robomtl.executor import Failure
+from robomtl.ray_executor import RayExecutor
+
+ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
+
+
+class Counting:
+    """Work that keeps something between items."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, item):
+        self.count += 1
+        return self.count
+
+
+@pytest.fixture(scope="module")
+def connected():
+    """Ray on this machine, with three cores."""
+    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def disconnected():
+    if ray.is_initialized():
+        pytest.fail("Tests of addresses stand before those that connect.")
+
+
+def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"an extra: pip install 'robomtl\[ray\]'"):
+        RayExecutor()
+
+
+@pytest.mark.parametrize("count", ["workers", "attempts"])
+def test_counts_below_one_are_refused(count):
+    with pytest.raises(ValueError, match=f"{count} is 0; give at least 1"):
+        RayExecutor(**{count: 0})
+
+
+@pytest.mark.slow
+def test_an_address_that_is_none_is_refused(disconnected):
+    message = "No Ray cluster answers at 'nonsense' .*Invalid address format: nonsense"
+    with pytest.raises(ValueError, match=message):
+        outcomes(RayExecutor(address="nonsense"), square, [1])
+
+
+@pytest.mark.slow
+def test_an_address_that_does_not_answer_is_given_up(disconnected, monkeypatch):
+    monkeypatch.setattr(ray_executor, "_ANSWER_WITHIN", 5.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        message = rf"No Ray cluster answers at '{address}' \(no answer within 5 s\)"
+        with pytest.raises(ValueError, match=message):
+            outcomes(RayExecutor(address=address), square, [1])
+
+
+@pytest.mark.slow
+def test_ray_is_started_here_and_ended_when_no_address_is_given(disconnected):
+    assert outcomes(RayExecutor(workers=2), square, range(5)) == {
+        item: item**2 for item in range(5)
+    }
+    assert not ray.is_initialized()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 5])
+def test_every_item_has_its_result_whatever_the_number_of_workers(connected, workers):
+    results = outcomes(RayExecutor(workers=workers), square, range(7))
+    assert results == {item: item**2 for item in range(7)}
+
+
+@pytest.mark.slow
+def test_work_lives_between_items_and_every_map_has_its_own(connected):
+    for _ in range(2):
+        results = outcomes(RayExecutor(workers=1), Counting(), "abc")
+        assert results == {0: 1, 1: 2, 2: 3}
+
+
+@pytest.mark.slow
+def test_a_killed_actor_is_replaced_and_its_item_tried_again(connected, tmp_path):
+    items = ["a", "mortal", "b", "c"]
+    results = outcomes(RayExecutor(), partial(die_once, tmp_path), items)
+    assert results == dict(enumerate(items))
+    assert len(list(tmp_path.glob("mortal-*"))) == 2
+
+
+@pytest.mark.slow
+def test_an_item_whose_actor_always_dies_fails_and_the_others_do_not(connected):
+    results = outcomes(RayExecutor(attempts=2), die_always, ["a", "mortal", "b"])
+    reason = "The actor is dead because its worker process has died."
+    assert results == {0: "a", 1: Failure(f"its worker was lost: {reason}"), 2: "b"}
+
+
+@pytest.mark.slow
+def test_an_item_whose_simulator_failed_is_tried_by_another_actor(connected, tmp_path):
+    work = partial(explode_once, tmp_path)
+    assert outcomes(RayExecutor(workers=1), work, ["reach"]) == {0: "reach"}
+    first, second = sorted(tmp_path.glob("reach-*"))
+    assert first.read_text() != second.read_text()
+
+
+@pytest.mark.slow
+def test_an_item_whose_simulator_always_fails_says_where(connected):
+    results = outcomes(RayExecutor(attempts=2), explode_always, ["reach"])
+    assert results == {0: Failure("reach, variation 3, step 7: the arm exploded")}
+
+
+@pytest.mark.slow
+def test_an_item_that_hangs_is_given_up_and_the_others_are_not(connected):
+    executor = RayExecutor(workers=1, attempts=1, limit=5)
+    results = outcomes(executor, hang, ["slow", "a"])
+    assert results == {0: Failure("took longer than 5 s"), 1: "a"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("work", "kind", "message"),
+    [
+        (refuse, ValueError, "There is no task 'a'"),
+        (lack, ImportError, r"pip install 'robomtl\[language\]'"),
+        (stumble, RuntimeError, r"(?s)In a worker:.*in stumble.*KeyError: 'a'"),
+        (Unreadable(), ValueError, "cannot read its work .*No module named 'ghost'"),
+    ],
+)
+def test_what_work_raises_is_raised_here(connected, work, kind, message):
+    with pytest.raises(kind, match=message):
+        outcomes(RayExecutor(workers=1), work, ["a"])
+
+
+@pytest.mark.slow
+def test_a_node_with_other_versions_is_refused(connected, monkeypatch):
+    monkeypatch.setattr(ray_executor, "packages", lambda: {"torch": "0.4"})
+    message = f"torch is '.*' on {os.uname().nodename} and '0.4' here.*Install the same"
+    with pytest.raises(ValueError, match=message):
+        outcomes(RayExecutor(), square, [1])
+
+
+@pytest.mark.slow
+def test_actors_end_when_the_results_are_not_wanted_any_more(connected):
+    results = RayExecutor(workers=2).map(process_id, range(4))
+    _, process = next(results)
+    results.close()
+    assert eventually(lambda: ended(process))
+
+
+@pytest.mark.slow
+def test_a_cluster_without_a_free_core_is_told(connected):
+    busy = RayExecutor(workers=3, limit=60).map(hang, ["slow"] * 2 + ["a"])
+    assert next(busy) == (2, "a")
+    message = "No worker starts on the Ray cluster 'local'.* cluster has 3 in all"
+    with pytest.raises(StartError, match=message):
+        outcomes(RayExecutor(workers=1, attempts=1, limit=3), square, [1])
+    busy.close()
