@@ -114,7 +114,8 @@ class PolicyAgent:
             ValueError: If the folder holds no policy, or a broken one.
         """
         trained = checkpoint.load(self.run)
-        object.__setattr__(self, "run", Path(self.run))
+        # Workers may have another working directory.
+        object.__setattr__(self, "run", Path(self.run).absolute())
         object.__setattr__(self, "fingerprint", trained.fingerprint)
         object.__setattr__(self, "card", trained.card)
 

@@ -1,7 +1,7 @@
 """``robomtl evaluate``: success of a policy, task by task."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -10,15 +10,22 @@ import tyro
 from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
 from robomtl.cli.tables import show
-from robomtl.evaluation import evaluate, success_table
+from robomtl.evaluation import (
+    Results,
+    evaluate,
+    resume_evaluation,
+    success_table,
+)
 from robomtl.evaluation.protocols import protocol
+from robomtl.executor import Executor, LocalExecutor
+from robomtl.ray_executor import RayExecutor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(SuiteFlags):
     """Runs trials of a policy and writes results.json, trials.parquet, report.html."""
 
-    run: tyro.conf.Positional[str]
+    run: tyro.conf.Positional[str | None] = None
     """Run directory of a policy, or 'expert' for the suite's own experts."""
     suite: str | None = None
     """Suite, such as metaworld/MT50; the one the policy was trained on by default."""
@@ -40,11 +47,36 @@ class Evaluate(SuiteFlags):
     """Seed of which task's instruction is told where they are shuffled."""
     workers: int = 2
     """Processes."""
+    ray: str | None = None
+    """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
+    resume: Path | None = None
+    """Finish what was begun in this folder, which says what: only --workers, --ray and
+    the policy's new place, if it moved, may be given with it."""
+
+
+_WITH_RESUME = ("run", "workers", "ray", "resume")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
+    play = _begin if flags.resume is None else _resume
+    results, folder = play(flags, _executor(flags))
+    show(success_table(results))
+    print(f"Report: {folder / 'report.html'}")
+
+
+def _executor(flags: Evaluate) -> Executor:
+    if flags.ray is None:
+        return LocalExecutor(workers=flags.workers)
+    return RayExecutor(address=flags.ray, workers=flags.workers)
+
+
+def _begin(flags: Evaluate, executor: Executor) -> tuple[Results, Path]:
+    if flags.run is None:
+        raise ValueError(
+            "Name the run directory of a policy, or 'expert'; or give --resume FOLDER."
+        )
     agent = named_agent(flags.run)
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     with run_directory(flags.out, "evaluate", suite.name) as out:
@@ -58,15 +90,28 @@ def main(arguments: Sequence[str]) -> None:
             episodes=flags.episodes,
             instructions=flags.instructions,
             until=flags.until,
-            workers=flags.workers,
             seed=flags.seed,
+            executor=executor,
             config=agent.settings if isinstance(agent, PolicyAgent) else None,
         )
-    show(success_table(results))
-    print(f"Report: {out / 'report.html'}")
+    return results, out
 
 
 def _horizon(flags: Evaluate) -> dict[str, int]:
     """The option that a protocol sets in its suite; none where it does not."""
     horizon = None if flags.protocol is None else protocol(flags.protocol).horizon
     return {} if horizon is None else {"horizon": horizon}
+
+
+def _resume(flags: Evaluate, executor: Executor) -> tuple[Results, Path]:
+    given = [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
+    others = [name for name in given if name not in _WITH_RESUME]
+    if others:
+        raise ValueError(
+            f"--resume takes its settings from {flags.resume}; leave out"
+            f" {', '.join('--' + name.replace('_', '-') for name in others)}."
+        )
+    assert flags.resume is not None
+    with run_directory(flags.resume, "evaluate", "") as folder:
+        results = resume_evaluation(folder, run=flags.run, executor=executor)
+    return results, folder

@@ -12,7 +12,7 @@ import tyro
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
-from robomtl.evaluation import ExpertAgent
+from robomtl.agent import named_agent as named_agent
 from robomtl.registry import suite
 from robomtl.task import Suite
 
@@ -76,15 +76,6 @@ class SuiteFlags:
             )
         known = card.suite_options if card and chosen == trained else {}
         return self.make(chosen, {**known, **defaults})
-
-
-def named_agent(run: Path | str) -> Agent:
-    """The policy of a run directory; the suite's experts for 'expert'.
-
-    Raises:
-        ValueError: If the folder holds no policy, or a broken one.
-    """
-    return ExpertAgent() if str(run) == "expert" else PolicyAgent(Path(run))
 
 
 @contextmanager

@@ -1,0 +1,117 @@
+"""A stopped evaluation, finished by what its folder says of it."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from robomtl.actor import Agent
+from robomtl.agent import PolicyAgent, named_agent
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.evaluation import JOURNAL, evaluate_under
+from robomtl.evaluation.journal import read_head
+from robomtl.evaluation.results import Results
+from robomtl.executor import Executor, LocalExecutor
+from robomtl.registry import suite
+from robomtl.task import Suite
+
+
+def resume_evaluation(
+    folder: Path | str,
+    *,
+    run: Path | str | None = None,
+    workers: int = 2,
+    executor: Executor | None = None,
+) -> Results:
+    """The results of the evaluation that was begun in a folder, once it is finished.
+
+    Agent, suite and conditions are those the folder's journal names. A finished
+    evaluation is read.
+
+    Args:
+        folder: Where it was begun.
+        run: Run directory of its policy, if that has moved.
+        workers: Processes on this machine, unless an executor is given.
+        executor: Runs the chunks, see ``evaluate``.
+
+    Raises:
+        ValueError: If no evaluation was begun in the folder, its policy has moved or
+            changed, its agent or suite can be made in Python only, or ``evaluate``
+            raises it.
+    """
+    folder = Path(folder)
+    plan, origin = _begun(folder)
+    agent = _agent(folder, run or origin.get("agent"), plan["agent"])
+    _check_wordings(folder, plan["instructions"], origin)
+    return evaluate_under(
+        _conditions(plan),
+        agent,
+        _suite(folder, plan),
+        out=folder,
+        executor=executor or LocalExecutor(workers=workers),
+        config=agent.settings if isinstance(agent, PolicyAgent) else {},
+    )
+
+
+def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The plan and the origin in a folder's journal."""
+    head = read_head(folder / JOURNAL)
+    if head is None:
+        raise ValueError(
+            f"{folder} holds no {JOURNAL}: no evaluation was begun there. Name the"
+            " folder that `robomtl evaluate` printed as its run directory."
+        )
+    if "agent" not in head["plan"]:
+        raise ValueError(
+            f"{folder} holds a comparison of two policies, no evaluation; `robomtl"
+            f" compare --sequential` with --out {folder} goes on with it."
+        )
+    return head["plan"], head["origin"] or {}
+
+
+def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent:
+    """The agent a plan is of, found where it was or where it is now."""
+    if argument is None:
+        raise ValueError(
+            f"{folder} was begun with an agent that only Python can make; call"
+            f" robomtl.evaluate with that agent and out='{folder}'."
+        )
+    try:
+        agent = named_agent(argument)
+    except ValueError as error:
+        raise ValueError(
+            f"The policy that {folder} evaluates is not to be had: {error} If its run"
+            f" directory moved: robomtl evaluate RUN --resume {folder}"
+        ) from error
+    if isinstance(agent, PolicyAgent) and agent.fingerprint != fingerprint:
+        raise ValueError(
+            f"The policy in {argument} is not the one that {folder} evaluates: its hash"
+            f" is {agent.fingerprint[:12]}, and was {fingerprint[:12]}. Put the old one"
+            " back, or evaluate this one into another folder."
+        )
+    return agent
+
+
+def _conditions(plan: Mapping[str, Any]) -> Conditions:
+    planned = {field.name: plan[field.name] for field in fields(Conditions)}
+    tasks = planned["tasks"]
+    return Conditions(**{**planned, "tasks": None if tasks is None else tuple(tasks)})
+
+
+def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:
+    try:
+        return suite(plan["suite"], **plan["options"])
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"The suite that {folder} was begun with cannot be made from its name:"
+            f" {error} If it was made in Python, call robomtl.evaluate with it and"
+            f" out='{folder}'."
+        ) from error
+
+
+def _check_wordings(folder: Path, instructions: str, origin: Mapping[str, Any]) -> None:
+    if instructions.endswith(".json") and not Path(instructions).exists():
+        raise ValueError(
+            f"{folder} was begun in {origin.get('folder', 'another folder')} with the"
+            f" wordings in {instructions}, which is not found from here; resume there."
+        )
