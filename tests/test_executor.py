@@ -46,6 +46,7 @@ def square(item):
 
 
 def process_of(item):
+    time.sleep(0.5)  # Until the other process has started too.
     return os.getpid()
 
 
