@@ -10,17 +10,31 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from robomtl.camera import Camera
 from robomtl.envs import metaworld_tasks
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
+from robomtl.envs.metaworld_objects import positions
 from robomtl.envs.metaworld_simulator import Simulator
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.envs.metaworld_variations import Variations
+from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
 Goals = Literal["observable", "hidden"]
 Reward = Literal["success", "dense"]
+
+CAMERAS = (
+    "corner",
+    "corner2",
+    "corner3",
+    "corner4",
+    "topview",
+    "behindGripper",
+    "gripperPOV",
+)
+_CAMERA = {"name": "corner2", "profile": "fast", "width": 480, "height": 480}
 
 VARIANTS: Mapping[str, str] = MappingProxyType(
     {
@@ -96,6 +110,8 @@ class MetaWorldSuite:
     """Tasks to train on, of ``custom`` only."""
     held_out: tuple[str, ...] = ()
     """Tasks kept for adaptation, of ``custom`` only."""
+    camera: Camera | None = None
+    """Looks at the envs; it changes no episode and is not among the options."""
 
     def __post_init__(self) -> None:
         """Checks the options and settles whether goals are observable.
@@ -194,7 +210,10 @@ class MetaWorldSuite:
 
         Raises:
             ValueError: If the task is unknown.
+            ImportError: If ``MUJOCO_GL`` names a library that is missing.
         """
+        check_named_backend()
+        from robomtl.envs.metaworld_camera import MetaWorldCamera
         from robomtl.envs.metaworld_fast import FastSimulator
         from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
@@ -210,14 +229,42 @@ class MetaWorldSuite:
             horizon=self.horizon,
             goal_observable=self.goals == "observable",
             dense_reward=dense,
+            eye=MetaWorldCamera(simulator.env, self.camera) if self.camera else None,
         )
+
+    def with_camera(self, camera: Camera) -> "MetaWorldSuite":
+        """This suite with envs that show pictures, upright.
+
+        Unless others are given, the camera is corner2, the profile ``fast``, and width
+        and height are 480 px, Meta-World's own.
+
+        Raises:
+            ValueError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+            ImportError: If there is no OpenGL library; says which package has it.
+        """
+        settled = Camera(**{**_CAMERA, **camera.given})
+        if settled.name not in CAMERAS:
+            raise ValueError(unknown("metaworld camera", str(settled.name), CAMERAS))
+        find_backend()
+        return replace(self, camera=settled)
+
+    def positions(self, task: str) -> Mapping[str, slice]:
+        """Where the hand, the objects and a goal that is shown are in a state [m].
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        known = positions(find_task(self, task).name)
+        return known if self.goal is None else {**known, "goal": self.goal}
 
     def make_expert(self, task: str) -> Expert:
         """Meta-World's scripted policy of the task.
 
         Raises:
             ValueError: If the task is unknown or goals are hidden.
+            ImportError: If ``MUJOCO_GL`` names a library that is missing.
         """
+        check_named_backend()
         from robomtl.envs.metaworld_expert import MetaWorldExpert
 
         name = find_task(self, task).name

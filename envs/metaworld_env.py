@@ -1,12 +1,13 @@
 """A Gymnasium env of one Meta-World task that keeps the contract of robomtl."""
 
 import math
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from robomtl.camera import Picture
 from robomtl.envs.metaworld_simulator import Simulator, Vector
 from robomtl.envs.metaworld_variations import TRAIN, Variations
 from robomtl.errors import SimulationError
@@ -22,6 +23,18 @@ _BAD = ("positions", "velocities", "accelerations")
 _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
 
 
+class Eye(Protocol):
+    """Takes pictures of one env."""
+
+    def picture(self) -> Picture:
+        """What is seen now; (height, width, 3)."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+        ...
+
+
 class MetaWorldEnv(gymnasium.Env[Observation, Action]):
     """One task; the variation alone determines the episode.
 
@@ -35,10 +48,11 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         goal_observable: Whether states hold the goal.
         dense_reward: Whether rewards are Meta-World's shaped ones, from 0 to 10; if
             not, they are 1 at steps of success and 0 at others.
+        eye: Takes the pictures of ``render``; None where there are none.
     """
 
     # Five physics steps of 2.5 ms.
-    metadata = {"render_modes": [], "render_fps": 80}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 80}
 
     def __init__(
         self,
@@ -48,10 +62,13 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         horizon: int,
         goal_observable: bool,
         dense_reward: bool,
+        eye: Eye | None = None,
     ) -> None:
         self.task = variations.task
         self.simulator = simulator
         self.horizon = horizon
+        self.eye = eye
+        self.render_mode = None if eye is None else "rgb_array"
         self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
             {"state": gymnasium.spaces.Box(-np.inf, np.inf, (_STATE_SIZE,), np.float32)}
         )
@@ -106,8 +123,24 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         truncated = self._steps == self.horizon
         return observation, reward, False, truncated, {"success": success}
 
+    def render(self) -> Picture:
+        """What the eye sees now; (height, width, 3).
+
+        Raises:
+            ValueError: If the env has no eye.
+            ImportError: If no OpenGL library draws here.
+        """
+        if self.eye is None:
+            raise ValueError(
+                f"{self.task} has no camera; make it by"
+                " suite.with_camera(robomtl.Camera()) to see it."
+            )
+        return self.eye.picture()
+
     def close(self) -> None:
         """Closes Meta-World's env and its cameras."""
+        if self.eye is not None:
+            self.eye.close()
         self.simulator.env.close()
 
     def _checked(self, action: Action) -> Action:

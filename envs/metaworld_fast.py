@@ -109,8 +109,9 @@ class FastSimulator:
             if start is None:
                 start = self._simulated_start(vector)
                 _STARTS.put(key, start)
-            else:
-                self._restore(start)
+            # Also what was just simulated, whose positions lag a physics step behind:
+            # then the first picture is the same whether the start was kept or not.
+            self._restore(start)
             self._turn.keep()
         self._state[:] = start.state
         return start.state

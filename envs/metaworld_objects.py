@@ -104,6 +104,14 @@ OBJECTS: dict[str, tuple[Part, ...]] = {
 """The objects in the state of each task, in order."""
 
 
+def positions(task: str) -> dict[str, slice]:
+    """Where the hand and the objects of a task are in its state."""
+    starts = [_OBJECT_START + i * _OBJECT_SIZE for i in range(len(OBJECTS[task]))]
+    names = ["object", "second object"]
+    known = zip(names, starts, strict=False)
+    return {"hand": slice(0, 3)} | {name: slice(at, at + 3) for name, at in known}
+
+
 def quaternion(matrix: Vector) -> tuple[float, float, float, float]:
     """The quaternion x y z w of a rotation, its sign as SciPy's ``Rotation`` gives it.
 

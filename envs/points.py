@@ -7,7 +7,7 @@ scene gives its task away; only the instruction says which.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from robomtl.camera import Camera, Picture, refuse_settings
+from robomtl.envs.points_picture import draw
 from robomtl.nearest import unknown
 from robomtl.splits import find_split, find_variation
 from robomtl.task import Action, Expert, Observation, Task, find_task
@@ -34,6 +36,7 @@ CONTACT = 0.1  # Distance to which the point pushes the ball away.
 REACH = (
     0.11  # Distance at which a goal counts as reached; beyond CONTACT, for the ball.
 )
+SIDE = 128  # Width and height of pictures, unless others are asked for [px].
 WALL = 1.0  # Points and balls stay within [-WALL, WALL].
 SPREAD = 0.7  # Things start within [-SPREAD, SPREAD], ...
 GAP = 0.3  # ... at least this far apart.
@@ -154,11 +157,16 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
     Args:
         task: Name of the task.
         horizon: Number of steps after which an episode is truncated.
+        camera: Takes the pictures of ``render``; None where there are none.
     """
 
-    def __init__(self, task: str, horizon: int) -> None:
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(self, task: str, horizon: int, camera: Camera | None = None) -> None:
         self.task = task
         self.horizon = horizon
+        self.camera = camera
+        self.render_mode = None if camera is None else "rgb_array"
         self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
             {"state": gymnasium.spaces.Box(-WALL, WALL, (2 * len(THINGS),), np.float32)}
         )
@@ -206,6 +214,20 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
             self._step == self.horizon,
             {"success": self._success(self._places)},
         )
+
+    def render(self) -> Picture:
+        """Everything as a disc, from above; (height, width, 3).
+
+        Raises:
+            ValueError: If the env has no camera.
+            ResetNeeded: If no episode is running.
+        """
+        if self.camera is None:
+            raise ValueError(f"{self.task} has no camera; make it with one to see it.")
+        if self._places is None:
+            raise ResetNeeded(f"{self.task}: nothing is there yet; call reset first.")
+        places = {thing: self._places[row] for thing, row in _ROW.items()}
+        return draw(places, self.camera.width or SIDE, self.camera.height or SIDE)
 
     def _observation(self, places: Vector) -> Observation:
         return {"state": places.astype(np.float32).ravel()}
@@ -265,6 +287,8 @@ class PointsSuite:
     """One of ``VARIANTS``."""
     horizon: int = 50
     """Number of steps of an episode."""
+    camera: Camera | None = None
+    """Looks at the envs; it changes no episode and is not among the options."""
 
     def __post_init__(self) -> None:
         """Checks the variant and the horizon.
@@ -318,7 +342,20 @@ class PointsSuite:
         Raises:
             ValueError: If the task is unknown.
         """
-        return PointsEnv(find_task(self, task).name, self.horizon)
+        return PointsEnv(find_task(self, task).name, self.horizon, self.camera)
+
+    def with_camera(self, camera: Camera) -> "PointsSuite":
+        """This suite with envs that show pictures.
+
+        Raises:
+            ValueError: If more is asked of the pictures than a size.
+        """
+        refuse_settings(self.name, camera, "width", "height")
+        return replace(self, camera=camera)
+
+    def positions(self, task: str) -> Mapping[str, slice]:
+        """Where things are in a state, two numbers each."""
+        return {thing: slice(2 * row, 2 * row + 2) for thing, row in _ROW.items()}
 
     def make_expert(self, task: str) -> Expert:
         """The expert of the task.

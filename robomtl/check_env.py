@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeGuard
 import gymnasium
 import numpy as np
 
+from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.task import Action, Env, Observation, Suite
 
 LONGEST = 10_000  # An episode that is not truncated by then is endless.
@@ -72,12 +73,16 @@ def _start(env: Env, variation: int, seed: int | None = None) -> tuple[Any, Any]
     return env.reset(seed=seed, options={"variation": variation})
 
 
-def _prefix(env: Env, variation: int, *, seed: int) -> Prefix:
+def _prefix(
+    env: Env, variation: int, *, seed: int, look: Callable[[Env], object] = id
+) -> Prefix:
     observation, info = _start(env, variation, seed)
+    look(env)
     prefix = Prefix([_copy(observation)], [], [info["success"]])
     act = _random_actions(env)
     for _ in range(PREFIX):
         observation, reward, _, truncated, info = env.step(act(observation))
+        look(env)
         prefix.observations.append(_copy(observation))
         prefix.rewards.append(float(reward))
         prefix.successes.append(info["success"])
@@ -328,6 +333,27 @@ def _expert(suite: Suite, task: str) -> Iterator[str]:
     )
 
 
+def _pictures(suite: Suite, task: str) -> Iterator[str]:
+    """Pictures, of a suite that has them, can be taken and change no episode."""
+    if task != suite.train_tasks[0].name:
+        return  # All tasks are drawn alike, and drawing takes long.
+    variation = suite.variations(task, "fresh")[0]
+    try:
+        with closing(with_camera(suite, Camera()).make_env(task)) as env:
+            if env.render_mode is None:
+                return
+            shown = _prefix(env, variation, seed=0, look=take_picture)
+    except ImportError:
+        return  # This machine lacks what draws.
+    except ValueError as error:
+        yield f"No picture could be taken: {error}"
+        return
+    with closing(suite.make_env(task)) as env:
+        how = difference(_prefix(env, variation, seed=0), shown)
+    if how:
+        yield f"An episode {how} while pictures are taken; render() only looks."
+
+
 def _listed(variations: Sequence[int]) -> str:
     return ", ".join(map(str, variations))
 
@@ -341,5 +367,6 @@ STAGES = (
     (_splits, _spaces),
     (_sizes, _first_observation),
     (_episode, _repeats, _variety, _refused_variation, _expert),
+    (_pictures,),
 )
 """Checks of one task; those of a stage rely on what the stages before it prove."""

@@ -11,7 +11,7 @@ What a robomtl env promises and a Gymnasium env need not, is made up for as foll
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from robomtl.camera import Camera, refuse_settings
 from robomtl.errors import SimulationError
 from robomtl.nearest import unknown
 from robomtl.splits import find_split, find_variation
@@ -82,10 +83,17 @@ def _bounded(task: str, space: spaces.Space[Any]) -> spaces.Box:
     return space
 
 
-def _made(make: MakeEnv, horizon: int) -> gymnasium.Env[Any, Any]:
+def _made(
+    make: MakeEnv, horizon: int, render_mode: str | None = None
+) -> gymnasium.Env[Any, Any]:
     if callable(make):
         return make()
-    return gymnasium.make(make, max_episode_steps=horizon, disable_env_checker=True)
+    return gymnasium.make(
+        make,
+        max_episode_steps=horizon,
+        disable_env_checker=True,
+        render_mode=render_mode,
+    )
 
 
 class GymnasiumEnv(gymnasium.Env[Observation, Action]):
@@ -115,6 +123,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         self.observation_space: spaces.Space[Any] = spaces.Dict({"state": state})
         size = int(np.prod(self._bounds.shape))
         self.action_space = spaces.Box(-1, 1, (size,), np.float32)
+        self.metadata = env.metadata
         self.render_mode = env.render_mode
         self._variation = 0
         self._step: int | None = None
@@ -230,6 +239,8 @@ class GymnasiumSuite:
     """Demonstrators of tasks that have one."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the registered factory, other than its defaults."""
+    render_mode: str | None = None
+    """That of envs named by an id; a function that makes an env decides on its own."""
 
     @property
     def goal(self) -> slice | None:
@@ -252,8 +263,17 @@ class GymnasiumSuite:
             ValueError: If the task is unknown.
         """
         name = find_task(self, task).name
-        env = _made(self.envs[name], self.horizon)
+        env = _made(self.envs[name], self.horizon, self.render_mode)
         return GymnasiumEnv(env, name, self.success, self.horizon)
+
+    def with_camera(self, camera: Camera) -> "GymnasiumSuite":
+        """This suite with envs that show pictures, in their own way and size.
+
+        Raises:
+            ValueError: If anything else is asked of the pictures.
+        """
+        refuse_settings(self.name, camera)
+        return replace(self, render_mode="rgb_array")
 
     def make_expert(self, task: str) -> Expert:
         """The expert that was given for the task.

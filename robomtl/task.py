@@ -81,6 +81,14 @@ class Suite(Protocol):
     A suite whose actions end in components that bear no disturbance, such as a gripper
     that opens and closes, has one more property, ``undisturbed_actions``: their number,
     0 where it is not given. ``collect(noise=...)`` spares them.
+
+    A suite whose envs can be seen has one more method, ``with_camera(camera)``: the same
+    suite, but the ``render`` of its envs gives pictures, as Gymnasium's ``rgb_array``
+    does, at the rate ``metadata["render_fps"]`` of steps in a second. The same actions
+    lead through the same episodes, seen or not; ``robomtl.camera`` says what a camera is.
+
+    A suite whose states hold positions may say where, for those who watch, by the method
+    ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of what is there.
     """
 
     @property

@@ -3,26 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import tyro
 
+from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
+from robomtl.cli.flags import SuiteFlags, VideoFlags, named_agent, run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation import (
+    Film,
     Results,
     evaluate,
+    film,
     resume_evaluation,
     success_table,
+    write_report,
 )
 from robomtl.evaluation.protocols import protocol
+from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.ray_executor import RayExecutor
+from robomtl.task import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(SuiteFlags):
+class Evaluate(SuiteFlags, VideoFlags):
     """Runs trials of a policy and writes results.json, trials.parquet, report.html."""
 
     run: tyro.conf.Positional[str | None] = None
@@ -57,13 +63,22 @@ class Evaluate(SuiteFlags):
 _WITH_RESUME = ("run", "workers", "ray", "resume")
 
 
+class _Done(NamedTuple):
+    results: Results
+    folder: Path
+    films: tuple[Film, ...] | None = None
+    """None if no film was asked for."""
+
+
 def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     play = _begin if flags.resume is None else _resume
-    results, folder = play(flags, _executor(flags))
-    show(success_table(results))
-    print(f"Report: {folder / 'report.html'}")
+    done = play(flags, _executor(flags))
+    show(success_table(done.results))
+    print(f"Report: {done.folder / 'report.html'}")
+    if done.films is not None:
+        _tell(done.films, done.folder)
 
 
 def _executor(flags: Evaluate) -> Executor:
@@ -72,13 +87,15 @@ def _executor(flags: Evaluate) -> Executor:
     return RayExecutor(address=flags.ray, workers=flags.workers)
 
 
-def _begin(flags: Evaluate, executor: Executor) -> tuple[Results, Path]:
+def _begin(flags: Evaluate, executor: Executor) -> _Done:
     if flags.run is None:
         raise ValueError(
             "Name the run directory of a policy, or 'expert'; or give --resume FOLDER."
         )
     agent = named_agent(flags.run)
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
+    if flags.video is not None:
+        check_filming(suite, flags.make_camera())
     with run_directory(flags.out, "evaluate", suite.name) as out:
         results = evaluate(
             agent,
@@ -92,9 +109,34 @@ def _begin(flags: Evaluate, executor: Executor) -> tuple[Results, Path]:
             until=flags.until,
             seed=flags.seed,
             executor=executor,
-            config=agent.settings if isinstance(agent, PolicyAgent) else None,
+            config=_config(agent),
         )
-    return results, out
+        if flags.video is None:
+            return _Done(results, out)
+        return _film(flags, agent, suite, _Done(results, out), executor)
+
+
+def _film(
+    flags: Evaluate, agent: Agent, suite: Suite, done: _Done, executor: Executor
+) -> _Done:
+    """Films what the flags say, and writes the report again, with the videos."""
+    assert flags.video is not None
+    films = film(
+        agent,
+        suite,
+        done.folder,
+        which=flags.video,
+        camera=flags.make_camera(),
+        executor=executor,
+    )
+    videos = find_videos(done.folder, done.results)
+    page = done.folder / "report.html"
+    write_report(page, done.results, config=_config(agent), videos=videos)
+    return done._replace(films=films)
+
+
+def _config(agent: Agent) -> dict[str, Any] | None:
+    return agent.settings if isinstance(agent, PolicyAgent) else None
 
 
 def _horizon(flags: Evaluate) -> dict[str, int]:
@@ -103,7 +145,7 @@ def _horizon(flags: Evaluate) -> dict[str, int]:
     return {} if horizon is None else {"horizon": horizon}
 
 
-def _resume(flags: Evaluate, executor: Executor) -> tuple[Results, Path]:
+def _resume(flags: Evaluate, executor: Executor) -> _Done:
     given = [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
     others = [name for name in given if name not in _WITH_RESUME]
     if others:
@@ -114,4 +156,14 @@ def _resume(flags: Evaluate, executor: Executor) -> tuple[Results, Path]:
     assert flags.resume is not None
     with run_directory(flags.resume, "evaluate", "") as folder:
         results = resume_evaluation(folder, run=flags.run, executor=executor)
-    return results, folder
+    return _Done(results, folder)
+
+
+def _tell(films: Sequence[Film], out: Path) -> None:
+    """Prints where videos are, and why any is missing."""
+    missing = [film for film in films if film.fault is not None]
+    print(f"Videos: {len(films) - len(missing)} in {out / VIDEOS}")
+    for each in missing:
+        record = each.record
+        trial = f"{record.task}, variation {record.variation}, repeat {record.repeat}"
+        print(f"No video of {trial}: {each.fault}")

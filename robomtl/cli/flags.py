@@ -13,6 +13,7 @@ import tyro
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
+from robomtl.camera import Camera, Profile
 from robomtl.registry import suite
 from robomtl.task import Suite
 
@@ -76,6 +77,30 @@ class SuiteFlags:
             )
         known = card.suite_options if card and chosen == trained else {}
         return self.make(chosen, {**known, **defaults})
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFlags:
+    """Which trials are filmed, and how."""
+
+    video: Literal["failures", "all"] | int | None = None
+    """Film trials: failures, all, or how many of each task. Needs robomtl[video]."""
+    video_profile: Profile | None = None
+    """fast: without shadows and reflections; faithful: as the simulator shows itself."""
+    video_camera: str | None = None
+    """Camera of the suite, such as corner2."""
+    video_size: tuple[int, int] | None = None
+    """Width and height of videos [px]."""
+
+    def make_camera(self) -> Camera:
+        """The camera; what is not given is left to the suite."""
+        width, height = self.video_size or (None, None)
+        return Camera(
+            name=self.video_camera,
+            profile=self.video_profile,
+            width=width,
+            height=height,
+        )
 
 
 @contextmanager

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from robomtl.evaluation.results import Results as Results
     from robomtl.evaluation.resuming import resume_evaluation as resume_evaluation
     from robomtl.evaluation.table import success_table as success_table
+    from robomtl.evaluation.video import Film as Film
+    from robomtl.evaluation.video import film as film
 
 _HOMES = {
     "ExpertAgent": "robomtl.evaluation.experts",
+    "Film": "robomtl.evaluation.video",
     "Results": "robomtl.evaluation.results",
     "evaluate": "robomtl.evaluation.evaluation",
+    "film": "robomtl.evaluation.video",
     "resume_evaluation": "robomtl.evaluation.resuming",
     "success_table": "robomtl.evaluation.table",
     "write_report": "robomtl.evaluation.report",
@@ -26,8 +30,10 @@ _HOMES = {
 
 __all__ = [
     "ExpertAgent",
+    "Film",
     "Results",
     "evaluate",
+    "film",
     "resume_evaluation",
     "success_table",
     "write_report",

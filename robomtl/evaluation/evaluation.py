@@ -19,6 +19,7 @@ from robomtl.evaluation.report import write_report
 from robomtl.evaluation.results import RESULTS, Results, Setting
 from robomtl.evaluation.rollout import Until
 from robomtl.evaluation.trials import Chunk
+from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk, Played
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
@@ -122,7 +123,8 @@ def evaluate_under(
             _finish(journal, chunks, play, executor)
         results = _results(agent, suite, conditions, chunks, journal)
         results.write(out)
-        write_report(out / REPORT, results, config=config)
+        videos = find_videos(out, results)
+        write_report(out / REPORT, results, config=config, videos=videos)
     return results
 
 

@@ -1,7 +1,6 @@
 """What a worker process does with a chunk, and what it keeps between chunks."""
 
 import sys
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from robomtl.actor import Actor, Agent
@@ -26,13 +25,54 @@ class Played(NamedTuple):
         return cls([Outcome(error=reason)] * trials, None)
 
 
-@dataclass
-class _Kept:
-    """What is slow to build; the envs are those of the last task only."""
+class KeptEnvs:
+    """The envs of the last task, which are slow to build.
 
-    actor: Actor | None = None
-    task: str = ""
-    envs: list[Env] = field(default_factory=list)
+    Args:
+        suite: Makes them.
+    """
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._task = ""
+        self._envs: list[Env] = []
+
+    def of(self, task: str, count: int) -> list[Env]:
+        """Envs of a task, at least this many."""
+        if self._task != task:
+            self.close()
+            self._task = task
+        while len(self._envs) < count:
+            self._envs.append(self._suite.make_env(task))
+        return self._envs
+
+    def close(self) -> None:
+        """Closes them; the next ones are new."""
+        while self._envs:
+            self._envs.pop().close()
+
+
+class KeptActor:
+    """An agent's actor, which is slow to load.
+
+    Args:
+        agent: Loads it, when it is first asked for.
+        suite: In which it acts.
+    """
+
+    def __init__(self, agent: Agent, suite: Suite) -> None:
+        self._agent = agent
+        self._suite = suite
+        self._actor: Actor | None = None
+
+    def get(self) -> Actor:
+        """The actor; from now on this process computes with one thread."""
+        if self._actor is None:
+            self._actor = self._agent.load(self._suite)
+            if torch := sys.modules.get("torch"):
+                # Each worker has a core; and sums depend on the number of threads.
+                torch.set_num_threads(1)
+        return self._actor
 
 
 class PlayChunk:
@@ -45,10 +85,9 @@ class PlayChunk:
     """
 
     def __init__(self, agent: Agent, suite: Suite, until: Until) -> None:
-        self._agent = agent
-        self._suite = suite
+        self._actor = KeptActor(agent, suite)
+        self._envs = KeptEnvs(suite)
         self._until: Until = until
-        self._kept = _Kept()
 
     def __call__(self, chunk: Chunk) -> Played:
         """How each trial of the chunk went.
@@ -58,29 +97,9 @@ class PlayChunk:
         """
         outcomes: list[Outcome] = []
         for _ in range(_ATTEMPTS):
-            envs = self._envs(chunk.task, len(chunk.trials))
-            outcomes = roll(envs, self._actor(), chunk, until=self._until)
+            envs = self._envs.of(chunk.task, len(chunk.trials))
+            outcomes = roll(envs, self._actor.get(), chunk, until=self._until)
             if all(outcome.error is None for outcome in outcomes):
                 break
-            self._close()
+            self._envs.close()
         return Played(outcomes, versions()["processor"])
-
-    def _actor(self) -> Actor:
-        if self._kept.actor is None:
-            self._kept.actor = self._agent.load(self._suite)
-            if torch := sys.modules.get("torch"):
-                # Each worker has a core; and sums depend on the number of threads.
-                torch.set_num_threads(1)
-        return self._kept.actor
-
-    def _envs(self, task: str, count: int) -> list[Env]:
-        if self._kept.task != task:
-            self._close()
-            self._kept.task = task
-        while len(self._kept.envs) < count:
-            self._kept.envs.append(self._suite.make_env(task))
-        return self._kept.envs
-
-    def _close(self) -> None:
-        while self._kept.envs:
-            self._kept.envs.pop().close()

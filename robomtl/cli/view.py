@@ -1,0 +1,83 @@
+"""``robomtl view``: a trial in rerun's viewer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl import viewing
+from robomtl.camera import Camera, Profile
+from robomtl.cli.flags import SuiteFlags, named_agent
+from robomtl.evaluation import Results
+from robomtl.registry import suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(SuiteFlags):
+    """Plays a trial and shows it in rerun. Needs robomtl[view]."""
+
+    folder: tyro.conf.Positional[Path]
+    """An evaluation, of which the first failure is played unless a trial is named; or the
+    run directory of a policy, or 'expert'."""
+    run: Path | None = None
+    """Run directory of the policy that was evaluated, where it is not found."""
+    suite: str | None = None
+    """Suite of a new trial, such as metaworld/MT50."""
+    task: str | None = None
+    """Task of the trial."""
+    variation: int | None = None
+    """Variation of the trial."""
+    repeat: int | None = None
+    """Repeat of a trial of an evaluation."""
+    save: Path | None = None
+    """Write a file for rerun, .rrd, instead of opening the viewer."""
+    pictures: bool = True
+    """Show what a camera sees, if the suite can be seen."""
+    profile: Profile | None = None
+    """fast: without shadows and reflections; faithful: as the simulator shows itself."""
+    camera: str | None = None
+    """Camera of the suite, such as corner2."""
+    size: tuple[int, int] | None = None
+    """Width and height of pictures [px]."""
+
+    def make_camera(self) -> Camera | None:
+        """The camera; None for no pictures."""
+        width, height = self.size or (None, None)
+        camera = Camera(
+            name=self.camera, profile=self.profile, width=width, height=height
+        )
+        return camera if self.pictures else None
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Shows the trial that the arguments name."""
+    flags = tyro.cli(View, args=arguments, prog="robomtl view")
+    viewing.load_rerun()
+    show = _recorded if viewing.is_evaluation(flags.folder) else _new
+    show(flags)
+    if flags.save is not None:
+        print(f"Trial: {flags.save}; rerun {flags.save} shows it.")
+
+
+def _recorded(flags: View) -> None:
+    setting = Results.read(flags.folder).setting
+    agent = viewing.find_agent(flags.folder, flags.run)
+    made = suite(setting.suite, **setting.options)
+    place = viewing.recorded_trial(
+        flags.folder,
+        agent,
+        made,
+        task=flags.task,
+        variation=flags.variation,
+        repeat=flags.repeat,
+    )
+    viewing.view(agent, made, place, camera=flags.make_camera(), save=flags.save)
+
+
+def _new(flags: View) -> None:
+    agent = named_agent(flags.folder)
+    made = flags.make_for(agent, flags.suite)
+    agent.check(made)
+    trial = viewing.new_trial(made, task=flags.task, variation=flags.variation)
+    viewing.view(agent, made, trial, camera=flags.make_camera(), save=flags.save)

@@ -1,0 +1,271 @@
+"""Videos of an evaluation's trials, which are played again to be filmed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from robomtl.actor import Agent
+from robomtl.camera import OWN, Camera, take_picture, with_camera
+from robomtl.durable import read_json, replacing, write_json
+from robomtl.evaluation.mp4 import Mp4, load_av
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
+from robomtl.evaluation.results import Results
+from robomtl.evaluation.rollout import Criterion, Outcome, Until
+from robomtl.evaluation.trials import Chunk
+from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.lock import locked
+from robomtl.nearest import unknown
+from robomtl.progress import progress
+from robomtl.request import differences, plain
+from robomtl.task import Env, Suite, Trial
+
+VIDEOS = "videos"
+"""Folder of an evaluation's videos, in its own."""
+
+_CAMERA = "camera.json"
+_RATE = (
+    30  # Pictures a second, about; an env that steps faster is not seen at each step.
+)
+_TOGETHER = 3  # Trials filmed side by side: what draws one takes 50 MB.
+
+Which = Literal["failures", "all"] | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """A trial that was to be filmed."""
+
+    record: Record
+    """How it went in the evaluation."""
+    path: Path
+    """Where its video is, if it has one."""
+    fault: str | None = None
+    """Why it has no video; None if it has one."""
+
+
+class _Reel(NamedTuple):
+    """Trials of a chunk that are filmed side by side."""
+
+    chunk: Chunk
+    lengths: dict[int, int]
+    """Steps of each, by row of the chunk."""
+
+
+class _Take(NamedTuple):
+    """A trial as it was filmed."""
+
+    outcome: Outcome
+    video: bytes
+
+
+class _Filming:
+    """Watches a trial of a known number of steps, and films it in real time."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._stride = 1
+        self._mp4: Mp4 | None = None
+
+    def __call__(self, env: Env, moment: Moment) -> None:
+        if self._mp4 is None:
+            steps = Fraction(env.metadata.get("render_fps", _RATE))
+            self._stride = max(1, round(steps / _RATE))
+            self._mp4 = Mp4((steps / self._stride).limit_denominator(1000))
+        if moment.step % self._stride == 0 or moment.step == self._length:
+            self._mp4.add(take_picture(env))
+
+    def finish(self) -> bytes:
+        """The video; empty if the trial never began."""
+        return self._mp4.finish() if self._mp4 else b""
+
+
+class _FilmReel:
+    """Films the trials of reels, in a worker process."""
+
+    def __init__(self, agent: Agent, suite: Suite, seen: Suite, until: Until) -> None:
+        self._replay = Replay(agent, suite, seen, until)
+
+    def __call__(self, reel: _Reel) -> list[_Take]:
+        filming = {row: _Filming(length) for row, length in reel.lengths.items()}
+        outcomes = self._replay(reel.chunk, filming)
+        return [_Take(outcomes[row], each.finish()) for row, each in filming.items()]
+
+
+def video_path(folder: Path | str, record: Record) -> Path:
+    """Where the video of a trial is, if there is one.
+
+    Args:
+        folder: The evaluation's.
+        record: The trial's.
+    """
+    name = f"{record.variation}-{record.repeat}.mp4"
+    return Path(folder) / VIDEOS / record.task / name
+
+
+def find_videos(folder: Path, results: Results) -> dict[Trial, Path]:
+    """The videos of an evaluation that are there, those of failures first.
+
+    Args:
+        folder: The evaluation's.
+        results: What is in it.
+    """
+    failed_first = sorted(
+        results.records,
+        key=lambda record: bool(record.solved(results.setting.criterion)),
+    )
+    paths = {
+        Trial(record.suite, record.task, record.variation, record.repeat): video_path(
+            folder, record
+        )
+        for record in failed_first
+    }
+    return {trial: path for trial, path in paths.items() if path.exists()}
+
+
+def check_filming(suite: Suite, camera: Camera) -> Suite:
+    """The suite with the camera, of which a picture was taken to see that it can be.
+
+    Raises:
+        ValueError: If the suite does not take the camera or shows no pictures.
+        ImportError: If the extra ``video`` or a library that draws is missing; says how
+            to install it.
+    """
+    load_av()
+    seen = with_camera(suite, camera)
+    task = seen.train_tasks[0].name
+    with closing(seen.make_env(task)) as env:
+        env.reset(options={"variation": seen.variations(task, "fresh")[0]})
+        take_picture(env)
+    return seen
+
+
+def film(
+    agent: Agent,
+    suite: Suite,
+    folder: Path | str,
+    *,
+    which: Which = "failures",
+    camera: Camera = OWN,
+    workers: int = 2,
+    executor: Executor | None = None,
+) -> tuple[Film, ...]:
+    """Films trials of a finished evaluation, each as an mp4 in its folder.
+
+    A trial is played again, in its chunk, as it was played before. Should it end
+    otherwise, it gets no video but a fault. Videos that are there already are kept.
+
+    Args:
+        agent: Who was evaluated.
+        suite: In which it was.
+        folder: The evaluation's; see ``video_path``.
+        which: ``failures``, ``all``, or how many of each task, from the first one on.
+            Trials that ended in an error are never filmed.
+        camera: What looks at the envs; what it leaves out is the suite's choice.
+        workers: Processes on this machine, unless an executor is given.
+        executor: Runs the work; processes on this machine by default.
+
+    Returns:
+        A film for each trial that was to be filmed, in the order of the records.
+
+    Raises:
+        ValueError: If the folder holds no evaluation of this agent in this suite, or
+            videos of another camera, or the suite shows no pictures.
+        ImportError: If the extra ``video`` or a library that draws is missing.
+    """
+    path = Path(folder)
+    results = Results.read(path)
+    setting = results.setting
+    chosen = list(_chosen(places(results, agent, suite), which, setting.criterion))
+    seen = check_filming(suite, camera)
+    with locked(path):
+        _claim(path / VIDEOS, camera)
+        missing = [p for p in chosen if not video_path(path, p.record).exists()]
+        work = _FilmReel(agent, suite, seen, setting.until)
+        local = LocalExecutor(workers=workers)
+        faults = _shoot(path, missing, work, executor or local)
+    return tuple(
+        Film(
+            record=place.record,
+            path=video_path(path, place.record),
+            fault=faults.get(place.record),
+        )
+        for place in chosen
+    )
+
+
+def _chosen(
+    played: Sequence[Place], which: Which, criterion: Criterion
+) -> Iterator[Place]:
+    """The trials to be filmed; refuses what names none."""
+    if isinstance(which, str) and which not in ("failures", "all"):
+        raise ValueError(unknown("choice of videos", which, ("failures", "all")))
+    if isinstance(which, int) and which < 1:
+        raise ValueError(
+            f"{which} videos of each task were asked for; give at least 1."
+        )
+    whole = (place for place in played if place.record.error is None)
+    for _, group in groupby(whole, key=lambda place: place.record.task):
+        members = list(group)
+        if which == "failures":
+            yield from (p for p in members if not p.record.solved(criterion))
+        else:
+            yield from members[: which if isinstance(which, int) else None]
+
+
+def _claim(folder: Path, camera: Camera) -> None:
+    """Writes down the camera, so that all videos of a folder are alike."""
+    path, asked = folder / _CAMERA, plain(camera)
+    if not path.exists():
+        write_json(path, asked)
+    differing = "; ".join(differences(read_json(path), asked))
+    if differing:
+        raise ValueError(
+            f"{folder} holds videos of another camera: {differing}. Give the same one, or"
+            " remove the folder to film anew."
+        )
+
+
+def _shoot(
+    folder: Path, missing: Sequence[Place], work: _FilmReel, executor: Executor
+) -> dict[Record, str]:
+    """Films trials, and returns the faults of those that have no video."""
+    reels = list(_reels(missing))
+    items = [_Reel(some[0].chunk, _lengths(some)) for some in reels]
+    faults: dict[Record, str] = {}
+    with progress("Videos", len(missing)) as advance:
+        for index, takes in executor.map(work, items):
+            for number, place in enumerate(reels[index]):
+                fault = _kept(folder, place.record, takes, number)
+                if fault:
+                    faults[place.record] = fault
+            advance(len(reels[index]))
+    return faults
+
+
+def _reels(missing: Sequence[Place]) -> Iterator[tuple[Place, ...]]:
+    for _, group in groupby(missing, key=lambda place: place.chunk):
+        members = tuple(group)
+        for start in range(0, len(members), _TOGETHER):
+            yield members[start : start + _TOGETHER]
+
+
+def _lengths(some: Sequence[Place]) -> dict[int, int]:
+    return {place.row: place.record.length or 0 for place in some}
+
+
+def _kept(
+    folder: Path, record: Record, takes: list[_Take] | Failure, number: int
+) -> str:
+    """Keeps a video if it shows the recorded trial; else says why it does not."""
+    if isinstance(takes, Failure):
+        return takes.reason
+    fault = difference(record, takes[number].outcome)
+    if not fault:
+        with replacing(video_path(folder, record)) as temporary:
+            temporary.write_bytes(takes[number].video)
+    return fault

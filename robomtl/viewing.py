@@ -1,0 +1,281 @@
+"""A trial in rerun's viewer: pictures, positions, numbers and success over time."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.actor import Agent
+from robomtl.agent import PolicyAgent
+from robomtl.camera import OWN, Camera, take_picture, with_camera
+from robomtl.durable import replacing
+from robomtl.evaluation.experts import ExpertAgent
+from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
+from robomtl.evaluation.results import RESULTS, Results
+from robomtl.evaluation.rollout import Outcome, Until
+from robomtl.evaluation.trials import Chunk, deal
+from robomtl.task import Env, Suite, Trial, find_task
+
+_QUALITY = 85  # Of JPEG: a tenth of the bytes, and no difference to be seen.
+
+
+def load_rerun() -> ModuleType:
+    """The SDK of rerun.
+
+    Raises:
+        ImportError: If it is missing; names the extra.
+    """
+    try:
+        import rerun
+    except ImportError as error:
+        raise ImportError("Viewing needs rerun: pip install 'robomtl[view]'") from error
+    return rerun
+
+
+def is_evaluation(folder: Path) -> bool:
+    """Whether a folder holds a finished evaluation."""
+    return (folder / RESULTS).exists()
+
+
+def find_agent(folder: Path, run: Path | None = None) -> Agent:
+    """Who was evaluated.
+
+    Args:
+        folder: The evaluation's.
+        run: Run directory of the policy; where None, the folder itself and the one
+            around it are tried, as recipes leave their evaluations there.
+
+    Raises:
+        ValueError: If the policy is not there, or it is another one.
+    """
+    setting = Results.read(folder).setting
+    if setting.fingerprint == ExpertAgent().fingerprint:
+        return ExpertAgent()
+    for candidate in (folder, folder.resolve().parent) if run is None else (run,):
+        try:
+            agent = PolicyAgent(candidate)
+        except ValueError:
+            if run is not None:
+                raise
+            continue
+        if run is not None or agent.fingerprint == setting.fingerprint:
+            return agent
+    raise ValueError(
+        f"{folder} is an evaluation of '{setting.agent}', which is not there; name its run"
+        " directory: --run DIR."
+    )
+
+
+def recorded_trial(
+    folder: Path,
+    agent: Agent,
+    suite: Suite,
+    *,
+    task: str | None = None,
+    variation: int | None = None,
+    repeat: int | None = None,
+) -> Place:
+    """A trial of an evaluation; of those that fit, the first failure, or else the first.
+
+    Args:
+        folder: The evaluation's.
+        agent: Who was evaluated.
+        suite: In which it was.
+        task: Name of the task; any if None.
+        variation: Which variation; any if None.
+        repeat: Which repeat; any if None.
+
+    Raises:
+        ValueError: If no trial with an outcome fits, or agent or suite are others.
+    """
+    asked = {"task": task, "variation": variation, "repeat": repeat}
+    given = {key: value for key, value in asked.items() if value is not None}
+    results = Results.read(folder)
+    fitting = [
+        place
+        for place in places(results, agent, suite)
+        if place.record.error is None
+        and all(getattr(place.record, key) == value for key, value in given.items())
+    ]
+    if not fitting:
+        told = ", ".join(f"{key} {value}" for key, value in given.items()) or "any task"
+        raise ValueError(f"{folder} has no trial with an outcome of {told}.")
+    criterion = results.setting.criterion
+    failed = (place for place in fitting if not place.record.solved(criterion))
+    return next(failed, fitting[0])
+
+
+def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk:
+    """A trial of a suite, told in the canonical wording.
+
+    Args:
+        suite: Any suite.
+        task: Name of the task; the first of training if None.
+        variation: Which variation; the first fresh one if None.
+
+    Raises:
+        ValueError: If the task is unknown.
+    """
+    name = find_task(suite, task or suite.train_tasks[0].name).name
+    if variation is None:
+        variation = suite.variations(name, "fresh")[0]
+    trials = (Trial(suite.name, name, variation),)
+    (chunk,) = deal(trials, tell(suite, trials, "canonical", seed=0))
+    return chunk
+
+
+def view(
+    agent: Agent,
+    suite: Suite,
+    trial: Place | Chunk,
+    *,
+    camera: Camera | None = OWN,
+    save: Path | str | None = None,
+) -> Outcome:
+    """Plays a trial and shows it in rerun's viewer; returns how it went.
+
+    Args:
+        agent: Who acts.
+        suite: In which it acts.
+        trial: From ``recorded_trial``, or ``new_trial``.
+        camera: What looks at the env; None leaves pictures out.
+        save: A file for rerun, ``.rrd``, in place of the viewer.
+
+    Raises:
+        ValueError: If there is no display for the viewer, or a recorded trial ended
+            otherwise than recorded; then no file is left.
+        ImportError: If the extra ``view`` or a library that draws is missing.
+    """
+    rerun = load_rerun()
+    chunk, row = (trial, 0) if isinstance(trial, Chunk) else (trial.chunk, trial.row)
+    seen = suite if camera is None else with_camera(suite, camera)
+    stops = isinstance(trial, Place) and trial.record.success_at_end is None
+    until: Until = "success" if stops else "horizon"
+    with _recording(rerun, None if save is None else Path(save)) as recording:
+        recorder = _Recorder(rerun, recording, suite, chunk.task)
+        played = Replay(agent, suite, seen, until)(chunk, {row: recorder})[row]
+        recorder.finish(chunk, row, played)
+        if isinstance(trial, Place) and (fault := difference(trial.record, played)):
+            raise ValueError(f"The trial did not go as it did before: {fault}.")
+    return played
+
+
+@contextmanager
+def _recording(rerun: ModuleType, save: Path | None) -> Iterator[Any]:
+    """A stream into the viewer, or into a file that appears when it is whole."""
+    recording = rerun.RecordingStream("robomtl")
+    if save is None:
+        if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & {
+            *os.environ
+        }:
+            raise ValueError(
+                "There is no display to show the trial on; give --save FILE.rrd, and open"
+                " it where there is one: rerun FILE.rrd"
+            )
+        recording.spawn()
+        yield recording
+        recording.flush()
+        return
+    with replacing(save) as temporary:
+        recording.save(temporary)
+        try:
+            yield recording
+        finally:
+            recording.disconnect()
+
+
+class _Recorder:
+    """Logs what it is shown of one trial.
+
+    Args:
+        rerun: The SDK.
+        recording: Where it goes.
+        suite: Says where positions are, if it does.
+        task: Name of the task.
+    """
+
+    def __init__(
+        self, rerun: ModuleType, recording: Any, suite: Suite, task: str
+    ) -> None:
+        self._rerun = rerun
+        self._recording = recording
+        find: Callable[[str], Mapping[str, slice]] | None = getattr(
+            suite, "positions", None
+        )
+        self._positions = {} if find is None else find(task)
+        self._paths: dict[str, list[NDArray[np.float32]]] = {
+            name: [] for name in self._positions
+        }
+        self._has_pictures = False
+
+    def __call__(self, env: Env, moment: Moment) -> None:
+        rerun, recording = self._rerun, self._recording
+        if moment.step == 0:
+            self._begin(env, moment)
+        recording.set_time("step", sequence=moment.step)
+        if rate := env.metadata.get("render_fps"):
+            recording.set_time("time", duration=moment.step / rate)
+        if self._has_pictures:
+            picture = rerun.Image(take_picture(env)).compress(jpeg_quality=_QUALITY)
+            recording.log("camera", picture)
+        for name, where in self._positions.items():
+            self._paths[name].append(_in_space(moment.observation["state"][where]))
+            point = rerun.Points3D(self._paths[name][-1:], radii=0.01, labels=[name])
+            recording.log(f"positions/{name}", point)
+        recording.log("state", rerun.Scalars(moment.observation["state"]))
+        recording.log("success", rerun.Scalars(float(moment.success)))
+        if moment.action is not None:
+            recording.log("action", rerun.Scalars(moment.action))
+            recording.log("reward", rerun.Scalars(moment.reward))
+
+    def finish(self, chunk: Chunk, row: int, outcome: Outcome) -> None:
+        """Logs what is known at the end: the paths, and how it went."""
+        for name, path in self._paths.items():
+            line = self._rerun.LineStrips3D([path])
+            self._recording.log(f"positions/{name}/path", line, static=True)
+        told, trial = chunk.told[row], chunk.trials[row]
+        lines = {**vars(trial), "instruction": told.instruction, **outcome._asdict()}
+        text = "\n".join(f"- {key}: {value}" for key, value in lines.items())
+        document = self._rerun.TextDocument(text, media_type="text/markdown")
+        self._recording.log("trial", document, static=True)
+
+    def _begin(self, env: Env, moment: Moment) -> None:
+        self._has_pictures = env.render_mode == "rgb_array"
+        names = [str(index) for index in range(moment.observation["state"].size)]
+        for what, where in self._positions.items():
+            for axis, index in zip("xyz", range(where.start, where.stop), strict=False):
+                names[index] = f"{what} {axis}"
+        lines = self._rerun.SeriesLines(names=names)
+        self._recording.log("state", lines, static=True)
+        upwards = self._rerun.ViewCoordinates.RIGHT_HAND_Z_UP
+        self._recording.log("positions", upwards, static=True)
+        self._recording.send_blueprint(self._blueprint())
+
+    def _blueprint(self) -> Any:
+        """What the viewer shows, and where."""
+        import rerun.blueprint as views
+
+        left: list[Any] = []
+        if self._has_pictures:
+            left.append(views.Spatial2DView(origin="camera", name="camera"))
+        if self._positions:
+            left.append(views.Spatial3DView(origin="positions", name="positions"))
+        right: list[Any] = [
+            views.TimeSeriesView(origin=name, name=name)
+            for name in ("success", "reward", "action", "state")
+        ]
+        right.append(views.TextDocumentView(origin="trial", name="trial"))
+        columns = [views.Vertical(*column) for column in (left, right) if column]
+        return views.Blueprint(views.Horizontal(*columns))
+
+
+def _in_space(position: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A position in a plane lies on the ground; (3,)."""
+    return np.pad(position, (0, 3 - len(position)))

@@ -1,0 +1,219 @@
+import gc
+import io
+
+import mujoco
+import numpy as np
+import pytest
+from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
+from wobbling import WobblingAgent
+
+from robomtl.camera import Camera, take_picture, with_camera
+from robomtl.envs.metaworld import CAMERAS
+from robomtl.envs.mujoco_opengl import find_backend, make_context
+from robomtl.evaluation import evaluate, film
+from robomtl.registry import suite
+
+pytestmark = pytest.mark.slow
+
+MT50 = suite("metaworld/MT50", horizon=100)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opengl():
+    try:
+        find_backend()
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def seen():
+    """Makes envs at the start of an episode, and closes them."""
+    envs = []
+
+    def make(task="drawer-open-v3", **given):
+        camera = Camera(**{"width": 96, "height": 96, **given})
+        envs.append(with_camera(MT50, camera).make_env(task))
+        envs[-1].reset(options={"variation": 1})
+        return envs[-1]
+
+    yield make
+    for env in envs:
+        env.close()
+
+
+class Viewer(OffScreenViewer):
+    """Meta-World's own way to draw, with the library that is here."""
+
+    def _get_opengl_backend(self, width, height):
+        self.opengl_context = make_context(width, height)
+
+    def picture(self, camera):
+        self.make_context_current()
+        index = self.model.camera(camera).id
+        return self.render("rgb_array", camera_id=index).copy()
+
+    def close(self):
+        self.make_context_current()
+        self.con.free()
+        self.opengl_context.free()
+
+
+def middle_of_red(picture):
+    """Row and column of the middle of all that is red: the arm."""
+    red, green, blue = (picture[..., channel].astype(int) for channel in range(3))
+    return np.argwhere((red > 2 * green) & (red > 2 * blue)).mean(0)
+
+
+def moved(env, way):
+    for _ in range(30):
+        env.step(np.array([*way, 0], np.float32))
+    return take_picture(env)
+
+
+@pytest.mark.parametrize("task", ["drawer-open-v3", "soccer-v3", "assembly-v3"])
+def test_faithful_pictures_are_meta_world_s_own_turned_the_right_way_up(seen, task):
+    upstream = suite("metaworld/MT50", upstream=True).make_env(task)
+    upstream.reset(options={"variation": 1})
+    inside, env = upstream.simulator.env, seen(task, profile="faithful")
+    mujoco.mj_forward(inside.model, inside.data)  # After its reset it lags behind.
+    viewer = Viewer(inside.model, inside.data, 96, 96)
+    expert = MT50.make_expert(task)
+    observation, _ = env.reset(options={"variation": 1})
+    for step in range(31):
+        if step % 30 == 0:
+            theirs = viewer.picture("corner2")[::-1, ::-1]
+            assert np.array_equal(take_picture(env), theirs)
+        action = expert(observation)
+        observation, *_ = env.step(action)
+        upstream.step(action)
+    viewer.close()
+
+
+def test_the_first_picture_is_the_same_whether_its_start_was_kept_or_not(seen):
+    env = seen("drawer-open-v3", profile="faithful")
+    pictures = []
+    for _ in range(2):
+        env.reset(options={"variation": 17})
+        pictures.append(take_picture(env))
+    assert np.array_equal(*pictures)
+
+
+@pytest.mark.parametrize("camera", ["corner", "corner2", "corner3", "corner4"])
+def test_corners_see_the_hand_rise(seen, camera):
+    env = seen(name=camera)
+    before = middle_of_red(take_picture(env))
+    assert middle_of_red(moved(env, (0, 0, 1)))[0] < before[0] - 1
+
+
+def test_corner2_sees_the_hand_go_away_from_the_robot_to_the_right(seen):
+    env = seen()
+    before = middle_of_red(take_picture(env))
+    assert middle_of_red(moved(env, (0, 1, 0)))[1] > before[1] + 1
+
+
+def test_a_camera_at_the_hand_or_above_the_table_is_not_turned(seen):
+    for camera in ("topview", "gripperPOV"):
+        env = seen(name=camera, profile="faithful")
+        inside = env.simulator.env
+        viewer = Viewer(inside.model, inside.data, 96, 96)
+        assert np.array_equal(take_picture(env), viewer.picture(camera))
+        viewer.close()
+
+
+def test_every_task_has_the_cameras(seen):
+    model = seen().simulator.env.model
+    assert {model.camera(index).name for index in range(model.ncam)} == {*CAMERAS}
+
+
+def test_fast_pictures_show_the_same_without_shadows_and_reflections(seen):
+    fast, faithful = (
+        take_picture(seen(profile=profile)).astype(float)
+        for profile in ("fast", "faithful")
+    )
+    assert (fast != faithful).any()
+    assert np.corrcoef(fast.ravel(), faithful.ravel())[0, 1] > 0.95
+
+
+def test_pictures_are_480_pixels_of_corner2_drawn_fast_unless_others_are_asked_for(
+    seen,
+):
+    own = with_camera(MT50, Camera()).camera
+    assert own == Camera(name="corner2", profile="fast", width=480, height=480)
+    assert take_picture(seen(width=120, height=64)).shape == (64, 120, 3)
+
+
+def test_an_unknown_camera_names_the_nearest():
+    with pytest.raises(ValueError, match="camera 'corner5'. Did you mean 'corner'"):
+        with_camera(MT50, Camera(name="corner5"))
+
+
+@pytest.mark.parametrize("profile", ["fast", "faithful"])
+def test_pictures_never_change_the_physics(seen, profile):
+    task = "pick-place-v3"
+    env, unseen = seen(task, profile=profile), MT50.make_env(task)
+    settings = env.simulator.env.model.vis.quality
+    before = settings.offsamples, settings.shadowsize
+    expert, (observation, _) = (
+        MT50.make_expert(task),
+        env.reset(options={"variation": 1}),
+    )
+    unseen.reset(options={"variation": 1})
+    for step in range(60):
+        if step % 5 == 0:
+            take_picture(env)
+        action = expert(observation)
+        shown, other = (each.step(action) for each in (env, unseen))
+        observation = shown[0]
+        assert observation["state"].tobytes() == other[0]["state"].tobytes()
+        assert shown[1:] == other[1:]
+    kind = mujoco.mjtState.mjSTATE_INTEGRATION
+    states = []
+    for inside in (env.simulator.env, unseen.simulator.env):
+        states.append(np.empty(mujoco.mj_stateSize(inside.model, kind)))
+        mujoco.mj_getState(inside.model, inside.data, states[-1], kind)
+    assert states[0].tobytes() == states[1].tobytes()
+    assert (settings.offsamples, settings.shadowsize) == before
+
+
+def test_envs_seen_side_by_side_do_not_disturb_each_other(seen):
+    one = seen()
+    alone = take_picture(one)
+    other = with_camera(MT50, Camera(width=64, height=64)).make_env("push-v3")
+    other.reset(options={"variation": 2})
+    take_picture(other)
+    assert np.array_equal(take_picture(one), alone)
+    del other  # Without having been closed.
+    gc.collect()
+    assert np.array_equal(take_picture(one), alone)
+    one.close()
+    assert np.array_equal(take_picture(one), alone)
+
+
+def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
+    av = pytest.importorskip("av", reason="needs the extra video")
+    options = {"tasks": ["drawer-open-v3"], "episodes": 3, "workers": 1}
+    evaluate(WobblingAgent(), MT50, out=tmp_path, **options)
+    films = film(
+        WobblingAgent(),
+        MT50,
+        tmp_path,
+        which=1,
+        camera=Camera(width=96, height=96),
+        workers=1,
+    )
+    (one,) = films
+    assert one.fault is None
+    with av.open(io.BytesIO(one.path.read_bytes())) as container:
+        rate = float(container.streams.video[0].average_rate)
+        shown = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    # Every third of 100 steps, the start and the end, at 80 steps a second.
+    assert len(shown) == 35
+    assert rate == pytest.approx(80 / 3, rel=1e-3)
+    env = with_camera(MT50, Camera(width=96, height=96)).make_env("drawer-open-v3")
+    env.reset(options={"variation": one.record.variation})
+    first = take_picture(env).astype(int)
+    env.close()
+    assert first.mean() > 50
+    assert np.abs(shown[0] - first).mean() < 6
+    assert np.abs(shown[0][::-1, ::-1] - first).mean() > 20
