@@ -27,7 +27,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -192,9 +192,16 @@ class Clocked:
     finished: list[tuple[float, int]] = field(default_factory=list)
     """Time [s] and number of trials."""
 
-    def map(self, work: Any, items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    @property
+    def workers(self) -> int:
+        """Number of processes."""
+        return self.local.workers
+
+    def map(
+        self, work: Any, items: Sequence[Any], kind: Callable[[Any], Hashable] = type
+    ) -> Iterator[tuple[int, Any]]:
         """The executor's results as they come."""
-        for index, result in self.local.map(work, items):
+        for index, result in self.local.map(work, items, kind):
             self.finished.append((time.perf_counter(), len(items[index].trials)))
             yield index, result
 
@@ -209,7 +216,7 @@ class Clocked:
 def play_robomtl(benchmark: Benchmark, suite: Suite, workers: int) -> Played:
     """Plays all trials with robomtl."""
     begun, spent = time.perf_counter(), processor_time()
-    clocked = Clocked(LocalExecutor(workers=workers, kind=lambda chunk: chunk.task))
+    clocked = Clocked(LocalExecutor(workers=workers))
     with tempfile.TemporaryDirectory() as out:
         results = robomtl.evaluate(
             PolicyAgent(benchmark.run),
@@ -218,7 +225,6 @@ def play_robomtl(benchmark: Benchmark, suite: Suite, workers: int) -> Played:
             variations="official",
             episodes=benchmark.episodes,
             until="success",
-            workers=workers,
             executor=clocked,
         )
     whole, cores = time.perf_counter() - begun, processor_time() - spent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from rich.console import Console
-from wobbling import BROKEN, BrokenSuite, WobblingAgent
+from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 
 import robomtl
 from robomtl.comparison import verdict_table
@@ -19,7 +19,6 @@ from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import Failure
 from robomtl.lock import locked
 
 POINTS = PointsSuite(variant="MT4", horizon=10)
@@ -43,20 +42,6 @@ class Twin(Shaky):
     @property
     def fingerprint(self):
         return "twin"
-
-
-@dataclass(frozen=True)
-class Here:
-    """Plays in this process, and may lose chunks or be stopped after some."""
-
-    lost: int = -1
-    stop: int = 1000
-
-    def map(self, work, items):
-        for index, item in enumerate(items):
-            if index == self.stop:
-                raise KeyboardInterrupt
-            yield index, Failure("it died") if index == self.lost else work(item)
 
 
 EXPERT, SHAKY, HERE = ExpertAgent(), Shaky(), Here()
@@ -254,7 +239,7 @@ def test_an_unknown_test_is_refused(tmp_path):
 
 
 def test_both_agents_play_in_one_process_as_each_would_alone():
-    both = PlayBoth(ExpertAgent(), Shaky(), POINTS, "success")(CHUNKS[0])
-    alone = PlayChunk(Shaky(), POINTS, "success")(CHUNKS[0])
+    both = PlayBoth(ExpertAgent(), Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
+    alone = PlayChunk(Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
     timeless = [one._replace(seconds=0.0) for one in both]
     assert timeless[10:] == [one._replace(seconds=0.0) for one in alone]

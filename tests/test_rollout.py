@@ -154,7 +154,7 @@ def test_a_simulator_that_recovers_is_given_a_second_chance():
 
     once_broken = PlayChunk(ExpertAgent(), OnceBroken(horizon=HORIZON), "horizon")
 
-    assert untimed(once_broken(chunk())) == untimed(play())
+    assert untimed(once_broken(chunk()).outcomes) == untimed(play())
 
 
 def test_a_simulator_that_fails_again_is_an_error_and_the_next_chunk_goes_on():
@@ -164,9 +164,9 @@ def test_a_simulator_that_fails_again_is_an_error_and_the_next_chunk_goes_on():
 
     work = PlayChunk(ExpertAgent(), AlwaysBroken(horizon=HORIZON), "horizon")
 
-    sound = [o.error is None for o in work(chunk(PLACE + 2))]
+    sound = [o.error is None for o in work(chunk(PLACE + 2)).outcomes]
     assert sound == [True] * PLACE + [False, True]
-    assert all(o.error is None for o in work(chunk(1)))
+    assert all(o.error is None for o in work(chunk(1)).outcomes)
 
 
 def test_envs_are_kept_between_chunks_of_a_task_and_closed_after_the_last():

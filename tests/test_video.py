@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from wobbling import BROKEN, BrokenSuite, Wobbling, WobblingAgent
+from wobbling import BROKEN, BrokenSuite, Here, Wobbling, WobblingAgent
 
 from robomtl.camera import Camera
 from robomtl.cli.main import main
@@ -44,13 +44,6 @@ class BlindSuite(PointsSuite):
 
     def with_camera(self, camera):
         return self
-
-
-class Here:
-    """Works in this process, which need not be started."""
-
-    def map(self, work, items):
-        return ((index, work(item)) for index, item in enumerate(items))
 
 
 def played(out, *, agent=None, suite=POINTS, **options):

@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from wobbling import WobblingAgent
+from wobbling import Here, WobblingAgent
 
 from robomtl import checkpoint, viewing
 from robomtl.agent import PolicyAgent
@@ -21,13 +21,6 @@ from robomtl.policy import Spec
 chunk = pytest.importorskip("rerun.chunk", reason="needs the extra view")
 
 POINTS = PointsSuite(variant="MT6", horizon=16)
-
-
-class Here:
-    """Works in this process, which need not be started."""
-
-    def map(self, work, items):
-        return ((index, work(item)) for index, item in enumerate(items))
 
 
 def evaluated(out, *, agent=None, suite=POINTS, **options):

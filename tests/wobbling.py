@@ -12,6 +12,7 @@ import numpy as np
 from robomtl.envs.points import PointsEnv, PointsSuite
 from robomtl.errors import SimulationError
 from robomtl.evaluation import ExpertAgent
+from robomtl.executor import Failure
 
 BROKEN = 1_000_003
 """The variation with which a ``BrokenSuite`` goes unstable."""
@@ -161,3 +162,18 @@ class StuckSuite(PointsSuite):
         env = StuckEnv(super().make_env(task).task, self.horizon)
         env.notes, env.times = self.notes, self.times
         return env
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """Works in this process, and may lose items or be stopped after some."""
+
+    lost: int = -1
+    stop: int = 1000
+    workers: int = 1
+
+    def map(self, work, items, kind=type):
+        for index, item in enumerate(items):
+            if index == self.stop:
+                raise KeyboardInterrupt
+            yield index, Failure("it died") if index == self.lost else work(item)
