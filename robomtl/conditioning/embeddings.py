@@ -34,7 +34,13 @@ class _Table(NamedTuple):
     rows: dict[str, int]
     """Row of each sentence."""
     vectors: Tensor
-    """Unit vectors, of shape (sentence, 384)."""
+    """Rounded to 16 bits, read from the file as they are needed; (sentence, 384)."""
+
+    def find(self, sentences: Sequence[str]) -> Tensor:
+        """Unit vectors of shipped sentences; (sentence, 384)."""
+        # Rounding left them 1e-4 off unit length.
+        found = self.vectors[[self.rows[sentence] for sentence in sentences]]
+        return functional.normalize(found.float(), dim=-1)
 
 
 @functools.cache
@@ -42,10 +48,8 @@ def _table() -> _Table:
     sentences: list[str] = json.loads(SENTENCES.read_text(encoding="utf-8"))[
         "sentences"
     ]
-    vectors = load_file(VECTORS)["embeddings"].float()
     rows = {sentence: row for row, sentence in enumerate(sentences)}
-    # Rounding to 16 bits left the vectors 1e-4 off unit length.
-    return _Table(rows, functional.normalize(vectors, dim=-1))
+    return _Table(rows, load_file(VECTORS)["embeddings"])
 
 
 def check_weights(folder: Path) -> None:
@@ -114,13 +118,12 @@ def embed(sentences: Sequence[str]) -> Tensor:
         ValueError: If the installed weights are not the expected ones.
     """
     stripped = [sentence.strip() for sentence in sentences]
-    rows, shipped = _table()
-    missing = sorted(set(stripped) - rows.keys())
-    known = {
-        sentence: shipped[rows[sentence]] for sentence in stripped if sentence in rows
-    }
-    if missing:
-        known |= dict(zip(missing, compute(missing), strict=True))
     if not stripped:
         return torch.zeros(0, EMBEDDING_SIZE)
+    table, asked = _table(), sorted(set(stripped))
+    shipped = [sentence for sentence in asked if sentence in table.rows]
+    missing = [sentence for sentence in asked if sentence not in table.rows]
+    known = dict(zip(shipped, table.find(shipped), strict=True))
+    if missing:
+        known |= dict(zip(missing, compute(missing), strict=True))
     return torch.stack([known[sentence] for sentence in stripped])
