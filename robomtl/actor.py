@@ -71,3 +71,13 @@ class Named(Protocol):
     def argument(self) -> str | None:
         """What ``robomtl evaluate`` takes for it; None if only Python can make it."""
         ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """An agent that computes on a device of its own, on which its actions depend."""
+
+    @property
+    def device(self) -> str:
+        """Torch's name of the device."""
+        ...

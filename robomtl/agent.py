@@ -1,10 +1,10 @@
 """A trained policy as an agent: the run directory evaluated in worker processes."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gymnasium
 import numpy as np
@@ -15,15 +15,58 @@ from torch import Tensor
 from robomtl import checkpoint
 from robomtl.actor import Agent, Told
 from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.conditioning import Conditioning
 from robomtl.durable import read_json
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
-from robomtl.policy import Memory
+from robomtl.policy import Memory, Policy
 from robomtl.task import Observation, Suite, Trial
 
 # Every forward pass has this many rows, whatever runs beside a trial: matrix products
 # of another shape may round differently, and a result must not depend on company.
-_ROWS = CHUNK
+ROWS = CHUNK
+
+
+class Asked(NamedTuple):
+    """What a policy is asked for: the next actions in a group of ``ROWS`` trials."""
+
+    group: int
+    """Place of the group among those of its actor."""
+    first: bool
+    """Whether the trials begin; what was remembered for the group is forgotten."""
+    state: NDArray[np.float32]
+    """(row, state)."""
+    told: NDArray[np.float32]
+    """The task embedding; (row, embedding)."""
+    seed: int
+    """Of what the policy draws for the group."""
+
+
+Predict = Callable[[Asked], NDArray[np.float32]]
+"""Answers with an action chunk; (row, chunk, action)."""
+
+
+class Predictor:
+    """Asks a policy in this process, group by group, and keeps its memories.
+
+    Args:
+        policy: Predicts on the CPU.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._memories: dict[int, Memory | None] = {}
+
+    @torch.inference_mode()
+    def __call__(self, asked: Asked) -> NDArray[np.float32]:
+        """The next actions of a group; (row, chunk, action)."""
+        torch.default_generator.manual_seed(asked.seed)
+        chunk, self._memories[asked.group] = self._policy.act(
+            {"state": torch.from_numpy(asked.state)},
+            torch.from_numpy(asked.told),
+            None if asked.first else self._memories[asked.group],
+        )
+        return chunk.numpy()
 
 
 class PolicyActor:
@@ -35,28 +78,27 @@ class PolicyActor:
     are its own whatever else is played.
 
     Args:
-        trained: The policy and how it is told its task.
+        conditioning: How the policy is told its task.
+        predict: Asks the policy, wherever it is.
     """
 
-    def __init__(self, trained: TrainedPolicy) -> None:
-        self._policy = trained.policy
-        self._conditioning = trained.card.conditioning
+    def __init__(self, conditioning: Conditioning, predict: Predict) -> None:
+        self._conditioning = conditioning
+        self._predict = predict
         self._fixed = torch.zeros(0, 0)
         self._seeds: list[int] = []
         self._predictions = 0
-        self._memories: list[Memory | None] = []
-        self._chunk = torch.zeros(0, 0, 0)
+        self._chunk = np.zeros((0, 0, 0), np.float32)
         self._taken = 0
 
     def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
         """Forgets earlier trials and embeds what these are told."""
         fixed = self._conditioning.fixed(told)
-        rows = -len(trials) % _ROWS
+        rows = -len(trials) % ROWS
         self._fixed = torch.cat([fixed, fixed.new_zeros(rows, fixed.shape[1])])
-        self._memories = [None] * (len(self._fixed) // _ROWS)
-        self._seeds = [trial.seed for trial in trials[::_ROWS]]
+        self._seeds = [trial.seed for trial in trials[::ROWS]]
         self._predictions = 0
-        self._chunk = torch.zeros(len(trials), 0, 0)
+        self._chunk = np.zeros((len(trials), 0, 0), np.float32)
         self._taken = 0
 
     def __call__(
@@ -64,36 +106,27 @@ class PolicyActor:
     ) -> NDArray[np.float32]:
         """Actions for every trial; (trial, action)."""
         if self._taken >= self._chunk.shape[1]:
-            self._chunk, self._taken = self._predict(observations), 0
+            self._chunk, self._taken = self._next(observations), 0
         self._taken += 1
-        return self._chunk[: len(observations), self._taken - 1].numpy()
+        return self._chunk[: len(observations), self._taken - 1]
 
-    @torch.inference_mode()
-    def _predict(self, observations: Sequence[Observation]) -> Tensor:
+    def _next(self, observations: Sequence[Observation]) -> NDArray[np.float32]:
         state = torch.zeros(len(self._fixed), len(observations[0]["state"]))
         state[: len(observations)] = torch.from_numpy(
             np.stack([observation["state"] for observation in observations])
         )
         embedding = self._conditioning.embedding(self._fixed, state)
-        parts = zip(
-            torch.split(state, _ROWS),
-            torch.split(embedding, _ROWS),
-            self._memories,
-            self._seeds,
-            strict=True,
-        )
-        acted = [self._act(*part) for part in parts]
+        parts = zip(torch.split(state, ROWS), torch.split(embedding, ROWS), strict=True)
+        chunks = [
+            self._predict(self._asked(group, *part)) for group, part in enumerate(parts)
+        ]
         self._predictions += 1
-        self._memories = [memory for _, memory in acted]
-        return torch.cat([chunk for chunk, _ in acted])
+        return np.concatenate(chunks)
 
-    def _act(
-        self, state: Tensor, told: Tensor, memory: Memory | None, seed: int
-    ) -> tuple[Tensor, Memory | None]:
+    def _asked(self, group: int, state: Tensor, told: Tensor) -> Asked:
         # The generator keeps 32 bits of a seed; the factor, odd, gives each step another.
-        draws = (seed + 2_654_435_761 * self._predictions) % 2**32
-        torch.default_generator.manual_seed(draws)
-        return self._policy.act({"state": state}, told, memory)
+        seed = (self._seeds[group] + 2_654_435_761 * self._predictions) % 2**32
+        return Asked(group, self._predictions == 0, state.numpy(), told.numpy(), seed)
 
 
 @dataclass(frozen=True)
@@ -164,10 +197,18 @@ class PolicyAgent:
 
     def load(self, suite: Suite) -> PolicyActor:
         """The policy, ready to start trials."""
+        return PolicyActor(self.card.conditioning, Predictor(self.trained().policy))
+
+    def trained(self) -> TrainedPolicy:
+        """The policy, read again.
+
+        Raises:
+            ValueError: If it is another one by now.
+        """
         trained = checkpoint.load(self.run)
         if trained.fingerprint != self.fingerprint:
             raise ValueError(f"{self.run} changed while it was evaluated.")
-        return PolicyActor(trained)
+        return trained
 
 
 def named_agent(argument: Path | str) -> Agent:

@@ -86,6 +86,23 @@ class LocalExecutor:
         yield from _Processes(work, self).map(items, [kind(item) for item in items])
 
 
+def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connection]:
+    """A new process that Ctrl-C leaves alone, and our end of the pipe to it.
+
+    Args:
+        target: What it runs, a function of a module.
+        given: Picklable arguments of it; its end of the pipe is the last.
+    """
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=target, args=(*given, theirs), daemon=True)
+    # The child inherits the mask: Ctrl-C is the parent's to answer.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    process.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()
+    return process, ours
+
+
 @dataclass(eq=False, kw_only=True)
 class _Process(Worker):
     process: BaseProcess
@@ -100,14 +117,8 @@ class _Processes(Crew[_Process]):
         self._work = work
 
     def hire(self) -> _Process:
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(self._work, theirs), daemon=True)
-        # The child inherits the mask: Ctrl-C is the parent's to answer.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        process.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-        return _Process(process=process, connection=ours)
+        process, connection = spawn(_serve, self._work)
+        return _Process(process=process, connection=connection)
 
     def give(self, worker: _Process, item: Any) -> None:
         try:

@@ -6,7 +6,7 @@ import torch
 
 from robomtl import checkpoint
 from robomtl.actor import Told
-from robomtl.agent import PolicyActor, PolicyAgent
+from robomtl.agent import PolicyActor, PolicyAgent, Predictor
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.policies.mlp import MLP, MLPConfig
@@ -64,7 +64,7 @@ def test_what_a_policy_draws_is_the_trial_s_own(tmp_path):
     trained = checkpoint.load(saved(tmp_path).run)
     drawing = Drawing(trained.policy.config, trained.policy.spec)
     drawing.load_state_dict(trained.policy.state_dict())
-    actor = PolicyActor(dataclasses.replace(trained, policy=drawing))
+    actor = PolicyActor(trained.card.conditioning, Predictor(drawing))
 
     def drawn(count):
         start(actor, count)

@@ -66,6 +66,20 @@ class WobblingAgent(ExpertAgent):
         return Wobbling(self, suite)
 
 
+class BitsEnv(PointsEnv):
+    """Reports success by every bit of an action."""
+
+    def step(self, action):
+        *seen, info = super().step(action)
+        return *seen, {**info, "success": zlib.crc32(action.tobytes()) % 7 == 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitsSuite(PointsSuite):
+    def make_env(self, task):
+        return BitsEnv(super().make_env(task).task, self.horizon)
+
+
 class BrokenEnv(PointsEnv):
     def reset(self, *, seed=None, options=None):
         self.broken = options["variation"] == BROKEN

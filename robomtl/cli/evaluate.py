@@ -24,6 +24,7 @@ from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.ray_executor import RayExecutor
+from robomtl.serving import placed
 from robomtl.task import Suite
 
 
@@ -53,14 +54,17 @@ class Evaluate(SuiteFlags, VideoFlags):
     """Seed of which task's instruction is told where they are shuffled."""
     workers: int = 2
     """Processes."""
+    device: str | None = None
+    """Hold the policy in one process on this torch device, such as cuda, and let the
+    others only step envs; by default each process has the policy on its core."""
     ray: str | None = None
     """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
     resume: Path | None = None
-    """Finish what was begun in this folder, which says what: only --workers, --ray and
-    the policy's new place, if it moved, may be given with it."""
+    """Finish what was begun in this folder, which says what: only --workers, --ray,
+    --device and the policy's new place, if it moved, may be given with it."""
 
 
-_WITH_RESUME = ("run", "workers", "ray", "resume")
+_WITH_RESUME = ("run", "workers", "device", "ray", "resume")
 
 
 class _Done(NamedTuple):
@@ -84,6 +88,11 @@ def main(arguments: Sequence[str]) -> None:
 def _executor(flags: Evaluate) -> Executor:
     if flags.ray is None:
         return LocalExecutor(workers=flags.workers)
+    if flags.device is not None:
+        raise ValueError(
+            "--device serves a policy to the processes of this machine; leave out"
+            " --ray, or --device for a policy on the core of each Ray worker."
+        )
     return RayExecutor(address=flags.ray, workers=flags.workers)
 
 
@@ -96,9 +105,12 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     if flags.video is not None:
         check_filming(suite, flags.make_camera())
-    with run_directory(flags.out, "evaluate", suite.name) as out:
+    with (
+        placed(agent, flags.device) as acting,
+        run_directory(flags.out, "evaluate", suite.name) as out,
+    ):
         results = evaluate(
-            agent,
+            acting,
             suite,
             out=out,
             protocol=flags.protocol,
@@ -113,26 +125,25 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
         )
         if flags.video is None:
             return _Done(results, out)
-        return _film(flags, agent, suite, _Done(results, out), executor)
+        films = _film(flags, acting, suite, out, executor)
+        videos = find_videos(out, results)
+        page = out / "report.html"
+        write_report(page, results, config=_config(agent), videos=videos)
+        return _Done(results, out, films)
 
 
 def _film(
-    flags: Evaluate, agent: Agent, suite: Suite, done: _Done, executor: Executor
-) -> _Done:
-    """Films what the flags say, and writes the report again, with the videos."""
+    flags: Evaluate, agent: Agent, suite: Suite, folder: Path, executor: Executor
+) -> tuple[Film, ...]:
     assert flags.video is not None
-    films = film(
+    return film(
         agent,
         suite,
-        done.folder,
+        folder,
         which=flags.video,
         camera=flags.make_camera(),
         executor=executor,
     )
-    videos = find_videos(done.folder, done.results)
-    page = done.folder / "report.html"
-    write_report(page, done.results, config=_config(agent), videos=videos)
-    return done._replace(films=films)
 
 
 def _config(agent: Agent) -> dict[str, Any] | None:
@@ -155,7 +166,9 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
         )
     assert flags.resume is not None
     with run_directory(flags.resume, "evaluate", "") as folder:
-        results = resume_evaluation(folder, run=flags.run, executor=executor)
+        results = resume_evaluation(
+            folder, run=flags.run, device=flags.device, executor=executor
+        )
     return _Done(results, folder)
 
 

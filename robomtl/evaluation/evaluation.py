@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import Agent, Named
+from robomtl.actor import Agent, Named, Placed
 from robomtl.durable import discard_partial
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -138,7 +138,8 @@ def _journal(
             " another folder."
         )
     argument = agent.argument if isinstance(agent, Named) else None
-    origin = {"agent": argument, "folder": str(Path.cwd())}
+    device = agent.device if isinstance(agent, Placed) else None
+    origin = {"agent": argument, "device": device, "folder": str(Path.cwd())}
     sizes = [len(chunk.trials) for chunk in chunks]
     return open_journal(path, identity, sizes, origin=origin)
 

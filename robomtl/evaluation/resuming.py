@@ -12,7 +12,8 @@ from robomtl.evaluation.evaluation import JOURNAL, evaluate_under
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
 from robomtl.executor import Executor, LocalExecutor
-from robomtl.registry import suite
+from robomtl.registry import suite as named_suite
+from robomtl.serving import placed
 from robomtl.task import Suite
 
 
@@ -20,6 +21,7 @@ def resume_evaluation(
     folder: Path | str,
     *,
     run: Path | str | None = None,
+    device: str | None = None,
     workers: int = 2,
     executor: Executor | None = None,
 ) -> Results:
@@ -31,6 +33,7 @@ def resume_evaluation(
     Args:
         folder: Where it was begun.
         run: Run directory of its policy, if that has moved.
+        device: Where the policy is, if that has another name now; see ``serve``.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the chunks, see ``evaluate``.
 
@@ -43,14 +46,17 @@ def resume_evaluation(
     plan, origin = _begun(folder)
     agent = _agent(folder, run or origin.get("agent"), plan["agent"])
     _check_wordings(folder, plan["instructions"], origin)
-    return evaluate_under(
-        _conditions(plan),
-        agent,
-        _suite(folder, plan),
-        out=folder,
-        executor=executor or LocalExecutor(workers=workers),
-        config=agent.settings if isinstance(agent, PolicyAgent) else {},
-    )
+    suite, device = _suite(folder, plan), device or origin.get("device")
+    with placed(agent, device) as acting:
+        _check_device(folder, acting, plan["agent"])
+        return evaluate_under(
+            _conditions(plan),
+            acting,
+            suite,
+            out=folder,
+            executor=executor or LocalExecutor(workers=workers),
+            config=agent.settings if isinstance(agent, PolicyAgent) else {},
+        )
 
 
 def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -83,13 +89,27 @@ def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent
             f"The policy that {folder} evaluates is not to be had: {error} If its run"
             f" directory moved: robomtl evaluate RUN --resume {folder}"
         ) from error
-    if isinstance(agent, PolicyAgent) and agent.fingerprint != fingerprint:
+    planned, _, _ = fingerprint.partition(" on ")
+    if isinstance(agent, PolicyAgent) and agent.fingerprint != planned:
         raise ValueError(
             f"The policy in {argument} is not the one that {folder} evaluates: its hash"
-            f" is {agent.fingerprint[:12]}, and was {fingerprint[:12]}. Put the old one"
+            f" is {agent.fingerprint[:12]}, and was {planned[:12]}. Put the old one"
             " back, or evaluate this one into another folder."
         )
     return agent
+
+
+def _check_device(folder: Path, agent: Agent, fingerprint: str) -> None:
+    """Refuses to go on where actions may be rounded otherwise."""
+    there, here = (
+        each.partition(" on ")[2] or "the workers' processors"
+        for each in (fingerprint, agent.fingerprint)
+    )
+    if there != here:
+        raise ValueError(
+            f"{folder} was begun with its policy on {there}; on {here} results may"
+            " differ. Evaluate into another folder."
+        )
 
 
 def _conditions(plan: Mapping[str, Any]) -> Conditions:
@@ -100,7 +120,7 @@ def _conditions(plan: Mapping[str, Any]) -> Conditions:
 
 def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:
     try:
-        return suite(plan["suite"], **plan["options"])
+        return named_suite(plan["suite"], **plan["options"])
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"The suite that {folder} was begun with cannot be made from its name:"

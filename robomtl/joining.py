@@ -1,0 +1,143 @@
+"""Forward passes that groups of trials share, each predicted as it would be alone."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from robomtl.agent import ROWS
+from robomtl.policy import Memory, Policy
+
+# Groups of a joined forward pass. Fewer are filled up, as matrix products of another
+# shape may round differently, and a result must not depend on how many workers ask.
+_GROUPS = 16
+
+
+class Group(NamedTuple):
+    """Trials whose next actions are asked for."""
+
+    state: Tensor
+    """(row, state), of ``ROWS`` rows."""
+    told: Tensor
+    """The task embedding; (row, embedding)."""
+    memory: Memory | None
+    """What the policy remembers of them."""
+    seed: int
+    """Of what it draws for them."""
+
+
+class Predicted(NamedTuple):
+    """What the policy answers for a group."""
+
+    chunk: Tensor
+    """Actions, on the CPU; (row, chunk, action)."""
+    memory: Memory | None
+    """What it is to remember, on its device."""
+
+
+class JointPolicy:
+    """A policy on a device, asked for several groups at once where that is the same.
+
+    It is tried first, without and with a memory: if it draws random numbers, or if what
+    it answers for a group depends on the group's place or company, it is always asked
+    for one group at a time.
+
+    Args:
+        policy: It is moved to the device.
+        device: Torch's name of it.
+    """
+
+    def __init__(self, policy: Policy, device: str) -> None:
+        self.device = torch.device(device)
+        self._policy = policy.to(self.device)
+        self._size = _GROUPS if self._may_join() else 1
+
+    @torch.inference_mode()
+    def __call__(self, groups: Sequence[Group]) -> list[Predicted]:
+        """What is predicted for each group."""
+        predicted: dict[int, Predicted] = {}
+        order = sorted(range(len(groups)), key=lambda place: _shape(groups[place]))
+        for _, same in groupby(order, key=lambda place: _shape(groups[place])):
+            places = list(same)
+            for start in range(0, len(places), self._size):
+                some = places[start : start + self._size]
+                answers = self._forward([groups[place] for place in some], self._size)
+                predicted.update(zip(some, answers, strict=True))
+        return [predicted[place] for place in range(len(groups))]
+
+    def _forward(self, groups: Sequence[Group], size: int) -> list[Predicted]:
+        filled = [*groups, *[groups[0]] * (size - len(groups))]
+        state = torch.cat([group.state for group in filled]).to(self.device)
+        told = torch.cat([group.told for group in filled]).to(self.device)
+        torch.manual_seed(groups[0].seed)  # It counts where one is alone.
+        chunk, memory = self._policy.act(
+            {"state": state}, told, _joined([group.memory for group in filled])
+        )
+        chunks, memories = torch.split(chunk.cpu(), ROWS), _split(memory, size)
+        pairs = zip(chunks, memories, strict=True)
+        return [Predicted(*pair) for pair in pairs][: len(groups)]
+
+    @torch.inference_mode()
+    def _may_join(self) -> bool:
+        spec, generator = self._policy.spec, torch.Generator().manual_seed(0)
+        this, other = (
+            Group(
+                torch.randn(ROWS, spec.state, generator=generator),
+                torch.randn(ROWS, spec.embedding, generator=generator),
+                memory=None,
+                seed=0,
+            )
+            for _ in range(2)
+        )
+        for _ in range(2):
+            torch.manual_seed(this.seed)
+            before = self._draws()
+            alike = self._forward([this] * _GROUPS, _GROUPS)
+            if not all(map(torch.equal, before, self._draws())):
+                return False
+            mixed = self._forward([other] * (_GROUPS - 1) + [this], _GROUPS)
+            first = alike[0].chunk
+            if not all(each.chunk.equal(first) for each in [*alike, mixed[-1]]):
+                return False
+            this = this._replace(memory=alike[0].memory)
+            other = other._replace(memory=mixed[0].memory)
+        return True
+
+    def _draws(self) -> list[Tensor]:
+        """States of the generators that a policy can draw from."""
+        states = [torch.get_rng_state()]
+        if self.device.type != "cpu":
+            module = torch.get_device_module(self.device)
+            states.append(module.get_rng_state(self.device))
+        return states
+
+
+def _shape(group: Group) -> str:
+    """What the memories of groups that are joined have in common."""
+    if group.memory is None:
+        return ""
+    tensors = sorted(group.memory.tensors.items())
+    return repr([(name, tensor.shape, tensor.dtype) for name, tensor in tensors])
+
+
+def _joined(memories: Sequence[Memory | None]) -> Memory | None:
+    given = [memory.tensors for memory in memories if memory is not None]
+    if not given:
+        return None
+    return Memory(
+        {name: torch.cat([each[name] for each in given]) for name in given[0]}
+    )
+
+
+def _split(memory: Memory | None, count: int) -> list[Memory | None]:
+    if memory is None:
+        return [None] * count
+    parts: Mapping[str, Sequence[Tensor]] = {
+        name: torch.split(tensor, ROWS) for name, tensor in memory.tensors.items()
+    }
+    return [
+        Memory({name: part[place] for name, part in parts.items()})
+        for place in range(count)
+    ]

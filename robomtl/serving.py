@@ -1,0 +1,251 @@
+"""A policy on a device: one process computes for all workers, which only step envs."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, wait
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robomtl.actor import Agent
+from robomtl.agent import Asked, PolicyActor, PolicyAgent
+from robomtl.crew import Answer, outcome
+from robomtl.errors import StartError
+from robomtl.executor import spawn
+from robomtl.joining import Group, JointPolicy
+from robomtl.policy import Memory
+from robomtl.task import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedAgent:
+    """A trained policy that a process of this machine holds; see ``serve``."""
+
+    agent: PolicyAgent
+    """The policy."""
+    device: str
+    """Torch's name of where it is."""
+    kind: str
+    """What the device is, on which outcomes depend, such as ``NVIDIA H200``."""
+    address: str = field(repr=False, compare=False)
+    """Where workers ask for actions."""
+
+    @property
+    def name(self) -> str:
+        """The run directory's name, and the kind of device."""
+        return f"{self.agent.name} on {self.kind}"
+
+    @property
+    def argument(self) -> str | None:
+        """The run directory's full path; None for a class of one's own."""
+        return self.agent.argument
+
+    @property
+    def fingerprint(self) -> str:
+        """The policy's, and the kind of device."""
+        return f"{self.agent.fingerprint} on {self.kind}"
+
+    def check(self, suite: Suite) -> None:
+        """Refuses a suite that does not fit the policy; see ``PolicyAgent``."""
+        self.agent.check(suite)
+
+    def load(self, suite: Suite) -> PolicyActor:
+        """An actor that asks the serving process.
+
+        Raises:
+            ValueError: If the process does not serve this one.
+        """
+        try:
+            # Processes that one process spawned have the same key.
+            key = multiprocessing.current_process().authkey
+            connection = Client(self.address, authkey=key)
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise ValueError(
+                f"'{self.name}' is not served here. It is inside its 'with' block, and"
+                " to processes of this machine (LocalExecutor, not Ray)."
+            ) from error
+        return PolicyActor(self.agent.card.conditioning, _Asking(connection, self.name))
+
+
+class _Asking:
+    """Asks the serving process for actions."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+
+    def __call__(self, asked: Asked) -> NDArray[np.float32]:
+        try:
+            self._connection.send(asked)
+            answer: Answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise ValueError(
+                f"The process that serves '{self._name}' has died. What was finished is"
+                " kept; the same command goes on."
+            ) from error
+        if answer.kind == "raise":
+            raise answer.value
+        actions: NDArray[np.float32] = answer.value
+        return actions
+
+
+_Memories = dict[int, Memory | None]
+
+
+def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
+    """The life of the serving process: it ends when its parent closes ``control``."""
+    torch.set_num_threads(1)  # Sums depend on the number of threads.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # Asked for by torch.
+    torch.use_deterministic_algorithms(True)
+    begun = outcome(_load, (agent, device))
+    if begun.kind != "done":
+        control.send(begun)
+        return
+    key = multiprocessing.current_process().authkey
+    with Listener(family="AF_UNIX", authkey=key) as listener:
+        control.send(Answer("done", (listener.address, _kind(begun.value.device))))
+        clients: dict[Connection, _Memories] = {}
+        threading.Thread(target=_accept, args=(listener, clients), daemon=True).start()
+        while control not in (ready := wait([control, *clients], timeout=0.1)):
+            _answer(begun.value, clients, cast(list[Connection], ready))
+
+
+def _load(given: tuple[PolicyAgent, str]) -> JointPolicy:
+    agent, device = given
+    with _explained(device):
+        return JointPolicy(agent.trained().policy, device)
+
+
+def _accept(listener: Listener, clients: dict[Connection, _Memories]) -> None:
+    while True:
+        try:
+            client = listener.accept()
+        except (OSError, EOFError, AuthenticationError):
+            continue  # It died as it called, or is none of ours.
+        clients[client] = {}
+
+
+def _answer(
+    served: JointPolicy, clients: dict[Connection, _Memories], ready: list[Connection]
+) -> None:
+    """Answers all that wait; forgets those that died."""
+    waiting: dict[Connection, Asked] = {}
+    for client in ready:
+        try:
+            waiting[client] = client.recv()
+        except (EOFError, OSError):
+            del clients[client]
+    asked = [(each, clients[client]) for client, each in waiting.items()]
+    told = outcome(_predict, (served, asked))
+    for place, client in enumerate(waiting):
+        done = told.kind == "done"
+        try:
+            client.send(Answer("done", told.value[place]) if done else told)
+        except OSError:
+            del clients[client]
+
+
+def _predict(
+    given: tuple[JointPolicy, list[tuple[Asked, _Memories]]],
+) -> list[NDArray[np.float32]]:
+    """The chunk of each group that was asked for; memories are kept."""
+    served, waiting = given
+    groups = [
+        Group(
+            torch.from_numpy(asked.state),
+            torch.from_numpy(asked.told),
+            None if asked.first else memories[asked.group],
+            asked.seed,
+        )
+        for asked, memories in waiting
+    ]
+    with _explained(str(served.device)):
+        predicted = served(groups)
+    for (asked, memories), each in zip(waiting, predicted, strict=True):
+        memories[asked.group] = each.memory
+    return [each.chunk.numpy() for each in predicted]
+
+
+@contextmanager
+def _explained(device: str) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"Device '{device}' has too little free memory for the policy: {reason}"
+        ) from error
+
+
+def _kind(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def devices() -> list[str]:
+    """Names of the torch devices of this machine."""
+    accelerator = torch.accelerator.current_accelerator()
+    if accelerator is None or not torch.accelerator.is_available():
+        return ["cpu"]
+    name, count = accelerator.type, torch.accelerator.device_count()
+    return ["cpu", name, *(f"{name}:{index}" for index in range(count))]
+
+
+@contextmanager
+def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
+    """The agent with its policy on a device, for as long as the block lasts.
+
+    One process holds the policy; workers ask it for actions, and those that wait are
+    answered by one forward pass.
+
+    Args:
+        agent: A trained policy.
+        device: Torch's name of the device, such as ``cuda``, ``cuda:1`` or ``cpu``.
+
+    Raises:
+        ValueError: If the agent is no trained policy, there is no such device, or it
+            has too little memory.
+    """
+    if not isinstance(agent, PolicyAgent):
+        raise ValueError(
+            f"'{agent.name}' is no trained policy, and has nothing to compute on a"
+            " device; leave the device out."
+        )
+    if device not in devices():
+        raise ValueError(
+            f"There is no device '{device}' here; torch finds {', '.join(devices())}."
+        )
+    process, control = spawn(_serve, agent, device)
+    try:
+        address, kind = _begun(control)
+        yield ServedAgent(agent=agent, device=device, kind=kind, address=address)
+    finally:
+        control.close()  # Which ends the process, unless it is in the midst of work.
+        process.join(5)
+        process.kill()
+        process.join()
+
+
+def placed(agent: Agent, device: str | None) -> AbstractContextManager[Agent]:
+    """The agent as it is where no device is named; served from the device otherwise."""
+    return nullcontext(agent) if device is None else serve(agent, device=device)
+
+
+def _begun(control: Connection) -> tuple[str, str]:
+    try:
+        answer: Answer = control.recv()
+    except (EOFError, OSError) as error:
+        raise StartError(
+            "The process that is to serve the policy does not start, having said above"
+            " why. A script that starts processes needs 'if __name__ == \"__main__\":'."
+        ) from error
+    if answer.kind == "raise":
+        raise answer.value
+    address, kind = answer.value
+    return address, kind
