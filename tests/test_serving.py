@@ -21,6 +21,7 @@ from robomtl.agent import ROWS, PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
+from robomtl.errors import StartError
 from robomtl.evaluation import evaluate
 from robomtl.joining import Group, JointPolicy
 from robomtl.policies.film import Film, FilmConfig
@@ -97,6 +98,13 @@ class KindAgent(PolicyAgent):
         return TrainedPolicy(
             policy=policy.eval(), card=trained.card, fingerprint=trained.fingerprint
         )
+
+
+class StillbornAgent(PolicyAgent):
+    """Takes its process down as it arrives there."""
+
+    def __setstate__(self, state):
+        os._exit(1)
 
 
 def agent_of(folder, kind=MLP):
@@ -252,6 +260,24 @@ def test_the_death_of_the_serving_process_is_told(tmp_path):
         with pytest.raises(ValueError, match="serves '.* on cpu' has died. What was"):
             actor(observations(10), np.ones(10, np.bool_))
     with pytest.raises(ValueError, match="is not served here. It is inside its 'with'"):
+        served.load(SUITE)
+
+
+def test_a_serving_process_that_does_not_start_is_told(tmp_path):
+    with pytest.raises(StartError, match="to serve the policy does not start, having"):
+        with serve(StillbornAgent(saved(tmp_path).run), device="cpu"):
+            pass
+
+
+def test_only_processes_of_the_evaluation_are_served(tmp_path, monkeypatch):
+    with serve(saved(tmp_path), device="cpu") as served:
+        with monkeypatch.context() as stranger:
+            this = multiprocessing.current_process()
+            stranger.setattr(this, "authkey", b"guessed")
+            with pytest.raises(
+                ValueError, match=r"processes of this machine \(LocalEx"
+            ):
+                served.load(SUITE)
         served.load(SUITE)
 
 
