@@ -138,6 +138,7 @@ def _split(memory: Memory | None, count: int) -> list[Memory | None]:
         name: torch.split(tensor, ROWS) for name, tensor in memory.tensors.items()
     }
     return [
-        Memory({name: part[place] for name, part in parts.items()})
+        # As views, each would keep the whole batch.
+        Memory({name: part[place].clone() for name, part in parts.items()})
         for place in range(count)
     ]
