@@ -95,19 +95,20 @@ class Crew(ABC, Generic[Some]):
         """
 
     def map(
-        self, items: Sequence[Any], kinds: Sequence[Hashable]
+        self, items: Sequence[Any], kind: Callable[[Any], Hashable]
     ) -> Iterator[tuple[int, Any]]:
         """Yields (index of the item, its result or ``Failure``) as results come.
 
         Args:
             items: What to work on.
-            kinds: Of each item.
+            kind: Of an item; see ``Executor``.
 
         Raises:
             Exception: One that a worker answered with.
             StartError: If no worker starts.
         """
         waiting, tried = list(reversed(range(len(items)))), [0] * len(items)
+        kinds = [kind(item) for item in items]
         try:
             while waiting or self._busy():
                 self._feed(waiting, items, kinds)

@@ -83,7 +83,7 @@ class LocalExecutor:
         kind: Callable[[Item], Hashable] = type,
     ) -> Iterator[tuple[int, Result | Failure]]:
         """Yields (index of the item, its result) as results come; see ``Executor``."""
-        yield from _Processes(work, self).map(items, [kind(item) for item in items])
+        yield from _Processes(work, self).map(items, kind)
 
 
 def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connection]:

@@ -66,8 +66,7 @@ class RayExecutor:
                 address, or a node has other versions of packages.
         """
         with _connected(self.address, self.workers):
-            kinds = [kind(item) for item in items]
-            yield from _Actors(work, self).map(items, kinds)
+            yield from _Actors(work, self).map(items, kind)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -18,7 +18,7 @@ def versions() -> dict[str, str]:
     files differ from it; it is absent for an installed package.
     """
     found = {name: version(name) for name in _PACKAGES}
-    found |= {"python": platform.python_version(), "processor": _processor()}
+    found |= {"python": platform.python_version(), "processor": processor()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         changed = _git("status", "--porcelain", "--untracked-files=no")
@@ -44,7 +44,9 @@ def _git(*arguments: str) -> str:
     return answer.stdout.strip()
 
 
-def _processor() -> str:
+@cache
+def processor() -> str:
+    """Name of the processor of this machine."""
     described = Path("/proc/cpuinfo")
     if described.exists():
         for line in described.read_text().splitlines():

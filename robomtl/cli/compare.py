@@ -38,8 +38,8 @@ class Compare(SuiteFlags):
     seed: int = 0
     """Seed of the bootstrap; with --sequential, of the order of tasks."""
     out: Path | None = None
-    """Folder for comparison.json and comparison.html; with --sequential a dated one under runs/ by default,
-    in which an interrupted comparison goes on."""
+    """Folder for comparison.json and comparison.html; with --sequential a dated one
+    under runs/ by default, in which an interrupted comparison goes on."""
     sequential: bool = False
     """Let two policies play until it is settled which is better."""
     test: Literal["pairs", "streams"] = "pairs"

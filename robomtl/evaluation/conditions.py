@@ -1,7 +1,8 @@
 """Under which conditions an agent is evaluated."""
 
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Criterion, Until
@@ -47,6 +48,17 @@ class Conditions:
                 "Success at the last step is unknown where trials stop at success; play"
                 " them until='horizon'."
             )
+
+    @classmethod
+    def recorded(cls, values: Mapping[str, Any]) -> "Conditions":
+        """The conditions among the values that a journal or a result has, by name.
+
+        Raises:
+            KeyError: If one is missing.
+        """
+        known = {field.name: values[field.name] for field in fields(cls)}
+        tasks = known["tasks"]
+        return cls(**{**known, "tasks": None if tasks is None else tuple(tasks)})
 
 
 def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:

@@ -124,16 +124,8 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
         "options": plain(suite.options),
     }
     _refuse(differences(there, here, sides=("in the evaluation", "here")))
-    conditions = Conditions(
-        tasks=tuple(dict.fromkeys(record.task for record in results.records)),
-        split=setting.split,
-        episodes=setting.episodes,
-        repeats=setting.repeats,
-        instructions=setting.instructions,
-        until=setting.until,
-        criterion=setting.criterion,
-        seed=setting.seed,
-    )
+    tasks = dict.fromkeys(record.task for record in results.records)
+    conditions = Conditions.recorded({**vars(setting), "tasks": tasks})
     dealt = _dealt(chunks_of(suite, conditions), results)
     return tuple(dealt)
 

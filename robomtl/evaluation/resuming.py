@@ -1,7 +1,6 @@
 """A stopped evaluation, finished by what its folder says of it."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def resume_evaluation(
     with placed(agent, device) as acting:
         _check_device(folder, acting, plan["agent"])
         return evaluate_under(
-            _conditions(plan),
+            Conditions.recorded(plan),
             acting,
             suite,
             out=folder,
@@ -110,12 +109,6 @@ def _check_device(folder: Path, agent: Agent, fingerprint: str) -> None:
             f"{folder} was begun with its policy on {there}; on {here} results may"
             " differ. Evaluate into another folder."
         )
-
-
-def _conditions(plan: Mapping[str, Any]) -> Conditions:
-    planned = {field.name: plan[field.name] for field in fields(Conditions)}
-    tasks = planned["tasks"]
-    return Conditions(**{**planned, "tasks": None if tasks is None else tuple(tasks)})
 
 
 def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:

@@ -7,7 +7,7 @@ from robomtl.actor import Actor, Agent
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.task import Env, Suite
-from robomtl.versions import versions
+from robomtl.versions import processor
 
 _ATTEMPTS = 2  # Of a chunk in which a simulator goes unstable.
 
@@ -102,4 +102,4 @@ class PlayChunk:
             if all(outcome.error is None for outcome in outcomes):
                 break
             self._envs.close()
-        return Played(outcomes, versions()["processor"])
+        return Played(outcomes, processor())
