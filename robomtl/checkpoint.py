@@ -3,18 +3,19 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.policy import Policy, Spec
-from robomtl.registry import POLICIES
+from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 
 _FORMAT = 1
@@ -39,6 +40,10 @@ class Card:
     """Options of that suite."""
     step: int
     """Gradient steps taken."""
+    objective: str = "cloning"
+    """Registered name of what training minimised."""
+    objective_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the objective's settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,27 +70,48 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
         raise ValueError(f"Policy '{policy}': {error}.") from error
 
 
+def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
+    """An objective, with the given settings instead of the defaults.
+
+    Raises:
+        ValueError: If the objective is unknown or has other settings.
+    """
+    try:
+        return OBJECTIVES.get(name)(**fields)
+    except TypeError as error:
+        raise ValueError(f"Objective '{name}': {error}.") from error
+
+
 def build(card: Card) -> Policy:
     """An untrained policy of the card's architecture and sizes.
 
     Raises:
-        ValueError: If the architecture is unknown or its config has other fields.
+        ValueError: If the architecture or the objective is unknown, or its config has
+            other fields.
     """
     config = configure(card.policy, card.config)
     made: Policy = POLICIES.get(card.policy)(config, card.spec)
+    made.meta = configure_objective(card.objective, card.objective_config).meta(made)
     return made
 
 
 def save(folder: Path, policy: Policy, card: Card) -> None:
     """Writes weights, then card; a folder with a card is whole."""
     folder.mkdir(parents=True, exist_ok=True)
+    weights = _weights(policy)
     with replacing(folder / _WEIGHTS) as temporary:
-        state = {
-            name: value.contiguous() for name, value in policy.state_dict().items()
-        }
-        save_file(state, temporary)
-    weights = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
-    write_json(folder / _CARD, {"format": _FORMAT, "weights": weights, **plain(card)})
+        temporary.write_bytes(weights)
+    write_json(folder / _CARD, _values(weights, card))
+
+
+def packed(policy: Policy, card: Card) -> TrainedPolicy:
+    """A policy in memory, as ``load`` would give it after ``save``."""
+    values = _values(_weights(policy), card)
+    return TrainedPolicy(
+        policy=policy.eval().requires_grad_(False),
+        card=card,
+        fingerprint=_fingerprint(values),
+    )
 
 
 def load(run: Path | str) -> TrainedPolicy:
@@ -112,12 +138,29 @@ def load(run: Path | str) -> TrainedPolicy:
         policy.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as error:
         raise ValueError(f"{weights} does not fit its card: {error}") from error
-    text = json.dumps(values, sort_keys=True)
     return TrainedPolicy(
         policy=policy.eval().requires_grad_(False),
         card=card,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+        fingerprint=_fingerprint(values),
     )
+
+
+def _weights(policy: Policy) -> bytes:
+    """The weights as a safetensors file holds them."""
+    state = policy.state_dict()
+    weights: bytes = serialise({name: it.contiguous() for name, it in state.items()})
+    return weights
+
+
+def _values(weights: bytes, card: Card) -> dict[str, Any]:
+    """What the card's file holds."""
+    digest = hashlib.sha256(weights).hexdigest()
+    return {"format": _FORMAT, "weights": digest, **plain(card)}
+
+
+def _fingerprint(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -149,8 +192,15 @@ def _card(values: Mapping[str, Any]) -> Card:
             kinds=tuple(conditioning["kinds"]),
             tasks=tuple(conditioning["tasks"]),
             goal=None if goal is None else (goal[0], goal[1]),
+            demonstration=conditioning.get("demonstration", 0),
+            inferred={
+                task: tuple(values)
+                for task, values in conditioning.get("inferred", {}).items()
+            },
         ),
         suite=values["suite"],
         suite_options=values["suite_options"],
         step=values["step"],
+        objective=values.get("objective", "cloning"),
+        objective_config=values.get("objective_config", {}),
     )

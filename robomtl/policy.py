@@ -45,6 +45,19 @@ class Batch(NamedTuple):
     """Index of the task, for sampling and accounting only; (batch,)."""
 
 
+class Context(NamedTuple):
+    """Demonstrations of a batch of tasks, thinned to the same number of steps each."""
+
+    state: Tensor
+    """(task, shot, time, state)."""
+    action: Tensor
+    """The action taken there; (task, shot, time, action)."""
+    progress: Tensor
+    """Part of its episode that lies before a step, from 0 to 1; (task, shot, time)."""
+    mask: Tensor
+    """Which shots are there, 1 or 0; a task may have fewer than others. (task, shot)"""
+
+
 class Loss(NamedTuple):
     """A loss before any reduction, so that tasks can be weighed outside the policy."""
 
@@ -91,7 +104,8 @@ class Policy(nn.Module, ABC):
     """A task-conditioned policy; subclasses carry their config as ``Config``.
 
     A policy is addressed by its parts ``encoder`` (of the task embedding), ``trunk`` and
-    ``head``, so that methods can train some of them.
+    ``head``, so that methods can train some of them. What an objective learns beside the
+    policy, such as a prior or a demonstration encoder, is its part ``meta``.
 
     Args:
         config: The subclass's own frozen config dataclass.
@@ -105,6 +119,7 @@ class Policy(nn.Module, ABC):
         self.config = config
         self.spec = spec
         self.normaliser = Normaliser(spec.state)
+        self.meta: nn.Module | None = None
 
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:

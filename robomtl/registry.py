@@ -1,4 +1,4 @@
-"""Named factories of suites and policies, built in or plugged in."""
+"""Named suites, policies, objectives and methods, built in or plugged in."""
 
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from robomtl.nearest import unknown
 from robomtl.task import Suite
 
-if TYPE_CHECKING:
-    from robomtl.policy import Policy  # Imports torch.
+if TYPE_CHECKING:  # They import torch.
+    from robomtl.adaptation.method import Method
+    from robomtl.policy import Policy
+    from robomtl.training.objective import Objective
 
 Item = TypeVar("Item")
 
@@ -110,6 +112,24 @@ POLICIES: "Registry[type[Policy]]" = Registry(
     {"film": "robomtl.policies.film:Film", "mlp": "robomtl.policies.mlp:MLP"},
 )
 """Policy classes; each carries its config dataclass as the attribute ``Config``."""
+
+OBJECTIVES: "Registry[type[Objective]]" = Registry(
+    "objective",
+    "robomtl.objectives",
+    {"cloning": "robomtl.training.objective:Cloning"},
+)
+"""What training minimises: frozen dataclasses of an objective's settings."""
+
+METHODS: "Registry[type[Method]]" = Registry(
+    "method",
+    "robomtl.methods",
+    {
+        "finetune": "robomtl.adaptation.finetune:Finetune",
+        "scratch": "robomtl.adaptation.scratch:Scratch",
+        "zero_shot": "robomtl.adaptation.zero_shot:ZeroShot",
+    },
+)
+"""Ways to adapt: frozen dataclasses of a method's hyper-parameters."""
 
 
 def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:

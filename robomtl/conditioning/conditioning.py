@@ -1,7 +1,7 @@
 """Which evidence of the task a policy gets, and where it stands in the embedding."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import torch
@@ -11,15 +11,14 @@ from robomtl.actor import Told
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.nearest import unknown
 
-Kind = Literal["language", "one_hot", "goal"]
+Kind = Literal["language", "one_hot", "demonstration", "goal"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
-    """A policy's task embedding: language, one-hot and goal, in this order.
+    """A policy's task embedding: language, one-hot, demonstration, goal, in this order.
 
-    Language and one-hot are fixed for a trial; the goal vector is read from each
-    observation.
+    All but the goal vector are fixed for a trial; that is read from each observation.
     """
 
     kinds: tuple[Kind, ...]
@@ -28,12 +27,17 @@ class Conditioning:
     """Tasks trained on, in the order of the one-hot code."""
     goal: tuple[int, int] | None = None
     """Where the goal vector lies in the state, first and past-last index."""
+    demonstration: int = 0
+    """Length of what is inferred from demonstrations; 0 for none."""
+    inferred: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """What was inferred of tasks, by their names; zeros stand for any other."""
 
     def __post_init__(self) -> None:
         """Checks the kinds.
 
         Raises:
-            ValueError: If a kind is unknown or twice there, or the goal is hidden.
+            ValueError: If a kind is unknown or twice there, the goal is hidden, or the
+                demonstration's length is missing.
         """
         for kind in self.kinds:
             if kind not in get_args(Kind):
@@ -45,14 +49,43 @@ class Conditioning:
                 "Conditioning on the goal needs a suite that shows it in the state; "
                 "this one hides it. Use language or one_hot, or goals='observable'."
             )
+        if ("demonstration" in self.kinds) != (self.demonstration > 0):
+            raise ValueError(
+                "Conditioning on demonstrations goes with an objective that trains their"
+                " encoder, such as context; name that objective and leave the kind out."
+            )
 
     @property
     def size(self) -> int:
         """Length of the task embedding."""
-        sizes = {"language": EMBEDDING_SIZE, "one_hot": len(self.tasks), "goal": 0}
-        if self.goal is not None:
-            sizes["goal"] = self.goal[1] - self.goal[0]
-        return sum(sizes[kind] for kind in self.kinds)
+        return sum(self._sizes[kind] for kind in self.kinds)
+
+    def place(self, kind: Kind) -> slice:
+        """Where a kind of evidence stands in the task embedding.
+
+        Raises:
+            ValueError: If it is not given.
+        """
+        if kind not in self.kinds:
+            raise ValueError(unknown("conditioning", kind, self.kinds))
+        order = [k for k in get_args(Kind) if k in self.kinds]
+        start = sum(self._sizes[k] for k in order[: order.index(kind)])
+        return slice(start, start + self._sizes[kind])
+
+    def inferring(self, task: str, inferred: Tensor) -> "Conditioning":
+        """This conditioning with what was inferred of one more task; (demonstration,)."""
+        values = tuple(inferred.tolist())
+        return replace(self, inferred={**self.inferred, task: values})
+
+    @property
+    def _sizes(self) -> dict[Kind, int]:
+        goal = 0 if self.goal is None else self.goal[1] - self.goal[0]
+        return {
+            "language": EMBEDDING_SIZE,
+            "one_hot": len(self.tasks),
+            "demonstration": self.demonstration,
+            "goal": goal,
+        }
 
     def fixed(self, told: Sequence[Told]) -> Tensor:
         """The part of the embedding that is fixed for a trial; (trial, fixed).
@@ -68,6 +101,10 @@ class Conditioning:
             parts.append(_language([each.instruction for each in told]))
         if "one_hot" in self.kinds:
             parts.append(torch.stack([self._one_hot(each.task) for each in told]))
+        if "demonstration" in self.kinds:
+            nothing = (0.0,) * self.demonstration
+            known = [self.inferred.get(each.task or "", nothing) for each in told]
+            parts.append(torch.tensor(known))
         return torch.cat(parts, dim=-1)
 
     def embedding(self, fixed: Tensor, state: Tensor) -> Tensor:

@@ -85,6 +85,15 @@ def selected(
     return _subset(contents, names, chosen)
 
 
+def taken(contents: Contents, episodes: Sequence[int]) -> Contents:
+    """Some episodes, by their index, in this order.
+
+    Raises:
+        IndexError: If there is no such episode.
+    """
+    return _subset(contents, contents.tasks, np.array(episodes, np.int64))
+
+
 def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64]:
     found = np.flatnonzero(contents.episodes.task == contents.tasks.index(task))
     if count is not None and len(found) < count:

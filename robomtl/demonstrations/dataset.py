@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.demonstrations.contents import Contents, Episodes, fingerprint, selected
+from robomtl.demonstrations.contents import (
+    Contents,
+    Episodes,
+    fingerprint,
+    selected,
+    taken,
+)
+from robomtl.demonstrations.groups import groups
 from robomtl.demonstrations.reading import Beyond, read
 
 
@@ -95,6 +102,15 @@ class Demonstrations:
         return self._contents.action
 
     @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """Which episodes show one and the same thing to do, by an index; (episode,).
+
+        The episodes of a task are one group, unless the suite hides its goals and says
+        which variations share one.
+        """
+        return groups(self._contents)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of all that can be learned from: names, wordings, episodes, frames."""
         return fingerprint(self._contents)
@@ -114,6 +130,14 @@ class Demonstrations:
             ValueError: If a task is unknown, or has fewer episodes.
         """
         return self.of(selected(self._contents, tasks, per_task))
+
+    def take(self, episodes: Sequence[int]) -> "Demonstrations":
+        """Some episodes, by their index, in this order; all tasks keep their index.
+
+        Raises:
+            IndexError: If there is no such episode.
+        """
+        return self.of(taken(self._contents, episodes))
 
     def __len__(self) -> int:
         """Number of episodes."""

@@ -1,6 +1,6 @@
-"""Behaviour cloning of many tasks by one policy."""
+"""One policy from the demonstrations of many tasks."""
 
-from robomtl.training.cloning import train
 from robomtl.training.config import TrainConfig
+from robomtl.training.running import train
 
 __all__ = ["TrainConfig", "train"]

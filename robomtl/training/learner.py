@@ -3,14 +3,16 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robomtl.durable import replacing
-from robomtl.policy import Batch, Loss, Policy
+from robomtl.policy import Loss, Policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.objective import Cloning, Objective
 
 # Moving the average costs 1 % of a step: after the first 1000 only every 8th does.
 _FEW, _AVERAGE_EVERY = 1000, 8
@@ -39,11 +41,15 @@ class Learner:
     Args:
         policy: Freshly built; trained in place.
         config: Settings of the run.
+        objective: What is minimised.
     """
 
-    def __init__(self, policy: Policy, config: TrainConfig) -> None:
+    def __init__(
+        self, policy: Policy, config: TrainConfig, objective: Objective | None = None
+    ) -> None:
         self.policy = policy.train()
         self.step = 0
+        self._objective: Objective = objective or Cloning()
         self._config = config
         self._parameters = [p for p in policy.parameters() if p.requires_grad]
         self._weights = _joined(self._parameters)
@@ -61,8 +67,8 @@ class Learner:
         """Where the weights are."""
         return self._weights.device
 
-    def update(self, batch: Batch) -> tuple[Loss, float]:
-        """Takes one gradient step on the mean loss of a batch.
+    def update(self, batch: Any) -> tuple[Loss, float]:
+        """Takes one gradient step on the mean loss of a batch of the objective's kind.
 
         Returns:
             The loss of each sample, and the norm of the gradient before clipping.
@@ -72,10 +78,9 @@ class Learner:
         """
         config = self._config
         precision = getattr(torch, config.precision)
-        device = batch.action.device.type
         mixed = config.precision != "float32"
-        with torch.autocast(device, precision, enabled=mixed):
-            loss = self.policy.loss(batch)
+        with torch.autocast(self.device.type, precision, enabled=mixed):
+            loss = self._objective.loss(self.policy, batch)
         mean = loss.per_sample.mean()
         if not math.isfinite(mean.item()):
             raise NotFiniteError(f"The loss is {mean.item()}.", loss.per_sample)

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from robomtl.evaluation import Results
-from robomtl.policy import Batch, Loss, Policy
+from robomtl.policy import Loss, Policy
+from robomtl.training.objective import Drawn, Objective
 
 
 class Log:
@@ -28,7 +29,7 @@ class Log:
         """Writes what is still in memory."""
         self._writer.close()
 
-    def train(self, step: int, batch: Batch, loss: Loss, **scalars: float) -> None:
+    def train(self, step: int, batch: Drawn, loss: Loss, **scalars: float) -> None:
         """Logs a step's loss, its metrics and further scalars."""
         per_sample = loss.per_sample.detach()
         metrics = {name: float(value) for name, value in loss.metrics.items()}
@@ -38,9 +39,11 @@ class Log:
         self._by_task("train_task", step, per_sample, batch.task)
 
     @torch.no_grad()
-    def validate(self, step: int, policy: Policy, batches: Iterable[Batch]) -> None:
+    def validate(
+        self, step: int, policy: Policy, objective: Objective, batches: Iterable[Drawn]
+    ) -> None:
         """Logs the loss on held-out episodes: of each task, and the mean of those."""
-        pairs = [(policy.loss(batch).per_sample, batch.task) for batch in batches]
+        pairs = [(objective.loss(policy, b).per_sample, b.task) for b in batches]
         if not pairs:
             return
         losses, tasks = (torch.cat(column) for column in zip(*pairs, strict=True))

@@ -25,6 +25,9 @@ class Frames:
     """Index of the task; (frame,)."""
     left: Tensor
     """Steps of the episode from this frame on, itself included; (frame,)."""
+    group: Tensor
+    """Episodes of a group are told the same and share their goal where it is hidden:
+    index of the group, in order; (frame,)."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -35,8 +38,8 @@ def frames(
     demonstrations: Demonstrations, episodes: Sequence[int], device: torch.device
 ) -> Frames:
     """The frames of the named episodes, sorted by task, on a device."""
-    table = demonstrations.episodes
-    order = sorted(episodes, key=lambda episode: (table.task[episode], episode))
+    table, group = demonstrations.episodes, demonstrations.groups
+    order = sorted(episodes, key=lambda e: (table.task[e], group[e], e))
     chosen = np.array(order, dtype=np.int64)
     lengths = table.length[chosen]
     left = _count_down(lengths)
@@ -47,6 +50,7 @@ def frames(
         action=torch.from_numpy(demonstrations.action[rows]).to(device),
         task=torch.from_numpy(task).to(device),
         left=torch.from_numpy(left).to(device),
+        group=torch.from_numpy(np.repeat(group[chosen], lengths)).to(device),
     )
 
 

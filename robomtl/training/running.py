@@ -1,50 +1,43 @@
-"""Behaviour cloning: one policy from the demonstrations of many tasks."""
+"""A training run: one policy from the demonstrations of many tasks."""
 
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from robomtl import checkpoint
-from robomtl.agent import PolicyAgent, goal_of
+from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card, TrainedPolicy
-from robomtl.conditioning import Conditioning, Kind, Wordings
+from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
 from robomtl.evaluation import Results, evaluate
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
-from robomtl.policy import Batch, Loss, Policy, Spec
+from robomtl.policy import Loss, Policy
 from robomtl.progress import progress
 from robomtl.registry import suite
 from robomtl.request import claim, plain
-from robomtl.task import find_task
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
-from robomtl.training.samples import Frames, Sampler, every_frame, frames, mixed
+from robomtl.training.material import (
+    conditioning_for,
+    instructions,
+    materials,
+    spec_for,
+)
+from robomtl.training.objective import Drawn, Draws, Material, Objective
+from robomtl.training.samples import mixed
 from robomtl.versions import versions
 
 _STATE = "training.safetensors"
-
-_Instructions = list[tuple[str, ...]]  # Wordings of each task.
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Material:
-    """What batches are made of."""
-
-    training: Frames
-    validation: Frames
-    wordings: Wordings
-    sampler: Sampler
-    card: Card
 
 
 def train(
@@ -54,6 +47,8 @@ def train(
     policy: str = "film",
     policy_config: Mapping[str, Any] | None = None,
     conditioning: Sequence[Kind] = ("language",),
+    objective: str = "cloning",
+    objective_config: Mapping[str, Any] | None = None,
     config: TrainConfig | None = None,
 ) -> TrainedPolicy:
     """Trains a policy and leaves it in a run directory.
@@ -63,11 +58,14 @@ def train(
     finished is only read.
 
     Args:
-        demonstrations: What to clone.
+        demonstrations: What to learn from.
         out: Run directory; made if missing.
         policy: Registered name of the architecture.
         policy_config: Fields of its config that differ from the defaults.
         conditioning: How the policy is told its task.
+        objective: Registered name of what is minimised: ``cloning``, or one with which a
+            method of adaptation is trained, such as ``maml``.
+        objective_config: Settings of the objective that differ from the defaults.
         config: Settings of the run.
 
     Returns:
@@ -79,22 +77,51 @@ def train(
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     config = config or TrainConfig()
-    card = _card(demonstrations, policy, policy_config or {}, conditioning, config)
-    folder = Path(out)
-    instructions = _instructions(demonstrations)
-    claim(folder / "run.json", _request(demonstrations, card, instructions, config))
+    minimised = checkpoint.configure_objective(objective, objective_config or {})
+    told = conditioning_for(demonstrations, conditioning, minimised)
+    card = Card(
+        policy=policy,
+        config=plain(checkpoint.configure(policy, policy_config or {})),
+        spec=spec_for(demonstrations, told),
+        conditioning=told,
+        suite=demonstrations.suite or "",
+        suite_options=dict(demonstrations.suite_options),
+        step=config.steps,
+        objective=objective,
+        objective_config=plain(minimised),
+    )
+    return _train(demonstrations, card, minimised, config, Path(out))
+
+
+def _train(
+    demonstrations: Demonstrations,
+    card: Card,
+    objective: Objective,
+    config: TrainConfig,
+    folder: Path,
+) -> TrainedPolicy:
+    if config.evaluate_every and not card.suite:
+        raise ValueError(
+            f"{demonstrations.path} names no suite to evaluate on during training; "
+            f"leave evaluate_every at 0."
+        )
+    wordings = instructions(demonstrations)
+    claim(folder / "run.json", _request(demonstrations, card, wordings, config))
     if (folder / "policy.json").exists():
         return checkpoint.load(folder)
     write_json(folder / "versions.json", versions())
     with locked(folder), _torch(config):
         torch.manual_seed(config.seed)
-        learner = Learner(checkpoint.build(card).to(config.device), config)
-        chunk = learner.policy.chunk
-        material = _material(demonstrations, card, instructions, config, chunk)
-        learner.policy.normaliser.fit(material.training.state)
+        built = checkpoint.build(card).to(config.device)
+        learner = Learner(built, config, objective)
+        training, validation = materials(
+            demonstrations, card.conditioning, config, chunk=built.chunk
+        )
+        built.normaliser.fit(training.frames.state)
         if (folder / _STATE).exists():
             learner.restore(folder / _STATE)
-        _learn(learner, material, config, folder)
+        draws = objective.draws(training, config)
+        _learn(learner, card, objective, draws, validation, config, folder)
         _finish(learner, card, folder)
     return checkpoint.load(folder)
 
@@ -112,11 +139,16 @@ def _torch(config: TrainConfig) -> Iterator[None]:
 
 
 def _learn(
-    learner: Learner, material: _Material, config: TrainConfig, folder: Path
+    learner: Learner,
+    card: Card,
+    objective: Objective,
+    draws: Draws,
+    validation: Material,
+    config: TrainConfig,
+    folder: Path,
 ) -> None:
     """Batch, step, log, evaluate, save, until the last step."""
-    tasks = material.card.conditioning.tasks
-    sampler = material.sampler
+    tasks = card.conditioning.tasks
     with (
         deferred_interrupt() as pressed,
         closing(Log(folder / "tensorboard", tasks, step=learner.step)) as log,
@@ -124,7 +156,7 @@ def _learn(
     ):
         while learner.step < config.steps:
             rate = learning_rate(learner.step, config)
-            batch = sampler.batch(learner.step, config.batch)
+            batch = draws.batch(learner.step, config.batch)
             _seed(learner.device, mixed(config.seed, learner.step))
             loss, norm = _update(learner, batch, tasks)
             step = learner.step
@@ -134,11 +166,11 @@ def _learn(
                 units = (step - 1) % config.log_every + 1
                 advance(units, note=f"loss {loss.per_sample.mean():.4f}")
             if step % config.validate_every == 0:
-                policy = _averaged(learner, material.card).to(config.device)
-                log.validate(step, policy, _validation(material, policy.chunk))
+                policy = _averaged(learner, card).to(config.device)
+                log.validate(step, policy, objective, objective.validation(validation))
             if config.evaluate_every and step % config.evaluate_every == 0:
                 so_far = folder / "so-far" / f"{step:08d}"
-                log.evaluate(step, _evaluate(learner, material.card, so_far, config))
+                log.evaluate(step, _evaluate(learner, card, so_far, config))
             if pressed.is_set() or step % config.save_every == 0:
                 learner.save(folder / _STATE)
             if pressed.is_set():
@@ -153,7 +185,7 @@ def _seed(device: torch.device, seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def _update(learner: Learner, batch: Batch, tasks: Sequence[str]) -> tuple[Loss, float]:
+def _update(learner: Learner, batch: Drawn, tasks: Sequence[str]) -> tuple[Loss, float]:
     try:
         return learner.update(batch)
     except NotFiniteError as error:
@@ -163,16 +195,6 @@ def _update(learner: Learner, batch: Batch, tasks: Sequence[str]) -> tuple[Loss,
             f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower "
             f"learning_rate or float32 precision may help."
         ) from error
-
-
-def _validation(material: _Material, chunk: int) -> Iterator[Batch]:
-    return every_frame(
-        material.validation,
-        material.wordings,
-        material.card.conditioning,
-        chunk=chunk,
-        size=1024,
-    )
 
 
 def _evaluate(
@@ -201,102 +223,22 @@ def _finish(learner: Learner, card: Card, folder: Path) -> None:
     checkpoint.save(folder, _averaged(learner, card), finished)
 
 
-def _card(
-    demonstrations: Demonstrations,
-    policy: str,
-    policy_config: Mapping[str, Any],
-    conditioning: Sequence[Kind],
-    config: TrainConfig,
-) -> Card:
-    goal = None
-    if demonstrations.suite is not None:
-        made = suite(demonstrations.suite, **demonstrations.suite_options)
-        goal = goal_of(made, demonstrations.state.shape[1])
-    elif config.evaluate_every:
-        raise ValueError(
-            f"{demonstrations.path} names no suite to evaluate on during training; "
-            f"leave evaluate_every at 0."
-        )
-    told = Conditioning(
-        kinds=tuple(conditioning), tasks=demonstrations.tasks, goal=goal
-    )
-    spec = Spec(
-        state=demonstrations.state.shape[1],
-        action=demonstrations.action.shape[1],
-        embedding=told.size,
-    )
-    return Card(
-        policy=policy,
-        config=plain(checkpoint.configure(policy, policy_config)),
-        spec=spec,
-        conditioning=told,
-        suite=demonstrations.suite or "",
-        suite_options=dict(demonstrations.suite_options),
-        step=config.steps,
-    )
-
-
-def _material(
-    demonstrations: Demonstrations,
-    card: Card,
-    instructions: _Instructions,
-    config: TrainConfig,
-    chunk: int,
-) -> _Material:
-    device = torch.device(config.device)
-    parts = _split(demonstrations, config.validation)
-    training, validation = (frames(demonstrations, part, device) for part in parts)
-    wordings = Wordings(card.conditioning, instructions, config.augmentation)
-    sampler = Sampler(
-        training,
-        wordings.to(device),
-        card.conditioning,
-        chunk=chunk,
-        temperature=config.temperature,
-        seed=config.seed,
-    )
-    return _Material(
-        training=training,
-        validation=validation,
-        wordings=wordings,
-        sampler=sampler,
-        card=card,
-    )
-
-
-def _split(demonstrations: Demonstrations, part: float) -> tuple[list[int], list[int]]:
-    """Episodes to train on and, the last ones of each task, to validate on."""
-    training, validation = [], []
-    for index in range(len(demonstrations.tasks)):
-        episodes = (demonstrations.episodes.task == index).nonzero()[0].tolist()
-        kept = len(episodes) - int(part * len(episodes))
-        training += episodes[:kept]
-        validation += episodes[kept:]
-    return training, validation
-
-
-def _instructions(demonstrations: Demonstrations) -> _Instructions:
-    """Training wordings of each task; the data set's own where no suite is named."""
-    if demonstrations.suite is None:
-        return [(demonstrations.instructions[task],) for task in demonstrations.tasks]
-    made = suite(demonstrations.suite, **demonstrations.suite_options)
-    return [find_task(made, task).instructions for task in demonstrations.tasks]
-
-
 def _request(
     demonstrations: Demonstrations,
     card: Card,
-    instructions: _Instructions,
+    wordings: Sequence[Sequence[str]],
     config: TrainConfig,
 ) -> dict[str, Any]:
-    wordings = json.dumps(instructions).encode()
+    told = json.dumps(wordings).encode()
     return {
         "policy": card.policy,
         "policy_config": card.config,
         "conditioning": card.conditioning.kinds,
+        "objective": card.objective,
+        "objective_config": card.objective_config,
         "data": {"episodes": len(demonstrations), "sha256": demonstrations.fingerprint},
         "suite": card.suite,
         "suite_options": card.suite_options,
-        "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
+        "wordings": {"sha256": hashlib.sha256(told).hexdigest()},
         "training": config,
     }

@@ -1,0 +1,124 @@
+"""One adaptation, from a policy and its support to a policy, with what it cost."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+
+from robomtl import checkpoint
+from robomtl.adaptation.method import Budget, Method
+from robomtl.adaptation.support import Support, check_fit
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.demonstrations import Demonstrations
+from robomtl.registry import METHODS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What an adaptation took."""
+
+    steps: int
+    """Gradient steps."""
+    samples: int
+    """Samples in these steps together."""
+    parameters: int
+    """Numbers that were trained, solved for or inferred."""
+    seconds: float
+    """Wall time [s]."""
+
+
+def configure(method: str, fields: Mapping[str, Any]) -> Method:
+    """A method, with the given hyper-parameters instead of the defaults.
+
+    Raises:
+        ValueError: If the method is unknown or has no such hyper-parameter.
+    """
+    try:
+        return METHODS.get(method)(**fields)
+    except TypeError as error:
+        raise ValueError(f"Method '{method}': {error}.") from error
+
+
+def adapt(
+    policy: TrainedPolicy | Path | str,
+    support: Support | Demonstrations,
+    *,
+    method: str = "finetune",
+    config: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+    out: Path | str | None = None,
+) -> TrainedPolicy:
+    """A policy for the task of some demonstrations; the given one is left as it is.
+
+    Args:
+        policy: A trained policy, or its run directory.
+        support: Demonstrations of one task.
+        method: Registered name of the way to adapt.
+        config: Hyper-parameters of it that differ from the defaults.
+        budget: What it may use; its own defaults where None.
+        seed: Of every random number.
+        out: Run directory for the policy, which everything that takes one takes.
+
+    Raises:
+        ValueError: If the method is unknown, the policy lacks the training it needs, or
+            the support does not fit the policy.
+        FloatingPointError: If the method diverges.
+    """
+    trained = policy if isinstance(policy, TrainedPolicy) else checkpoint.load(policy)
+    if isinstance(support, Demonstrations):
+        support = Support(demonstrations=support)
+    made, _ = adapt_by(
+        configure(method, config or {}), trained, support, budget or Budget(), seed
+    )
+    if out is not None:
+        checkpoint.save(Path(out), made.policy, made.card)
+    return made
+
+
+def adapt_by(
+    method: Method, trained: TrainedPolicy, support: Support, budget: Budget, seed: int
+) -> tuple[TrainedPolicy, Cost]:
+    """The policy a method makes, and what that took; see ``adapt``."""
+    name = type(method).__name__
+    check_training(method, trained)
+    check_fit(trained.card, support)
+    begun = time.perf_counter()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            adapted = method.adapt(
+                trained, support, budget, Generator().manual_seed(seed)
+            )
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"{name} diverged on '{support.name}': {error} The policy is as it was; a"
+            " lower learning_rate or fewer steps may help."
+        ) from error
+    seconds = time.perf_counter() - begun
+    cost = Cost(
+        steps=adapted.steps,
+        samples=adapted.steps * budget.batch,
+        parameters=adapted.parameters,
+        seconds=seconds,
+    )
+    return checkpoint.packed(adapted.policy, adapted.card), cost
+
+
+def check_training(method: Method, trained: TrainedPolicy) -> None:
+    """Makes sure that a policy was trained as a method needs.
+
+    Raises:
+        ValueError: If it was not; says how to train it.
+    """
+    needed, there = method.objective, trained.card.objective
+    if needed is not None and needed != there:
+        raise ValueError(
+            f"{type(method).__name__} needs a policy trained with the objective"
+            f" {needed}; this one was trained with {there}. Train one by: robomtl train"
+            f" --objective {needed}."
+        )

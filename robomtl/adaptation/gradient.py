@@ -1,0 +1,78 @@
+"""Gradient steps on a support set: what methods that change weights have in common."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Generator, nn
+
+from robomtl.adaptation.support import Support
+from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.policy import Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.learner import Learner
+from robomtl.training.objective import Draws, Material
+from robomtl.training.samples import Sampler, frames
+
+
+def material_of(
+    support: Support, conditioning: Conditioning, augmentation: Augmentation, chunk: int
+) -> Material:
+    """All frames of a support and what the policy is told there."""
+    given = support.demonstrations
+    told = replace(conditioning, tasks=(support.name,))
+    return Material(
+        frames=frames(given, range(len(given)), torch.device("cpu")),
+        wordings=Wordings(told, [support.task.instructions], augmentation),
+        conditioning=told,
+        chunk=chunk,
+    )
+
+
+def sampler_of(material: Material, generator: Generator) -> Sampler:
+    """Draws single frames, each as likely as any other of its task."""
+    return Sampler(
+        material.frames,
+        material.wordings,
+        material.conditioning,
+        chunk=material.chunk,
+        temperature=float("inf"),
+        seed=seed_of(generator),
+    )
+
+
+def seed_of(generator: Generator) -> int:
+    """A seed drawn from a generator; 31 bits."""
+    return int(torch.randint(2**31 - 1, (), generator=generator))
+
+
+def copied(policy: Policy, trains: Callable[[str], bool]) -> Policy:
+    """A copy whose parameters are trained where their names say so; others are frozen."""
+    copy_ = copy.deepcopy(policy)
+    for name, parameter in copy_.named_parameters():
+        parameter.requires_grad_(trains(name))
+    return copy_
+
+
+def trained_parameters(module: nn.Module) -> int:
+    """Number of weights that are trained."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def descend(policy: Policy, draws: Draws, config: TrainConfig) -> Policy:
+    """The policy after ``config.steps`` gradient steps, its weights averaged.
+
+    Args:
+        policy: Trained in place where its parameters require a gradient.
+        draws: Batches of the policy's own loss.
+        config: Steps, batch, learning rate and its schedule, clipping and averaging.
+
+    Raises:
+        FloatingPointError: If a loss or a gradient is not finite.
+    """
+    learner = Learner(policy, config)
+    while learner.step < config.steps:
+        learner.update(draws.batch(learner.step, config.batch))
+    policy.load_state_dict(learner.averaged())
+    return policy.eval().requires_grad_(False)

@@ -1,0 +1,83 @@
+"""The contract of adaptation: a policy and a few demonstrations in, a policy out."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+from torch import Generator
+
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What an adaptation may use."""
+
+    steps: int | None = None
+    """Gradient steps; those that the method takes by default if None."""
+    batch: int = 256
+    """Samples in a step."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers.
+
+        Raises:
+            ValueError: If the budget allows nothing.
+        """
+        for name in ("steps", "batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(
+                    f"A budget of {name}={value} allows nothing; give at least 1, or the"
+                    " method zero_shot, which takes no step."
+                )
+
+
+class Adapted(NamedTuple):
+    """What a method made of a policy, and what it took."""
+
+    policy: Policy
+    """A new one; the given one is as it was."""
+    card: Card
+    """What it is."""
+    steps: int = 0
+    """Gradient steps taken."""
+    parameters: int = 0
+    """Numbers that were trained, solved for or inferred."""
+
+
+class Method(Protocol):
+    """A way to adapt; a frozen dataclass of its hyper-parameters.
+
+    Adaptation lives in three places: the weights, what the policy is told of the task
+    (``card.conditioning``), and what the policy remembers of demonstrations.
+    """
+
+    objective: ClassVar[str | None]
+    """Registered name of the objective a policy must be trained with; None for any."""
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps it takes by default; 0 if it takes none."""
+        ...
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The policy for the task of the support.
+
+        Args:
+            trained: Left as it is.
+            support: Fits the policy; ``robomtl.adapt`` has checked that.
+            budget: What may be used.
+            generator: Of every random number; on the CPU.
+
+        Raises:
+            FloatingPointError: If it diverges.
+        """
+        ...

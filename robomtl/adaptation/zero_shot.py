@@ -1,0 +1,28 @@
+"""No adaptation: the policy as it was trained, told of the new task."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Generator
+
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShot:
+    """Looks at no demonstration."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The policy itself; see ``Method``."""
+        return Adapted(trained.policy, trained.card)

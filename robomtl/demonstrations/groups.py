@@ -1,0 +1,26 @@
+"""Which episodes of a data set show one and the same thing to do."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.demonstrations.contents import Contents
+from robomtl.registry import suite
+
+
+def groups(contents: Contents) -> NDArray[np.int64]:
+    """An index of groups, in the order of tasks and goals; (episode,).
+
+    The episodes of a task are one group, unless the suite hides its goals and says, by
+    ``goal_number``, which variations share one.
+    """
+    table = contents.episodes
+    goals = np.zeros(len(table.task), np.int64)
+    if contents.suite is not None:
+        made = suite(contents.suite, **contents.suite_options)
+        number = getattr(made, "goal_number", None)
+        if made.goal is None and number is not None:
+            pairs = zip(table.task, table.variation, strict=True)
+            goals[:] = [number(contents.tasks[task], int(v)) for task, v in pairs]
+    keys = np.stack([table.task, goals], axis=1)
+    _, index = np.unique(keys, axis=0, return_inverse=True)
+    return index.reshape(-1).astype(np.int64)

@@ -1,0 +1,157 @@
+"""Batches of whole small problems: of some tasks, a support set and what to do next.
+
+Objectives that train for adaptation see in training what they will see in use: a few
+demonstrations of a task, and frames of other demonstrations of it to act in.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from robomtl.policy import Batch, Context
+from robomtl.training.objective import Material
+from robomtl.training.samples import Frames, gather, mixed
+
+
+class Episodic(NamedTuple):
+    """Problems of some tasks; rows of ``support`` and ``query`` are sorted by task."""
+
+    context: Context
+    """The demonstrations of the support, thinned."""
+    support: Batch
+    """Frames drawn from them; (task · sample, …)."""
+    query: Batch
+    """Frames of other demonstrations of the same tasks; (task · sample, …)."""
+
+    @property
+    def task(self) -> Tensor:
+        """Index of the task of each query; (task · sample,)."""
+        return self.query.task
+
+    @property
+    def tasks(self) -> int:
+        """Number of problems."""
+        return len(self.context.mask)
+
+
+class Spans(NamedTuple):
+    """Where the episodes of some frames lie."""
+
+    start: Tensor
+    """First frame; (episode,)."""
+    length: Tensor
+    """Number of frames; (episode,)."""
+    group: Tensor
+    """Index of the group; (episode,)."""
+
+
+def spans(frames: Frames) -> Spans:
+    """The episodes of some frames, in their order."""
+    start = torch.cat([frames.left.new_ones(1), frames.left[:-1]]) == 1
+    rows = start.nonzero()[:, 0]
+    return Spans(rows, frames.left[rows], frames.group[rows])
+
+
+def context_of(frames: Frames, episodes: Tensor, mask: Tensor, steps: int) -> Context:
+    """Demonstrations thinned to equally many steps, evenly from first to last.
+
+    Args:
+        frames: Those of the episodes.
+        episodes: Their indices, in the order of ``spans``; (task, shot).
+        mask: Which of them count; (task, shot).
+        steps: Number of steps to keep of each; shorter episodes repeat some.
+    """
+    there = spans(frames)
+    progress = torch.linspace(0, 1, steps, device=mask.device)
+    length = there.length[episodes][..., None]
+    rows = there.start[episodes][..., None] + (progress * (length - 1)).round().long()
+    return Context(
+        state=frames.state[rows],
+        action=frames.action[rows],
+        progress=progress.expand(rows.shape),
+        mask=mask.float(),
+    )
+
+
+class EpisodicSampler:
+    """Draws problems; a step's batch depends on it alone.
+
+    Tasks, or goals where they are hidden, are drawn without replacement; of each, a
+    random number of demonstrations as support, and queries from the others.
+
+    Args:
+        material: What batches are made of.
+        tasks: Problems in a batch, at most as many as there are.
+        shots: Greatest number of demonstrations in a support.
+        steps: Steps to which a demonstration is thinned.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If no group has two demonstrations, one to learn from and one to act.
+    """
+
+    def __init__(
+        self, material: Material, *, tasks: int, shots: int, steps: int, seed: int
+    ) -> None:
+        self._material, self._shots, self._steps = material, shots, steps
+        self._spans = spans(material.frames)
+        group = self._spans.group
+        members = [(group == g).nonzero()[:, 0] for g in sorted({*group.tolist()})]
+        self._members = [some for some in members if len(some) > 1]
+        if not self._members:
+            raise ValueError(
+                "No task has two demonstrations, one for the support and one to act in;"
+                " collect more episodes of each."
+            )
+        self._tasks = min(tasks, len(self._members))
+        self._seed = seed
+        self._generator = Generator()
+
+    def batch(self, step: int, size: int) -> Episodic:
+        """The problems of a step, with about ``size`` queries together."""
+        generator = self._generator.manual_seed(mixed(self._seed, step))
+        drawn = torch.randperm(len(self._members), generator=generator)[: self._tasks]
+        each = max(1, size // self._tasks)
+        problems = [self._problem(self._members[g], each, generator) for g in drawn]
+        episodes, mask, support, query = (
+            torch.stack(part) for part in zip(*problems, strict=True)
+        )
+        frames = self._material.frames
+        return Episodic(
+            context=context_of(frames, episodes, mask, self._steps),
+            support=self._gather(support.flatten(), generator),
+            query=self._gather(query.flatten(), generator),
+        )
+
+    def _problem(
+        self, members: Tensor, each: int, generator: Generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Episodes and mask (shot,), and rows of support and query (sample,)."""
+        order = members[torch.randperm(len(members), generator=generator)]
+        most = min(self._shots, len(order) - 1)
+        shots = int(torch.randint(1, most + 1, (), generator=generator))
+        places = torch.arange(self._shots)
+        mask = places < shots
+        episodes = order[places * mask]
+        support = self._rows(order[:shots], each, generator)
+        query = self._rows(order[shots:], each, generator)
+        return episodes, mask, support, query
+
+    def _rows(self, episodes: Tensor, count: int, generator: Generator) -> Tensor:
+        """Frames of some episodes, every frame as likely as any other; (sample,)."""
+        length = self._spans.length[episodes]
+        ends = length.cumsum(0)
+        draw = torch.rand(count, generator=generator) * ends[-1]
+        place = draw.long().clamp(max=int(ends[-1]) - 1)
+        which = torch.searchsorted(ends, place, right=True)
+        offset = place - (ends - length)[which]
+        return self._spans.start[episodes[which]] + offset
+
+    def _gather(self, rows: Tensor, generator: Generator) -> Batch:
+        material = self._material
+        task = material.frames.task[rows]
+        fixed = material.wordings.sample(task, generator)
+        return gather(
+            material.frames, rows, fixed, material.conditioning, material.chunk
+        )

@@ -1,0 +1,88 @@
+"""From a data set to what a run learns from: sizes, evidence, frames and wordings."""
+
+from collections.abc import Sequence
+
+import torch
+
+from robomtl.agent import goal_of
+from robomtl.conditioning import Conditioning, Kind, Wordings
+from robomtl.demonstrations import Demonstrations
+from robomtl.policy import Spec
+from robomtl.registry import suite
+from robomtl.task import find_task
+from robomtl.training.config import TrainConfig
+from robomtl.training.objective import Material, Objective
+from robomtl.training.samples import frames
+
+
+def conditioning_for(
+    demonstrations: Demonstrations, kinds: Sequence[Kind], objective: Objective
+) -> Conditioning:
+    """What a policy is told, by the kinds asked for and what the objective infers.
+
+    Raises:
+        ValueError: If a kind is unknown, twice there, or needs what is missing.
+    """
+    goal = None
+    if demonstrations.suite is not None:
+        made = suite(demonstrations.suite, **demonstrations.suite_options)
+        goal = goal_of(made, demonstrations.state.shape[1])
+    inferred: tuple[Kind, ...] = ("demonstration",) if objective.demonstration else ()
+    return Conditioning(
+        kinds=(*kinds, *inferred),
+        tasks=demonstrations.tasks,
+        goal=goal,
+        demonstration=objective.demonstration,
+    )
+
+
+def spec_for(demonstrations: Demonstrations, conditioning: Conditioning) -> Spec:
+    """The sizes of a policy for these demonstrations."""
+    return Spec(
+        state=demonstrations.state.shape[1],
+        action=demonstrations.action.shape[1],
+        embedding=conditioning.size,
+    )
+
+
+def materials(
+    demonstrations: Demonstrations,
+    conditioning: Conditioning,
+    config: TrainConfig,
+    *,
+    chunk: int,
+) -> tuple[Material, Material]:
+    """What to train on, and what to validate on: the last episodes of each task."""
+    device = torch.device(config.device)
+    wordings = Wordings(
+        conditioning, instructions(demonstrations), config.augmentation
+    ).to(device)
+    training, validation = (
+        Material(
+            frames=frames(demonstrations, part, device),
+            wordings=wordings,
+            conditioning=conditioning,
+            chunk=chunk,
+        )
+        for part in _split(demonstrations, config.validation)
+    )
+    return training, validation
+
+
+def instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
+    """Training wordings of each task; the data set's own where no suite is named."""
+    if demonstrations.suite is None:
+        return [(demonstrations.instructions[task],) for task in demonstrations.tasks]
+    made = suite(demonstrations.suite, **demonstrations.suite_options)
+    return [find_task(made, task).instructions for task in demonstrations.tasks]
+
+
+def _split(demonstrations: Demonstrations, part: float) -> tuple[list[int], list[int]]:
+    """Episodes to train on and, the last ones of each task, to validate on."""
+    training, validation = [], []
+    for index in range(len(demonstrations.tasks)):
+        episodes = (demonstrations.episodes.task == index).nonzero()[0].tolist()
+        kept = len(episodes) - int(part * len(episodes))
+        training += episodes[:kept]
+        validation += episodes[kept:]
+    return training, validation

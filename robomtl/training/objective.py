@@ -1,0 +1,113 @@
+"""What training minimises: the contract, and plain behaviour cloning."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from robomtl.conditioning import Conditioning, Wordings
+from robomtl.policy import Batch, Loss, Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.samples import Frames, Sampler, every_frame
+
+_ROWS = 1024  # Of a validation batch.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What batches are made of."""
+
+    frames: Frames
+    """Of the episodes, sorted by task."""
+    wordings: Wordings
+    """What the policy is told of each task."""
+    conditioning: Conditioning
+    """Adds the goal, and what is inferred, to it."""
+    chunk: int
+    """Actions in a sample."""
+
+
+class Drawn(Protocol):
+    """A batch of any kind, as training logs it."""
+
+    @property
+    def task(self) -> Tensor:
+        """Index of the task of each entry of the loss; (sample,)."""
+        ...
+
+
+class Draws(Protocol):
+    """Draws the batches of a run; a step's batch depends on the step alone."""
+
+    def batch(self, step: int, size: int) -> Any:
+        """The batch of a step, with about this many samples; see ``Drawn``."""
+        ...
+
+
+class Objective(Protocol):
+    """What a run minimises; a frozen dataclass of its settings."""
+
+    @property
+    def demonstration(self) -> int:
+        """Length of what the policy is told that is inferred from demonstrations."""
+        ...
+
+    def meta(self, policy: Policy) -> nn.Module | None:
+        """What is learned beside a policy, freshly initialised; None for nothing.
+
+        Raises:
+            ValueError: If the objective does not fit the policy.
+        """
+        ...
+
+    def draws(self, material: Material, config: TrainConfig) -> Draws:
+        """The batches of a run.
+
+        Raises:
+            ValueError: If the demonstrations do not suffice.
+        """
+        ...
+
+    def validation(self, material: Material) -> Iterator[Any]:
+        """Batches of held-out episodes, the same at every call; none if there are none."""
+        ...
+
+    def loss(self, policy: Policy, batch: Any) -> Loss:
+        """The loss of each sample of a batch that was drawn."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloning:
+    """Behaviour cloning: the policy's own loss on single frames."""
+
+    demonstration: ClassVar[int] = 0
+
+    def meta(self, policy: Policy) -> None:
+        """Nothing."""
+
+    def draws(self, material: Material, config: TrainConfig) -> Sampler:
+        """Frames, balanced over tasks."""
+        return Sampler(
+            material.frames,
+            material.wordings,
+            material.conditioning,
+            chunk=material.chunk,
+            temperature=config.temperature,
+            seed=config.seed,
+        )
+
+    def validation(self, material: Material) -> Iterator[Batch]:
+        """All frames in order."""
+        return every_frame(
+            material.frames,
+            material.wordings,
+            material.conditioning,
+            chunk=material.chunk,
+            size=_ROWS,
+        )
+
+    def loss(self, policy: Policy, batch: Batch) -> Loss:
+        """The policy's own."""
+        return policy.loss(batch)
