@@ -102,3 +102,27 @@ def test_swapped_samples_are_told_another_task_s_wording():
 def test_an_augmentation_out_of_range_is_refused(wrong):
     with pytest.raises(ValueError, match=r"(mixing|noise|swap) is .*; give 0"):
         Augmentation(**wrong)
+
+
+def test_what_is_inferred_of_a_task_is_told_in_its_place():
+    conditioning = Conditioning(
+        kinds=("goal", "demonstration", "one_hot"),
+        tasks=("a", "b"),
+        goal=(2, 4),
+        demonstration=3,
+    ).inferring("b", torch.tensor([1.0, 2.0, 3.0]))
+    assert conditioning.size == 7
+    assert conditioning.place("demonstration") == slice(2, 5)
+    assert conditioning.place("goal") == slice(5, 7)
+    fixed = conditioning.fixed([Told("a", None), Told("b", None), Told(None, None)])
+    assert fixed[:, 2:].tolist() == [[0, 0, 0], [1, 2, 3], [0, 0, 0]]
+
+
+def test_a_place_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="goal"):
+        Conditioning(kinds=("language",), tasks=("a",)).place("goal")
+
+
+def test_demonstrations_without_an_encoder_are_refused():
+    with pytest.raises(ValueError, match="an objective that trains their encoder"):
+        Conditioning(kinds=("demonstration",), tasks=("a",))

@@ -1,4 +1,4 @@
-"""``robomtl list``: suites, policies and recipes, a line each."""
+"""``robomtl list``: what can be named on the command line, a line each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from rich.table import Table
 
 from robomtl.evaluation.protocols import PROTOCOLS
 from robomtl.recipes import RECIPES
-from robomtl.registry import POLICIES, SUITES, Registry
+from robomtl.registry import METHODS, OBJECTIVES, POLICIES, SUITES, Registry
+
+_PLURALS = {"policy": "policies", "objective": "objectives", "method": "methods"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,8 @@ def main(arguments: Sequence[str]) -> None:
     """Prints a table for each kind of name."""
     tyro.cli(List, args=arguments, prog="robomtl list")
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
-    _show("policies", [*_architectures(), *_plugged_in(POLICIES)])
+    for registry in (POLICIES, OBJECTIVES, METHODS):
+        _show(_PLURALS[registry.kind], [*_classes(registry), *_plugged_in(registry)])
     _show("recipes", [(name, recipe.line) for name, recipe in RECIPES.items()])
     _show("protocols", [(name, each.line) for name, each in PROTOCOLS.items()])
 
@@ -35,9 +38,9 @@ def _variants() -> Iterator[tuple[str, str]]:
             yield f"{name}/{variant}".rstrip("/"), line
 
 
-def _architectures() -> Iterator[tuple[str, str]]:
-    for name in POLICIES.own():
-        yield name, _line(POLICIES.get(name))
+def _classes(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
+    for name in registry.own():
+        yield name, _line(registry.get(name))
 
 
 def _plugged_in(registry: Registry[Any]) -> Iterator[tuple[str, str]]:

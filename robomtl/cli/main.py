@@ -20,7 +20,7 @@ VERBS = {
     "evaluate": "success of a policy, task by task",
     "view": "one trial, in rerun's viewer",
     "compare": "which of two policies is better, and how sure that is",
-    "list": "suites, policies and recipes",
+    "list": "suites, policies, objectives, methods and recipes",
     "check": "whether a suite keeps the contract",
 }
 

@@ -13,7 +13,8 @@ from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.reading import Beyond
-from robomtl.registry import POLICIES
+from robomtl.registry import OBJECTIVES, POLICIES
+from robomtl.request import plain
 from robomtl.training import TrainConfig, train
 
 
@@ -35,6 +36,8 @@ class Train(SuiteFlags, TrainConfig):
     """Architecture; its own settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] = ("language",)
     """How the policy is told its task; none when left empty."""
+    objective: str = "cloning"
+    """What is minimised; its own settings are the flags --meta.*"""
     out: Path | None = None
     """Run directory; a dated one under runs/ by default."""
     workers: int = 2
@@ -52,6 +55,8 @@ def main(arguments: Sequence[str]) -> None:
             policy=flags.policy,
             policy_config=vars(flags.architecture),
             conditioning=flags.conditioning,
+            objective=flags.objective,
+            objective_config=plain(flags.meta),
             config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
         )
     print(f"{trained.policy.num_parameters:,} parameters in {out}")
@@ -62,18 +67,27 @@ _RECORDING = ("episodes", "noise")
 
 
 def _flags(arguments: Sequence[str]) -> type[Any]:
-    """The flags, with those of the architecture that the arguments name."""
-    name = Train.policy
-    for word, following in pairwise([*arguments, ""]):
-        if word == "--policy":
-            name = following
-        elif word.startswith("--policy="):
-            name = word.partition("=")[2]
-    config = POLICIES.get(name).Config
-    field = ("architecture", config, dataclasses.field(default_factory=config))
+    """The flags, with those of the architecture and the objective that are named."""
+    policy = _given(arguments, "--policy") or Train.policy
+    objective = _given(arguments, "--objective") or Train.objective
+    kinds = {
+        "architecture": POLICIES.get(policy).Config,
+        "meta": OBJECTIVES.get(objective),
+    }
+    own = [(n, k, dataclasses.field(default_factory=k)) for n, k in kinds.items()]
     return dataclasses.make_dataclass(
-        "Train", [field], bases=(Train,), frozen=True, kw_only=True
+        "Train", own, bases=(Train,), frozen=True, kw_only=True
     )
+
+
+def _given(arguments: Sequence[str], flag: str) -> str | None:
+    """What the arguments give a flag; None if it is not among them."""
+    for word, following in pairwise([*arguments, ""]):
+        if word == flag:
+            return following
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
 
 
 def _check(flags: Train) -> None:

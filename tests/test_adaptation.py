@@ -1,0 +1,215 @@
+"""Adaptation: every method under one contract, what it refuses, and what it keeps."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+import robomtl
+from robomtl import checkpoint
+from robomtl.actor import Told
+from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.registry import METHODS
+
+SMALL = {"width": 16, "blocks": 1}
+SUITE = robomtl.suite("points/ML4")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("points")
+    data = collect(SUITE, folder / "data", episodes=4)
+    config = robomtl.TrainConfig(steps=30, batch=32, threads=1)
+    robomtl.train(data, out=folder / "run", policy_config=SMALL, config=config)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory):
+    tasks = [task.name for task in SUITE.held_out_tasks]
+    out = tmp_path_factory.mktemp("held-out") / "data"
+    return collect(SUITE, out, tasks=tasks, episodes=4)
+
+
+@pytest.fixture
+def support(demonstrations):
+    return draw_support(demonstrations, "reach-ball", shots=2, draw=0)
+
+
+def weights(trained):
+    return {name: it.clone() for name, it in trained.policy.state_dict().items()}
+
+
+@pytest.mark.parametrize("method", ["finetune", "scratch", "zero_shot"])
+def test_an_adapted_policy_acts_wherever_a_policy_does(run, support, method, tmp_path):
+    budget = Budget(steps=3, batch=16)
+    made = adapt(run, support, method=method, budget=budget, out=tmp_path / "made")
+    agent = robomtl.PolicyAgent(tmp_path / "made")
+    assert agent.fingerprint == made.fingerprint
+    results = robomtl.evaluate(
+        agent, SUITE, out=tmp_path / "eval", tasks=["reach-ball"], episodes=2, workers=1
+    )
+    assert results.task_mean is not None
+
+
+@pytest.mark.parametrize("method", ["finetune", "scratch", "zero_shot"])
+def test_the_given_policy_stays_as_it_was(run, support, method):
+    trained = checkpoint.load(run)
+    before = weights(trained)
+    adapt(trained, support, method=method, budget=Budget(steps=3, batch=16))
+    assert all(before[name].equal(it) for name, it in weights(trained).items())
+
+
+@pytest.mark.parametrize("method", ["finetune", "scratch"])
+def test_the_same_seed_gives_the_same_policy_and_another_another(run, support, method):
+    budget = Budget(steps=3, batch=16)
+    prints = [
+        adapt(run, support, method=method, budget=budget, seed=seed).fingerprint
+        for seed in (0, 0, 1)
+    ]
+    assert prints[0] == prints[1] != prints[2]
+
+
+def test_fine_tuning_reduces_the_error_on_the_support(run, support):
+    before = checkpoint.load(run)
+    after = adapt(before, support, method="finetune", budget=Budget(steps=60, batch=32))
+
+    def error(trained):
+        given = support.demonstrations
+        state = torch.from_numpy(given.state)
+        told = [Told(support.name, support.task.instruction)] * len(state)
+        embedding = trained.card.conditioning.fixed(told)
+        chunk, _ = trained.policy.act({"state": state}, embedding, None)
+        return (chunk[:, 0] - torch.from_numpy(given.action)).abs().mean()
+
+    assert error(after) < 0.9 * error(before)
+
+
+def test_the_cost_says_what_was_taken(run, support):
+    trained = checkpoint.load(run)
+    method = METHODS.get("finetune")(part="head")
+    _, cost = adapt_by(method, trained, support, Budget(steps=4, batch=8), 0)
+    head = sum(p.numel() for p in trained.policy.head.parameters())
+    assert (cost.steps, cost.samples, cost.parameters) == (4, 32, head)
+    assert cost.seconds > 0
+
+
+def test_draws_are_nested_in_shots_and_differ(demonstrations):
+    def variations(shots, draw):
+        drawn = draw_support(demonstrations, "push-ball", shots=shots, draw=draw)
+        return drawn.demonstrations.episodes.variation.tolist()
+
+    assert variations(4, 0)[:2] == variations(2, 0)
+    assert len({tuple(variations(2, draw)) for draw in range(6)}) > 2
+
+
+def test_more_shots_than_there_are_is_refused(demonstrations):
+    with pytest.raises(ValueError, match=r"has 4 demonstrations.*the 5 shots asked"):
+        draw_support(demonstrations, "push-ball", shots=5, draw=0)
+    with pytest.raises(ValueError, match="shots is 0; give at least 1"):
+        draw_support(demonstrations, "push-ball", shots=0, draw=0)
+
+
+def test_an_empty_support_is_refused(demonstrations):
+    none = demonstrations.select(tasks=["push-ball"]).take([])
+    with pytest.raises(ValueError, match="holds no demonstration; give at least 1"):
+        Support(demonstrations=none)
+
+
+def test_a_support_of_two_tasks_is_refused(demonstrations):
+    with pytest.raises(ValueError, match="reach-ball, push-ball; give .* of 1 task"):
+        Support(demonstrations=demonstrations)
+
+
+def changed(demonstrations, **changes):
+    contents = demonstrations._contents
+    return Demonstrations.of(type(contents)(**{**vars(contents), **changes}))
+
+
+def test_a_failed_demonstration_is_refused(support):
+    given = support.demonstrations
+    failed = given.episodes._replace(success=np.array([True, False]))
+    with pytest.raises(ValueError, match="1 of the 2 demonstrations of 'reach-ball'"):
+        Support(demonstrations=changed(given, episodes=failed))
+
+
+def test_a_support_of_another_suite_is_refused(run, support):
+    other = changed(support.demonstrations, suite="metaworld/ML10")
+    with pytest.raises(ValueError, match=r"trained in points/ML4.*of metaworld/ML10"):
+        adapt(run, other)
+
+
+@pytest.mark.parametrize("feature", ["state", "action"])
+def test_a_support_of_other_sizes_is_refused(run, support, feature):
+    given = support.demonstrations
+    short = changed(given, **{feature: getattr(given, feature)[:, :1]})
+    with pytest.raises(ValueError, match=f"takes {feature} of length"):
+        adapt(run, short)
+
+
+def test_goals_hidden_from_the_policy_alone_are_refused(run, support):
+    trained = checkpoint.load(run)
+    card = vars(trained.card) | {"suite_options": {"goals": "hidden"}}
+    hidden = checkpoint.packed(trained.policy, checkpoint.Card(**card))
+    shown = changed(support.demonstrations, suite_options={"goals": "observable"})
+    with pytest.raises(ValueError, match="trained with goals hidden, the support has"):
+        adapt(hidden, shown)
+
+
+def test_a_one_hot_policy_has_no_code_for_a_new_task(run, support, tmp_path):
+    data = Demonstrations(run.parent / "data")
+    robomtl.train(
+        data,
+        out=tmp_path,
+        policy_config=SMALL,
+        conditioning=("one_hot",),
+        config=robomtl.TrainConfig(steps=1, batch=8, threads=1),
+    )
+    with pytest.raises(ValueError, match="one-hot code, which has no place for"):
+        adapt(tmp_path, support)
+
+
+def test_a_budget_of_nothing_is_refused():
+    with pytest.raises(
+        ValueError, match=r"budget of steps=0 allows nothing.*zero_shot"
+    ):
+        Budget(steps=0)
+    with pytest.raises(ValueError, match="budget of batch=0 allows nothing"):
+        Budget(batch=0)
+
+
+def test_an_unknown_method_or_setting_is_refused(run, support):
+    with pytest.raises(ValueError, match="finetune"):
+        adapt(run, support, method="finetone")
+    with pytest.raises(ValueError, match="Method 'finetune': .*'rate'"):
+        adapt(run, support, config={"rate": 1})
+
+
+def test_a_method_that_diverges_says_so_and_leaves_the_policy(run, support):
+    trained = checkpoint.load(run)
+    before = weights(trained)
+    with pytest.raises(FloatingPointError, match="Finetune diverged on 'reach-ball'"):
+        adapt(
+            trained,
+            support,
+            config={"learning_rate": 1e30},
+            budget=Budget(steps=50, batch=16),
+        )
+    assert all(before[name].equal(it) for name, it in weights(trained).items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeedsMore:
+    """A method whose objective nobody trains with."""
+
+    objective: ClassVar[str] = "dreaming"
+    steps: ClassVar[int] = 0
+
+
+def test_a_method_whose_training_the_policy_lacks_is_refused(run, support):
+    trained = checkpoint.load(run)
+    with pytest.raises(ValueError, match=r"needs .* dreaming.*--objective dreaming"):
+        adapt_by(NeedsMore(), trained, support, Budget(), 0)
