@@ -341,6 +341,7 @@ def interrupted(begun, *words, cwd):
     deadline = time.monotonic() + 60
     while not any(folder.glob(begun)) and time.monotonic() < deadline:
         time.sleep(0.05)
+    time.sleep(0.5)  # A file is seen before what wrote it has gone on.
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
