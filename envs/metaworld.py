@@ -218,10 +218,11 @@ class MetaWorldSuite:
         from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
         variations, dense = self._variations(task), self.reward == "dense"
+        seen = self.camera is not None
         simulator: Simulator = (
             UpstreamSimulator(task)
             if self.upstream
-            else FastSimulator(task, dense_reward=dense)
+            else FastSimulator(task, dense_reward=dense, textured=seen)
         )
         return MetaWorldEnv(
             variations,

@@ -39,7 +39,8 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
     """One task; the variation alone determines the episode.
 
     Without ``options`` a variation of the split ``train`` is drawn from the seed. The
-    env inside, with Meta-World's model, data and cameras, is ``simulator.env``.
+    env inside, with Meta-World's model, data and cameras, is ``simulator.env``; its
+    model has textures if it is seen through ``eye``, or runs unmodified.
 
     Args:
         variations: The variations of the task.

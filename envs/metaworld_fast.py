@@ -85,10 +85,13 @@ class FastSimulator:
     Args:
         task: Name of the task.
         dense_reward: Whether to compute Meta-World's shaped reward at each step.
+        textured: Whether cameras look at it.
     """
 
-    def __init__(self, task: str, *, dense_reward: bool) -> None:
-        shared = shared_model(task)
+    def __init__(
+        self, task: str, *, dense_reward: bool, textured: bool = False
+    ) -> None:
+        shared = shared_model(task, textured=textured)
         self._turn = Turn(shared)
         with self._turn:
             self._upstream = UpstreamSimulator(

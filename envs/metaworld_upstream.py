@@ -62,7 +62,7 @@ class UpstreamSimulator:
     """
 
     def __init__(self, task: str, *mixins: type[Any], model: Any = None) -> None:
-        own = shared_model(task).copy() if model is None else model
+        own = shared_model(task, textured=True).copy() if model is None else model
         self.env = make_upstream_env(task, own, *mixins)
         self.attributes = dict(self.env.__dict__)
         # Of the model's arrays, resets write only these two.

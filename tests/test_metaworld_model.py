@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from robomtl.camera import Camera, with_camera
 from robomtl.registry import suite
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,25 @@ def test_envs_that_run_unmodified_have_models_of_their_own():
     upstream = suite("metaworld/MT10", upstream=True)
     models = [upstream.make_env(TASK).simulator.env.model for _ in range(2)]
     assert models[0] is not models[1]
+
+
+def test_only_models_that_cameras_look_at_have_textures():
+    plain = suite("metaworld/MT10")
+    suites = plain, with_camera(plain, Camera()), suite("metaworld/MT10", upstream=True)
+    models = [each.make_env(TASK).simulator.env.model for each in suites]
+    assert [model.ntex > 0 for model in models] == [False, True, True]
+
+
+@pytest.mark.parametrize("task", [TASK, "peg-insert-side-v3", "soccer-v3"])
+def test_models_without_textures_are_otherwise_the_same(task):
+    from robomtl.envs.metaworld_model import shared_model
+
+    bare, full = (shared_model(task, textured=each).copy() for each in (False, True))
+    skipped = ("tex_", "mat_texid", "name", "path", "_sizes")
+    for name in dir(full):
+        value = getattr(full, name)
+        if isinstance(value, np.ndarray) and not name.startswith(skipped):
+            np.testing.assert_array_equal(getattr(bare, name), value, err_msg=name)
 
 
 def test_envs_that_take_turns_do_not_disturb_each_other(alone):
