@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from robomtl.camera import Camera, take_picture, with_camera
-from robomtl.task import Action, Env, Observation, Suite
+from robomtl.task import Action, Env, GoalSuite, Observation, Suite
 
 LONGEST = 10_000  # An episode that is not truncated by then is endless.
 PREFIX = 25  # Steps over which episodes are compared.
@@ -301,6 +301,50 @@ def _variety(suite: Suite, task: str) -> Iterator[str]:
         yield f"The variations {told} are all alike; each names a start and a goal."
 
 
+def _goals(suite: Suite, task: str) -> Iterator[str]:
+    """Variations are grouped by goal as they say, and those of a goal start apart."""
+    if not isinstance(suite, GoalSuite):
+        return
+    variations = suite.variations(task, "fresh")
+    goals = suite.goal_numbers(task, "fresh")
+    met = dict.fromkeys(
+        suite.goal_number(task, v) for v in variations[: len(goals)][:5]
+    )
+    if list(met) != list(goals[:5]):
+        yield (
+            f"The first variations of 'fresh' have the goals {_listed(list(met))}; expected"
+            f" {_listed(goals[:5])}, one each, as goal_numbers says."
+        )
+        return
+    group = suite.variations_of_goal(task, goals[0])[:2]
+    strange = [v for v in group if suite.goal_number(task, v) != goals[0]]
+    if strange or group[0] != goals[0] or any(v not in variations for v in group):
+        yield (
+            f"The goal {goals[0]} of 'fresh' has the variations {_listed(group)}; expected"
+            f" itself first, and only variations of 'fresh' with this goal_number."
+        )
+    elif len(group) > 1:
+        yield from _start_apart(suite, task, group)
+
+
+def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]:
+    with closing(suite.make_env(task)) as env:
+        first, second = (_copy(_start(env, variation)[0]) for variation in group)
+    if _same(first, second):
+        yield (
+            f"The variations {_listed(group)} share a goal and start alike; variations of"
+            f" a goal start differently."
+        )
+    elif suite.goal is not None:
+        shown, other = (each["state"][suite.goal] for each in (first, second))
+        # Simulators settle what they place, by less than this.
+        if not np.allclose(shown, other, rtol=0, atol=1e-4):
+            yield (
+                f"The variations {_listed(group)} share a goal number but show the goals"
+                f" {shown} and {other}."
+            )
+
+
 def _refused_variation(suite: Suite, task: str) -> Iterator[str]:
     with closing(suite.make_env(task)) as env:
         try:
@@ -366,7 +410,7 @@ def _two_variations(suite: Suite, task: str) -> tuple[int, int]:
 STAGES = (
     (_splits, _spaces),
     (_sizes, _first_observation),
-    (_episode, _repeats, _variety, _refused_variation, _expert),
+    (_episode, _repeats, _variety, _goals, _refused_variation, _expert),
     (_pictures,),
 )
 """Checks of one task; those of a stage rely on what the stages before it prove."""

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -87,6 +87,9 @@ class Suite(Protocol):
     does, at the rate ``metadata["render_fps"]`` of steps in a second. The same actions
     lead through the same episodes, seen or not; ``robomtl.camera`` says what a camera is.
 
+    A suite in which several variations of a task share a goal, so that one episode tells
+    of the goal in another, has three more methods: see ``GoalSuite``.
+
     A suite whose states hold positions may say where, for those who watch, by the method
     ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of what is there.
     """
@@ -140,6 +143,48 @@ class Suite(Protocol):
 
         Raises:
             ValueError: If the task is unknown or the suite has no demonstrator for it.
+        """
+        ...
+
+
+@runtime_checkable
+class GoalSuite(Suite, Protocol):
+    """A suite that says which variations of a task share a goal.
+
+    Variations of a task with the same goal number have the same goal, shown or hidden,
+    and start differently, so that actions of one do not solve another. Draw a support set
+    and the episodes it is to help in from different variations of one goal.
+
+    A goal's number is that of the first variation that has it. A split goes through all
+    its goals in order before it comes back to the first: with ``g`` goals, its first
+    ``g * n`` variations are ``n`` of each.
+    """
+
+    def goal_numbers(self, task: str, split: str) -> Sequence[int]:
+        """The goals of a task in a split, in the order they are to be used.
+
+        Splits share no goal number.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        ...
+
+    def goal_number(self, task: str, variation: int) -> int:
+        """The goal of a variation of a task.
+
+        Raises:
+            ValueError: If the task or the variation is unknown.
+        """
+        ...
+
+    def variations_of_goal(self, task: str, goal: int) -> Sequence[int]:
+        """The variations that have a goal, in the order they are to be used.
+
+        They lie in one split. A suite that gives each variation its own goal has one.
+
+        Raises:
+            ValueError: If the task is unknown or no goal has this number.
         """
         ...
 

@@ -279,6 +279,35 @@ class WildExpert(PointsSuite):
         return lambda observation: np.full(2, 5, np.float32)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TwoGoals(PointsSuite):
+    """Claims of each split that its variations have two goals in turn."""
+
+    def goal_numbers(self, task, split):
+        return self.variations(task, split)[:2]
+
+    def goal_number(self, task, variation):
+        return variation // 1_000_000 * 1_000_000 + variation % 2
+
+    def variations_of_goal(self, task, goal):
+        return range(goal, goal // 1_000_000 * 1_000_000 + 1_000_000, 2)
+
+
+class GoalsInBlocks(TwoGoals):
+    def goal_number(self, task, variation):
+        return variation // 1_000_000 * 1_000_000
+
+
+class GoalsOfOthers(TwoGoals):
+    def variations_of_goal(self, task, goal):
+        return range(goal, goal + 2)
+
+
+class GoalsWithOneStart(TwoGoals):
+    def make_env(self, task):
+        return AlwaysTheSame(super().make_env(task).task, self.horizon)
+
+
 def told(suite, **selection):
     return "\n".join(map(str, check(suite, **selection)))
 
@@ -360,6 +389,13 @@ def test_a_start_that_differs_between_processes_is_found():
         (LazyExpert, "The expert succeeded in none of the variations 0, 1, 2; expect"),
         (WildExpert, "With the expert: At step 1, the action .* lies outside Box"),
         (Overlapping, "'train' and 'fresh' share 1 variations, such as 1; they must"),
+        (TwoGoals, "1000000, 1000002 share a goal number but show the goals .* and "),
+        (GoalsInBlocks, "have the goals 1000000; expected 1000000, 1000001, one each"),
+        (
+            GoalsOfOthers,
+            "The goal 1000000 of 'fresh' has the variations 1000000, 10000",
+        ),
+        (GoalsWithOneStart, "1000000, 1000002 share a goal and start alike; variation"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
