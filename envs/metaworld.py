@@ -15,6 +15,7 @@ from robomtl.envs import metaworld_tasks
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
 from robomtl.envs.metaworld_objects import positions
 from robomtl.envs.metaworld_simulator import Simulator
+from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
@@ -24,6 +25,7 @@ from robomtl.task import Expert, Task, find_task
 
 Goals = Literal["observable", "hidden"]
 Reward = Literal["success", "dense"]
+Starts = Literal["fixed", "varied"]
 
 CAMERAS = (
     "corner",
@@ -93,6 +95,10 @@ class MetaWorldSuite:
     task that Meta-World both trains on and tests has its goals for training in
     ``official`` and those for testing in ``official_test``, and is a training task: the
     one task of ML1, and basketball-v3 of ML25.
+
+    With ``varied`` starts each split has 50 goals a task and thousands of starts of each;
+    the first 50 variations have one goal each, as have the next 50, in the same order.
+    ``official`` has Meta-World's own goals.
     """
 
     variant: str = "MT10"
@@ -101,6 +107,10 @@ class MetaWorldSuite:
     """Whether states hold the goal; None is ``hidden`` in ML and else ``observable``."""
     horizon: int = 500
     """Number of steps of an episode."""
+    starts: Starts = "fixed"
+    """``fixed``: a goal for each variation, and a hand that begins at one place;
+    ``varied``: many variations of a goal, which differ in where objects that are apart
+    from it lie, and in where the hand begins."""
     reward: Reward = "success"
     """``success``: 1 at steps of success, else 0; ``dense``: Meta-World's shaped reward
     from 0 to 10, which takes longer to compute."""
@@ -135,6 +145,8 @@ class MetaWorldSuite:
             raise ValueError(unknown("goals", str(self.goals), get_args(Goals)))
         if self.reward not in get_args(Reward):
             raise ValueError(unknown("reward", str(self.reward), get_args(Reward)))
+        if self.starts not in get_args(Starts):
+            raise ValueError(unknown("starts", str(self.starts), get_args(Starts)))
         if self.goals == "hidden" and self.variant.startswith("MT"):
             raise ValueError(
                 f"metaworld/{self.variant} cannot hide goals: multi-task suites show"
@@ -157,12 +169,14 @@ class MetaWorldSuite:
     @property
     def options(self) -> Mapping[str, Any]:
         """What ``robomtl.suite`` takes besides the name."""
-        options = {
+        options: dict[str, Any] = {
             "goals": self.goals,
             "horizon": self.horizon,
             "reward": self.reward,
             "upstream": self.upstream,
         }
+        if self.starts != "fixed":  # Left out, so that what has been recorded is alike.
+            options["starts"] = self.starts
         if self.variant != "custom":
             return options
         tasks = {"train_tasks": self.train, "held_out_tasks": self.held_out}
@@ -204,6 +218,30 @@ class MetaWorldSuite:
             ValueError: If the task or the split is unknown.
         """
         return find_split(self._variations(task).splits, split)
+
+    def goal_numbers(self, task: str, split: str) -> range:
+        """The goals of a split, each by the number of its first variation.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        return self._variations(task).goal_numbers(split)
+
+    def goal_number(self, task: str, variation: int) -> int:
+        """The goal of a variation; with fixed starts no other has it.
+
+        Raises:
+            ValueError: If the task or the variation is unknown.
+        """
+        return self._variations(task).goal_number(variation)
+
+    def variations_of_goal(self, task: str, goal: int) -> range:
+        """The variations that share a goal.
+
+        Raises:
+            ValueError: If the task or the goal is unknown.
+        """
+        return self._variations(task).variations_of_goal(goal)
 
     def make_env(self, task: str) -> MetaWorldEnv:
         """An env of the task; Meta-World is imported now.
@@ -276,12 +314,13 @@ class MetaWorldSuite:
             )
         return MetaWorldExpert(name)
 
-    def _variations(self, task: str) -> Variations:
+    def _variations(self, task: str) -> Variations | VariedStarts:
         name, split = find_task(self, task).name, self._split
-        if name in split.held_out:
-            return Variations(name, split.held_out_draw)
-        tested = name in split.trained_and_tested
-        return Variations(name, split.train_draw, split.held_out_draw if tested else "")
+        tested = split.held_out_draw if name in split.trained_and_tested else ""
+        held_out = name in split.held_out
+        draws = (split.held_out_draw,) if held_out else (split.train_draw, tested)
+        variations = Variations(name, *draws)
+        return VariedStarts(variations) if self.starts == "varied" else variations
 
 
 def metaworld(
@@ -289,6 +328,7 @@ def metaworld(
     *,
     goals: Goals | None = None,
     horizon: int = 500,
+    starts: Starts = "fixed",
     reward: Reward = "success",
     upstream: bool = False,
     train_tasks: Sequence[str] = (),
@@ -301,6 +341,8 @@ def metaworld(
         goals: Whether states hold the goal; ``hidden`` in ML and ``observable`` in
             other suites unless given.
         horizon: Number of steps of an episode.
+        starts: ``varied`` for variations that share goals and start otherwise, as
+            few-shot inference of goals needs them.
         reward: ``success``, 1 at steps of success and 0 at others, or ``dense``,
             Meta-World's shaped reward from 0 to 10.
         upstream: Whether to run Meta-World's own step, slower and alike.
@@ -314,6 +356,7 @@ def metaworld(
         variant=variant or "MT10",
         goals=goals,
         horizon=horizon,
+        starts=starts,
         reward=reward,
         upstream=upstream,
         train=tuple(train_tasks),

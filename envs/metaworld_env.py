@@ -9,6 +9,7 @@ from gymnasium.error import ResetNeeded
 
 from robomtl.camera import Picture
 from robomtl.envs.metaworld_simulator import Simulator, Vector
+from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_variations import TRAIN, Variations
 from robomtl.errors import SimulationError
 from robomtl.task import Action, Observation
@@ -57,7 +58,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
 
     def __init__(
         self,
-        variations: Variations,
+        variations: Variations | VariedStarts,
         simulator: Simulator,
         *,
         horizon: int,
@@ -96,9 +97,10 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         if variation is None:
             variation = self.np_random.integers(TRAIN.start, TRAIN.stop)
         vector = self._variations.vector(variation)
+        hand = self._variations.hand(variation)
         self._variation = int(variation)
         self._steps = 0
-        state = self.simulator.begin(vector)
+        state = self.simulator.begin(vector, hand)
         return self._observation(state), {"success": False}
 
     def step(

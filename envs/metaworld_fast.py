@@ -104,13 +104,14 @@ class FastSimulator:
         self._bind_action()
         self._bind_state()
 
-    def begin(self, vector: Vector) -> Vector:
+    def begin(self, vector: Vector, hand: Vector | None = None) -> Vector:
         """Starts as the first reset of an env just made, from memory if it can; (39,)."""
-        key = (self._task, vector.tobytes())
+        placed = vector if hand is None else np.concatenate([vector, hand])
+        key = (self._task, placed.tobytes())
         start = _STARTS.get(key)
         with self._turn:
             if start is None:
-                start = self._simulated_start(vector)
+                start = self._simulated_start(vector, hand)
                 _STARTS.put(key, start)
             # Also what was just simulated, whose positions lag a physics step behind:
             # then the first picture is the same whether the start was kept or not.
@@ -171,8 +172,8 @@ class FastSimulator:
         np.minimum(state, self._greatest, out=state)
         return state
 
-    def _simulated_start(self, vector: Vector) -> _Start:
-        state = self._upstream.begin(vector)
+    def _simulated_start(self, vector: Vector, hand: Vector | None) -> _Start:
+        state = self._upstream.begin(vector, hand)
         changed = {
             name: value
             for name, value in self.env.__dict__.items()

@@ -48,7 +48,7 @@ class Latest(Generic[Key, Value]):
 
 
 # Each takes about 5 kB, and two of a task are of use again.
-_HANDS: Latest[tuple[str, int, bytes, bytes], Vector] = Latest(256)
+_HANDS: Latest[tuple[str, int, bytes, bytes, bytes], Vector] = Latest(256)
 
 
 class RememberedHand:
@@ -61,12 +61,14 @@ class RememberedHand:
 
     model: Any
     data: Any
+    hand_init_pos: Vector
 
     def _reset_hand(self, steps: int = 50) -> None:
         model, data = self.model, self.data
         task = type(self).__name__  # Tasks of one model rest the hand in other places.
         # The positions of sites are left out, as Meta-World's act on nothing.
-        begun = physics(model, data).tobytes(), model.body_pos.tobytes()
+        where = self.hand_init_pos.tobytes()
+        begun = where, physics(model, data).tobytes(), model.body_pos.tobytes()
         rested = _HANDS.get((task, steps, *begun))
         if rested is None:
             super()._reset_hand(steps - 1)  # type: ignore[misc]

@@ -27,8 +27,14 @@ class Simulator(Protocol):
         """Meta-World's env inside, for its cameras, model and data."""
         ...
 
-    def begin(self, vector: Vector) -> Vector:
-        """Places everything by a vector, and returns the first state; (39,)."""
+    def begin(self, vector: Vector, hand: Vector | None = None) -> Vector:
+        """Places everything, and returns the first state; (39,).
+
+        Args:
+            vector: Where Meta-World places objects and goal [m]; (3,) or (6,).
+            hand: Where the hand rests within its range of starts, from 0 to 1 along
+                each axis, (3,); None for where Meta-World rests it.
+        """
         ...
 
     def step(self, action: NDArray[np.float32]) -> Outcome:

@@ -25,6 +25,17 @@ class _Given:
         return self.given, mujoco.MjData(self.given)
 
 
+HAND_RANGE = np.array([[-0.1, -0.1, 0.0], [0.1, 0.0, 0.1]])
+"""Least and greatest way of varied starts of the hand from the task's own [m]; (2, 3).
+
+Sideways, backwards and up: forwards and down scripted experts run into what stands there.
+"""
+
+_KEPT_AXIS = {"handle-pull-side-v3": 1, "lever-pull-v3": 2}
+"""An axis along which the hand begins where the task has it: from elsewhere the expert
+runs into the handle (in 14 of 40 episodes) or the lever (in 6 of 40)."""
+
+
 @functools.cache
 def _env_class(task: str, mixins: tuple[type[Any], ...]) -> type[Any]:
     upstream = ENV_CLS_MAP[task]
@@ -52,6 +63,18 @@ def make_upstream_env(task: str, model: Any, *mixins: type[Any]) -> Any:
     return env
 
 
+def hand_range(task: str, env: Any) -> tuple[Vector, Vector]:
+    """Least and greatest place where varied starts rest the hand [m]; (3,) each.
+
+    Within the bounds that actions keep to.
+    """
+    way = HAND_RANGE.copy()
+    if task in _KEPT_AXIS:
+        way[:, _KEPT_AXIS[task]] = 0
+    low, high = env.hand_init_pos + way
+    return np.maximum(low, env.mocap_low), np.minimum(high, env.mocap_high)
+
+
 class UpstreamSimulator:
     """Runs the env of a task as Meta-World ships it.
 
@@ -63,13 +86,14 @@ class UpstreamSimulator:
 
     def __init__(self, task: str, *mixins: type[Any], model: Any = None) -> None:
         own = shared_model(task, textured=True).copy() if model is None else model
+        self._task = task
         self.env = make_upstream_env(task, own, *mixins)
         self.attributes = dict(self.env.__dict__)
         # Of the model's arrays, resets write only these two.
         self._body_pos = self.env.model.body_pos.copy()
         self._site_pos = self.env.model.site_pos.copy()
 
-    def begin(self, vector: Vector) -> Vector:
+    def begin(self, vector: Vector, hand: Vector | None = None) -> Vector:
         """Resets as the first reset of an env just made; (39,)."""
         env = self.env
         env.__dict__.clear()
@@ -79,6 +103,9 @@ class UpstreamSimulator:
         mujoco.mj_resetData(env.model, env.data)
         mujoco.mj_forward(env.model, env.data)
         env._last_rand_vec = vector.copy()
+        if hand is not None:
+            low, high = hand_range(self._task, env)
+            env.hand_init_pos = low + hand * (high - low)
         state: Vector = env.reset()[0]
         return state
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from robomtl.envs.metaworld_simulator import Vector
 from robomtl.envs.metaworld_tasks import DRAWS, TASKS
-from robomtl.splits import find_variation
+from robomtl.splits import find_split, find_variation
 
 FILE = Path(__file__).with_name("metaworld_variations.npz")
 """Draws and bounds that ``scripts/metaworld_variations`` writes; arrays of numbers."""
@@ -105,6 +105,34 @@ class Variations:
         """The variations of each split."""
         splits = {"official": OFFICIAL, "fresh": FRESH, "train": TRAIN}
         return splits | ({"official_test": OFFICIAL_TEST} if self.official_test else {})
+
+    def goal_numbers(self, split: str) -> range:
+        """The goals of a split, in order: each variation has its own.
+
+        Raises:
+            ValueError: If the split is unknown.
+        """
+        return find_split(self.splits, split)
+
+    def goal_number(self, variation: Any) -> int:
+        """The goal of a variation, which no other has.
+
+        Raises:
+            ValueError: If no split holds the variation.
+        """
+        return find_variation(self.splits, self.task, variation)
+
+    def variations_of_goal(self, goal: Any) -> range:
+        """The one variation of a goal.
+
+        Raises:
+            ValueError: If there is no goal of this number.
+        """
+        number = self.goal_number(goal)
+        return range(number, number + 1)
+
+    def hand(self, variation: Any) -> None:
+        """None: the hand rests where Meta-World has it."""
 
     def vector(self, variation: Any) -> Vector:
         """The vector that fixes the start of a variation [m]; shape (3,) or (6,).

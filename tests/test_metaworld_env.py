@@ -22,7 +22,7 @@ class Counting:
         self.env = SimpleNamespace(data=data, close=lambda: None)
         self.state = np.zeros(39)
 
-    def begin(self, vector):
+    def begin(self, vector, hand=None):
         self.env.data.warning.number[:] = 0
         self.state = np.zeros(39)
         self.state[36:] = vector[:3]

@@ -26,6 +26,8 @@ class SuiteFlags:
     """Whether the state shows the goal, where the suite leaves the choice."""
     horizon: int | None = None
     """Steps after which an episode ends."""
+    starts: Literal["fixed", "varied"] | None = None
+    """Whether several variations share a goal and start otherwise, for metaworld."""
     train_tasks: tuple[str, ...] | None = None
     """Tasks to train on, for metaworld/custom."""
     held_out_tasks: tuple[str, ...] | None = None
