@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from robomtl.demonstrations import Demonstrations, layout
+import robomtl
+from robomtl.demonstrations import Demonstrations, collect, layout
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import Header, Recorded, write
 
@@ -588,3 +589,16 @@ def test_a_data_set_is_none_while_it_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a data set"):
         Demonstrations(tmp_path / "half")
     assert not list((tmp_path / "half").rglob("*partial*"))
+
+
+@pytest.mark.slow
+def test_episodes_that_share_a_hidden_goal_are_a_group(tmp_path):
+    hidden = robomtl.suite("metaworld/ML1/reach-v3", starts="varied", goals="hidden")
+    demonstrations = collect(hidden, tmp_path / "data", episodes=52, noise=0.0)
+    goals = [
+        hidden.goal_number("reach-v3", int(variation))
+        for variation in demonstrations.episodes.variation
+    ]
+    groups = demonstrations.groups.tolist()
+    pairs = set(zip(goals, groups, strict=True))
+    assert len(pairs) == len(set(goals)) == len(set(groups)) == 50

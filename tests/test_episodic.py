@@ -108,5 +108,5 @@ def test_tasks_with_one_demonstration_each_are_refused(demonstrations, material)
         conditioning=material.conditioning,
         chunk=1,
     )
-    with pytest.raises(ValueError, match="No task has two demonstrations"):
+    with pytest.raises(ValueError, match="has two demonstrations, one for the support"):
         sampler(lonely)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations.contents import Contents
 from robomtl.registry import suite
+from robomtl.task import GoalSuite
 
 
 def groups(contents: Contents) -> NDArray[np.int64]:
@@ -17,10 +18,10 @@ def groups(contents: Contents) -> NDArray[np.int64]:
     goals = np.zeros(len(table.task), np.int64)
     if contents.suite is not None:
         made = suite(contents.suite, **contents.suite_options)
-        number = getattr(made, "goal_number", None)
-        if made.goal is None and number is not None:
-            pairs = zip(table.task, table.variation, strict=True)
-            goals[:] = [number(contents.tasks[task], int(v)) for task, v in pairs]
+        if made.goal is None and isinstance(made, GoalSuite):
+            names = [contents.tasks[task] for task in table.task]
+            pairs = zip(names, table.variation, strict=True)
+            goals[:] = [made.goal_number(name, int(v)) for name, v in pairs]
     keys = np.stack([table.task, goals], axis=1)
     _, index = np.unique(keys, axis=0, return_inverse=True)
     return index.reshape(-1).astype(np.int64)

@@ -101,8 +101,8 @@ class EpisodicSampler:
         self._members = [some for some in members if len(some) > 1]
         if not self._members:
             raise ValueError(
-                "No task has two demonstrations, one for the support and one to act in;"
-                " collect more episodes of each."
+                "No task, or goal where goals are hidden, has two demonstrations, one for"
+                " the support and one to act in; collect more episodes of each."
             )
         self._tasks = min(tasks, len(self._members))
         self._seed = seed
