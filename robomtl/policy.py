@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +113,8 @@ class Policy(nn.Module, ABC):
     """
 
     Config: type[Any]
+    trainable: ClassVar[bool] = True
+    """Whether training and adaptation start from it; not from what methods made."""
 
     def __init__(self, config: Any, spec: Spec) -> None:
         super().__init__()
@@ -150,6 +152,24 @@ class Policy(nn.Module, ABC):
     def chunk(self) -> int:
         """Number of actions predicted at once; 1 where the config does not say."""
         return int(getattr(self.config, "chunk", 1))
+
+    @property
+    def last_layers(self) -> tuple[str, ...]:
+        """Names of the modules from the last block of the trunk on, in order.
+
+        The last block begins at the trunk's last child that holds a matrix. Of ``film``
+        with three blocks these are ``trunk.2``, ``norm`` and ``head``; of ``mlp`` with
+        three layers ``trunk.6``, ``trunk.7``, ``trunk.8`` and ``head``.
+        """
+        names = [name for name, _ in self.named_children() if name != "meta"]
+        blocks = list(self.get_submodule("trunk").named_children())
+        matrices = [
+            place
+            for place, (_, block) in enumerate(blocks)
+            if any(parameter.ndim > 1 for parameter in block.parameters())
+        ]
+        last = [f"trunk.{name}" for name, _ in blocks[matrices[-1] :]]
+        return (*last, *names[names.index("trunk") + 1 :])
 
     @property
     def num_parameters(self) -> int:

@@ -113,8 +113,14 @@ def check_training(method: Method, trained: TrainedPolicy) -> None:
     """Makes sure that a policy was trained as a method needs.
 
     Raises:
-        ValueError: If it was not; says how to train it.
+        ValueError: If it was not; says how to train it. Or if it was not trained but
+            made, by a method that leaves nothing to start from.
     """
+    if not trained.policy.trainable:
+        raise ValueError(
+            f"The policy is '{trained.card.policy}', which adaptation made of another;"
+            " adapt that other one."
+        )
     needed, there = method.objective, trained.card.objective
     if needed is not None and needed != there:
         raise ValueError(

@@ -1,48 +1,56 @@
 """Fine-tuning: the trained policy goes on learning, from the new task alone.
 
-Source: the recipe of Octo (Octo Model Team 2024, arXiv:2405.12213, section III.C): all
-weights, or the head alone, under a rate that warms up and falls.
+Sources: the recipe of Octo (Octo Model Team 2024, arXiv:2405.12213, section III.C): all
+weights, or the head alone, under a rate that warms up and falls. Linear probe, then
+fine-tune: Kumar et al. 2022, arXiv:2202.10054, section 3.4. Departures:
+
+1. The rate only falls; these runs are too short to warm up.
+2. The probe takes some of the gradient steps; the paper solves for it until it converges.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
 
 from torch import Generator
 
-from robomtl.adaptation.gradient import (
-    copied,
-    descend,
-    material_of,
-    sampler_of,
-    trained_parameters,
-)
+from robomtl.adaptation.cotraining import Transfer
+from robomtl.adaptation.gradient import copied, descend, freeze, trained_parameters
 from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.parts import Part, belongs, check_part
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.conditioning import Augmentation
-from robomtl.training.config import TrainConfig
-
-Part = Literal["all", "head"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finetune:
-    """Trains all weights of a policy, or its head, on the support."""
+class Finetune(Transfer):
+    """Trains all weights of a policy, or its last ones, on the support."""
 
     part: Part = "all"
-    """What is trained."""
-    steps: int = 300
-    """Gradient steps, unless the budget has another number."""
-    learning_rate: float = 5e-4
-    """Largest learning rate of AdamW; it falls along half a cosine."""
-    weight_decay: float = 1e-2
-    """Weight decay of AdamW."""
-    ema: float = 0.99
-    """Decay of the averaged weights that act."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    """How wordings are varied."""
+    """What is trained; see ``robomtl.adaptation.parts``."""
+    probe_steps: int = 0
+    """How many of the gradient steps, the first ones, train the head alone."""
 
     objective: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If one is out of range, or the probe leaves nothing to fine-tune.
+        """
+        super().__post_init__()
+        check_part(self.part)
+        if not 0 <= self.probe_steps < self.steps:
+            raise ValueError(
+                f"probe_steps is {self.probe_steps}; give 0 to below the {self.steps}"
+                " steps, of which the probe takes the first."
+            )
+        if self.probe_steps and self.part == "head":
+            raise ValueError(
+                "probe_steps trains the head before the rest, and part='head' trains no"
+                " rest; leave one of the two out."
+            )
 
     def adapt(
         self,
@@ -52,22 +60,18 @@ class Finetune:
         generator: Generator,
     ) -> Adapted:
         """The policy after gradient steps on the support; see ``Method``."""
-        policy = copied(trained.policy, self._trains)
-        parameters = trained_parameters(policy)
-        conditioning = trained.card.conditioning
-        material = material_of(support, conditioning, self.augmentation, policy.chunk)
-        config = TrainConfig(
-            steps=budget.steps or self.steps,
-            batch=budget.batch,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="cosine",
-            ema=self.ema,
-        )
-        descend(policy, sampler_of(material, generator), config)
+        config = self.descent(budget)
+        policy = copied(trained.policy, lambda name: True)
+        parameters = 0
+        for part, steps in self._phases(config.steps):
+            freeze(policy, partial(belongs, policy, part))
+            parameters = trained_parameters(policy)
+            draws = self.draws(trained, support, generator)
+            descend(policy, draws, replace(config, steps=steps))
         return Adapted(policy, trained.card, config.steps, parameters)
 
-    def _trains(self, name: str) -> bool:
-        if name.startswith("meta."):
-            return False
-        return self.part == "all" or name.startswith("head.")
+    def _phases(self, steps: int) -> list[tuple[Part, int]]:
+        """What is trained, and for how many of the steps, one after the other."""
+        probe = min(self.probe_steps, steps)  # Departure 2; a budget may have fewer.
+        phases: list[tuple[Part, int]] = [("head", probe), (self.part, steps - probe)]
+        return [(part, count) for part, count in phases if count]

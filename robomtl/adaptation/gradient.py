@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Generator, nn
 
+from robomtl.adaptation.method import Budget
 from robomtl.adaptation.support import Support
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.policy import Policy
@@ -14,6 +15,41 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Sampler, frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """Settings of gradient steps on a support, which several methods extend."""
+
+    steps: int = 300
+    """Gradient steps, unless the budget has another number."""
+    learning_rate: float = 5e-4
+    """Largest learning rate of AdamW; it falls along half a cosine."""
+    weight_decay: float = 1e-2
+    """Weight decay of AdamW."""
+    ema: float = 0.99
+    """Decay of the averaged weights that act."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How wordings are varied."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        self.descent(Budget())
+
+    def descent(self, budget: Budget) -> TrainConfig:
+        """How to descend within a budget."""
+        return TrainConfig(
+            steps=self.steps if budget.steps is None else budget.steps,
+            batch=budget.batch,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            schedule="cosine",
+            ema=self.ema,
+        )
 
 
 def material_of(
@@ -50,9 +86,14 @@ def seed_of(generator: Generator) -> int:
 def copied(policy: Policy, trains: Callable[[str], bool]) -> Policy:
     """A copy whose parameters are trained where their names say so; others are frozen."""
     copy_ = copy.deepcopy(policy)
-    for name, parameter in copy_.named_parameters():
-        parameter.requires_grad_(trains(name))
+    freeze(copy_, trains)
     return copy_
+
+
+def freeze(policy: Policy, trains: Callable[[str], bool]) -> None:
+    """Freezes all parameters but those whose names say that they are trained."""
+    for name, parameter in policy.named_parameters():
+        parameter.requires_grad_(trains(name))
 
 
 def trained_parameters(module: nn.Module) -> int:

@@ -4,13 +4,14 @@ The baseline by which transfer is judged. Its normaliser is fitted on the suppor
 is no prior to take it from.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Generator
 
 from robomtl.adaptation.gradient import (
+    Descent,
     descend,
     material_of,
     sampler_of,
@@ -20,25 +21,17 @@ from robomtl.adaptation.gradient import (
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy, build
-from robomtl.conditioning import Augmentation
 from robomtl.policy import Policy
-from robomtl.training.config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scratch:
+class Scratch(Descent):
     """Trains a new network of the policy's architecture on the support."""
 
     steps: int = 1000
     """Gradient steps, unless the budget has another number."""
     learning_rate: float = 1e-3
     """Largest learning rate of AdamW; it falls along half a cosine."""
-    weight_decay: float = 1e-2
-    """Weight decay of AdamW."""
-    ema: float = 0.99
-    """Decay of the averaged weights that act."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    """How wordings are varied."""
 
     objective: ClassVar[str | None] = None
 
@@ -55,14 +48,7 @@ class Scratch:
         conditioning = trained.card.conditioning
         material = material_of(support, conditioning, self.augmentation, policy.chunk)
         policy.normaliser.fit(material.frames.state)
-        config = TrainConfig(
-            steps=budget.steps or self.steps,
-            batch=budget.batch,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="cosine",
-            ema=self.ema,
-        )
+        config = self.descent(budget)
         descend(policy, sampler_of(material, generator), config)
         return Adapted(policy, trained.card, config.steps, parameters)
 

@@ -1,0 +1,35 @@
+"""The parts of a policy that a method may train, by the names of their parameters.
+
+``all`` is everything that acts; what an objective learned beside the policy (``meta``)
+is never touched. ``last_layers`` is ``Policy.last_layers``: the head, the last block of
+the trunk and what lies between them. ``head`` is the head alone.
+"""
+
+from typing import Literal, get_args
+
+from robomtl.nearest import unknown
+from robomtl.policy import Policy
+
+Part = Literal["all", "last_layers", "head"]
+
+
+def check_part(part: str) -> None:
+    """Makes sure that a part is one.
+
+    Raises:
+        ValueError: If it is unknown; names the nearest.
+    """
+    if part not in get_args(Part):
+        raise ValueError(unknown("part of a policy", part, get_args(Part)))
+
+
+def belongs(policy: Policy, part: Part, name: str) -> bool:
+    """Whether a parameter or module of this name is in a part of a policy."""
+    if part == "all":
+        return not _within(name, "meta")
+    modules = policy.last_layers if part == "last_layers" else ("head",)
+    return any(_within(name, module) for module in modules)
+
+
+def _within(name: str, module: str) -> bool:
+    return f"{name}.".startswith(f"{module}.")
