@@ -109,7 +109,11 @@ A suite that is ready, as ``from_gymnasium`` returns it, stands under its own na
 POLICIES: "Registry[type[Policy]]" = Registry(
     "policy",
     "robomtl.policies",
-    {"film": "robomtl.policies.film:Film", "mlp": "robomtl.policies.mlp:MLP"},
+    {
+        "film": "robomtl.policies.film:Film",
+        "mlp": "robomtl.policies.mlp:MLP",
+        "switched": "robomtl.policies.switched:Switched",
+    },
 )
 """Policy classes; each carries its config dataclass as the attribute ``Config``."""
 
@@ -125,7 +129,9 @@ METHODS: "Registry[type[Method]]" = Registry(
     "robomtl.methods",
     {
         "finetune": "robomtl.adaptation.finetune:Finetune",
+        "lora": "robomtl.adaptation.lora:Lora",
         "scratch": "robomtl.adaptation.scratch:Scratch",
+        "task_embedding": "robomtl.adaptation.task_embedding:TaskEmbedding",
         "zero_shot": "robomtl.adaptation.zero_shot:ZeroShot",
     },
 )

@@ -11,7 +11,8 @@ from robomtl.policy import Batch, Spec
 from robomtl.registry import POLICIES
 
 SPEC = Spec(state=6, action=3, embedding=4)
-POLICY_NAMES = POLICIES.names()
+# Those that methods of adaptation make have no architecture of their own.
+POLICY_NAMES = [name for name in POLICIES.names() if POLICIES.get(name).trainable]
 
 
 def build(name, spec=SPEC, **config):

@@ -22,7 +22,7 @@ from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
 from robomtl.policy import Loss, Policy
 from robomtl.progress import progress
-from robomtl.registry import suite
+from robomtl.registry import POLICIES, suite
 from robomtl.request import claim, plain
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
@@ -77,6 +77,7 @@ def train(
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     config = config or TrainConfig()
+    _check_trainable(policy)
     minimised = checkpoint.configure_objective(objective, objective_config or {})
     told = conditioning_for(demonstrations, conditioning, minimised)
     card = Card(
@@ -91,6 +92,15 @@ def train(
         objective_config=plain(minimised),
     )
     return _train(demonstrations, card, minimised, config, Path(out))
+
+
+def _check_trainable(policy: str) -> None:
+    if not POLICIES.get(policy).trainable:
+        known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
+        raise ValueError(
+            f"Policy '{policy}' is not trained but made by methods of adaptation; train"
+            f" one of {', '.join(known)}."
+        )
 
 
 def _train(

@@ -1,0 +1,88 @@
+"""A changed policy beside the one it was made of, which keeps the old tasks exactly.
+
+Which of the two acts follows from the words: the changed one where the wording it is told
+is nearer to those of the new task than to those of all others, by the cosine of their
+embeddings. So wordings that nobody listed find their task too, and a trial that is told
+nothing gets the old policy. A policy that is told no words cannot know the tasks apart:
+there the changed one always acts.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from robomtl.actor import Told
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import Card, TrainedPolicy, build
+from robomtl.conditioning import Conditioning
+from robomtl.policy import Policy
+from robomtl.registry import suite
+from robomtl.task import Task, find_task
+
+_SAME = 1e-4  # Distance up to which two wordings are one.
+
+
+def switched(
+    trained: TrainedPolicy, changed: Policy, support: Support
+) -> tuple[Policy, Card]:
+    """The old policy and a changed one in one, and the card of the two.
+
+    What an objective learned beside the old policy is left out: the two only act.
+    """
+    card = replace(
+        trained.card,
+        policy="switched",
+        config={"base": trained.card.policy, "base_config": trained.card.config},
+        objective="cloning",
+        objective_config={},
+    )
+    policy = build(card)
+    told, others = wordings(trained.card, support)
+    old, new = _acting(trained.policy), _acting(changed)
+    policy.load_state_dict(
+        {name: old[name] for name in old if name.startswith("normaliser.")}
+        | {f"base.{name}": value for name, value in old.items()}
+        | {f"changed.{name}": value for name, value in new.items()}
+        | {"wordings.told": told, "wordings.others": others}
+    )
+    return policy, card
+
+
+def wordings(card: Card, support: Support) -> tuple[Tensor, Tensor]:
+    """Embedded wordings of the new task and of those trained on; (wording, language).
+
+    A wording of both is the new task's. Both are empty for a policy told no words.
+    """
+    conditioning = card.conditioning
+    new = _embedded(conditioning, [support.task])
+    names = [name for name in conditioning.tasks if name != support.name]
+    old = _embedded(conditioning, [_task(card, name) for name in names])
+    if not len(new) or not len(old):
+        return new, old
+    return new, old[torch.cdist(old, new).amin(1) > _SAME]
+
+
+def _task(card: Card, name: str) -> Task:
+    """A task trained on; where no suite is named, its name is its wording."""
+    if not card.suite:
+        return Task(name=name, instructions=(name,))
+    return find_task(suite(card.suite, **card.suite_options), name)
+
+
+def _embedded(conditioning: Conditioning, tasks: list[Task]) -> Tensor:
+    """Language part of what trials of these tasks are told; (wording, language)."""
+    if "language" not in conditioning.kinds:
+        return torch.zeros(0, 0)
+    told = [
+        Told(task.name, wording)
+        for task in tasks
+        for wording in (*task.instructions, *task.held_out_instructions)
+    ]
+    return conditioning.fixed(told)[:, conditioning.place("language")]
+
+
+def _acting(policy: Policy) -> dict[str, Tensor]:
+    """The weights of all but what an objective learned beside the policy."""
+    state = policy.state_dict()
+    return {name: it for name, it in state.items() if not name.startswith("meta.")}

@@ -1,0 +1,52 @@
+"""Adapting what the policy makes of being told the task, and nothing else.
+
+Trained are the encoder of the task embedding and, in architectures that have them, the
+layers by which the encoded task modulates the network: every parameter whose name holds
+``modulation``. What the network does with states is left as it is. This is the
+conditional network's counterpart of adapting a context vector alone (Zintgraf et al. 2019,
+"Fast Context Adaptation via Meta-Learning", CAVIA, section 3); departures:
+
+1. The layers that make the vector are trained, not the vector.
+2. The policy was trained by plain cloning; there is no meta-training.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Generator
+
+from robomtl.adaptation.cotraining import Transfer
+from robomtl.adaptation.gradient import copied, descend, trained_parameters
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.adaptation.switching import switched
+from robomtl.checkpoint import TrainedPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEmbedding(Transfer):
+    """Trains the encoder of the task and its modulation; the old tasks keep theirs."""
+
+    learning_rate: float = 2e-3
+    """Largest learning rate of AdamW; it falls along half a cosine."""
+
+    objective: ClassVar[str | None] = None
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The old policy, and one told otherwise for the new task; see ``Method``."""
+        config = self.descent(budget)
+        policy = copied(trained.policy, tells)
+        parameters = trained_parameters(policy)
+        descend(policy, self.draws(trained, support, generator), config)
+        return Adapted(*switched(trained, policy, support), config.steps, parameters)
+
+
+def tells(name: str) -> bool:
+    """Whether a parameter is of the task's encoder or of a modulation."""
+    return name.startswith("encoder.") or "modulation" in name
