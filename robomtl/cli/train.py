@@ -16,6 +16,7 @@ from robomtl.demonstrations.reading import Beyond
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
+from robomtl.training.running import check_trainable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,7 @@ def _given(arguments: Sequence[str], flag: str) -> str | None:
 
 
 def _check(flags: Train) -> None:
+    check_trainable(flags.policy)
     if flags.data is None and flags.suite is None:
         raise ValueError("Give --data DIR to clone, or --suite NAME to collect from.")
     if flags.data is None and flags.beyond != Train.beyond:

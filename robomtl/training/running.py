@@ -40,6 +40,20 @@ from robomtl.versions import versions
 _STATE = "training.safetensors"
 
 
+def check_trainable(policy: str) -> None:
+    """Makes sure that training can start from an architecture.
+
+    Raises:
+        ValueError: If it is unknown, or only methods of adaptation make it.
+    """
+    if not POLICIES.get(policy).trainable:
+        known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
+        raise ValueError(
+            f"Policy '{policy}' is not trained but made by methods of adaptation; train"
+            f" one of {', '.join(known)}."
+        )
+
+
 def train(
     demonstrations: Demonstrations,
     *,
@@ -77,7 +91,7 @@ def train(
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     config = config or TrainConfig()
-    _check_trainable(policy)
+    check_trainable(policy)
     minimised = checkpoint.configure_objective(objective, objective_config or {})
     told = conditioning_for(demonstrations, conditioning, minimised)
     card = Card(
@@ -92,15 +106,6 @@ def train(
         objective_config=plain(minimised),
     )
     return _train(demonstrations, card, minimised, config, Path(out))
-
-
-def _check_trainable(policy: str) -> None:
-    if not POLICIES.get(policy).trainable:
-        known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
-        raise ValueError(
-            f"Policy '{policy}' is not trained but made by methods of adaptation; train"
-            f" one of {', '.join(known)}."
-        )
 
 
 def _train(
