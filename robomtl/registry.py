@@ -113,6 +113,9 @@ POLICIES: "Registry[type[Policy]]" = Registry(
         "film": "robomtl.policies.film:Film",
         "mlp": "robomtl.policies.mlp:MLP",
         "switched": "robomtl.policies.switched:Switched",
+        "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
+        "replay": "robomtl.policies.replay:Replay",
+        "vinn": "robomtl.policies.vinn:VINN",
     },
 )
 """Policy classes; each carries its config dataclass as the attribute ``Config``."""
@@ -132,6 +135,10 @@ METHODS: "Registry[type[Method]]" = Registry(
         "lora": "robomtl.adaptation.lora:Lora",
         "scratch": "robomtl.adaptation.scratch:Scratch",
         "task_embedding": "robomtl.adaptation.task_embedding:TaskEmbedding",
+        "nearest_neighbour": "robomtl.adaptation.nearest_neighbour:NearestNeighbour",
+        "replay": "robomtl.adaptation.replay:Replay",
+        "scratch": "robomtl.adaptation.scratch:Scratch",
+        "vinn": "robomtl.adaptation.vinn:VINN",
         "zero_shot": "robomtl.adaptation.zero_shot:ZeroShot",
     },
 )

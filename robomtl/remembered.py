@@ -1,9 +1,12 @@
 """What a policy remembers of demonstrations: tensors whose sizes are those that came."""
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+
+from robomtl.policy import Batch, Loss, Policy
 
 
 class Remembered(nn.Module):
@@ -38,3 +41,45 @@ class Remembered(nn.Module):
         }
         self.fill(found)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class RememberingPolicy(Policy):
+    """A policy that acts from demonstrations it remembers; no gradient trains it.
+
+    A method of adaptation of the same name makes it. Freshly built it stays still.
+    """
+
+    remembered: Remembered
+
+    @abstractmethod
+    def remember(self, episodes: Sequence[Batch]) -> None:
+        """Remembers these demonstrations instead of those before.
+
+        Args:
+            episodes: At least 1, each with all its steps in order, in chunks of 1.
+        """
+
+    def loss(self, batch: Batch) -> Loss:
+        """Refuses.
+
+        Raises:
+            ValueError: Always: there is nothing to train.
+        """
+        raise ValueError(_nothing_to_train(type(self)))
+
+
+def _nothing_to_train(architecture: type[Policy]) -> str:
+    return (
+        f"{architecture.__name__} remembers demonstrations and has nothing to train;"
+        " train another policy, such as film, and adapt it by the method of this name."
+    )
+
+
+def refuse_training(architecture: type[Policy]) -> None:
+    """Makes sure that an architecture learns by gradients.
+
+    Raises:
+        ValueError: If it only remembers demonstrations.
+    """
+    if issubclass(architecture, RememberingPolicy):
+        raise ValueError(_nothing_to_train(architecture))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from robomtl.durable import replacing
 from robomtl.policy import Loss, Policy
+from robomtl.remembered import refuse_training
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Objective
 
@@ -42,11 +43,15 @@ class Learner:
         policy: Freshly built; trained in place.
         config: Settings of the run.
         objective: What is minimised.
+
+    Raises:
+        ValueError: If the policy has nothing to train.
     """
 
     def __init__(
         self, policy: Policy, config: TrainConfig, objective: Objective | None = None
     ) -> None:
+        refuse_training(type(policy))
         self.policy = policy.train()
         self.step = 0
         self._objective: Objective = objective or Cloning()

@@ -1,0 +1,63 @@
+"""Policies that remember a support set: what methods that make them have in common."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robomtl import checkpoint
+from robomtl.adaptation.gradient import material_of
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import Card
+from robomtl.conditioning import Augmentation, Conditioning
+from robomtl.policy import Batch
+from robomtl.remembered import RememberingPolicy
+from robomtl.training.samples import every_frame
+
+
+def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:
+    """A policy's card, with another architecture, told what it was told."""
+    return replace(
+        card, policy=policy, config=config, objective="cloning", objective_config={}
+    )
+
+
+def untold(card: Card) -> Card:
+    """The card of a policy that is not told its task."""
+    conditioning = replace(card.conditioning, kinds=(), demonstration=0, inferred={})
+    return replace(
+        card, conditioning=conditioning, spec=replace(card.spec, embedding=0)
+    )
+
+
+def built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
+    """The remembering policy of a card, with these weights where it has any."""
+    with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
+        policy = checkpoint.build(card)
+    assert isinstance(policy, RememberingPolicy)
+    policy.load_state_dict({**policy.state_dict(), **weights})
+    return policy.eval().requires_grad_(False)
+
+
+def episodes(support: Support, conditioning: Conditioning) -> list[Batch]:
+    """The demonstrations of a support, each with all its steps in order.
+
+    They are told the task by its canonical wording.
+    """
+    material = material_of(support, conditioning, Augmentation(), chunk=1)
+    (steps,) = every_frame(
+        material.frames,
+        material.wordings,
+        material.conditioning,
+        chunk=1,
+        size=len(material.frames),
+    )
+    ends = (material.frames.left == 1).nonzero()[:, 0] + 1
+    return [_part(steps, slice(*ends_)) for ends_ in pairwise([0, *ends.tolist()])]
+
+
+def _part(steps: Batch, rows: slice) -> Batch:
+    observation = {name: value[rows] for name, value in steps.observation.items()}
+    return Batch(observation, *(value[rows] for value in steps[1:]))

@@ -1,0 +1,37 @@
+"""Open-loop replay of a demonstration: the baseline without any learning.
+
+A trial replays the demonstration whose first state is nearest to its own, standardised
+as the trained policy standardises; after its end the last action is held.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Generator
+
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.remembering import built, card_of, episodes, untold
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Replays the demonstration that began most like the trial, whatever happens."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """A policy that remembers the support; see ``Method``."""
+        card = untold(card_of(trained.card, "replay", {}))
+        normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")
+        policy = built(card, normaliser)
+        policy.remember(episodes(support, card.conditioning))
+        return Adapted(policy, card)

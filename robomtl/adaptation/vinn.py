@@ -1,0 +1,57 @@
+"""Nearest neighbours in the features of the trained policy.
+
+Source: Pari et al. 2021 (VINN, arXiv:2112.01511); ``robomtl.policies.vinn`` has the
+equation's place and the departure.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Generator, Tensor
+
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.remembering import built, card_of, episodes
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class VINN:
+    """Does what was done in the support's steps nearest in the policy's features."""
+
+    neighbours: int = 5
+    """Steps whose actions are averaged, weighted by exp(-distance)."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """A policy that remembers the support; see ``Method``.
+
+        Raises:
+            ValueError: If no neighbour is to count, or the trained policy does not
+                predict by a head from features.
+        """
+        config = {
+            "neighbours": self.neighbours,
+            "base": trained.card.policy,
+            "base_config": dict(trained.card.config),
+        }
+        card = card_of(trained.card, "vinn", config)
+        policy = built(card, _weights(trained.policy))
+        policy.remember(episodes(support, card.conditioning))
+        return Adapted(policy, card)
+
+
+def _weights(policy: Policy) -> dict[str, Tensor]:
+    """The policy's weights as those of a part named base, and its normaliser."""
+    state = policy.state_dict(prefix="base.")
+    base = {n: v for n, v in state.items() if not n.startswith("base.meta.")}
+    return {**base, **policy.normaliser.state_dict(prefix="normaliser.")}
