@@ -137,6 +137,7 @@ METHODS: "Registry[type[Method]]" = Registry(
         "task_embedding": "robomtl.adaptation.task_embedding:TaskEmbedding",
         "nearest_neighbour": "robomtl.adaptation.nearest_neighbour:NearestNeighbour",
         "replay": "robomtl.adaptation.replay:Replay",
+        "retrieval": "robomtl.adaptation.retrieval:Retrieval",
         "scratch": "robomtl.adaptation.scratch:Scratch",
         "vinn": "robomtl.adaptation.vinn:VINN",
         "zero_shot": "robomtl.adaptation.zero_shot:ZeroShot",

@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+import robomtl
+from robomtl import checkpoint
+from robomtl.adaptation import Support, adapt, draw_support
+from robomtl.adaptation.autoencoder import divergence, fitted
+from robomtl.adaptation.gradient import material_of, sampler_of
+from robomtl.adaptation.mixing import FrameSampler, MixedSampler
+from robomtl.adaptation.retrieval import Retrieval, similarity
+from robomtl.agent import PolicyAgent
+from robomtl.conditioning import Augmentation
+from robomtl.demonstrations import collect
+from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.evaluation import evaluate
+from robomtl.training import TrainConfig, train
+from robomtl.training.samples import Frames
+
+SUITE = robomtl.suite("points/ML4")
+TINY = {"width": 16, "blocks": 1}
+CONFIG = TrainConfig(steps=2, batch=16, threads=1)
+FEW = {"autoencoder_steps": 5, "steps": 3, "width": 16}
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory):
+    tasks = ["reach-red", "reach-blue", "reach-ball"]
+    out = tmp_path_factory.mktemp("data")
+    return collect(SUITE, out, episodes=6, tasks=tasks, seed=0, workers=1)
+
+
+@pytest.fixture(scope="module")
+def prior(demonstrations):
+    return demonstrations.select(tasks=["reach-red", "reach-blue"])
+
+
+@pytest.fixture(scope="module")
+def trained(prior, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    return train(prior, out=out, policy_config=TINY, config=CONFIG)
+
+
+@pytest.fixture(scope="module")
+def support(demonstrations, prior):
+    drawn = draw_support(demonstrations, "reach-ball", shots=2, draw=0)
+    return Support(demonstrations=drawn.demonstrations, prior=prior)
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def synthetic(tasks, count, seed):
+    """Frames of tasks that act in one scene each by its own linear law."""
+    draws = torch.Generator().manual_seed(seed)
+    laws = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(5))
+    task = torch.arange(tasks).repeat_interleave(count)
+    state = torch.randn(len(task), 6, generator=draws)
+    action = torch.einsum("fs,fsa->fa", state, laws[task]).tanh()
+    return Frames(
+        state=state,
+        action=action,
+        task=task,
+        left=torch.ones_like(task),
+        group=task,
+    )
+
+
+def test_similarity_is_minus_the_squared_distance_to_the_nearest():
+    prior, support = torch.randn(40, 3), torch.randn(9, 3)
+    expected = [-min((z - s).square().sum() for s in support) for z in prior]
+    assert torch.allclose(similarity(prior, support), torch.stack(expected), atol=1e-5)
+
+
+def test_what_is_retrieved_is_of_the_related_task():
+    prior, support = synthetic(4, 500, seed=1), synthetic(1, 400, seed=2)
+    method = Retrieval(kept=0.05, latent=8)
+    rows = method.retrieved(support, prior, generator())
+    assert len(rows) == 100 == len(rows.unique())
+    assert (prior.task[rows] == 0).float().mean() > 0.5  # By chance 0.25.
+
+
+def test_the_divergence_is_torch_s():
+    mean, log_variance = torch.randn(5, 3), torch.randn(5, 3)
+    normal = torch.distributions.Normal(mean, torch.exp(0.5 * log_variance))
+    unit = torch.distributions.Normal(0.0, 1.0)
+    expected = torch.distributions.kl_divergence(normal, unit).sum(-1)
+    assert torch.allclose(divergence(mean, log_variance), expected, atol=1e-5)
+
+
+def test_the_autoencoder_learns_and_is_the_same_for_the_same_generator():
+    data = synthetic(1, 2000, seed=0)
+    sizes = {"latent": 8, "width": 64}
+    first, again, untrained = (
+        fitted(data.state, data.action, steps=steps, generator=generator(), **sizes)
+        for steps in (300, 300, 0)
+    )
+    assert first(data.state, data.action).equal(again(data.state, data.action))
+    losses = [each.loss(data.state, data.action).mean() for each in (first, untrained)]
+    assert losses[0] < 0.5 * losses[1]
+
+
+def test_a_mixed_batch_has_its_parts_from_both_sources(support, prior, trained):
+    conditioning = trained.card.conditioning
+    material = material_of(support, conditioning, Augmentation(), 1)
+    rows = torch.tensor([3, 5, 8])
+    first = sampler_of(material, generator())
+    second = FrameSampler(material, rows, seed=1)
+    batch = MixedSampler(first, second, share=0.25).batch(4, 40)
+    assert batch.observation["state"].shape == (40, 12)
+    assert batch.action[:10].equal(first.batch(4, 10).action)
+    chosen = material.frames.state[rows]
+    assert (torch.cdist(batch.observation["state"][10:], chosen).amin(-1) < 1e-3).all()
+    again = MixedSampler(first, second, share=0.25).batch(4, 40)
+    assert all(a.equal(b) for a, b in zip(batch[1:], again[1:], strict=True))
+
+
+def test_the_smallest_mixed_batch_has_one_sample_of_each(support, trained):
+    material = material_of(support, trained.card.conditioning, Augmentation(), 1)
+    sampler = sampler_of(material, generator())
+    mixed = MixedSampler(sampler, sampler, share=0.01)
+    assert [len(mixed.batch(0, size).task) for size in (1, 2, 3)] == [2, 2, 3]
+
+
+def test_retrieval_changes_a_copy_that_can_be_saved_and_evaluated(
+    trained, support, tmp_path
+):
+    before = {k: v.clone() for k, v in trained.policy.state_dict().items()}
+    made = adapt(trained, support, method="retrieval", config=FEW, out=tmp_path / "run")
+    after = trained.policy.state_dict()
+    assert all(after[name].equal(value) for name, value in before.items())
+    changed = made.policy.state_dict()
+    assert not changed["head.linear.weight"].equal(before["head.linear.weight"])
+    loaded = checkpoint.load(tmp_path / "run")
+    assert loaded.fingerprint == made.fingerprint
+    agent = PolicyAgent(tmp_path / "run")
+    assert evaluate(agent, SUITE, out=tmp_path / "out", episodes=2, workers=1)
+
+
+def test_the_same_seed_makes_the_same_policy(trained, support):
+    made = [
+        adapt(trained, support, method="retrieval", config=FEW, seed=seed).fingerprint
+        for seed in (1, 1, 2)
+    ]
+    assert made[0] == made[1] != made[2]
+
+
+def test_retrieval_without_a_prior_is_refused(trained, support):
+    alone = Support(demonstrations=support.demonstrations)
+    with pytest.raises(ValueError, match=r"names none; give Support\(.*prior="):
+        adapt(trained, alone, method="retrieval", config=FEW)
+
+
+def test_a_prior_of_another_size_is_refused(trained, support, prior):
+    wide = Demonstrations.of(replace(prior._contents, action=prior.state))
+    given = Support(demonstrations=support.demonstrations, prior=wide)
+    with pytest.raises(ValueError, match="action of length 2; the prior has 12"):
+        adapt(trained, given, method="retrieval", config=FEW)
+
+
+def test_parts_out_of_range_are_refused(trained, support):
+    for field, value in (("kept", 0.0), ("kept", 1.5), ("share", 1.0)):
+        with pytest.raises(ValueError, match=f"{field} is {value}; give more than 0"):
+            adapt(trained, support, method="retrieval", config={field: value})
+    with pytest.raises(ValueError, match="share is 0; give more than 0"):
+        MixedSampler(None, None, share=0)
