@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -49,6 +49,7 @@ class RememberingPolicy(Policy):
     A method of adaptation of the same name makes it. Freshly built it stays still.
     """
 
+    trainable: ClassVar[bool] = False
     remembered: Remembered
 
     @abstractmethod
@@ -65,21 +66,8 @@ class RememberingPolicy(Policy):
         Raises:
             ValueError: Always: there is nothing to train.
         """
-        raise ValueError(_nothing_to_train(type(self)))
+        raise ValueError(
+            f"{type(self).__name__} remembers demonstrations and has nothing to train;"
+            " train another policy, such as film, and adapt it by the method of this name."
+        )
 
-
-def _nothing_to_train(architecture: type[Policy]) -> str:
-    return (
-        f"{architecture.__name__} remembers demonstrations and has nothing to train;"
-        " train another policy, such as film, and adapt it by the method of this name."
-    )
-
-
-def refuse_training(architecture: type[Policy]) -> None:
-    """Makes sure that an architecture learns by gradients.
-
-    Raises:
-        ValueError: If it only remembers demonstrations.
-    """
-    if issubclass(architecture, RememberingPolicy):
-        raise ValueError(_nothing_to_train(architecture))

@@ -7,6 +7,7 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import adapt, draw_support
 from robomtl.agent import PolicyAgent
+from robomtl.cli.train import main
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate
 from robomtl.training import TrainConfig, train
@@ -123,6 +124,10 @@ def test_a_policy_that_only_remembers_is_not_trained(
     with pytest.raises(ValueError, match=reason):
         train(demonstrations, out=tmp_path / "run", policy="replay")
     assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match=reason):
+        main(
+            ["--policy", "replay", "--suite", "points", "--out", str(tmp_path / "run")]
+        )
     made = adapt(trained, support, method="replay")
     with pytest.raises(ValueError, match=reason):
         adapt(made, support, method="finetune")
