@@ -123,7 +123,14 @@ POLICIES: "Registry[type[Policy]]" = Registry(
 OBJECTIVES: "Registry[type[Objective]]" = Registry(
     "objective",
     "robomtl.objectives",
-    {"cloning": "robomtl.training.objective:Cloning"},
+    {
+        "anil": "robomtl.adaptation.maml:AnilObjective",
+        "cloning": "robomtl.training.objective:Cloning",
+        "maml": "robomtl.adaptation.maml:MamlObjective",
+        "meta_sgd": "robomtl.adaptation.maml:MetaSgdObjective",
+        "mil": "robomtl.adaptation.maml:MilObjective",
+        "reptile": "robomtl.adaptation.reptile:ReptileObjective",
+    },
 )
 """What training minimises: frozen dataclasses of an objective's settings."""
 
@@ -131,8 +138,13 @@ METHODS: "Registry[type[Method]]" = Registry(
     "method",
     "robomtl.methods",
     {
+        "anil": "robomtl.adaptation.maml:Anil",
         "finetune": "robomtl.adaptation.finetune:Finetune",
         "lora": "robomtl.adaptation.lora:Lora",
+        "maml": "robomtl.adaptation.maml:Maml",
+        "meta_sgd": "robomtl.adaptation.maml:MetaSgd",
+        "mil": "robomtl.adaptation.maml:Mil",
+        "reptile": "robomtl.adaptation.reptile:Reptile",
         "scratch": "robomtl.adaptation.scratch:Scratch",
         "task_embedding": "robomtl.adaptation.task_embedding:TaskEmbedding",
         "nearest_neighbour": "robomtl.adaptation.nearest_neighbour:NearestNeighbour",

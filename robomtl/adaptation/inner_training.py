@@ -1,0 +1,153 @@
+"""What objectives with an inner loop, and the methods that run it again, share."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from robomtl.adaptation.gradient import copied, material_of, sampler_of
+from robomtl.adaptation.inner_loop import by_task
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy, configure_objective
+from robomtl.conditioning import Augmentation
+from robomtl.policy import Batch, Loss, Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.episodic import Episodic, EpisodicSampler, spans
+from robomtl.training.objective import Draws, Material
+
+_VALIDATION = 4  # Batches of problems, of as many queries each as follows.
+_QUERIES = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class InnerObjective(ABC):
+    """Adapts to the supports of some tasks, and learns from how that serves queries."""
+
+    steps: int = 3
+    """Gradient steps of the inner loop."""
+    inner_rate: float = 0.05
+    """Learning rate of the inner loop."""
+    tasks: int = 5
+    """Tasks, or hidden goals, in a batch."""
+    shots: int = 10
+    """Greatest number of demonstrations in a support; each has from 1 to this."""
+
+    demonstration: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        for name in ("steps", "tasks", "shots"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        if not (self.inner_rate > 0 and math.isfinite(self.inner_rate)):
+            raise ValueError(f"inner_rate is {self.inner_rate}; give more than 0.")
+
+    def meta(self, policy: Policy) -> nn.Module | None:
+        """Nothing."""
+        return None
+
+    def draws(self, material: Material, config: TrainConfig) -> Draws:
+        """Problems of so many tasks."""
+        return self._problems(material, config.seed)
+
+    def validation(self, material: Material) -> Iterator[Episodic]:
+        """Problems of held-out episodes, where a task has two of them."""
+        if (
+            len(material.frames)
+            and int(spans(material.frames).group.bincount().max()) > 1
+        ):
+            problems = self._problems(material, seed=0)
+            yield from (problems.batch(i, _QUERIES) for i in range(_VALIDATION))
+
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
+        """That of the queries after adaptation, in float32."""
+        device = batch.task.device.type
+        with torch.autocast(device, enabled=False):
+            support = by_task(batch.support, batch.tasks)
+            query = by_task(batch.query, batch.tasks)
+            per_task, metrics = self.query_losses(policy, support, query)
+        return Loss(per_task.flatten(), metrics)
+
+    @abstractmethod
+    def query_losses(
+        self, policy: Policy, support: Batch, query: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The losses of queries whose mean has the meta-gradient, and metrics.
+
+        Args:
+            policy: Its parameters are where adaptation begins.
+            support: Tensors of shape (task, sample, …).
+            query: Tensors of shape (task, sample, …).
+
+        Returns:
+            (task, sample).
+        """
+
+    @abstractmethod
+    def adapted(self, policy: Policy, batches: Iterable[Batch]) -> dict[str, Tensor]:
+        """A policy's parameters by name after the inner loop, those that adapt."""
+
+    def _problems(self, material: Material, seed: int) -> EpisodicSampler:
+        return EpisodicSampler(
+            material, tasks=self.tasks, shots=self.shots, steps=1, seed=seed
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InnerMethod:
+    """Runs the inner loop of a policy's training on the support, as it was trained.
+
+    What adapts, at which rates and, unless the budget says, for how many steps is that
+    of the training. Each step takes frames of the support at random, as many as the
+    budget has.
+    """
+
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How wordings are varied."""
+
+    objective: ClassVar[str | None]
+    steps: ClassVar[int]
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The policy after the inner loop; see ``Method``."""
+        card, policy = trained.card, copied(trained.policy, lambda _: False)
+        objective = configure_objective(card.objective, card.objective_config)
+        assert isinstance(objective, InnerObjective)
+        material = material_of(
+            support, card.conditioning, self.augmentation, policy.chunk
+        )
+        draws = sampler_of(material, generator)
+        steps = budget.steps or objective.steps
+        with torch.no_grad():
+            adapted = objective.adapted(
+                policy, (draws.batch(step, budget.batch) for step in range(steps))
+            )
+        check_finite(adapted)
+        policy.load_state_dict(adapted, strict=False)
+        return Adapted(policy, card, steps, sum(v.numel() for v in adapted.values()))
+
+
+def check_finite(parameters: dict[str, Tensor]) -> None:
+    """Makes sure that an inner loop has not diverged.
+
+    Raises:
+        FloatingPointError: If it has; names the first parameter.
+    """
+    for name, value in parameters.items():
+        if not value.isfinite().all():
+            raise FloatingPointError(f"The inner loop left {name} not finite.")

@@ -1,0 +1,253 @@
+"""Model-agnostic meta-learning: weights from which few gradient steps lead far.
+
+Sources: Finn, Abbeel & Levine 2017 (MAML, arXiv:1703.03400), equation 1 and section 5.2 for
+the first-order approximation; Raghu et al. 2020 (ANIL, arXiv:1909.09157); Li et al. 2017
+(Meta-SGD, arXiv:1707.09835), algorithm 1; Finn, Yu et al. 2017 (MIL, arXiv:1709.04905),
+section 4.2 for the bias transformation. Departures from the papers:
+
+1. Losses of tasks are averaged, not summed: the learning rate keeps its meaning.
+2. Learned rates are positive: rate · exp(r), with r learned and 0 at first, so that
+   weight decay draws them to the initial rate.
+3. What the transformation adds to the first layer before adaptation is part of that
+   layer's bias, which is free anyway: W′b′ - Wb is what adaptation adds. So the policy
+   acts without knowing of it, before adaptation and after.
+4. A second derivative through the l1 loss sees the network alone, not the absolute
+   value, whose own is 0 almost everywhere; the policy's loss l2 has one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Size, Tensor, nn
+from torch.func import vmap
+
+from robomtl.adaptation.inner_loop import (
+    Losses,
+    Order,
+    Parameters,
+    inner_loop,
+    losses_of,
+    weights_of,
+)
+from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
+from robomtl.nearest import unknown
+from robomtl.policy import Batch, Policy
+
+Adapting = Literal["all", "head"]
+Rates = Literal["fixed", "learned"]
+
+_MATRIX, _VECTOR = "meta.matrix", "meta.vector"
+
+
+class Learned(nn.Module):
+    """What MAML may learn beside the weights.
+
+    Args:
+        first: Length of the output of the layer that the transformation shifts.
+        vector: Length of the transformation's vector; 0 for no transformation.
+        adapting: Shapes of the weights that adapt, by name; None for fixed rates.
+    """
+
+    def __init__(
+        self, first: int, vector: int, adapting: dict[str, Size] | None
+    ) -> None:
+        super().__init__()
+        shapes = dict(adapting or {})
+        if vector:
+            self.matrix = nn.Parameter(torch.randn(first, vector) / vector**0.5)
+            self.vector = nn.Parameter(torch.zeros(vector))
+        if vector and adapting is not None:
+            shapes |= {_MATRIX: self.matrix.shape, _VECTOR: self.vector.shape}
+        self.log_rates = nn.ParameterDict(
+            {_key(name): torch.zeros(shape) for name, shape in shapes.items()}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MamlObjective(InnerObjective):
+    """The loss of queries after gradient steps on the support."""
+
+    clip: float = 10.0
+    """Every entry of an inner gradient is held within ± this."""
+    order: Order = "second"
+    """``first`` takes the inner gradients for constants: about half the time."""
+    adapts: Adapting = "all"
+    """Which weights the inner loop changes; ``head`` is ANIL."""
+    rates: Rates = "fixed"
+    """``learned`` learns the inner rate of every single weight: Meta-SGD."""
+    transformation: int = 0
+    """Length of a learned vector beside the first layer's input, which adapts (MIL); 0
+    for none."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If a name is unknown or a number out of range.
+        """
+        super().__post_init__()
+        for name, known in (("order", Order), ("adapts", Adapting), ("rates", Rates)):
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(unknown(name, getattr(self, name), get_args(known)))
+        if not self.clip > 0:
+            raise ValueError(f"clip is {self.clip}; give more than 0.")
+        if self.transformation < 0:
+            raise ValueError(
+                f"transformation is {self.transformation}; give 0 or more."
+            )
+
+    def meta(self, policy: Policy) -> nn.Module | None:
+        """Learned rates and the transformation's matrix and vector, if asked for."""
+        adapting = {name: value.shape for name, value in self._weights(policy).items()}
+        learned = adapting if self.rates == "learned" else None
+        if learned is None and not self.transformation:
+            return None
+        first = first_bias(policy) if self.transformation else None
+        size = 0 if first is None else len(policy.get_parameter(first))
+        return Learned(size, self.transformation, learned)
+
+    def query_losses(
+        self, policy: Policy, support: Batch, query: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Equation 1 of Finn 2017, before the sum; see ``InnerObjective``."""
+        losses = losses_of(policy)
+
+        def after(support: Batch, query: Batch) -> Tensor:
+            return losses(self.adapted(policy, [support] * self.steps), query)
+
+        per_task: Tensor = vmap(after, randomness="different")(support, query)
+        return per_task, {}
+
+    def adapted(self, policy: Policy, batches: Iterable[Batch]) -> dict[str, Tensor]:
+        """See ``InnerObjective``."""
+        changing = self._weights(policy)
+        if not self.transformation:
+            return self._descended(policy, losses_of(policy), changing, batches)
+        first, losses = first_bias(policy), losses_of(policy)
+        fixed = policy.get_parameter(first)
+        matrix, vector = policy.get_parameter(_MATRIX), policy.get_parameter(_VECTOR)
+
+        def weights(values: Parameters) -> dict[str, Tensor]:
+            added = values[_MATRIX] @ values[_VECTOR] - matrix @ vector  # Departure 3.
+            plain = {n: v for n, v in values.items() if n not in (_MATRIX, _VECTOR)}
+            return plain | {first: values.get(first, fixed) + added}
+
+        def transformed(values: Parameters, batch: Batch) -> Tensor:
+            return losses(weights(values), batch)
+
+        changing |= {_MATRIX: matrix, _VECTOR: vector}
+        return weights(self._descended(policy, transformed, changing, batches))
+
+    def _descended(
+        self,
+        policy: Policy,
+        losses: Losses,
+        changing: Parameters,
+        batches: Iterable[Batch],
+    ) -> dict[str, Tensor]:
+        return inner_loop(
+            losses,
+            changing,
+            batches,
+            rates=self._rates(policy, changing),
+            order=self.order,
+            clip=self.clip,
+        )
+
+    def _weights(self, policy: Policy) -> dict[str, Tensor]:
+        weights = weights_of(policy)
+        if self.adapts == "all":
+            return weights
+        head = {n: v for n, v in weights.items() if n.startswith("head.")}
+        if not head:
+            raise ValueError(
+                f"{type(policy).__name__} has no part named head; give adapts='all'."
+            )
+        return head
+
+    def _rates(self, policy: Policy, changing: Parameters) -> float | dict[str, Tensor]:
+        if self.rates == "fixed":
+            return self.inner_rate
+        return {  # Departure 2.
+            name: self.inner_rate
+            * policy.get_parameter(f"meta.log_rates.{_key(name)}").exp()
+            for name in changing
+        }
+
+
+def first_bias(policy: Policy) -> str:
+    """The name of the bias of the first layer that sees the observation.
+
+    Raises:
+        ValueError: If no linear layer outside the task encoder and the head has one.
+    """
+    for name, module in policy.named_modules():
+        part = name.partition(".")[0]
+        if isinstance(module, nn.Linear) and part not in ("encoder", "head", "meta"):
+            if module.bias is not None:
+                return f"{name}.bias"
+    raise ValueError(
+        f"{type(policy).__name__} has no linear layer with a bias for a transformation"
+        " to shift; give transformation=0."
+    )
+
+
+def _key(name: str) -> str:
+    """The name of a parameter as a module can hold it."""
+    return name.replace(".", "/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnilObjective(MamlObjective):
+    """MAML whose inner loop changes the head alone."""
+
+    adapts: Adapting = "head"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaSgdObjective(MamlObjective):
+    """MAML that learns the inner rate of every weight."""
+
+    rates: Rates = "learned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilObjective(MamlObjective):
+    """MAML in one inner step with a bias transformation."""
+
+    steps: int = 1
+    transformation: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maml(InnerMethod):
+    """Takes the gradient steps that MAML has trained the policy for."""
+
+    objective: ClassVar[str | None] = "maml"
+    steps: ClassVar[int] = MamlObjective.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anil(InnerMethod):
+    """Takes the gradient steps on the head that ANIL has trained the policy for."""
+
+    objective: ClassVar[str | None] = "anil"
+    steps: ClassVar[int] = AnilObjective.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetaSgd(InnerMethod):
+    """Takes the gradient steps that Meta-SGD has trained, at rates it has learned."""
+
+    objective: ClassVar[str | None] = "meta_sgd"
+    steps: ClassVar[int] = MetaSgdObjective.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mil(InnerMethod):
+    """Takes the gradient steps that MIL has trained the policy for."""
+
+    objective: ClassVar[str | None] = "mil"
+    steps: ClassVar[int] = MilObjective.steps
