@@ -126,6 +126,7 @@ OBJECTIVES: "Registry[type[Objective]]" = Registry(
     {
         "anil": "robomtl.adaptation.maml:AnilObjective",
         "cloning": "robomtl.training.objective:Cloning",
+        "imaml": "robomtl.adaptation.imaml:ImamlObjective",
         "maml": "robomtl.adaptation.maml:MamlObjective",
         "meta_sgd": "robomtl.adaptation.maml:MetaSgdObjective",
         "mil": "robomtl.adaptation.maml:MilObjective",
@@ -141,6 +142,7 @@ METHODS: "Registry[type[Method]]" = Registry(
         "anil": "robomtl.adaptation.maml:Anil",
         "finetune": "robomtl.adaptation.finetune:Finetune",
         "lora": "robomtl.adaptation.lora:Lora",
+        "imaml": "robomtl.adaptation.imaml:Imaml",
         "maml": "robomtl.adaptation.maml:Maml",
         "meta_sgd": "robomtl.adaptation.maml:MetaSgd",
         "mil": "robomtl.adaptation.maml:Mil",

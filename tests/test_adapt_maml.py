@@ -21,7 +21,7 @@ from robomtl.policy import Batch
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
 
-NAMES = ["anil", "maml", "meta_sgd", "mil", "reptile"]
+NAMES = ["anil", "imaml", "maml", "meta_sgd", "mil", "reptile"]
 QUICK = TrainConfig(
     steps=4,
     batch=16,
