@@ -70,4 +70,3 @@ class RememberingPolicy(Policy):
             f"{type(self).__name__} remembers demonstrations and has nothing to train;"
             " train another policy, such as film, and adapt it by the method of this name."
         )
-
