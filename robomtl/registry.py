@@ -152,7 +152,6 @@ METHODS: "Registry[type[Method]]" = Registry(
         "nearest_neighbour": "robomtl.adaptation.nearest_neighbour:NearestNeighbour",
         "replay": "robomtl.adaptation.replay:Replay",
         "retrieval": "robomtl.adaptation.retrieval:Retrieval",
-        "scratch": "robomtl.adaptation.scratch:Scratch",
         "vinn": "robomtl.adaptation.vinn:VINN",
         "zero_shot": "robomtl.adaptation.zero_shot:ZeroShot",
     },
