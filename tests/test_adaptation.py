@@ -43,7 +43,9 @@ def weights(trained):
     return {name: it.clone() for name, it in trained.policy.state_dict().items()}
 
 
-@pytest.mark.parametrize("method", ["finetune", "scratch", "zero_shot"])
+@pytest.mark.parametrize(
+    "method", ["finetune", "lora", "scratch", "task_embedding", "zero_shot"]
+)
 def test_an_adapted_policy_acts_wherever_a_policy_does(run, support, method, tmp_path):
     budget = Budget(steps=3, batch=16)
     made = adapt(run, support, method=method, budget=budget, out=tmp_path / "made")
@@ -55,7 +57,9 @@ def test_an_adapted_policy_acts_wherever_a_policy_does(run, support, method, tmp
     assert results.task_mean is not None
 
 
-@pytest.mark.parametrize("method", ["finetune", "scratch", "zero_shot"])
+@pytest.mark.parametrize(
+    "method", ["finetune", "lora", "scratch", "task_embedding", "zero_shot"]
+)
 def test_the_given_policy_stays_as_it_was(run, support, method):
     trained = checkpoint.load(run)
     before = weights(trained)
@@ -63,7 +67,7 @@ def test_the_given_policy_stays_as_it_was(run, support, method):
     assert all(before[name].equal(it) for name, it in weights(trained).items())
 
 
-@pytest.mark.parametrize("method", ["finetune", "scratch"])
+@pytest.mark.parametrize("method", ["finetune", "lora", "scratch", "task_embedding"])
 def test_the_same_seed_gives_the_same_policy_and_another_another(run, support, method):
     budget = Budget(steps=3, batch=16)
     prints = [
