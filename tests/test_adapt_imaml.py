@@ -88,6 +88,15 @@ def test_where_the_problem_curves_downwards_the_first_order_gradient_is_left():
     assert found.residual > 1
 
 
+def test_a_solution_that_is_worse_than_the_beginning_is_dropped():
+    matrix = torch.diag(torch.tensor([4.0, -2.9], dtype=torch.float64))
+    target = torch.tensor([1.0, 0.9], dtype=torch.float64)
+    found = conjugate_gradients(lambda x: matrix @ x, target, 1)
+    residual = (target - matrix @ found.value).norm() / target.norm()
+    torch.testing.assert_close(found.residual, residual)
+    assert residual <= (target - matrix @ target).norm() / target.norm()
+
+
 def test_the_inner_loop_solves_the_proximal_problem():
     policy, (support, _) = policy_for(STRONG), problems()
     start, losses = weights_of(policy), losses_of(policy)
