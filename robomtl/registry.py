@@ -131,6 +131,8 @@ OBJECTIVES: "Registry[type[Objective]]" = Registry(
         "meta_sgd": "robomtl.adaptation.maml:MetaSgdObjective",
         "mil": "robomtl.adaptation.maml:MilObjective",
         "reptile": "robomtl.adaptation.reptile:ReptileObjective",
+        "alpaca": "robomtl.adaptation.alpaca:AlpacaTraining",
+        "cloning": "robomtl.training.objective:Cloning",
     },
 )
 """What training minimises: frozen dataclasses of an objective's settings."""
@@ -140,6 +142,7 @@ METHODS: "Registry[type[Method]]" = Registry(
     "robomtl.methods",
     {
         "anil": "robomtl.adaptation.maml:Anil",
+        "alpaca": "robomtl.adaptation.alpaca:Alpaca",
         "finetune": "robomtl.adaptation.finetune:Finetune",
         "lora": "robomtl.adaptation.lora:Lora",
         "imaml": "robomtl.adaptation.imaml:Imaml",

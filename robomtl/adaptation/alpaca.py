@@ -1,0 +1,229 @@
+"""ALPaCA: the last layer of a policy solved for, with how sure it is.
+
+Source: Harrison, Sharma and Pavone 2018 (arXiv:1807.08912), algorithms 1 and 2; the mean
+alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Departures:
+
+1. Without meta-training the features are those of multi-task cloning, the prior is
+   isotropic around the trained head, or around zero, and the noise's variance is that
+   under which the support is likeliest.
+2. Steps of an episode are alike: each counts as a part of a sample.
+3. Where a chunk reaches beyond its episode, each action of a chunk has samples, and a
+   mean, of its own; the precision that is kept is that of the first.
+4. The prior's mean is the policy's head itself, meta-trained with all other weights.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, NamedTuple, get_args
+
+import torch
+from einops import rearrange
+from torch import Generator, Tensor
+
+from robomtl.action_head import HeadPolicy, gaussian_nll, masked_mean
+from robomtl.adaptation.bayesian_regression import (
+    Belief,
+    isotropic,
+    marginal_noise,
+    posterior,
+    spread,
+)
+from robomtl.adaptation.gradient import material_of
+from robomtl.adaptation.last_layer import (
+    LastLayer,
+    features_of,
+    head_mean,
+    last_layer_for,
+    set_head_mean,
+    with_head,
+)
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.problems import Posed, Problems
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.conditioning import Augmentation
+from robomtl.nearest import unknown
+from robomtl.policy import Batch, Loss, Policy
+from robomtl.training.objective import Material
+from robomtl.training.samples import every_frame
+
+Prior = Literal["head", "zero"]
+
+_ROWS = 4096  # Of a forward pass over the support.
+
+
+class Samples(NamedTuple):
+    """A regression problem for each action of a chunk."""
+
+    features: Tensor
+    """(…, 1, sample, feature)."""
+    targets: Tensor
+    """(…, chunk, sample, action)."""
+    weight: Tensor
+    """How many independent samples each counts as; (…, chunk, sample)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alpaca:
+    """Solves for the last layer, given the support and a prior, in closed form."""
+
+    prior: Prior = "head"
+    """Mean of the prior: the trained head, or zero. A policy that was trained with the
+    objective alpaca has learned its prior; this, and the precision, are then unused."""
+    precision: float = 2.0
+    """Precision of each weight under the prior, in units of the noise's. Its product
+    with ``correlation`` is the ridge penalty where all steps are counted in full."""
+    correlation: float = 5.0
+    """Steps of an episode that tell as much as one independent sample."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: If the prior is unknown or a number out of range.
+        """
+        if self.prior not in get_args(Prior):
+            raise ValueError(unknown("prior", self.prior, get_args(Prior)))
+        if not self.precision > 0:
+            raise ValueError(f"precision is {self.precision}; give more than 0.")
+        if not self.correlation >= 1:
+            raise ValueError(f"correlation is {self.correlation}; give at least 1.")
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The policy with the posterior's mean for its head; see ``Method``.
+
+        Its ``meta`` is what is believed now, so that adapting it again goes on from
+        there, and its card names the objective alpaca, to which that belongs.
+        """
+        policy = copy.deepcopy(with_head(trained.policy)).eval()
+        learned = isinstance(policy.meta, LastLayer)
+        with torch.no_grad():
+            samples = self._samples(policy, trained, support)
+            before = self._believed(policy)
+            if not all(each.isfinite().all() for each in (*samples, *before)):
+                raise FloatingPointError("Its features or its head are not finite.")
+            after = posterior(before, *samples)
+            noise = None if learned else marginal_noise(before, after, *samples)
+        _believe(policy, after, noise)
+        card = trained.card
+        if not learned:
+            card = replace(card, objective="alpaca", objective_config={})
+        return Adapted(policy, card, parameters=after.mean.numel())
+
+    def _believed(self, policy: HeadPolicy) -> Belief:
+        mean = head_mean(policy)
+        if isinstance(policy.meta, LastLayer):
+            return Belief(mean, policy.meta.factor())
+        return isotropic(mean if self.prior == "head" else 0 * mean, self.precision)
+
+    def _samples(
+        self, policy: HeadPolicy, trained: TrainedPolicy, support: Support
+    ) -> Samples:
+        """All steps of the support, under the canonical wording."""
+        conditioning = trained.card.conditioning
+        material = material_of(support, conditioning, Augmentation(), policy.chunk)
+        parts = [(features_of(policy, b), b) for b in _batches(material)]
+        action = torch.cat([b.action for _, b in parts])
+        mask = torch.cat([b.mask for _, b in parts])
+        return Samples(
+            features=torch.cat([features for features, _ in parts])[None],
+            targets=rearrange(action, "sample chunk action -> chunk sample action"),
+            weight=mask.mT / self.correlation,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlpacaTraining(Problems):
+    """Learns features, and a prior over the last layer that few samples complete.
+
+    Minimised is the negative log-density of queries under the prediction from the
+    support, N(K̄ᵀφ, (1 + φᵀΛ⁻¹φ)·Σ), a mean over an action's coordinates.
+    """
+
+    evidence: float = 20.0
+    """Independent samples that a demonstration counts as, however long it is: a hundred
+    steps of which five tell as much as one."""
+
+    demonstration: ClassVar[int] = 0
+
+    def meta(self, policy: Policy) -> LastLayer:
+        """The prior's precision, and the noise.
+
+        Raises:
+            ValueError: If the policy does not end in a linear layer.
+        """
+        return last_layer_for(policy)
+
+    def loss(self, policy: Policy, batch: Posed) -> Loss:
+        """The loss of each query, after the support of its problem was seen."""
+        problems, made = batch.problems, with_head(policy)
+        assert isinstance(made.meta, LastLayer)
+        shots = problems.context.mask.sum(1)
+        support = _problems(made, problems.support, problems.tasks)
+        rows = support.weight.shape[-1]
+        weight = support.weight * (self.evidence * shots / rows)[:, None, None]
+        query = _problems(made, problems.query, problems.tasks)
+        before = Belief(head_mean(made), made.meta.factor())
+        after = posterior(before, support.features, support.targets, weight)
+        return _predicted(after, query, made.meta.noise(), problems.query)
+
+
+def _batches(material: Material) -> Iterator[Batch]:
+    return every_frame(
+        material.frames,
+        material.wordings,
+        material.conditioning,
+        chunk=material.chunk,
+        size=_ROWS,
+    )
+
+
+def _believe(policy: HeadPolicy, after: Belief, noise: Tensor | None) -> None:
+    """Makes a belief the policy's own; the noise stays as it was if None."""
+    layer = policy.meta
+    if not isinstance(layer, LastLayer):
+        layer = last_layer_for(policy).to(after.mean.device)
+    set_head_mean(policy, after.mean)
+    layer.believe(after.factor[0], layer.noise() if noise is None else noise.flatten())
+    policy.meta = layer
+
+
+def _problems(policy: HeadPolicy, batch: Batch, tasks: int) -> Samples:
+    """Samples of several problems, in whose order the batch is."""
+    features = features_of(policy, batch)
+    return Samples(
+        rearrange(
+            features, "(task sample) feature -> task 1 sample feature", task=tasks
+        ),
+        rearrange(
+            batch.action,
+            "(task sample) chunk action -> task chunk sample action",
+            task=tasks,
+        ),
+        rearrange(batch.mask, "(task sample) chunk -> task chunk sample", task=tasks),
+    )
+
+
+def _predicted(after: Belief, query: Samples, noise: Tensor, batch: Batch) -> Loss:
+    """The loss of queries under the prediction of a belief."""
+    error = query.targets - query.features.double() @ after.mean
+    # (task, chunk, sample, action)
+    by_action = rearrange(
+        noise, "(chunk action) -> chunk 1 action", chunk=error.shape[1]
+    )
+    variance = (1 + spread(after, query.features))[..., None] * by_action
+    flat = "task chunk sample action -> (task sample) chunk action"
+    elements = rearrange(gaussian_nll(error, 0.5 * variance.log()), flat)
+    distance = masked_mean(rearrange(error.detach().abs(), flat), batch.mask)
+    per_sample = masked_mean(elements, batch.mask).float()
+    return Loss(per_sample, {"action_error": distance.mean().float()})

@@ -1,0 +1,99 @@
+"""Bayesian linear regression of vectors, in closed form.
+
+The model is y = Kᵀφ + ε with ε ~ N(0, Σ) and K ~ MN(K₀, Λ₀⁻¹, Σ): rows of K have the
+precision Λ₀ among each other, columns the diagonal covariance Σ of the noise.
+
+Source: Harrison, Sharma and Pavone 2018, "Meta-Learning Priors for Efficient Online
+Bayesian Regression" (arXiv:1807.08912), section 3. Departures from the paper:
+
+1. Samples have weights: steps of one episode are alike, and counted in full they would
+   make the posterior surer than they should.
+2. Where nothing was learned of the noise, its variance is estimated from the samples
+   themselves, by maximum marginal likelihood.
+
+All functions take any leading dimensions, compute in float64 and are differentiable;
+float64 is also what autocast leaves alone.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Belief(NamedTuple):
+    """What is believed of K, before or after samples were seen."""
+
+    mean: Tensor
+    """K₀ or K̄; (…, feature, output)."""
+    factor: Tensor
+    """Lower Cholesky factor of the precision Λ; (…, feature, feature)."""
+
+
+def isotropic(mean: Tensor, precision: float) -> Belief:
+    """The belief with Λ = precision · I around a mean; (feature, output)."""
+    size = mean.shape[-2]
+    eye = torch.eye(size, dtype=torch.float64, device=mean.device)
+    return Belief(mean, math.sqrt(precision) * eye)
+
+
+def posterior(
+    prior: Belief, features: Tensor, targets: Tensor, weight: Tensor
+) -> Belief:
+    """The belief after samples: Λ = ΦᵀWΦ + Λ₀ and K̄ = Λ⁻¹(ΦᵀWY + Λ₀K₀).
+
+    Computed as K̄ = K₀ + Λ⁻¹ΦᵀW(Y − ΦK₀), which leaves the prior's mean alone exactly
+    where it already explains the samples.
+
+    Args:
+        prior: What was believed before.
+        features: Φ; (…, sample, feature).
+        targets: Y; (…, sample, output).
+        weight: The diagonal of W, how many independent samples each one counts as, 0 for
+            none; (…, sample).
+    """
+    mean, factor = (each.double() for each in prior)
+    features = features.double()
+    weighted = (features * weight.double()[..., None]).mT  # (…, feature, sample)
+    precision = weighted @ features + factor @ factor.mT
+    after: Tensor = torch.linalg.cholesky(precision)
+    missed = weighted @ (targets.double() - features @ mean)
+    return Belief(mean + torch.cholesky_solve(missed, after), after)
+
+
+def spread(belief: Belief, features: Tensor) -> Tensor:
+    """φᵀΛ⁻¹φ, the variance of Kᵀφ in units of the noise's; (…, sample).
+
+    Args:
+        belief: Of which the precision counts.
+        features: (…, sample, feature).
+    """
+    whitened: Tensor = torch.linalg.solve_triangular(
+        belief.factor.double(), features.double().mT, upper=False
+    )
+    return whitened.square().sum(-2)
+
+
+def marginal_noise(
+    prior: Belief, after: Belief, features: Tensor, targets: Tensor, weight: Tensor
+) -> Tensor:
+    """The noise's variance under which the samples are likeliest; (…, output).
+
+    K is integrated out. The residuals of the prior's mean have covariance
+    (W⁻¹ + ΦΛ₀⁻¹Φᵀ)·Σ, so that tr(W)·Σ̂ is their quadratic form in its inverse, which
+    equals the residuals of K̄ plus its distance from K₀. Without bias under the model if
+    all weights are 1; less than one sample counts as one. (Departure 2.)
+
+    Args:
+        prior: What was believed before.
+        after: What ``posterior`` made of it.
+        features: (…, sample, feature).
+        targets: (…, sample, output).
+        weight: (…, sample).
+    """
+    residual = targets.double() - features.double() @ after.mean
+    left = (residual.square() * weight.double()[..., None]).sum(-2)
+    moved = prior.factor.double().mT @ (after.mean - prior.mean.double())
+    count = weight.double().sum(-1).clamp(min=1.0)
+    return (left + moved.square().sum(-2)) / count[..., None]
