@@ -133,6 +133,8 @@ OBJECTIVES: "Registry[type[Objective]]" = Registry(
         "reptile": "robomtl.adaptation.reptile:ReptileObjective",
         "alpaca": "robomtl.adaptation.alpaca:AlpacaTraining",
         "cloning": "robomtl.training.objective:Cloning",
+        "neural_process": "robomtl.adaptation.neural_process:NeuralProcessTraining",
+        "pearl_context": "robomtl.adaptation.pearl_context:PearlContextTraining",
     },
 )
 """What training minimises: frozen dataclasses of an objective's settings."""
@@ -150,6 +152,8 @@ METHODS: "Registry[type[Method]]" = Registry(
         "meta_sgd": "robomtl.adaptation.maml:MetaSgd",
         "mil": "robomtl.adaptation.maml:Mil",
         "reptile": "robomtl.adaptation.reptile:Reptile",
+        "neural_process": "robomtl.adaptation.neural_process:NeuralProcess",
+        "pearl_context": "robomtl.adaptation.pearl_context:PearlContext",
         "scratch": "robomtl.adaptation.scratch:Scratch",
         "task_embedding": "robomtl.adaptation.task_embedding:TaskEmbedding",
         "nearest_neighbour": "robomtl.adaptation.nearest_neighbour:NearestNeighbour",

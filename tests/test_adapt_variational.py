@@ -1,0 +1,272 @@
+import math
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from robomtl import checkpoint
+from robomtl.actor import Told
+from robomtl.adaptation import adapt
+from robomtl.adaptation.demonstration_encoder import context_of_support, steps_of
+from robomtl.adaptation.neural_process import NeuralProcessTraining
+from robomtl.adaptation.pearl_context import (
+    Gaussian,
+    PearlContextTraining,
+    divergence,
+    product,
+    standard,
+)
+from robomtl.adaptation.problems import Posing
+from robomtl.adaptation.support import Support
+from robomtl.agent import PolicyAgent
+from robomtl.demonstrations import collect
+from robomtl.evaluation import evaluate
+from robomtl.registry import suite
+from robomtl.training.config import TrainConfig
+from robomtl.training.episodic import EpisodicSampler
+from robomtl.training.material import materials
+from robomtl.training.running import train
+
+SUITE = suite("points/ML4")
+HELD_OUT = SUITE.held_out_tasks[0].name
+TINY = {"width": 16, "blocks": 1, "task_width": 8}
+OBJECTIVES = {
+    "pearl_context": PearlContextTraining,
+    "neural_process": NeuralProcessTraining,
+}
+
+
+def factors(seed=0):
+    torch.manual_seed(seed)
+    mean, variance = torch.randn(2, 6, 3), torch.rand(2, 6, 3) + 0.1
+    return mean, variance, torch.ones(2, 6)
+
+
+def test_the_product_of_two_gaussians_is_that_of_their_densities():
+    mean, variance, _ = factors()
+    mean, variance = mean[:1, :2], variance[:1, :2]
+    made = product(mean, variance, torch.ones(1, 2))
+    grid = torch.linspace(-10, 10, 4001)
+    for z in range(3):
+        normals = [Normal(mean[0, n, z], variance[0, n, z].sqrt()) for n in (0, 1)]
+        density = sum(normal.log_prob(grid) for normal in normals).exp()
+        density = density / density.sum()
+        first = (density * grid).sum()
+        second = (density * (grid - first) ** 2).sum()
+        assert made.mean[0, z].item() == pytest.approx(first.item(), abs=1e-4)
+        assert made.variance[0, z].item() == pytest.approx(second.item(), abs=1e-4)
+
+
+def test_the_product_does_not_depend_on_the_order_of_its_factors():
+    mean, variance, mask = factors()
+    mask[0, 2] = 0
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    made = product(mean, variance, mask)
+    again = product(mean[:, order], variance[:, order], mask[:, order])
+    torch.testing.assert_close(made, again)
+
+
+def test_masked_factors_change_nothing():
+    mean, variance, mask = factors()
+    mask[:, 4:] = 0
+    other = mean.clone()
+    other[:, 4:] = 100.0
+    assert torch.equal(
+        product(mean, variance, mask).mean, product(other, variance, mask).mean
+    )
+    few = product(mean[:, :4], variance[:, :4], mask[:, :4])
+    torch.testing.assert_close(product(mean, variance, mask), few)
+
+
+def test_the_divergence_is_torch_s():
+    torch.manual_seed(0)
+    first, second = (Gaussian(torch.randn(4, 3), torch.rand(4, 3) + 0.1) for _ in "ab")
+    expected = kl_divergence(
+        Normal(first.mean, first.variance.sqrt()),
+        Normal(second.mean, second.variance.sqrt()),
+    ).sum(1)
+    torch.testing.assert_close(divergence(first, second), expected)
+    assert torch.equal(divergence(standard(first), standard(first)), torch.zeros(4))
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demonstrations")
+    return collect(SUITE, folder / "train", episodes=6, workers=1)
+
+
+@pytest.fixture(scope="module")
+def support(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("support")
+    return collect(SUITE, folder / "s", tasks=[HELD_OUT], episodes=3, workers=1)
+
+
+@pytest.fixture(scope="module", params=list(OBJECTIVES))
+def trained(request, demonstrations, tmp_path_factory):
+    return train(
+        demonstrations,
+        out=tmp_path_factory.mktemp(request.param),
+        policy_config=TINY,
+        conditioning=("language", "goal"),
+        objective=request.param,
+        objective_config={"size": 4, "width": 16, "tasks": 3},
+        config=TrainConfig(steps=20, batch=48, threads=1, validation=0.4),
+    )
+
+
+@pytest.fixture(scope="module")
+def posed(trained, demonstrations):
+    card = trained.card
+    config = TrainConfig(validation=0.4)
+    material, _ = materials(demonstrations, card.conditioning, config, chunk=1)
+    sampler = EpisodicSampler(material, tasks=3, shots=3, steps=4, seed=0)
+    place = card.conditioning.place("demonstration")
+    return Posing(sampler, place).batch(0, 24)
+
+
+def objective_of(trained):
+    card = trained.card
+    return checkpoint.configure_objective(card.objective, card.objective_config)
+
+
+def test_what_is_inferred_stands_in_its_place_and_survives_saving(
+    trained, support, tmp_path
+):
+    adapted = adapt(
+        trained, support, method=trained.card.objective, out=tmp_path / "run"
+    )
+    context = context_of_support(Support(demonstrations=support), 16)
+    expected = objective_of(trained).infer(trained.policy, context).mean[0]
+    loaded = checkpoint.load(tmp_path / "run")
+    told = loaded.card.conditioning
+    fixed = told.fixed([Told(HELD_OUT, None), Told("another", None)])
+    place = told.place("demonstration")
+    torch.testing.assert_close(fixed[0, place], expected)
+    assert not fixed[1, place].any()
+    assert trained.card.conditioning.inferred == {}
+    assert loaded.fingerprint == adapted.fingerprint
+    results = evaluate(
+        PolicyAgent(tmp_path / "run"),
+        SUITE,
+        out=tmp_path / "evaluation",
+        tasks=[HELD_OUT],
+        episodes=2,
+        workers=1,
+    )
+    assert results.task_mean is not None
+
+
+def test_shots_that_are_masked_change_nothing(trained, posed):
+    context = posed.problems.context
+    mask = torch.ones_like(context.mask)
+    mask[:, 1:] = 0
+    some = context._replace(mask=mask)
+    other = some._replace(state=some.state.clone(), action=some.action.clone())
+    other.state[:, 1:], other.action[:, 1:] = 7.0, 0.5
+    infer = objective_of(trained).infer
+    first, second = infer(trained.policy, some), infer(trained.policy, other)
+    torch.testing.assert_close(first, second)
+    alone = some._replace(
+        state=some.state[:, :1],
+        action=some.action[:, :1],
+        progress=some.progress[:, :1],
+        mask=mask[:, :1],
+    )
+    torch.testing.assert_close(infer(trained.policy, alone), first)
+
+
+def test_the_order_of_demonstrations_does_not_matter(trained, support):
+    infer = objective_of(trained).infer
+    pair = [
+        infer(
+            trained.policy,
+            context_of_support(Support(demonstrations=support.take(order)), 8),
+        )
+        for order in ([0, 1, 2], [2, 0, 1])
+    ]
+    torch.testing.assert_close(*pair)
+
+
+def test_the_loss_is_the_policy_s_told_a_draw_and_the_divergence(trained, posed):
+    objective, policy = objective_of(trained), trained.policy
+    problems, query = posed.problems, posed.problems.query
+    context = problems.context
+    if trained.card.objective == "pearl_context":
+        mean, spread = policy.meta(steps_of(policy, context).features).chunk(2, -1)
+        variance = torch.nn.functional.softplus(spread) + 1e-6
+        mask = context.mask.repeat_interleave(4, 1)[..., None]
+        precision = (mask / variance).sum(1)
+        drawn = Gaussian((mask * mean / variance).sum(1) / precision, 1 / precision)
+        prior = standard(drawn)
+    else:
+        prior = objective.infer(policy, context)
+        state = policy.normaliser(query.observation["state"]).reshape(3, 8, -1)
+        target = torch.cat([state, query.action.reshape(3, 8, -1)], -1)
+        seen = steps_of(policy, context, progress=False)
+        drawn = []
+        for task in range(3):
+            there = seen.features[task][seen.mask[task] == 1]
+            both = policy.meta.steps(torch.cat([there, target[task]])).mean(0)
+            mean, spread = policy.meta.belief(both).chunk(2)
+            drawn.append((mean, (0.1 + 0.9 * spread.sigmoid()) ** 2))
+        drawn = Gaussian(*(torch.stack(each) for each in zip(*drawn, strict=True)))
+    torch.manual_seed(3)
+    loss = objective.loss(policy, posed)
+    torch.manual_seed(3)
+    rows = torch.arange(3).repeat_interleave(8)
+    noise = torch.randn(24, 4)
+    z = drawn.mean[rows] + drawn.variance[rows].sqrt() * noise
+    told = query.task_embedding.clone()
+    told[:, posed.place] = z
+    alone = policy.loss(query._replace(task_embedding=told)).per_sample
+    nats = kl_divergence(
+        Normal(drawn.mean, drawn.variance.sqrt()),
+        Normal(prior.mean, prior.variance.sqrt()),
+    ).sum(1)
+    expected = alone + objective.beta * nats[rows] / (8 * 2)
+    torch.testing.assert_close(loss.per_sample, expected)
+
+
+def test_training_reaches_the_encoder_and_validates(trained, demonstrations):
+    fresh = checkpoint.build(trained.card).meta.state_dict()
+    moved = trained.policy.meta.state_dict()
+    assert all(not torch.equal(moved[name], fresh[name]) for name in fresh)
+    objective = objective_of(trained)
+    config = TrainConfig(validation=0.4)
+    told = trained.card.conditioning
+    _, validation = materials(demonstrations, told, config, chunk=1)
+    assert len(list(objective.validation(validation))) == 8
+    _, nothing = materials(demonstrations, told, TrainConfig(validation=0.0), chunk=1)
+    assert not list(objective.validation(nothing))
+    _, single = materials(demonstrations, told, TrainConfig(validation=0.2), chunk=1)
+    assert not list(objective.validation(single))
+
+
+def test_a_policy_trained_otherwise_is_refused(trained, support):
+    other = "neural_process"
+    if trained.card.objective == other:
+        other = "pearl_context"
+    with pytest.raises(ValueError, match=f"needs a policy .* the objective {other}"):
+        adapt(trained, support, method=other)
+
+
+def test_what_is_not_finite_is_reported(trained, support):
+    broken = checkpoint.packed(checkpoint.build(trained.card), trained.card)
+    next(broken.policy.meta.parameters()).data.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="What was inferred is not finite"):
+        adapt(broken, support, method=trained.card.objective)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values())
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 0}, "size is 0; give at least 1"),
+        ({"width": 0}, "width is 0; give at least 1"),
+        ({"beta": -1.0}, "beta is -1.0; give 0 or more"),
+        ({"tasks": 0}, "tasks is 0; give at least 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(objective, settings, message):
+    with pytest.raises(ValueError, match=message):
+        objective(**settings)
