@@ -10,16 +10,21 @@ from robomtl.adaptation import Support, adapt
 from robomtl.adaptation.alpaca import AlpacaTraining
 from robomtl.adaptation.bayesian_regression import (
     Belief,
-    isotropic,
     marginal_noise,
     posterior,
     spread,
 )
-from robomtl.adaptation.last_layer import head_mean, predictive_variance
+from robomtl.adaptation.last_layer import (
+    head_mean,
+    last_layer_for,
+    predictive_variance,
+)
 from robomtl.adaptation.problems import Posed
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate
+from robomtl.policies.film import Film, FilmConfig
+from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler
@@ -28,6 +33,7 @@ from robomtl.training.running import train
 
 SUITE = suite("points/ML4")
 HELD_OUT = SUITE.held_out_tasks[0].name
+SPEC = Spec(state=12, action=2, embedding=384)
 TINY = {"width": 16, "blocks": 1, "task_width": 8}
 
 
@@ -326,6 +332,6 @@ def test_a_support_that_cannot_be_solved_for_is_reported(cloned, support, part):
         adapt(broken, support, method="alpaca")
 
 
-def test_the_isotropic_prior_has_the_precision_asked_for():
-    belief = isotropic(torch.zeros(3, 2), 4.0)
-    assert torch.equal(belief.factor @ belief.factor.T, 4 * torch.eye(3).double())
+def test_the_prior_has_the_precision_asked_for():
+    precision = last_layer_for(Film(FilmConfig(**TINY), SPEC), precision=4.0).factor()
+    torch.testing.assert_close(precision @ precision.T, 4 * torch.eye(17).double())

@@ -24,7 +24,6 @@ from torch import Generator, Tensor
 from robomtl.action_head import HeadPolicy, gaussian_nll, masked_mean
 from robomtl.adaptation.bayesian_regression import (
     Belief,
-    isotropic,
     marginal_noise,
     posterior,
     spread,
@@ -35,6 +34,7 @@ from robomtl.adaptation.last_layer import (
     features_of,
     head_mean,
     last_layer_for,
+    last_layer_of,
     set_head_mean,
     with_head,
 )
@@ -105,26 +105,35 @@ class Alpaca:
         Its ``meta`` is what is believed now, so that adapting it again goes on from
         there, and its card names the objective alpaca, to which that belongs.
         """
-        policy = copy.deepcopy(with_head(trained.policy)).eval()
-        learned = isinstance(policy.meta, LastLayer)
+        policy = self.believing(trained.policy)
+        layer = last_layer_of(policy)
         with torch.no_grad():
             samples = self._samples(policy, trained, support)
-            before = self._believed(policy)
+            before = Belief(head_mean(policy), layer.factor())
             if not all(each.isfinite().all() for each in (*samples, *before)):
                 raise FloatingPointError("Its features or its head are not finite.")
             after = posterior(before, *samples)
-            noise = None if learned else marginal_noise(before, after, *samples)
-        _believe(policy, after, noise)
-        card = trained.card
-        if not learned:
-            card = replace(card, objective="alpaca", objective_config={})
-        return Adapted(policy, card, parameters=after.mean.numel())
+            set_head_mean(policy, after.mean)
+            layer.set_factor(after.factor[0])
+        card, parameters = trained.card, after.mean.numel()
+        if isinstance(trained.policy.meta, LastLayer):
+            return Adapted(policy, card, parameters=parameters)
+        layer.set_noise(marginal_noise(before, after, *samples).flatten())
+        card = replace(card, objective="alpaca", objective_config={})
+        return Adapted(policy, card, parameters=parameters)
 
-    def _believed(self, policy: HeadPolicy) -> Belief:
-        mean = head_mean(policy)
-        if isinstance(policy.meta, LastLayer):
-            return Belief(mean, policy.meta.factor())
-        return isotropic(mean if self.prior == "head" else 0 * mean, self.precision)
+    def believing(self, policy: Policy) -> HeadPolicy:
+        """A copy that acts by the prior and knows how sure that is.
+
+        Raises:
+            ValueError: If the policy does not end in a linear layer.
+        """
+        copied = copy.deepcopy(with_head(policy)).eval()
+        if not isinstance(copied.meta, LastLayer):
+            copied.meta = last_layer_for(copied, precision=self.precision)
+            if self.prior == "zero":
+                set_head_mean(copied, torch.zeros_like(head_mean(copied)))
+        return copied
 
     def _samples(
         self, policy: HeadPolicy, trained: TrainedPolicy, support: Support
@@ -167,15 +176,15 @@ class AlpacaTraining(Problems):
     def loss(self, policy: Policy, batch: Posed) -> Loss:
         """The loss of each query, after the support of its problem was seen."""
         problems, made = batch.problems, with_head(policy)
-        assert isinstance(made.meta, LastLayer)
+        layer = last_layer_of(made)
         shots = problems.context.mask.sum(1)
         support = _problems(made, problems.support, problems.tasks)
         rows = support.weight.shape[-1]
         weight = support.weight * (self.evidence * shots / rows)[:, None, None]
         query = _problems(made, problems.query, problems.tasks)
-        before = Belief(head_mean(made), made.meta.factor())
+        before = Belief(head_mean(made), layer.factor())
         after = posterior(before, support.features, support.targets, weight)
-        return _predicted(after, query, made.meta.noise(), problems.query)
+        return _predicted(after, query, layer.noise(), problems.query)
 
 
 def _batches(material: Material) -> Iterator[Batch]:
@@ -186,16 +195,6 @@ def _batches(material: Material) -> Iterator[Batch]:
         chunk=material.chunk,
         size=_ROWS,
     )
-
-
-def _believe(policy: HeadPolicy, after: Belief, noise: Tensor | None) -> None:
-    """Makes a belief the policy's own; the noise stays as it was if None."""
-    layer = policy.meta
-    if not isinstance(layer, LastLayer):
-        layer = last_layer_for(policy).to(after.mean.device)
-    set_head_mean(policy, after.mean)
-    layer.believe(after.factor[0], layer.noise() if noise is None else noise.flatten())
-    policy.meta = layer
 
 
 def _problems(policy: HeadPolicy, batch: Batch, tasks: int) -> Samples:

@@ -15,7 +15,6 @@ All functions take any leading dimensions, compute in float64 and are differenti
 float64 is also what autocast leaves alone.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -29,13 +28,6 @@ class Belief(NamedTuple):
     """K₀ or K̄; (…, feature, output)."""
     factor: Tensor
     """Lower Cholesky factor of the precision Λ; (…, feature, feature)."""
-
-
-def isotropic(mean: Tensor, precision: float) -> Belief:
-    """The belief with Λ = precision · I around a mean; (feature, output)."""
-    size = mean.shape[-2]
-    eye = torch.eye(size, dtype=torch.float64, device=mean.device)
-    return Belief(mean, math.sqrt(precision) * eye)
 
 
 def posterior(

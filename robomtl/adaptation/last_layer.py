@@ -58,11 +58,28 @@ class LastLayer(nn.Module):
         return self.log_noise.double().exp().clamp(min=LEAST_NOISE)
 
     @torch.no_grad()
-    def believe(self, factor: Tensor, noise: Tensor) -> None:
-        """Takes a precision's factor (feature, feature) and a noise (actions,)."""
-        logarithm = factor.diagonal().log().diag()
-        self.log_factor.copy_(factor.tril(-1) + logarithm)
+    def set_factor(self, factor: Tensor) -> None:
+        """Takes the Cholesky factor of a precision; (feature, feature)."""
+        self.log_factor.copy_(factor.tril(-1) + factor.diagonal().log().diag())
+
+    @torch.no_grad()
+    def set_noise(self, noise: Tensor) -> None:
+        """Takes the variance of each action; (actions,)."""
         self.log_noise.copy_(noise.clamp(min=LEAST_NOISE).log())
+
+
+def last_layer_of(policy: Policy) -> LastLayer:
+    """What a policy believes of its last layer.
+
+    Raises:
+        ValueError: If it believes nothing.
+    """
+    if not isinstance(policy.meta, LastLayer):
+        raise ValueError(
+            "The policy does not know how sure it is: it has no belief about its last"
+            " layer. Adapt it by the method alpaca."
+        )
+    return policy.meta
 
 
 def last_layer_for(
@@ -141,12 +158,7 @@ def predictive_variance(
     Raises:
         ValueError: If the policy has no such belief.
     """
-    layer = policy.meta
-    if not isinstance(layer, LastLayer):
-        raise ValueError(
-            "The policy does not know how sure it is: it has no belief about its last"
-            " layer. Adapt it by the method alpaca."
-        )
+    layer = last_layer_of(policy)
     made = cast(HeadPolicy, policy)
     features: Tensor = made(observation, task_embedding)
     features = functional.pad(features, (0, 1), value=1.0)

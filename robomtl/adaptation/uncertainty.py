@@ -1,0 +1,139 @@
+"""How sure a policy is along its trials, and whether that tells which will fail."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from robomtl.actor import Actor, Told
+from robomtl.adaptation.last_layer import predictive_variance
+from robomtl.agent import PolicyActor, Predictor
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.conditioning import Conditioning
+from robomtl.evaluation.rollout import Outcome, roll
+from robomtl.evaluation.trials import Chunk
+from robomtl.evaluation.work import KeptEnvs
+from robomtl.policy import Policy
+from robomtl.task import Observation, Suite, Trial
+
+EARLY = 20
+"""Steps of a trial after which its failure is predicted."""
+
+
+def auroc(scores: ArrayLike, failed: ArrayLike) -> float:
+    """The chance that a failed trial has a higher score than one that succeeded.
+
+    The area under the receiver operating characteristic, which is Mann and Whitney's U
+    over the number of pairs; ties count half. 0.5 is chance, 1 is perfect.
+
+    Args:
+        scores: Of any scale, higher where failure is expected; (trial,).
+        failed: Which trials failed; (trial,).
+
+    Raises:
+        ValueError: If all trials failed or none did, or a score is not a number.
+    """
+    values, outcome = np.asarray(scores, np.float64), np.asarray(failed, np.bool_)
+    failures = int(outcome.sum())
+    successes = len(outcome) - failures
+    if not failures or not successes:
+        raise ValueError(
+            f"{failures} of {len(outcome)} trials failed; the AUROC compares failed"
+            " trials with successful ones and needs both."
+        )
+    if np.isnan(values).any():
+        raise ValueError("A score is not a number; leave out trials without a score.")
+    ranks = rankdata(values)
+    above = ranks[outcome].sum() - failures * (failures + 1) / 2
+    return float(above / (failures * successes))
+
+
+class WatchedActor:
+    """An actor, with the predictive variance of what it is about to do at each step.
+
+    Args:
+        actor: Acts.
+        policy: Says how sure it is; see ``predictive_variance``.
+        conditioning: How the policy is told its task.
+    """
+
+    def __init__(
+        self, actor: Actor, policy: Policy, conditioning: Conditioning
+    ) -> None:
+        self._actor, self._policy = actor, policy
+        self._conditioning = conditioning
+        self._fixed = torch.zeros(0, 0)
+        self._seen: list[NDArray[np.float64]] = []
+
+    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+        """Forgets earlier trials and prepares for these."""
+        self._fixed = self._conditioning.fixed(told)
+        self._seen = []
+        self._actor.start(trials, told)
+
+    def __call__(
+        self, observations: Sequence[Observation], running: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Actions within [-1, 1] for every trial; (trial, action)."""
+        states = np.stack([observation["state"] for observation in observations])
+        state = torch.from_numpy(states.astype(np.float32))
+        told = self._conditioning.embedding(self._fixed, state)
+        variance = predictive_variance(self._policy, {"state": state}, told).numpy()
+        self._seen.append(np.where(running, variance, np.nan))
+        return self._actor(observations, running)
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Squared actions, as ``predictive_variance``, NaN after the end; (trial, step)."""
+        return np.stack(self._seen, axis=1)
+
+
+def early_variance(
+    variance: NDArray[np.float64], steps: int = EARLY
+) -> NDArray[np.float64]:
+    """The mean variance over the first steps of each trial, NaN if there was none.
+
+    Args:
+        variance: NaN after the end of a trial; (trial, step).
+        steps: How many are looked at.
+
+    Returns:
+        Shape (trial,).
+    """
+    early = variance[:, :steps]
+    count = (~np.isnan(early)).sum(axis=1)
+    mean: NDArray[np.float64] = np.nansum(early, axis=1) / np.maximum(count, 1)
+    mean[count == 0] = np.nan
+    return mean
+
+
+def watch(
+    trained: TrainedPolicy, suite: Suite, chunks: Sequence[Chunk]
+) -> tuple[NDArray[np.float64], list[Outcome]]:
+    """The early variance of each trial of a policy, and how it went; in this process.
+
+    Args:
+        trained: Adapted by ``alpaca``.
+        suite: Makes the envs.
+        chunks: The trials, as ``robomtl.evaluation.trials.deal`` has them.
+
+    Returns:
+        Shape (trial,), NaN where the simulator failed at once, and as many outcomes,
+        both in the order of the chunks.
+
+    Raises:
+        ValueError: If the policy does not know how sure it is.
+    """
+    conditioning = trained.card.conditioning
+    acting = PolicyActor(conditioning, Predictor(trained.policy))
+    actor = WatchedActor(acting, trained.policy, conditioning)
+    envs, scores, outcomes = KeptEnvs(suite), [np.zeros(0)], []
+    try:
+        for chunk in chunks:
+            outcomes += roll(envs.of(chunk.task, len(chunk.trials)), actor, chunk)
+            scores.append(early_variance(actor.variance)[: len(chunk.trials)])
+    finally:
+        envs.close()
+    return np.concatenate(scores), outcomes
