@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from robomtl.actor import Told
-from robomtl.adaptation.adapting import adapt_by
 from robomtl.adaptation.alpaca import Alpaca
 from robomtl.adaptation.last_layer import predictive_variance
 from robomtl.adaptation.method import Budget
@@ -123,7 +122,7 @@ def active_support(
         policy: Policy = learner.believing(trained.policy)
         if asked:
             given = Support(demonstrations=there.take(asked))
-            policy = adapt_by(learner, trained, given, Budget(), 0)[0].policy
+            policy = learner.adapt(trained, given, Budget(), Generator()).policy
         return variance_at(policy, conditioning, starts, told)
 
     return Support(demonstrations=there.take(greedy(sureness, shots)))
