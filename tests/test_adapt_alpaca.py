@@ -12,6 +12,7 @@ from robomtl.adaptation.bayesian_regression import (
     Belief,
     marginal_noise,
     posterior,
+    predict,
     spread,
 )
 from robomtl.adaptation.last_layer import (
@@ -83,6 +84,17 @@ def test_the_prediction_equals_that_of_a_gaussian_process_with_the_prior_s_kerne
     variance = query @ covariance @ query.T - across @ gram @ across.T
     torch.testing.assert_close(query @ after.mean, mean)
     torch.testing.assert_close(spread(after, query), variance.diagonal())
+
+
+def test_what_is_predicted_at_once_is_what_the_posterior_predicts():
+    prior, _, phi, y = drawn()
+    weight = torch.rand(3, 20, dtype=torch.float64)
+    weight[0, 5:] = 0
+    query = torch.randn(7, 6, dtype=torch.float64)
+    after = posterior(prior, phi, y, weight)
+    predicted = predict(prior, phi, y, weight, query)
+    torch.testing.assert_close(predicted.mean, query @ after.mean)
+    torch.testing.assert_close(predicted.spread, spread(after, query.expand(3, -1, -1)))
 
 
 def test_samples_one_after_the_other_teach_what_they_teach_together():

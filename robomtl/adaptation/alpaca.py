@@ -24,9 +24,10 @@ from torch import Generator, Tensor
 from robomtl.action_head import HeadPolicy, gaussian_nll, masked_mean
 from robomtl.adaptation.bayesian_regression import (
     Belief,
+    Prediction,
     marginal_noise,
     posterior,
-    spread,
+    predict,
 )
 from robomtl.adaptation.gradient import material_of
 from robomtl.adaptation.last_layer import (
@@ -183,8 +184,10 @@ class AlpacaTraining(Problems):
         weight = support.weight * (self.evidence * shots / rows)[:, None, None]
         query = _problems(made, problems.query, problems.tasks)
         before = Belief(head_mean(made), layer.factor())
-        after = posterior(before, support.features, support.targets, weight)
-        return _predicted(after, query, layer.noise(), problems.query)
+        predicted = predict(
+            before, support.features, support.targets, weight, query.features
+        )
+        return _scored(predicted, query.targets, layer.noise(), problems.query)
 
 
 def _batches(material: Material) -> Iterator[Batch]:
@@ -213,14 +216,15 @@ def _problems(policy: HeadPolicy, batch: Batch, tasks: int) -> Samples:
     )
 
 
-def _predicted(after: Belief, query: Samples, noise: Tensor, batch: Batch) -> Loss:
-    """The loss of queries under the prediction of a belief."""
-    error = query.targets - query.features.double() @ after.mean
-    # (task, chunk, sample, action)
+def _scored(
+    predicted: Prediction, targets: Tensor, noise: Tensor, batch: Batch
+) -> Loss:
+    """The loss of a prediction; (task, chunk, sample, action) each, noise (actions,)."""
+    error = targets - predicted.mean
     by_action = rearrange(
         noise, "(chunk action) -> chunk 1 action", chunk=error.shape[1]
     )
-    variance = (1 + spread(after, query.features))[..., None] * by_action
+    variance = (1 + predicted.spread)[..., None] * by_action
     flat = "task chunk sample action -> (task sample) chunk action"
     elements = rearrange(gaussian_nll(error, 0.5 * variance.log()), flat)
     distance = masked_mean(rearrange(error.detach().abs(), flat), batch.mask)
