@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from torch.distributions import MultivariateNormal
 
 from robomtl import checkpoint
 from robomtl.actor import Told
@@ -10,6 +11,7 @@ from robomtl.adaptation import Support, adapt
 from robomtl.adaptation.alpaca import AlpacaTraining
 from robomtl.adaptation.bayesian_regression import (
     Belief,
+    evidence,
     marginal_noise,
     posterior,
     predict,
@@ -149,6 +151,40 @@ def test_the_marginal_noise_is_without_bias():
     assert mean == pytest.approx(0.3**2, rel=0.05)
 
 
+def test_the_evidence_is_the_density_of_the_samples_with_the_matrix_integrated_out():
+    prior, _, phi, y = drawn()
+    precision = torch.tensor([0.1, 1.0, 7.0])
+    density = []
+    for each in precision.double():
+        covariance = torch.eye(20) + phi @ phi.T / each
+        residual = y - phi @ prior.mean
+        noise = (residual * torch.linalg.solve(covariance, residual)).mean(0)
+        normals = [
+            MultivariateNormal((phi @ prior.mean)[:, j], noise[j] * covariance)
+            for j in range(2)
+        ]
+        density.append(sum(n.log_prob(y[:, j]) for j, n in enumerate(normals)))
+        scaled = Belief(prior.mean, each.sqrt() * torch.eye(6).double())
+        after = posterior(scaled, phi, y, ones())
+        found = marginal_noise(scaled, after, phi, y, ones())
+        torch.testing.assert_close(found, noise)
+    nats = evidence(prior.mean, phi, y, ones(), precision)
+    expected = torch.stack(density)
+    torch.testing.assert_close(nats - nats[0], expected - expected[0])
+    twice = evidence(prior.mean, phi, y.expand(2, -1, -1), ones(), precision)
+    torch.testing.assert_close(twice, 2 * nats)
+
+
+def test_the_likeliest_precision_is_near_that_of_the_prior():
+    precision = torch.logspace(-2, 2, 9)
+    torch.manual_seed(0)
+    phi = torch.randn(300, 50, dtype=torch.float64)
+    matrix = 0.1 * torch.randn(50, 4, dtype=torch.float64)  # In units of the noise.
+    y = phi @ matrix + torch.randn(300, 4, dtype=torch.float64)
+    nats = evidence(torch.zeros(50, 4), phi, y, ones(300), precision)
+    assert precision[nats.argmax()] == pytest.approx(100)
+
+
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demonstrations")
@@ -228,10 +264,23 @@ def test_an_adapted_policy_knows_how_sure_it_is_also_when_loaded(
     assert results.task_mean is not None
 
 
+def test_the_precision_is_the_likeliest_unless_given(cloned, support):
+    def nats(precision):
+        config = {"precision": precision}
+        adapted = adapt(cloned, support, method="alpaca", config=config)
+        return adapted.policy.meta.log_factor
+
+    chosen = adapt(cloned, support, method="alpaca").policy.meta.log_factor
+    grid = [10 ** (power / 2) for power in range(-6, 6)]
+    distance = [(nats(precision) - chosen).abs().max() for precision in grid]
+    assert min(distance) < 1e-5
+
+
 def test_a_second_support_is_learned_on_top_of_the_first(cloned, support):
-    first = adapt(cloned, support.take([0, 1]), method="alpaca")
+    config = {"precision": 1.0}
+    first = adapt(cloned, support.take([0, 1]), method="alpaca", config=config)
     both = adapt(first, support.take([2, 3]), method="alpaca")
-    at_once = adapt(cloned, support, method="alpaca")
+    at_once = adapt(cloned, support, method="alpaca", config=config)
     torch.testing.assert_close(
         head_mean(both.policy), head_mean(at_once.policy), atol=1e-4, rtol=1e-3
     )
@@ -241,7 +290,7 @@ def test_more_demonstrations_make_a_policy_surer(cloned, support):
     variances = []
     for shots in (1, 4):
         given = Support(demonstrations=support.take(range(shots)))
-        adapted = adapt(cloned, given, method="alpaca")
+        adapted = adapt(cloned, given, method="alpaca", config={"precision": 1.0})
         layer = adapted.policy.meta
         layer.log_noise.data.zero_()
         variances.append(predictive_variance(adapted.policy, *told(adapted, support)))

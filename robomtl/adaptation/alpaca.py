@@ -4,8 +4,8 @@ Source: Harrison, Sharma and Pavone 2018 (arXiv:1807.08912), algorithms 1 and 2;
 alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Departures:
 
 1. Without meta-training the features are those of multi-task cloning, the prior is
-   isotropic around the trained head, or around zero, and the noise's variance is that
-   under which the support is likeliest.
+   isotropic around the trained head, or around zero; its precision and the noise's
+   variance are those under which the support is likeliest.
 2. Steps of an episode are alike: each counts as a part of a sample.
 3. Where a chunk reaches beyond its episode, each action of a chunk has samples, and a
    mean, of its own; the precision that is kept is that of the first.
@@ -25,6 +25,7 @@ from robomtl.action_head import HeadPolicy, gaussian_nll, masked_mean
 from robomtl.adaptation.bayesian_regression import (
     Belief,
     Prediction,
+    evidence,
     marginal_noise,
     posterior,
     predict,
@@ -51,6 +52,8 @@ from robomtl.training.samples import every_frame
 
 Prior = Literal["head", "zero"]
 
+# Precisions among which the likeliest is chosen: two for each power of ten.
+_PRECISIONS = tuple(10 ** (power / 2) for power in range(-6, 6))
 _ROWS = 4096  # Of a forward pass over the support.
 
 
@@ -72,9 +75,10 @@ class Alpaca:
     prior: Prior = "head"
     """Mean of the prior: the trained head, or zero. A policy that was trained with the
     objective alpaca has learned its prior; this, and the precision, are then unused."""
-    precision: float = 2.0
-    """Precision of each weight under the prior, in units of the noise's. Its product
-    with ``correlation`` is the ridge penalty where all steps are counted in full."""
+    precision: float | None = None
+    """Precision of each weight under the prior, in units of the noise's; None for that
+    under which the support is likeliest. Its product with ``correlation`` is the ridge
+    penalty where all steps are counted in full."""
     correlation: float = 5.0
     """Steps of an episode that tell as much as one independent sample."""
 
@@ -89,7 +93,7 @@ class Alpaca:
         """
         if self.prior not in get_args(Prior):
             raise ValueError(unknown("prior", self.prior, get_args(Prior)))
-        if not self.precision > 0:
+        if self.precision is not None and not self.precision > 0:
             raise ValueError(f"precision is {self.precision}; give more than 0.")
         if not self.correlation >= 1:
             raise ValueError(f"correlation is {self.correlation}; give at least 1.")
@@ -106,18 +110,21 @@ class Alpaca:
         Its ``meta`` is what is believed now, so that adapting it again goes on from
         there, and its card names the objective alpaca, to which that belongs.
         """
+        learned = isinstance(trained.policy.meta, LastLayer)
         policy = self.believing(trained.policy)
         layer = last_layer_of(policy)
         with torch.no_grad():
             samples = self._samples(policy, trained, support)
-            before = Belief(head_mean(policy), layer.factor())
-            if not all(each.isfinite().all() for each in (*samples, *before)):
+            if not all(e.isfinite().all() for e in (*samples, head_mean(policy))):
                 raise FloatingPointError("Its features or its head are not finite.")
+            if self.precision is None and not learned:
+                layer.set_factor(_likeliest(head_mean(policy), samples))
+            before = Belief(head_mean(policy), layer.factor())
             after = posterior(before, *samples)
             set_head_mean(policy, after.mean)
             layer.set_factor(after.factor[0])
         card, parameters = trained.card, after.mean.numel()
-        if isinstance(trained.policy.meta, LastLayer):
+        if learned:
             return Adapted(policy, card, parameters=parameters)
         layer.set_noise(marginal_noise(before, after, *samples).flatten())
         card = replace(card, objective="alpaca", objective_config={})
@@ -126,12 +133,15 @@ class Alpaca:
     def believing(self, policy: Policy) -> HeadPolicy:
         """A copy that acts by the prior and knows how sure that is.
 
+        Where the precision is left to the support, it is 1: by another one, that of no
+        state would change in relation to others.
+
         Raises:
             ValueError: If the policy does not end in a linear layer.
         """
         copied = copy.deepcopy(with_head(policy)).eval()
         if not isinstance(copied.meta, LastLayer):
-            copied.meta = last_layer_for(copied, precision=self.precision)
+            copied.meta = last_layer_for(copied, precision=self.precision or 1.0)
             if self.prior == "zero":
                 set_head_mean(copied, torch.zeros_like(head_mean(copied)))
         return copied
@@ -188,6 +198,14 @@ class AlpacaTraining(Problems):
             before, support.features, support.targets, weight, query.features
         )
         return _scored(predicted, query.targets, layer.noise(), problems.query)
+
+
+def _likeliest(mean: Tensor, samples: Samples) -> Tensor:
+    """Cholesky factor of the likeliest isotropic precision; (feature, feature)."""
+    precision = torch.tensor(_PRECISIONS, device=mean.device)
+    nats = evidence(mean, *samples, precision)
+    likeliest = precision[nats.argmax()]
+    return likeliest.sqrt() * torch.eye(mean.shape[-2], device=mean.device)
 
 
 def _batches(material: Material) -> Iterator[Batch]:

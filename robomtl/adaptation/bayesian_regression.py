@@ -8,8 +8,9 @@ Bayesian Regression" (arXiv:1807.08912), section 3. Departures from the paper:
 
 1. Samples have weights: steps of one episode are alike, and counted in full they would
    make the posterior surer than they should.
-2. Where nothing was learned of the noise, its variance is estimated from the samples
-   themselves, by maximum marginal likelihood.
+2. Where nothing was learned of the noise or the prior, the noise's variance and the
+   prior's precision are those under which the samples are likeliest, with K integrated
+   out (empirical Bayes; MacKay 1992, "Bayesian Interpolation").
 
 All functions take any leading dimensions, compute in float64 and are differentiable;
 float64 is also what autocast leaves alone.
@@ -125,6 +126,43 @@ def marginal_noise(
     moved = prior.factor.double().mT @ (after.mean - prior.mean.double())
     count = weight.double().sum(-1).clamp(min=1.0)
     return (left + moved.square().sum(-2)) / count[..., None]
+
+
+def evidence(
+    mean: Tensor,
+    features: Tensor,
+    targets: Tensor,
+    weight: Tensor,
+    precision: Tensor,
+) -> Tensor:
+    """How likely samples are under isotropic priors Λ₀ = λI, in nats; (precision,).
+
+    The logarithm of the marginal likelihood, with the noise's variance at its maximum as
+    ``marginal_noise`` has it, but for a constant: −½ tr(W)·log|Σ̂| − ½ m·log|Λ|/|Λ₀| for
+    m outputs, added up over leading dimensions.
+
+    Args:
+        mean: K₀; (…, feature, output).
+        features: (…, sample, feature).
+        targets: (…, sample, output).
+        weight: (…, sample).
+        precision: Values of λ; (precision,).
+    """
+    features, given = features.double(), weight.double()
+    residual = targets.double() - features @ mean.double()
+    weighted = (features * given[..., None]).mT
+    values, vectors = torch.linalg.eigh(weighted @ features)
+    ratios = values.clamp(min=0)[..., None] / precision.double()
+    missed = (vectors.mT @ (weighted @ residual)).square()  # (…, feature, output)
+    inverse = 1 / (precision.double() * (1 + ratios))  # (…, feature, precision)
+    total = (residual.square() * given[..., None]).sum(-2)  # (…, output)
+    left = total[..., None] - missed.mT @ inverse  # (…, output, precision)
+    count = given.sum(-1)[..., None, None]
+    noise = (left / count.clamp(min=1.0)).clamp(min=torch.finfo(left.dtype).tiny)
+    fit = (count * noise.log()).sum(-2)
+    complexity = residual.shape[-1] * ratios.log1p().sum(-2)
+    nats: Tensor = -0.5 * (fit + complexity)
+    return nats.flatten(end_dim=-2).sum(0) if nats.ndim > 1 else nats
 
 
 def _whitened(belief: Belief, features: Tensor) -> Tensor:
