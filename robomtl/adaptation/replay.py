@@ -2,6 +2,9 @@
 
 A trial replays the demonstration whose first state is nearest to its own, standardised
 as the trained policy standardises; after its end the last action is held.
+
+Demonstrations that were collected with a disturbance hold the expert's actions, not those
+that were carried out: replaying them does not retrace them, even from the same start.
 """
 
 from dataclasses import dataclass
