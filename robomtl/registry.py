@@ -116,6 +116,8 @@ POLICIES: "Registry[type[Policy]]" = Registry(
         "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
         "replay": "robomtl.policies.replay:Replay",
         "vinn": "robomtl.policies.vinn:VINN",
+        "in_context": "robomtl.policies.in_context:InContextTransformer",
+        "mlp": "robomtl.policies.mlp:MLP",
     },
 )
 """Policy classes; each carries its config dataclass as the attribute ``Config``."""
@@ -135,6 +137,10 @@ OBJECTIVES: "Registry[type[Objective]]" = Registry(
         "cloning": "robomtl.training.objective:Cloning",
         "neural_process": "robomtl.adaptation.neural_process:NeuralProcessTraining",
         "pearl_context": "robomtl.adaptation.pearl_context:PearlContextTraining",
+        "cloning": "robomtl.training.objective:Cloning",
+        "context": "robomtl.adaptation.context:ContextTraining",
+        "in_context": "robomtl.adaptation.in_context:InContextTraining",
+        "tecnet": "robomtl.adaptation.tecnet:TecnetTraining",
     },
 )
 """What training minimises: frozen dataclasses of an objective's settings."""
@@ -160,6 +166,11 @@ METHODS: "Registry[type[Method]]" = Registry(
         "replay": "robomtl.adaptation.replay:Replay",
         "retrieval": "robomtl.adaptation.retrieval:Retrieval",
         "vinn": "robomtl.adaptation.vinn:VINN",
+        "context": "robomtl.adaptation.context:PooledContext",
+        "finetune": "robomtl.adaptation.finetune:Finetune",
+        "in_context": "robomtl.adaptation.in_context:InContext",
+        "scratch": "robomtl.adaptation.scratch:Scratch",
+        "tecnet": "robomtl.adaptation.tecnet:Tecnet",
         "zero_shot": "robomtl.adaptation.zero_shot:ZeroShot",
     },
 )

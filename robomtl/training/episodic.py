@@ -4,6 +4,7 @@ Objectives that train for adaptation see in training what they will see in use: 
 demonstrations of a task, and frames of other demonstrations of it to act in.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,8 @@ from torch import Generator, Tensor
 from robomtl.policy import Batch, Context
 from robomtl.training.objective import Material
 from robomtl.training.samples import Frames, gather, mixed
+
+_VALIDATION, _QUERIES = 4, 256  # Batches, and queries in each.
 
 
 class Episodic(NamedTuple):
@@ -23,6 +26,10 @@ class Episodic(NamedTuple):
     """Frames drawn from them; (task · sample, …)."""
     query: Batch
     """Frames of other demonstrations of the same tasks; (task · sample, …)."""
+    others: Context | None = None
+    """Some of these other demonstrations, thinned, where they were asked for."""
+    place: slice = slice(0, 0)
+    """Where what is inferred from demonstrations stands in the task embedding."""
 
     @property
     def task(self) -> Tensor:
@@ -74,6 +81,13 @@ def context_of(frames: Frames, episodes: Tensor, mask: Tensor, steps: int) -> Co
     )
 
 
+def _place(material: Material) -> slice:
+    """Where what is inferred stands in the task embedding; empty for nowhere."""
+    conditioning = material.conditioning
+    told = "demonstration" in conditioning.kinds
+    return conditioning.place("demonstration") if told else slice(0, 0)
+
+
 class EpisodicSampler:
     """Draws problems; a step's batch depends on it alone.
 
@@ -86,15 +100,24 @@ class EpisodicSampler:
         shots: Greatest number of demonstrations in a support.
         steps: Steps to which a demonstration is thinned.
         seed: Seed of the draws.
+        others: Demonstrations, of those the queries are of, to give whole as well.
 
     Raises:
         ValueError: If no group has two demonstrations, one to learn from and one to act.
     """
 
     def __init__(
-        self, material: Material, *, tasks: int, shots: int, steps: int, seed: int
+        self,
+        material: Material,
+        *,
+        tasks: int,
+        shots: int,
+        steps: int,
+        seed: int,
+        others: int = 0,
     ) -> None:
         self._material, self._shots, self._steps = material, shots, steps
+        self._others, self._place = others, _place(material)
         self._spans = spans(material.frames)
         group = self._spans.group
         members = [(group == g).nonzero()[:, 0] for g in sorted({*group.tolist()})]
@@ -114,29 +137,37 @@ class EpisodicSampler:
         drawn = torch.randperm(len(self._members), generator=generator)[: self._tasks]
         each = max(1, size // self._tasks)
         problems = [self._problem(self._members[g], each, generator) for g in drawn]
-        episodes, mask, support, query = (
+        episodes, mask, others, support, query = (
             torch.stack(part) for part in zip(*problems, strict=True)
         )
-        frames = self._material.frames
         return Episodic(
-            context=context_of(frames, episodes, mask, self._steps),
+            context=self._context(episodes, mask),
             support=self._gather(support.flatten(), generator),
             query=self._gather(query.flatten(), generator),
+            others=self._context(others, torch.ones_like(others))
+            if self._others
+            else None,
+            place=self._place,
         )
+
+    def _context(self, episodes: Tensor, mask: Tensor) -> Context:
+        return context_of(self._material.frames, episodes, mask, self._steps)
 
     def _problem(
         self, members: Tensor, each: int, generator: Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Episodes and mask (shot,), and rows of support and query (sample,)."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Episodes and mask (shot,), others, and rows of support and query (sample,)."""
         order = members[torch.randperm(len(members), generator=generator)]
         most = min(self._shots, len(order) - 1)
         shots = int(torch.randint(1, most + 1, (), generator=generator))
         places = torch.arange(self._shots)
         mask = places < shots
         episodes = order[places * mask]
+        rest = order[shots:]
+        others = rest[torch.arange(self._others) % len(rest)]
         support = self._rows(order[:shots], each, generator)
-        query = self._rows(order[shots:], each, generator)
-        return episodes, mask, support, query
+        query = self._rows(rest, each, generator)
+        return episodes, mask, others, support, query
 
     def _rows(self, episodes: Tensor, count: int, generator: Generator) -> Tensor:
         """Frames of some episodes, every frame as likely as any other; (sample,)."""
@@ -155,3 +186,20 @@ class EpisodicSampler:
         return gather(
             material.frames, rows, fixed, material.conditioning, material.chunk
         )
+
+
+def validation_problems(
+    material: Material, *, tasks: int, shots: int, steps: int, others: int = 0
+) -> Iterator[Episodic]:
+    """A few problems of held-out episodes, the same at every call.
+
+    There are none where no task or goal has two demonstrations held out.
+    """
+    held_out = spans(material.frames).group
+    if len({*held_out.tolist()}) == len(held_out):
+        return
+    sampler = EpisodicSampler(
+        material, tasks=tasks, shots=shots, steps=steps, seed=0, others=others
+    )
+    for step in range(_VALIDATION):
+        yield sampler.batch(step, _QUERIES)

@@ -1,0 +1,275 @@
+"""A transformer whose prompt is the demonstrations of the task themselves.
+
+Every thinned step of every demonstration is a token of state, action and progress; a
+query token is the current observation, told what the policy is told, and reads its
+actions off after it has attended to all of them. Nothing is inferred or trained for a new
+task: its demonstrations become the prompt.
+
+Source: Fu et al. 2024, "In-Context Imitation Learning via Next-Token Prediction" (ICRT,
+arXiv:2408.15980), and Xu et al. 2022, "Prompting Decision Transformer"
+(arXiv:2206.13499), with pre-normalised blocks. Departures:
+
+1. Tokens of a demonstration attend to those of the same demonstration, a query to all of
+   them: so demonstrations have no order and need no index, one that is masked leaves the
+   others alone, any number may come, and the keys and values of a prompt are computed once.
+2. A query is one token, the current observation: the experts act on it alone. It does not
+   attend to itself, which its residual stream holds; a key and value of zeros stands before
+   the prompt, so that it may attend to nothing, and finds nothing where there is no prompt.
+3. State and action of a step are one token, and its place in the episode is its progress.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.policy import Batch, Context, Loss, Memory, Spec
+from robomtl.remembered import Remembered
+
+
+@dataclass(frozen=True, kw_only=True)
+class InContextConfig(HeadConfig):
+    """Sizes and loss of the ``in_context`` policy."""
+
+    width: int = 128
+    """Length of a token."""
+    blocks: int = 4
+    """Number of transformer blocks."""
+    heads: int = 4
+    """Attention heads of each, which share the width."""
+
+    def __post_init__(self) -> None:
+        """Checks the sizes.
+
+        Raises:
+            ValueError: If a size is not positive, or the heads do not share the width.
+        """
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(
+                f"width is {self.width}, which {self.heads} heads do not share evenly;"
+                f" give a multiple of {self.heads}."
+            )
+
+
+class Attended(NamedTuple):
+    """What a block's attention looks at."""
+
+    keys: Tensor
+    """(batch, head, token, part)."""
+    values: Tensor
+    """(batch, head, token, part)."""
+    mask: Tensor | None
+    """Which tokens are there; (batch, 1, 1, token). None for all."""
+
+
+class Block(nn.Module):
+    """Attention, then a perceptron, both to the normalised and added to the token.
+
+    Args:
+        width: Length of a token.
+        heads: Number of attention heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, 4 * width)
+        self.outer = nn.Linear(4 * width, width)
+
+    def keys_and_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """What attention to these tokens needs; each (batch, head, token, part)."""
+        joined = self.key_value(self.attention_norm(tokens))
+        keys, values = rearrange(
+            joined, "b n (kv head part) -> kv b head n part", kv=2, head=self.heads
+        )
+        return keys, values
+
+    def forward(self, tokens: Tensor, attended: Attended) -> Tensor:
+        """The tokens after the block; (batch, token, width)."""
+        queries = rearrange(
+            self.query(self.attention_norm(tokens)),
+            "b n (head part) -> b head n part",
+            head=self.heads,
+        )
+        found = functional.scaled_dot_product_attention(
+            queries, attended.keys, attended.values, attn_mask=attended.mask
+        )
+        tokens = tokens + self.output(
+            rearrange(found, "b head n part -> b n (head part)")
+        )
+        update: Tensor = self.outer(functional.gelu(self.inner(self.norm(tokens))))
+        return tokens + update
+
+
+class InContextTransformer(HeadPolicy):
+    """Reads its task off a prompt of demonstrations; see the module."""
+
+    Config = InContextConfig
+
+    def __init__(self, config: InContextConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        self.encoder = nn.Linear(spec.embedding, config.width)
+        self.stem = nn.Linear(spec.state, config.width)
+        self.prompt = nn.Linear(spec.state + spec.action + 1, config.width)
+        self.trunk = nn.ModuleList(
+            Block(config.width, config.heads) for _ in range(config.blocks)
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.head = ActionHead(
+            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+        )
+        self.remembered = Remembered(
+            {
+                "state": torch.zeros(0, 1, spec.state),
+                "action": torch.zeros(0, 1, spec.action),
+                "progress": torch.zeros(0, 1),
+            }
+        )
+
+    def remember(self, context: Context) -> None:
+        """Makes demonstrations of one task the prompt, in place of any earlier.
+
+        Args:
+            context: One task, all of whose shots are there.
+        """
+        assert len(context.mask) == 1 and context.mask.all()
+        self.remembered.fill(
+            {
+                "state": context.state[0].clone(),
+                "action": context.action[0].clone(),
+                "progress": context.progress[0].clone(),
+            }
+        )
+
+    def forward(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        """Features from which the head predicts, under the prompt; (batch, width)."""
+        attended = self.attended(self._prompt())
+        return self._features(observation, task_embedding, attended)
+
+    def prompted_loss(self, batch: Batch, context: Context) -> Loss:
+        """The loss of each sample under the demonstrations of its task.
+
+        Args:
+            batch: Sorted by task, equally many samples of each.
+            context: The demonstrations of each of these tasks.
+        """
+        features = self._features(
+            batch.observation, batch.task_embedding, self.attended(context)
+        )
+        return self.head.loss(features, batch)
+
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        memory: Memory | None,
+    ) -> tuple[Tensor, Memory | None]:
+        """The head's most likely chunk; see ``Policy``.
+
+        Keys and values of the prompt are kept for the trial; all rows have the same.
+        """
+        if memory is None:
+            memory = _kept(self.attended(self._prompt()), len(task_embedding))
+        features = self._features(observation, task_embedding, _attended(memory))
+        return self.head(features), memory
+
+    def attended(self, context: Context) -> list[Attended]:
+        """What queries attend to in each block: nothing, then all demonstrations."""
+        shape = context.progress.shape
+        steps = torch.cat(
+            [
+                self.normaliser(context.state),
+                context.action,
+                context.progress[..., None],
+            ],
+            dim=-1,
+        )
+        tokens = self.prompt(rearrange(steps, "task shot time x -> (task shot) time x"))
+        mask = repeat(
+            context.mask > 0, "task shot -> task 1 1 (shot time)", time=shape[2]
+        )
+        mask = functional.pad(mask, (1, 0), value=True)
+        blocks = []
+        for block in cast(Sequence[Block], self.trunk):
+            keys, values = block.keys_and_values(tokens)
+            blocks.append(Attended(_joined(keys, shape), _joined(values, shape), mask))
+            if len(blocks) < len(self.trunk):  # No one reads the tokens of the last.
+                tokens = block(tokens, Attended(keys, values, None))
+        return blocks
+
+    def _prompt(self) -> Context:
+        """The demonstrations that are remembered."""
+        state, action, progress = (
+            self.remembered[name][None] for name in ("state", "action", "progress")
+        )
+        return Context(state, action, progress, state.new_ones(state.shape[:2]))
+
+    def _features(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        attended: Sequence[Attended],
+    ) -> Tensor:
+        """(batch, width), for a batch sorted by the tasks of what is attended to."""
+        query = self.stem(self.normaliser(observation["state"]))
+        query = query + self.encoder(task_embedding)
+        tasks = len(attended[0].keys)
+        tokens = rearrange(query, "(task n) width -> task n width", task=tasks)
+        for block, seen in zip(self.trunk, attended, strict=True):
+            tokens = block(tokens, seen)
+        features: Tensor = self.norm(
+            rearrange(tokens, "task n width -> (task n) width")
+        )
+        return features
+
+
+def _joined(parts: Tensor, shape: Sequence[int]) -> Tensor:
+    """All demonstrations of a task side by side, zeros before them.
+
+    Args:
+        parts: Keys or values; (task · shot, head, time, part).
+        shape: Number of tasks, shots and steps.
+
+    Returns:
+        Shape (task, head, 1 + shot · time, part).
+    """
+    joined = rearrange(
+        parts,
+        "(task shot) head time part -> task head (shot time) part",
+        task=shape[0],
+        shot=shape[1],
+    )
+    return functional.pad(joined, (0, 0, 1, 0))  # Departure 2.
+
+
+def _kept(attended: Sequence[Attended], rows: int) -> Memory:
+    """The keys and values of a prompt, as views, for each row of a batch."""
+    joined = {
+        name: torch.stack([getattr(each, name)[0] for each in attended])
+        for name in ("keys", "values")
+    }
+    return Memory(
+        {name: repeat(it, "... -> row ...", row=rows) for name, it in joined.items()}
+    )
+
+
+def _attended(memory: Memory) -> list[Attended]:
+    """What ``_kept`` was given; of the first row, as all have the same."""
+    keys, values = (memory.tensors[name][:1] for name in ("keys", "values"))
+    return [
+        Attended(k, v, None)
+        for k, v in zip(keys.unbind(1), values.unbind(1), strict=True)
+    ]

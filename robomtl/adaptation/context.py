@@ -1,0 +1,192 @@
+"""Black-box meta-learning: the task is read off the demonstrations by an encoder.
+
+Training sees whole small problems: an encoder turns some demonstrations of a task into a
+vector, and the policy is told it while it clones others of the same task,
+
+    min over θ, φ of Σ_i L_BC(θ; D_i^query, z = h_φ(D_i^support)).
+
+In use that is one forward pass of the encoder. Source: the conditional neural process of
+Garnelo et al. 2018 (arXiv:1807.01613, equations 1 to 3), of which this is the mean, for
+cloning; the bottleneck is that of Yin et al. 2020, "Meta-learning without memorization"
+(arXiv:1912.03820, section 4.1), with a standard normal prior. Departures:
+
+1. The number of demonstrations varies from problem to problem, and now and then there is
+   none, for which the vector is zero.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+import torch
+from einops import repeat
+from torch import Generator, Tensor
+
+from robomtl.adaptation.encoding import (
+    PooledEncoder,
+    Pooling,
+    encoder_of,
+    standardised,
+    step_size,
+    telling,
+    told_of,
+    withheld,
+)
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.nearest import unknown
+from robomtl.policy import Context, Loss, Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
+from robomtl.training.objective import Material
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextTraining:
+    """Trains a policy together with an encoder of demonstrations."""
+
+    size: int = 32
+    """Length of the vector."""
+    width: int = 128
+    """Units of the encoder."""
+    pooling: Pooling = "mean"
+    """How steps become one vector: their mean, or one that learns which steps tell."""
+    tasks: int = 16
+    """Tasks, or goals where they are hidden, in a batch."""
+    shots: int = 5
+    """Greatest number of demonstrations; each problem draws its own from 1 on."""
+    steps: int = 20
+    """Steps to which a demonstration is thinned."""
+    withhold: float = 0.1
+    """Part of the problems in which no demonstration is shown."""
+    bottleneck: float = 0.0
+    """Weight of the divergence between what is inferred and a standard normal, against
+    memorising tasks; 0 infers without noise."""
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        check_sizes(self, "size", "width", "tasks", "shots", "steps")
+        if self.pooling not in get_args(Pooling):
+            raise ValueError(unknown("pooling", self.pooling, get_args(Pooling)))
+        if self.pooling == "attention" and self.width % 4:
+            raise ValueError(
+                f"width is {self.width}; attention takes a multiple of 4, its questions."
+            )
+        check_part(self, "withhold")
+        if self.bottleneck < 0:
+            raise ValueError(f"bottleneck is {self.bottleneck}; give 0 or more.")
+
+    @property
+    def demonstration(self) -> int:
+        """Length of the vector."""
+        return self.size
+
+    def meta(self, policy: Policy) -> PooledEncoder:
+        """The encoder."""
+        outputs = 2 * self.size if self.bottleneck else self.size
+        return PooledEncoder(step_size(policy), self.width, outputs, self.pooling)
+
+    def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
+        """Problems of tasks that are drawn without replacement."""
+        return EpisodicSampler(
+            material,
+            tasks=self.tasks,
+            shots=self.shots,
+            steps=self.steps,
+            seed=config.seed,
+        )
+
+    def validation(self, material: Material) -> Iterator[Episodic]:
+        """Problems of held-out episodes."""
+        return validation_problems(
+            material, tasks=self.tasks, shots=self.shots, steps=self.steps
+        )
+
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
+        """The policy's own loss on the queries, told what the support shows."""
+        training = policy.training
+        context = withheld(batch.context, self.withhold) if training else batch.context
+        mean, log_deviation = self._inferred(policy, context)
+        noise = torch.randn_like(mean) if training else torch.zeros_like(mean)
+        inferred = mean + log_deviation.exp() * noise if self.bottleneck else mean
+        loss = policy.loss(telling(batch.query, batch.place, inferred))
+        if not self.bottleneck:
+            return loss
+        divergence = divergence_from_normal(mean, log_deviation)
+        rows = repeat(
+            divergence,
+            "task -> (task sample)",
+            sample=len(batch.task) // len(divergence),
+        )
+        metrics = {**loss.metrics, "divergence": divergence.mean().detach()}
+        return Loss(loss.per_sample + self.bottleneck * rows, metrics)
+
+    def infer(self, policy: Policy, context: Context) -> Tensor:
+        """The vector of each task; (task, size)."""
+        return self._inferred(policy, context)[0]
+
+    def _inferred(self, policy: Policy, context: Context) -> tuple[Tensor, Tensor]:
+        """Mean and log-deviation of the vector, each (task, size); 0, 0 for no support."""
+        encoded = encoder_of(policy)(standardised(policy, context)).float()
+        if not self.bottleneck:
+            return encoded, torch.zeros_like(encoded)
+        mean, log_deviation = encoded.chunk(2, dim=-1)
+        return mean, log_deviation.clamp(-5.0, 2.0)
+
+
+def check_sizes(settings: object, *names: str) -> None:
+    """Makes sure that these settings are at least 1.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is {getattr(settings, name)}; give at least 1.")
+
+
+def check_part(settings: object, name: str) -> None:
+    """Makes sure that a setting is a part of a whole.
+
+    Raises:
+        ValueError: If it is below 0, or 1 and more.
+    """
+    if not 0 <= getattr(settings, name) < 1:
+        raise ValueError(f"{name} is {getattr(settings, name)}; give 0 to below 1.")
+
+
+def divergence_from_normal(mean: Tensor, log_deviation: Tensor) -> Tensor:
+    """KL divergence of diagonal normals from the standard one, in nats.
+
+    Args:
+        mean: Shape (task, size).
+        log_deviation: Shape (task, size).
+
+    Returns:
+        Shape (task,).
+    """
+    variance = (2 * log_deviation).exp()
+    return 0.5 * (mean.square() + variance - 1 - 2 * log_deviation).sum(-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledContext:
+    """Tells the policy what its encoder sees in the support."""
+
+    objective: ClassVar[str | None] = "context"
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The same policy, told of the task; see ``Method``."""
+        return told_of(trained, support)

@@ -1,0 +1,130 @@
+"""In-context imitation: the demonstrations of the new task are the policy's prompt.
+
+Training sees whole small problems: the prompt is some demonstrations of a task, their
+order and number drawn anew, and the loss is that of acting in others of the same task,
+
+    min over θ of Σ_i E over (o, a) in D_i^query of ℓ(π_θ(o | prompt D_i^support), a).
+
+Source: Fu et al. 2024, "In-Context Imitation Learning via Next-Token Prediction" (ICRT,
+arXiv:2408.15980, section 3), with its loss on what follows the prompt only. Departures:
+
+1. Queries are single observations of other demonstrations, not a continued sequence.
+2. Now and then no demonstration is shown, so that the policy acts sensibly without.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, cast, runtime_checkable
+
+from torch import Generator
+
+from robomtl.adaptation.context import check_part, check_sizes
+from robomtl.adaptation.encoding import objective_of, whole, withheld
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.policy import Batch, Context, Loss, Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
+from robomtl.training.objective import Material
+
+
+@runtime_checkable
+class Prompted(Protocol):
+    """A policy that reads demonstrations themselves, such as ``in_context``."""
+
+    def prompted_loss(self, batch: Batch, context: Context) -> Loss:
+        """The loss of each sample under the demonstrations of its task.
+
+        Args:
+            batch: Sorted by task, equally many samples of each.
+            context: The demonstrations of each of these tasks.
+        """
+        ...
+
+    def remember(self, context: Context) -> None:
+        """Makes demonstrations of one task the prompt, in place of any earlier."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class InContextTraining:
+    """Trains a policy to act by the demonstrations in its prompt."""
+
+    tasks: int = 16
+    """Tasks, or goals where they are hidden, in a batch."""
+    shots: int = 5
+    """Greatest number of demonstrations; each problem draws its own from 1 on."""
+    steps: int = 16
+    """Steps to which a demonstration is thinned."""
+    withhold: float = 0.1
+    """Part of the problems in which no demonstration is shown."""
+
+    demonstration: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        check_sizes(self, "tasks", "shots", "steps")
+        check_part(self, "withhold")
+
+    def meta(self, policy: Policy) -> None:
+        """Nothing is learned beside the policy.
+
+        Raises:
+            ValueError: If the policy has no prompt.
+        """
+        if not isinstance(policy, Prompted):
+            raise ValueError(
+                f"The objective in_context trains a policy that reads demonstrations,"
+                f" which {type(policy).__name__} does not; take policy='in_context', or"
+                " the objective context with this one."
+            )
+
+    def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
+        """Problems of tasks that are drawn without replacement."""
+        return EpisodicSampler(
+            material,
+            tasks=self.tasks,
+            shots=self.shots,
+            steps=self.steps,
+            seed=config.seed,
+        )
+
+    def validation(self, material: Material) -> Iterator[Episodic]:
+        """Problems of held-out episodes."""
+        return validation_problems(
+            material, tasks=self.tasks, shots=self.shots, steps=self.steps
+        )
+
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
+        """The policy's loss on the queries alone, prompted by the support."""
+        context = batch.context
+        if policy.training:
+            context = withheld(context, self.withhold)
+        return cast(Prompted, policy).prompted_loss(batch.query, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InContext:
+    """Puts the support into the policy's prompt."""
+
+    objective: ClassVar[str | None] = "in_context"
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """A copy of the policy that remembers the support; see ``Method``."""
+        policy = copy.deepcopy(trained.policy)
+        steps = objective_of(trained).steps
+        cast(Prompted, policy).remember(whole(support, steps))
+        return Adapted(policy, trained.card)

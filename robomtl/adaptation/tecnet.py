@@ -1,0 +1,186 @@
+"""Task-embedded control: tasks as directions, which demonstrations of them share.
+
+Source: James, Bloesch, Davison 2018, "Task-Embedded Control Networks for Few-Shot
+Imitation Learning" (arXiv:1810.03237, section 3), and its official code. A task's
+sentence is the normalised mean of the normalised embeddings of its demonstrations; a
+margin loss pulls other demonstrations of the task to it and away from those of other
+tasks, while the policy clones support and query, both told the support's sentence.
+Departures:
+
+1. A demonstration is seen at evenly spaced steps, not at its first and last alone
+   (``steps=2`` is the paper's), by a network over state vectors.
+2. The support's size varies from problem to problem, so that any number of shots may come.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from einops import repeat
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from robomtl.adaptation.context import check_sizes
+from robomtl.adaptation.encoding import (
+    PooledEncoder,
+    encoder_of,
+    standardised,
+    step_size,
+    telling,
+    told_of,
+)
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.policy import Context, Loss, Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
+from robomtl.training.objective import Material
+
+
+def sentence(embeddings: Tensor, mask: Tensor) -> Tensor:
+    """The sentence of each task: s = norm(mean_k norm(f(τ_k))).
+
+    Args:
+        embeddings: Of its demonstrations; (task, shot, size).
+        mask: Which of them are there, 1 or 0; (task, shot).
+
+    Returns:
+        Vectors of length 1, zeros for a task without demonstration; (task, size).
+    """
+    units = functional.normalize(embeddings, dim=-1) * mask[..., None]
+    return functional.normalize(units.sum(1), dim=-1)  # The mean's direction.
+
+
+def margin_loss(query: Tensor, sentences: Tensor, margin: float) -> Tensor:
+    """The embedding loss of each task: mean of max(0, margin - q · s_i + q · s_j), j ≠ i.
+
+    Args:
+        query: Normalised embeddings q of other demonstrations; (task, shot, size).
+        sentences: Of length 1; (task, size).
+        margin: By which the own sentence is to be closer than any other.
+
+    Returns:
+        Shape (task,); zeros for a task alone.
+    """
+    tasks = len(sentences)
+    likeness = torch.einsum("iqd,jd->iqj", query, sentences)
+    own = torch.einsum("iqd,id->iq", query, sentences)
+    excess = (margin - own[..., None] + likeness).clamp(min=0)
+    other = ~torch.eye(tasks, dtype=torch.bool, device=query.device)
+    total = (excess * other[:, None]).sum((1, 2))
+    return total / max((tasks - 1) * query.shape[1], 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TecnetTraining:
+    """Trains an embedding of tasks by a margin, and the policy that is told it."""
+
+    size: int = 20
+    """Length of the embedding."""
+    width: int = 128
+    """Units of the encoder."""
+    margin: float = 0.1
+    """By which a demonstration is closer to its own task's sentence than to another's."""
+    embedding_weight: float = 1.0
+    """Of the margin loss."""
+    support_weight: float = 0.1
+    """Of the loss of cloning the support."""
+    query_weight: float = 0.1
+    """Of the loss of cloning the queries."""
+    tasks: int = 16
+    """Tasks, or goals where they are hidden, in a batch."""
+    shots: int = 5
+    """Greatest number of demonstrations; each problem draws its own from 1 on."""
+    queries: int = 2
+    """Other demonstrations of each task that are compared with the sentences."""
+    steps: int = 20
+    """Steps to which a demonstration is thinned."""
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        check_sizes(self, "size", "width", "shots", "queries", "steps")
+        if self.tasks < 2:
+            raise ValueError(f"tasks is {self.tasks}; a contrast of tasks takes 2.")
+        for name in ("margin", "embedding_weight", "support_weight", "query_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more.")
+
+    @property
+    def demonstration(self) -> int:
+        """Length of the embedding."""
+        return self.size
+
+    def meta(self, policy: Policy) -> PooledEncoder:
+        """The encoder of demonstrations."""
+        return PooledEncoder(step_size(policy), self.width, self.size, "mean")
+
+    def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
+        """Problems with whole demonstrations among the queries."""
+        return EpisodicSampler(
+            material,
+            tasks=self.tasks,
+            shots=self.shots,
+            steps=self.steps,
+            seed=config.seed,
+            others=self.queries,
+        )
+
+    def validation(self, material: Material) -> Iterator[Episodic]:
+        """Problems of held-out episodes."""
+        return validation_problems(
+            material,
+            tasks=self.tasks,
+            shots=self.shots,
+            steps=self.steps,
+            others=self.queries,
+        )
+
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
+        """Margin loss and both control losses, of each query."""
+        assert batch.others is not None
+        sentences = self.infer(policy, batch.context)
+        embeddings = encoder_of(policy).each(standardised(policy, batch.others))
+        query = functional.normalize(embeddings.float(), dim=-1)
+        with torch.autocast(query.device.type, enabled=False):
+            margin = margin_loss(query, sentences, self.margin)
+        support, told = (
+            policy.loss(telling(part, batch.place, sentences))
+            for part in (batch.support, batch.query)
+        )
+        rows = len(batch.task) // len(margin)
+        per_sample = (
+            self.embedding_weight * repeat(margin, "task -> (task row)", row=rows)
+            + self.support_weight * support.per_sample
+            + self.query_weight * told.per_sample
+        )
+        metrics = {**told.metrics, "margin_loss": margin.mean().detach()}
+        return Loss(per_sample, metrics)
+
+    def infer(self, policy: Policy, context: Context) -> Tensor:
+        """The sentence of each task; (task, size)."""
+        embeddings = encoder_of(policy).each(standardised(policy, context))
+        return sentence(embeddings.float(), context.mask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tecnet:
+    """Tells the policy the sentence of the support."""
+
+    objective: ClassVar[str | None] = "tecnet"
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The same policy, told of the task; see ``Method``."""
+        return told_of(trained, support)
