@@ -238,9 +238,9 @@ def success(trained, name, data, out, shift):
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_adapting_takes_no_gradient_and_no_time(name, trained, data):
     support = draw_support(data, data.tasks[0], shots=5, draw=0)
-    begun = time.perf_counter()
+    begun = time.process_time()
     adapted = robomtl.adapt(trained[name], support, method=name)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     assert trained[name].card.conditioning.inferred == {}
     assert len(adapted.card.conditioning.inferred[data.tasks[0]]) == 8
 

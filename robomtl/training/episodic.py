@@ -195,6 +195,8 @@ def validation_problems(
 
     There are none where no task or goal has two demonstrations held out.
     """
+    if not len(material.frames):
+        return
     held_out = spans(material.frames).group
     if len({*held_out.tolist()}) == len(held_out):
         return
