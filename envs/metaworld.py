@@ -13,12 +13,13 @@ from typing import Any, Literal, get_args
 from robomtl.camera import Camera
 from robomtl.envs import metaworld_tasks
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
-from robomtl.envs.metaworld_objects import positions
+from robomtl.envs.metaworld_objects import geometry, positions
 from robomtl.envs.metaworld_simulator import Simulator
 from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
+from robomtl.geometry import Geometry
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
@@ -295,6 +296,14 @@ class MetaWorldSuite:
         """
         known = positions(find_task(self, task).name)
         return known if self.goal is None else {**known, "goal": self.goal}
+
+    def geometry(self, task: str) -> Geometry:
+        """Where everything is in a state, now and a step ago.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        return geometry(find_task(self, task).name, self.goal)
 
     def make_expert(self, task: str) -> Expert:
         """Meta-World's scripted policy of the task.

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robomtl.envs.metaworld_simulator import Vector
+from robomtl.geometry import Geometry, Thing
 
 _OBJECT_START = 4  # The hand and the gripper stand before.
 _OBJECT_SIZE = 7
+_FRAME = 18  # Numbers of a frame; a state holds this one and the one before.
 
 
 class Part(NamedTuple):
@@ -103,6 +105,16 @@ OBJECTS: dict[str, tuple[Part, ...]] = {
 }
 """The objects in the state of each task, in order."""
 
+_CARRIED = (
+    "coffee-pull coffee-push hand-insert pick-out-of-hole pick-place pick-place-wall"
+    " plate-slide plate-slide-back plate-slide-back-side plate-slide-side push push-back"
+    " push-wall shelf-place soccer sweep sweep-into"
+)
+_ACHIEVED = {"reach-v3": "hand", "reach-wall-v3": "hand"} | {
+    f"{name}-v3": "object" for name in _CARRIED.split()
+}
+"""What comes to the goal, wherever that is; demonstrations end within 0.08 m of it."""
+
 
 def positions(task: str) -> dict[str, slice]:
     """Where the hand and the objects of a task are in its state."""
@@ -110,6 +122,36 @@ def positions(task: str) -> dict[str, slice]:
     names = ["object", "second object"]
     known = zip(names, starts, strict=False)
     return {"hand": slice(0, 3)} | {name: slice(at, at + 3) for name, at in known}
+
+
+def geometry(task: str, goal: slice | None) -> Geometry:
+    """What the numbers of a task's states and actions mean.
+
+    Args:
+        task: Name of the task.
+        goal: Where the goal is in a state; None where it is hidden.
+    """
+    objects = tuple(_thing(part, index) for index, part in enumerate(OBJECTS[task]))
+    hand = Thing(positions=(0, _FRAME))
+    carried = {"hand": hand, "object": objects[0]}
+    return Geometry(
+        dimensions=3,
+        hand=hand,
+        objects=objects,
+        goal=None if goal is None else Thing(positions=(goal.start,)),
+        displacement=0,
+        achieved=carried.get(_ACHIEVED.get(task, "")),
+    )
+
+
+def _thing(part: Part, index: int) -> Thing:
+    starts = [_OBJECT_START + index * _OBJECT_SIZE + frame for frame in (0, _FRAME)]
+    orientations = tuple(start + 3 for start in starts)
+    return Thing(
+        positions=tuple(starts),
+        orientations=() if part.orientation == "none" else orientations,
+        order="xyzw" if part.orientation.startswith("matrix") else "wxyz",
+    )
 
 
 def quaternion(matrix: Vector) -> tuple[float, float, float, float]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from robomtl.camera import Camera, Picture, refuse_settings
 from robomtl.envs.points_picture import draw
+from robomtl.geometry import Geometry, Thing
 from robomtl.nearest import unknown
 from robomtl.splits import find_split, find_variation
 from robomtl.task import Action, Expert, Observation, Task, find_task
@@ -356,6 +357,23 @@ class PointsSuite:
     def positions(self, task: str) -> Mapping[str, slice]:
         """Where things are in a state, two numbers each."""
         return {thing: slice(2 * row, 2 * row + 2) for thing, row in _ROW.items()}
+
+    def geometry(self, task: str) -> Geometry:
+        """Everything has a place; the flag is the goal, the point what moves.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        aim = _AIMS[find_task(self, task).name]
+        things = {name: Thing(positions=(2 * row,)) for name, row in _ROW.items()}
+        return Geometry(
+            dimensions=2,
+            hand=things["point"],
+            objects=tuple(things[name] for name in ("ball", "red", "green", "blue")),
+            goal=things["flag"],
+            displacement=0,
+            achieved=things[aim.thing] if aim.goal == "flag" else None,
+        )
 
     def make_expert(self, task: str) -> Expert:
         """The expert of the task.

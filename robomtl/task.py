@@ -92,6 +92,10 @@ class Suite(Protocol):
 
     A suite whose states hold positions may say where, for those who watch, by the method
     ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of what is there.
+
+    A suite whose actions displace what they move may say so, and where everything is, by
+    the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,
+    mirror and hide things, see ``robomtl.training.construction.Construction``.
     """
 
     @property

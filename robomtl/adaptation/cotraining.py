@@ -51,7 +51,9 @@ class Transfer(Descent):
             ValueError: If it is, and there are no prior demonstrations that fit.
         """
         told, chunk = trained.card.conditioning, trained.policy.chunk
-        material = material_of(support, told, self.augmentation, chunk)
+        material = material_of(
+            support, told, self.augmentation, chunk, self.construction
+        )
         new = sampler_of(material, generator)
         if not self.cotraining:
             return new

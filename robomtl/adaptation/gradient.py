@@ -12,6 +12,8 @@ from robomtl.adaptation.support import Support
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.policy import Policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.constructing import constructor_for
+from robomtl.training.construction import Construction
 from robomtl.training.learner import Learner
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Sampler, frames
@@ -31,6 +33,8 @@ class Descent:
     """Decay of the averaged weights that act."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How wordings are varied."""
+    construction: Construction = field(default_factory=Construction)
+    """How more tasks are made of this one."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -53,9 +57,17 @@ class Descent:
 
 
 def material_of(
-    support: Support, conditioning: Conditioning, augmentation: Augmentation, chunk: int
+    support: Support,
+    conditioning: Conditioning,
+    augmentation: Augmentation,
+    chunk: int,
+    construction: Construction | None = None,
 ) -> Material:
-    """All frames of a support and what the policy is told there."""
+    """All frames of a support and what the policy is told there.
+
+    Raises:
+        ValueError: If the support's suite does not allow the construction.
+    """
     given = support.demonstrations
     told = replace(conditioning, tasks=(support.name,))
     return Material(
@@ -63,6 +75,9 @@ def material_of(
         wordings=Wordings(told, [support.task.instructions], augmentation),
         conditioning=told,
         chunk=chunk,
+        constructor=constructor_for(
+            construction or Construction(), given, torch.device("cpu")
+        ),
     )
 
 
@@ -75,6 +90,7 @@ def sampler_of(material: Material, generator: Generator) -> Sampler:
         chunk=material.chunk,
         temperature=float("inf"),
         seed=seed_of(generator),
+        constructor=material.constructor,
     )
 
 

@@ -46,8 +46,14 @@ class Scratch(Descent):
         policy = _fresh(trained, generator)
         parameters = trained_parameters(policy)
         conditioning = trained.card.conditioning
-        material = material_of(support, conditioning, self.augmentation, policy.chunk)
-        policy.normaliser.fit(material.frames.state)
+        material = material_of(
+            support,
+            conditioning,
+            self.augmentation,
+            policy.chunk,
+            self.construction,
+        )
+        policy.normaliser.fit(material.states(0))
         config = self.descent(budget)
         descend(policy, sampler_of(material, generator), config)
         return Adapted(policy, trained.card, config.steps, parameters)

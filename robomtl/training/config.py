@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
+from robomtl.training.construction import Construction
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
 Precision = Literal["bfloat16", "float32"]
@@ -37,6 +38,8 @@ class TrainConfig:
     the data, infinity is uniform."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How wordings are varied."""
+    construction: Construction = field(default_factory=Construction)
+    """How more tasks are made of those there are."""
     validation: float = 0.04
     """Part of each task's episodes that is held out, rounded down."""
     log_every: int = 100

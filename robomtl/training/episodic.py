@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.policy import Batch, Context
+from robomtl.training.constructing import Change
 from robomtl.training.objective import Material
 from robomtl.training.samples import Frames, gather, mixed
 
@@ -140,13 +141,16 @@ class EpisodicSampler:
         episodes, mask, others, support, query = (
             torch.stack(part) for part in zip(*problems, strict=True)
         )
+        material = self._material
+        told = [self._told(rows.flatten(), generator) for rows in (support, query)]
+        constructor, task = material.constructor, material.frames.task[query[:, 0]]
+        change = None if constructor is None else constructor.draw(task, generator)
+        others_shown = _changed(self._context(others, torch.ones_like(others)), change)
         return Episodic(
-            context=self._context(episodes, mask),
-            support=self._gather(support.flatten(), generator),
-            query=self._gather(query.flatten(), generator),
-            others=self._context(others, torch.ones_like(others))
-            if self._others
-            else None,
+            context=_changed(self._context(episodes, mask), change),
+            support=self._gather(support, told[0], change, generator),
+            query=self._gather(query, told[1], change, generator),
+            others=others_shown if self._others else None,
             place=self._place,
         )
 
@@ -179,12 +183,27 @@ class EpisodicSampler:
         offset = place - (ends - length)[which]
         return self._spans.start[episodes[which]] + offset
 
-    def _gather(self, rows: Tensor, generator: Generator) -> Batch:
+    def _told(self, rows: Tensor, generator: Generator) -> Tensor:
+        """Fixed part of the task embedding of some frames; (sample, fixed)."""
         material = self._material
-        task = material.frames.task[rows]
-        fixed = material.wordings.sample(task, generator)
+        return material.wordings.sample(material.frames.task[rows], generator)
+
+    def _gather(
+        self, rows: Tensor, fixed: Tensor, change: Change | None, generator: Generator
+    ) -> Batch:
+        """The samples of some problems, changed alike in each; rows (task, sample)."""
+        material, constructor = self._material, self._material.constructor
+        if change is not None and constructor is not None:
+            task = material.frames.task[rows.flatten()]
+            spread = change.repeated(rows.shape[1])
+            change = constructor.each(spread, task, generator)
         return gather(
-            material.frames, rows, fixed, material.conditioning, material.chunk
+            material.frames,
+            rows.flatten(),
+            fixed,
+            material.conditioning,
+            material.chunk,
+            change,
         )
 
 
@@ -205,3 +224,15 @@ def validation_problems(
     )
     for step in range(_VALIDATION):
         yield sampler.batch(step, _QUERIES)
+
+
+def _changed(context: Context, change: Change | None) -> Context:
+    if change is None:
+        return context
+    times = context.state[0, ..., 0].numel()
+    spread = change.repeated(times)
+    state = spread.state(context.state.flatten(0, 2))
+    action = spread.action(context.action.flatten(0, 2)[:, None])
+    return context._replace(
+        state=state.view_as(context.state), action=action.view_as(context.action)
+    )

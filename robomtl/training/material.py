@@ -1,6 +1,7 @@
 """From a data set to what a run learns from: sizes, evidence, frames and wordings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -11,6 +12,7 @@ from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.task import find_task
 from robomtl.training.config import TrainConfig
+from robomtl.training.constructing import constructor_for
 from robomtl.training.objective import Material, Objective
 from robomtl.training.samples import frames
 
@@ -57,6 +59,7 @@ def materials(
     wordings = Wordings(
         conditioning, instructions(demonstrations), config.augmentation
     ).to(device)
+    constructor = constructor_for(config.construction, demonstrations, device)
     training, validation = (
         Material(
             frames=frames(demonstrations, part, device),
@@ -66,7 +69,7 @@ def materials(
         )
         for part in _split(demonstrations, config.validation)
     )
-    return training, validation
+    return replace(training, constructor=constructor), validation
 
 
 def instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:

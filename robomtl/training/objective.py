@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.constructing import Constructor
 from robomtl.training.samples import Frames, Sampler, every_frame
 
 _ROWS = 1024  # Of a validation batch.
@@ -26,6 +27,14 @@ class Material:
     """Adds the goal, and what is inferred, to it."""
     chunk: int
     """Actions in a sample."""
+    constructor: Constructor | None = None
+    """Changes what is drawn; validation leaves it out."""
+
+    def states(self, seed: int) -> Tensor:
+        """States as training draws them, to fit a normaliser on; (frame, state)."""
+        if self.constructor is None:
+            return self.frames.state
+        return self.constructor.states(self.frames.state, self.frames.task, seed)
 
 
 class Drawn(Protocol):
@@ -96,6 +105,7 @@ class Cloning:
             chunk=material.chunk,
             temperature=config.temperature,
             seed=config.seed,
+            constructor=material.constructor,
         )
 
     def validation(self, material: Material) -> Iterator[Batch]:

@@ -132,7 +132,7 @@ def _train(
         training, validation = materials(
             demonstrations, card.conditioning, config, chunk=built.chunk
         )
-        built.normaliser.fit(training.frames.state)
+        built.normaliser.fit(training.states(config.seed))
         if (folder / _STATE).exists():
             learner.restore(folder / _STATE)
         draws = objective.draws(training, config)

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Batch
+from robomtl.training.constructing import Change, Constructor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,10 @@ class Sampler:
         chunk: Actions in a sample.
         temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
         seed: Seed of the draws.
+        constructor: Changes what is drawn.
+
+    Raises:
+        ValueError: If each problem is to have an action space of its own.
     """
 
     def __init__(
@@ -86,9 +91,13 @@ class Sampler:
         chunk: int,
         temperature: float,
         seed: int,
+        constructor: Constructor | None = None,
     ) -> None:
+        if constructor is not None:
+            _check_single(constructor)
         self._source, self._wordings = source, wordings
         self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
+        self._constructor = constructor
         self._tasks, counts = torch.unique_consecutive(source.task, return_counts=True)
         self._counts = counts
         self._starts = counts.cumsum(0) - counts
@@ -107,8 +116,23 @@ class Sampler:
         )
         offset = (draws[1] * self._counts[which]).long()
         frame = self._starts[which] + offset.minimum(self._counts[which] - 1)
-        fixed = self._wordings.sample(self._tasks[which], generator)
-        return gather(self._source, frame, fixed, self._conditioning, self._chunk)
+        task = self._tasks[which]
+        fixed = self._wordings.sample(task, generator)
+        change, made = None, self._constructor
+        if made is not None:
+            change = made.each(made.draw(task, generator), task, generator)
+        return gather(
+            self._source, frame, fixed, self._conditioning, self._chunk, change
+        )
+
+
+def _check_single(constructor: Constructor) -> None:
+    if constructor.construction.action_space != "own":
+        raise ValueError(
+            f"action_space={constructor.construction.action_space!r} gives each problem"
+            " actions of its own, which a single frame cannot tell; train with an"
+            " objective that draws problems, such as context, or leave it 'own'."
+        )
 
 
 def gather(
@@ -117,6 +141,7 @@ def gather(
     fixed: Tensor,
     conditioning: Conditioning,
     chunk: int,
+    change: Change | None = None,
 ) -> Batch:
     """The samples that start at the given frames.
 
@@ -126,14 +151,18 @@ def gather(
         fixed: Fixed part of each sample's task embedding; (batch, fixed).
         conditioning: Adds the goal to it.
         chunk: Actions in a sample.
+        change: What makes other samples of them.
     """
     ahead = torch.arange(chunk, device=frame.device)
     mask = ahead < source.left[frame][:, None]
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
-    state = source.state.index_select(0, frame)
+    state, action = source.state.index_select(0, frame), source.action[rows]
+    if change is not None:
+        later = source.state[change.later(frame, source.left[frame])]
+        state, action = change.state(state, later), change.action(action)
     return Batch(
         observation={"state": state},
-        action=source.action[rows],
+        action=action,
         mask=mask.float(),
         task_embedding=conditioning.embedding(fixed, state),
         task=source.task[frame],

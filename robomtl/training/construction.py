@@ -1,0 +1,60 @@
+"""New tasks from those there are: samples that are moved, mirrored, hidden or relabelled.
+
+Sources: symmetries of the scene as data augmentation; hindsight goal relabelling
+(Andrychowicz et al. 2017, arXiv:1707.01495; for cloning, Ghosh et al. 2021, GCSL,
+arXiv:1912.06088); new action labels for each problem (Rajendran et al. 2020, "Meta-Learning
+Requires Meta-Augmentation", arXiv:2007.05549).
+
+1. Rajendran et al. add one random number to all labels of a problem. Here the
+   displacement of each problem is turned, or its axes are permuted and reversed: actions
+   keep their range, and the gripper its meaning.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from robomtl.nearest import unknown
+
+ActionSpace = Literal["own", "permuted", "turned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Construction:
+    """How training constructs tasks from those it has; all off by default.
+
+    In batches of problems, a whole problem is moved, mirrored, and given an action space:
+    its context, support and queries alike. Single frames are, each on its own. What is
+    hidden or relabelled is drawn for each sample, and the context keeps what it shows.
+    """
+
+    translation: float = 0.0
+    """Everything in a sample is moved along x and y by up to this [m], at random; its
+    actions, which are displacements, stay. 0 for never."""
+    mirror: float = 0.0
+    """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
+    same where that is symmetric. What the policy is told in words stays."""
+    masking: float = 0.0
+    """Probability with which each object of a sample is hidden, by zeros in its place."""
+    action_space: ActionSpace = "own"
+    """``permuted``: in each problem the axes of the displacement are another signed
+    permutation; ``turned``: it is turned about z by a random angle, and clipped. What to
+    do is then told by the support alone."""
+    relabelling: float = 0.0
+    """Part of the samples whose goal becomes what was achieved at a later step of the
+    episode, each as likely, of tasks whose goal is a place that something comes to."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If a value is unknown or out of range.
+        """
+        if not 0 <= self.translation < float("inf"):
+            raise ValueError(f"translation is {self.translation}; give 0 or more [m].")
+        for name in ("mirror", "masking", "relabelling"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1.")
+        if self.action_space not in get_args(ActionSpace):
+            raise ValueError(
+                unknown("action_space", self.action_space, get_args(ActionSpace))
+            )
