@@ -16,6 +16,8 @@ class ZeroShot:
 
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
+    looks_at_support: ClassVar[bool] = False
+    """Shots and draws change nothing, so a comparison plays it once."""
 
     def adapt(
         self,

@@ -17,6 +17,7 @@ VERBS = {
     "run": "a named recipe, from nothing to a report",
     "collect": "demonstrations of a suite's experts",
     "train": "one policy on the demonstrations of many tasks",
+    "adapt": "methods of adaptation to held-out tasks, compared",
     "evaluate": "success of a policy, task by task",
     "view": "one trial, in rerun's viewer",
     "compare": "which of two policies is better, and how sure that is",

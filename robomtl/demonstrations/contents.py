@@ -94,6 +94,18 @@ def taken(contents: Contents, episodes: Sequence[int]) -> Contents:
     return _subset(contents, contents.tasks, np.array(episodes, np.int64))
 
 
+def renamed(contents: Contents, task: str, instruction: str) -> Contents:
+    """The same episodes, as if they all showed a task of this name."""
+    episodes = contents.episodes
+    return replace(
+        contents,
+        tasks=(task,),
+        instructions={task: instruction},
+        failures={},
+        episodes=episodes._replace(task=np.zeros_like(episodes.task)),
+    )
+
+
 def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64]:
     found = np.flatnonzero(contents.episodes.task == contents.tasks.index(task))
     if count is not None and len(found) < count:

@@ -1,6 +1,7 @@
 """Demonstrations, read from a folder."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from robomtl.demonstrations.contents import (
     Contents,
     Episodes,
     fingerprint,
+    renamed,
     selected,
     taken,
 )
@@ -138,6 +140,19 @@ class Demonstrations:
             IndexError: If there is no such episode.
         """
         return self.of(taken(self._contents, episodes))
+
+    def renamed(self, task: str, instruction: str) -> "Demonstrations":
+        """The same episodes, as if they all showed one task.
+
+        Args:
+            task: Its name.
+            instruction: Its canonical instruction.
+        """
+        return self.of(renamed(self._contents, task, instruction))
+
+    def acting(self, action: NDArray[np.float32]) -> "Demonstrations":
+        """The same episodes with other actions; (frame, action)."""
+        return self.of(replace(self._contents, action=action))
 
     def __len__(self) -> int:
         """Number of episodes."""

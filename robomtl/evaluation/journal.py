@@ -37,6 +37,8 @@ class Journal:
     """Those that worked on it; at least 1 where a chunk is finished."""
     processors: set[str] = field(default_factory=set)
     """Those that chunks were played on."""
+    notes: dict[int, Any] = field(default_factory=dict)
+    """What was noted of finished chunks, by their place, where anything was."""
     seconds: float = 0.0
     """Time that went into the finished chunks, of all sessions [s]."""
 
@@ -51,6 +53,7 @@ class Journal:
         outcomes: Sequence[Outcome],
         seconds: float,
         processor: str | None = None,
+        note: Any = None,
     ) -> None:
         """Records a finished chunk; it is on disk when this returns.
 
@@ -59,9 +62,12 @@ class Journal:
             outcomes: Of its trials.
             seconds: Time since the session began or last finished a chunk [s].
             processor: What it was played on; None if that is not known.
+            note: What else is to be kept of it, as JSON can hold it; None for nothing.
         """
         rows = [outcome._asdict() for outcome in outcomes]
         entry = {"chunk": chunk, "seconds": seconds, "processor": processor}
+        if note is not None:
+            entry["note"] = self.notes[chunk] = note
         append_line(self.path, json.dumps({**entry, "outcomes": rows}))
         self.outcomes[chunk] = list(outcomes)
         self.seconds += seconds
@@ -86,6 +92,8 @@ class Journal:
                 f"no chunk {chunk} of {len(outcomes)} outcomes in the plan"
             )
         self.outcomes[chunk] = outcomes
+        if "note" in entry:
+            self.notes[chunk] = entry["note"]
         self.seconds += entry["seconds"]
         self._played_on(entry.get("processor"))
 

@@ -75,6 +75,22 @@ class KeptActor:
         return self._actor
 
 
+def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outcome]:
+    """How each trial of a chunk went.
+
+    After a ``SimulationError`` the whole chunk is played again in new envs, where the
+    other trials repeat themselves; a trial that fails again is an error.
+    """
+    outcomes: list[Outcome] = []
+    for _ in range(_ATTEMPTS):
+        there = envs.of(chunk.task, len(chunk.trials))
+        outcomes = roll(there, actor, chunk, until=until)
+        if all(outcome.error is None for outcome in outcomes):
+            break
+        envs.close()
+    return outcomes
+
+
 class PlayChunk:
     """Plays chunks; a process keeps the loaded agent and the envs of the last task.
 
@@ -90,16 +106,6 @@ class PlayChunk:
         self._until: Until = until
 
     def __call__(self, chunk: Chunk) -> Played:
-        """How each trial of the chunk went.
-
-        After a ``SimulationError`` the whole chunk is played again in new envs, where
-        the other trials repeat themselves; a trial that fails again is an error.
-        """
-        outcomes: list[Outcome] = []
-        for _ in range(_ATTEMPTS):
-            envs = self._envs.of(chunk.task, len(chunk.trials))
-            outcomes = roll(envs, self._actor.get(), chunk, until=self._until)
-            if all(outcome.error is None for outcome in outcomes):
-                break
-            self._envs.close()
+        """How each trial of the chunk went; see ``play``."""
+        outcomes = play(self._envs, self._actor.get(), chunk, self._until)
         return Played(outcomes, processor())

@@ -1,0 +1,301 @@
+"""Methods compared: from a family of policies to tables of trials and findings."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from robomtl.adaptation.adapting import Cost, check_training
+from robomtl.adaptation.cell import Cell, trials_of
+from robomtl.adaptation.controls import check_control
+from robomtl.adaptation.family import Family, find_family, seeds_of
+from robomtl.adaptation.findings import Findings, findings_of
+from robomtl.adaptation.planning import Asked, configured, plan
+from robomtl.adaptation.playing import Done, Material, PlayCell
+from robomtl.adaptation.benchmark import (
+    benchmark_of,
+    check_pool,
+    draw_for,
+    hidden_goals,
+    pool_split,
+    problem_tasks,
+    problems,
+)
+from robomtl.adaptation.rows import (
+    CELLS,
+    TRIALS,
+    CellRow,
+    TrialRow,
+    cell_row,
+    trial_rows,
+    write_rows,
+)
+from robomtl.adaptation.support import check_fit
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.durable import discard_partial, write_json
+from robomtl.evaluation.journal import Journal, Session, open_journal
+from robomtl.evaluation.trials import CHUNK
+from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.lock import locked
+from robomtl.progress import progress
+from robomtl.request import plain
+from robomtl.task import Suite
+from robomtl.versions import packages, versions
+
+JOURNAL = "journal.jsonl"
+RESULTS = "results.json"
+POOL = "support"
+_LIMIT = (
+    3600.0  # Longest a cell may take: long adaptations, and hundreds of trials [s].
+)
+_SPARE = 2  # Demonstrations a problem that are collected for each the most shots take.
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """What is settled before anything is played."""
+
+    asked: Asked
+    family: Family
+    seeds: tuple[int, ...]
+    material: Material
+    cells: tuple[Cell, ...]
+    objectives: Mapping[str, str]
+    """What the policy of each run directory was trained with."""
+
+
+def compare_methods(
+    run: Path | str,
+    suite: Suite,
+    asked: Asked,
+    *,
+    out: Path | str,
+    seeds: int | None = None,
+    data: Path | str | None = None,
+    prior: Path | str | None = None,
+    noise: float = 0.0,
+    workers: int = 2,
+    executor: Executor | None = None,
+) -> Findings:
+    """How methods of adaptation do on tasks that training never saw.
+
+    All methods get the same supports, play the same trials, and have what they took
+    written down. Every finished cell is kept at once: called again with the same
+    arguments, whatever stopped it before, it goes on.
+
+    Args:
+        run: Run directory of a policy, or a folder of them by objective and seed,
+            ``OBJECTIVE/seed-NUMBER``.
+        suite: That of the policies; it says what is held out.
+        asked: Methods, shots, draws, controls and trials.
+        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``, the
+            journal, and the supports where they are collected; made if missing.
+        seeds: Seeds of training, each a policy of every objective; all there are if
+            None.
+        data: Demonstrations of the tasks to adapt to; collected if None.
+        prior: Demonstrations that the policies were trained on, for methods that look
+            at them again; those beside the policies if None.
+        noise: Disturbance of the experts that supports are collected from; see
+            ``collect``.
+        workers: Processes on this machine, unless an executor is given.
+        executor: Runs the cells; processes on this machine by default.
+
+    Raises:
+        ValueError: If the policies do not fit the suite or the methods, the suite holds
+            nothing out, there are fewer demonstrations than shots, or the folder holds
+            another comparison.
+    """
+    folder = Path(out)
+    executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
+    methods = configured(asked)
+    family = find_family(run)
+    chosen = seeds_of(
+        family, {label: each.objective for label, each in methods.items()}, seeds
+    )
+    _check_suite(family, suite)
+    there = problems(
+        suite,
+        problem_tasks(suite, asked.tasks),
+        trials=asked.trials,
+        goals=asked.goals,
+    )
+    for control in asked.controls:
+        check_control(control, suite, there)
+    pool = _pool(suite, asked, folder, data, noise, executor.workers)
+    check_pool(pool, suite, there, max(asked.shots))
+    before = prior or family.prior
+    material = Material(
+        suite=suite,
+        methods=methods,
+        problems=there,
+        pool=pool.path.absolute(),
+        prior=None if before is None else Path(before).absolute(),
+        batch=asked.batch,
+    )
+    cells = plan(asked, methods, family, chosen, there)
+    comparison = _Comparison(
+        asked=asked,
+        family=family,
+        seeds=chosen,
+        material=material,
+        cells=cells,
+        objectives=_check_members(family, chosen, material, pool),
+    )
+    with locked(folder):
+        discard_partial(folder)
+        journal = _journal(folder, comparison, pool)
+        _finish(journal, comparison, executor)
+        return _write(folder, comparison, journal)
+
+
+def _check_suite(family: Family, suite: Suite) -> None:
+    for some in family.members.values():
+        for member in some.values():
+            card = member.trained.card
+            if card.suite and card.suite != suite.name:
+                raise ValueError(
+                    f"{member.run} was trained on {card.suite}, not on {suite.name}:"
+                    " what that one holds out it may have seen. Give --suite"
+                    f" {card.suite}, or policies trained on {suite.name}."
+                )
+
+
+def _pool(
+    suite: Suite,
+    asked: Asked,
+    folder: Path,
+    data: Path | str | None,
+    noise: float,
+    workers: int,
+) -> Demonstrations:
+    """The demonstrations that supports are drawn from, collected if need be."""
+    if data is not None:
+        return Demonstrations(data)
+    names = [task.name for task in problem_tasks(suite, asked.tasks)]
+    split = pool_split(suite)
+    each = 1
+    if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
+        each = len(hidden_goals(suite).goal_numbers(names[0], split))
+    return collect(
+        suite,
+        folder / POOL,
+        episodes=_SPARE * max(asked.shots) * each,
+        noise=noise,
+        workers=workers,
+        tasks=names,
+        split=split,
+    )
+
+
+def _check_members(
+    family: Family, seeds: Sequence[int], material: Material, pool: Demonstrations
+) -> dict[str, str]:
+    """Makes sure that policies fit methods and supports; what each was trained with."""
+    support = draw_for(pool, material.suite, material.problems[0], shots=1, draw=0)
+    objectives = {}
+    for method in material.methods.values():
+        for seed in seeds:
+            member = family.of(method.objective)[seed]
+            check_training(method, member.trained)
+            check_fit(member.trained.card, support)
+            objectives[str(member.run)] = member.trained.card.objective
+    return objectives
+
+
+def _journal(folder: Path, of: _Comparison, pool: Demonstrations) -> Journal:
+    """The journal of everything outcomes depend on."""
+    suite, prior = of.material.suite, of.material.prior
+    cells = [{**plain(cell), "run": None} for cell in of.cells]
+    identity = {
+        **plain(of.asked),
+        "seeds": list(of.seeds),
+        "methods": {
+            label: {"method": of.asked.methods[label], **plain(method)}
+            for label, method in of.material.methods.items()
+        },
+        "suite": suite.name,
+        "options": plain(suite.options),
+        "policies": {
+            f"{objective}/{seed}": member.trained.fingerprint
+            for objective, some in of.family.members.items()
+            for seed, member in some.items()
+            if str(member.run) in of.objectives
+        },
+        "support": pool.fingerprint,
+        "prior": None if prior is None else Demonstrations(prior).fingerprint,
+        "cells": sha256(dumps(cells).encode()).hexdigest()[:12],
+        "chunk": CHUNK,
+        "versions": packages(),
+    }
+    del identity["settings"]  # The methods' own have them all.
+    sizes = [len(trials_of(suite, cell)) for cell in of.cells]
+    return open_journal(folder / JOURNAL, identity, sizes)
+
+
+def _finish(journal: Journal, of: _Comparison, executor: Executor) -> None:
+    """Plays the cells that are not in the journal, and enters them."""
+    left = [place for place in range(len(of.cells)) if place not in journal.outcomes]
+    if not left:
+        return
+    journal.begin(Session(versions()["processor"], executor.workers))
+    tally = Counter(
+        outcome.success for some in journal.outcomes.values() for outcome in some
+    )
+    total, work = len(of.cells), PlayCell(of.material)
+    with progress("Adapting", total, done=total - len(left)) as advance:
+        before = time.monotonic()
+        items = [of.cells[place] for place in left]
+        for index, done in executor.map(work, items, lambda cell: cell.task):
+            place, cell, now = left[index], items[index], time.monotonic()
+            if isinstance(done, Failure):
+                trials = len(trials_of(of.material.suite, cell))
+                done = Done.failed(done.reason, trials)
+            note = {"cost": done.cost and asdict(done.cost), "reason": done.reason}
+            journal.append(
+                place, done.outcomes, now - before, done.processor, note=note
+            )
+            tally.update(outcome.success for outcome in done.outcomes)
+            advance(note=f"{cell.method} {_so_far(tally)}".strip())
+            before = now
+
+
+def _so_far(tally: Counter[bool | None]) -> str:
+    errors = f", {tally[None]} errors" if tally[None] else ""
+    return f"{tally[True]} of {tally.total()} trials solved{errors}"
+
+
+def _write(folder: Path, of: _Comparison, journal: Journal) -> Findings:
+    """The tables and what they say, also as files."""
+    trials: list[TrialRow] = []
+    cells: list[CellRow] = []
+    for place, cell in enumerate(of.cells):
+        objective, note = of.objectives[cell.run], journal.notes[place]
+        cost = None if note["cost"] is None else Cost(**note["cost"])
+        trials += trial_rows(
+            of.material.suite, cell, objective, journal.outcomes[place]
+        )
+        cells.append(cell_row(cell, objective, cost, note["reason"]))
+    write_rows(folder / "trials.parquet", trials, TRIALS)
+    write_rows(folder / "cells.parquet", cells, CELLS)
+    found = findings_of(of.asked, of.material, of.seeds, trials, cells)
+    write_json(folder / RESULTS, {**plain(found), **_about(of, journal)})
+    return found
+
+
+def _about(of: _Comparison, journal: Journal) -> dict[str, Any]:
+    """How the comparison was made, for ``results.json``."""
+    return {
+        "run": str(of.family.folder),
+        "support": str(of.material.pool),
+        "prior": None if of.material.prior is None else str(of.material.prior),
+        "options": plain(of.material.suite.options),
+        "versions": packages(),
+        "commit": versions().get("commit"),
+        "processor": "; ".join(sorted(journal.processors)),
+        "workers": journal.sessions[-1].workers,
+        "seconds": round(journal.seconds, 3),
+    }

@@ -1,0 +1,132 @@
+"""Trained policies that differ by objective and seed alone, and where they lie.
+
+A family is a folder with a run directory for each of them,
+``OBJECTIVE/seed-NUMBER``; a single run directory is a family of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from robomtl import checkpoint
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.durable import read_json
+
+PLAIN = "cloning"
+"""The objective of the policy that methods without one of their own take."""
+_CARD = "policy.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A policy of a family."""
+
+    run: Path
+    """Its run directory."""
+    trained: TrainedPolicy
+    """The policy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Policies by objective and seed."""
+
+    folder: Path
+    """Where they were found."""
+    members: Mapping[str, Mapping[int, Member]]
+    """By objective, then by seed of training."""
+
+    def of(self, objective: str | None) -> Mapping[int, Member]:
+        """The policies for a method, by seed; none if there are none."""
+        return self.members.get(objective or PLAIN, {})
+
+    @property
+    def prior(self) -> Path | None:
+        """The demonstrations that lie beside the policies; None if none do."""
+        runs = [each.run for some in self.members.values() for each in some.values()]
+        there = [folder / "demonstrations" for folder in (self.folder, *runs)]
+        return next((path for path in there if path.exists()), None)
+
+
+def find_family(folder: Path | str) -> Family:
+    """The policies in a folder.
+
+    Raises:
+        ValueError: If there are none, one is broken, or two have the same objective and
+            seed.
+    """
+    folder = Path(folder).absolute()
+    runs = [path.parent for path in _cards(folder)]
+    if not runs:
+        raise ValueError(
+            f"{folder} holds no policy: neither a {_CARD} nor folders such as"
+            f" {PLAIN}/seed-0 with one. Name a run directory of `robomtl train`, or the"
+            " folder of several."
+        )
+    members: dict[str, dict[int, Member]] = {}
+    for run in runs:
+        trained = checkpoint.load(run)
+        some = members.setdefault(trained.card.objective, {})
+        seed = _seed(run)
+        if seed in some:
+            raise ValueError(
+                f"{some[seed].run} and {run} were both trained with the objective"
+                f" {trained.card.objective} and seed {seed}; a seed counts once."
+            )
+        some[seed] = Member(run=run, trained=trained)
+    return Family(folder=folder, members=members)
+
+
+def seeds_of(
+    family: Family, objectives: Mapping[str, str | None], count: int | None
+) -> tuple[int, ...]:
+    """The seeds of training that every method has a policy of.
+
+    Args:
+        family: Where to look.
+        objectives: What each method needs, by its label.
+        count: How many seeds are asked for; all if None.
+
+    Raises:
+        ValueError: If there are fewer, or a method lacks a policy; the message has the
+            command that trains what is missing.
+    """
+    every = {objective or PLAIN for objective in objectives.values()}
+    seeds = sorted({seed for each in every for seed in family.of(each)})
+    if not seeds:
+        seeds = [0]
+    if count is not None:
+        if count < 1:
+            raise ValueError(f"seeds is {count}; give at least 1.")
+        more = (seed for seed in range(count + len(seeds)) if seed not in seeds)
+        seeds = [*seeds, *more][:count]
+    for label, objective in objectives.items():
+        for seed in seeds:
+            if seed not in family.of(objective):
+                raise ValueError(_lacking(family, label, objective or PLAIN, seed))
+    return tuple(seeds)
+
+
+def _cards(folder: Path) -> list[Path]:
+    if (folder / _CARD).exists():
+        return [folder / _CARD]
+    return sorted((*folder.glob(f"seed-*/{_CARD}"), *folder.glob(f"*/seed-*/{_CARD}")))
+
+
+def _seed(run: Path) -> int:
+    """The seed a run says it was trained with; 0 if it does not say."""
+    path = run / "run.json"
+    return int(read_json(path)["training"]["seed"]) if path.exists() else 0
+
+
+def _lacking(family: Family, label: str, objective: str, seed: int) -> str:
+    there = ", ".join(
+        f"{name} ({', '.join(map(str, some))})" for name, some in family.members.items()
+    )
+    data = family.prior or "DEMONSTRATIONS"
+    return (
+        f"The method {label} needs a policy trained with the objective {objective} and"
+        f" seed {seed}; {family.folder} has objectives (seeds) {there}. Train it by:"
+        f" robomtl train --data {data} --objective {objective} --seed {seed} --out"
+        f" {family.folder / objective / f'seed-{seed}'}"
+    )

@@ -1,0 +1,393 @@
+"""What a comparison of methods found, as plain data."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+
+from robomtl.adaptation.crossed import Crossed, Drawn, Scores, differences
+from robomtl.adaptation.curves import area, shots_for
+from robomtl.adaptation.family import PLAIN
+from robomtl.adaptation.planning import BASELINE, Asked
+from robomtl.adaptation.playing import Material
+from robomtl.adaptation.benchmark import Benchmark, benchmark_of
+from robomtl.adaptation.ranking import Ranking, ranking
+from robomtl.adaptation.rows import CellRow, TrialRow
+from robomtl.adaptation.scores import Arm, known, query_scores, retained_scores
+from robomtl.comparison.aggregates import Estimate
+from robomtl.evaluation.statistics import Interval
+
+THRESHOLDS = (0.5, 0.8)
+"""Success at which the demonstrations that methods take are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSuccess:
+    """How a task went."""
+
+    success: float
+    interval: Interval
+    trials: int
+    """With an outcome, over all seeds and draws."""
+    errors: int
+    """Trials without an outcome, in no rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Success:
+    """How the tasks went; None where no trial has an outcome."""
+
+    task_mean: float | None
+    interval: Interval | None
+    """See ``crossed``."""
+    trials: int
+    errors: int
+    tasks: Mapping[str, TaskSuccess]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How success differs on the trials that both played."""
+
+    difference: float
+    interval: Interval
+    tasks: Mapping[str, Estimate]
+    worse: tuple[str, ...]
+    """Tasks whose interval is wholly below 0: negative transfer, against scratch."""
+    better: tuple[str, ...]
+    """Tasks whose interval is wholly above 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """Demonstrations it takes to succeed so often; None where no number did.
+
+    Where the fewest demonstrations suffice, they are an upper bound; see ``shots_for``.
+    """
+
+    success: float
+    scratch: float | None
+    method: float | None
+    ratio: float | None
+    """Those of scratch by those of the method; None unless both are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Under:
+    """A method from wrong supports."""
+
+    success: Success
+    lost: Difference | None
+    """Success from right supports less that from these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgetting:
+    """Success in the tasks trained on, before and after adaptation."""
+
+    before: float
+    after: float
+    change: Difference
+    """After less before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Took:
+    """What an adaptation took: medians over seeds, draws and problems."""
+
+    seconds: float
+    steps: float
+    samples: float
+    parameters: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFindings:
+    """How a method did."""
+
+    method: str
+    """Registered name."""
+    config: Mapping[str, Any]
+    """All its hyper-parameters."""
+    objective: str
+    """What its policies were trained with."""
+    shots: Mapping[int, Success]
+    """By number of demonstrations; only 0 for a method that looks at none."""
+    area: Estimate | None
+    """Under success against the logarithm of the shots; None from one number of shots."""
+    efficiency: tuple[Efficiency, ...]
+    """Against scratch, at each of ``THRESHOLDS``; empty where either is no curve."""
+    against_scratch: Mapping[int, Difference]
+    """By number of demonstrations of scratch."""
+    steps: Mapping[int, Success]
+    """By gradient steps, at ``probe`` shots."""
+    controls: Mapping[str, Under]
+    """At ``probe`` shots."""
+    forgetting: Forgetting | None
+    """At ``probe`` shots, after the first draw; None where it was not looked at."""
+    cost: Mapping[int, Took]
+    """By number of demonstrations, with the method's own steps."""
+    reasons: Mapping[str, int]
+    """Why the method gave up, and on how many adaptations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found of all methods."""
+
+    format: int = 1
+    """Of ``results.json``; raised when the meaning of a field changes."""
+    suite: str
+    benchmark: Benchmark
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    shots: tuple[int, ...]
+    supports: int
+    trials: int
+    """Of each task."""
+    probe: int
+    """Shots at which steps, controls and forgetting were looked at."""
+    confidence: float
+    resamples: int
+    methods: Mapping[str, MethodFindings]
+    """By label, in the order asked for."""
+    ranking: Ranking
+
+
+def findings_of(
+    asked: Asked,
+    material: Material,
+    seeds: Sequence[int],
+    trials: Sequence[TrialRow],
+    cells: Sequence[CellRow],
+) -> Findings:
+    """What the tables of a comparison say.
+
+    Args:
+        asked: What was to be found out.
+        material: Suite and methods.
+        seeds: Seeds of training.
+        trials: A row for each trial.
+        cells: A row for each adaptation.
+    """
+    draws = Crossed()
+    view = _View(asked, material, draws, trials, cells)
+    methods = {label: view.method(label) for label in asked.methods}
+    return Findings(
+        suite=material.suite.name,
+        benchmark=benchmark_of(material.suite),
+        tasks=tuple(dict.fromkeys(each.task for each in material.problems)),
+        seeds=tuple(seeds),
+        shots=tuple(sorted(asked.shots)),
+        supports=asked.supports,
+        trials=asked.trials,
+        probe=asked.probed,
+        confidence=draws.confidence,
+        resamples=draws.resamples,
+        methods=methods,
+        ranking=ranking(
+            {label: view.curve(label) for label in methods},
+            draws,
+            seeds=len(seeds),
+            supports=asked.supports,
+        ),
+    )
+
+
+class _View:
+    """The tables, as what is found of one method after the other."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        material: Material,
+        draws: Crossed,
+        trials: Sequence[TrialRow],
+        cells: Sequence[CellRow],
+    ) -> None:
+        self._asked, self._material, self._draws = asked, material, draws
+        self._cells = cells
+        self._query, self._retained = query_scores(trials), retained_scores(trials)
+
+    def method(self, label: str) -> MethodFindings:
+        """How a method did."""
+        method = self._material.methods[label]
+        shots = self._shots(label)
+        return MethodFindings(
+            method=self._asked.methods[label],
+            config=vars(method),
+            objective=method.objective or PLAIN,
+            shots={each: self._success(Arm(label, each)) for each in shots},
+            area=self._area(label),
+            efficiency=self._efficiency(label),
+            against_scratch=self._against(label),
+            steps={
+                arm.steps: self._success(arm)
+                for arm in self._arms(label)
+                if arm.steps is not None
+            },
+            controls={
+                arm.control: self._under(arm)
+                for arm in self._arms(label)
+                if arm.control != "none"
+            },
+            forgetting=self._forgetting(label, method.objective or PLAIN),
+            cost=self._cost(label),
+            reasons=Counter(
+                row.error for row in self._cells if row.method == label and row.error
+            ),
+        )
+
+    def curve(self, label: str) -> dict[int, dict[str, Scores]]:
+        """Success by shots and task, where every number of shots has every task."""
+        some = {
+            each: known(self._query[Arm(label, each)]) for each in self._shots(label)
+        }
+        names = {frozenset(tasks) for tasks in some.values()}
+        return some if len(names) == 1 and names != {frozenset()} else {}
+
+    def _arms(self, label: str) -> list[Arm]:
+        return [arm for arm in self._query if arm.method == label]
+
+    def _shots(self, label: str) -> list[int]:
+        """Numbers of shots that a method was tried with, rising."""
+        arms = self._arms(label)
+        return sorted(
+            {arm.shots for arm in arms if arm.steps is None and arm.control == "none"}
+        )
+
+    def _success(self, arm: Arm) -> Success:
+        every, tasks = self._query[arm], known(self._query[arm])
+        return Success(
+            task_mean=_mean(tasks) if tasks else None,
+            interval=self._draws.success(tasks) if tasks else None,
+            trials=sum(_trials(scores) for scores in every.values()),
+            errors=sum(int(np.isnan(scores).sum()) for scores in every.values()),
+            tasks={
+                task: TaskSuccess(
+                    success=float(np.nanmean(scores)),
+                    interval=self._draws.success({task: scores}),
+                    trials=_trials(scores),
+                    errors=int(np.isnan(scores).sum()),
+                )
+                for task, scores in tasks.items()
+            },
+        )
+
+    def _difference(
+        self, a: Mapping[str, Scores], b: Mapping[str, Scores]
+    ) -> Difference | None:
+        both = differences(a, b)
+        if not both:
+            return None
+        tasks = {
+            task: Estimate(
+                float(np.nanmean(some)), self._draws.difference({task: some})
+            )
+            for task, some in both.items()
+        }
+        return Difference(
+            difference=_mean(both),
+            interval=self._draws.difference(both),
+            tasks=tasks,
+            worse=tuple(task for task in tasks if tasks[task].interval.high < 0),
+            better=tuple(task for task in tasks if tasks[task].interval.low > 0),
+        )
+
+    def _area(self, label: str) -> Estimate | None:
+        curve = self.curve(label)
+        if len(curve) < 2:
+            return None
+        seen = [np.array(_mean(tasks)) for tasks in curve.values()]
+        drawn: list[Drawn] = [self._draws.mean(tasks) for tasks in curve.values()]
+        shots = list(curve)
+        return Estimate(
+            float(area(shots, seen)), self._draws.interval(area(shots, drawn))
+        )
+
+    def _efficiency(self, label: str) -> tuple[Efficiency, ...]:
+        baseline = self._baseline(label)
+        if baseline is None:
+            return ()
+        theirs, ours = self.curve(baseline), self.curve(label)
+        if 0 in ours or not ours or not theirs:
+            return ()
+        return tuple(_efficiency(wanted, theirs, ours) for wanted in THRESHOLDS)
+
+    def _against(self, label: str) -> dict[int, Difference]:
+        """Success less that of scratch, by the shots of the latter."""
+        baseline, ours = self._baseline(label), self._shots(label)
+        found = {}
+        for shots in [] if baseline is None else self._shots(baseline):
+            theirs = self._query[Arm(baseline or "", shots)]
+            here = self._query[Arm(label, shots if shots in ours else 0)]
+            difference = self._difference(here, theirs)
+            if difference is not None:
+                found[shots] = difference
+        return found
+
+    def _baseline(self, label: str) -> str | None:
+        """The label of scratch; None for scratch itself, and where it is not there."""
+        found = [k for k, name in self._asked.methods.items() if name == BASELINE]
+        return found[0] if found and label not in found else None
+
+    def _under(self, arm: Arm) -> Under:
+        right = self._query[arm._replace(control="none")]
+        lost = self._difference(right, self._query[arm])
+        return Under(success=self._success(arm), lost=lost)
+
+    def _forgetting(self, label: str, objective: str) -> Forgetting | None:
+        before = self._retained.get(Arm(f"/{objective}", 0))
+        after = next((s for a, s in self._retained.items() if a.method == label), None)
+        if before is None or after is None:
+            return None
+        change = self._difference(after, before)
+        if change is None:
+            return None
+        there = {task: before[task] for task in change.tasks}
+        return Forgetting(
+            before=_mean(there),
+            after=_mean({task: after[task] for task in change.tasks}),
+            change=change,
+        )
+
+    def _cost(self, label: str) -> dict[int, Took]:
+        found: dict[int, list[CellRow]] = {}
+        for row in self._cells:
+            usual = row.steps is None and row.control == "none"
+            if row.method == label and usual and row.error is None:
+                found.setdefault(row.shots, []).append(row)
+        return {shots: _took(rows) for shots, rows in sorted(found.items())}
+
+
+def _efficiency(
+    wanted: float,
+    theirs: Mapping[int, Mapping[str, Scores]],
+    ours: Mapping[int, Mapping[str, Scores]],
+) -> Efficiency:
+    scratch, method = (
+        shots_for(wanted, list(curve), [_mean(tasks) for tasks in curve.values()])
+        for curve in (theirs, ours)
+    )
+    ratio = None if scratch is None or method is None else scratch / method
+    return Efficiency(success=wanted, scratch=scratch, method=method, ratio=ratio)
+
+
+def _took(rows: Sequence[CellRow]) -> Took:
+    return Took(
+        seconds=median(row.seconds or 0.0 for row in rows),
+        steps=median(row.steps_taken or 0 for row in rows),
+        samples=median(row.samples or 0 for row in rows),
+        parameters=median(row.parameters or 0 for row in rows),
+    )
+
+
+def _mean(tasks: Mapping[str, Scores]) -> float:
+    return fmean(float(np.nanmean(scores)) for scores in tasks.values())
+
+
+def _trials(scores: Scores) -> int:
+    return int((~np.isnan(scores)).sum())

@@ -1,0 +1,198 @@
+"""Which cells a comparison of methods has."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from robomtl.adaptation.adapting import configure
+from robomtl.adaptation.cell import Cell, Control
+from robomtl.adaptation.family import PLAIN, Family
+from robomtl.adaptation.method import Budget, Method
+from robomtl.adaptation.benchmark import Problem
+from robomtl.nearest import unknown
+from robomtl.registry import METHODS
+
+BASELINE = "scratch"
+"""The method the others are compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a comparison is to find out."""
+
+    methods: Mapping[str, str]
+    """Registered names of methods, by the labels that results show."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Hyper-parameters that differ from the defaults, by label."""
+    shots: tuple[int, ...] = (1, 2, 5, 10, 25)
+    """Numbers of demonstrations."""
+    supports: int = 3
+    """Draws of the support for each number of shots and seed of training."""
+    steps: tuple[int, ...] = ()
+    """Gradient steps to try besides those of each method, at ``probe`` shots."""
+    controls: tuple[Control, ...] = ()
+    """Wrong supports to try, at ``probe`` shots."""
+    probe: int | None = None
+    """Shots at which steps, controls and forgetting are looked at; the fewest if None."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to adapt to; all of the suite's if None."""
+    trials: int = 50
+    """Of each task, the same for all methods."""
+    goals: int = 10
+    """Goals of each task, where they are hidden."""
+    retained: int = 0
+    """Trials of each training task after the first draw, by which forgetting is seen;
+    0 for none."""
+    batch: int = 256
+    """Samples in a gradient step."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers and names.
+
+        Raises:
+            ValueError: If a number allows nothing or stands there twice, or a name is
+                unknown.
+        """
+        if not self.methods:
+            raise ValueError("No method was named; name at least 1.")
+        for label in self.settings:
+            if label not in self.methods:
+                raise ValueError(unknown("method to set", label, self.methods))
+        for name in ("shots", "steps"):
+            _check_numbers(name, getattr(self, name))
+        if not self.shots:
+            raise ValueError("No number of shots was given; give at least 1.")
+        for name in ("supports", "trials", "goals"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        if self.retained < 0:
+            raise ValueError(f"retained is {self.retained}; give 0 or more.")
+        for control in self.controls:
+            if control not in get_args(Control)[1:]:
+                raise ValueError(unknown("control", control, get_args(Control)[1:]))
+        if self.probe is not None and self.probe not in self.shots:
+            raise ValueError(
+                f"probe is {self.probe}, none of the shots"
+                f" {', '.join(map(str, self.shots))}; give one of them."
+            )
+
+    @property
+    def probed(self) -> int:
+        """Shots at which steps, controls and forgetting are looked at."""
+        return min(self.shots) if self.probe is None else self.probe
+
+
+def configured(asked: Asked) -> dict[str, Method]:
+    """The methods, by label.
+
+    Raises:
+        ValueError: If one is unknown or has no such hyper-parameter.
+    """
+    for name in asked.methods.values():
+        METHODS.get(name)
+    return {
+        label: configure(name, asked.settings.get(label, {}))
+        for label, name in asked.methods.items()
+    }
+
+
+def looks(method: Method) -> bool:
+    """Whether a method looks at its support, so that shots and draws matter."""
+    return bool(getattr(method, "looks_at_support", True))
+
+
+def plan(
+    asked: Asked,
+    methods: Mapping[str, Method],
+    family: Family,
+    seeds: tuple[int, ...],
+    problems: tuple[Problem, ...],
+) -> tuple[Cell, ...]:
+    """The cells, problem by problem; policies as they were trained come last.
+
+    A method that looks at no demonstration has one cell for all shots and draws.
+    """
+    cells = [
+        cell
+        for problem in problems
+        for label, method in methods.items()
+        for seed in seeds
+        for cell in _of_method(asked, label, method, family, seed, problem)
+    ]
+    return (*cells, *(_before(asked, methods, family, seeds)))
+
+
+def _of_method(
+    asked: Asked,
+    label: str,
+    method: Method,
+    family: Family,
+    seed: int,
+    problem: Problem,
+) -> Iterator[Cell]:
+    run = str(family.of(method.objective)[seed].run)
+    draws = range(asked.supports) if looks(method) else (0,)
+    for shots in asked.shots if looks(method) else (0,):
+        probed = shots in (asked.probed, 0)
+        for draw in draws:
+            yield Cell(
+                run=run,
+                seed=seed,
+                method=label,
+                problem=problem,
+                shots=shots,
+                draw=draw,
+                retained=asked.retained if probed and draw == 0 else 0,
+            )
+            for steps, control in _probes(asked, method) if probed else ():
+                yield Cell(
+                    run=run,
+                    seed=seed,
+                    method=label,
+                    problem=problem,
+                    shots=shots,
+                    draw=draw,
+                    steps=steps,
+                    control=control,
+                )
+
+
+def _probes(asked: Asked, method: Method) -> Iterator[tuple[int | None, Control]]:
+    """Steps and controls to try with a method."""
+    if method.steps:
+        yield from ((steps, "none") for steps in asked.steps)
+    if looks(method):
+        yield from ((None, control) for control in asked.controls)
+
+
+def _before(
+    asked: Asked,
+    methods: Mapping[str, Method],
+    family: Family,
+    seeds: tuple[int, ...],
+) -> Iterator[Cell]:
+    """The policies before adaptation, on the training tasks."""
+    if not asked.retained:
+        return
+    for objective in sorted({each.objective or PLAIN for each in methods.values()}):
+        for seed in seeds:
+            yield Cell(
+                run=str(family.of(objective)[seed].run),
+                seed=seed,
+                method="",
+                problem=None,
+                shots=0,
+                draw=0,
+                retained=asked.retained,
+            )
+
+
+def _check_numbers(name: str, numbers: tuple[int, ...]) -> None:
+    if name == "steps":
+        for number in numbers:
+            Budget(steps=number)
+    for number in numbers:
+        if number < 1:
+            raise ValueError(f"{name} holds {number}; give at least 1.")
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"{name} names a number twice: {numbers}.")

@@ -1,0 +1,143 @@
+"""What a worker process does with a cell, and what it keeps between cells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
+
+from robomtl import checkpoint
+from robomtl.adaptation.adapting import Cost, adapt_by
+from robomtl.adaptation.cell import Cell, trials_of
+from robomtl.adaptation.controls import support_under
+from robomtl.adaptation.method import Budget, Method
+from robomtl.adaptation.benchmark import Problem
+from robomtl.adaptation.support import Support
+from robomtl.agent import PolicyActor, Predictor
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.demonstrations import Demonstrations
+from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.trials import deal
+from robomtl.evaluation.work import KeptEnvs, play
+from robomtl.task import Suite
+from robomtl.versions import processor
+
+# What adaptation and its policy may raise of themselves; the rest are bugs.
+_GIVES_UP = (FloatingPointError, ValueError, LinAlgError)
+
+
+class Done(NamedTuple):
+    """What came of a cell."""
+
+    outcomes: list[Outcome]
+    """Of its trials; errors where the method gave up."""
+    cost: Cost | None = None
+    """None where nothing was adapted, or the method gave up."""
+    reason: str | None = None
+    """Why the method gave up."""
+    processor: str | None = None
+    """What it was played on; None if no process lived to tell."""
+
+    @classmethod
+    def failed(cls, reason: str, trials: int) -> "Done":
+        """A cell without any outcome."""
+        return cls([Outcome(error=reason)] * trials, reason=reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What cells are made of, besides what they name themselves."""
+
+    suite: Suite
+    """Supplies the tasks."""
+    methods: Mapping[str, Method]
+    """By their labels."""
+    problems: tuple[Problem, ...]
+    """All that are to be learned."""
+    pool: Path
+    """Demonstrations that supports are drawn from."""
+    prior: Path | None
+    """Demonstrations the policies were trained on; None if not known."""
+    batch: int
+    """Samples in a gradient step."""
+
+
+class PlayCell:
+    """Adapts and plays; a process keeps policies, demonstrations and envs.
+
+    Args:
+        material: What cells are made of.
+    """
+
+    def __init__(self, material: Material) -> None:
+        self._of = material
+        # One task at a time: those adapted to stay while others are looked back on.
+        self._envs = KeptEnvs(material.suite)
+        self._retained = KeptEnvs(material.suite)
+        self._policies: dict[str, TrainedPolicy] = {}
+        self._read: dict[Path, Demonstrations] = {}
+
+    def __call__(self, cell: Cell) -> Done:
+        """How the adaptation of a cell went, and each of its trials.
+
+        A method that diverges, cannot do what it is asked, or leaves a policy that acts
+        without bounds has errors for outcomes, and says why.
+        """
+        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
+        try:
+            adapted, cost = self._adapted(cell)
+            outcomes = self._play(adapted, cell)
+        except _GIVES_UP as error:
+            failed = Done.failed(str(error), len(trials_of(self._of.suite, cell)))
+            return failed._replace(processor=processor())
+        return Done(outcomes, cost, processor=processor())
+
+    def _adapted(self, cell: Cell) -> tuple[TrainedPolicy, Cost | None]:
+        trained = self._policy(cell.run)
+        if cell.problem is None:
+            return trained, None
+        budget = Budget(steps=cell.steps, batch=self._of.batch)
+        method, support = self._of.methods[cell.method], self._support(cell)
+        return adapt_by(method, trained, support, budget, cell.draws)
+
+    def _support(self, cell: Cell) -> Support:
+        assert cell.problem is not None
+        support = support_under(
+            cell.control,
+            self._demonstrations(self._of.pool),
+            self._of.suite,
+            cell.problem,
+            self._of.problems,
+            shots=max(cell.shots, 1),  # A method that looks at none is given one.
+            draw=cell.draw,
+        )
+        if self._of.prior is None:
+            return support
+        return replace(support, prior=self._demonstrations(self._of.prior))
+
+    def _play(self, adapted: TrainedPolicy, cell: Cell) -> list[Outcome]:
+        suite = self._of.suite
+        actor = PolicyActor(adapted.card.conditioning, Predictor(adapted.policy))
+        trials = trials_of(suite, cell)
+        query = len(cell.problem.variations) if cell.problem else 0
+        outcomes: list[Outcome] = []
+        for envs, some in (
+            (self._envs, trials[:query]),
+            (self._retained, trials[query:]),
+        ):
+            for chunk in deal(some, tell(suite, some, "canonical")):
+                outcomes += play(envs, actor, chunk, "success")
+        return outcomes
+
+    def _policy(self, run: str) -> TrainedPolicy:
+        if run not in self._policies:
+            self._policies[run] = checkpoint.load(run)
+        return self._policies[run]
+
+    def _demonstrations(self, path: Path) -> Demonstrations:
+        if path not in self._read:
+            self._read[path] = Demonstrations(path)
+        return self._read[path]

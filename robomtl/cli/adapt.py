@@ -1,0 +1,117 @@
+"""``robomtl adapt``: methods of few-shot adaptation, compared on held-out tasks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from robomtl.adaptation.cell import Control
+from robomtl.adaptation.comparing import compare_methods
+from robomtl.adaptation.family import find_family
+from robomtl.adaptation.planning import Asked
+from robomtl.adaptation.settings import by_label, parsed
+from robomtl.adaptation.tables import methods_table
+from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.tables import show
+from robomtl.task import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt(SuiteFlags):
+    """Adapts policies to held-out tasks by every method and writes what came of it."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory of a policy, or a folder of them: OBJECTIVE/seed-NUMBER."""
+    suite: str | None = None
+    """Suite, such as metaworld/ML45; the one the policies were trained on by default."""
+    methods: tuple[str, ...] = ("scratch", "zero_shot", "finetune")
+    """Methods; LABEL=METHOD for one that is there twice, with other settings."""
+    settings: tuple[str, ...] = ()
+    """Hyper-parameters, such as finetune.learning_rate=1e-3."""
+    shots: tuple[int, ...] = (1, 2, 5, 10, 25)
+    """Numbers of demonstrations."""
+    seeds: int | None = None
+    """Seeds of training to compare over; all there are by default."""
+    supports: int = 3
+    """Draws of the demonstrations for each seed and number."""
+    steps: tuple[int, ...] = ()
+    """Gradient steps to try as well, at --probe shots."""
+    controls: tuple[Control, ...] = ()
+    """Wrong supports to try as well, at --probe shots."""
+    probe: int | None = None
+    """Shots at which steps, controls and forgetting are looked at; the fewest if none."""
+    tasks: tuple[str, ...] | None = None
+    """Held-out tasks to adapt to; all by default."""
+    trials: int = 50
+    """Trials of each task, the same for all methods."""
+    num_goals: int = 10
+    """Goals of each task, where goals are hidden."""
+    retained: int = 5
+    """Trials of each training task by which forgetting is seen; 0 for none."""
+    batch: int = 256
+    """Samples in a gradient step."""
+    data: Path | None = None
+    """Demonstrations of the held-out tasks; collected by default."""
+    prior: Path | None = None
+    """Demonstrations trained on; those beside the policies by default."""
+    noise: float = 0.0
+    """Disturbance of the experts that are collected from."""
+    out: Path | None = None
+    """Folder of the results; a dated one under runs/ by default."""
+    workers: int = 2
+    """Processes."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Compares as the arguments say."""
+    flags = tyro.cli(Adapt, args=arguments, prog="robomtl adapt")
+    methods = by_label(flags.methods)
+    asked = Asked(
+        methods=methods,
+        settings=parsed(flags.settings, methods),
+        **{name: getattr(flags, name) for name in _SAME},
+        goals=flags.num_goals,
+    )
+    suite = _suite(flags)
+    with run_directory(flags.out, "adapt", suite.name) as out:
+        found = compare_methods(
+            flags.run,
+            suite,
+            asked,
+            out=out,
+            seeds=flags.seeds,
+            data=flags.data,
+            prior=flags.prior,
+            noise=flags.noise,
+            workers=flags.workers,
+        )
+    show(methods_table(found))
+    print(f"Results: {out / 'results.json'}")
+
+
+_SAME = (
+    "shots",
+    "supports",
+    "steps",
+    "controls",
+    "probe",
+    "tasks",
+    "trials",
+    "retained",
+    "batch",
+)
+
+
+def _suite(flags: Adapt) -> Suite:
+    """The suite asked for, with the options of the policies' own where that is it."""
+    some = next(iter(find_family(flags.run).members.values()))
+    card = next(iter(some.values())).trained.card
+    name = flags.suite or card.suite
+    if not name:
+        raise ValueError(
+            f"It is not known what {flags.run} was trained on; give --suite NAME."
+        )
+    known: dict[str, Any] = dict(card.suite_options) if name == card.suite else {}
+    return flags.make(name, known)
