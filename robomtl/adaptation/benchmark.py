@@ -9,13 +9,14 @@ There are two benchmarks, never mixed:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.demonstrations import Demonstrations
-from robomtl.task import Suite, Task, find_task
+from robomtl.task import GoalSuite, Suite, Task, find_task
 
 Benchmark = Literal["transfer", "infer"]
 
@@ -30,22 +31,6 @@ class Problem:
     """Of the trials; no support has one of them."""
     goal: int | None = None
     """Number of the goal, where goals are hidden."""
-
-
-class HiddenGoals(Protocol):
-    """What a suite that hides goals says of them, besides ``Suite``."""
-
-    def goal_numbers(self, task: str, split: str) -> Sequence[int]:
-        """The goals of a split, in order."""
-        ...
-
-    def goal_number(self, task: str, variation: int) -> int:
-        """The goal of a variation."""
-        ...
-
-    def variations_of_goal(self, task: str, goal: int) -> Sequence[int]:
-        """The variations that share a goal."""
-        ...
 
 
 def benchmark_of(suite: Suite) -> Benchmark:
@@ -92,50 +77,66 @@ def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]
 
 
 def problems(
-    suite: Suite, tasks: Sequence[Task], *, trials: int, goals: int
+    suite: Suite,
+    tasks: Sequence[Task],
+    pool: Demonstrations,
+    *,
+    shots: int,
+    trials: int,
+    goals: int,
 ) -> tuple[Problem, ...]:
     """What is to be learned, with its trials, in the split ``fresh``.
+
+    Where goals are hidden, those are taken of which there are demonstrations enough: an
+    expert may fail at some.
 
     Args:
         suite: Supplies variations.
         tasks: To adapt to.
+        pool: Demonstrations that supports are drawn from.
+        shots: Most demonstrations of a support.
         trials: Of each task, over all its goals.
         goals: Goals of each task, where they are hidden.
 
     Raises:
-        ValueError: If there are too few variations, or they share no goals.
+        ValueError: If there are too few variations, goals or demonstrations, or one of
+            these is of a trial.
     """
     if benchmark_of(suite) == "transfer":
-        return tuple(
+        found = [
             Problem(task=task.name, variations=_fresh(suite, task.name, trials))
             for task in tasks
-        )
-    hidden = hidden_goals(suite)
-    if trials % goals:
-        raise ValueError(
-            f"{trials} trials are not the same number for each of {goals} goals; give a"
-            f" multiple of {goals}."
-        )
-    return tuple(
-        Problem(task=task.name, goal=goal, variations=some)
-        for task in tasks
-        for goal in _goals(hidden, task.name, goals)
-        for some in [_of_goal(hidden, task.name, goal, trials // goals)]
-    )
+        ]
+    else:
+        found = [
+            problem
+            for task in tasks
+            for problem in _of_goals(suite, task.name, pool, shots, trials, goals)
+        ]
+    for problem in found:
+        _check(pool, suite, problem, shots)
+    return tuple(found)
 
 
-def hidden_goals(suite: Suite) -> HiddenGoals:
+def goal_suite(suite: Suite) -> GoalSuite:
     """A suite that hides goals, as one that numbers them.
 
     Raises:
         ValueError: If it does not.
     """
-    if not hasattr(suite, "variations_of_goal"):
+    if not isinstance(suite, GoalSuite):
         raise ValueError(
             f"{suite.name} hides its goals and does not say which variations share one;"
             " give a suite that does, or one that shows goals."
         )
-    return cast(HiddenGoals, suite)
+    task = suite.train_tasks[0].name
+    if len(suite.variations_of_goal(task, suite.goal_numbers(task, "fresh")[0])) < 2:
+        raise ValueError(
+            f"{suite.name} hides its goals and starts each in one way only, so a"
+            " demonstration of a goal is its solution; give starts='varied'"
+            " (--starts varied)."
+        )
+    return suite
 
 
 def draw_for(
@@ -147,57 +148,80 @@ def draw_for(
     )
 
 
-def check_pool(
-    pool: Demonstrations, suite: Suite, asked: Sequence[Problem], shots: int
-) -> None:
-    """Makes sure that every problem has demonstrations enough, and no trial is shown.
-
-    Raises:
-        ValueError: Naming the problem that lacks them, or the variation in both.
-    """
-    for problem in asked:
-        there = _showing(pool, suite, problem)
-        draw_for(pool, suite, problem, shots=shots, draw=0)
-        both = {*there.episodes.variation.tolist()} & {*problem.variations}
-        if both:
-            raise ValueError(
-                f"{pool.path} shows variation {min(both)} of '{problem.task}', which is"
-                " a trial; collect the support from the split"
-                f" '{pool_split(suite)}'."
-            )
-
-
 def _showing(pool: Demonstrations, suite: Suite, problem: Problem) -> Demonstrations:
     """The demonstrations of a problem."""
     there = pool.select(tasks=[problem.task])
     if problem.goal is None:
         return there
-    hidden = hidden_goals(suite)
-    shown = there.episodes.variation
-    number = [hidden.goal_number(problem.task, int(each)) for each in shown]
-    return there.take(np.flatnonzero(np.array(number) == problem.goal).tolist())
+    shown = _goals_shown(pool, goal_suite(suite), problem.task)
+    return there.take(np.flatnonzero(shown == problem.goal).tolist())
+
+
+def _goals_shown(
+    pool: Demonstrations, suite: GoalSuite, task: str
+) -> NDArray[np.int64]:
+    """The goal of each demonstration of a task; (episode,)."""
+    variations = pool.select(tasks=[task]).episodes.variation.tolist()
+    return np.array([suite.goal_number(task, each) for each in variations], np.int64)
+
+
+def _check(pool: Demonstrations, suite: Suite, problem: Problem, shots: int) -> None:
+    draw_for(pool, suite, problem, shots=shots, draw=0)  # There are enough.
+    there = _showing(pool, suite, problem)
+    both = {*there.episodes.variation.tolist()} & {*problem.variations}
+    if both:
+        raise ValueError(
+            f"{pool.path} shows variation {min(both)} of '{problem.task}', which is a"
+            f" trial; collect the support from the split '{pool_split(suite)}'."
+        )
 
 
 def _fresh(suite: Suite, task: str, trials: int) -> tuple[int, ...]:
-    there = suite.variations(task, "fresh")
-    return _enough(there[:trials], trials, task)
+    return _enough(suite.variations(task, "fresh"), trials, task)
 
 
-def _goals(hidden: HiddenGoals, task: str, goals: int) -> tuple[int, ...]:
-    return _enough(hidden.goal_numbers(task, "fresh")[:goals], goals, task)
-
-
-def _of_goal(hidden: HiddenGoals, task: str, goal: int, trials: int) -> tuple[int, ...]:
-    """Variations from the middle on: supports are collected from the first on."""
-    there = hidden.variations_of_goal(task, goal)
-    half = len(there) // 2
-    return _enough(there[half : half + trials], trials, task)
-
-
-def _enough(found: Sequence[int], asked: int, task: str) -> tuple[int, ...]:
-    if len(found) < asked:
+def _enough(there: Sequence[int], trials: int, task: str) -> tuple[int, ...]:
+    """The first variations of some."""
+    if len(there) < trials:
         raise ValueError(
-            f"'fresh' has {len(found)} variations of '{task}', fewer than the {asked}"
-            f" asked for; ask for at most {len(found)}."
+            f"There are {len(there)} variations of '{task}' to try it in, fewer than the"
+            f" {trials} trials asked for; ask for at most {len(there)}."
         )
-    return tuple(found)
+    return tuple(there[:trials])
+
+
+def _of_goals(
+    suite: Suite,
+    task: str,
+    pool: Demonstrations,
+    shots: int,
+    trials: int,
+    goals: int,
+) -> list[Problem]:
+    """The first goals with demonstrations enough.
+
+    Trials begin in the middle of a goal's variations, as demonstrations are collected
+    from the first on.
+    """
+    hiding, each = goal_suite(suite), trials // goals
+    if trials % goals:
+        raise ValueError(
+            f"{trials} trials are not the same number for each of {goals} goals; give a"
+            f" multiple of {goals}."
+        )
+    shown = _goals_shown(pool, hiding, task).tolist()
+    numbers = hiding.goal_numbers(task, "fresh")
+    enough = [number for number in numbers if shown.count(number) >= shots]
+    if len(enough) < goals:
+        raise ValueError(
+            f"{len(enough)} goals of '{task}' have {shots} demonstrations in"
+            f" {pool.path}, fewer than the {goals} asked for; collect more, or ask for"
+            " fewer goals or shots."
+        )
+    found = []
+    for goal in enough[:goals]:
+        there = hiding.variations_of_goal(task, goal)
+        half = len(there) // 2
+        some = _enough(there[half:], each, task)
+        found.append(Problem(task=task, goal=goal, variations=some))
+    return found

@@ -18,9 +18,8 @@ from robomtl.adaptation.planning import Asked, configured, plan
 from robomtl.adaptation.playing import Done, Material, PlayCell
 from robomtl.adaptation.benchmark import (
     benchmark_of,
-    check_pool,
     draw_for,
-    hidden_goals,
+    goal_suite,
     pool_split,
     problem_tasks,
     problems,
@@ -43,7 +42,7 @@ from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
 from robomtl.progress import progress
 from robomtl.request import plain
-from robomtl.task import Suite
+from robomtl.task import Suite, Task
 from robomtl.versions import packages, versions
 
 JOURNAL = "journal.jsonl"
@@ -117,16 +116,18 @@ def compare_methods(
         family, {label: each.objective for label, each in methods.items()}, seeds
     )
     _check_suite(family, suite)
+    tasks = problem_tasks(suite, asked.tasks)
+    pool = _pool(suite, tasks, asked, folder, data, noise, executor.workers)
     there = problems(
         suite,
-        problem_tasks(suite, asked.tasks),
+        tasks,
+        pool,
+        shots=max(asked.shots),
         trials=asked.trials,
         goals=asked.goals,
     )
     for control in asked.controls:
         check_control(control, suite, there)
-    pool = _pool(suite, asked, folder, data, noise, executor.workers)
-    check_pool(pool, suite, there, max(asked.shots))
     before = prior or family.prior
     material = Material(
         suite=suite,
@@ -166,6 +167,7 @@ def _check_suite(family: Family, suite: Suite) -> None:
 
 def _pool(
     suite: Suite,
+    tasks: Sequence[Task],
     asked: Asked,
     folder: Path,
     data: Path | str | None,
@@ -175,11 +177,10 @@ def _pool(
     """The demonstrations that supports are drawn from, collected if need be."""
     if data is not None:
         return Demonstrations(data)
-    names = [task.name for task in problem_tasks(suite, asked.tasks)]
-    split = pool_split(suite)
+    names, split = [task.name for task in tasks], pool_split(suite)
     each = 1
     if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
-        each = len(hidden_goals(suite).goal_numbers(names[0], split))
+        each = len(goal_suite(suite).goal_numbers(names[0], split))
     return collect(
         suite,
         folder / POOL,

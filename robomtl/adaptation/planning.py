@@ -65,6 +65,7 @@ class Asked:
         for name in ("supports", "trials", "goals"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        Budget(batch=self.batch)
         if self.retained < 0:
             raise ValueError(f"retained is {self.retained}; give 0 or more.")
         for control in self.controls:
@@ -160,9 +161,11 @@ def _of_method(
 def _probes(asked: Asked, method: Method) -> Iterator[tuple[int | None, Control]]:
     """Steps and controls to try with a method."""
     if method.steps:
-        yield from ((steps, "none") for steps in asked.steps)
+        for steps in asked.steps:
+            yield steps, "none"
     if looks(method):
-        yield from ((None, control) for control in asked.controls)
+        for control in asked.controls:
+            yield None, control
 
 
 def _before(

@@ -1,0 +1,382 @@
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from families import SUITE, GoalsSuite, grow
+
+from robomtl.adaptation.cell import Cell, trials_of
+from robomtl.adaptation.controls import check_control, support_under
+from robomtl.adaptation.family import find_family, seeds_of
+from robomtl.adaptation.finetune import Finetune
+from robomtl.adaptation.method import Adapted
+from robomtl.adaptation.planning import Asked, plan
+from robomtl.adaptation.playing import Material, PlayCell
+from robomtl.adaptation.benchmark import (
+    Problem,
+    draw_for,
+    goal_suite,
+    problem_tasks,
+    problems,
+)
+from robomtl.adaptation.zero_shot import ZeroShot
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.envs.points import PointsSuite
+
+FINETUNE = Finetune(steps=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diverging:
+    """Never makes a policy."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 3
+
+    def adapt(self, trained, support, budget, generator):
+        raise FloatingPointError("The loss is not finite.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needy:
+    """Looks at demonstrations that were trained on."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 0
+
+    def adapt(self, trained, support, budget, generator):
+        assert support.prior is not None
+        return Adapted(trained.policy, trained.card, parameters=len(support.prior))
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    return grow(tmp_path_factory.mktemp("family"), seeds=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    names = [task.name for task in SUITE.held_out_tasks]
+    return collect(SUITE, tmp_path_factory.mktemp("pool"), episodes=6, tasks=names)
+
+
+@pytest.fixture(scope="module")
+def material(family, pool):
+    return Material(
+        suite=SUITE,
+        methods={
+            "finetune": FINETUNE,
+            "zero_shot": ZeroShot(),
+            "diverging": Diverging(),
+            "needy": Needy(),
+        },
+        problems=problems(
+            SUITE, SUITE.held_out_tasks, pool, shots=3, trials=4, goals=1
+        ),
+        pool=pool.path,
+        prior=family / "demonstrations",
+        batch=16,
+    )
+
+
+def cell(material, family, **changes):
+    base = Cell(
+        run=str(family / "cloning" / "seed-0"),
+        seed=0,
+        method="finetune",
+        problem=material.problems[0],
+        shots=2,
+        draw=0,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def untimed(outcomes):
+    return [outcome._replace(seconds=0.0) for outcome in outcomes]
+
+
+def test_a_cell_plays_its_problem_and_says_what_adaptation_took(material, family):
+    done = PlayCell(material)(cell(material, family))
+    assert len(done.outcomes) == 4
+    assert all(outcome.error is None for outcome in done.outcomes)
+    assert done.cost.steps == 2
+    assert done.cost.samples == 32
+    assert done.cost.parameters > 0
+
+
+def test_a_cell_depends_on_itself_alone_not_on_what_was_played_before(material, family):
+    one, other = cell(material, family), cell(material, family, draw=1)
+    player = PlayCell(material)
+    player(other)
+    assert untimed(player(one).outcomes) == untimed(PlayCell(material)(one).outcomes)
+
+
+def test_cells_of_other_names_draw_otherwise(material, family):
+    one = cell(material, family)
+    others = [cell(material, family, draw=1), cell(material, family, seed=1)]
+    assert len({one.draws, *(other.draws for other in others)}) == 3
+
+
+def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(
+    material, family
+):
+    done = PlayCell(material)(cell(material, family, method="diverging"))
+    assert [outcome.success for outcome in done.outcomes] == [None] * 4
+    assert done.cost is None
+    assert "Diverging diverged on 'reach-ball': The loss" in done.reason
+    assert done.outcomes[0].error == done.reason
+
+
+def test_a_method_that_cannot_run_has_errors_and_a_reason(material, family):
+    done = PlayCell(material)(cell(material, family, shots=7))
+    assert "fewer than the 7 shots" in done.reason
+    assert all(outcome.error for outcome in done.outcomes)
+
+
+def test_what_was_trained_on_is_given_to_methods_that_look_at_it_again(
+    material, family
+):
+    done = PlayCell(material)(cell(material, family, method="needy"))
+    assert done.cost.parameters == len(Demonstrations(family / "demonstrations"))
+
+
+def test_training_tasks_are_played_after_the_problem(material, family):
+    some = cell(material, family, retained=2)
+    trials = trials_of(SUITE, some)
+    assert [trial.task for trial in trials[:4]] == ["reach-ball"] * 4
+    assert [trial.task for trial in trials[4:6]] == ["reach-red"] * 2
+    assert len(trials) == 4 + 2 * 4
+    assert len(PlayCell(material)(some).outcomes) == 12
+
+
+def test_zero_shot_retains_exactly_what_the_policy_did_before(material, family):
+    before = cell(material, family, method="", problem=None, retained=2)
+    after = cell(material, family, method="zero_shot", retained=2)
+    player = PlayCell(material)
+    assert untimed(player(before).outcomes) == untimed(player(after).outcomes[4:])
+
+
+def test_supports_share_no_variation_with_trials(material, pool):
+    for problem in material.problems:
+        support = draw_for(pool, SUITE, problem, shots=6, draw=0)
+        shown = {*support.demonstrations.episodes.variation.tolist()}
+        assert not shown & {*problem.variations}
+
+
+def test_demonstrations_of_the_trials_are_refused(tmp_path):
+    shown = collect(
+        SUITE, tmp_path, episodes=2, tasks=["reach-ball"], split="fresh", workers=1
+    )
+    with pytest.raises(ValueError, match="shows variation 1000000 of 'reach-ball'"):
+        problems(SUITE, SUITE.held_out_tasks[:1], shown, shots=1, trials=2, goals=1)
+
+
+def test_the_wrong_task_is_shown_under_the_name_of_the_right_one(material, pool):
+    first, second = material.problems
+    wrong, right = (
+        support_under(
+            control, pool, SUITE, problem, material.problems, shots=2, draw=1
+        ).demonstrations
+        for control, problem in (("wrong_task", first), ("none", second))
+    )
+    assert wrong.tasks == ("reach-ball",)
+    assert right.tasks == ("push-ball",)
+    np.testing.assert_array_equal(wrong.action, right.action)
+    assert wrong.instructions == {"reach-ball": "reach the ball"}
+
+
+def test_shuffled_actions_are_the_same_actions_elsewhere(material, pool):
+    first = material.problems[0]
+    right, shuffled = (
+        support_under(
+            control, pool, SUITE, first, material.problems, shots=2, draw=0
+        ).demonstrations
+        for control in ("none", "shuffled_actions")
+    )
+    np.testing.assert_array_equal(right.state, shuffled.state)
+    assert not np.array_equal(right.action, shuffled.action)
+    np.testing.assert_array_equal(
+        np.sort(right.action, axis=0), np.sort(shuffled.action, axis=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        ("wrong_task", "needs 2 tasks to adapt to"),
+        ("wrong_variation", "is for hidden goals"),
+    ],
+)
+def test_controls_a_benchmark_does_not_have_are_refused(material, control, message):
+    with pytest.raises(ValueError, match=message):
+        check_control(control, SUITE, material.problems[:1])
+
+
+def test_a_suite_that_holds_nothing_out_is_refused():
+    with pytest.raises(ValueError, match="points/MT4 holds out no task to adapt to"):
+        problem_tasks(PointsSuite(variant="MT4"), None)
+
+
+def test_a_task_that_was_trained_on_is_refused():
+    with pytest.raises(ValueError, match="reach-red was trained on; adapt to tasks"):
+        problem_tasks(SUITE, ["reach-red"])
+
+
+def test_fewer_demonstrations_than_shots_are_refused(pool):
+    with pytest.raises(ValueError, match="has 6 demonstrations in .* fewer than the 7"):
+        problems(SUITE, SUITE.held_out_tasks, pool, shots=7, trials=2, goals=1)
+
+
+def test_a_method_that_looks_at_no_support_has_one_cell_a_seed_and_problem(family):
+    asked = Asked(methods={"zero_shot": "zero_shot", "f": "finetune"}, shots=(1, 2))
+    cells = plan(
+        asked,
+        {"zero_shot": ZeroShot(), "f": FINETUNE},
+        find_family(family),
+        (0, 1),
+        (Problem(task="reach-ball", variations=(1_000_000,)),),
+    )
+    assert [each.shots for each in cells if each.method == "zero_shot"] == [0, 0]
+    assert sum(each.method == "f" for each in cells) == 2 * 2 * 3
+
+
+def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(family):
+    asked = Asked(
+        methods={"zero_shot": "zero_shot", "f": "finetune"},
+        shots=(1, 2),
+        supports=1,
+        steps=(1, 10),
+        controls=("shuffled_actions",),
+        retained=3,
+        probe=2,
+    )
+    cells = plan(
+        asked,
+        {"zero_shot": ZeroShot(), "f": FINETUNE},
+        find_family(family),
+        (0,),
+        (Problem(task="reach-ball", variations=(1_000_000,)),),
+    )
+    told = [(c.method, c.shots, c.steps, c.control, c.retained) for c in cells]
+    assert told == [
+        ("zero_shot", 0, None, "none", 3),
+        ("f", 1, None, "none", 0),
+        ("f", 2, None, "none", 3),
+        ("f", 2, 1, "none", 0),
+        ("f", 2, 10, "none", 0),
+        ("f", 2, None, "shuffled_actions", 0),
+        ("", 0, None, "none", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shots": (0,)}, "shots holds 0; give at least 1"),
+        ({"shots": ()}, "No number of shots was given"),
+        ({"shots": (1, 1)}, "names a number twice"),
+        ({"steps": (0,)}, "steps=0 allows nothing; give at least 1, or the method"),
+        ({"supports": 0}, "supports is 0; give at least 1"),
+        ({"retained": -1}, "retained is -1"),
+        ({"probe": 3}, "probe is 3, none of the shots 1, 2"),
+        ({"controls": ("wrong_tsk",)}, "Unknown control 'wrong_tsk'. Did you mean"),
+        ({"methods": {}}, "No method was named"),
+        ({"settings": {"finetun": {}}}, "Did you mean 'finetune'"),
+        ({"batch": 0}, "batch=0 allows nothing"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(changes, message):
+    asked = {"methods": {"finetune": "finetune"}, "shots": (1, 2)}
+    with pytest.raises(ValueError, match=message):
+        Asked(**{**asked, **changes})
+
+
+def test_a_family_is_found_by_objective_and_seed(family):
+    found = find_family(family)
+    assert {name: sorted(some) for name, some in found.members.items()} == {
+        "cloning": [0, 1]
+    }
+    assert found.prior == family / "demonstrations"
+    assert seeds_of(found, {"finetune": None}, None) == (0, 1)
+    assert seeds_of(found, {"finetune": None}, 1) == (0,)
+
+
+def test_a_run_directory_is_a_family_of_one(family):
+    found = find_family(family / "cloning" / "seed-1")
+    assert {name: sorted(some) for name, some in found.members.items()} == {
+        "cloning": [1]
+    }
+
+
+def test_a_missing_policy_is_refused_with_the_command_that_trains_it(family):
+    found = find_family(family)
+    with pytest.raises(
+        ValueError, match="needs a policy trained with the objective mam"
+    ):
+        seeds_of(found, {"finetune": None, "maml": "maml"}, 1)
+    with pytest.raises(ValueError, match="--seed 2 --out .*cloning/seed-2"):
+        seeds_of(found, {"finetune": None}, 3)
+
+
+def test_a_folder_without_a_policy_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no policy: neither a policy.json nor"):
+        find_family(tmp_path)
+
+
+GOALS = GoalsSuite(variant="reach-flag", horizon=40)
+
+
+@pytest.fixture(scope="module")
+def goals_pool(tmp_path_factory):
+    there = PointsSuite(variant="reach-flag", horizon=40)
+    return collect(there, tmp_path_factory.mktemp("goals"), episodes=260, split="fresh")
+
+
+def test_hidden_goals_are_shared_by_support_and_trials_and_nothing_else(goals_pool):
+    found = problems(GOALS, GOALS.train_tasks, goals_pool, shots=2, trials=6, goals=2)
+    assert len(found) == 2
+    for problem in found:
+        assert len(problem.variations) == 3
+        support = draw_for(goals_pool, GOALS, problem, shots=2, draw=0)
+        shown = support.demonstrations.episodes.variation.tolist()
+        every = {GOALS.goal_number("", each) for each in (*shown, *problem.variations)}
+        assert every == {problem.goal}
+        assert not {*shown} & {*problem.variations}
+
+
+def test_the_wrong_variation_shows_another_goal(goals_pool):
+    found = problems(GOALS, GOALS.train_tasks, goals_pool, shots=2, trials=2, goals=2)
+    check_control("wrong_variation", GOALS, found)
+    wrong = support_under(
+        "wrong_variation", goals_pool, GOALS, found[0], found, shots=2, draw=0
+    )
+    shown = wrong.demonstrations.episodes.variation.tolist()
+    assert {GOALS.goal_number("", each) for each in shown} == {found[1].goal}
+
+
+def test_trials_that_goals_do_not_divide_are_refused(goals_pool):
+    with pytest.raises(ValueError, match="give a multiple of 3"):
+        problems(GOALS, GOALS.train_tasks, goals_pool, shots=1, trials=5, goals=3)
+
+
+def test_more_goals_than_have_demonstrations_are_refused(goals_pool):
+    with pytest.raises(ValueError, match="goals of 'reach-flag' have 9 demonstrations"):
+        problems(GOALS, GOALS.train_tasks, goals_pool, shots=9, trials=2, goals=2)
+
+
+def test_hidden_goals_that_are_not_numbered_are_refused():
+    class Hiding(PointsSuite):
+        goal = None
+
+    with pytest.raises(ValueError, match="does not say which variations share one"):
+        goal_suite(Hiding(variant="reach-flag"))
+
+
+def test_goals_that_start_in_one_way_only_are_refused():
+    class Fixed(GoalsSuite):
+        def variations_of_goal(self, task, goal):
+            return range(goal, goal + 1)
+
+    with pytest.raises(ValueError, match="starts each in one way only"):
+        goal_suite(Fixed(variant="reach-flag"))

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+from families import SUITE, grow
+
+from robomtl.adaptation.settings import by_label, parsed
+from robomtl.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    return grow(tmp_path_factory.mktemp("family"))
+
+
+def adapt(*arguments):
+    return main(["adapt", *map(str, arguments)])
+
+
+def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
+    words = "--methods scratch zero_shot head=finetune --shots 1 --supports 1"
+    words += " --settings scratch.steps=2 head.steps=2 head.part=head --trials 2"
+    words += " --retained 1 --batch 8 --tasks reach-ball"
+    status = adapt(family, *words.split(), "--out", tmp_path / "out", "--workers", 1)
+    told = capsys.readouterr()
+    assert status == 0, told.err
+    assert "transfer on points/ML4: 1 seeds x 1 supports" in told.out
+    assert "results.json" in told.out
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [*found["methods"]] == ["scratch", "zero_shot", "head"]
+    assert found["methods"]["head"]["config"]["part"] == "head"
+    assert found["options"] == {"horizon": SUITE.horizon}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--methods", "finetun"), "Did you mean 'finetune'"),
+        (("--steps", "0"), "allows nothing"),
+        (("--suite", "points/MT4"), "trained on points/ML4, not on points/MT4"),
+        (("--seeds", "0"), "seeds is 0"),
+        (("--seeds", "2"), "--seed 1 --out"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    family, tmp_path, capsys, arguments, message
+):
+    assert adapt(family, *arguments, "--out", tmp_path) == 2
+    told = "".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "".join(message.split()) in told
+
+
+def test_methods_are_named_by_label():
+    assert by_label(["scratch", "head=finetune"]) == {
+        "scratch": "scratch",
+        "head": "finetune",
+    }
+    with pytest.raises(ValueError, match="named twice; .* as in finetune-2=finetune"):
+        by_label(["finetune", "finetune"])
+
+
+def test_settings_are_read_as_json_or_as_they_are():
+    methods = {"head": "finetune"}
+    words = ["head.learning_rate=1e-3", "head.part=head"]
+    assert parsed(words, methods) == {"head": {"learning_rate": 1e-3, "part": "head"}}
+
+
+def test_settings_that_say_nothing_are_refused():
+    with pytest.raises(ValueError, match="'steps=3' sets nothing; write METHOD.NAME="):
+        parsed(["steps=3"], {"finetune": "finetune"})
+    with pytest.raises(ValueError, match="Unknown method to set 'tune'"):
+        parsed(["tune.steps=3"], {"finetune": "finetune"})
