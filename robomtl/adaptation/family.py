@@ -1,14 +1,16 @@
 """Trained policies that differ by objective and seed alone, and where they lie.
 
 A family is a folder with a run directory for each of them,
-``OBJECTIVE/seed-NUMBER``; a single run directory is a family of one.
+``OBJECTIVE/seed-NUMBER``; a single run directory is a family of one, and may have others
+in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from robomtl import checkpoint
+from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.durable import read_json
 
@@ -77,6 +79,16 @@ def find_family(folder: Path | str) -> Family:
     return Family(folder=folder, members=members)
 
 
+def trained_agent(folder: Path | str) -> PolicyAgent:
+    """A policy of a family, which says what all were trained on.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    some = next(iter(find_family(folder).members.values()))
+    return PolicyAgent(some[min(some)].run)
+
+
 def seeds_of(
     family: Family, objectives: Mapping[str, str | None], count: int | None
 ) -> tuple[int, ...]:
@@ -92,14 +104,7 @@ def seeds_of(
             command that trains what is missing.
     """
     every = {objective or PLAIN for objective in objectives.values()}
-    seeds = sorted({seed for each in every for seed in family.of(each)})
-    if not seeds:
-        seeds = [0]
-    if count is not None:
-        if count < 1:
-            raise ValueError(f"seeds is {count}; give at least 1.")
-        more = (seed for seed in range(count + len(seeds)) if seed not in seeds)
-        seeds = [*seeds, *more][:count]
+    seeds = seeds_asked(family, every, count)
     for label, objective in objectives.items():
         for seed in seeds:
             if seed not in family.of(objective):
@@ -107,10 +112,27 @@ def seeds_of(
     return tuple(seeds)
 
 
+def seeds_asked(
+    family: Family, objectives: Collection[str], count: int | None
+) -> list[int]:
+    """So many seeds: those that some policy has, then the smallest others.
+
+    Raises:
+        ValueError: If none is asked for.
+    """
+    seeds = sorted({seed for each in objectives for seed in family.of(each)})
+    if count is None:
+        return seeds or [0]
+    if count < 1:
+        raise ValueError(f"seeds is {count}; give at least 1.")
+    more = (seed for seed in range(count + len(seeds)) if seed not in seeds)
+    return [*seeds, *more][:count]
+
+
 def _cards(folder: Path) -> list[Path]:
-    if (folder / _CARD).exists():
-        return [folder / _CARD]
-    return sorted((*folder.glob(f"seed-*/{_CARD}"), *folder.glob(f"*/seed-*/{_CARD}")))
+    """A run directory may have others beside its policy."""
+    patterns = (_CARD, f"seed-*/{_CARD}", f"*/seed-*/{_CARD}")
+    return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def _seed(run: Path) -> int:
@@ -128,5 +150,6 @@ def _lacking(family: Family, label: str, objective: str, seed: int) -> str:
         f"The method {label} needs a policy trained with the objective {objective} and"
         f" seed {seed}; {family.folder} has objectives (seeds) {there}. Train it by:"
         f" robomtl train --data {data} --objective {objective} --seed {seed} --out"
-        f" {family.folder / objective / f'seed-{seed}'}"
+        f" {family.folder / objective / f'seed-{seed}'} with the settings of the others; or"
+        " give --train."
     )

@@ -48,6 +48,26 @@ def parsed(
     return found
 
 
+def gridded(words: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    """Values to try by method and hyper-parameter, from ``METHOD.NAME=VALUE,VALUE``.
+
+    Raises:
+        ValueError: If a word is of another form.
+    """
+    found: dict[str, dict[str, list[Any]]] = {}
+    for word in words:
+        name, equals, values = word.partition("=")
+        method, dot, field = name.partition(".")
+        if not (equals and dot and field and values):
+            raise ValueError(
+                f"'{word}' is no part of a grid; write METHOD.NAME=VALUE,VALUE, such as"
+                " finetune.steps=30,100,300."
+            )
+        tried = [_value(each) for each in values.split(",")]
+        found.setdefault(method, {})[field] = tried
+    return found
+
+
 def _value(text: str) -> Any:
     """The value as JSON has it; any other text as it is."""
     try:

@@ -1,6 +1,6 @@
 """``robomtl adapt``: methods of few-shot adaptation, compared on held-out tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,14 @@ import tyro
 
 from robomtl.adaptation.cell import Control
 from robomtl.adaptation.comparing import compare_methods
-from robomtl.adaptation.family import find_family
-from robomtl.adaptation.planning import Asked
+from robomtl.adaptation.family import trained_agent
+from robomtl.adaptation.growing import train_missing
+from robomtl.adaptation.planning import Asked, configured
 from robomtl.adaptation.settings import by_label, parsed
 from robomtl.adaptation.tables import methods_table
+from robomtl.adaptation.tuning import read_config
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.tables import show
-from robomtl.task import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Adapt(SuiteFlags):
     """Methods; LABEL=METHOD for one that is there twice, with other settings."""
     settings: tuple[str, ...] = ()
     """Hyper-parameters, such as finetune.learning_rate=1e-3."""
+    config: Path | None = None
+    """Hyper-parameters that `robomtl tune` chose; --settings come before them."""
     shots: tuple[int, ...] = (1, 2, 5, 10, 25)
     """Numbers of demonstrations."""
     seeds: int | None = None
@@ -52,6 +55,8 @@ class Adapt(SuiteFlags):
     """Trials of each training task by which forgetting is seen; 0 for none."""
     batch: int = 256
     """Samples in a gradient step."""
+    train: bool = False
+    """Train first the policies that methods need and RUN lacks, as RUN was trained."""
     data: Path | None = None
     """Demonstrations of the held-out tasks; collected by default."""
     prior: Path | None = None
@@ -70,12 +75,14 @@ def main(arguments: Sequence[str]) -> None:
     methods = by_label(flags.methods)
     asked = Asked(
         methods=methods,
-        settings=parsed(flags.settings, methods),
+        settings=_settings(flags, methods),
         **{name: getattr(flags, name) for name in _SAME},
         goals=flags.num_goals,
     )
-    suite = _suite(flags)
+    suite = flags.make_for(trained_agent(flags.run), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
+        if flags.train:
+            train_missing(flags.run, configured(asked), seeds=flags.seeds)
         found = compare_methods(
             flags.run,
             suite,
@@ -104,14 +111,10 @@ _SAME = (
 )
 
 
-def _suite(flags: Adapt) -> Suite:
-    """The suite asked for, with the options of the policies' own where that is it."""
-    some = next(iter(find_family(flags.run).members.values()))
-    card = next(iter(some.values())).trained.card
-    name = flags.suite or card.suite
-    if not name:
-        raise ValueError(
-            f"It is not known what {flags.run} was trained on; give --suite NAME."
-        )
-    known: dict[str, Any] = dict(card.suite_options) if name == card.suite else {}
-    return flags.make(name, known)
+def _settings(flags: Adapt, methods: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Those given, before those of the file."""
+    given = parsed(flags.settings, methods)
+    if flags.config is None:
+        return given
+    chosen = read_config(flags.config, methods)
+    return {name: {**chosen.get(name, {}), **given.get(name, {})} for name in methods}

@@ -18,6 +18,7 @@ VERBS = {
     "collect": "demonstrations of a suite's experts",
     "train": "one policy on the demonstrations of many tasks",
     "adapt": "methods of adaptation to held-out tasks, compared",
+    "tune": "hyper-parameters of methods, chosen on training tasks",
     "evaluate": "success of a policy, task by task",
     "view": "one trial, in rerun's viewer",
     "compare": "which of two policies is better, and how sure that is",

@@ -1,0 +1,131 @@
+"""Trains what a family of policies lacks, as its members were trained."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from robomtl.adaptation.family import PLAIN, Family, find_family, seeds_asked
+from robomtl.adaptation.method import Method
+from robomtl.conditioning import Augmentation
+from robomtl.demonstrations import Demonstrations
+from robomtl.durable import read_json
+from robomtl.training import TrainConfig, train
+
+
+class Recorded(NamedTuple):
+    """How a policy was trained."""
+
+    policy: str
+    """Registered name of its architecture."""
+    policy_config: Mapping[str, Any]
+    conditioning: tuple[Any, ...]
+    """Kinds; without what its objective infers."""
+    config: TrainConfig
+    data: str
+    """Hash of the demonstrations."""
+
+
+def recorded(run: Path) -> Recorded:
+    """How the policy of a run directory was trained.
+
+    Raises:
+        ValueError: If the folder does not say.
+    """
+    path = run / "run.json"
+    if not path.exists():
+        raise ValueError(
+            f"{run} has no run.json, so it is not known how it was trained."
+        )
+    values = read_json(path)
+    training = values["training"]
+    training["augmentation"] = Augmentation(**training["augmentation"])
+    training["temperature"] = float(training["temperature"])
+    return Recorded(
+        policy=values["policy"],
+        policy_config=values["policy_config"],
+        conditioning=tuple(k for k in values["conditioning"] if k != "demonstration"),
+        config=TrainConfig(**training),
+        data=values["data"]["sha256"],
+    )
+
+
+def train_missing(
+    run: Path | str, methods: Mapping[str, Method], *, seeds: int | None = None
+) -> Family:
+    """The family, after those policies were trained that methods need and it lacks.
+
+    They are trained on the same demonstrations as the others, with the same settings but
+    for objective and seed.
+
+    Args:
+        run: A run directory, or a folder of several.
+        methods: By label.
+        seeds: Seeds of training; those that are there if None.
+
+    Raises:
+        ValueError: If the folder has no policy, or the demonstrations it was trained on
+            are not beside it.
+    """
+    family = find_family(run)
+    objectives = {each.objective or PLAIN for each in methods.values()}
+    for objective in sorted(objectives):
+        for seed in seeds_asked(family, objectives, seeds):
+            if seed not in family.of(objective):
+                train_like(
+                    family,
+                    demonstrations_of(family),
+                    family.folder / objective / f"seed-{seed}",
+                    objective=objective,
+                    seed=seed,
+                )
+    return find_family(run)
+
+
+def train_like(
+    family: Family,
+    demonstrations: Demonstrations,
+    out: Path,
+    *,
+    objective: str,
+    seed: int,
+) -> None:
+    """Trains a policy with the settings of a family, but for what it learns from."""
+    settings, alike = example(family), [*family.of(objective).values()]
+    train(
+        demonstrations,
+        out=out,
+        policy=settings.policy,
+        policy_config=settings.policy_config,
+        conditioning=settings.conditioning,
+        objective=objective,
+        objective_config=alike[0].trained.card.objective_config if alike else None,
+        config=replace(settings.config, seed=seed),
+    )
+
+
+def example(family: Family) -> Recorded:
+    """How a family is trained: as its first cloned policy was, or its first."""
+    some = family.of(None) or next(iter(family.members.values()))
+    return recorded(some[min(some)].run)
+
+
+def demonstrations_of(family: Family) -> Demonstrations:
+    """The demonstrations that a family was trained on.
+
+    Raises:
+        ValueError: If they are not beside it, or are others.
+    """
+    if family.prior is None:
+        raise ValueError(
+            f"{family.folder} has no folder demonstrations to train on; put the data set"
+            " there that its policies were trained on, or train what is missing by"
+            " `robomtl train`."
+        )
+    found = Demonstrations(family.prior)
+    if found.fingerprint != example(family).data:
+        raise ValueError(
+            f"{family.prior} is not what the policies beside it were trained on; train"
+            " what is missing by `robomtl train --data`."
+        )
+    return found

@@ -1,0 +1,162 @@
+"""Hyper-parameters of methods, chosen on training tasks: held-out ones are never seen.
+
+Training tasks are held out in turn: policies are trained without them, as the family was
+on all, and methods with every setting of a grid adapt to them. What solves most is chosen.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from robomtl.adaptation.comparing import compare_methods
+from robomtl.adaptation.family import PLAIN, find_family
+from robomtl.adaptation.findings import Findings
+from robomtl.adaptation.folds import folds
+from robomtl.adaptation.growing import demonstrations_of, train_like
+from robomtl.adaptation.planning import Asked, configured
+from robomtl.adaptation.benchmark import benchmark_of
+from robomtl.durable import read_json, write_json
+from robomtl.executor import Executor
+from robomtl.request import plain
+from robomtl.task import Suite
+
+CONFIG = "config.json"
+
+Grid = Mapping[str, Mapping[str, Sequence[Any]]]
+"""By method and hyper-parameter, the values to try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A setting and what it came to."""
+
+    settings: Mapping[str, Any]
+    success: float | None
+    """Mean over folds, shots and tasks; None where it always gave up."""
+
+
+def tune(
+    run: Path | str,
+    suite: Suite,
+    grid: Grid,
+    *,
+    out: Path | str,
+    shots: tuple[int, ...] = (1, 5),
+    num_folds: int = 3,
+    supports: int = 2,
+    trials: int = 20,
+    batch: int = 256,
+    workers: int = 2,
+    executor: Executor | None = None,
+) -> dict[str, list[Tried]]:
+    """Every setting of a grid by method, the best first.
+
+    Policies and trials are kept in the folder, and a tuning that was stopped goes on.
+
+    Args:
+        run: The family, with the demonstrations it was trained on beside it.
+        suite: That of the family.
+        grid: What to try.
+        out: Folder; ``config.json`` in it has the best settings.
+        shots: Numbers of demonstrations.
+        num_folds: Parts into which training tasks are dealt; each is held out once.
+        supports: Draws of the support.
+        trials: Of each task.
+        batch: Samples in a gradient step.
+        workers: Processes on this machine, unless an executor is given.
+        executor: Runs the cells; processes on this machine by default.
+
+    Raises:
+        ValueError: If a name is unknown, a grid is empty, there are too few training
+            tasks, or the demonstrations are not there.
+    """
+    folder, family = Path(out), find_family(run)
+    labels = _labels(grid)
+    asked = Asked(
+        methods={label: method for label, (method, _) in labels.items()},
+        settings={label: settings for label, (_, settings) in labels.items()},
+        shots=shots,
+        supports=supports,
+        trials=trials,
+        goals=1,
+        batch=batch,
+    )
+    objectives = {each.objective or PLAIN for each in configured(asked).values()}
+    there = demonstrations_of(family)
+    found = []
+    for number, fold in enumerate(folds(suite, num_folds)):
+        part = folder / f"fold-{number}"
+        rest = there.select(tasks=[task.name for task in fold.train_tasks])
+        for objective in sorted(objectives):
+            where = part / "policies" / objective / "seed-0"
+            train_like(family, rest, where, objective=objective, seed=0)
+        found.append(
+            compare_methods(
+                part / "policies",
+                fold,
+                asked,
+                out=part / "trials",
+                data=there.path if benchmark_of(suite) == "transfer" else None,
+                workers=workers,
+                executor=executor,
+            )
+        )
+    tried = _tried(labels, found)
+    best = {method: dict(some[0].settings) for method, some in tried.items()}
+    write_json(folder / CONFIG, {"settings": best, "tried": plain(tried)})
+    return tried
+
+
+def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The settings by label that ``tune`` chose for these methods.
+
+    Args:
+        path: The file it wrote.
+        methods: Registered names by label.
+
+    Raises:
+        ValueError: If the file is missing or no such file.
+    """
+    if not path.exists():
+        raise ValueError(f"There is no {path}; `robomtl tune` writes one.")
+    settings = read_json(path).get("settings")
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} has no 'settings'; give what `robomtl tune` wrote.")
+    return {
+        label: settings[name] for label, name in methods.items() if name in settings
+    }
+
+
+def _labels(grid: Grid) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every setting of every method, by a label of its own."""
+    if not grid:
+        raise ValueError("The grid is empty; give METHOD.NAME=VALUE,VALUE.")
+    labels = {}
+    for method, fields in grid.items():
+        every = itertools.product(*fields.values())
+        for number, values in enumerate(every):
+            settings = dict(zip(fields, values, strict=True))
+            labels[f"{method}-{number}"] = method, settings
+    return labels
+
+
+def _tried(
+    labels: Mapping[str, tuple[str, Mapping[str, Any]]], found: Sequence[Findings]
+) -> dict[str, list[Tried]]:
+    tried: dict[str, list[Tried]] = {}
+    for label, (method, settings) in labels.items():
+        means = [
+            success.task_mean
+            for each in found
+            for success in each.methods[label].shots.values()
+        ]
+        known = [mean for mean in means if mean is not None]
+        # One that gives up anywhere is no choice: what it solved elsewhere is no mean.
+        success = fmean(known) if len(known) == len(means) else None
+        tried.setdefault(method, []).append(Tried(settings=settings, success=success))
+    for some in tried.values():
+        some.sort(key=lambda each: 1.0 if each.success is None else -each.success)
+    return tried
