@@ -6,13 +6,6 @@ import numpy as np
 import pytest
 from families import SUITE, GoalsSuite, grow
 
-from robomtl.adaptation.cell import Cell, trials_of
-from robomtl.adaptation.controls import check_control, support_under
-from robomtl.adaptation.family import find_family, seeds_of
-from robomtl.adaptation.finetune import Finetune
-from robomtl.adaptation.method import Adapted
-from robomtl.adaptation.planning import Asked, plan
-from robomtl.adaptation.playing import Material, PlayCell
 from robomtl.adaptation.benchmark import (
     Problem,
     draw_for,
@@ -20,6 +13,13 @@ from robomtl.adaptation.benchmark import (
     problem_tasks,
     problems,
 )
+from robomtl.adaptation.cell import Cell, trials_of
+from robomtl.adaptation.controls import check_control, support_under
+from robomtl.adaptation.family import find_family, seeds_of
+from robomtl.adaptation.finetune import Finetune
+from robomtl.adaptation.method import Adapted
+from robomtl.adaptation.planning import Asked, plan
+from robomtl.adaptation.playing import Material, PlayCell
 from robomtl.adaptation.zero_shot import ZeroShot
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.envs.points import PointsSuite

@@ -10,12 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.adaptation.adapting import Cost, check_training
-from robomtl.adaptation.cell import Cell, trials_of
-from robomtl.adaptation.controls import check_control
-from robomtl.adaptation.family import Family, find_family, seeds_of
-from robomtl.adaptation.findings import Findings, findings_of
-from robomtl.adaptation.planning import Asked, configured, plan
-from robomtl.adaptation.playing import Done, Material, PlayCell
 from robomtl.adaptation.benchmark import (
     benchmark_of,
     draw_for,
@@ -24,6 +18,12 @@ from robomtl.adaptation.benchmark import (
     problem_tasks,
     problems,
 )
+from robomtl.adaptation.cell import Cell, trials_of
+from robomtl.adaptation.controls import check_control
+from robomtl.adaptation.family import Family, find_family, seeds_of
+from robomtl.adaptation.findings import Findings, findings_of
+from robomtl.adaptation.planning import Asked, configured, plan
+from robomtl.adaptation.playing import Done, Material, PlayCell
 from robomtl.adaptation.rows import (
     CELLS,
     TRIALS,

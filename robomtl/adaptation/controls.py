@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from robomtl.adaptation.cell import Control
 from robomtl.adaptation.benchmark import Problem, benchmark_of, draw_for
+from robomtl.adaptation.cell import Control
 from robomtl.adaptation.support import Support
 from robomtl.demonstrations import Demonstrations
 from robomtl.task import Suite, find_task

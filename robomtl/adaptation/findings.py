@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from robomtl.adaptation.benchmark import Benchmark, benchmark_of
 from robomtl.adaptation.crossed import Crossed, Drawn, Scores, differences
 from robomtl.adaptation.curves import area, shots_for
 from robomtl.adaptation.family import PLAIN
 from robomtl.adaptation.planning import BASELINE, Asked
 from robomtl.adaptation.playing import Material
-from robomtl.adaptation.benchmark import Benchmark, benchmark_of
 from robomtl.adaptation.ranking import Ranking, ranking
 from robomtl.adaptation.rows import CellRow, TrialRow
 from robomtl.adaptation.scores import Arm, known, query_scores, retained_scores

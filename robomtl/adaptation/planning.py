@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from robomtl.adaptation.adapting import configure
+from robomtl.adaptation.benchmark import Problem
 from robomtl.adaptation.cell import Cell, Control
 from robomtl.adaptation.family import PLAIN, Family
 from robomtl.adaptation.method import Budget, Method
-from robomtl.adaptation.benchmark import Problem
 from robomtl.nearest import unknown
 from robomtl.registry import METHODS
 

@@ -10,10 +10,10 @@ from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from robomtl import checkpoint
 from robomtl.adaptation.adapting import Cost, adapt_by
+from robomtl.adaptation.benchmark import Problem
 from robomtl.adaptation.cell import Cell, trials_of
 from robomtl.adaptation.controls import support_under
 from robomtl.adaptation.method import Budget, Method
-from robomtl.adaptation.benchmark import Problem
 from robomtl.adaptation.support import Support
 from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy

@@ -11,13 +11,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from robomtl.adaptation.benchmark import benchmark_of
 from robomtl.adaptation.comparing import compare_methods
 from robomtl.adaptation.family import PLAIN, find_family
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.folds import folds
 from robomtl.adaptation.growing import demonstrations_of, train_like
 from robomtl.adaptation.planning import Asked, configured
-from robomtl.adaptation.benchmark import benchmark_of
 from robomtl.durable import read_json, write_json
 from robomtl.executor import Executor
 from robomtl.request import plain
