@@ -11,6 +11,7 @@ from robomtl.conditioning import Augmentation
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import read_json
 from robomtl.training import TrainConfig, train
+from robomtl.training.construction import Construction
 
 
 class Recorded(NamedTuple):
@@ -40,6 +41,7 @@ def recorded(run: Path) -> Recorded:
     values = read_json(path)
     training = values["training"]
     training["augmentation"] = Augmentation(**training["augmentation"])
+    training["construction"] = Construction(**training.get("construction", {}))
     training["temperature"] = float(training["temperature"])
     return Recorded(
         policy=values["policy"],
