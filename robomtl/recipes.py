@@ -10,6 +10,7 @@ from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.evaluation import Results, evaluate
 from robomtl.nearest import unknown
+from robomtl.new_task import NewTask, meet
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
 
@@ -40,6 +41,8 @@ class Recipe:
     """Where a trial stops."""
     instructions: tuple[str, ...] = ("canonical",)
     """Kinds of wording evaluated; the first one's results are the recipe's."""
+    new_task: NewTask | None = None
+    """A task the policy adapts to at the end; None for none."""
 
 
 RECIPES = {
@@ -94,7 +97,8 @@ def run(
         workers: Processes that collect and evaluate.
 
     Returns:
-        Results by kind of wording.
+        Results by kind of wording; and, if there is a new task, by method, in the
+        folders of ``new-task/``.
 
     Raises:
         ValueError: If the recipe is unknown, or the folder holds another run.
@@ -113,7 +117,7 @@ def run(
         config=replace(recipe.training, seed=seed),
     )
     agent = PolicyAgent(folder)
-    return {
+    results = {
         kind: evaluate(
             agent,
             made,
@@ -127,6 +131,11 @@ def run(
         )
         for kind in recipe.instructions
     }
+    if recipe.new_task is None:
+        return results
+    return results | meet(
+        folder, recipe.new_task, out=folder / "new-task", seed=seed, workers=workers
+    )
 
 
 def _demonstrations(

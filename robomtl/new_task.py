@@ -1,0 +1,97 @@
+"""A trained policy meets a task it has never seen: a few demonstrations, then trials."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from robomtl.adaptation import Support, adapt
+from robomtl.agent import PolicyAgent
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.durable import write_json
+from robomtl.evaluation import Results, evaluate
+from robomtl.registry import suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTask:
+    """A task to adapt to, and how that is judged."""
+
+    suite: str
+    """Suite that has the task."""
+    task: str
+    """Name of the task."""
+    shots: int = 5
+    """Demonstrations of it."""
+    noise: float = 0.0
+    """Largest disturbance of the expert; see ``collect``."""
+    methods: tuple[str, ...] = ("finetune", "scratch")
+    """Ways to adapt that are compared."""
+    trials: int = 20
+    """Trials of each."""
+    until: Literal["horizon", "success"] = "success"
+    """Where a trial stops."""
+
+
+def meet(
+    run: Path, new: NewTask, *, out: Path, seed: int, workers: int
+) -> dict[str, Results]:
+    """Adapts a policy to a new task by each method and evaluates what came of it.
+
+    What is finished in the folder is not done again.
+
+    Args:
+        run: Run directory of the policy.
+        new: The task.
+        out: Receives ``demonstrations/``, and a run directory for each method with its
+            results.
+        seed: Of the adaptation.
+        workers: Processes that collect and evaluate.
+
+    Returns:
+        Results by method.
+
+    Raises:
+        ValueError: If the task or a method is unknown, or does not fit the policy.
+    """
+    made = suite(new.suite)
+    demonstrations = collect(
+        made,
+        out / "demonstrations",
+        tasks=[new.task],
+        episodes=new.shots,
+        noise=new.noise,
+        workers=workers,
+    )
+    return {
+        method: evaluate(
+            _adapted(run, demonstrations, method, out / method, seed),
+            made,
+            out=out / method,
+            tasks=[new.task],
+            episodes=new.trials,
+            until=new.until,
+            workers=workers,
+        )
+        for method in new.methods
+    }
+
+
+def _adapted(
+    run: Path, demonstrations: Demonstrations, method: str, out: Path, seed: int
+) -> PolicyAgent:
+    """The adapted policy, made once."""
+    if not (out / "policy.json").exists():
+        support = Support(demonstrations=demonstrations)
+        adapt(run, support, method=method, seed=seed, out=out)
+        write_json(
+            out / "adaptation.json",
+            {
+                "method": method,
+                "task": support.name,
+                "shots": support.shots,
+                "support": demonstrations.fingerprint,
+                "seed": seed,
+                "policy": PolicyAgent(run).fingerprint,
+            },
+        )
+    return PolicyAgent(out)
