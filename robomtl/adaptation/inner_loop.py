@@ -2,7 +2,7 @@
 
 Parameters go in and come out by name, so that what follows can be differentiated with
 respect to where they began, and mapped over tasks: ``vmap`` over 5 tasks takes four
-fifths of the time of a Python loop, at a width of 128 as at 256.
+fifths of the time of a Python loop at a width of 128, nine tenths at 256.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -72,7 +72,7 @@ class MamlObjective(InnerObjective):
     clip: float = 10.0
     """Every entry of an inner gradient is held within ± this."""
     order: Order = "second"
-    """``first`` takes the inner gradients for constants: about half the time."""
+    """``first`` takes the inner gradients for constants: two fifths of the time."""
     adapts: Adapting = "all"
     """Which weights the inner loop changes; ``head`` is ANIL."""
     rates: Rates = "fixed"
