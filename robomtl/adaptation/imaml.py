@@ -48,7 +48,6 @@ class ImamlObjective(InnerObjective):
     """The loss of queries at the solution of the support's proximal problem."""
 
     steps: int = 16
-    inner_rate: float = 0.01
     proximity: float = 30.0
     """λ: how strongly the solution is held to where it began. It must exceed what the
     support's loss curves downwards: about 10 for the policy's loss l1, hardly anything

@@ -30,7 +30,7 @@ class InnerObjective(ABC):
 
     steps: int = 3
     """Gradient steps of the inner loop."""
-    inner_rate: float = 0.05
+    inner_rate: float = 0.01
     """Learning rate of the inner loop."""
     tasks: int = 5
     """Tasks, or hidden goals, in a batch."""
