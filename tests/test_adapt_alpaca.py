@@ -334,7 +334,7 @@ def test_the_loss_is_the_log_density_of_queries_given_the_support(
     material, _ = materials(demonstrations, card.conditioning, config, chunk=1)
     sampler = EpisodicSampler(material, tasks=2, shots=2, steps=4, seed=0)
     problems = sampler.batch(0, 8)
-    objective = AlpacaTraining(evidence=20.0)
+    objective = AlpacaTraining(samples=20.0)
     loss = objective.loss(policy, Posed(problems, slice(0, 0))).per_sample
     first = slice(0, 4)  # Rows of the first problem.
     phi, query = (
@@ -372,6 +372,8 @@ def test_settings_out_of_range_are_refused(cloned, support, config, message):
 
 
 def test_objectives_with_impossible_counts_are_refused():
+    with pytest.raises(ValueError, match="samples is 0.0; give more than 0"):
+        AlpacaTraining(samples=0.0)
     with pytest.raises(ValueError, match="shots is 0; give at least 1"):
         AlpacaTraining(shots=0)
 

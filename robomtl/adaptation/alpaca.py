@@ -1,6 +1,6 @@
 """ALPaCA: the last layer of a policy solved for, with how sure it is.
 
-Source: Harrison, Sharma and Pavone 2018 (arXiv:1807.08912), algorithms 1 and 2; the mean
+Source: Harrison, Sharma and Pavone 2018 (arXiv:1807.08912), both phases; the mean
 alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Departures:
 
 1. Without meta-training the features are those of multi-task cloning, the prior is
@@ -170,11 +170,21 @@ class AlpacaTraining(Problems):
     support, N(K̄ᵀφ, (1 + φᵀΛ⁻¹φ)·Σ), a mean over an action's coordinates.
     """
 
-    evidence: float = 20.0
+    samples: float = 20.0
     """Independent samples that a demonstration counts as, however long it is: a hundred
     steps of which five tell as much as one."""
 
     demonstration: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        super().__post_init__()
+        if not self.samples > 0:
+            raise ValueError(f"samples is {self.samples}; give more than 0.")
 
     def meta(self, policy: Policy) -> LastLayer:
         """The prior's precision, and the noise.
@@ -191,7 +201,7 @@ class AlpacaTraining(Problems):
         shots = problems.context.mask.sum(1)
         support = _problems(made, problems.support, problems.tasks)
         rows = support.weight.shape[-1]
-        weight = support.weight * (self.evidence * shots / rows)[:, None, None]
+        weight = support.weight * (self.samples * shots / rows)[:, None, None]
         query = _problems(made, problems.query, problems.tasks)
         before = Belief(head_mean(made), layer.factor())
         predicted = predict(
