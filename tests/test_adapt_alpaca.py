@@ -22,12 +22,11 @@ from robomtl.adaptation.last_layer import (
     last_layer_for,
     predictive_variance,
 )
-from robomtl.adaptation.problems import Posed
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate
 from robomtl.policies.film import Film, FilmConfig
-from robomtl.policy import Spec
+from robomtl.policy import Policy, Spec
 from robomtl.registry import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler
@@ -335,7 +334,7 @@ def test_the_loss_is_the_log_density_of_queries_given_the_support(
     sampler = EpisodicSampler(material, tasks=2, shots=2, steps=4, seed=0)
     problems = sampler.batch(0, 8)
     objective = AlpacaTraining(samples=20.0)
-    loss = objective.loss(policy, Posed(problems, slice(0, 0))).per_sample
+    loss = objective.loss(policy, problems).per_sample
     first = slice(0, 4)  # Rows of the first problem.
     phi, query = (
         torch.cat([policy(b.observation, b.task_embedding), torch.ones(8, 1)], 1)[first]
@@ -378,11 +377,16 @@ def test_objectives_with_impossible_counts_are_refused():
         AlpacaTraining(shots=0)
 
 
-def test_a_policy_without_a_last_layer_is_refused(cloned, support):
-    class Other(torch.nn.Module):
-        meta = None
+class Other(Policy):
+    def loss(self, batch):
+        raise NotImplementedError
 
-    strange = dataclasses.replace(cloned, policy=Other())
+    def act(self, observation, task_embedding, memory):
+        raise NotImplementedError
+
+
+def test_a_policy_without_a_last_layer_is_refused(cloned, support):
+    strange = dataclasses.replace(cloned, policy=Other(None, cloned.card.spec))
     with pytest.raises(ValueError, match="Other does not end in an ActionHead"):
         adapt(strange, support, method="alpaca")
 

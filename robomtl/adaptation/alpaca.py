@@ -41,12 +41,13 @@ from robomtl.adaptation.last_layer import (
     with_head,
 )
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.problems import Posed, Problems
+from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
+from robomtl.training.episodic import Episodic
 from robomtl.training.objective import Material
 from robomtl.training.samples import every_frame
 
@@ -194,20 +195,20 @@ class AlpacaTraining(Problems):
         """
         return last_layer_for(policy)
 
-    def loss(self, policy: Policy, batch: Posed) -> Loss:
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """The loss of each query, after the support of its problem was seen."""
-        problems, made = batch.problems, with_head(policy)
+        made = with_head(policy)
         layer = last_layer_of(made)
-        shots = problems.context.mask.sum(1)
-        support = _problems(made, problems.support, problems.tasks)
+        shots = batch.context.mask.sum(1)
+        support = _problems(made, batch.support, batch.tasks)
         rows = support.weight.shape[-1]
         weight = support.weight * (self.samples * shots / rows)[:, None, None]
-        query = _problems(made, problems.query, problems.tasks)
+        query = _problems(made, batch.query, batch.tasks)
         before = Belief(head_mean(made), layer.factor())
         predicted = predict(
             before, support.features, support.targets, weight, query.features
         )
-        return _scored(predicted, query.targets, layer.noise(), problems.query)
+        return _scored(predicted, query.targets, layer.noise(), batch.query)
 
 
 def _likeliest(mean: Tensor, samples: Samples) -> Tensor:

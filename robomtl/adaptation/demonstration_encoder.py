@@ -6,10 +6,7 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from robomtl.adaptation.support import Support
 from robomtl.policy import Context, Policy
-from robomtl.training.episodic import context_of
-from robomtl.training.samples import frames
 
 
 class Steps(NamedTuple):
@@ -65,11 +62,3 @@ def steps_of(policy: Policy, context: Context, *, progress: bool = True) -> Step
     time = context.state.shape[2]
     mask = repeat(context.mask, "task shot -> task (shot time)", time=time)
     return Steps(features, mask)
-
-
-def context_of_support(support: Support, steps: int) -> Context:
-    """All demonstrations of a support, as those of one task; see ``context_of``."""
-    given = support.demonstrations
-    shots = torch.arange(len(given))[None]
-    there = frames(given, range(len(given)), torch.device("cpu"))
-    return context_of(there, shots, torch.ones(1, len(given)), steps)

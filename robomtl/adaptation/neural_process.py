@@ -20,12 +20,14 @@ from robomtl.adaptation.demonstration_encoder import (
     Steps,
     steps_of,
 )
+from robomtl.adaptation.encoding import telling
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.pearl_context import Gaussian, check_latent, divergence, tell
-from robomtl.adaptation.problems import Posed, Problems, telling
+from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Batch, Context, Loss, Policy
+from robomtl.training.episodic import Episodic
 
 # Deviations lie between 0.1 and 1, as in the authors' code: a narrower posterior makes
 # the divergence explode, a wider one tells nothing.
@@ -92,11 +94,11 @@ class NeuralProcessTraining(Problems):
         inputs = policy.spec.state + policy.spec.action
         return ProcessEncoder(inputs, width=self.width, size=self.size)
 
-    def loss(self, policy: Policy, batch: Posed) -> Loss:
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """The policy's loss on each query, told a draw, and the divergence's share."""
-        problems, queries = batch.problems, batch.problems.query
-        each = len(queries.task) // problems.tasks
-        seen = steps_of(policy, problems.context, progress=False)
+        queries = batch.query
+        each = len(queries.task) // batch.tasks
+        seen = steps_of(policy, batch.context, progress=False)
         before = _believed(policy, seen)
         after = _believed(policy, _joined(seen, _frames(policy, queries, each)))
         loss = policy.loss(telling(queries, batch.place, after.rows(each).draw()))

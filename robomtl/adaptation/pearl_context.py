@@ -22,14 +22,15 @@ from torch.nn import functional
 from robomtl.adaptation.demonstration_encoder import (
     DemonstrationEncoder,
     Steps,
-    context_of_support,
     steps_of,
 )
+from robomtl.adaptation.encoding import telling, whole
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.problems import Posed, Problems, telling
+from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy, configure_objective
 from robomtl.policy import Context, Loss, Policy
+from robomtl.training.episodic import Episodic
 
 _LEAST_VARIANCE = 1e-6  # Of a factor: its precision must stay finite.
 
@@ -107,12 +108,11 @@ class PearlContextTraining(Problems):
         inputs = spec.state + spec.action + 1
         return DemonstrationEncoder(inputs, width=self.width, outputs=2 * self.size)
 
-    def loss(self, policy: Policy, batch: Posed) -> Loss:
+    def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """The policy's loss on each query, told a draw, and the divergence's share."""
-        problems = batch.problems
-        belief = self.infer(policy, problems.context)
-        queries = problems.query
-        each = len(queries.task) // problems.tasks
+        belief = self.infer(policy, batch.context)
+        queries = batch.query
+        each = len(queries.task) // batch.tasks
         loss = policy.loss(telling(queries, batch.place, belief.rows(each).draw()))
         nats = divergence(belief, standard(belief))
         share = self.beta * nats / (each * queries.action[0].numel())
@@ -155,7 +155,7 @@ def tell(trained: TrainedPolicy, support: Support) -> Adapted:
     card, policy = trained.card, trained.policy
     objective = configure_objective(card.objective, card.objective_config)
     with torch.no_grad():
-        context = context_of_support(support, objective.context)
+        context = whole(support, objective.context)
         inferred = objective.infer(policy, context).mean[0]
     if not inferred.isfinite().all():
         raise FloatingPointError("What was inferred is not finite.")
