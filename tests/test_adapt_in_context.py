@@ -2,6 +2,7 @@ import time
 
 import pytest
 import torch
+from hidden_goals import errors
 
 import robomtl
 from robomtl import checkpoint
@@ -310,3 +311,15 @@ def test_demonstrations_are_withheld_in_training_only(data):
     shown = objective.loss(policy.eval(), batch).per_sample
     torch.testing.assert_close(withheld, policy.loss(batch.query).per_sample)
     assert not torch.allclose(shown, withheld)
+
+
+def test_a_prompt_tells_a_goal_that_no_state_shows():
+    right, wrong, nothing = errors(
+        InContextTraining(**{**SMALL, "tasks": 32}),
+        name="in_context",
+        policy="in_context",
+        policy_config={"width": 32, "blocks": 2},
+        steps=300,
+    )
+    assert right < 0.6 * nothing
+    assert wrong > 0.9 * nothing
