@@ -197,7 +197,9 @@ class InContextTransformer(HeadPolicy):
             ],
             dim=-1,
         )
-        tokens = self.prompt(rearrange(steps, "task shot time x -> (task shot) time x"))
+        there = context.mask.flatten().nonzero()[:, 0]  # Others cost nothing.
+        steps = rearrange(steps, "task shot time x -> (task shot) time x")[there]
+        tokens = self.prompt(steps)
         mask = repeat(
             context.mask > 0, "task shot -> task 1 1 (shot time)", time=shape[2]
         )
@@ -205,7 +207,8 @@ class InContextTransformer(HeadPolicy):
         blocks = []
         for block in cast(Sequence[Block], self.trunk):
             keys, values = block.keys_and_values(tokens)
-            blocks.append(Attended(_joined(keys, shape), _joined(values, shape), mask))
+            placed = [_joined(part, there, shape) for part in (keys, values)]
+            blocks.append(Attended(placed[0], placed[1], mask))
             if len(blocks) < len(self.trunk):  # No one reads the tokens of the last.
                 tokens = block(tokens, Attended(keys, values, None))
         return blocks
@@ -236,21 +239,24 @@ class InContextTransformer(HeadPolicy):
         return features
 
 
-def _joined(parts: Tensor, shape: Sequence[int]) -> Tensor:
+def _joined(parts: Tensor, there: Tensor, shape: Sequence[int]) -> Tensor:
     """All demonstrations of a task side by side, zeros before them.
 
     Args:
-        parts: Keys or values; (task · shot, head, time, part).
+        parts: Keys or values of those that are there; (there, head, time, part).
+        there: Their places among all shots of all tasks; (there,).
         shape: Number of tasks, shots and steps.
 
     Returns:
         Shape (task, head, 1 + shot · time, part).
     """
+    tasks, shots, _ = shape
+    placed = parts.new_zeros(tasks * shots, *parts.shape[1:])
     joined = rearrange(
-        parts,
+        placed.index_copy(0, there, parts),
         "(task shot) head time part -> task head (shot time) part",
-        task=shape[0],
-        shot=shape[1],
+        task=tasks,
+        shot=shots,
     )
     return functional.pad(joined, (0, 0, 1, 0))  # Departure 2.
 
