@@ -8,12 +8,16 @@ import torch
 from scipy.spatial.transform import Rotation
 
 import robomtl
+from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt, draw_support
+from robomtl.checkpoint import Card
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.demonstrations import collect
 from robomtl.envs.metaworld_objects import quaternion
 from robomtl.envs.metaworld_variations import drawn_vector
 from robomtl.geometry import Geometry, Thing
+from robomtl.policy import Spec
+from robomtl.registry import METHODS
 from robomtl.training.constructing import Constructor, constructor_for
 from robomtl.training.construction import Construction
 from robomtl.training.episodic import EpisodicSampler
@@ -339,6 +343,26 @@ def test_training_and_adapting_take_construction(data, tmp_path):
             for fields in ({}, {"translation": 0.1})
         )
         assert plain.fingerprint != moved.fingerprint
+
+
+def test_co_training_constructs_samples_of_the_prior_too(data):
+    support = draw_support(data, "reach-red", shots=1, draw=0)
+    support = replace(support, prior=data.select(tasks=["reach-blue"]))
+    spec = Spec(state=12, action=2, embedding=0)
+    told = Conditioning(kinds=(), tasks=data.tasks)
+    fields = {"suite": "", "suite_options": {}, "step": 0}
+    card = Card(policy="mlp", config={}, spec=spec, conditioning=told, **fields)
+    trained = checkpoint.packed(checkpoint.build(card), card)
+    plain, moved = (
+        METHODS.get("finetune")(
+            cotraining=0.5, construction=Construction(translation=translation)
+        )
+        .draws(trained, support, torch.Generator().manual_seed(0))
+        .batch(0, 16)
+        .observation["state"]
+        for translation in (0.0, 0.1)
+    )
+    assert (plain != moved).any(1).all()
 
 
 def test_demonstrations_of_no_suite_are_refused(data):

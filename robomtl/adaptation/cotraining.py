@@ -17,6 +17,8 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation, Wordings
 from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Batch
+from robomtl.training.constructing import constructor_for
+from robomtl.training.construction import Construction
 from robomtl.training.material import instructions
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Sampler, frames
@@ -51,14 +53,13 @@ class Transfer(Descent):
             ValueError: If it is, and there are no prior demonstrations that fit.
         """
         told, chunk = trained.card.conditioning, trained.policy.chunk
-        material = material_of(
-            support, told, self.augmentation, chunk, self.construction
-        )
+        varied = self.augmentation, chunk, self.construction
+        material = material_of(support, told, *varied)
         new = sampler_of(material, generator)
         if not self.cotraining:
             return new
         prior = _prior(trained, support)
-        old = sampler_of(_material(prior, trained, self.augmentation), generator)
+        old = sampler_of(_material(prior, trained, *varied), generator)
         return Cotraining(new, old, self.cotraining)
 
 
@@ -133,7 +134,11 @@ def _prior(trained: TrainedPolicy, support: Support) -> Demonstrations:
 
 
 def _material(
-    prior: Demonstrations, trained: TrainedPolicy, augmentation: Augmentation
+    prior: Demonstrations,
+    trained: TrainedPolicy,
+    augmentation: Augmentation,
+    chunk: int,
+    construction: Construction,
 ) -> Material:
     """All frames of the prior, and what the policy is told there."""
     told = replace(trained.card.conditioning, tasks=prior.tasks)
@@ -141,5 +146,6 @@ def _material(
         frames=frames(prior, range(len(prior)), torch.device("cpu")),
         wordings=Wordings(told, instructions(prior), augmentation),
         conditioning=told,
-        chunk=trained.policy.chunk,
+        chunk=chunk,
+        constructor=constructor_for(construction, prior, torch.device("cpu")),
     )
