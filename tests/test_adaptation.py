@@ -11,8 +11,10 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
+from robomtl.adaptation.adapting import configure
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.registry import METHODS
+from robomtl.training.construction import Construction
 
 SMALL = {"width": 16, "blocks": 1}
 SUITE = robomtl.suite("points/ML4")
@@ -190,6 +192,17 @@ def test_an_unknown_method_or_setting_is_refused(run, support):
         adapt(run, support, method="finetone")
     with pytest.raises(ValueError, match="Method 'finetune': .*'rate'"):
         adapt(run, support, config={"rate": 1})
+
+
+def test_settings_inside_of_a_setting_are_named_with_a_dot():
+    method = configure(
+        "finetune", {"construction.translation": 0.1, "construction.mirror": 0.5}
+    )
+    assert method.construction == Construction(translation=0.1, mirror=0.5)
+    with pytest.raises(ValueError, match="'steps' has no setting 'many'"):
+        configure("finetune", {"steps.many": 1})
+    with pytest.raises(ValueError, match="Method 'finetune': .*'turning'"):
+        configure("finetune", {"construction.turning": 1})
 
 
 def test_a_method_that_diverges_says_so_and_leaves_the_policy(run, support):

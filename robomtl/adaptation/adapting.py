@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,34 @@ class Cost:
 def configure(method: str, fields: Mapping[str, Any]) -> Method:
     """A method, with the given hyper-parameters instead of the defaults.
 
+    Args:
+        method: Its registered name.
+        fields: By name; a setting inside of one, such as ``construction.translation``,
+            by both names with a dot between them.
+
     Raises:
         ValueError: If the method is unknown or has no such hyper-parameter.
     """
     try:
-        return METHODS.get(method)(**fields)
+        made: Method = _with(METHODS.get(method)(), fields)
+        return made
     except TypeError as error:
         raise ValueError(f"Method '{method}': {error}.") from error
+
+
+def _with(settings: Any, fields: Mapping[str, Any]) -> Any:
+    """A dataclass with other values of some fields, and of fields of its fields."""
+    changed: dict[str, Any] = {}
+    for name, value in fields.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            before = changed.get(outer, getattr(settings, outer, None))
+            if not is_dataclass(before):
+                raise TypeError(f"'{outer}' has no setting '{inner}'")
+            changed[outer] = _with(before, {inner: value})
+        else:
+            changed[name] = value
+    return replace(settings, **changed)
 
 
 def adapt(
