@@ -31,7 +31,7 @@ class Remembered(nn.Module):
             self.get_buffer(name)  # It must be there.
             self.register_buffer(name, tensor)
 
-    def _load_from_state_dict(
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, state_dict: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
         found = {

@@ -68,7 +68,7 @@ class Conditioning:
         """
         if kind not in self.kinds:
             raise ValueError(unknown("conditioning", kind, self.kinds))
-        order = [k for k in get_args(Kind) if k in self.kinds]
+        order: list[Kind] = [k for k in get_args(Kind) if k in self.kinds]
         start = sum(self._sizes[k] for k in order[: order.index(kind)])
         return slice(start, start + self._sizes[kind])
 

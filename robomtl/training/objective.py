@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -91,7 +91,10 @@ class Objective(Protocol):
 class Cloning:
     """Behaviour cloning: the policy's own loss on single frames."""
 
-    demonstration: ClassVar[int] = 0
+    @property
+    def demonstration(self) -> int:
+        """Nothing is inferred."""
+        return 0
 
     def meta(self, policy: Policy) -> None:
         """Nothing."""
