@@ -298,8 +298,8 @@ def test_a_family_is_found_by_objective_and_seed(family):
         "cloning": [0, 1]
     }
     assert found.prior == family / "demonstrations"
-    assert seeds_of(found, {"finetune": None}, None) == (0, 1)
-    assert seeds_of(found, {"finetune": None}, 1) == (0,)
+    assert seeds_of(found, {"finetune": "cloning"}, None) == (0, 1)
+    assert seeds_of(found, {"finetune": "cloning"}, 1) == (0,)
 
 
 def test_a_run_directory_is_a_family_of_one(family):
@@ -314,9 +314,9 @@ def test_a_missing_policy_is_refused_with_the_command_that_trains_it(family):
     with pytest.raises(
         ValueError, match="needs a policy trained with the objective mam"
     ):
-        seeds_of(found, {"finetune": None, "maml": "maml"}, 1)
+        seeds_of(found, {"finetune": "cloning", "maml": "maml"}, 1)
     with pytest.raises(ValueError, match="--seed 2 --out .*cloning/seed-2"):
-        seeds_of(found, {"finetune": None}, 3)
+        seeds_of(found, {"finetune": "cloning"}, 3)
 
 
 def test_a_folder_without_a_policy_is_refused(tmp_path):

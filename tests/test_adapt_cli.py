@@ -3,7 +3,7 @@ import json
 import pytest
 from families import SUITE, grow
 
-from robomtl.adaptation.settings import by_label, parsed
+from robomtl.adaptation.settings import by_label, parsed, split_policies
 from robomtl.cli.main import main
 
 
@@ -36,6 +36,8 @@ def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     [
         (("--methods", "finetun"), "Did you mean 'finetune'"),
         (("--steps", "0"), "allows nothing"),
+        (("--methods", "maml@reptile"), "takes policies trained with maml, not with"),
+        (("--methods", "finetune@maml"), "finetune needs a policy trained with the"),
         (("--suite", "points/MT4"), "trained on points/ML4, not on points/MT4"),
         (("--seeds", "0"), "seeds is 0"),
         (("--seeds", "2"), "--seed 1 --out"),
@@ -56,6 +58,14 @@ def test_methods_are_named_by_label():
     }
     with pytest.raises(ValueError, match="named twice; .* as in finetune-2=finetune"):
         by_label(["finetune", "finetune"])
+
+
+def test_methods_may_name_the_policies_they_take():
+    words, policies = split_policies(
+        ["scratch", "after=finetune@maml", "alpaca@alpaca"]
+    )
+    assert words == ["scratch", "after=finetune", "alpaca"]
+    assert policies == {"after": "maml", "alpaca": "alpaca"}
 
 
 def test_settings_are_read_as_json_or_as_they_are():

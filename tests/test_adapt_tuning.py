@@ -6,7 +6,6 @@ from families import SUITE, GoalsSuite, Here, grow
 
 from robomtl import checkpoint
 from robomtl.adaptation.family import find_family
-from robomtl.adaptation.finetune import Finetune
 from robomtl.adaptation.folds import folds
 from robomtl.adaptation.growing import train_missing
 from robomtl.adaptation.settings import gridded
@@ -55,23 +54,23 @@ def test_a_single_task_makes_no_folds():
 
 
 def test_what_is_missing_is_trained_as_the_others_were(copy):
-    found = train_missing(copy, {"finetune": Finetune()}, seeds=2)
-    assert sorted(found.of(None)) == [0, 1]
-    old, new = (found.of(None)[seed].trained for seed in (0, 1))
+    found = train_missing(copy, ["cloning"], seeds=2)
+    assert sorted(found.of("cloning")) == [0, 1]
+    old, new = (found.of("cloning")[seed].trained for seed in (0, 1))
     assert new.card == old.card
     assert new.fingerprint != old.fingerprint
 
 
 def test_what_is_there_is_not_trained_again(family):
     before = checkpoint.load(family / "cloning" / "seed-0").fingerprint
-    found = train_missing(family, {"finetune": Finetune()}, seeds=1)
-    assert found.of(None)[0].trained.fingerprint == before
+    found = train_missing(family, ["cloning"], seeds=1)
+    assert found.of("cloning")[0].trained.fingerprint == before
 
 
 def test_nothing_is_trained_without_the_demonstrations(copy):
     shutil.rmtree(copy / "demonstrations")
     with pytest.raises(ValueError, match="has no folder demonstrations to train on"):
-        train_missing(copy, {"finetune": Finetune()}, seeds=2)
+        train_missing(copy, ["cloning"], seeds=2)
 
 
 def test_nothing_is_trained_on_other_demonstrations(copy):
@@ -79,14 +78,14 @@ def test_nothing_is_trained_on_other_demonstrations(copy):
     there = Demonstrations(copy / "demonstrations").fingerprint
     settings.write_text(settings.read_text().replace(there, "0" * 64))
     with pytest.raises(ValueError, match="is not what the policies beside it were"):
-        train_missing(copy, {"finetune": Finetune()}, seeds=2)
+        train_missing(copy, ["cloning"], seeds=2)
 
 
 def test_a_run_directory_may_have_others_in_it(family, tmp_path):
     shutil.copytree(family / "cloning" / "seed-0", tmp_path / "run")
     shutil.copytree(family / "demonstrations", tmp_path / "run" / "demonstrations")
-    train_missing(tmp_path / "run", {"finetune": Finetune()}, seeds=2)
-    assert sorted(find_family(tmp_path / "run").of(None)) == [0, 1]
+    train_missing(tmp_path / "run", ["cloning"], seeds=2)
+    assert sorted(find_family(tmp_path / "run").of("cloning")) == [0, 1]
 
 
 def test_the_setting_that_solves_most_of_the_training_tasks_is_chosen(family, tmp_path):

@@ -22,7 +22,7 @@ from robomtl.adaptation.cell import Cell, trials_of
 from robomtl.adaptation.controls import check_control
 from robomtl.adaptation.family import Family, find_family, seeds_of
 from robomtl.adaptation.findings import Findings, findings_of
-from robomtl.adaptation.planning import Asked, configured, plan
+from robomtl.adaptation.planning import Asked, configured, objectives, plan
 from robomtl.adaptation.playing import Done, Material, PlayCell
 from robomtl.adaptation.rows import (
     CELLS,
@@ -112,9 +112,7 @@ def compare_methods(
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
     methods = configured(asked)
     family = find_family(run)
-    chosen = seeds_of(
-        family, {label: each.objective for label, each in methods.items()}, seeds
-    )
+    chosen = seeds_of(family, objectives(asked, methods), seeds)
     _check_suite(family, suite)
     tasks = problem_tasks(suite, asked.tasks)
     pool = _pool(suite, tasks, asked, folder, data, noise, executor.workers)
@@ -144,7 +142,7 @@ def compare_methods(
         seeds=chosen,
         material=material,
         cells=cells,
-        objectives=_check_members(family, chosen, material, pool),
+        objectives=_check_members(family, asked, chosen, material, pool),
     )
     with locked(folder):
         discard_partial(folder)
@@ -193,18 +191,22 @@ def _pool(
 
 
 def _check_members(
-    family: Family, seeds: Sequence[int], material: Material, pool: Demonstrations
+    family: Family,
+    asked: Asked,
+    seeds: Sequence[int],
+    material: Material,
+    pool: Demonstrations,
 ) -> dict[str, str]:
     """Makes sure that policies fit methods and supports; what each was trained with."""
     support = draw_for(pool, material.suite, material.problems[0], shots=1, draw=0)
-    objectives = {}
-    for method in material.methods.values():
+    found = {}
+    for label, objective in objectives(asked, material.methods).items():
         for seed in seeds:
-            member = family.of(method.objective)[seed]
-            check_training(method, member.trained)
+            member = family.of(objective)[seed]
+            check_training(material.methods[label], member.trained)
             check_fit(member.trained.card, support)
-            objectives[str(member.run)] = member.trained.card.objective
-    return objectives
+            found[str(member.run)] = objective
+    return found
 
 
 def _journal(folder: Path, of: _Comparison, pool: Demonstrations) -> Journal:
@@ -220,7 +222,7 @@ def _journal(folder: Path, of: _Comparison, pool: Demonstrations) -> Journal:
         },
         "suite": suite.name,
         "options": plain(suite.options),
-        "policies": {
+        "fingerprints": {
             f"{objective}/{seed}": member.trained.fingerprint
             for objective, some in of.family.members.items()
             for seed, member in some.items()

@@ -15,7 +15,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.durable import read_json
 
 PLAIN = "cloning"
-"""The objective of the policy that methods without one of their own take."""
+"""The objective of the policies that methods without one of their own take."""
 _CARD = "policy.json"
 
 
@@ -38,9 +38,9 @@ class Family:
     members: Mapping[str, Mapping[int, Member]]
     """By objective, then by seed of training."""
 
-    def of(self, objective: str | None) -> Mapping[int, Member]:
-        """The policies for a method, by seed; none if there are none."""
-        return self.members.get(objective or PLAIN, {})
+    def of(self, objective: str) -> Mapping[int, Member]:
+        """The policies trained with an objective, by seed; none if there are none."""
+        return self.members.get(objective, {})
 
     @property
     def prior(self) -> Path | None:
@@ -90,7 +90,7 @@ def trained_agent(folder: Path | str) -> PolicyAgent:
 
 
 def seeds_of(
-    family: Family, objectives: Mapping[str, str | None], count: int | None
+    family: Family, objectives: Mapping[str, str], count: int | None
 ) -> tuple[int, ...]:
     """The seeds of training that every method has a policy of.
 
@@ -103,12 +103,11 @@ def seeds_of(
         ValueError: If there are fewer, or a method lacks a policy; the message has the
             command that trains what is missing.
     """
-    every = {objective or PLAIN for objective in objectives.values()}
-    seeds = seeds_asked(family, every, count)
+    seeds = seeds_asked(family, {*objectives.values()}, count)
     for label, objective in objectives.items():
         for seed in seeds:
             if seed not in family.of(objective):
-                raise ValueError(_lacking(family, label, objective or PLAIN, seed))
+                raise ValueError(_lacking(family, label, objective, seed))
     return tuple(seeds)
 
 

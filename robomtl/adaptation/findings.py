@@ -11,8 +11,7 @@ import numpy as np
 from robomtl.adaptation.benchmark import Benchmark, benchmark_of
 from robomtl.adaptation.crossed import Crossed, Drawn, Scores, differences
 from robomtl.adaptation.curves import area, shots_for
-from robomtl.adaptation.family import PLAIN
-from robomtl.adaptation.planning import BASELINE, Asked
+from robomtl.adaptation.planning import BASELINE, Asked, objectives
 from robomtl.adaptation.playing import Material
 from robomtl.adaptation.ranking import Ranking, ranking
 from robomtl.adaptation.rows import CellRow, TrialRow
@@ -215,11 +214,12 @@ class _View:
     def method(self, label: str) -> MethodFindings:
         """How a method did."""
         method = self._material.methods[label]
+        objective = objectives(self._asked, {label: method})[label]
         shots = self._shots(label)
         return MethodFindings(
             method=self._asked.methods[label],
             config=vars(method),
-            objective=method.objective or PLAIN,
+            objective=objective,
             shots={each: self._success(Arm(label, each)) for each in shots},
             area=self._area(label),
             efficiency=self._efficiency(label),
@@ -234,7 +234,7 @@ class _View:
                 for arm in self._arms(label)
                 if arm.control != "none"
             },
-            forgetting=self._forgetting(label, method.objective or PLAIN),
+            forgetting=self._forgetting(label, objective),
             cost=self._cost(label),
             reasons=Counter(
                 row.error for row in self._cells if row.method == label and row.error

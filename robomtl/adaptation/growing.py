@@ -1,15 +1,15 @@
 """Trains what a family of policies lacks, as its members were trained."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from robomtl.adaptation.family import PLAIN, Family, find_family, seeds_asked
-from robomtl.adaptation.method import Method
 from robomtl.conditioning import Augmentation
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import read_json
+from robomtl.registry import OBJECTIVES
 from robomtl.training import TrainConfig, train
 from robomtl.training.construction import Construction
 
@@ -53,7 +53,7 @@ def recorded(run: Path) -> Recorded:
 
 
 def train_missing(
-    run: Path | str, methods: Mapping[str, Method], *, seeds: int | None = None
+    run: Path | str, objectives: Collection[str], *, seeds: int | None = None
 ) -> Family:
     """The family, after those policies were trained that methods need and it lacks.
 
@@ -62,7 +62,7 @@ def train_missing(
 
     Args:
         run: A run directory, or a folder of several.
-        methods: By label.
+        objectives: What methods need policies to be trained with.
         seeds: Seeds of training; those that are there if None.
 
     Raises:
@@ -70,8 +70,7 @@ def train_missing(
             are not beside it.
     """
     family = find_family(run)
-    objectives = {each.objective or PLAIN for each in methods.values()}
-    for objective in sorted(objectives):
+    for objective in sorted({*objectives}):
         for seed in seeds_asked(family, objectives, seeds):
             if seed not in family.of(objective):
                 train_like(
@@ -92,13 +91,17 @@ def train_like(
     objective: str,
     seed: int,
 ) -> None:
-    """Trains a policy with the settings of a family, but for what it learns from."""
+    """Trains a policy with the settings of a family, but for what it learns from.
+
+    An objective that fits one architecture only names it as ``architecture``.
+    """
     settings, alike = example(family), [*family.of(objective).values()]
+    own = getattr(OBJECTIVES.get(objective), "architecture", settings.policy)
     train(
         demonstrations,
         out=out,
-        policy=settings.policy,
-        policy_config=settings.policy_config,
+        policy=own,
+        policy_config=settings.policy_config if own == settings.policy else None,
         conditioning=settings.conditioning,
         objective=objective,
         objective_config=alike[0].trained.card.objective_config if alike else None,
@@ -108,7 +111,7 @@ def train_like(
 
 def example(family: Family) -> Recorded:
     """How a family is trained: as its first cloned policy was, or its first."""
-    some = family.of(None) or next(iter(family.members.values()))
+    some = family.of(PLAIN) or next(iter(family.members.values()))
     return recorded(some[min(some)].run)
 
 

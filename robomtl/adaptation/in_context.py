@@ -62,6 +62,8 @@ class InContextTraining:
     """Part of the problems in which no demonstration is shown."""
 
     demonstration: ClassVar[int] = 0
+    architecture: ClassVar[str] = "in_context"
+    """The one that reads a prompt."""
 
     def __post_init__(self) -> None:
         """Checks the settings.

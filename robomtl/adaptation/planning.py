@@ -24,6 +24,9 @@ class Asked:
     """Registered names of methods, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Hyper-parameters that differ from the defaults, by label."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """Objectives of the policies that methods are to take which take any, by label;
+    those of cloning where none is given."""
     shots: tuple[int, ...] = (1, 2, 5, 10, 25)
     """Numbers of demonstrations."""
     supports: int = 3
@@ -55,7 +58,7 @@ class Asked:
         """
         if not self.methods:
             raise ValueError("No method was named; name at least 1.")
-        for label in self.settings:
+        for label in (*self.settings, *self.policies):
             if label not in self.methods:
                 raise ValueError(unknown("method to set", label, self.methods))
         for name in ("shots", "steps"):
@@ -97,6 +100,24 @@ def configured(asked: Asked) -> dict[str, Method]:
     }
 
 
+def objectives(asked: Asked, methods: Mapping[str, Method]) -> dict[str, str]:
+    """What the policies of each method are trained with, by label.
+
+    Raises:
+        ValueError: If a method is to take a policy that it cannot.
+    """
+    found = {}
+    for label, method in methods.items():
+        wanted = asked.policies.get(label)
+        if method.objective and wanted not in (None, method.objective):
+            raise ValueError(
+                f"The method {label} takes policies trained with {method.objective}, not"
+                f" with {wanted}."
+            )
+        found[label] = method.objective or wanted or PLAIN
+    return found
+
+
 def looks(method: Method) -> bool:
     """Whether a method looks at its support, so that shots and draws matter."""
     return bool(getattr(method, "looks_at_support", True))
@@ -131,7 +152,8 @@ def _of_method(
     seed: int,
     problem: Problem,
 ) -> Iterator[Cell]:
-    run = str(family.of(method.objective)[seed].run)
+    objective = objectives(asked, {label: method})[label]
+    run = str(family.of(objective)[seed].run)
     draws = range(asked.supports) if looks(method) else (0,)
     for shots in asked.shots if looks(method) else (0,):
         probed = shots in (asked.probed, 0)
@@ -177,7 +199,7 @@ def _before(
     """The policies before adaptation, on the training tasks."""
     if not asked.retained:
         return
-    for objective in sorted({each.objective or PLAIN for each in methods.values()}):
+    for objective in sorted({*objectives(asked, methods).values()}):
         for seed in seeds:
             yield Cell(
                 run=str(family.of(objective)[seed].run),

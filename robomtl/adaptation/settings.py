@@ -7,6 +7,13 @@ from typing import Any
 from robomtl.nearest import unknown
 
 
+def split_policies(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Words without ``@OBJECTIVE`` at their ends, and the objectives by label."""
+    pairs = [word.partition("@") for word in words]
+    labels = [(word.partition("=")[0], objective) for word, _, objective in pairs]
+    return [word for word, _, _ in pairs], {k: v for k, v in labels if v}
+
+
 def by_label(words: Sequence[str]) -> dict[str, str]:
     """Methods by label, from ``METHOD`` or ``LABEL=METHOD``.
 

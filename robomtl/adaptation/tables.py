@@ -16,10 +16,10 @@ def methods_table(found: Findings) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    made.add_column("method")
+    made.add_column("method", no_wrap=True)
     for shots in found.shots:
         made.add_column(f"K = {shots}", justify="right")
-    for name in ("area", "against scratch", "worse", "seconds", "errors"):
+    for name in ("area", "- scratch", "worse", "seconds", "errors"):
         made.add_column(name, justify="right")
     for label, method in found.methods.items():
         made.add_row(label, *_cells(method, found))
@@ -33,7 +33,7 @@ def _cells(method: MethodFindings, found: Findings) -> list[str]:
     return [
         *(_rate(method.shots.get(k) or method.shots.get(0)) for k in found.shots),
         percent(method.area.value if method.area else None),
-        f"{points(probed.difference)} ({change(probed.interval)})" if probed else "–",
+        f"{points(probed.difference)}\n{change(probed.interval)}" if probed else "–",
         str(len(probed.worse)) if probed else "–",
         f"{max(took):.2g}" if took else "–",
         f"[red]{errors}" if errors else "",

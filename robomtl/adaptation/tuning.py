@@ -13,11 +13,11 @@ from typing import Any
 
 from robomtl.adaptation.benchmark import benchmark_of
 from robomtl.adaptation.comparing import compare_methods
-from robomtl.adaptation.family import PLAIN, find_family
+from robomtl.adaptation.family import find_family
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.folds import folds
 from robomtl.adaptation.growing import demonstrations_of, train_like
-from robomtl.adaptation.planning import Asked, configured
+from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.durable import read_json, write_json
 from robomtl.executor import Executor
 from robomtl.request import plain
@@ -84,13 +84,13 @@ def tune(
         goals=1,
         batch=batch,
     )
-    objectives = {each.objective or PLAIN for each in configured(asked).values()}
+    needed = sorted({*objectives(asked, configured(asked)).values()})
     there = demonstrations_of(family)
     found = []
     for number, fold in enumerate(folds(suite, num_folds)):
         part = folder / f"fold-{number}"
         rest = there.select(tasks=[task.name for task in fold.train_tasks])
-        for objective in sorted(objectives):
+        for objective in needed:
             where = part / "policies" / objective / "seed-0"
             train_like(family, rest, where, objective=objective, seed=0)
         found.append(

@@ -11,8 +11,8 @@ from robomtl.adaptation.cell import Control
 from robomtl.adaptation.comparing import compare_methods
 from robomtl.adaptation.family import trained_agent
 from robomtl.adaptation.growing import train_missing
-from robomtl.adaptation.planning import Asked, configured
-from robomtl.adaptation.settings import by_label, parsed
+from robomtl.adaptation.planning import Asked, configured, objectives
+from robomtl.adaptation.settings import by_label, parsed, split_policies
 from robomtl.adaptation.tables import methods_table
 from robomtl.adaptation.tuning import read_config
 from robomtl.cli.flags import SuiteFlags, run_directory
@@ -28,7 +28,8 @@ class Adapt(SuiteFlags):
     suite: str | None = None
     """Suite, such as metaworld/ML45; the one the policies were trained on by default."""
     methods: tuple[str, ...] = ("scratch", "zero_shot", "finetune")
-    """Methods; LABEL=METHOD for one that is there twice, with other settings."""
+    """Methods; LABEL=METHOD for one that is there twice, with other settings; and
+    METHOD@OBJECTIVE for one that takes any policy to take those of an objective."""
     settings: tuple[str, ...] = ()
     """Hyper-parameters, such as finetune.learning_rate=1e-3."""
     config: Path | None = None
@@ -72,17 +73,20 @@ class Adapt(SuiteFlags):
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Adapt, args=arguments, prog="robomtl adapt")
-    methods = by_label(flags.methods)
+    words, policies = split_policies(flags.methods)
+    methods = by_label(words)
     asked = Asked(
         methods=methods,
         settings=_settings(flags, methods),
+        policies=policies,
         **{name: getattr(flags, name) for name in _SAME},
         goals=flags.num_goals,
     )
     suite = flags.make_for(trained_agent(flags.run), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
         if flags.train:
-            train_missing(flags.run, configured(asked), seeds=flags.seeds)
+            needed = objectives(asked, configured(asked))
+            train_missing(flags.run, needed.values(), seeds=flags.seeds)
         found = compare_methods(
             flags.run,
             suite,
