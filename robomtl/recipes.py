@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from robomtl.adaptation.findings import Findings
+from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adaptation
 from robomtl.agent import PolicyAgent
 from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations import Demonstrations, collect
@@ -45,7 +47,7 @@ class Recipe:
     """A task the policy adapts to at the end; None for none."""
 
 
-RECIPES = {
+RECIPES: dict[str, Recipe | AdaptationRecipe] = {
     "quickstart": Recipe(
         line="MT10 in minutes: 25 demonstrations a task, told in words",
         suite="metaworld/MT10",
@@ -53,6 +55,7 @@ RECIPES = {
         training=TrainConfig(steps=4_000),
         trials=20,
         until="success",
+        new_task=NewTask(suite="metaworld/MT50", task="door-lock-v3"),
     ),
     "mt10-state": Recipe(
         line="MT10 from state: 50 undisturbed demonstrations a task",
@@ -75,7 +78,9 @@ RECIPES = {
         episodes=10,
         training=TrainConfig(steps=20_000),
     ),
+    **ADAPTATIONS,
 }
+"""Experiments by name: policies trained and evaluated, or methods compared."""
 
 
 def run(
@@ -85,20 +90,21 @@ def run(
     data: Path | str | None = None,
     seed: int = 0,
     workers: int = 2,
-) -> dict[str, Results]:
+) -> dict[str, Results] | Findings:
     """Runs a recipe end to end; what is finished in the folder is not done again.
 
     Args:
         name: Name of the recipe.
         out: Run directory; it receives ``demonstrations/``, the policy, the first
-            evaluation's results, and a folder for each further kind of wording.
+            evaluation's results, and a folder for each further kind of wording; of a
+            comparison of methods, see ``run_adaptation``.
         data: Demonstrations recorded before, of the same suite; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
         workers: Processes that collect and evaluate.
 
     Returns:
         Results by kind of wording; and, if there is a new task, by method, in the
-        folders of ``new-task/``.
+        folders of ``new-task/``. What was found, of a comparison of methods.
 
     Raises:
         ValueError: If the recipe is unknown, or the folder holds another run.
@@ -106,6 +112,20 @@ def run(
     if name not in RECIPES:
         raise ValueError(unknown("recipe", name, RECIPES))
     recipe, folder = RECIPES[name], Path(out)
+    if isinstance(recipe, AdaptationRecipe):
+        return run_adaptation(recipe, out=folder, data=data, seed=seed, workers=workers)
+    return _run(name, recipe, folder, data=data, seed=seed, workers=workers)
+
+
+def _run(
+    name: str,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    data: Path | str | None,
+    seed: int,
+    workers: int,
+) -> dict[str, Results]:
     made = suite(recipe.suite)
     recorded = _demonstrations(recipe, folder, data, seed, workers)
     train(

@@ -3,7 +3,11 @@ from dataclasses import replace
 
 import pytest
 
+from robomtl.adaptation.planning import Asked, configured, objectives
+from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, Pretraining
+from robomtl.new_task import NewTask
 from robomtl.recipes import RECIPES, Recipe, run
+from robomtl.registry import suite
 from robomtl.training import TrainConfig
 
 SMALL = Recipe(
@@ -88,3 +92,70 @@ def test_another_seed_in_the_same_folder_is_refused(finished):
 def test_an_unknown_recipe_names_the_nearest(tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'quickstart'"):
         run("quikstart", out=tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTATIONS))
+def test_every_method_of_a_comparison_has_the_policy_it_needs(name):
+    recipe = ADAPTATIONS[name]
+    needed = objectives(recipe.asked, configured(recipe.asked))
+    assert set(needed.values()) == set(recipe.pretraining)
+    assert suite(recipe.suite, **recipe.options).train_tasks
+
+
+SMALL_COMPARISON = AdaptationRecipe(
+    line="Two methods on points",
+    suite="points/ML4",
+    options={},
+    episodes=3,
+    asked=Asked(
+        methods={"zero_shot": "zero_shot", "context": "context"},
+        shots=(1,),
+        supports=1,
+        trials=2,
+    ),
+    pretraining={
+        objective: Pretraining(
+            policy_config={"width": 16, "blocks": 1},
+            training=TrainConfig(steps=3, batch=16, threads=1),
+        )
+        for objective in ("cloning", "context")
+    },
+)
+
+
+@pytest.mark.slow
+def test_a_comparison_runs_from_nothing_and_is_then_only_read(monkeypatch, tmp_path):
+    monkeypatch.setitem(RECIPES, "compared", SMALL_COMPARISON)
+    found = run("compared", out=tmp_path, workers=1)
+    assert {*found.methods} == {"zero_shot", "context"}
+    for file in ("context/seed-0/policy.json", "adaptation/results.json"):
+        assert (tmp_path / file).exists()
+    before = (tmp_path / "cloning/seed-0/policy.safetensors").stat().st_mtime_ns
+    again = run("compared", out=tmp_path, workers=1)
+    assert again.methods == found.methods
+    after = (tmp_path / "cloning/seed-0/policy.safetensors").stat().st_mtime_ns
+    assert after == before
+
+
+@pytest.mark.slow
+def test_a_comparison_refuses_demonstrations_of_another_suite(
+    monkeypatch, finished, tmp_path
+):
+    monkeypatch.setitem(RECIPES, "compared", SMALL_COMPARISON)
+    with pytest.raises(ValueError, match=r"recorded in points/MT4.*takes points/ML4"):
+        run("compared", out=tmp_path, data=finished[0] / "demonstrations")
+
+
+@pytest.mark.slow
+def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
+    new = NewTask(suite="points/MT6", task="reach-ball", shots=2, trials=2)
+    recipe = replace(SMALL, new_task=new, instructions=("canonical",))
+    monkeypatch.setitem(RECIPES, "ending", recipe)
+    results = run("ending", out=tmp_path, workers=1)
+    assert [*results] == ["canonical", "finetune", "scratch"]
+    for method in new.methods:
+        folder = tmp_path / "new-task" / method
+        assert (folder / "report.html").exists()
+        told = json.loads((folder / "adaptation.json").read_text())
+        assert (told["method"], told["shots"]) == (method, 2)
+        assert [*results[method].tasks] == ["reach-ball"]

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.adaptation.comparing import compare_methods
-from robomtl.adaptation.family import PLAIN
 from robomtl.adaptation.findings import Findings
-from robomtl.adaptation.planning import Asked, configured
+from robomtl.adaptation.planning import Asked
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.registry import suite
@@ -52,17 +51,6 @@ class AdaptationRecipe:
     """How policies are told their task, besides what is inferred."""
     seeds: int = 1
     """Seeds of training."""
-
-    def __post_init__(self) -> None:
-        """Checks that every method has its policy.
-
-        Raises:
-            ValueError: If an objective is missing.
-        """
-        needed = {each.objective or PLAIN for each in configured(self.asked).values()}
-        missing = sorted(needed - set(self.pretraining))
-        if missing:
-            raise ValueError(f"No pretraining is given for {', '.join(missing)}.")
 
 
 def run_adaptation(
@@ -132,3 +120,111 @@ def _prior(
             f"{data} was recorded in {recorded.suite}; this recipe takes {recipe.suite}."
         )
     return recorded.select(per_task=recipe.episodes)
+
+
+_TRANSFER = Asked(
+    methods={
+        "scratch": "scratch",
+        "zero_shot": "zero_shot",
+        "replay": "replay",
+        "nearest_neighbour": "nearest_neighbour",
+        "vinn": "vinn",
+        "finetune": "finetune",
+        "cotrained": "finetune",
+        "lora": "lora",
+        "task_embedding": "task_embedding",
+        "retrieval": "retrieval",
+        "alpaca": "alpaca",
+    },
+    settings={"cotrained": {"cotraining": 0.5, "construction.translation": 0.2}},
+    shots=(1, 5, 10),
+    supports=1,
+    retained=1,
+)
+_META = {
+    **{name: name for name in ("maml", "anil", "meta_sgd", "mil", "reptile", "imaml")},
+    **{name: name for name in ("context", "tecnet", "pearl_context", "neural_process")},
+    "in_context": "in_context",
+    "alpaca_trained": "alpaca",
+}
+_SMALL = {"width": 256}
+
+
+def _meta(steps: int, batch: int = 256) -> Pretraining:
+    training = TrainConfig(steps=steps, batch=batch)
+    return Pretraining(policy_config=_SMALL, training=training)
+
+
+ADAPTATIONS = {
+    "ml10-transfer": AdaptationRecipe(
+        line="ML10, goals shown: every method on 5 held-out families",
+        suite="metaworld/ML10",
+        options={"goals": "observable"},
+        episodes=50,
+        asked=replace(
+            _TRANSFER,
+            methods={**_TRANSFER.methods, **_META},
+            policies={"alpaca_trained": "alpaca"},
+        ),
+        pretraining={
+            "cloning": _meta(10_000),
+            "alpaca": _meta(1_500),
+            "maml": _meta(600),
+            "anil": _meta(1_000),
+            "meta_sgd": _meta(500),
+            "mil": _meta(1_000),
+            "reptile": _meta(1_000),
+            "imaml": _meta(150),
+            "context": _meta(4_000),
+            "tecnet": _meta(2_500),
+            "pearl_context": _meta(4_000),
+            "neural_process": _meta(4_000),
+            "in_context": Pretraining(
+                policy="in_context",
+                training=TrainConfig(steps=2_500, precision="float32"),
+            ),
+        },
+    ),
+    "ml45-transfer": AdaptationRecipe(
+        line="ML45, goals shown: transfer to 5 held-out families, 3 seeds",
+        suite="metaworld/ML45",
+        options={"goals": "observable"},
+        episodes=50,
+        asked=_TRANSFER,
+        pretraining={
+            "cloning": Pretraining(
+                policy_config={"width": 512}, training=TrainConfig(steps=15_000)
+            )
+        },
+        seeds=3,
+    ),
+    "ml1-infer": AdaptationRecipe(
+        line="Goals hidden: reach, push, pick-place and plate-slide from demonstrations",
+        suite="metaworld/custom",
+        options={
+            "goals": "hidden",
+            "starts": "varied",
+            "train_tasks": ["reach-v3", "push-v3", "pick-place-v3", "plate-slide-v3"],
+        },
+        episodes=500,
+        asked=Asked(
+            methods={
+                **{n: n for n in ("scratch", "zero_shot", "replay", "finetune")},
+                **{n: n for n in ("context", "in_context")},
+            },
+            shots=(1, 5),
+            supports=1,
+            controls=("wrong_variation",),
+            goals=25,
+        ),
+        pretraining={
+            "cloning": _meta(5_000),
+            "context": _meta(15_000),
+            "in_context": Pretraining(
+                policy="in_context",
+                training=TrainConfig(steps=6_000, precision="float32"),
+            ),
+        },
+    ),
+}
+"""Comparisons of methods by name."""

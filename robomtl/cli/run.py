@@ -6,10 +6,12 @@ from pathlib import Path
 
 import tyro
 
+from robomtl.adaptation.findings import Findings
+from robomtl.adaptation.tables import methods_table
 from robomtl.cli.flags import run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation import success_table
-from robomtl.recipes import run
+from robomtl.recipes import RECIPES, Recipe, run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,20 @@ def main(arguments: Sequence[str]) -> None:
             seed=flags.seed,
             workers=flags.workers,
         )
+    if isinstance(results, Findings):
+        show(methods_table(results))
+        print(f"Results: {out / 'adaptation' / 'results.json'}")
+        return
     for kind, result in results.items():
-        print(f"\nTold in {kind} instructions:", flush=True)
+        print(f"\n{_heading(flags.recipe, kind)}", flush=True)
         show(success_table(result))
     print(f"Report: {out / 'report.html'}")
+
+
+def _heading(recipe: str, kind: str) -> str:
+    """What a table of results is of: a kind of wording, or a method."""
+    known = RECIPES[recipe]
+    new = known.new_task if isinstance(known, Recipe) else None
+    if new is None or kind not in new.methods:
+        return f"Told in {kind} instructions:"
+    return f"A task it had not seen, {kind} on {new.shots} demonstrations:"
