@@ -22,6 +22,7 @@ from robomtl.adaptation.cell import Cell, trials_of
 from robomtl.adaptation.controls import check_control
 from robomtl.adaptation.family import Family, find_family, seeds_of
 from robomtl.adaptation.findings import Findings, findings_of
+from robomtl.adaptation.page import page
 from robomtl.adaptation.planning import Asked, configured, objectives, plan
 from robomtl.adaptation.playing import Done, Material, PlayCell
 from robomtl.adaptation.rows import (
@@ -35,7 +36,7 @@ from robomtl.adaptation.rows import (
 )
 from robomtl.adaptation.support import check_fit
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.durable import discard_partial, write_json
+from robomtl.durable import discard_partial, write_json, write_text
 from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.trials import CHUNK
 from robomtl.executor import Executor, Failure, LocalExecutor
@@ -47,6 +48,7 @@ from robomtl.versions import packages, versions
 
 JOURNAL = "journal.jsonl"
 RESULTS = "results.json"
+REPORT = "report.html"
 POOL = "support"
 _LIMIT = (
     3600.0  # Longest a cell may take: long adaptations, and hundreds of trials [s].
@@ -91,8 +93,9 @@ def compare_methods(
             ``OBJECTIVE/seed-NUMBER``.
         suite: That of the policies; it says what is held out.
         asked: Methods, shots, draws, controls and trials.
-        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``, the
-            journal, and the supports where they are collected; made if missing.
+        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
+            ``report.html``, the journal, and the supports where they are collected; made
+            if missing.
         seeds: Seeds of training, each a policy of every objective; all there are if
             None.
         data: Demonstrations of the tasks to adapt to; collected if None.
@@ -285,7 +288,10 @@ def _write(folder: Path, of: _Comparison, journal: Journal) -> Findings:
     write_rows(folder / "trials.parquet", trials, TRIALS)
     write_rows(folder / "cells.parquet", cells, CELLS)
     found = findings_of(of.asked, of.material, of.seeds, trials, cells)
-    write_json(folder / RESULTS, {**plain(found), **_about(of, journal)})
+    about = _about(of, journal)
+    write_json(folder / RESULTS, {**plain(found), **about})
+    asked = plain(of.asked)
+    write_text(folder / REPORT, page(found, asked=asked, about=about))
     return found
 
 

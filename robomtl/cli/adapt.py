@@ -8,7 +8,7 @@ from typing import Any
 import tyro
 
 from robomtl.adaptation.cell import Control
-from robomtl.adaptation.comparing import compare_methods
+from robomtl.adaptation.comparing import REPORT, RESULTS, compare_methods
 from robomtl.adaptation.family import trained_agent
 from robomtl.adaptation.growing import train_missing
 from robomtl.adaptation.planning import Asked, configured, objectives
@@ -99,7 +99,8 @@ def main(arguments: Sequence[str]) -> None:
             workers=flags.workers,
         )
     show(methods_table(found))
-    print(f"Results: {out / 'results.json'}")
+    print(f"Results: {out / RESULTS}")
+    print(f"Report: {out / REPORT}")
 
 
 _SAME = (

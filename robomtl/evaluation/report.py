@@ -1,6 +1,6 @@
 """One page that shows an evaluation: self-contained, for any screen, without network."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 from robomtl.pages.cells import Clip
+from robomtl.pages.flat import flat
 from robomtl.pages.rendering import rendered
 from robomtl.task import Trial
 
@@ -72,7 +73,7 @@ def page(
         grid=outcome_grid(results, videos or {}),
         conditions=_conditions(results),
         machine=_machine(results.setting),
-        config=list(_flat(config or {})),
+        config=list(flat(config or {})),
     )
 
 
@@ -125,13 +126,3 @@ def _machine(setting: Setting) -> Pairs:
         *setting.versions.items(),
         ("robomtl commit", setting.commit or "–"),
     ]
-
-
-def _flat(config: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values of plain data, the names of nested fields joined by dots."""
-    if not isinstance(config, Mapping):
-        several = isinstance(config, list | tuple)
-        yield name, ", ".join(map(str, config)) if several else str(config)
-        return
-    for key, value in config.items():
-        yield from _flat(value, f"{name}.{key}" if name else str(key))

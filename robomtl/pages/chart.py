@@ -16,6 +16,15 @@ def stairs(points: Iterable[tuple[float, float]], *, end: float) -> str:
     return f"M{_short(x)} {_short(y)}{steps}H{_short(end)}"
 
 
+def polyline(points: Iterable[tuple[float, float]]) -> str:
+    """The path of straight lines from point to point, as SVG has it.
+
+    Args:
+        points: x and y of each; at least 1.
+    """
+    return "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points)
+
+
 def ticks(end: float) -> list[int]:
     """Round numbers from 0 up to the end of an axis: 2 to 5 of them.
 

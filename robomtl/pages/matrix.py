@@ -1,0 +1,46 @@
+"""Tables of texts: a row a name, which becomes a block of its own on a phone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from robomtl.pages.lines import Style
+
+_WIDE = 8  # Columns from which on rows are blocks on a desktop, too.
+
+
+class Entry(NamedTuple):
+    """A field of a table."""
+
+    text: str
+    note: str = ""
+    """Small, below the text."""
+    warning: str = ""
+    """What is wrong with it."""
+    columns: int = 1
+    """How many it holds for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A row."""
+
+    name: str
+    style: Style
+    """Of the mark before the name."""
+    entries: Sequence[Entry]
+    note: str = ""
+    """Beside the name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Everything the template shows."""
+
+    columns: Sequence[str]
+    lines: Sequence[Line]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has too many columns for a window."""
+        return len(self.columns) > _WIDE
