@@ -8,7 +8,8 @@ from test_report import Parsed
 from robomtl.adaptation.findings import Efficiency
 from robomtl.adaptation.page import page
 from robomtl.adaptation.ranking import Ranking
-from robomtl.pages.lines import Chart, Line, Point, style
+from robomtl.evaluation.statistics import Interval
+from robomtl.pages.lines import Chart, Line, Point, style, top_of
 
 
 def shown(found):
@@ -132,8 +133,8 @@ def test_controls_show_what_is_lost_without_the_right_demonstrations():
 
 def test_forgetting_is_told_before_and_after():
     (_, before, after) = Parsed(section(shown(findings()), "forgetting")).rows
-    assert before[:4] == ["head", "before", "", "90.0%"]
-    assert after == ["", "after", "", "60.0%", "", "-30.0-40.0, -20.0"]
+    assert before == ["head", "before", "", "90.0%", ""]
+    assert after == ["", "after", "", "60.0%", "-30.0-40.0, -20.0"]
 
 
 def test_costs_are_told_by_shots():
@@ -164,6 +165,8 @@ def test_settings_versions_and_hyper_parameters_are_shown():
     assert found["Time"] == ["1 min 5 s"]
     assert found["robomtl commit"] == ["0123456"]
     assert found["Prior"] == ["–"]
+    assert found["Probe"] == ["1"]
+    assert found["Tasks"] == [", ".join(TASKS)]
     assert found["head.learning_rate"] == ["0.001"]
     assert found["head.objective"] == ["cloning"]
 
@@ -204,8 +207,6 @@ def test_lines_differ_without_their_colour():
 
 
 def test_marks_stand_at_their_rates_on_a_logarithmic_axis():
-    from robomtl.evaluation.statistics import Interval
-
     points = [Point(k, 0.25, Interval(0.2, 0.4), "") for k in (1, 10, 100)]
     (stroke,) = Chart(
         lines=[Line(name="a", style=style(0), points=points)], summary=""
@@ -217,8 +218,6 @@ def test_marks_stand_at_their_rates_on_a_logarithmic_axis():
 
 
 def test_what_needs_no_demonstration_is_a_level():
-    from robomtl.evaluation.statistics import Interval
-
     level = Line(name="a", style=style(0), points=[Point(0, 0.5, Interval(0, 1), "")])
     chart = Chart(lines=[level], summary="", ticks=(1, 5))
     assert chart.strokes[0].path == "M6 50L100 50"
@@ -228,3 +227,20 @@ def test_what_needs_no_demonstration_is_a_level():
 def test_numbers_that_have_no_room_are_not_named():
     chart = Chart(lines=[], summary="", ticks=(1, 10, 11, 12, 1000))
     assert [value for _, value in chart.labels] == [1, 10, 1000]
+
+
+@pytest.mark.parametrize(("high", "top"), [(0.11, 0.2), (0.4, 0.4), (0.41, 1.0)])
+def test_an_axis_ends_where_a_quarter_of_it_is_round(high, top):
+    points = [Point(1, 0.1, Interval(0.0, high), "")]
+    line = Line(name="a", style=style(0), points=points)
+    assert top_of([line]) == top
+    chart = Chart(lines=[line], summary="", top=top)
+    assert chart.strokes[0].marks[0].top == pytest.approx(100 - 10 / top)
+    assert [text for _, text in chart.shares][-1] == f"{100 * top:.0f}"
+
+
+def test_charts_of_tasks_have_the_same_axes():
+    low = {"finetune": method("finetune", 0.1, 0.3)}
+    tasks = section(shown(findings(low)), "tasks")
+    ends = re.findall(r'class="y" style="top:0%">(\d+)<', tasks)
+    assert ends == ["100"] * 3

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from adaptations import findings, many
 from chromium import MISSING, PROGRAM, chromium
+from test_adapt_page import shown
 from test_compare import A, B
 from test_compare_page import both_seeds, paired
 from test_compare_sequential import judged
@@ -57,6 +59,8 @@ def folder(tmp_path_factory):
         "paired": paired(A, B),
         "seeds": seeds_page(robomtl.compare_seeds(*both_seeds())),
         "sequential": verdict_page(judged("bnbnAAAAAAAAAA"), pair(A, B).pairs),
+        "adapt": shown(findings()),
+        "methods": shown(many()),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)
@@ -82,7 +86,16 @@ def at_desk(browser, folder):
     assert browser.complaints == []
 
 
-PAGES = ("report", "large", "dense", "paired", "seeds", "sequential")
+PAGES = (
+    "report",
+    "large",
+    "dense",
+    "paired",
+    "seeds",
+    "sequential",
+    "adapt",
+    "methods",
+)
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1280])
@@ -212,3 +225,37 @@ def test_ten_thousand_trials_open_at_once(browser, folder):
     assert browser.run("document.querySelectorAll('button.cell').length") == 10_000
     timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
     assert browser.run(timing) < 5_000  # Milliseconds; 450 beside other work.
+
+
+def test_pointing_at_a_method_pales_the_lines_of_others(browser, folder):
+    browser.open(folder / "adapt.html", width=1280)
+    pale = """[...new Set([...document.querySelectorAll("#success .plot .pale")].map(
+        (each) => each.dataset.line))]"""
+    browser.hover("#success .legend li")
+    assert browser.run(pale) == ["zero_shot", "head"]
+    browser.hover("#success tr[data-line=head]")
+    assert browser.run(pale) == ["scratch", "zero_shot"]
+    browser.hover("h1")
+    assert browser.run(pale) == []
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_marks_lie_on_their_lines(browser, folder, width):
+    browser.open(folder / "adapt.html", width=width)
+    off = """(() => {
+        const plot = document.querySelector("#success .plot");
+        const line = plot.querySelector("path[data-line=scratch]");
+        const box = plot.querySelector("svg").getBoundingClientRect();
+        const places = line.getAttribute("d").slice(1).split("L").map((each) =>
+            each.split(" ").map(Number));
+        const marks = [...plot.querySelectorAll("i.point[data-line=scratch]")];
+        return marks.map((mark, i) => {
+            const at = mark.getBoundingClientRect();
+            const x = box.left + box.width * places[i][0] / 100;
+            const y = box.top + box.height * places[i][1] / 100;
+            return Math.hypot(at.x + at.width / 2 - x, at.y + at.height / 2 - y);
+        });
+    })()"""
+    found = browser.run(off)
+    assert len(found) == 5
+    assert max(found) < 1

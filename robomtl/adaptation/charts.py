@@ -1,11 +1,12 @@
 """Charts of a comparison of methods: success by shots and by gradient steps."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from robomtl.adaptation.findings import Findings, MethodFindings, Success, TaskSuccess
 from robomtl.adaptation.planning import BASELINE
 from robomtl.evaluation.figures import counted, percent, span
-from robomtl.pages.lines import Chart, Line, Point, Style, style
+from robomtl.pages.lines import Chart, Line, Point, Style, style, top_of
 
 
 def styles(found: Findings) -> dict[str, Style]:
@@ -47,7 +48,7 @@ def steps(found: Findings, method: MethodFindings) -> dict[int, Success]:
 
 
 def task_charts(found: Findings) -> list[Chart]:
-    """Success against demonstrations of each task; empty if there is but one."""
+    """Success against demonstrations, by task, on the same axes; empty for one task."""
     charts = [
         _chart(
             found,
@@ -61,7 +62,11 @@ def task_charts(found: Findings) -> list[Chart]:
         )
         for task in found.tasks
     ]
-    return [chart for chart in charts if chart] if len(charts) > 1 else []
+    if len(charts) < 2:
+        return []
+    there = [chart for chart in charts if chart]
+    top = max((chart.top for chart in there), default=1.0)
+    return [replace(chart, top=top) for chart in there]
 
 
 def _all(success: Success) -> TaskSuccess | None:
@@ -108,6 +113,7 @@ def _chart(
         title=title,
         summary=f"Success{of} by {noun}s: {told}",
         ticks=ticks,
+        top=top_of(lines),
     )
 
 

@@ -72,7 +72,7 @@ def page(found: Findings, *, asked: Mapping[str, Any], about: Mapping[str, Any])
         cost=cost_matrix(found),
         reasons=_reasons(found),
         made=_made(about),
-        settings=_settings(asked),
+        settings=_settings(found, asked),
         config=_config(found),
     )
 
@@ -169,10 +169,15 @@ def _made(about: Mapping[str, Any]) -> Pairs:
     ]
 
 
-def _settings(asked: Mapping[str, Any]) -> Pairs:
-    """What was to be found out, but for the methods."""
-    left = {k: v for k, v in asked.items() if k not in ("methods", "settings")}
-    return [(name.capitalize(), _text(text)) for name, text in flat(left)]
+def _settings(found: Findings, asked: Mapping[str, Any]) -> Pairs:
+    """What was to be found out, but for the methods, with what was left open."""
+    settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
+    left = {**asked, **settled}
+    return [
+        (name.capitalize(), _text(text))
+        for name, text in flat(left)
+        if name.partition(".")[0] not in ("methods", "settings")
+    ]
 
 
 def _config(found: Findings) -> Pairs:

@@ -1,7 +1,7 @@
 """Charts of several lines with intervals, over a logarithmic axis of whole numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ _SHAPES = (
     "M-2-5.5H2V-2H5.5V2H2V5.5H-2V2H-5.5V-2H-2Z",  # Plus.
 )
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
+_TOPS = (0.2, 0.4, 1.0)  # Rates that axes end at: quarters of them are round.
 _EDGE = 6.0  # Room left and right of the outermost values [% of the width].
 _ZERO = 14.0  # From 0, which has no logarithm, to the least value [% of the width].
 _SPREAD = 1.4  # Between lines, so that their whiskers stand apart [% of the width].
@@ -82,9 +83,16 @@ class Mark(NamedTuple):
 class Stroke(NamedTuple):
     """A line as it is drawn."""
 
+    name: str
     style: Style
     path: str
     marks: Sequence[Mark]
+
+
+def top_of(lines: Iterable[Line]) -> float:
+    """The rate an axis has to go up to, so that it holds all intervals."""
+    highest = max(point.interval.high for line in lines for point in line.points)
+    return next(top for top in _TOPS if highest <= top or top == _TOPS[-1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,8 @@ class Chart:
     title: str = ""
     ticks: Sequence[int] = ()
     """Numbers to have on the axis besides those of the lines."""
+    top: float = 1.0
+    """Rate the upward axis ends at; see ``top_of``."""
 
     @property
     def values(self) -> list[int]:
@@ -117,6 +127,11 @@ class Chart:
         return found
 
     @property
+    def shares(self) -> list[tuple[float, str]]:
+        """What is named on the upward axis, in per cent, and how far up."""
+        return [(rise, f"{self.top * rise:g}") for rise in (0, 25, 50, 75, 100)]
+
+    @property
     def strokes(self) -> list[Stroke]:
         """The lines as they are drawn, a little beside each other."""
         middle = (len(self.lines) - 1) / 2
@@ -127,12 +142,13 @@ class Chart:
         ]
 
     def _stroke(self, line: Line, aside: float) -> Stroke:
+        up = 100 / self.top
         marks = [
             Mark(
                 left=self._left(point.at) + aside,
-                top=100 * (1 - point.rate),
-                whisker=100 * (1 - point.interval.high),
-                height=100 * (point.interval.high - point.interval.low),
+                top=100 - up * point.rate,
+                whisker=100 - up * point.interval.high,
+                height=up * (point.interval.high - point.interval.low),
                 text=point.text,
             )
             for point in line.points
@@ -140,7 +156,7 @@ class Chart:
         corners = [(mark.left, mark.top) for mark in marks]
         if [point.at for point in line.points] == [0]:
             corners.append((100.0, corners[0][1]))
-        return Stroke(line.style, polyline(corners), marks)
+        return Stroke(line.name, line.style, polyline(corners), marks)
 
     def _left(self, value: int) -> float:
         """Where a number is on the axis."""

@@ -1,6 +1,6 @@
 "use strict";
 
-// A page without trials has nothing to do. Texts are set as texts, never as markup.
+// A page without trials has none of this to do. Texts are set as texts, never as markup.
 if (document.getElementById("trials")) {
   const rows = JSON.parse(document.getElementById("trials").textContent);
   const groups = [...document.querySelectorAll(".cells")];
@@ -146,4 +146,19 @@ if (document.getElementById("trials")) {
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   document.addEventListener("click", (event) => event.target === shown || hide());
   addEventListener("scroll", () => shown && position(), { passive: true });
+}
+
+// Pointing at a name, a row or a mark of a line pales the other lines of its card.
+for (const card of document.querySelectorAll(".card")) {
+  const drawn = [...card.querySelectorAll(".legend [data-line], .plot [data-line]")];
+  const pick = (line) =>
+    drawn.forEach((each) =>
+      each.classList.toggle("pale", line !== undefined && each.dataset.line !== line),
+    );
+  if (drawn.length) {
+    card.addEventListener("mouseover", (event) =>
+      pick(event.target.closest("[data-line]")?.dataset.line),
+    );
+    card.addEventListener("mouseleave", () => pick());
+  }
 }
