@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         )
     if isinstance(results, Findings):
         show(methods_table(results))
-        print(f"Results: {out / 'adaptation' / 'results.json'}")
+        print(f"Report: {out / 'adaptation' / 'report.html'}")
         return
     for kind, result in results.items():
         print(f"\n{_heading(flags.recipe, kind)}", flush=True)
