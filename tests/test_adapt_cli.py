@@ -24,7 +24,10 @@ def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     told = capsys.readouterr()
     assert status == 0, told.err
     assert "transfer on points/ML4: 1 seeds x 1 supports" in told.out
-    assert "results.json" in told.out
+    *_, results, report = told.out.splitlines()
+    assert results == f"Results: {tmp_path / 'out' / 'results.json'}"
+    assert report == f"Report: {tmp_path / 'out' / 'report.html'}"
+    assert "reach-ball" in (tmp_path / "out" / "report.html").read_text()
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [*found["methods"]] == ["scratch", "zero_shot", "head"]
     assert found["methods"]["head"]["config"]["part"] == "head"
