@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from families import grow
 
 from robomtl.cli.main import main
 from robomtl.policy import Spec
@@ -69,6 +70,23 @@ def test_the_block_that_trains_and_evaluates_runs(tmp_path):
     done = run(tmp_path, block.replace("episodes=20", "episodes=2"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/mt10/fresh/report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_block_that_adapts_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    grow(tmp_path / "runs" / "mt10")
+    block = block_with("robomtl.adapt(")
+    for given, small in {
+        'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
+        '"finetune"': '"finetune", budget=robomtl.Budget(steps=2, batch=8)',
+        "runs/mt10": "runs/mt10/cloning/seed-0",
+        "door-close-v3": "reach-ball",
+    }.items():
+        assert given in block
+        block = block.replace(given, small)
+    exec(block, {"__name__": "__main__"})
+    assert (tmp_path / "runs/door/fresh/report.html").exists()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
