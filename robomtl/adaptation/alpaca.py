@@ -47,6 +47,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
+from robomtl.ranges import check_positive
 from robomtl.training.episodic import Episodic
 from robomtl.training.objective import Material
 from robomtl.training.samples import every_frame
@@ -184,8 +185,7 @@ class AlpacaTraining(Problems):
             ValueError: If one is out of range.
         """
         super().__post_init__()
-        if not self.samples > 0:
-            raise ValueError(f"samples is {self.samples}; give more than 0.")
+        check_positive(self, "samples")
 
     def meta(self, policy: Policy) -> LastLayer:
         """The prior's precision, and the noise.

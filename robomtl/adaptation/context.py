@@ -37,6 +37,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.nearest import unknown
 from robomtl.policy import Context, Loss, Policy
+from robomtl.ranges import check_counts, check_not_negative, check_parts
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
 from robomtl.training.objective import Material
@@ -70,16 +71,15 @@ class ContextTraining:
         Raises:
             ValueError: If one is out of range.
         """
-        check_sizes(self, "size", "width", "tasks", "shots", "steps")
+        check_counts(self, "size", "width", "tasks", "shots", "steps")
         if self.pooling not in get_args(Pooling):
             raise ValueError(unknown("pooling", self.pooling, get_args(Pooling)))
         if self.pooling == "attention" and self.width % 4:
             raise ValueError(
                 f"width is {self.width}; attention takes a multiple of 4, its questions."
             )
-        check_part(self, "withhold")
-        if self.bottleneck < 0:
-            raise ValueError(f"bottleneck is {self.bottleneck}; give 0 or more.")
+        check_parts(self, "withhold")
+        check_not_negative(self, "bottleneck")
 
     @property
     def demonstration(self) -> int:
@@ -137,27 +137,6 @@ class ContextTraining:
             return encoded, torch.zeros_like(encoded)
         mean, log_deviation = encoded.chunk(2, dim=-1)
         return mean, log_deviation.clamp(-5.0, 2.0)
-
-
-def check_sizes(settings: object, *names: str) -> None:
-    """Makes sure that these settings are at least 1.
-
-    Raises:
-        ValueError: If one is not.
-    """
-    for name in names:
-        if getattr(settings, name) < 1:
-            raise ValueError(f"{name} is {getattr(settings, name)}; give at least 1.")
-
-
-def check_part(settings: object, name: str) -> None:
-    """Makes sure that a setting is a part of a whole.
-
-    Raises:
-        ValueError: If it is below 0, or 1 and more.
-    """
-    if not 0 <= getattr(settings, name) < 1:
-        raise ValueError(f"{name} is {getattr(settings, name)}; give 0 to below 1.")
 
 
 def divergence_from_normal(mean: Tensor, log_deviation: Tensor) -> Tensor:

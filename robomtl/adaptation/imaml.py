@@ -30,6 +30,7 @@ from robomtl.adaptation.inner_loop import (
 )
 from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
 from robomtl.policy import Batch, Policy
+from robomtl.ranges import check_not_negative, check_positive
 
 _SOLVED = 1e-12  # Of the squared right-hand side: more is beyond float32.
 
@@ -62,10 +63,8 @@ class ImamlObjective(InnerObjective):
             ValueError: If a number is out of range, or the inner loop must diverge.
         """
         super().__post_init__()
-        if not self.proximity > 0:
-            raise ValueError(f"proximity is {self.proximity}; give more than 0.")
-        if self.solver_steps < 0:
-            raise ValueError(f"solver_steps is {self.solver_steps}; give 0 or more.")
+        check_positive(self, "proximity")
+        check_not_negative(self, "solver_steps")
         if self.inner_rate * self.proximity >= 2:
             raise ValueError(
                 f"inner_rate={self.inner_rate} diverges at proximity={self.proximity};"

@@ -19,12 +19,12 @@ from typing import ClassVar, Protocol, cast, runtime_checkable
 
 from torch import Generator
 
-from robomtl.adaptation.context import check_part, check_sizes
 from robomtl.adaptation.encoding import objective_of, whole, withheld
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Batch, Context, Loss, Policy
+from robomtl.ranges import check_counts, check_parts
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
 from robomtl.training.objective import Material
@@ -71,8 +71,8 @@ class InContextTraining:
         Raises:
             ValueError: If one is out of range.
         """
-        check_sizes(self, "tasks", "shots", "steps")
-        check_part(self, "withhold")
+        check_counts(self, "tasks", "shots", "steps")
+        check_parts(self, "withhold")
 
     def meta(self, policy: Policy) -> None:
         """Nothing is learned beside the policy.

@@ -16,12 +16,10 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy, configure_objective
 from robomtl.conditioning import Augmentation
 from robomtl.policy import Batch, Loss, Policy
+from robomtl.ranges import check_counts
 from robomtl.training.config import TrainConfig
-from robomtl.training.episodic import Episodic, EpisodicSampler, spans
+from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
 from robomtl.training.objective import Draws, Material
-
-_VALIDATION = 4  # Batches of problems, of as many queries each as follows.
-_QUERIES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +43,7 @@ class InnerObjective(ABC):
         Raises:
             ValueError: If a number is out of range.
         """
-        for name in ("steps", "tasks", "shots"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        check_counts(self, "steps", "tasks", "shots")
         if not (self.inner_rate > 0 and math.isfinite(self.inner_rate)):
             raise ValueError(f"inner_rate is {self.inner_rate}; give more than 0.")
 
@@ -57,16 +53,15 @@ class InnerObjective(ABC):
 
     def draws(self, material: Material, config: TrainConfig) -> Draws:
         """Problems of so many tasks."""
-        return self._problems(material, config.seed)
+        return EpisodicSampler(
+            material, tasks=self.tasks, shots=self.shots, steps=1, seed=config.seed
+        )
 
     def validation(self, material: Material) -> Iterator[Episodic]:
-        """Problems of held-out episodes, where a task has two of them."""
-        if (
-            len(material.frames)
-            and int(spans(material.frames).group.bincount().max()) > 1
-        ):
-            problems = self._problems(material, seed=0)
-            yield from (problems.batch(i, _QUERIES) for i in range(_VALIDATION))
+        """Problems of held-out episodes; none where no task has two of them."""
+        return validation_problems(
+            material, tasks=self.tasks, shots=self.shots, steps=1
+        )
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """That of the queries after adaptation, in float32."""
@@ -95,11 +90,6 @@ class InnerObjective(ABC):
     @abstractmethod
     def adapted(self, policy: Policy, batches: Iterable[Batch]) -> dict[str, Tensor]:
         """A policy's parameters by name after the inner loop, those that adapt."""
-
-    def _problems(self, material: Material, seed: int) -> EpisodicSampler:
-        return EpisodicSampler(
-            material, tasks=self.tasks, shots=self.shots, steps=1, seed=seed
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

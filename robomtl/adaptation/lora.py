@@ -24,6 +24,7 @@ from robomtl.adaptation.support import Support
 from robomtl.adaptation.switching import switched
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Policy
+from robomtl.ranges import check_counts, check_positive
 
 
 class LowRank(nn.Module):
@@ -75,10 +76,8 @@ class Lora(Transfer):
         """
         super().__post_init__()
         check_part(self.part)
-        if self.rank < 1:
-            raise ValueError(f"rank is {self.rank}; give at least 1.")
-        if not self.alpha > 0:
-            raise ValueError(f"alpha is {self.alpha}; give more than 0.")
+        check_counts(self, "rank")
+        check_positive(self, "alpha")
 
     def adapt(
         self,

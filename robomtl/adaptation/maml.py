@@ -34,6 +34,7 @@ from robomtl.adaptation.inner_loop import (
 from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Policy
+from robomtl.ranges import check_not_negative, check_positive
 
 Adapting = Literal["all", "head"]
 Rates = Literal["fixed", "learned"]
@@ -91,12 +92,8 @@ class MamlObjective(InnerObjective):
         for name, known in (("order", Order), ("adapts", Adapting), ("rates", Rates)):
             if getattr(self, name) not in get_args(known):
                 raise ValueError(unknown(name, getattr(self, name), get_args(known)))
-        if not self.clip > 0:
-            raise ValueError(f"clip is {self.clip}; give more than 0.")
-        if self.transformation < 0:
-            raise ValueError(
-                f"transformation is {self.transformation}; give 0 or more."
-            )
+        check_positive(self, "clip")
+        check_not_negative(self, "transformation")
 
     def meta(self, policy: Policy) -> nn.Module | None:
         """Learned rates and the transformation's matrix and vector, if asked for."""

@@ -22,11 +22,12 @@ from robomtl.adaptation.demonstration_encoder import (
 )
 from robomtl.adaptation.encoding import telling
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.pearl_context import Gaussian, check_latent, divergence, tell
+from robomtl.adaptation.pearl_context import Gaussian, divergence, tell
 from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Batch, Context, Loss, Policy
+from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 
 # Deviations lie between 0.1 and 1, as in the authors' code: a narrower posterior makes
@@ -82,7 +83,8 @@ class NeuralProcessTraining(Problems):
             ValueError: If one is out of range.
         """
         super().__post_init__()
-        check_latent(self.size, self.width, self.beta)
+        check_counts(self, "size", "width")
+        check_not_negative(self, "beta")
 
     @property
     def demonstration(self) -> int:

@@ -30,6 +30,7 @@ from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy, configure_objective
 from robomtl.policy import Context, Loss, Policy
+from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 
 _LEAST_VARIANCE = 1e-6  # Of a factor: its precision must stay finite.
@@ -95,7 +96,8 @@ class PearlContextTraining(Problems):
             ValueError: If one is out of range.
         """
         super().__post_init__()
-        check_latent(self.size, self.width, self.beta)
+        check_counts(self, "size", "width")
+        check_not_negative(self, "beta")
 
     @property
     def demonstration(self) -> int:
@@ -161,16 +163,3 @@ def tell(trained: TrainedPolicy, support: Support) -> Adapted:
         raise FloatingPointError("What was inferred is not finite.")
     told = card.conditioning.inferring(support.name, inferred)
     return Adapted(policy, replace(card, conditioning=told), parameters=len(inferred))
-
-
-def check_latent(size: int, width: int, beta: float) -> None:
-    """Makes sure that the settings of a variational objective are in range.
-
-    Raises:
-        ValueError: If one is not.
-    """
-    for name, value in (("size", size), ("width", width)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; give at least 1.")
-    if beta < 0:
-        raise ValueError(f"beta is {beta}; give 0 or more.")

@@ -10,6 +10,7 @@ from robomtl.adaptation.cell import Cell, Control
 from robomtl.adaptation.family import PLAIN, Family
 from robomtl.adaptation.method import Budget, Method
 from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_not_negative
 from robomtl.registry import METHODS
 
 BASELINE = "scratch"
@@ -65,12 +66,9 @@ class Asked:
             _check_numbers(name, getattr(self, name))
         if not self.shots:
             raise ValueError("No number of shots was given; give at least 1.")
-        for name in ("supports", "trials", "goals"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        check_counts(self, "supports", "trials", "goals")
         Budget(batch=self.batch)
-        if self.retained < 0:
-            raise ValueError(f"retained is {self.retained}; give 0 or more.")
+        check_not_negative(self, "retained")
         for control in self.controls:
             if control not in get_args(Control)[1:]:
                 raise ValueError(unknown("control", control, get_args(Control)[1:]))

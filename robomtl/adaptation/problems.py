@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from robomtl.ranges import check_counts
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
 from robomtl.training.objective import Material
@@ -25,9 +26,7 @@ class Problems:
         Raises:
             ValueError: If one is not positive.
         """
-        for name in ("tasks", "shots", "context"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
+        check_counts(self, "tasks", "shots", "context")
 
     def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
         """Supports of one to ``shots`` demonstrations, queries from others."""

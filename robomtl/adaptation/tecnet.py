@@ -21,7 +21,6 @@ from einops import repeat
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from robomtl.adaptation.context import check_sizes
 from robomtl.adaptation.encoding import (
     PooledEncoder,
     encoder_of,
@@ -34,6 +33,7 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Context, Loss, Policy
+from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
 from robomtl.training.objective import Material
@@ -104,12 +104,11 @@ class TecnetTraining:
         Raises:
             ValueError: If one is out of range.
         """
-        check_sizes(self, "size", "width", "shots", "queries", "steps")
+        check_counts(self, "size", "width", "shots", "queries", "steps")
         if self.tasks < 2:
             raise ValueError(f"tasks is {self.tasks}; a contrast of tasks takes 2.")
-        for name in ("margin", "embedding_weight", "support_weight", "query_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more.")
+        weights = ("embedding_weight", "support_weight", "query_weight")
+        check_not_negative(self, "margin", *weights)
 
     @property
     def demonstration(self) -> int:

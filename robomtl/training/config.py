@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_parts, check_positive
 from robomtl.training.construction import Construction
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
@@ -71,12 +72,6 @@ class TrainConfig:
         if self.seed < 0 or self.evaluate_every < 0:
             raise ValueError("seed and evaluate_every take 0 or more.")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
-        for name in (*positive, "evaluate_episodes", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1.")
-        for name in ("learning_rate", "clip", "temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; give more than 0.")
-        for name in ("warm_up", "ema", "validation"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to below 1.")
+        check_counts(self, *positive, "evaluate_episodes", "threads")
+        check_positive(self, "learning_rate", "clip", "temperature")
+        check_parts(self, "warm_up", "ema", "validation")

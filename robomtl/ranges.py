@@ -1,0 +1,45 @@
+"""Checks of settings that have a range: one wording for what many refuse."""
+
+
+def check_counts(settings: object, *names: str) -> None:
+    """Makes sure that these settings are at least 1.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is {getattr(settings, name)}; give at least 1.")
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Makes sure that these settings are above 0.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise ValueError(f"{name} is {getattr(settings, name)}; give more than 0.")
+
+
+def check_not_negative(settings: object, *names: str) -> None:
+    """Makes sure that these settings are 0 or more.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name in names:
+        if getattr(settings, name) < 0:
+            raise ValueError(f"{name} is {getattr(settings, name)}; give 0 or more.")
+
+
+def check_parts(settings: object, *names: str) -> None:
+    """Makes sure that these settings are parts of a whole that leave some of it.
+
+    Raises:
+        ValueError: If one is below 0, or 1 and more.
+    """
+    for name in names:
+        if not 0 <= getattr(settings, name) < 1:
+            raise ValueError(f"{name} is {getattr(settings, name)}; give 0 to below 1.")
