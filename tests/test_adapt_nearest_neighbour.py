@@ -5,7 +5,8 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.action_head import HeadPolicy
 from robomtl.actor import Told
-from robomtl.adaptation import adapt, draw_support
+from robomtl.adaptation import Budget, adapt, draw_support
+from robomtl.adaptation.vinn import VINN
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate
@@ -138,4 +139,4 @@ def test_vinn_refuses_a_policy_without_a_head(trained, support):
     made = adapt(trained, support, method="replay")
     assert not isinstance(made.policy, HeadPolicy)
     with pytest.raises(ValueError, match="'replay' has no features .* such as film"):
-        adapt(made, support, method="vinn")
+        VINN().adapt(made, support, Budget(), torch.Generator())

@@ -7,11 +7,11 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Support, adapt, draw_support
 from robomtl.adaptation.autoencoder import divergence, fitted
-from robomtl.adaptation.gradient import material_of, sampler_of
-from robomtl.adaptation.mixing import FrameSampler, MixedSampler
-from robomtl.adaptation.retrieval import Retrieval, similarity
+from robomtl.adaptation.gradient import material_of
+from robomtl.adaptation.retrieval import Retrieval, RetrievedSampler, similarity
 from robomtl.agent import PolicyAgent
 from robomtl.conditioning import Augmentation
+from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import collect
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.evaluation import evaluate
@@ -102,26 +102,30 @@ def test_the_autoencoder_learns_and_is_the_same_for_the_same_generator():
     assert losses[0] < 0.5 * losses[1]
 
 
-def test_a_mixed_batch_has_its_parts_from_both_sources(support, prior, trained):
-    conditioning = trained.card.conditioning
-    material = material_of(support, conditioning, Augmentation(), 1)
+def test_retrieved_steps_are_told_the_new_task(support, prior, trained):
+    told = trained.card.conditioning
+    new, old = (
+        material_of(given, told, Augmentation(noise=0.0, mixing=0.0), 1)
+        for given in (support.demonstrations, prior)
+    )
     rows = torch.tensor([3, 5, 8])
-    first = sampler_of(material, generator())
-    second = FrameSampler(material, rows, seed=1)
-    batch = MixedSampler(first, second, share=0.25).batch(4, 40)
-    assert batch.observation["state"].shape == (40, 12)
-    assert batch.action[:10].equal(first.batch(4, 10).action)
-    chosen = material.frames.state[rows]
-    assert (torch.cdist(batch.observation["state"][10:], chosen).amin(-1) < 1e-3).all()
-    again = MixedSampler(first, second, share=0.25).batch(4, 40)
+    sampler = RetrievedSampler(old, new, rows, seed=1)
+    batch = sampler.batch(4, 40)
+    assert (
+        torch.cdist(batch.observation["state"], old.frames.state[rows]).amin(-1) < 1e-3
+    ).all()
+    words = embed(list(support.task.instructions))
+    assert torch.cdist(batch.task_embedding, words).amin(1).max() < 1e-3
+    again = sampler.batch(4, 40)
     assert all(a.equal(b) for a, b in zip(batch[1:], again[1:], strict=True))
 
 
-def test_the_smallest_mixed_batch_has_one_sample_of_each(support, trained):
-    material = material_of(support, trained.card.conditioning, Augmentation(), 1)
-    sampler = sampler_of(material, generator())
-    mixed = MixedSampler(sampler, sampler, share=0.01)
-    assert [len(mixed.batch(0, size).task) for size in (1, 2, 3)] == [2, 2, 3]
+def test_retrieval_takes_construction(trained, support):
+    plain, moved = (
+        adapt(trained, support, method="retrieval", config={**FEW, **settings})
+        for settings in ({}, {"construction.translation": 0.2})
+    )
+    assert plain.fingerprint != moved.fingerprint
 
 
 def test_retrieval_changes_a_copy_that_can_be_saved_and_evaluated(
@@ -149,14 +153,18 @@ def test_the_same_seed_makes_the_same_policy(trained, support):
 
 def test_retrieval_without_a_prior_is_refused(trained, support):
     alone = Support(demonstrations=support.demonstrations)
-    with pytest.raises(ValueError, match=r"names none; give Support\(.*prior="):
+    with pytest.raises(
+        ValueError, match=r"give Support\(prior=...\), or take finetune"
+    ):
         adapt(trained, alone, method="retrieval", config=FEW)
 
 
 def test_a_prior_of_another_size_is_refused(trained, support, prior):
     wide = Demonstrations.of(replace(prior._contents, action=prior.state))
     given = Support(demonstrations=support.demonstrations, prior=wide)
-    with pytest.raises(ValueError, match="action of length 2; the prior has 12"):
+    with pytest.raises(
+        ValueError, match="action of length 2; the prior demonstrations have 12"
+    ):
         adapt(trained, given, method="retrieval", config=FEW)
 
 
@@ -164,5 +172,3 @@ def test_parts_out_of_range_are_refused(trained, support):
     for field, value in (("kept", 0.0), ("kept", 1.5), ("share", 1.0)):
         with pytest.raises(ValueError, match=f"{field} is {value}; give more than 0"):
             adapt(trained, support, method="retrieval", config={field: value})
-    with pytest.raises(ValueError, match="share is 0; give more than 0"):
-        MixedSampler(None, None, share=0)

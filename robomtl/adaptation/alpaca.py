@@ -153,7 +153,9 @@ class Alpaca:
     ) -> Samples:
         """All steps of the support, under the canonical wording."""
         conditioning = trained.card.conditioning
-        material = material_of(support, conditioning, Augmentation(), policy.chunk)
+        material = material_of(
+            support.demonstrations, conditioning, Augmentation(), policy.chunk
+        )
         parts = [(features_of(policy, b), b) for b in _batches(material)]
         action = torch.cat([b.action for _, b in parts])
         mask = torch.cat([b.mask for _, b in parts])

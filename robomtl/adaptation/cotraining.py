@@ -5,23 +5,17 @@ part p the mean loss is (1 - p) L(support) + p L(prior), which is L(support) + �
 with λ = p / (1 - p), up to a factor: a half is λ = 1.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from robomtl.adaptation.gradient import Descent, material_of, sampler_of
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.conditioning import Augmentation, Wordings
 from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Batch
-from robomtl.training.constructing import constructor_for
-from robomtl.training.construction import Construction
-from robomtl.training.material import instructions
-from robomtl.training.objective import Draws, Material
-from robomtl.training.samples import Sampler, frames
+from robomtl.training.objective import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +47,12 @@ class Transfer(Descent):
             ValueError: If it is, and there are no prior demonstrations that fit.
         """
         told, chunk = trained.card.conditioning, trained.policy.chunk
-        varied = self.augmentation, chunk, self.construction
-        material = material_of(support, told, *varied)
-        new = sampler_of(material, generator)
+        varied = told, self.augmentation, chunk, self.construction
+        new = sampler_of(material_of(support.demonstrations, *varied), generator)
         if not self.cotraining:
             return new
-        prior = _prior(trained, support)
-        old = sampler_of(_material(prior, trained, *varied), generator)
+        prior = prior_of(trained, support, otherwise="cotraining=0")
+        old = sampler_of(material_of(prior, *varied), generator)
         return Cotraining(new, old, self.cotraining)
 
 
@@ -69,13 +62,13 @@ class Cotraining:
     Tasks of the prior are numbered from 1 on; the new task is 0.
 
     Args:
-        support: Draws the first rows.
-        prior: Draws the others.
+        support: Draws the first rows; a ``Batch``, as does ``prior``.
+        prior: Draws the others; tells the policy as much.
         part: Part of the rows that the prior has, above 0 and below 1; each of the two
             has at least one row.
     """
 
-    def __init__(self, support: Sampler, prior: Sampler, part: float) -> None:
+    def __init__(self, support: Draws, prior: Draws, part: float) -> None:
         self._support, self._prior, self._part = support, prior, part
 
     def batch(self, step: int, size: int) -> Batch:
@@ -96,32 +89,33 @@ class Cotraining:
 
 def joined(first: Batch, second: Batch) -> Batch:
     """The rows of one batch, then those of another of the same chunk."""
-
-    def both(part: str) -> Tensor:
-        return torch.cat([getattr(first, part), getattr(second, part)])
-
-    return Batch(
-        observation=_joined(first.observation, second.observation),
-        action=both("action"),
-        mask=both("mask"),
-        task_embedding=both("task_embedding"),
-        task=both("task"),
-    )
+    observation = {
+        name: torch.cat([value, second.observation[name]])
+        for name, value in first.observation.items()
+    }
+    rest = zip(first[1:], second[1:], strict=True)
+    return Batch(observation, *(torch.cat(pair) for pair in rest))
 
 
-def _joined(
-    first: Mapping[str, Tensor], second: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    return {name: torch.cat([value, second[name]]) for name, value in first.items()}
+def prior_of(
+    trained: TrainedPolicy, support: Support, *, otherwise: str
+) -> Demonstrations:
+    """The prior demonstrations of a support, which must be there and fit.
 
+    Args:
+        trained: What they are to fit.
+        support: Names them.
+        otherwise: What else one can do where there are none, for the message.
 
-def _prior(trained: TrainedPolicy, support: Support) -> Demonstrations:
-    """The prior demonstrations, if they are there and fit."""
+    Raises:
+        ValueError: If there are none, or their sizes are others.
+    """
     prior, spec = support.prior, trained.card.spec
     if prior is None:
         raise ValueError(
-            "Co-training needs the demonstrations that the policy was trained on; give"
-            " Support(prior=...), or cotraining=0."
+            "The support does not name the demonstrations that the policy was trained"
+            f" on, of which a part of each batch is to be; give Support(prior=...), or"
+            f" {otherwise}."
         )
     for feature in ("state", "action"):
         size, expected = getattr(prior, feature).shape[1], getattr(spec, feature)
@@ -131,21 +125,3 @@ def _prior(trained: TrainedPolicy, support: Support) -> Demonstrations:
                 f" demonstrations have {size}."
             )
     return prior
-
-
-def _material(
-    prior: Demonstrations,
-    trained: TrainedPolicy,
-    augmentation: Augmentation,
-    chunk: int,
-    construction: Construction,
-) -> Material:
-    """All frames of the prior, and what the policy is told there."""
-    told = replace(trained.card.conditioning, tasks=prior.tasks)
-    return Material(
-        frames=frames(prior, range(len(prior)), torch.device("cpu")),
-        wordings=Wordings(told, instructions(prior), augmentation),
-        conditioning=told,
-        chunk=chunk,
-        constructor=constructor_for(construction, prior, torch.device("cpu")),
-    )

@@ -8,13 +8,14 @@ import torch
 from torch import Generator, nn
 
 from robomtl.adaptation.method import Budget
-from robomtl.adaptation.support import Support
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import constructor_for
 from robomtl.training.construction import Construction
 from robomtl.training.learner import Learner
+from robomtl.training.material import instructions
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Sampler, frames
 
@@ -57,26 +58,26 @@ class Descent:
 
 
 def material_of(
-    support: Support,
+    demonstrations: Demonstrations,
     conditioning: Conditioning,
     augmentation: Augmentation,
     chunk: int,
     construction: Construction | None = None,
 ) -> Material:
-    """All frames of a support and what the policy is told there.
+    """All frames of some demonstrations and what the policy is told there.
 
     Raises:
-        ValueError: If the support's suite does not allow the construction.
+        ValueError: If their suite does not allow the construction.
     """
-    given = support.demonstrations
-    told = replace(conditioning, tasks=(support.name,))
+    device = torch.device("cpu")
+    told = replace(conditioning, tasks=demonstrations.tasks)
     return Material(
-        frames=frames(given, range(len(given)), torch.device("cpu")),
-        wordings=Wordings(told, [support.task.instructions], augmentation),
+        frames=frames(demonstrations, range(len(demonstrations)), device),
+        wordings=Wordings(told, instructions(demonstrations), augmentation),
         conditioning=told,
         chunk=chunk,
         constructor=constructor_for(
-            construction or Construction(), given, torch.device("cpu")
+            construction or Construction(), demonstrations, device
         ),
     )
 

@@ -119,7 +119,7 @@ class InnerMethod:
         objective = configure_objective(card.objective, card.objective_config)
         assert isinstance(objective, InnerObjective)
         material = material_of(
-            support, card.conditioning, self.augmentation, policy.chunk
+            support.demonstrations, card.conditioning, self.augmentation, policy.chunk
         )
         draws = sampler_of(material, generator)
         steps = budget.steps or objective.steps

@@ -46,7 +46,9 @@ def episodes(support: Support, conditioning: Conditioning) -> list[Batch]:
 
     They are told the task by its canonical wording.
     """
-    material = material_of(support, conditioning, Augmentation(), chunk=1)
+    material = material_of(
+        support.demonstrations, conditioning, Augmentation(), chunk=1
+    )
     (steps,) = every_frame(
         material.frames,
         material.wordings,

@@ -14,14 +14,16 @@ prior whose S is high join the support. Departures from the paper:
    for demonstrations of the new task, it is told the new task there too.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from robomtl.adaptation.autoencoder import fitted
+from robomtl.adaptation.cotraining import Cotraining, prior_of
 from robomtl.adaptation.gradient import (
+    Descent,
     copied,
     descend,
     material_of,
@@ -30,20 +32,17 @@ from robomtl.adaptation.gradient import (
     trained_parameters,
 )
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.mixing import FrameSampler, MixedSampler
 from robomtl.adaptation.support import Support
-from robomtl.checkpoint import Card, TrainedPolicy
-from robomtl.conditioning import Augmentation
-from robomtl.demonstrations import Demonstrations
-from robomtl.training.config import TrainConfig
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.policy import Batch
 from robomtl.training.objective import Draws, Material
-from robomtl.training.samples import Frames, frames
+from robomtl.training.samples import Frames, gather, mixed
 
 _ROWS = 8192  # Of the prior that are compared with the support at once.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrieval:
+class Retrieval(Descent):
     """Fine-tunes on the support and on the prior's steps that resemble it."""
 
     kept: float = 0.02
@@ -56,25 +55,16 @@ class Retrieval:
     """Units of its hidden layers."""
     autoencoder_steps: int = 500
     """Gradient steps of the autoencoder; they are no part of the budget."""
-    steps: int = 300
-    """Gradient steps of the policy, unless the budget has another number."""
-    learning_rate: float = 5e-4
-    """Largest learning rate of AdamW; it falls along half a cosine."""
-    weight_decay: float = 1e-2
-    """Weight decay of AdamW."""
-    ema: float = 0.99
-    """Decay of the averaged weights that act."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    """How wordings are varied."""
 
     objective: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
-        """Checks the parts.
+        """Checks the ranges.
 
         Raises:
             ValueError: If one is out of range.
         """
+        super().__post_init__()
         if not 0 < self.kept <= 1:
             raise ValueError(f"kept is {self.kept}; give more than 0 and at most 1.")
         if not 0 < self.share < 1:
@@ -94,30 +84,25 @@ class Retrieval:
         Raises:
             ValueError: If the support names no prior, or one that does not fit.
         """
+        config = self.descent(budget)
         policy = copied(trained.policy, lambda name: not name.startswith("meta."))
         parameters = trained_parameters(policy)
-        conditioning = trained.card.conditioning
-        material = material_of(support, conditioning, self.augmentation, policy.chunk)
-        prior = _frames(_prior(support, trained.card))
-        config = TrainConfig(
-            steps=budget.steps or self.steps,
-            batch=budget.batch,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            schedule="cosine",
-            ema=self.ema,
-        )
-        descend(policy, self._draws(material, prior, generator), config)
+        descend(policy, self._draws(trained, support, generator), config)
         return Adapted(policy, trained.card, config.steps, parameters)
 
-    def _draws(self, support: Material, prior: Frames, generator: Generator) -> Draws:
-        rows = self.retrieved(support.frames, prior, generator)
-        told = replace(prior, task=torch.zeros_like(prior.task))  # Departure 4.
-        return MixedSampler(  # Departure 3.
-            sampler_of(support, generator),
-            FrameSampler(replace(support, frames=told), rows, seed_of(generator)),
-            share=self.share,
+    def _draws(
+        self, trained: TrainedPolicy, support: Support, generator: Generator
+    ) -> Draws:
+        told, chunk = trained.card.conditioning, trained.policy.chunk
+        varied = told, self.augmentation, chunk, self.construction
+        new = material_of(support.demonstrations, *varied)
+        old = material_of(
+            prior_of(trained, support, otherwise="take finetune"), *varied
         )
+        rows = self.retrieved(new.frames, old.frames, generator)
+        sampler = sampler_of(new, generator)
+        chosen = RetrievedSampler(old, new, rows, seed_of(generator))
+        return Cotraining(sampler, chosen, 1 - self.share)  # Departure 3.
 
     def retrieved(self, support: Frames, prior: Frames, generator: Generator) -> Tensor:
         """Rows of the prior's frames that resemble the support; (retrieved,)."""
@@ -150,23 +135,37 @@ def similarity(prior: Tensor, support: Tensor) -> Tensor:
     return -torch.cat(parts).square()
 
 
-def _prior(support: Support, card: Card) -> Demonstrations:
-    """The prior of a support, which must be there and fit."""
-    prior = support.prior
-    if prior is None:
-        raise ValueError(
-            "Retrieval looks through demonstrations of earlier tasks, and the support"
-            " names none; give Support(demonstrations=..., prior=...)."
+class RetrievedSampler:
+    """Draws among retrieved steps, each as likely as any other, told the new task.
+
+    Args:
+        prior: Where the steps are.
+        support: What the policy is told of the new task.
+        rows: Rows of the prior's frames that samples start at; (retrieved,).
+        seed: Seed of the draws.
+    """
+
+    def __init__(
+        self, prior: Material, support: Material, rows: Tensor, seed: int
+    ) -> None:
+        self._prior, self._support = prior, support
+        self._rows, self._seed = rows, seed
+        self._generator = Generator(rows.device)
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The batch of a step."""
+        prior, support = self._prior, self._support
+        generator = self._generator.manual_seed(mixed(self._seed, step))
+        drawn = torch.randint(
+            len(self._rows), (size,), generator=generator, device=self._rows.device
         )
-    for feature in ("state", "action"):
-        size, expected = getattr(prior, feature).shape[1], getattr(card.spec, feature)
-        if size != expected:
-            raise ValueError(
-                f"The policy takes {feature} of length {expected}; the prior has"
-                f" {size}."
-            )
-    return prior
-
-
-def _frames(prior: Demonstrations) -> Frames:
-    return frames(prior, range(len(prior)), torch.device("cpu"))
+        frame = self._rows[drawn]
+        task = prior.frames.task[frame]
+        new = torch.zeros_like(task)  # Departure 4.
+        fixed = support.wordings.sample(new, generator)
+        change, made = None, prior.constructor
+        if made is not None:
+            change = made.each(made.draw(task, generator), task, generator)
+        return gather(
+            prior.frames, frame, fixed, support.conditioning, prior.chunk, change
+        )

@@ -47,7 +47,7 @@ class Scratch(Descent):
         parameters = trained_parameters(policy)
         conditioning = trained.card.conditioning
         material = material_of(
-            support,
+            support.demonstrations,
             conditioning,
             self.augmentation,
             policy.chunk,
