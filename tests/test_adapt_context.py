@@ -9,9 +9,11 @@ from torch.nn import functional
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Support, draw_support
-from robomtl.adaptation.context import ContextTraining, divergence_from_normal
-from robomtl.adaptation.encoding import PooledEncoder, telling, withheld
+from robomtl.adaptation.context import ContextTraining
+from robomtl.adaptation.encoding import PooledEncoder
+from robomtl.adaptation.inferring import telling, withheld
 from robomtl.adaptation.tecnet import TecnetTraining, margin_loss, sentence
+from robomtl.adaptation.variational import divergence_from_normal
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate

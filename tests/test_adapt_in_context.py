@@ -7,8 +7,8 @@ from hidden_goals import errors
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Support, draw_support
-from robomtl.adaptation.encoding import whole
 from robomtl.adaptation.in_context import InContextTraining
+from robomtl.adaptation.inferring import whole
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate

@@ -6,7 +6,7 @@ import torch
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Support, adapt, draw_support
-from robomtl.adaptation.autoencoder import divergence, fitted
+from robomtl.adaptation.autoencoder import fitted
 from robomtl.adaptation.gradient import material_of
 from robomtl.adaptation.retrieval import Retrieval, RetrievedSampler, similarity
 from robomtl.agent import PolicyAgent
@@ -80,14 +80,6 @@ def test_what_is_retrieved_is_of_the_related_task():
     rows = method.retrieved(support, prior, generator())
     assert len(rows) == 100 == len(rows.unique())
     assert (prior.task[rows] == 0).float().mean() > 0.5  # By chance 0.25.
-
-
-def test_the_divergence_is_torch_s():
-    mean, log_variance = torch.randn(5, 3), torch.randn(5, 3)
-    normal = torch.distributions.Normal(mean, torch.exp(0.5 * log_variance))
-    unit = torch.distributions.Normal(0.0, 1.0)
-    expected = torch.distributions.kl_divergence(normal, unit).sum(-1)
-    assert torch.allclose(divergence(mean, log_variance), expected, atol=1e-5)
 
 
 def test_the_autoencoder_learns_and_is_the_same_for_the_same_generator():

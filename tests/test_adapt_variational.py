@@ -7,17 +7,12 @@ from torch.distributions import Normal, kl_divergence
 from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import adapt
-from robomtl.adaptation.demonstration_encoder import steps_of
-from robomtl.adaptation.encoding import whole
+from robomtl.adaptation.encoding import steps_of
+from robomtl.adaptation.inferring import whole
 from robomtl.adaptation.neural_process import NeuralProcessTraining
-from robomtl.adaptation.pearl_context import (
-    Gaussian,
-    PearlContextTraining,
-    divergence,
-    product,
-    standard,
-)
+from robomtl.adaptation.pearl_context import PearlContextTraining, product
 from robomtl.adaptation.support import Support
+from robomtl.adaptation.variational import Gaussian, divergence, standard
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate
@@ -135,7 +130,7 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
         trained, support, method=trained.card.objective, out=tmp_path / "run"
     )
     context = whole(Support(demonstrations=support), 16)
-    expected = objective_of(trained).infer(trained.policy, context).mean[0]
+    expected = objective_of(trained).infer(trained.policy, context)[0]
     loaded = checkpoint.load(tmp_path / "run")
     told = loaded.card.conditioning
     fixed = told.fixed([Told(HELD_OUT, None), Told("another", None)])
@@ -162,7 +157,7 @@ def test_shots_that_are_masked_change_nothing(trained, posed):
     some = context._replace(mask=mask)
     other = some._replace(state=some.state.clone(), action=some.action.clone())
     other.state[:, 1:], other.action[:, 1:] = 7.0, 0.5
-    infer = objective_of(trained).infer
+    infer = objective_of(trained).believed
     first, second = infer(trained.policy, some), infer(trained.policy, other)
     torch.testing.assert_close(first, second)
     alone = some._replace(
@@ -175,7 +170,7 @@ def test_shots_that_are_masked_change_nothing(trained, posed):
 
 
 def test_the_order_of_demonstrations_does_not_matter(trained, support):
-    infer = objective_of(trained).infer
+    infer = objective_of(trained).believed
     pair = [
         infer(
             trained.policy,
@@ -197,13 +192,13 @@ def test_the_loss_is_the_policy_s_told_a_draw_and_the_divergence(trained, posed)
         drawn = Gaussian((mask * mean / variance).sum(1) / precision, 1 / precision)
         prior = standard(drawn)
     else:
-        prior = objective.infer(policy, context)
+        prior = objective.believed(policy, context)
         state = policy.normaliser(query.observation["state"]).reshape(3, 8, -1)
         target = torch.cat([state, query.action.reshape(3, 8, -1)], -1)
-        seen = steps_of(policy, context, progress=False)
+        seen = steps_of(policy, context)
         drawn = []
         for task in range(3):
-            there = seen.features[task][seen.mask[task] == 1]
+            there = seen.features[task][seen.mask[task] == 1][:, :-1]
             both = policy.meta.steps(torch.cat([there, target[task]])).mean(0)
             mean, spread = policy.meta.belief(both).chunk(2)
             drawn.append((mean, (0.1 + 0.9 * spread.sigmoid()) ** 2))

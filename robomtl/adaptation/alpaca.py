@@ -47,7 +47,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
-from robomtl.ranges import check_positive
+from robomtl.ranges import check_counts, check_positive
 from robomtl.training.episodic import Episodic
 from robomtl.training.objective import Material
 from robomtl.training.samples import every_frame
@@ -174,6 +174,9 @@ class AlpacaTraining(Problems):
     support, N(K̄ᵀφ, (1 + φᵀΛ⁻¹φ)·Σ), a mean over an action's coordinates.
     """
 
+    tasks: int = 8
+    context: int = 16
+    """Steps to which a demonstration is thinned where it is read as a whole."""
     samples: float = 20.0
     """Independent samples that a demonstration counts as, however long it is: a hundred
     steps of which five tell as much as one."""
@@ -187,7 +190,13 @@ class AlpacaTraining(Problems):
             ValueError: If one is out of range.
         """
         super().__post_init__()
+        check_counts(self, "context")
         check_positive(self, "samples")
+
+    @property
+    def thinned(self) -> int:
+        """See ``Problems``."""
+        return self.context
 
     def meta(self, policy: Policy) -> LastLayer:
         """The prior's precision, and the noise.

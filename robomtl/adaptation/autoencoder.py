@@ -13,6 +13,7 @@ import torch
 from einops import reduce
 from torch import Generator, Tensor, nn
 
+from robomtl.adaptation.variational import divergence_from_normal
 from robomtl.policy import Normaliser
 
 _BETA = 1e-2  # Departure 1.
@@ -47,7 +48,7 @@ class Autoencoder(nn.Module):
         noise = torch.randn_like(mean)
         error = self.decoder(mean + noise * torch.exp(0.5 * log_variance)) - pair
         loss: Tensor = self._mean_square(error)
-        return loss + _BETA * divergence(mean, log_variance)
+        return loss + _BETA * divergence_from_normal(mean, 0.5 * log_variance)
 
     def _pair(self, state: Tensor, action: Tensor) -> Tensor:
         pair: Tensor = self.normaliser(torch.cat([state, action], dim=-1))
@@ -62,12 +63,6 @@ class Autoencoder(nn.Module):
         parts = torch.split(error.square(), self._sizes, dim=-1)
         means = [reduce(part, "batch size -> batch", "mean") for part in parts]
         return means[0] + means[1]
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """From N(mean, variance) to N(0, 1), summed over the code; (batch,)."""
-    terms = mean.square() + log_variance.exp() - log_variance - 1
-    return 0.5 * reduce(terms, "batch latent -> batch", "sum")
 
 
 def fitted(

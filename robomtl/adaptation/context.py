@@ -14,13 +14,12 @@ cloning; the bottleneck is that of Yin et al. 2020, "Meta-learning without memor
    none, for which the vector is zero.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
 import torch
 from einops import repeat
-from torch import Generator, Tensor
+from torch import Tensor
 
 from robomtl.adaptation.encoding import (
     PooledEncoder,
@@ -28,23 +27,18 @@ from robomtl.adaptation.encoding import (
     encoder_of,
     standardised,
     step_size,
-    telling,
-    told_of,
-    withheld,
 )
-from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.support import Support
-from robomtl.checkpoint import TrainedPolicy
+from robomtl.adaptation.inferring import InferringMethod, telling, withheld
+from robomtl.adaptation.problems import Problems
+from robomtl.adaptation.variational import divergence_from_normal
 from robomtl.nearest import unknown
 from robomtl.policy import Context, Loss, Policy
 from robomtl.ranges import check_counts, check_not_negative, check_parts
-from robomtl.training.config import TrainConfig
-from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
-from robomtl.training.objective import Material
+from robomtl.training.episodic import Episodic
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContextTraining:
+class ContextTraining(Problems):
     """Trains a policy together with an encoder of demonstrations."""
 
     size: int = 32
@@ -53,10 +47,6 @@ class ContextTraining:
     """Units of the encoder."""
     pooling: Pooling = "mean"
     """How steps become one vector: their mean, or one that learns which steps tell."""
-    tasks: int = 16
-    """Tasks, or goals where they are hidden, in a batch."""
-    shots: int = 5
-    """Greatest number of demonstrations; each problem draws its own from 1 on."""
     steps: int = 20
     """Steps to which a demonstration is thinned."""
     withhold: float = 0.1
@@ -71,7 +61,8 @@ class ContextTraining:
         Raises:
             ValueError: If one is out of range.
         """
-        check_counts(self, "size", "width", "tasks", "shots", "steps")
+        super().__post_init__()
+        check_counts(self, "size", "width", "steps")
         if self.pooling not in get_args(Pooling):
             raise ValueError(unknown("pooling", self.pooling, get_args(Pooling)))
         if self.pooling == "attention" and self.width % 4:
@@ -91,21 +82,10 @@ class ContextTraining:
         outputs = 2 * self.size if self.bottleneck else self.size
         return PooledEncoder(step_size(policy), self.width, outputs, self.pooling)
 
-    def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
-        """Problems of tasks that are drawn without replacement."""
-        return EpisodicSampler(
-            material,
-            tasks=self.tasks,
-            shots=self.shots,
-            steps=self.steps,
-            seed=config.seed,
-        )
-
-    def validation(self, material: Material) -> Iterator[Episodic]:
-        """Problems of held-out episodes."""
-        return validation_problems(
-            material, tasks=self.tasks, shots=self.shots, steps=self.steps
-        )
+    @property
+    def thinned(self) -> int:
+        """See ``Problems``."""
+        return self.steps
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """The policy's own loss on the queries, told what the support shows."""
@@ -139,33 +119,8 @@ class ContextTraining:
         return mean, log_deviation.clamp(-5.0, 2.0)
 
 
-def divergence_from_normal(mean: Tensor, log_deviation: Tensor) -> Tensor:
-    """KL divergence of diagonal normals from the standard one, in nats.
-
-    Args:
-        mean: Shape (task, size).
-        log_deviation: Shape (task, size).
-
-    Returns:
-        Shape (task,).
-    """
-    variance = (2 * log_deviation).exp()
-    return 0.5 * (mean.square() + variance - 1 - 2 * log_deviation).sum(-1)
-
-
 @dataclass(frozen=True, kw_only=True)
-class PooledContext:
+class PooledContext(InferringMethod):
     """Tells the policy what its encoder sees in the support."""
 
     objective: ClassVar[str | None] = "context"
-    steps: ClassVar[int] = 0
-
-    def adapt(
-        self,
-        trained: TrainedPolicy,
-        support: Support,
-        budget: Budget,
-        generator: Generator,
-    ) -> Adapted:
-        """The same policy, told of the task; see ``Method``."""
-        return told_of(trained, support)

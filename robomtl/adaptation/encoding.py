@@ -1,39 +1,60 @@
-"""Demonstrations as one vector, and how a policy is told of it.
+"""Networks that read demonstrations: step by step, or pooled to one vector.
 
-The vector is the mean of what a small network sees at each step of all demonstrations,
-so that neither their order nor their number matters, and is told to the policy as the
-conditioning kind ``demonstration``.
+A pooled vector is the mean of what a small network sees at each step of all
+demonstrations, so that neither their order nor their number matters.
 """
 
-from dataclasses import replace
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 
-from robomtl import checkpoint
-from robomtl.adaptation.method import Adapted
-from robomtl.adaptation.support import Support
-from robomtl.checkpoint import TrainedPolicy
-from robomtl.policy import Batch, Context, Policy
-from robomtl.training.episodic import context_of, spans
-from robomtl.training.samples import frames
+from robomtl.policy import Context, Policy
 
 Pooling = Literal["mean", "attention"]
 
 
-class Infers(Protocol):
-    """An objective that trains the inference of a task from demonstrations."""
+class Steps(NamedTuple):
+    """Steps of the demonstrations of some tasks, one after the other."""
 
-    @property
-    def steps(self) -> int:
-        """Steps to which a demonstration is thinned."""
-        ...
+    features: Tensor
+    """(task, step, feature)."""
+    mask: Tensor
+    """Which steps are there, 1 or 0; (task, step)."""
 
-    def infer(self, policy: Policy, context: Context) -> Tensor:
-        """What the policy is to be told of each task; (task, demonstration)."""
-        ...
+
+def hidden_layers(inputs: int, width: int) -> list[nn.Module]:
+    """What sees a single step: two layers of so many units."""
+    return [
+        nn.Linear(inputs, width),
+        nn.LayerNorm(width),
+        nn.GELU(),
+        nn.Linear(width, width),
+        nn.LayerNorm(width),
+        nn.GELU(),
+    ]
+
+
+class StepEncoder(nn.Module):
+    """A perceptron over single steps, for whatever pools what it says of them.
+
+    Args:
+        inputs: Length of a step's features; see ``steps_of``.
+        width: Units of each of two hidden layers.
+        outputs: Length of what it says of a step.
+    """
+
+    def __init__(self, inputs: int, *, width: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *hidden_layers(inputs, width), nn.Linear(width, outputs)
+        )
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """What each step says; (…, inputs) -> (…, outputs), in float32."""
+        said: Tensor = self.layers(steps)
+        return said.float()
 
 
 class AttentionPool(nn.Module):
@@ -82,14 +103,7 @@ class PooledEncoder(nn.Module):
 
     def __init__(self, inputs: int, width: int, size: int, pooling: Pooling) -> None:
         super().__init__()
-        self.step = nn.Sequential(
-            nn.Linear(inputs, width),
-            nn.LayerNorm(width),
-            nn.GELU(),
-            nn.Linear(width, width),
-            nn.LayerNorm(width),
-            nn.GELU(),
-        )
+        self.step = nn.Sequential(*hidden_layers(inputs, width))
         self.pool = MeanPool() if pooling == "mean" else AttentionPool(width)
         self.projection = nn.Linear(width, size)
 
@@ -99,7 +113,7 @@ class PooledEncoder(nn.Module):
         Args:
             context: With standardised states.
         """
-        features = self.step(steps_of(context))
+        features = self.step(side_by_side(context))
         vector: Tensor = self.projection(self.pool(features, context.mask))
         return vector * (context.mask.amax(1, keepdim=True) > 0)
 
@@ -115,15 +129,15 @@ class PooledEncoder(nn.Module):
         return rearrange(vectors, "(task shot) size -> task shot size", task=tasks)
 
 
-def steps_of(context: Context) -> Tensor:
-    """State, action and progress side by side; (task, shot, time, state + action + 1)."""
+def side_by_side(context: Context) -> Tensor:
+    """State, action and progress; (task, shot, time, state + action + 1)."""
     return torch.cat(
         [context.state, context.action, context.progress[..., None]], dim=-1
     )
 
 
 def step_size(policy: Policy) -> int:
-    """Length of what ``steps_of`` returns for a policy."""
+    """Length of a step: state, action and progress side by side."""
     return policy.spec.state + policy.spec.action + 1
 
 
@@ -132,63 +146,23 @@ def standardised(policy: Policy, context: Context) -> Context:
     return context._replace(state=policy.normaliser(context.state))
 
 
-def encoder_of(policy: Policy) -> PooledEncoder:
-    """The encoder that was trained beside a policy."""
-    return cast(PooledEncoder, policy.meta)
-
-
-def withheld(context: Context, probability: float) -> Context:
-    """The demonstrations, all those of some tasks left out at random.
-
-    A policy that is told nothing now and then in training acts sensibly when it is in
-    use.
+def steps_of(policy: Policy, context: Context) -> Steps:
+    """State, standardised as the policy does, action and progress of every step.
 
     Args:
-        context: Of some tasks.
-        probability: That a task keeps none.
+        policy: Whose normaliser is used.
+        context: Demonstrations; shots that are masked there are masked here.
     """
-    kept = torch.rand(len(context.mask), 1, device=context.mask.device) >= probability
-    return context._replace(mask=context.mask * kept)
-
-
-def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
-    """A batch sorted by task that is told what was inferred of each of its tasks.
-
-    Args:
-        batch: Equally many rows of each task.
-        place: Where it stands in the task embedding.
-        inferred: Shape (task, demonstration).
-    """
-    rows = repeat(
-        inferred,
-        "task size -> (task sample) size",
-        sample=len(batch.task) // len(inferred),
+    features = rearrange(
+        side_by_side(standardised(policy, context)),
+        "task shot time feature -> task (shot time) feature",
     )
-    told = batch.task_embedding
-    parts = [told[:, : place.start], rows.to(told.dtype), told[:, place.stop :]]
-    return batch._replace(task_embedding=torch.cat(parts, dim=-1))
+    time = context.state.shape[2]
+    return Steps(
+        features, repeat(context.mask, "task shot -> task (shot time)", time=time)
+    )
 
 
-def whole(support: Support, steps: int) -> Context:
-    """All demonstrations of a support, thinned; one task."""
-    given = support.demonstrations
-    there = frames(given, range(len(given)), torch.device("cpu"))
-    episodes = torch.arange(len(spans(there).start))[None]
-    return context_of(there, episodes, torch.ones_like(episodes), steps)
-
-
-@torch.inference_mode()
-def told_of(trained: TrainedPolicy, support: Support) -> Adapted:
-    """The policy, told what its objective infers from the support; nothing is trained."""
-    card = trained.card
-    objective = cast(Infers, objective_of(trained))
-    (inferred,) = objective.infer(trained.policy, whole(support, objective.steps))
-    told = card.conditioning.inferring(support.name, inferred)
-    card = replace(card, conditioning=told)
-    return Adapted(trained.policy, card, parameters=len(inferred))
-
-
-def objective_of(trained: TrainedPolicy) -> Any:
-    """The objective with which a policy was trained, with its settings."""
-    card = trained.card
-    return checkpoint.configure_objective(card.objective, card.objective_config)
+def encoder_of(policy: Policy) -> PooledEncoder:
+    """The pooled encoder that was trained beside a policy."""
+    return cast(PooledEncoder, policy.meta)

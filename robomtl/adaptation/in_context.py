@@ -13,21 +13,19 @@ arXiv:2408.15980, section 3), with its loss on what follows the prompt only. Dep
 """
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, cast, runtime_checkable
 
 from torch import Generator
 
-from robomtl.adaptation.encoding import objective_of, whole, withheld
+from robomtl.adaptation.inferring import objective_of, whole, withheld
 from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Batch, Context, Loss, Policy
 from robomtl.ranges import check_counts, check_parts
-from robomtl.training.config import TrainConfig
-from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
-from robomtl.training.objective import Material
+from robomtl.training.episodic import Episodic
 
 
 @runtime_checkable
@@ -49,13 +47,9 @@ class Prompted(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InContextTraining:
+class InContextTraining(Problems):
     """Trains a policy to act by the demonstrations in its prompt."""
 
-    tasks: int = 16
-    """Tasks, or goals where they are hidden, in a batch."""
-    shots: int = 5
-    """Greatest number of demonstrations; each problem draws its own from 1 on."""
     steps: int = 16
     """Steps to which a demonstration is thinned."""
     withhold: float = 0.1
@@ -71,7 +65,8 @@ class InContextTraining:
         Raises:
             ValueError: If one is out of range.
         """
-        check_counts(self, "tasks", "shots", "steps")
+        super().__post_init__()
+        check_counts(self, "steps")
         check_parts(self, "withhold")
 
     def meta(self, policy: Policy) -> None:
@@ -87,21 +82,10 @@ class InContextTraining:
                 " the objective context with this one."
             )
 
-    def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
-        """Problems of tasks that are drawn without replacement."""
-        return EpisodicSampler(
-            material,
-            tasks=self.tasks,
-            shots=self.shots,
-            steps=self.steps,
-            seed=config.seed,
-        )
-
-    def validation(self, material: Material) -> Iterator[Episodic]:
-        """Problems of held-out episodes."""
-        return validation_problems(
-            material, tasks=self.tasks, shots=self.shots, steps=self.steps
-        )
+    @property
+    def thinned(self) -> int:
+        """See ``Problems``."""
+        return self.steps
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """The policy's loss on the queries alone, prompted by the support."""
@@ -127,6 +111,6 @@ class InContext:
     ) -> Adapted:
         """A copy of the policy that remembers the support; see ``Method``."""
         policy = copy.deepcopy(trained.policy)
-        steps = objective_of(trained).steps
-        cast(Prompted, policy).remember(whole(support, steps))
+        objective = cast(InContextTraining, objective_of(trained))
+        cast(Prompted, policy).remember(whole(support, objective.thinned))
         return Adapted(policy, trained.card)

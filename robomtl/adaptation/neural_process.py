@@ -13,21 +13,12 @@ from typing import ClassVar
 
 import torch
 from einops import rearrange
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from robomtl.adaptation.demonstration_encoder import (
-    DemonstrationEncoder,
-    Steps,
-    steps_of,
-)
-from robomtl.adaptation.encoding import telling
-from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.pearl_context import Gaussian, divergence, tell
-from robomtl.adaptation.problems import Problems
-from robomtl.adaptation.support import Support
-from robomtl.checkpoint import TrainedPolicy
+from robomtl.adaptation.encoding import StepEncoder, Steps, steps_of
+from robomtl.adaptation.inferring import InferringMethod
+from robomtl.adaptation.variational import Gaussian, VariationalTraining
 from robomtl.policy import Batch, Context, Loss, Policy
-from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 
 # Deviations lie between 0.1 and 1, as in the authors' code: a narrower posterior makes
@@ -46,7 +37,7 @@ class ProcessEncoder(nn.Module):
 
     def __init__(self, inputs: int, *, width: int, size: int) -> None:
         super().__init__()
-        self.steps = DemonstrationEncoder(inputs, width=width, outputs=width)
+        self.steps = StepEncoder(inputs, width=width, outputs=width)
         self.belief = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * size)
         )
@@ -66,72 +57,32 @@ def masked_mean(said: Tensor, mask: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuralProcessTraining(Problems):
+class NeuralProcessTraining(VariationalTraining):
     """Trains an encoder of steps to a posterior, with the policy told of it."""
 
     size: int = 16
-    """Number of variables that say what the task is."""
-    width: int = 256
-    """Units of the encoder's hidden layers."""
-    beta: float = 0.1
-    """Weight of the divergence; the scale of the actions' noise."""
-
-    def __post_init__(self) -> None:
-        """Checks the values.
-
-        Raises:
-            ValueError: If one is out of range.
-        """
-        super().__post_init__()
-        check_counts(self, "size", "width")
-        check_not_negative(self, "beta")
-
-    @property
-    def demonstration(self) -> int:
-        """Length of what the policy is told."""
-        return self.size
 
     def meta(self, policy: Policy) -> nn.Module:
         """The encoder; single frames, as queries are, know no progress."""
-        inputs = policy.spec.state + policy.spec.action
-        return ProcessEncoder(inputs, width=self.width, size=self.size)
+        return ProcessEncoder(_step_size(policy), width=self.width, size=self.size)
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """The policy's loss on each query, told a draw, and the divergence's share."""
-        queries = batch.query
-        each = len(queries.task) // batch.tasks
-        seen = steps_of(policy, batch.context, progress=False)
-        before = _believed(policy, seen)
-        after = _believed(policy, _joined(seen, _frames(policy, queries, each)))
-        loss = policy.loss(telling(queries, batch.place, after.rows(each).draw()))
-        nats = divergence(after, before)
-        share = self.beta * nats / (each * queries.action[0].numel())
-        return Loss(
-            loss.per_sample + share.repeat_interleave(each),
-            {**loss.metrics, "divergence": nats.detach().mean()},
-        )
+        seen = _seen(policy, batch.context)
+        target = _frames(policy, batch.query, batch.tasks)
+        after = _believed(policy, _joined(seen, target))
+        return self.bounded(policy, batch, after, _believed(policy, seen))
 
-    def infer(self, policy: Policy, context: Context) -> Gaussian:
+    def believed(self, policy: Policy, context: Context) -> Gaussian:
         """q(z|C) of each task; in float32."""
-        return _believed(policy, steps_of(policy, context, progress=False))
+        return _believed(policy, _seen(policy, context))
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeuralProcess:
+class NeuralProcess(InferringMethod):
     """Tells the policy the mean of what the support says of the task."""
 
     objective: ClassVar[str | None] = "neural_process"
-    steps: ClassVar[int] = 0
-
-    def adapt(
-        self,
-        trained: TrainedPolicy,
-        support: Support,
-        budget: Budget,
-        generator: Generator,
-    ) -> Adapted:
-        """The policy, told of the task; see ``Method``."""
-        return tell(trained, support)
 
 
 def _believed(policy: Policy, steps: Steps) -> Gaussian:
@@ -140,11 +91,23 @@ def _believed(policy: Policy, steps: Steps) -> Gaussian:
     return belief
 
 
-def _frames(policy: Policy, queries: Batch, each: int) -> Steps:
+def _step_size(policy: Policy) -> int:
+    return policy.spec.state + policy.spec.action
+
+
+def _seen(policy: Policy, context: Context) -> Steps:
+    """Steps without their progress."""
+    steps = steps_of(policy, context)
+    return steps._replace(features=steps.features[..., : _step_size(policy)])
+
+
+def _frames(policy: Policy, queries: Batch, tasks: int) -> Steps:
     """Queries as steps of their problems."""
     state = policy.normaliser(queries.observation["state"])
     features = torch.cat([state, queries.action[:, 0]], dim=-1)
-    by_task = rearrange(features, "(task step) feature -> task step feature", step=each)
+    by_task = rearrange(
+        features, "(task step) feature -> task step feature", task=tasks
+    )
     return Steps(by_task, torch.ones_like(by_task[..., 0]))
 
 

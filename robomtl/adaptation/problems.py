@@ -1,5 +1,6 @@
 """What objectives have in common that pose whole problems: support, then queries."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,15 +11,13 @@ from robomtl.training.objective import Material
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problems:
+class Problems(ABC):
     """How an objective poses its problems."""
 
-    tasks: int = 8
-    """Problems in a batch."""
+    tasks: int = 16
+    """Tasks, or goals where they are hidden, in a batch."""
     shots: int = 5
-    """Most demonstrations in a support; how many there are is drawn for each."""
-    context: int = 16
-    """Steps to which a demonstration is thinned where it is read as a whole."""
+    """Greatest number of demonstrations; each problem draws its own from 1 on."""
 
     def __post_init__(self) -> None:
         """Checks the counts.
@@ -26,20 +25,35 @@ class Problems:
         Raises:
             ValueError: If one is not positive.
         """
-        check_counts(self, "tasks", "shots", "context")
+        check_counts(self, "tasks", "shots")
+
+    @property
+    @abstractmethod
+    def thinned(self) -> int:
+        """Steps to which a demonstration is thinned where it is read as a whole."""
+
+    @property
+    def others(self) -> int:
+        """Demonstrations to act in that are given whole as well."""
+        return 0
 
     def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
-        """Supports of one to ``shots`` demonstrations, queries from others."""
+        """Problems of tasks that are drawn without replacement."""
         return EpisodicSampler(
             material,
             tasks=self.tasks,
             shots=self.shots,
-            steps=self.context,
+            steps=self.thinned,
             seed=config.seed,
+            others=self.others,
         )
 
     def validation(self, material: Material) -> Iterator[Episodic]:
         """Problems of held-out episodes; none where no task has two of them."""
         return validation_problems(
-            material, tasks=self.tasks, shots=self.shots, steps=self.context
+            material,
+            tasks=self.tasks,
+            shots=self.shots,
+            steps=self.thinned,
+            others=self.others,
         )

@@ -12,13 +12,12 @@ Departures:
 2. The support's size varies from problem to problem, so that any number of shots may come.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from einops import repeat
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional
 
 from robomtl.adaptation.encoding import (
@@ -26,17 +25,12 @@ from robomtl.adaptation.encoding import (
     encoder_of,
     standardised,
     step_size,
-    telling,
-    told_of,
 )
-from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.support import Support
-from robomtl.checkpoint import TrainedPolicy
+from robomtl.adaptation.inferring import InferringMethod, telling
+from robomtl.adaptation.problems import Problems
 from robomtl.policy import Context, Loss, Policy
 from robomtl.ranges import check_counts, check_not_negative
-from robomtl.training.config import TrainConfig
-from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
-from robomtl.training.objective import Material
+from robomtl.training.episodic import Episodic
 
 
 def sentence(embeddings: Tensor, mask: Tensor) -> Tensor:
@@ -74,7 +68,7 @@ def margin_loss(query: Tensor, sentences: Tensor, margin: float) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TecnetTraining:
+class TecnetTraining(Problems):
     """Trains an embedding of tasks by a margin, and the policy that is told it."""
 
     size: int = 20
@@ -89,10 +83,6 @@ class TecnetTraining:
     """Of the loss of cloning the support."""
     query_weight: float = 0.1
     """Of the loss of cloning the queries."""
-    tasks: int = 16
-    """Tasks, or goals where they are hidden, in a batch."""
-    shots: int = 5
-    """Greatest number of demonstrations; each problem draws its own from 1 on."""
     queries: int = 2
     """Other demonstrations of each task that are compared with the sentences."""
     steps: int = 20
@@ -104,7 +94,8 @@ class TecnetTraining:
         Raises:
             ValueError: If one is out of range.
         """
-        check_counts(self, "size", "width", "shots", "queries", "steps")
+        super().__post_init__()
+        check_counts(self, "size", "width", "queries", "steps")
         if self.tasks < 2:
             raise ValueError(f"tasks is {self.tasks}; a contrast of tasks takes 2.")
         weights = ("embedding_weight", "support_weight", "query_weight")
@@ -119,26 +110,15 @@ class TecnetTraining:
         """The encoder of demonstrations."""
         return PooledEncoder(step_size(policy), self.width, self.size, "mean")
 
-    def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
-        """Problems with whole demonstrations among the queries."""
-        return EpisodicSampler(
-            material,
-            tasks=self.tasks,
-            shots=self.shots,
-            steps=self.steps,
-            seed=config.seed,
-            others=self.queries,
-        )
+    @property
+    def thinned(self) -> int:
+        """See ``Problems``."""
+        return self.steps
 
-    def validation(self, material: Material) -> Iterator[Episodic]:
-        """Problems of held-out episodes."""
-        return validation_problems(
-            material,
-            tasks=self.tasks,
-            shots=self.shots,
-            steps=self.steps,
-            others=self.queries,
-        )
+    @property
+    def others(self) -> int:
+        """See ``Problems``."""
+        return self.queries
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """Margin loss and both control losses, of each query."""
@@ -168,18 +148,7 @@ class TecnetTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tecnet:
+class Tecnet(InferringMethod):
     """Tells the policy the sentence of the support."""
 
     objective: ClassVar[str | None] = "tecnet"
-    steps: ClassVar[int] = 0
-
-    def adapt(
-        self,
-        trained: TrainedPolicy,
-        support: Support,
-        budget: Budget,
-        generator: Generator,
-    ) -> Adapted:
-        """The same policy, told of the task; see ``Method``."""
-        return told_of(trained, support)

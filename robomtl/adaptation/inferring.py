@@ -1,0 +1,104 @@
+"""What a policy is told that is inferred from demonstrations.
+
+It stands in the task embedding as the conditioning kind ``demonstration``.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, cast
+
+import torch
+from einops import repeat
+from torch import Generator, Tensor
+
+from robomtl import checkpoint
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.policy import Batch, Context, Policy
+from robomtl.training.episodic import context_of, spans
+from robomtl.training.samples import frames
+
+
+class Infers(Protocol):
+    """An objective that trains the inference of a task from demonstrations."""
+
+    @property
+    def thinned(self) -> int:
+        """Steps to which a demonstration is thinned."""
+        ...
+
+    def infer(self, policy: Policy, context: Context) -> Tensor:
+        """What the policy is to be told of each task; (task, demonstration)."""
+        ...
+
+
+def withheld(context: Context, probability: float) -> Context:
+    """The demonstrations, all those of some tasks left out at random.
+
+    A policy that is told nothing now and then in training acts sensibly when it is in
+    use.
+
+    Args:
+        context: Of some tasks.
+        probability: That a task keeps none.
+    """
+    kept = torch.rand(len(context.mask), 1, device=context.mask.device) >= probability
+    return context._replace(mask=context.mask * kept)
+
+
+def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
+    """A batch sorted by task that is told what was inferred of each of its tasks.
+
+    Args:
+        batch: Equally many rows of each task.
+        place: Where it stands in the task embedding.
+        inferred: Shape (task, demonstration).
+    """
+    rows = repeat(
+        inferred,
+        "task size -> (task sample) size",
+        sample=len(batch.task) // len(inferred),
+    )
+    told = batch.task_embedding
+    parts = [told[:, : place.start], rows.to(told.dtype), told[:, place.stop :]]
+    return batch._replace(task_embedding=torch.cat(parts, dim=-1))
+
+
+def whole(support: Support, steps: int) -> Context:
+    """All demonstrations of a support, thinned; one task."""
+    given = support.demonstrations
+    there = frames(given, range(len(given)), torch.device("cpu"))
+    episodes = torch.arange(len(spans(there).start))[None]
+    return context_of(there, episodes, torch.ones_like(episodes), steps)
+
+
+def objective_of(trained: TrainedPolicy) -> Any:
+    """The objective with which a policy was trained, with its settings."""
+    card = trained.card
+    return checkpoint.configure_objective(card.objective, card.objective_config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferringMethod:
+    """Tells the policy what its objective infers from the support; trains nothing."""
+
+    objective: ClassVar[str | None]
+    steps: ClassVar[int] = 0
+
+    def adapt(
+        self,
+        trained: TrainedPolicy,
+        support: Support,
+        budget: Budget,
+        generator: Generator,
+    ) -> Adapted:
+        """The same policy, told of the task; see ``Method``."""
+        card, objective = trained.card, cast(Infers, objective_of(trained))
+        with torch.inference_mode():
+            context = whole(support, objective.thinned)
+            (inferred,) = objective.infer(trained.policy, context)
+        if not inferred.isfinite().all():
+            raise FloatingPointError("What was inferred is not finite.")
+        told = card.conditioning.inferring(support.name, inferred)
+        card = replace(card, conditioning=told)
+        return Adapted(trained.policy, card, parameters=len(inferred))

@@ -1,0 +1,121 @@
+"""What the task is, as independent normal variables: divergence and training."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from robomtl.adaptation.inferring import telling
+from robomtl.adaptation.problems import Problems
+from robomtl.policy import Context, Loss, Policy
+from robomtl.ranges import check_counts, check_not_negative
+from robomtl.training.episodic import Episodic
+
+
+class Gaussian(NamedTuple):
+    """Independent normal variables."""
+
+    mean: Tensor
+    """(task, z)."""
+    variance: Tensor
+    """(task, z)."""
+
+    def draw(self) -> Tensor:
+        """A draw that gradients pass through, from torch's default generator."""
+        return self.mean + self.variance.sqrt() * torch.randn_like(self.mean)
+
+    def rows(self, count: int) -> "Gaussian":
+        """Each task's repeated for its queries; (task · count, z)."""
+        return Gaussian(*(each.repeat_interleave(count, dim=0) for each in self))
+
+
+def divergence(first: Gaussian, second: Gaussian) -> Tensor:
+    """KL(first ‖ second) in nats, summed over the variables; (task,)."""
+    ratio = first.variance / second.variance
+    distance = (first.mean - second.mean).square() / second.variance
+    return 0.5 * (ratio + distance - 1 - ratio.log()).sum(-1)
+
+
+def standard(like: Gaussian) -> Gaussian:
+    """As many variables of mean 0 and variance 1."""
+    return Gaussian(torch.zeros_like(like.mean), torch.ones_like(like.variance))
+
+
+def divergence_from_normal(mean: Tensor, log_deviation: Tensor) -> Tensor:
+    """KL divergence of diagonal normals from the standard one, in nats.
+
+    Args:
+        mean: Shape (task, size).
+        log_deviation: Shape (task, size).
+
+    Returns:
+        Shape (task,).
+    """
+    variance = (2 * log_deviation).exp()
+    return 0.5 * (mean.square() + variance - 1 - 2 * log_deviation).sum(-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariationalTraining(Problems):
+    """Trains what is believed of the task, with the policy told a draw of it."""
+
+    size: int
+    """Number of variables that say what the task is."""
+    width: int = 256
+    """Units of the encoder's hidden layers."""
+    beta: float = 0.1
+    """Weight of the divergence; the scale of the actions' noise."""
+    tasks: int = 8
+    context: int = 16
+    """Steps to which a demonstration is thinned where it is read as a whole."""
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: If one is out of range.
+        """
+        super().__post_init__()
+        check_counts(self, "context", "size", "width")
+        check_not_negative(self, "beta")
+
+    @property
+    def demonstration(self) -> int:
+        """Length of what the policy is told."""
+        return self.size
+
+    @property
+    def thinned(self) -> int:
+        """See ``Problems``."""
+        return self.context
+
+    @abstractmethod
+    def believed(self, policy: Policy, context: Context) -> Gaussian:
+        """What the demonstrations say of each task; in float32."""
+
+    def infer(self, policy: Policy, context: Context) -> Tensor:
+        """The mean of what is believed of each task; (task, size)."""
+        return self.believed(policy, context).mean
+
+    def bounded(
+        self, policy: Policy, batch: Episodic, belief: Gaussian, prior: Gaussian
+    ) -> Loss:
+        """The policy's loss on each query, told a draw, and the divergence's share.
+
+        Args:
+            policy: Is told.
+            batch: Has the queries.
+            belief: What is drawn from, of each task.
+            prior: What it is held to.
+        """
+        queries = batch.query
+        each = len(queries.task) // batch.tasks
+        loss = policy.loss(telling(queries, batch.place, belief.rows(each).draw()))
+        nats = divergence(belief, prior)
+        share = self.beta * nats / (each * queries.action[0].numel())
+        return Loss(
+            loss.per_sample + share.repeat_interleave(each),
+            {**loss.metrics, "divergence": nats.detach().mean()},
+        )
