@@ -18,15 +18,17 @@ from robomtl.adaptation.settings import by_label, gridded, parsed, split_policie
 from robomtl.cli.adapt import Adapt
 from robomtl.cli.collect import Collect
 from robomtl.cli.flags import SuiteFlags
+from robomtl.cli.run import Run
 from robomtl.cli.train import _flags
 from robomtl.cli.tune import Tune
+from robomtl.recipes import RECIPES
 from robomtl.registry import METHODS, OBJECTIVES, suite
 from robomtl.training.construction import Construction
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "adaptation.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    robomtl ([^#\n]+)", GUIDE, flags=re.MULTILINE)
-FLAGS = {"adapt": Adapt, "tune": Tune, "collect": Collect}
+FLAGS = {"adapt": Adapt, "tune": Tune, "collect": Collect, "run": Run}
 ROW = r"^\| `{name}` \| .* \| (.*) \| (.*) \| (.*) \| .*\|$"
 SMALL = {
     'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
@@ -147,6 +149,8 @@ def test_every_command_is_understood(command):
         for method, grid in gridded(flags.grid).items():
             for name, values in grid.items():
                 assert all(configure(method, {name: value}) for value in values)
+    if verb == "run":
+        assert flags.recipe in RECIPES
     name = getattr(flags, "suite", None)
     assert name is None or flags.make(name).name == name
 
