@@ -22,9 +22,7 @@ from robomtl.adaptation.last_layer import (
     last_layer_for,
     predictive_variance,
 )
-from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
-from robomtl.evaluation import evaluate
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policy import Policy, Spec
 from robomtl.registry import suite
@@ -252,15 +250,6 @@ def test_an_adapted_policy_knows_how_sure_it_is_also_when_loaded(
     variance = predictive_variance(adapted.policy, *given)
     assert variance.shape == (3,) and (variance > 0).all()
     assert torch.equal(predictive_variance(loaded.policy, *given), variance)
-    results = evaluate(
-        PolicyAgent(tmp_path / "run"),
-        SUITE,
-        out=tmp_path / "evaluation",
-        tasks=[HELD_OUT],
-        episodes=3,
-        workers=1,
-    )
-    assert results.task_mean is not None
 
 
 def test_the_precision_is_the_likeliest_unless_given(cloned, support):

@@ -16,6 +16,7 @@ def adapt(*arguments):
     return main(["adapt", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     words = "--methods scratch zero_shot head=finetune --shots 1 --supports 1"
     words += " --settings scratch.steps=2 head.steps=2 head.part=head --trials 2"

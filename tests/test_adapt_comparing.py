@@ -138,11 +138,13 @@ def test_the_table_shows_every_method_and_why_there_is_no_ranking(whole):
     assert table.caption.startswith("No ranking: 1 seed of training and 2 draws")
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(whole, play, tmp_path):
     play(tmp_path, executor=None, workers=2)
     assert untimed(tmp_path).equals(untimed(whole[1]))
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_killed_goes_on_and_finds_the_same(whole, play, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         play(tmp_path, executor=Here(stop=9))

@@ -102,6 +102,7 @@ def test_every_method_leaves_the_policy_and_says_what_it_took(name, trained, sup
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS.own())
 def test_every_method_does_the_same_under_the_same_seed(name, trained, support):
     given, config = policy_for(name, trained), SETTINGS.get(name)
@@ -170,6 +171,7 @@ def test_every_objective_has_a_loss_for_each_entry_of_its_batch(name, trained, d
     assert list(objective.validation(nothing)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES.own())
 def test_every_objective_goes_on_where_it_was_stopped(
     name, trained, data, tmp_path, monkeypatch

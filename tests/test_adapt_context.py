@@ -7,16 +7,13 @@ from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn import functional
 
 import robomtl
-from robomtl import checkpoint
 from robomtl.adaptation import Support, draw_support
 from robomtl.adaptation.context import ContextTraining
 from robomtl.adaptation.encoding import PooledEncoder
 from robomtl.adaptation.inferring import telling, withheld
 from robomtl.adaptation.tecnet import TecnetTraining, margin_loss, sentence
 from robomtl.adaptation.variational import divergence_from_normal
-from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
-from robomtl.evaluation import evaluate
 from robomtl.policy import Batch, Context
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
@@ -209,6 +206,7 @@ def test_tecnet_adds_its_three_losses_by_their_weights(data, trained):
     torch.testing.assert_close(loss(query_weight=1), direct)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("context", {}), ("context", {"pooling": "attention"}), ("tecnet", {})],
@@ -223,24 +221,6 @@ def test_demonstrations_tell_a_goal_that_no_state_shows(name, settings):
     )
     assert right < 0.6 * nothing
     assert wrong > 0.9 * nothing
-
-
-def test_an_adapted_policy_is_saved_with_what_was_inferred_and_acts(
-    trained, data, tmp_path
-):
-    support = draw_support(data, data.tasks[0], shots=2, draw=0)
-    run = tmp_path / "run"
-    made = robomtl.adapt(trained["context"], support, method="context", out=run)
-    assert checkpoint.load(run).card == made.card
-    results = evaluate(
-        PolicyAgent(run),
-        suite("points/ML4"),
-        out=tmp_path / "evaluation",
-        tasks=[data.tasks[0]],
-        episodes=2,
-        workers=1,
-    )
-    assert len(results.records) == 2
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -258,14 +238,6 @@ def test_more_demonstrations_than_in_training_may_come(name, trained, data):
     support = Support(demonstrations=data.select(tasks=[data.tasks[0]]))
     assert support.shots > SMALL["shots"]
     robomtl.adapt(trained[name], support, method=name)
-
-
-def test_a_policy_of_another_objective_is_refused(trained, data):
-    support = draw_support(data, data.tasks[0], shots=1, draw=0)
-    with pytest.raises(
-        ValueError, match="needs a policy trained with the objective con"
-    ):
-        robomtl.adapt(trained["tecnet"], support, method="context")
 
 
 @pytest.mark.parametrize("settings", [{"bottleneck": 0.01}, {"pooling": "attention"}])

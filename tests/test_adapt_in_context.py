@@ -5,13 +5,10 @@ import torch
 from hidden_goals import errors
 
 import robomtl
-from robomtl import checkpoint
 from robomtl.adaptation import Support, draw_support
 from robomtl.adaptation.in_context import InContextTraining
 from robomtl.adaptation.inferring import whole
-from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
-from robomtl.evaluation import evaluate
 from robomtl.policies.in_context import InContextConfig, InContextTransformer
 from robomtl.policy import Batch, Context, Spec
 from robomtl.registry import suite
@@ -253,29 +250,6 @@ def test_more_demonstrations_than_in_training_may_come(trained, new):
     assert adapted.policy.remembered["state"].shape[:2] == (8, SMALL["steps"])
 
 
-def test_an_adapted_policy_is_saved_with_its_prompt_and_acts(trained, new, tmp_path):
-    support = draw_support(new, "reach-ball", shots=4, draw=0)
-    run = tmp_path / "run"
-    adapted = robomtl.adapt(trained, support, method="in_context", out=run)
-    loaded = checkpoint.load(run)
-    assert loaded.fingerprint == adapted.fingerprint != trained.fingerprint
-    generator = torch.Generator().manual_seed(0)
-    state = {"state": torch.rand(10, 12, generator=generator)}
-    told = torch.zeros(10, adapted.card.spec.embedding)
-    actions = adapted.policy.act(state, told, None)[0]
-    assert torch.equal(loaded.policy.act(state, told, None)[0], actions)
-    assert not torch.equal(trained.policy.act(state, told, None)[0], actions)
-    results = evaluate(
-        PolicyAgent(run),
-        suite("points/ML4"),
-        out=tmp_path / "evaluation",
-        tasks=["reach-ball"],
-        episodes=2,
-        workers=1,
-    )
-    assert len(results.records) == 2
-
-
 def test_cloning_and_zero_shot_work_without_a_prompt(data, new, tmp_path):
     made = train(data, out=tmp_path, config=CONFIG, **TINY)
     support = draw_support(new, "reach-ball", shots=1, draw=0)
@@ -313,6 +287,7 @@ def test_demonstrations_are_withheld_in_training_only(data):
     assert not torch.allclose(shown, withheld)
 
 
+@pytest.mark.slow
 def test_a_prompt_tells_a_goal_that_no_state_shows():
     right, wrong, nothing = errors(
         InContextTraining(**{**SMALL, "tasks": 32}),

@@ -14,9 +14,7 @@ from robomtl.adaptation.maml import (
     first_bias,
 )
 from robomtl.adaptation.reptile import ReptileObjective, minibatches
-from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
-from robomtl.evaluation import evaluate
 from robomtl.policy import Batch
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
@@ -287,29 +285,15 @@ def test_minibatches_take_every_row_once_before_any_twice():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_trained_policy_adapts_and_acts_after_saving(name, runs, support, tmp_path):
-    run = runs(name)
-    trained = checkpoint.load(run)
+def test_adapting_changes_the_weights_that_the_training_adapts(name, runs, support):
+    trained = checkpoint.load(runs(name))
     before = {k: v.clone() for k, v in trained.policy.state_dict().items()}
-    made = adapt(trained, support, method=name, out=tmp_path / "adapted")
-    assert all(v.equal(before[k]) for k, v in trained.policy.state_dict().items())
+    made = adapt(trained, support, method=name)
     changed = [k for k, v in made.policy.state_dict().items() if not v.equal(before[k])]
     assert changed
     assert not any(key.startswith(("meta.", "normaliser.")) for key in changed)
     if name == "anil":
         assert all(key.startswith("head.") for key in changed)
-    loaded = checkpoint.load(tmp_path / "adapted")
-    assert loaded.fingerprint == made.fingerprint
-    results = evaluate(
-        PolicyAgent(tmp_path / "adapted"),
-        suite("points/ML4"),
-        out=tmp_path / "evaluation",
-        tasks=["reach-ball"],
-        episodes=1,
-        workers=1,
-    )
-    assert len(results.records) == 1
-    assert not any(record.error for record in results.records)
 
 
 def test_more_steps_than_trained_go_further(runs, support):
@@ -341,21 +325,6 @@ def test_the_trained_number_of_steps_and_rate_are_taken(data, support, tmp_path)
     default = adapt(trained, support, method="maml")
     asked = adapt(trained, support, method="maml", budget=Budget(steps=2))
     assert default.fingerprint == asked.fingerprint
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_policy_without_the_training_is_refused(name, data, support, tmp_path):
-    trained = train(
-        data,
-        out=tmp_path,
-        policy="mlp",
-        policy_config={"width": 8, "layers": 1, "task_width": 4},
-        config=QUICK,
-    )
-    with pytest.raises(
-        ValueError, match=f"trained with the objective {name}; .* with cloning"
-    ):
-        adapt(trained, support, method=name)
 
 
 def test_an_inner_loop_that_diverges_says_so(data, support, tmp_path):

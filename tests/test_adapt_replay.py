@@ -6,9 +6,7 @@ import torch
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import adapt, draw_support
-from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
-from robomtl.evaluation import evaluate
 from robomtl.training import TrainConfig, train
 
 SUITE = robomtl.suite("points/ML4")
@@ -90,24 +88,11 @@ def test_replay_solves_the_variation_it_was_shown(trained, support):
     assert success
 
 
-def test_a_saved_replay_acts_as_before_and_can_be_evaluated(trained, support, tmp_path):
+def test_a_saved_replay_acts_as_before(trained, support, tmp_path):
     made = adapt(trained, support, method="replay", out=tmp_path / "run")
     loaded = checkpoint.load(tmp_path / "run")
     state = episode(support, 0)[0][:1]
     assert played(loaded.policy, state, 9).equal(played(made.policy, state, 9))
-    assert loaded.fingerprint == made.fingerprint
-    agent = PolicyAgent(tmp_path / "run")
-    results = evaluate(agent, SUITE, out=tmp_path / "evaluation", episodes=2, workers=1)
-    assert results
-
-
-def test_replay_takes_no_step_and_leaves_the_policy_as_it_was(trained, support):
-    before = trained.policy.state_dict()
-    before = {name: value.clone() for name, value in before.items()}
-    made = adapt(trained, support, method="replay")
-    assert made.policy.num_parameters == 0
-    after = trained.policy.state_dict()
-    assert all(after[name].equal(value) for name, value in before.items())
 
 
 def test_a_policy_that_remembers_nothing_yet_stays_still(trained, support):

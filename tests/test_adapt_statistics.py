@@ -64,6 +64,7 @@ def test_a_seed_is_drawn_for_all_tasks_at_once():
     assert four.low == pytest.approx(one.low)
 
 
+@pytest.mark.slow
 def test_the_spread_of_resampled_means_is_the_crossed_variance():
     # Success is the sum of two independent effects, of the seed and of the draw.
     generator = np.random.default_rng(1)

@@ -154,6 +154,7 @@ def test_more_shots_than_there_are_cannot_be_asked_for(trained, candidates, shot
         active_support(trained, candidates, HELD_OUT.name, shots=shots)
 
 
+@pytest.mark.slow
 def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path):
     adapted = adapt(trained, candidates, method="alpaca", out=tmp_path / "run")
     trials = plan(SUITE, [HELD_OUT.name], episodes=12)

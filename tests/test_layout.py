@@ -50,6 +50,14 @@ def test_the_core_imports_no_room(path):
     assert not [name for name in imported(path) if name.startswith(rooms)]
 
 
+@pytest.mark.parametrize("part", ["training", *ROOMS])
+def test_what_adaptation_builds_on_does_not_import_it(part):
+    paths = (ROOT / "robomtl" / part).glob("*.py")
+    names = [name for path in paths for name in imported(path)]
+    assert names
+    assert not [name for name in names if name.startswith("robomtl.adaptation")]
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_rooms_are_flat(room):
     assert not list((ROOT / room).glob("*/*.py"))

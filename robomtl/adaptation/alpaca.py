@@ -72,7 +72,7 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Alpaca:
-    """Solves for the last layer, given the support and a prior, in closed form."""
+    """Solves for the last layer in closed form, and knows how sure it is."""
 
     prior: Prior = "head"
     """Mean of the prior: the trained head, or zero. A policy that was trained with the

@@ -121,6 +121,6 @@ class ContextTraining(Problems):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledContext(InferringMethod):
-    """Tells the policy what its encoder sees in the support."""
+    """Tells the policy the vector to which its encoder pools the support."""
 
     objective: ClassVar[str | None] = "context"

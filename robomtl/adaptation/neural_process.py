@@ -58,7 +58,7 @@ def masked_mean(said: Tensor, mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class NeuralProcessTraining(VariationalTraining):
-    """Trains an encoder of steps to a posterior, with the policy told of it."""
+    """Trains an encoder whose average over steps is a belief, and a policy told it."""
 
     size: int = 16
 
@@ -80,7 +80,7 @@ class NeuralProcessTraining(VariationalTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class NeuralProcess(InferringMethod):
-    """Tells the policy the mean of what the support says of the task."""
+    """Tells the policy the task's mean, read off the average of all steps."""
 
     objective: ClassVar[str | None] = "neural_process"
 

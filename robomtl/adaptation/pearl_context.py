@@ -42,7 +42,7 @@ def product(mean: Tensor, variance: Tensor, mask: Tensor) -> Gaussian:
 
 @dataclass(frozen=True, kw_only=True)
 class PearlContextTraining(VariationalTraining):
-    """Trains an encoder of demonstrations to a posterior, with the policy told of it."""
+    """Trains an encoder whose Gaussians of steps multiply, and a policy told of it."""
 
     size: int = 5
 
@@ -66,6 +66,6 @@ class PearlContextTraining(VariationalTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class PearlContext(InferringMethod):
-    """Tells the policy the mean of what the support says of the task."""
+    """Tells the policy the task's Gaussian mean, a product of what each step says."""
 
     objective: ClassVar[str | None] = "pearl_context"

@@ -30,7 +30,7 @@ from robomtl.policy import Batch, Policy
 
 @dataclass(frozen=True, kw_only=True)
 class ReptileObjective(InnerObjective):
-    """The loss of queries after training on the support; its gradient is φ - φ̃."""
+    """Moves the weights towards where training on each support leads."""
 
     steps: int = 5
 

@@ -149,6 +149,6 @@ class TecnetTraining(Problems):
 
 @dataclass(frozen=True, kw_only=True)
 class Tecnet(InferringMethod):
-    """Tells the policy the sentence of the support."""
+    """Tells the policy the support's sentence: its mean direction in a learned space."""
 
     objective: ClassVar[str | None] = "tecnet"

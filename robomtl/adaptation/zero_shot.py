@@ -12,7 +12,7 @@ from robomtl.checkpoint import TrainedPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot:
-    """Looks at no demonstration."""
+    """Leaves the policy as it is and looks at no demonstration."""
 
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
