@@ -19,9 +19,10 @@ from robomtl.adaptation.benchmark import (
     problems,
 )
 from robomtl.adaptation.cell import Cell, trials_of
+from robomtl.adaptation.concluding import findings_of
 from robomtl.adaptation.controls import check_control
 from robomtl.adaptation.family import Family, find_family, seeds_of
-from robomtl.adaptation.findings import Findings, findings_of
+from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.page import page
 from robomtl.adaptation.planning import Asked, configured, objectives, plan
 from robomtl.adaptation.playing import Done, Material, PlayCell
