@@ -148,11 +148,14 @@ def test_a_comparison_refuses_demonstrations_of_another_suite(
 
 @pytest.mark.slow
 def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
-    new = NewTask(suite="points/MT6", task="reach-ball", shots=2, trials=2)
+    methods = ("zero_shot", "alpaca")
+    new = NewTask(
+        suite="points/MT6", task="reach-ball", shots=2, trials=2, methods=methods
+    )
     recipe = replace(SMALL, new_task=new, instructions=("canonical",))
     monkeypatch.setitem(RECIPES, "ending", recipe)
     results = run("ending", out=tmp_path, workers=1)
-    assert [*results] == ["canonical", "finetune", "scratch"]
+    assert [*results] == ["canonical", "zero_shot", "alpaca"]
     for method in new.methods:
         folder = tmp_path / "new-task" / method
         assert (folder / "report.html").exists()
