@@ -13,6 +13,7 @@ from robomtl.demonstrations import Demonstrations, collect
 from robomtl.registry import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
+from robomtl.training.construction import Construction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,7 @@ _META = {
     "alpaca_trained": "alpaca",
 }
 _SMALL = {"width": 256}
+_MOVED = Construction(translation=0.1)  # Of 50 goals it makes any number.
 
 
 def _meta(steps: int, batch: int = 256) -> Pretraining:
@@ -219,10 +221,15 @@ ADAPTATIONS = {
         ),
         pretraining={
             "cloning": _meta(5_000),
-            "context": _meta(15_000),
+            "context": Pretraining(
+                policy_config=_SMALL,
+                training=TrainConfig(steps=15_000, batch=512, construction=_MOVED),
+            ),
             "in_context": Pretraining(
                 policy="in_context",
-                training=TrainConfig(steps=6_000, precision="float32"),
+                training=TrainConfig(
+                    steps=6_000, precision="float32", construction=_MOVED
+                ),
             ),
         },
     ),
