@@ -136,6 +136,9 @@ def test_the_table_shows_every_method_and_why_there_is_no_ranking(whole):
     table = methods_table(whole[0])
     assert table.row_count == 3
     assert table.caption.startswith("No ranking: 1 seed of training and 2 draws")
+    headings = [column.header for column in table.columns]
+    assert headings[:3] == ["method", "K = 1", "K = 2"]
+    assert "errors" not in headings  # There are none.
 
 
 @pytest.mark.slow

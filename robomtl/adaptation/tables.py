@@ -1,9 +1,13 @@
 """A comparison of methods as a table for the terminal."""
 
+from itertools import compress
+
 from rich.table import Table
 
 from robomtl.adaptation.findings import Findings, MethodFindings, Success
-from robomtl.evaluation.figures import change, percent, points, span
+from robomtl.evaluation.figures import percent, points
+
+_NOTHING = ("", "–")
 
 
 def methods_table(found: Findings) -> Table:
@@ -16,13 +20,18 @@ def methods_table(found: Findings) -> Table:
         title_justify="left",
         caption_justify="left",
     )
+    names = [f"K = {shots}" for shots in found.shots]
+    names += ["area", "- scratch", "worse", "seconds", "errors"]
+    rows = [_cells(method, found) for method in found.methods.values()]
+    told = [
+        any(cell not in _NOTHING for cell in column)
+        for column in zip(*rows, strict=True)
+    ]
     made.add_column("method", no_wrap=True)
-    for shots in found.shots:
-        made.add_column(f"K = {shots}", justify="right")
-    for name in ("area", "- scratch", "worse", "seconds", "errors"):
-        made.add_column(name, justify="right")
-    for label, method in found.methods.items():
-        made.add_row(label, *_cells(method, found))
+    for name in compress(names, told):
+        made.add_column(name, justify="right", no_wrap=True)
+    for label, cells in zip(found.methods, rows, strict=True):
+        made.add_row(label, *compress(cells, told))
     return made
 
 
@@ -33,7 +42,7 @@ def _cells(method: MethodFindings, found: Findings) -> list[str]:
     return [
         *(_rate(method.shots.get(k) or method.shots.get(0)) for k in found.shots),
         percent(method.area.value if method.area else None),
-        f"{points(probed.difference)}\n{change(probed.interval)}" if probed else "–",
+        points(probed.difference) if probed else "–",
         str(len(probed.worse)) if probed else "–",
         f"{max(took):.2g}" if took else "–",
         f"[red]{errors}" if errors else "",
@@ -43,4 +52,9 @@ def _cells(method: MethodFindings, found: Findings) -> list[str]:
 def _rate(success: Success | None) -> str:
     if success is None or success.task_mean is None:
         return "–"
-    return f"{percent(success.task_mean)}\n{span(success.interval)}"
+    return f"{percent(success.task_mean)}\n{_whole(success.interval)}"
+
+
+def _whole(interval: tuple[float, float] | None) -> str:
+    """An interval in whole per cents: eighty columns hold no more."""
+    return "" if interval is None else "–".join(f"{100 * end:.0f}" for end in interval)
