@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -129,3 +131,12 @@ def test_a_policy_that_changed_meanwhile_is_refused(tmp_path):
     checkpoint.save(tmp_path, checkpoint.build(changed), changed)
     with pytest.raises(ValueError, match="changed while it was evaluated"):
         agent.load(SUITE)
+
+
+def test_loading_a_policy_loads_neither_data_sets_nor_logs(tmp_path):
+    run = saved(tmp_path).run
+    heavy = ("pyarrow", "torch.utils.tensorboard")
+    words = "import sys; from robomtl import checkpoint; checkpoint.load(sys.argv[1]);"
+    words += f"print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.check_output([sys.executable, "-c", words, run], text=True)
+    assert said.strip() == "[]"

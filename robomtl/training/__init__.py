@@ -1,6 +1,22 @@
-"""One policy from the demonstrations of many tasks."""
+"""One policy from the demonstrations of many tasks.
 
-from robomtl.training.config import TrainConfig
-from robomtl.training.running import train
+Names are loaded on first use: whoever loads a policy needs its objective alone.
+"""
 
-__all__ = ["TrainConfig", "train"]
+from typing import TYPE_CHECKING
+
+from robomtl.lazy import loading
+
+if TYPE_CHECKING:
+    from robomtl.training.config import TrainConfig as TrainConfig
+    from robomtl.training.running import train as train
+
+_HOMES = {
+    "TrainConfig": "robomtl.training.config",
+    "train": "robomtl.training.running",
+}
+
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+__getattr__ = loading(__name__, _HOMES)

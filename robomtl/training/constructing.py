@@ -8,13 +8,16 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
 
-from robomtl.demonstrations import Demonstrations
 from robomtl.geometry import Geometry, Thing, geometries
 from robomtl.training.construction import Construction
+
+if TYPE_CHECKING:  # Workers load policies, and no data sets.
+    from robomtl.demonstrations import Demonstrations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +213,7 @@ class Constructor:
 
 
 def constructor_for(
-    construction: Construction, demonstrations: Demonstrations, device: torch.device
+    construction: Construction, demonstrations: "Demonstrations", device: torch.device
 ) -> Constructor | None:
     """What constructs samples of some demonstrations; None where all is off.
 

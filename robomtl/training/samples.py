@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, Wordings
-from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Batch
 from robomtl.training.constructing import Change, Constructor
+
+if TYPE_CHECKING:  # Workers load policies, and no data sets.
+    from robomtl.demonstrations import Demonstrations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class Frames:
 
 
 def frames(
-    demonstrations: Demonstrations, episodes: Sequence[int], device: torch.device
+    demonstrations: "Demonstrations", episodes: Sequence[int], device: torch.device
 ) -> Frames:
     """The frames of the named episodes, sorted by task, on a device."""
     table, group = demonstrations.episodes, demonstrations.groups
