@@ -90,7 +90,7 @@ def test_a_batch_depends_on_its_step_alone(material):
 def test_context_goes_evenly_from_the_first_frame_to_the_last(material):
     there = spans(material.frames)
     context = context_of(
-        material.frames, torch.tensor([[2]]), torch.ones(1, 1), steps=3
+        material.frames, there, torch.tensor([[2]]), torch.ones(1, 1), steps=3
     )
     first, length = int(there.start[2]), int(there.length[2])
     rows = [first, first + round((length - 1) / 2), first + length - 1]

@@ -67,9 +67,10 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
 def whole(support: Support, steps: int) -> Context:
     """All demonstrations of a support, thinned; one task."""
     given = support.demonstrations
-    there = frames(given, range(len(given)), torch.device("cpu"))
-    episodes = torch.arange(len(spans(there).start))[None]
-    return context_of(there, episodes, torch.ones_like(episodes), steps)
+    every = frames(given, range(len(given)), torch.device("cpu"))
+    there = spans(every)
+    episodes = torch.arange(len(there.start))[None]
+    return context_of(every, there, episodes, torch.ones_like(episodes), steps)
 
 
 def objective_of(trained: TrainedPolicy) -> Any:

@@ -61,16 +61,18 @@ def spans(frames: Frames) -> Spans:
     return Spans(rows, frames.left[rows], frames.group[rows])
 
 
-def context_of(frames: Frames, episodes: Tensor, mask: Tensor, steps: int) -> Context:
+def context_of(
+    frames: Frames, there: Spans, episodes: Tensor, mask: Tensor, steps: int
+) -> Context:
     """Demonstrations thinned to equally many steps, evenly from first to last.
 
     Args:
         frames: Those of the episodes.
-        episodes: Their indices, in the order of ``spans``; (task, shot).
+        there: What ``spans`` says of these frames.
+        episodes: Their indices, in that order; (task, shot).
         mask: Which of them count; (task, shot).
         steps: Number of steps to keep of each; shorter episodes repeat some.
     """
-    there = spans(frames)
     progress = torch.linspace(0, 1, steps, device=mask.device)
     length = there.length[episodes][..., None]
     rows = there.start[episodes][..., None] + (progress * (length - 1)).round().long()
@@ -145,17 +147,22 @@ class EpisodicSampler:
         told = [self._told(rows.flatten(), generator) for rows in (support, query)]
         constructor, task = material.constructor, material.frames.task[query[:, 0]]
         change = None if constructor is None else constructor.draw(task, generator)
-        others_shown = _changed(self._context(others, torch.ones_like(others)), change)
         return Episodic(
-            context=_changed(self._context(episodes, mask), change),
+            context=self._context(episodes, mask, change),
             support=self._gather(support, told[0], change, generator),
             query=self._gather(query, told[1], change, generator),
-            others=others_shown if self._others else None,
+            others=self._context(others, torch.ones_like(others), change)
+            if self._others
+            else None,
             place=self._place,
         )
 
-    def _context(self, episodes: Tensor, mask: Tensor) -> Context:
-        return context_of(self._material.frames, episodes, mask, self._steps)
+    def _context(
+        self, episodes: Tensor, mask: Tensor, change: Change | None
+    ) -> Context:
+        frames = self._material.frames
+        shown = context_of(frames, self._spans, episodes, mask, self._steps)
+        return _changed(shown, change)
 
     def _problem(
         self, members: Tensor, each: int, generator: Generator
