@@ -9,7 +9,7 @@ from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adaptation
 from robomtl.agent import PolicyAgent
 from robomtl.conditioning import Augmentation, Kind
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.obtaining import obtain
 from robomtl.evaluation import Results, evaluate
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
@@ -127,7 +127,15 @@ def _run(
     workers: int,
 ) -> dict[str, Results]:
     made = suite(recipe.suite)
-    recorded = _demonstrations(recipe, folder, data, seed, workers)
+    recorded = obtain(
+        made,
+        folder,
+        data=data,
+        episodes=recipe.episodes,
+        noise=recipe.noise,
+        seed=seed,
+        workers=workers,
+    )
     train(
         recorded,
         out=folder,
@@ -156,23 +164,3 @@ def _run(
     return results | meet(
         folder, recipe.new_task, out=folder / "new-task", seed=seed, workers=workers
     )
-
-
-def _demonstrations(
-    recipe: Recipe, folder: Path, data: Path | str | None, seed: int, workers: int
-) -> Demonstrations:
-    if data is None:
-        return collect(
-            suite(recipe.suite),
-            folder / "demonstrations",
-            episodes=recipe.episodes,
-            noise=recipe.noise,
-            seed=seed,
-            workers=workers,
-        )
-    recorded = Demonstrations(data)
-    if recorded.suite != recipe.suite:
-        raise ValueError(
-            f"{data} was recorded in {recorded.suite}; this recipe takes {recipe.suite}."
-        )
-    return recorded.select(per_task=recipe.episodes)

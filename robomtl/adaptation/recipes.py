@@ -9,9 +9,8 @@ from robomtl.adaptation.comparing import compare_methods
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.planning import Asked
 from robomtl.conditioning import Kind
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.obtaining import obtain
 from robomtl.registry import suite
-from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.construction import Construction
 
@@ -76,7 +75,15 @@ def run_adaptation(
         ValueError: If a folder holds something else.
     """
     made = suite(recipe.suite, **recipe.options)
-    prior = _prior(recipe, made, out, data, workers)
+    prior = obtain(
+        made,
+        out,
+        data=data,
+        episodes=recipe.episodes,
+        noise=recipe.noise,
+        seed=0,  # The same demonstrations for every seed of training.
+        workers=workers,
+    )
     for number in range(seed, seed + recipe.seeds):
         for objective, each in recipe.pretraining.items():
             train(
@@ -98,29 +105,6 @@ def run_adaptation(
         prior=prior.path,
         workers=workers,
     )
-
-
-def _prior(
-    recipe: AdaptationRecipe,
-    made: Suite,
-    out: Path,
-    data: Path | str | None,
-    workers: int,
-) -> Demonstrations:
-    if data is None:
-        return collect(
-            made,
-            out / "demonstrations",
-            episodes=recipe.episodes,
-            noise=recipe.noise,
-            workers=workers,
-        )
-    recorded = Demonstrations(data)
-    if recorded.suite != recipe.suite:
-        raise ValueError(
-            f"{data} was recorded in {recorded.suite}; this recipe takes {recipe.suite}."
-        )
-    return recorded.select(per_task=recipe.episodes)
 
 
 _TRANSFER = Asked(
