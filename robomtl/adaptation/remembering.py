@@ -9,6 +9,7 @@ from torch import Tensor
 
 from robomtl import checkpoint
 from robomtl.adaptation.gradient import material_of
+from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Augmentation, Conditioning
@@ -32,7 +33,18 @@ def untold(card: Card) -> Card:
     )
 
 
-def built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
+def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Adapted:
+    """The policy of a card, with these weights, that remembers a support.
+
+    Raises:
+        ValueError: If the card's settings are out of range or do not fit the weights.
+    """
+    policy = _built(card, weights)
+    policy.remember(episodes(support, card.conditioning))
+    return Adapted(policy, card)
+
+
+def _built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
     """The remembering policy of a card, with these weights where it has any."""
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
         policy = checkpoint.build(card)

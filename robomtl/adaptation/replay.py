@@ -13,7 +13,7 @@ from typing import ClassVar
 from torch import Generator
 
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.remembering import built, card_of, episodes, untold
+from robomtl.adaptation.remembering import card_of, remembering, untold
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 
@@ -35,6 +35,4 @@ class Replay:
         """A policy that remembers the support; see ``Method``."""
         card = untold(card_of(trained.card, "replay", {}))
         normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")
-        policy = built(card, normaliser)
-        policy.remember(episodes(support, card.conditioning))
-        return Adapted(policy, card)
+        return remembering(card, normaliser, support)

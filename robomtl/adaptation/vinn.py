@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Generator, Tensor
 
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.remembering import built, card_of, episodes
+from robomtl.adaptation.remembering import card_of, remembering
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Policy
@@ -45,9 +45,7 @@ class VINN:
             "base_config": dict(trained.card.config),
         }
         card = card_of(trained.card, "vinn", config)
-        policy = built(card, _weights(trained.policy))
-        policy.remember(episodes(support, card.conditioning))
-        return Adapted(policy, card)
+        return remembering(card, _weights(trained.policy), support)
 
 
 def _weights(policy: Policy) -> dict[str, Tensor]:
