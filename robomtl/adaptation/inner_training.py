@@ -1,8 +1,8 @@
 """What objectives with an inner loop, and the methods that run it again, share."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -10,20 +10,20 @@ import torch
 from torch import Generator, Tensor, nn
 
 from robomtl.adaptation.gradient import copied, material_of, sampler_of
+from robomtl.adaptation.inferring import objective_of
 from robomtl.adaptation.inner_loop import by_task
 from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
-from robomtl.checkpoint import TrainedPolicy, configure_objective
+from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts
-from robomtl.training.config import TrainConfig
-from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
-from robomtl.training.objective import Draws, Material
+from robomtl.training.episodic import Episodic
 
 
 @dataclass(frozen=True, kw_only=True)
-class InnerObjective(ABC):
+class InnerObjective(Problems):
     """Adapts to the supports of some tasks, and learns from how that serves queries."""
 
     steps: int = 3
@@ -31,9 +31,9 @@ class InnerObjective(ABC):
     inner_rate: float = 0.01
     """Learning rate of the inner loop."""
     tasks: int = 5
-    """Tasks, or hidden goals, in a batch."""
+    """Tasks, or goals where they are hidden, in a batch."""
     shots: int = 10
-    """Greatest number of demonstrations in a support; each has from 1 to this."""
+    """Greatest number of demonstrations; each problem draws its own from 1 on."""
 
     demonstration: ClassVar[int] = 0
 
@@ -43,25 +43,19 @@ class InnerObjective(ABC):
         Raises:
             ValueError: If a number is out of range.
         """
-        check_counts(self, "steps", "tasks", "shots")
+        super().__post_init__()
+        check_counts(self, "steps")
         if not (self.inner_rate > 0 and math.isfinite(self.inner_rate)):
             raise ValueError(f"inner_rate is {self.inner_rate}; give more than 0.")
+
+    @property
+    def thinned(self) -> int:
+        """Demonstrations are not read as wholes."""
+        return 1
 
     def meta(self, policy: Policy) -> nn.Module | None:
         """Nothing."""
         return None
-
-    def draws(self, material: Material, config: TrainConfig) -> Draws:
-        """Problems of so many tasks."""
-        return EpisodicSampler(
-            material, tasks=self.tasks, shots=self.shots, steps=1, seed=config.seed
-        )
-
-    def validation(self, material: Material) -> Iterator[Episodic]:
-        """Problems of held-out episodes; none where no task has two of them."""
-        return validation_problems(
-            material, tasks=self.tasks, shots=self.shots, steps=1
-        )
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
         """That of the queries after adaptation, in float32."""
@@ -116,7 +110,7 @@ class InnerMethod:
     ) -> Adapted:
         """The policy after the inner loop; see ``Method``."""
         card, policy = trained.card, copied(trained.policy, lambda _: False)
-        objective = configure_objective(card.objective, card.objective_config)
+        objective = objective_of(trained)
         assert isinstance(objective, InnerObjective)
         material = material_of(
             support.demonstrations, card.conditioning, self.augmentation, policy.chunk
