@@ -7,9 +7,9 @@ from typing import Literal
 from robomtl.adaptation import Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.durable import write_json
 from robomtl.evaluation import Results, evaluate
 from robomtl.registry import suite
+from robomtl.request import claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,8 @@ def meet(
         Results by method.
 
     Raises:
-        ValueError: If the task or a method is unknown, or does not fit the policy.
+        ValueError: If the task or a method is unknown, or does not fit the policy, or the
+            folder holds another adaptation.
     """
     made = suite(new.suite)
     demonstrations = collect(
@@ -80,18 +81,16 @@ def _adapted(
     run: Path, demonstrations: Demonstrations, method: str, out: Path, seed: int
 ) -> PolicyAgent:
     """The adapted policy, made once."""
+    support = Support(demonstrations=demonstrations)
+    asked = {
+        "method": method,
+        "task": support.name,
+        "shots": support.shots,
+        "support": demonstrations.fingerprint,
+        "seed": seed,
+        "policy": PolicyAgent(run).fingerprint,
+    }
+    claim(out / "adaptation.json", asked)
     if not (out / "policy.json").exists():
-        support = Support(demonstrations=demonstrations)
         adapt(run, support, method=method, seed=seed, out=out)
-        write_json(
-            out / "adaptation.json",
-            {
-                "method": method,
-                "task": support.name,
-                "shots": support.shots,
-                "support": demonstrations.fingerprint,
-                "seed": seed,
-                "policy": PolicyAgent(run).fingerprint,
-            },
-        )
     return PolicyAgent(out)
