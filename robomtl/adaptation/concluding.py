@@ -7,8 +7,6 @@ from statistics import fmean, median
 import numpy as np
 
 from robomtl.adaptation.benchmark import benchmark_of
-from robomtl.adaptation.crossed import Crossed, Drawn, Scores, differences
-from robomtl.adaptation.curves import area, shots_for
 from robomtl.adaptation.findings import (
     THRESHOLDS,
     Difference,
@@ -27,6 +25,8 @@ from robomtl.adaptation.ranking import ranking
 from robomtl.adaptation.rows import CellRow, TrialRow
 from robomtl.adaptation.scores import Arm, known, query_scores, retained_scores
 from robomtl.comparison.aggregates import Estimate
+from robomtl.experiments.crossed import Crossed, Drawn, Scores, differences
+from robomtl.experiments.curves import area, shots_for
 
 
 def findings_of(

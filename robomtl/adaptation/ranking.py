@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from robomtl.adaptation.crossed import Crossed, Drawn, Scores
-from robomtl.adaptation.curves import area
 from robomtl.evaluation.figures import counted
+from robomtl.experiments.crossed import Crossed, Drawn, Scores
+from robomtl.experiments.curves import area
 
 SEEDS, SUPPORTS = 5, 5
 """Fewest seeds of training, and draws of the support, from which methods are ranked.

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from robomtl.adaptation.crossed import Scores
 from robomtl.adaptation.rows import Kind, TrialRow
+from robomtl.experiments.crossed import Scores
 
 
 class Arm(NamedTuple):

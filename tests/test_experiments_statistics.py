@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from robomtl.adaptation.crossed import Crossed, differences
-from robomtl.adaptation.curves import area, shots_for
 from robomtl.adaptation.ranking import ranking
 from robomtl.evaluation.statistics import Count, mean_interval
+from robomtl.experiments.crossed import Crossed, differences
+from robomtl.experiments.curves import area, shots_for
 
 
 def scores(rates, shape, seed=0):

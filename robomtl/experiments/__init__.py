@@ -1,0 +1,1 @@
+"""What experiments have in common: cells, their running, statistics, tables, charts."""
