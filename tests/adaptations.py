@@ -4,13 +4,10 @@ import dataclasses
 import math
 
 from robomtl.adaptation.findings import (
-    Difference,
     Efficiency,
     Findings,
     Forgetting,
     MethodFindings,
-    Success,
-    TaskSuccess,
     Took,
     Under,
 )
@@ -18,6 +15,7 @@ from robomtl.adaptation.planning import Asked
 from robomtl.adaptation.ranking import Ranking
 from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.request import plain
 
 SHOTS = (1, 2, 5, 10, 25)

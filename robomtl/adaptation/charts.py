@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from robomtl.adaptation.findings import Findings, MethodFindings, Success, TaskSuccess
+from robomtl.adaptation.findings import Findings, MethodFindings
 from robomtl.adaptation.planning import BASELINE
 from robomtl.evaluation.figures import counted, percent, span
+from robomtl.experiments.findings import Success, TaskSuccess
 from robomtl.pages.lines import Chart, Line, Point, Style, style, top_of
 
 

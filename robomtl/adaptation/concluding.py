@@ -2,20 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import fmean, median
+from statistics import median
 
 import numpy as np
 
 from robomtl.adaptation.benchmark import benchmark_of
 from robomtl.adaptation.findings import (
     THRESHOLDS,
-    Difference,
     Efficiency,
     Findings,
     Forgetting,
     MethodFindings,
-    Success,
-    TaskSuccess,
     Took,
     Under,
 )
@@ -23,10 +20,13 @@ from robomtl.adaptation.planning import BASELINE, Asked, objectives
 from robomtl.adaptation.playing import Material
 from robomtl.adaptation.ranking import ranking
 from robomtl.adaptation.rows import CellRow, TrialRow
-from robomtl.adaptation.scores import Arm, known, query_scores, retained_scores
+from robomtl.adaptation.scores import Arm, query_scores, retained_scores
 from robomtl.comparison.aggregates import Estimate
-from robomtl.experiments.crossed import Crossed, Drawn, Scores, differences
+from robomtl.experiments.concluding import difference_of, mean_success, success_of
+from robomtl.experiments.crossed import Crossed, Drawn, Scores
 from robomtl.experiments.curves import area, shots_for
+from robomtl.experiments.findings import Difference, Success
+from robomtl.experiments.scores import known
 
 
 def findings_of(
@@ -133,48 +133,13 @@ class _View:
         )
 
     def _success(self, arm: Arm) -> Success:
-        every, tasks = self._query[arm], known(self._query[arm])
-        return Success(
-            task_mean=_mean(tasks) if tasks else None,
-            interval=self._draws.success(tasks) if tasks else None,
-            trials=sum(_trials(scores) for scores in every.values()),
-            errors=sum(int(np.isnan(scores).sum()) for scores in every.values()),
-            tasks={
-                task: TaskSuccess(
-                    success=float(np.nanmean(scores)),
-                    interval=self._draws.success({task: scores}),
-                    trials=_trials(scores),
-                    errors=int(np.isnan(scores).sum()),
-                )
-                for task, scores in tasks.items()
-            },
-        )
-
-    def _difference(
-        self, a: Mapping[str, Scores], b: Mapping[str, Scores]
-    ) -> Difference | None:
-        both = differences(a, b)
-        if not both:
-            return None
-        tasks = {
-            task: Estimate(
-                float(np.nanmean(some)), self._draws.difference({task: some})
-            )
-            for task, some in both.items()
-        }
-        return Difference(
-            difference=_mean(both),
-            interval=self._draws.difference(both),
-            tasks=tasks,
-            worse=tuple(task for task in tasks if tasks[task].interval.high < 0),
-            better=tuple(task for task in tasks if tasks[task].interval.low > 0),
-        )
+        return success_of(self._query[arm], self._draws)
 
     def _area(self, label: str) -> Estimate | None:
         curve = self.curve(label)
         if len(curve) < 2:
             return None
-        seen = [np.array(_mean(tasks)) for tasks in curve.values()]
+        seen = [np.array(mean_success(tasks)) for tasks in curve.values()]
         drawn: list[Drawn] = [self._draws.mean(tasks) for tasks in curve.values()]
         shots = list(curve)
         return Estimate(
@@ -197,7 +162,7 @@ class _View:
         for shots in [] if baseline is None else self._shots(baseline):
             theirs = self._query[Arm(baseline or "", shots)]
             here = self._query[Arm(label, shots if shots in ours else 0)]
-            difference = self._difference(here, theirs)
+            difference = difference_of(here, theirs, self._draws)
             if difference is not None:
                 found[shots] = difference
         return found
@@ -209,7 +174,7 @@ class _View:
 
     def _under(self, arm: Arm) -> Under:
         right = self._query[arm._replace(control="none")]
-        lost = self._difference(right, self._query[arm])
+        lost = difference_of(right, self._query[arm], self._draws)
         return Under(success=self._success(arm), lost=lost)
 
     def _forgetting(self, label: str, objective: str) -> Forgetting | None:
@@ -217,13 +182,13 @@ class _View:
         after = next((s for a, s in self._retained.items() if a.method == label), None)
         if before is None or after is None:
             return None
-        change = self._difference(after, before)
+        change = difference_of(after, before, self._draws)
         if change is None:
             return None
         there = {task: before[task] for task in change.tasks}
         return Forgetting(
-            before=_mean(there),
-            after=_mean({task: after[task] for task in change.tasks}),
+            before=mean_success(there),
+            after=mean_success({task: after[task] for task in change.tasks}),
             change=change,
         )
 
@@ -242,7 +207,9 @@ def _efficiency(
     ours: Mapping[int, Mapping[str, Scores]],
 ) -> Efficiency:
     scratch, method = (
-        shots_for(wanted, list(curve), [_mean(tasks) for tasks in curve.values()])
+        shots_for(
+            wanted, list(curve), [mean_success(tasks) for tasks in curve.values()]
+        )
         for curve in (theirs, ours)
     )
     ratio = None if scratch is None or method is None else scratch / method
@@ -256,11 +223,3 @@ def _took(rows: Sequence[CellRow]) -> Took:
         samples=median(row.samples or 0 for row in rows),
         parameters=median(row.parameters or 0 for row in rows),
     )
-
-
-def _mean(tasks: Mapping[str, Scores]) -> float:
-    return fmean(float(np.nanmean(scores)) for scores in tasks.values())
-
-
-def _trials(scores: Scores) -> int:
-    return int((~np.isnan(scores)).sum())

@@ -6,15 +6,13 @@ from statistics import median
 from robomtl.adaptation.charts import steps, styles
 from robomtl.adaptation.findings import (
     THRESHOLDS,
-    Difference,
     Efficiency,
     Findings,
     MethodFindings,
-    Success,
-    TaskSuccess,
     Took,
 )
 from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.pages.matrix import Entry, Line, Matrix
 
 _NONE = Entry("–")

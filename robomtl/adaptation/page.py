@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from robomtl.adaptation.charts import shots_chart, steps_chart, styles, task_charts
-from robomtl.adaptation.findings import Difference, Findings
+from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.matrices import (
     cost_matrix,
     difference_matrix,
@@ -15,6 +15,7 @@ from robomtl.adaptation.matrices import (
 from robomtl.evaluation import figures
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.findings import Difference
 from robomtl.pages.flat import flat
 from robomtl.pages.lines import Style
 from robomtl.pages.rendering import rendered

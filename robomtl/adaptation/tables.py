@@ -4,8 +4,9 @@ from itertools import compress
 
 from rich.table import Table
 
-from robomtl.adaptation.findings import Findings, MethodFindings, Success
+from robomtl.adaptation.findings import Findings, MethodFindings
 from robomtl.evaluation.figures import percent, points
+from robomtl.experiments.findings import Success
 
 _NOTHING = ("", "–")
 

@@ -1,0 +1,44 @@
+"""What trials of tasks come to, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from robomtl.comparison.aggregates import Estimate
+from robomtl.evaluation.statistics import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSuccess:
+    """How a task went."""
+
+    success: float
+    interval: Interval
+    trials: int
+    """With an outcome, over all seeds and draws."""
+    errors: int
+    """Trials without an outcome, in no rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Success:
+    """How the tasks went; None where no trial has an outcome."""
+
+    task_mean: float | None
+    interval: Interval | None
+    """See ``crossed``."""
+    trials: int
+    errors: int
+    tasks: Mapping[str, TaskSuccess]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How success differs on the trials that both played."""
+
+    difference: float
+    interval: Interval
+    tasks: Mapping[str, Estimate]
+    worse: tuple[str, ...]
+    """Tasks whose interval is wholly below 0: negative transfer, against the baseline."""
+    better: tuple[str, ...]
+    """Tasks whose interval is wholly above 0."""
