@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from robomtl.lazy import loading
 
 if TYPE_CHECKING:
-    from robomtl.adaptation.adapting import Cost as Cost
     from robomtl.adaptation.adapting import adapt as adapt
     from robomtl.adaptation.adapting import adapt_by as adapt_by
     from robomtl.adaptation.comparing import compare_methods as compare_methods
@@ -19,12 +18,13 @@ if TYPE_CHECKING:
     from robomtl.adaptation.planning import Asked as Asked
     from robomtl.adaptation.support import Support as Support
     from robomtl.adaptation.support import draw_support as draw_support
+    from robomtl.experiments.cost import Cost as Cost
 
 _HOMES = {
     "Adapted": "robomtl.adaptation.method",
     "Asked": "robomtl.adaptation.planning",
     "Budget": "robomtl.adaptation.method",
-    "Cost": "robomtl.adaptation.adapting",
+    "Cost": "robomtl.experiments.cost",
     "Findings": "robomtl.adaptation.findings",
     "Method": "robomtl.adaptation.method",
     "Support": "robomtl.adaptation.support",

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,8 @@ from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
+from robomtl.experiments.cost import Cost
 from robomtl.registry import METHODS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What an adaptation took."""
-
-    steps: int
-    """Gradient steps."""
-    samples: int
-    """Samples in these steps together."""
-    parameters: int
-    """Numbers that were trained, solved for or inferred."""
-    seconds: float
-    """Wall time [s]."""
 
 
 def configure(method: str, fields: Mapping[str, Any]) -> Method:

@@ -1,15 +1,13 @@
 """Methods compared: from a family of policies to tables of trials and findings."""
 
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from typing import Any
 
-from robomtl.adaptation.adapting import Cost, check_training
+from robomtl.adaptation.adapting import check_training
 from robomtl.adaptation.benchmark import (
     benchmark_of,
     draw_for,
@@ -25,7 +23,7 @@ from robomtl.adaptation.family import Family, find_family, seeds_of
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.page import page
 from robomtl.adaptation.planning import Asked, configured, objectives, plan
-from robomtl.adaptation.playing import Done, Material, PlayCell
+from robomtl.adaptation.playing import Material, PlayCell
 from robomtl.adaptation.rows import (
     CELLS,
     TRIALS,
@@ -33,27 +31,25 @@ from robomtl.adaptation.rows import (
     TrialRow,
     cell_row,
     trial_rows,
-    write_rows,
 )
 from robomtl.adaptation.support import check_fit
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.durable import discard_partial, write_json, write_text
-from robomtl.evaluation.journal import Journal, Session, open_journal
+from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.trials import CHUNK
-from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.executor import Executor, LocalExecutor
+from robomtl.experiments.rows import write_rows
+from robomtl.experiments.running import Work, done_of, finish, how_made
 from robomtl.lock import locked
-from robomtl.progress import progress
 from robomtl.request import plain
 from robomtl.task import Suite, Task
-from robomtl.versions import packages, versions
+from robomtl.versions import packages
 
 JOURNAL = "journal.jsonl"
 RESULTS = "results.json"
 REPORT = "report.html"
 POOL = "support"
-_LIMIT = (
-    3600.0  # Longest a cell may take: long adaptations, and hundreds of trials [s].
-)
+_LIMIT = 3600.0  # For a cell: long adaptations, and hundreds of trials [s].
 _SPARE = 2  # Demonstrations a problem that are collected for each the most shots take.
 
 
@@ -245,34 +241,15 @@ def _journal(folder: Path, of: _Comparison, pool: Demonstrations) -> Journal:
 
 def _finish(journal: Journal, of: _Comparison, executor: Executor) -> None:
     """Plays the cells that are not in the journal, and enters them."""
-    left = [place for place in range(len(of.cells)) if place not in journal.outcomes]
-    if not left:
-        return
-    journal.begin(Session(versions()["processor"], executor.workers))
-    tally = Counter(
-        outcome.success for some in journal.outcomes.values() for outcome in some
+    work = Work(
+        title="Adapting",
+        cells=dict(enumerate(of.cells)),
+        play=PlayCell(of.material),
+        trials=lambda cell: len(trials_of(of.material.suite, cell)),
+        kind=lambda cell: cell.task,
+        label=lambda cell: cell.method,
     )
-    total, work = len(of.cells), PlayCell(of.material)
-    with progress("Adapting", total, done=total - len(left)) as advance:
-        before = time.monotonic()
-        items = [of.cells[place] for place in left]
-        for index, done in executor.map(work, items, lambda cell: cell.task):
-            place, cell, now = left[index], items[index], time.monotonic()
-            if isinstance(done, Failure):
-                trials = len(trials_of(of.material.suite, cell))
-                done = Done.failed(done.reason, trials)
-            note = {"cost": done.cost and asdict(done.cost), "reason": done.reason}
-            journal.append(
-                place, done.outcomes, now - before, done.processor, note=note
-            )
-            tally.update(outcome.success for outcome in done.outcomes)
-            advance(note=f"{cell.method} {_so_far(tally)}".strip())
-            before = now
-
-
-def _so_far(tally: Counter[bool | None]) -> str:
-    errors = f", {tally[None]} errors" if tally[None] else ""
-    return f"{tally[True]} of {tally.total()} trials solved{errors}"
+    finish(journal, work, executor)
 
 
 def _write(folder: Path, of: _Comparison, journal: Journal) -> Findings:
@@ -280,12 +257,9 @@ def _write(folder: Path, of: _Comparison, journal: Journal) -> Findings:
     trials: list[TrialRow] = []
     cells: list[CellRow] = []
     for place, cell in enumerate(of.cells):
-        objective, note = of.objectives[cell.run], journal.notes[place]
-        cost = None if note["cost"] is None else Cost(**note["cost"])
-        trials += trial_rows(
-            of.material.suite, cell, objective, journal.outcomes[place]
-        )
-        cells.append(cell_row(cell, objective, cost, note["reason"]))
+        objective, done = of.objectives[cell.run], done_of(journal, place)
+        trials += trial_rows(of.material.suite, cell, objective, done.outcomes)
+        cells.append(cell_row(cell, objective, done.cost, done.reason))
     write_rows(folder / "trials.parquet", trials, TRIALS)
     write_rows(folder / "cells.parquet", cells, CELLS)
     found = findings_of(of.asked, of.material, of.seeds, trials, cells)
@@ -303,9 +277,5 @@ def _about(of: _Comparison, journal: Journal) -> dict[str, Any]:
         "support": str(of.material.pool),
         "prior": None if of.material.prior is None else str(of.material.prior),
         "options": plain(of.material.suite.options),
-        "versions": packages(),
-        "commit": versions().get("commit"),
-        "processor": "; ".join(sorted(journal.processors)),
-        "workers": journal.sessions[-1].workers,
-        "seconds": round(journal.seconds, 3),
+        **how_made(journal),
     }

@@ -3,48 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from robomtl import checkpoint
-from robomtl.adaptation.adapting import Cost, adapt_by
+from robomtl.adaptation.adapting import adapt_by
 from robomtl.adaptation.benchmark import Problem
 from robomtl.adaptation.cell import Cell, trials_of
 from robomtl.adaptation.controls import support_under
 from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import Support
-from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
-from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Outcome
-from robomtl.evaluation.trials import deal
-from robomtl.evaluation.work import KeptEnvs, play
+from robomtl.evaluation.work import KeptEnvs
+from robomtl.experiments.cost import Cost
+from robomtl.experiments.playing import play_trials
+from robomtl.experiments.running import Done
 from robomtl.task import Suite
 from robomtl.versions import processor
 
 # What adaptation and its policy may raise of themselves; the rest are bugs.
 _GIVES_UP = (FloatingPointError, ValueError, LinAlgError)
-
-
-class Done(NamedTuple):
-    """What came of a cell."""
-
-    outcomes: list[Outcome]
-    """Of its trials; errors where the method gave up."""
-    cost: Cost | None = None
-    """None where nothing was adapted, or the method gave up."""
-    reason: str | None = None
-    """Why the method gave up."""
-    processor: str | None = None
-    """What it was played on; None if no process lived to tell."""
-
-    @classmethod
-    def failed(cls, reason: str, trials: int) -> "Done":
-        """A cell without any outcome."""
-        return cls([Outcome(error=reason)] * trials, reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,18 +100,12 @@ class PlayCell:
         return replace(support, prior=self._demonstrations(self._of.prior))
 
     def _play(self, adapted: TrainedPolicy, cell: Cell) -> list[Outcome]:
-        suite = self._of.suite
-        actor = PolicyActor(adapted.card.conditioning, Predictor(adapted.policy))
-        trials = trials_of(suite, cell)
+        suite, trials = self._of.suite, trials_of(self._of.suite, cell)
         query = len(cell.problem.variations) if cell.problem else 0
-        outcomes: list[Outcome] = []
-        for envs, some in (
-            (self._envs, trials[:query]),
-            (self._retained, trials[query:]),
-        ):
-            for chunk in deal(some, tell(suite, some, "canonical")):
-                outcomes += play(envs, actor, chunk, "success")
-        return outcomes
+        return [
+            *play_trials(adapted, suite, trials[:query], self._envs),
+            *play_trials(adapted, suite, trials[query:], self._retained),
+        ]
 
     def _policy(self, run: str) -> TrainedPolicy:
         if run not in self._policies:

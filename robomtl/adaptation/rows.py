@@ -1,33 +1,30 @@
 """The tables of a comparison: a row for each trial, and one for each adaptation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from robomtl.adaptation.adapting import Cost
 from robomtl.adaptation.cell import Cell, trials_of
-from robomtl.durable import replacing
 from robomtl.evaluation.rollout import Outcome
+from robomtl.experiments.cost import Cost
+from robomtl.experiments.rows import (
+    COST_FIELDS,
+    OUTCOME_FIELDS,
+    TRIAL_FIELDS,
+    PlayedRow,
+    played,
+)
 from robomtl.task import Suite
 
 Kind = Literal["query", "retained"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialRow:
-    """A trial after an adaptation, and how it went."""
+class Named:
+    """Which adaptation a row is about."""
 
-    suite: str
-    task: str
-    """Name of the task that was played."""
-    variation: int
-    repeat: int
-    kind: Kind
-    """``query`` in the task adapted to; ``retained`` in one trained on."""
     adapted_to: str
     """Name of the task adapted to; empty for the policy as it was trained."""
     goal: int | None
@@ -46,29 +43,20 @@ class TrialRow:
     """Gradient steps asked for; None for those of the method."""
     control: str
     """What is wrong with the support; ``none`` for nothing."""
-    success: bool | None
-    """Whether the task was solved at any step; None after an error."""
-    first_success_step: int | None
-    length: int | None
-    error: str | None
-    """Why the trial has no outcome."""
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellRow:
+class TrialRow(Named, PlayedRow):
+    """A trial after an adaptation, and how it went."""
+
+    kind: Kind
+    """``query`` in the task adapted to; ``retained`` in one trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRow(Named):
     """An adaptation and what it took; costs are None where the method gave up."""
 
-    adapted_to: str
-    goal: int | None
-    seed: int
-    method: str
-    objective: str
-    shots: int
-    draw: int
-    steps: int | None
-    """Gradient steps asked for; None for those of the method."""
-    control: str
     steps_taken: int | None
     samples: int | None
     parameters: int | None
@@ -78,7 +66,7 @@ class CellRow:
     """Why the method gave up."""
 
 
-_NAMED = [
+_NAMED = (
     pa.field("adapted_to", pa.string(), nullable=False),
     pa.field("goal", pa.int64()),
     pa.field("seed", pa.int64(), nullable=False),
@@ -88,33 +76,17 @@ _NAMED = [
     pa.field("draw", pa.int64(), nullable=False),
     pa.field("steps", pa.int64()),
     pa.field("control", pa.string(), nullable=False),
-]
+)
 TRIALS = pa.schema(
     [
-        pa.field("suite", pa.string(), nullable=False),
-        pa.field("task", pa.string(), nullable=False),
-        pa.field("variation", pa.int64(), nullable=False),
-        pa.field("repeat", pa.int64(), nullable=False),
+        *TRIAL_FIELDS,
         pa.field("kind", pa.string(), nullable=False),
         *_NAMED,
-        pa.field("success", pa.bool_()),
-        pa.field("first_success_step", pa.int64()),
-        pa.field("length", pa.int64()),
-        pa.field("error", pa.string()),
-        pa.field("seconds", pa.float64(), nullable=False),
+        *OUTCOME_FIELDS,
     ]
 )
 """Columns of ``trials.parquet``."""
-CELLS = pa.schema(
-    [
-        *_NAMED,
-        pa.field("steps_taken", pa.int64()),
-        pa.field("samples", pa.int64()),
-        pa.field("parameters", pa.int64()),
-        pa.field("seconds", pa.float64()),
-        pa.field("error", pa.string()),
-    ]
-)
+CELLS = pa.schema([*_NAMED, pa.field("steps_taken", pa.int64()), *COST_FIELDS])
 """Columns of ``cells.parquet``."""
 
 
@@ -123,19 +95,12 @@ def trial_rows(
 ) -> list[TrialRow]:
     """The rows of a cell's trials, in their order."""
     query = len(cell.problem.variations) if cell.problem else 0
+    named = asdict(_named(cell, objective))
     return [
         TrialRow(
-            suite=trial.suite,
-            task=trial.task,
-            variation=trial.variation,
-            repeat=trial.repeat,
             kind="query" if place < query else "retained",
-            **_named(cell, objective),
-            success=outcome.success,
-            first_success_step=outcome.first_success_step,
-            length=outcome.length,
-            error=outcome.error,
-            seconds=outcome.seconds,
+            **named,
+            **played(trial, outcome),
         )
         for place, (trial, outcome) in enumerate(
             zip(trials_of(suite, cell), outcomes, strict=True)
@@ -148,7 +113,7 @@ def cell_row(
 ) -> CellRow:
     """The row of a cell."""
     return CellRow(
-        **_named(cell, objective),
+        **asdict(_named(cell, objective)),
         steps_taken=cost.steps if cost else None,
         samples=cost.samples if cost else None,
         parameters=cost.parameters if cost else None,
@@ -157,24 +122,15 @@ def cell_row(
     )
 
 
-def _named(cell: Cell, objective: str) -> Mapping[str, Any]:
-    return {
-        "adapted_to": cell.task,
-        "goal": cell.goal,
-        "seed": cell.seed,
-        "method": cell.method,
-        "objective": objective,
-        "shots": cell.shots,
-        "draw": cell.draw,
-        "steps": cell.steps,
-        "control": cell.control,
-    }
-
-
-def write_rows(
-    path: Path, rows: Sequence[TrialRow] | Sequence[CellRow], schema: pa.Schema
-) -> None:
-    """Writes a table as parquet, in the given order, durably."""
-    values = [asdict(row) for row in rows]
-    with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(values, schema=schema), temporary)
+def _named(cell: Cell, objective: str) -> Named:
+    return Named(
+        adapted_to=cell.task,
+        goal=cell.goal,
+        seed=cell.seed,
+        method=cell.method,
+        objective=objective,
+        shots=cell.shots,
+        draw=cell.draw,
+        steps=cell.steps,
+        control=cell.control,
+    )

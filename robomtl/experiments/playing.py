@@ -1,0 +1,30 @@
+"""Trials of a policy that a cell has made."""
+
+from collections.abc import Sequence
+
+from robomtl.agent import PolicyActor, Predictor
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.trials import deal
+from robomtl.evaluation.work import KeptEnvs, play
+from robomtl.task import Suite, Trial
+
+
+def play_trials(
+    trained: TrainedPolicy, suite: Suite, trials: Sequence[Trial], envs: KeptEnvs
+) -> list[Outcome]:
+    """How each trial went; it stops at success.
+
+    Args:
+        trained: Acts, told the canonical instructions.
+        suite: Supplies the tasks.
+        trials: Those of a task side by side.
+        envs: In which they are played.
+    """
+    actor = PolicyActor(trained.card.conditioning, Predictor(trained.policy))
+    return [
+        outcome
+        for chunk in deal(trials, tell(suite, trials, "canonical"))
+        for outcome in play(envs, actor, chunk, "success")
+    ]
