@@ -1,7 +1,6 @@
 """The tables on the page of a comparison of methods."""
 
 from collections.abc import Iterator, Mapping
-from statistics import median
 
 from robomtl.adaptation.charts import steps, styles
 from robomtl.adaptation.findings import (
@@ -11,11 +10,16 @@ from robomtl.adaptation.findings import (
     MethodFindings,
     Took,
 )
-from robomtl.evaluation.figures import change, counted, percent, points, span
-from robomtl.experiments.findings import Difference, Success, TaskSuccess
+from robomtl.evaluation.figures import counted
+from robomtl.experiments.entries import (
+    NONE,
+    between,
+    difference,
+    estimate,
+    rate,
+    seconds,
+)
 from robomtl.pages.matrix import Entry, Line, Matrix
-
-_NONE = Entry("–")
 
 
 def success_matrix(found: Findings) -> Matrix:
@@ -26,7 +30,10 @@ def success_matrix(found: Findings) -> Matrix:
         lines=_lines(
             found,
             {
-                label: [*_by_shots(found, method), *([_area(method)] if areas else [])]
+                label: [
+                    *_by_shots(found, method),
+                    *([estimate(method.area)] if areas else []),
+                ]
                 for label, method in found.methods.items()
             },
         ),
@@ -44,8 +51,8 @@ def difference_matrix(found: Findings) -> Matrix | None:
     for label, method in methods.items():
         saved = [_ratio(each, found.shots[0]) for each in method.efficiency]
         entries[label] = [
-            *(_difference(method.against_scratch.get(k)) for k in found.shots),
-            *(saved or [_NONE] * len(heads)),
+            *(difference(method.against_scratch.get(k)) for k in found.shots),
+            *(saved or [NONE] * len(heads)),
         ]
     return Matrix(columns=[*_heads(found), *heads], lines=_lines(found, entries))
 
@@ -59,8 +66,8 @@ def steps_matrix(found: Findings) -> Matrix | None:
         there = steps(found, method)
         own = [number for number in there if number not in method.steps]
         entries[label] = [
-            *(_rate(there[n]) if n in there else _NONE for n in tried),
-            _named(_rate(there[own[0]]), own[0]) if own else _NONE,
+            *(rate(there[n]) if n in there else NONE for n in tried),
+            _named(rate(there[own[0]]), own[0]) if own else NONE,
         ]
     if not tried:
         return None
@@ -90,9 +97,9 @@ def cost_matrix(found: Findings) -> Matrix | None:
     methods = {k: each for k, each in found.methods.items() if each.cost}
     if not methods:
         return None
-    seconds = [f"s at {head}" for head in _heads(found)]
+    times = [f"s at {head}" for head in _heads(found)]
     return Matrix(
-        columns=[*seconds, "steps", "samples", "parameters"],
+        columns=[*times, "steps", "samples", "parameters"],
         lines=_lines(
             found, {label: _took(found, each) for label, each in methods.items()}
         ),
@@ -121,42 +128,15 @@ def _by_shots(
     found: Findings, method: MethodFindings, task: str | None = None
 ) -> Iterator[Entry]:
     if 0 in method.shots:
-        entry = _rate(method.shots[0], task)
+        entry = rate(method.shots[0], task)
         yield entry._replace(columns=len(found.shots))
         return
     for shots in found.shots:
-        yield _rate(method.shots[shots], task) if shots in method.shots else _NONE
-
-
-def _rate(success: Success, task: str | None = None) -> Entry:
-    some: Success | TaskSuccess | None = success
-    if task is not None:
-        some = success.tasks.get(task)
-    if some is None or some.interval is None:
-        return Entry("–", warning=_errors(0 if task else success.errors))
-    rate = some.success if isinstance(some, TaskSuccess) else some.task_mean
-    return Entry(percent(rate), span(some.interval), _errors(some.errors))
-
-
-def _errors(number: int) -> str:
-    return counted(number, "error") if number else ""
+        yield rate(method.shots[shots], task) if shots in method.shots else NONE
 
 
 def _named(entry: Entry, number: int) -> Entry:
     return entry._replace(note=f"{entry.note}, {counted(number, 'step')}")
-
-
-def _area(method: MethodFindings) -> Entry:
-    if method.area is None:
-        return _NONE
-    return Entry(percent(method.area.value), span(method.area.interval))
-
-
-def _difference(found: Difference | None) -> Entry:
-    if found is None:
-        return _NONE
-    worse = f"worse in {counted(len(found.worse), 'task')}" if found.worse else ""
-    return Entry(points(found.difference), change(found.interval), worse)
 
 
 def _ratio(found: Efficiency, fewest: int) -> Entry:
@@ -176,21 +156,12 @@ def _ratio(found: Efficiency, fewest: int) -> Entry:
 
 def _took(found: Findings, method: MethodFindings) -> list[Entry]:
     every = list(method.cost.values())
-    seconds = [Entry(_seconds(method.cost.get(k))) for k in found.shots]
+    times = [Entry(_time(method.cost.get(k))) for k in found.shots]
     if 0 in method.cost:
-        seconds = [Entry(_seconds(method.cost[0]), columns=len(found.shots))]
+        times = [Entry(_time(method.cost[0]), columns=len(found.shots))]
     names = ("steps", "samples", "parameters")
-    return [*seconds, *(_range([getattr(t, name) for t in every]) for name in names)]
+    return [*times, *(between([getattr(t, name) for t in every]) for name in names)]
 
 
-def _seconds(took: Took | None) -> str:
-    if took is None:
-        return "–"
-    return f"{took.seconds:.2g}" if took.seconds < 100 else f"{took.seconds:,.0f}"
-
-
-def _range(numbers: list[float]) -> Entry:
-    low, high = min(numbers), max(numbers)
-    if low == high:
-        return Entry(f"{low:,.0f}")
-    return Entry(f"{median(numbers):,.0f}", f"{low:,.0f}–{high:,.0f}")
+def _time(took: Took | None) -> str:
+    return seconds(None if took is None else took.seconds)

@@ -12,15 +12,13 @@ from robomtl.adaptation.matrices import (
     success_matrix,
     task_matrices,
 )
-from robomtl.evaluation import figures
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.statistics import Interval
+from robomtl.experiments import facts
 from robomtl.experiments.findings import Difference
 from robomtl.pages.flat import flat
 from robomtl.pages.lines import Style
 from robomtl.pages.rendering import rendered
-
-Pairs = list[tuple[str, str]]
 
 _BENCHMARKS = {
     "transfer": "tasks that training never saw, with visible goals",
@@ -72,7 +70,7 @@ def page(found: Findings, *, asked: Mapping[str, Any], about: Mapping[str, Any])
         forgetting=_forgetting(found),
         cost=cost_matrix(found),
         reasons=_reasons(found),
-        made=_made(about),
+        made=facts.made(about, _ABOUT),
         settings=_settings(found, asked),
         config=_config(found),
     )
@@ -158,37 +156,16 @@ def _reasons(found: Findings) -> list[tuple[str, str, int]]:
     return sorted(every, key=lambda each: -each[2])
 
 
-def _made(about: Mapping[str, Any]) -> Pairs:
-    """Where, with what and how long."""
-    told = [(name.capitalize(), _text(about[name])) for name in _ABOUT]
-    return [
-        *told,
-        ("Time", figures.duration(about["seconds"])),
-        *flat(about["options"]),
-        *flat(about["versions"]),
-        ("robomtl commit", _text(about["commit"])),
-    ]
-
-
-def _settings(found: Findings, asked: Mapping[str, Any]) -> Pairs:
+def _settings(found: Findings, asked: Mapping[str, Any]) -> facts.Pairs:
     """What was to be found out, but for the methods, with what was left open."""
     settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
-    left = {**asked, **settled}
-    return [
-        (name.capitalize(), _text(text))
-        for name, text in flat(left)
-        if name.partition(".")[0] not in ("methods", "settings")
-    ]
+    return facts.asked({**asked, **settled}, leave=("methods", "settings"))
 
 
-def _config(found: Findings) -> Pairs:
+def _config(found: Findings) -> facts.Pairs:
     """All hyper-parameters of each method."""
     methods = {
         label: {"method": each.method, "objective": each.objective, **each.config}
         for label, each in found.methods.items()
     }
-    return [(name, _text(text)) for name, text in flat(methods)]
-
-
-def _text(value: object) -> str:
-    return "–" if value in (None, "", "None") else str(value)
+    return [(name, facts.text(text)) for name, text in flat(methods)]
