@@ -3,8 +3,9 @@ import json
 import pytest
 from families import SUITE, grow
 
-from robomtl.adaptation.settings import by_label, parsed, split_policies
+from robomtl.adaptation.settings import split_policies
 from robomtl.cli.main import main
+from robomtl.experiments.settings import by_label, parsed
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.findings import Findings, MethodFindings
 from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.rows import CELLS, TRIALS
-from robomtl.adaptation.settings import by_label, gridded, parsed, split_policies
+from robomtl.adaptation.settings import gridded, split_policies
 from robomtl.cli.adapt import Adapt
 from robomtl.cli.collect import Collect
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.run import Run
 from robomtl.cli.train import _flags
 from robomtl.cli.tune import Tune
+from robomtl.experiments.settings import by_label, parsed
 from robomtl.recipes import RECIPES
 from robomtl.registry import METHODS, OBJECTIVES, suite
 from robomtl.training.construction import Construction

@@ -1,10 +1,9 @@
-"""Methods and their hyper-parameters, as words of a command line name them."""
+"""Objectives and grids of methods, as words of a command line name them."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from robomtl.nearest import unknown
+from robomtl.experiments.settings import value
 
 
 def split_policies(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -12,47 +11,6 @@ def split_policies(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     pairs = [word.partition("@") for word in words]
     labels = [(word.partition("=")[0], objective) for word, _, objective in pairs]
     return [word for word, _, _ in pairs], {k: v for k, v in labels if v}
-
-
-def by_label(words: Sequence[str]) -> dict[str, str]:
-    """Methods by label, from ``METHOD`` or ``LABEL=METHOD``.
-
-    Raises:
-        ValueError: If a label stands there twice.
-    """
-    found: dict[str, str] = {}
-    for word in words:
-        label, _, method = word.partition("=")
-        if label in found:
-            raise ValueError(
-                f"The method {label} is named twice; give the second another label, as"
-                f" in {label}-2={method or label}."
-            )
-        found[label] = method or label
-    return found
-
-
-def parsed(
-    words: Sequence[str], methods: Mapping[str, str]
-) -> dict[str, dict[str, Any]]:
-    """Hyper-parameters by label, from ``LABEL.NAME=VALUE``; values as JSON has them.
-
-    Raises:
-        ValueError: If a word is of another form, or the label is unknown.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        label, dot, field = name.partition(".")
-        if not (equals and dot and field):
-            raise ValueError(
-                f"'{word}' sets nothing; write METHOD.NAME=VALUE, such as"
-                " finetune.learning_rate=1e-3."
-            )
-        if label not in methods:
-            raise ValueError(unknown("method to set", label, methods))
-        found.setdefault(label, {})[field] = _value(value)
-    return found
 
 
 def gridded(words: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
@@ -70,14 +28,6 @@ def gridded(words: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
                 f"'{word}' is no part of a grid; write METHOD.NAME=VALUE,VALUE, such as"
                 " finetune.steps=30,100,300."
             )
-        tried = [_value(each) for each in values.split(",")]
+        tried = [value(each) for each in values.split(",")]
         found.setdefault(method, {})[field] = tried
     return found
-
-
-def _value(text: str) -> Any:
-    """The value as JSON has it; any other text as it is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

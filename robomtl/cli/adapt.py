@@ -12,11 +12,12 @@ from robomtl.adaptation.comparing import REPORT, RESULTS, compare_methods
 from robomtl.adaptation.family import trained_agent
 from robomtl.adaptation.growing import train_missing
 from robomtl.adaptation.planning import Asked, configured, objectives
-from robomtl.adaptation.settings import by_label, parsed, split_policies
+from robomtl.adaptation.settings import split_policies
 from robomtl.adaptation.tables import methods_table
 from robomtl.adaptation.tuning import read_config
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.tables import show
+from robomtl.experiments.settings import by_label, parsed
 
 
 @dataclass(frozen=True, kw_only=True)

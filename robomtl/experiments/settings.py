@@ -1,0 +1,70 @@
+"""What is compared, and its settings, as words of a command line name them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from robomtl.nearest import unknown
+
+
+def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
+    """Names by label, from ``NAME`` or ``LABEL=NAME``.
+
+    Args:
+        words: As given.
+        noun: What they name, for the message.
+
+    Raises:
+        ValueError: If a label stands there twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        label, _, name = word.partition("=")
+        if label in found:
+            raise ValueError(
+                f"The {noun} {label} is named twice; give the second another label, as"
+                f" in {label}-2={name or label}."
+            )
+        found[label] = name or label
+    return found
+
+
+def parsed(
+    words: Sequence[str],
+    labels: Mapping[str, str],
+    *,
+    noun: str = "method",
+    example: str = "finetune.learning_rate=1e-3",
+) -> dict[str, dict[str, Any]]:
+    """Settings by label, from ``LABEL.NAME=VALUE``; values as JSON has them.
+
+    Args:
+        words: As given.
+        labels: Those that can be set.
+        noun: What they are labels of, for the messages.
+        example: A word that sets something, for the messages.
+
+    Raises:
+        ValueError: If a word is of another form, or the label is unknown.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        label, dot, field = name.partition(".")
+        if not (equals and dot and field):
+            raise ValueError(
+                f"'{word}' sets nothing; write {noun.upper()}.NAME=VALUE, such as"
+                f" {example}."
+            )
+        if label not in labels:
+            raise ValueError(unknown(f"{noun} to set", label, labels))
+        found.setdefault(label, {})[field] = value(text)
+    return found
+
+
+def value(text: str) -> Any:
+    """The value as JSON has it; any other text as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
