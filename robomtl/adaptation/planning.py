@@ -1,7 +1,7 @@
 """Which cells a comparison of methods has."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from robomtl.adaptation.adapting import configure
@@ -132,50 +132,46 @@ def plan(
 
     A method that looks at no demonstration has one cell for all shots and draws.
     """
+    needed = objectives(asked, methods)
+    runs = {
+        objective: {seed: str(family.of(objective)[seed].run) for seed in seeds}
+        for objective in sorted({*needed.values()})
+    }
     cells = [
         cell
         for problem in problems
         for label, method in methods.items()
-        for seed in seeds
-        for cell in _of_method(asked, label, method, family, seed, problem)
+        for seed, run in runs[needed[label]].items()
+        for cell in _of_method(
+            asked, method, _cell(run, seed, method=label, problem=problem)
+        )
     ]
-    return (*cells, *(_before(asked, methods, family, seeds)))
+    before = [
+        replace(_cell(run, seed), retained=asked.retained)
+        for some in runs.values()
+        for seed, run in some.items()
+        if asked.retained
+    ]
+    return (*cells, *before)
 
 
-def _of_method(
-    asked: Asked,
-    label: str,
-    method: Method,
-    family: Family,
-    seed: int,
-    problem: Problem,
-) -> Iterator[Cell]:
-    objective = objectives(asked, {label: method})[label]
-    run = str(family.of(objective)[seed].run)
+def _cell(
+    run: str, seed: int, *, method: str = "", problem: Problem | None = None
+) -> Cell:
+    """The policy as it was trained, or the first of a method's cells."""
+    return Cell(run=run, seed=seed, method=method, problem=problem, shots=0, draw=0)
+
+
+def _of_method(asked: Asked, method: Method, first: Cell) -> Iterator[Cell]:
+    """The cells of a method, seed and problem."""
     draws = range(asked.supports) if looks(method) else (0,)
     for shots in asked.shots if looks(method) else (0,):
         probed = shots in (asked.probed, 0)
         for draw in draws:
-            yield Cell(
-                run=run,
-                seed=seed,
-                method=label,
-                problem=problem,
-                shots=shots,
-                draw=draw,
-                retained=asked.retained if probed and draw == 0 else 0,
-            )
+            cell = replace(first, shots=shots, draw=draw)
+            yield replace(cell, retained=asked.retained if probed and draw == 0 else 0)
             for steps, control in _probes(asked, method) if probed else ():
-                yield Cell(
-                    run=run,
-                    seed=seed,
-                    method=label,
-                    problem=problem,
-                    shots=shots,
-                    draw=draw,
-                    steps=steps,
-                    control=control,
-                )
+                yield replace(cell, steps=steps, control=control)
 
 
 def _probes(asked: Asked, method: Method) -> Iterator[tuple[int | None, Control]]:
@@ -186,28 +182,6 @@ def _probes(asked: Asked, method: Method) -> Iterator[tuple[int | None, Control]
     if looks(method):
         for control in asked.controls:
             yield None, control
-
-
-def _before(
-    asked: Asked,
-    methods: Mapping[str, Method],
-    family: Family,
-    seeds: tuple[int, ...],
-) -> Iterator[Cell]:
-    """The policies before adaptation, on the training tasks."""
-    if not asked.retained:
-        return
-    for objective in sorted({*objectives(asked, methods).values()}):
-        for seed in seeds:
-            yield Cell(
-                run=str(family.of(objective)[seed].run),
-                seed=seed,
-                method="",
-                problem=None,
-                shots=0,
-                draw=0,
-                retained=asked.retained,
-            )
 
 
 def _check_numbers(name: str, numbers: tuple[int, ...]) -> None:
