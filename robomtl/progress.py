@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+_QUIET = ContextVar("quiet", default=False)
 _LINE_EVERY = 15.0  # [s] Between lines where the output is no terminal.
 
 
@@ -25,6 +27,20 @@ class Advance(Protocol):
     def __call__(self, units: int = 1, *, note: str = "") -> None:
         """Counts units as done; the note stands at the end of the line."""
         ...
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No line is shown in the block: what goes on there is a part of something larger."""
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+def _nothing(units: int = 1, *, note: str = "") -> None:
+    """Counts nothing."""
 
 
 @contextmanager
@@ -38,7 +54,9 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         total: Units of work in all.
         done: Units that were done before.
     """
-    if sys.stderr.isatty():
+    if _QUIET.get():
+        yield _nothing
+    elif sys.stderr.isatty():
         with _live(title, total, done) as advance:
             yield advance
     else:

@@ -122,3 +122,44 @@ def test_a_file_that_is_no_journal_is_refused(path):
     path.write_text(json.dumps({"loss": 3}) + "\n")
     with pytest.raises(ValueError, match=r"line 1 is broken \(KeyError\('plan'\)\)"):
         open_journal(path)
+
+
+GROWING = {
+    "suite": "points/MT4",
+    "arms": {"alone": {"width": 8}},
+    "chunks": {"alone/5": 1, "alone/10": 2},
+}
+
+
+def grow(path, **changes):
+    return journal.open_growing(path, GROWING | changes, growing=["arms"])
+
+
+def test_a_plan_that_grows_keeps_what_is_finished_and_where_it_stands(path):
+    begun, places = grow(path)
+    begun.begin(SESSION)
+    begun.append(places["alone/10"], [SOLVED, LOST], 1.0)
+
+    more = {"arms": {"together": {"width": 8}}, "chunks": {"together/5": 3}}
+    found, now = grow(path, **more)
+    found.append(now["together/5"], [SOLVED] * 3, 1.0)
+
+    assert now == {"alone/5": 0, "alone/10": 1, "together/5": 2}
+    assert grow(path)[0].outcomes == {1: [SOLVED, LOST], 2: [SOLVED] * 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"suite": "points/MT6"}, "suite is 'points/MT4' there and 'points/MT6' here"),
+        (
+            {"arms": {"wide": {}, "alone": {"width": 9}}},
+            r"Differing: arms\.alone\.width is 8 there and 9 here\.",
+        ),
+        ({"chunks": {"alone/5": 7}}, "chunks.alone/5 is 1 there and 7 here"),
+    ],
+)
+def test_a_plan_that_grows_is_refused_where_it_says_otherwise(path, changes, message):
+    grow(path)
+    with pytest.raises(ValueError, match=message):
+        grow(path, **changes)

@@ -125,6 +125,52 @@ def open_journal(
     there = read_head(path)
     if there is not None:
         refuse_other(path.parent, there["plan"], plan)
+    return _opened(path, plan, sizes, origin)
+
+
+def open_growing(
+    path: Path, plan: Mapping[str, Any], *, growing: Sequence[str]
+) -> tuple[Journal, dict[str, int]]:
+    """The journal of a plan that others add to, begun or continued, and its places.
+
+    Args:
+        path: Its file.
+        plan: Everything outcomes depend on, as JSON gives it back; ``chunks`` has how
+            many outcomes each chunk has, by its name.
+        growing: Fields of the plan that hold something by name, of which there may be
+            more than before; what was there before is kept.
+
+    Returns:
+        The journal, and of each chunk's name its place in it.
+
+    Raises:
+        ValueError: As ``open_journal``; fields that grow are compared by the names that
+            both have.
+    """
+    there = read_head(path)
+    before = {} if there is None else there["plan"]
+    fields = (*growing, "chunks")
+    shared = {
+        name: {
+            key: plan[name][key] for key in before.get(name, {}) if key in plan[name]
+        }
+        for name in fields
+    }
+    if there is not None:
+        known = {name: {k: before[name][k] for k in shared[name]} for name in fields}
+        refuse_other(path.parent, {**before, **known}, {**plan, **shared})
+    whole = {name: {**before.get(name, {}), **plan[name]} for name in fields}
+    chunks: dict[str, int] = whole["chunks"]
+    journal = _opened(path, {**plan, **whole}, list(chunks.values()), None)
+    return journal, {name: place for place, name in enumerate(chunks)}
+
+
+def _opened(
+    path: Path,
+    plan: Mapping[str, Any],
+    sizes: Sequence[int],
+    origin: Mapping[str, Any] | None,
+) -> Journal:
     lines = [json.dumps({"plan": plan, "origin": origin}), *read_lines(path)[1:]]
     journal = Journal(path)
     for number, line in enumerate(lines[1:], start=2):

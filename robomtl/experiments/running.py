@@ -35,6 +35,10 @@ class Done(NamedTuple):
 Cell = TypeVar("Cell")
 
 
+def _one(cell: object) -> int:
+    return 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Work(Generic[Cell]):
     """Cells, and what is done with them."""
@@ -51,6 +55,8 @@ class Work(Generic[Cell]):
     """What of a cell is slow to build; see ``Executor.map``."""
     label: Callable[[Cell], str]
     """What progress says of a cell."""
+    units: Callable[[Cell], int] = _one
+    """How long a cell takes, against others."""
 
 
 def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
@@ -59,11 +65,13 @@ def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
     if not left:
         return
     journal.begin(Session(versions()["processor"], executor.workers))
+    done_before = [key for key in work.cells if key in journal.outcomes]
     tally = Counter(
-        outcome.success for some in journal.outcomes.values() for outcome in some
+        outcome.success for key in done_before for outcome in journal.outcomes[key]
     )
-    total = len(work.cells)
-    with progress(work.title, total, done=total - len(left)) as advance:
+    units = {key: work.units(cell) for key, cell in work.cells.items()}
+    already = sum(units[key] for key in done_before)
+    with progress(work.title, sum(units.values()), done=already) as advance:
         before = time.monotonic()
         items = [work.cells[key] for key in left]
         for index, done in executor.map(work.play, items, work.kind):
@@ -75,7 +83,9 @@ def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
                 left[index], done.outcomes, now - before, done.processor, note=note
             )
             tally.update(outcome.success for outcome in done.outcomes)
-            advance(note=f"{work.label(cell)} {_so_far(tally)}".strip())
+            advance(
+                units[left[index]], note=f"{work.label(cell)} {_so_far(tally)}".strip()
+            )
             before = now
 
 
