@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
-from robomtl.policy import Memory, Spec
+from robomtl.policy import Memory, Spec, task_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Film(HeadPolicy):
     def __init__(self, config: FilmConfig, spec: Spec) -> None:
         super().__init__(config, spec)
         self.encoder = nn.Sequential(
-            nn.Linear(spec.embedding, config.task_width),
+            task_layer(spec.embedding, config.task_width),
             nn.LayerNorm(config.task_width),
             nn.GELU(),
         )

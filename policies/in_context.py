@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
-from robomtl.policy import Batch, Context, Loss, Memory, Spec
+from robomtl.policy import Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.remembered import Remembered
 
 
@@ -119,7 +119,7 @@ class InContextTransformer(HeadPolicy):
 
     def __init__(self, config: InContextConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        self.encoder = nn.Linear(spec.embedding, config.width)
+        self.encoder = task_layer(spec.embedding, config.width)
         self.stem = nn.Linear(spec.state, config.width)
         self.prompt = nn.Linear(spec.state + spec.action + 1, config.width)
         self.trunk = nn.ModuleList(

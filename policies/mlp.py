@@ -1,13 +1,14 @@
 """A multi-layer perceptron over the observation and the task, side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
-from robomtl.policy import Spec
+from robomtl.policy import Spec, task_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +28,9 @@ class MLP(HeadPolicy):
 
     def __init__(self, config: MLPConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        self.encoder = nn.Linear(spec.embedding, config.task_width)
-        widths = [spec.state + config.task_width] + [config.width] * config.layers
-        self.trunk = nn.Sequential(
-            *(
-                layer
-                for inputs, outputs in zip(widths, widths[1:], strict=False)
-                for layer in (
-                    nn.Linear(inputs, outputs),
-                    nn.LayerNorm(outputs),
-                    nn.GELU(),
-                )
-            )
+        self.encoder = task_layer(spec.embedding, config.task_width)
+        self.trunk = hidden_layers(
+            [spec.state + config.task_width] + [config.width] * config.layers
         )
         self.head = ActionHead(
             config.width, action=spec.action, chunk=config.chunk, loss=config.loss
@@ -52,3 +44,14 @@ class MLP(HeadPolicy):
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return features
+
+
+def hidden_layers(widths: Sequence[int]) -> nn.Sequential:
+    """Layers from each width to the next, normalised and rectified."""
+    return nn.Sequential(
+        *(
+            layer
+            for inputs, outputs in pairwise(widths)
+            for layer in (nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.GELU())
+        )
+    )

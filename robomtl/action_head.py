@@ -68,11 +68,15 @@ class ActionHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """The most likely actions within [-1, 1]; (batch, width) -> (batch, chunk, action)."""
-        return self._outputs(features)[0].clamp(-1.0, 1.0)
+        return self._outputs(self.linear(features))[0].clamp(-1.0, 1.0)
 
     def loss(self, features: Tensor, batch: Batch) -> Loss:
         """The loss of each sample, a mean over the steps within its episode."""
-        outputs = self._outputs(features)
+        return self.score(self.linear(features), batch)
+
+    def score(self, predicted: Tensor, batch: Batch) -> Loss:
+        """The loss of what the linear layer gives; (batch, output chunk action)."""
+        outputs = self._outputs(predicted)
         error = outputs[0] - batch.action
         if self.loss_name == "l1":
             elements = error.abs()
@@ -85,9 +89,9 @@ class ActionHead(nn.Module):
         distance = masked_mean(error.detach().abs(), batch.mask).mean()
         return Loss(per_sample, {"action_error": distance})
 
-    def _outputs(self, features: Tensor) -> Tensor:
+    def _outputs(self, predicted: Tensor) -> Tensor:
         outputs: Tensor = rearrange(
-            self.linear(features).float(),
+            predicted.float(),
             "batch (output chunk action) -> output batch chunk action",
             chunk=self.chunk,
             action=self.action,

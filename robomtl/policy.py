@@ -19,6 +19,8 @@ class Spec:
     """Length of an action."""
     embedding: int
     """Length of the task embedding; 0 when the policy is not told its task."""
+    tasks: int = 1
+    """Number of tasks it is trained on, for policies that have a part for each."""
 
     def __post_init__(self) -> None:
         """Checks the sizes.
@@ -26,8 +28,10 @@ class Spec:
         Raises:
             ValueError: If a size is impossible.
         """
-        if self.state < 1 or self.action < 1 or self.embedding < 0:
-            raise ValueError(f"{self}: state and action take 1 or more, embedding 0.")
+        if min(self.state, self.action, self.tasks) < 1 or self.embedding < 0:
+            raise ValueError(
+                f"{self}: state, action and tasks take 1 or more, embedding 0 or more."
+            )
 
 
 class Batch(NamedTuple):
@@ -100,6 +104,23 @@ class Normaliser(nn.Module):
         return (value - self.mean) / self.deviation
 
 
+def task_layer(embedding: int, width: int) -> nn.Linear:
+    """The layer that reads the task embedding; a learned vector where there is none.
+
+    It starts as that of a single input would: a bias of zeros, as PyTorch has it for none,
+    would not learn where it is multiplied by or normalised.
+
+    Args:
+        embedding: Length of the task embedding; 0 for none.
+        width: Length of what the layer gives.
+    """
+    layer = nn.Linear(max(embedding, 1), width)
+    if not embedding:
+        layer.in_features = 0
+        layer.weight = nn.Parameter(torch.zeros(width, 0))
+    return layer
+
+
 class Policy(nn.Module, ABC):
     """A task-conditioned policy; subclasses carry their config as ``Config``.
 
@@ -115,6 +136,8 @@ class Policy(nn.Module, ABC):
     Config: type[Any]
     trainable: ClassVar[bool] = True
     """Whether training and adaptation start from it; not from what methods made."""
+    kept: ClassVar[tuple[str, ...]] = ("meta",)
+    """Parts that adaptation leaves as training has made them."""
 
     def __init__(self, config: Any, spec: Spec) -> None:
         super().__init__()

@@ -112,9 +112,12 @@ POLICIES: "Registry[type[Policy]]" = Registry(
     {
         "film": "robomtl.policies.film:Film",
         "in_context": "robomtl.policies.in_context:InContextTransformer",
+        "mixture_of_experts": "robomtl.policies.mixture_of_experts:MixtureOfExperts",
         "mlp": "robomtl.policies.mlp:MLP",
+        "multi_head": "robomtl.policies.multi_head:MultiHead",
         "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
         "replay": "robomtl.policies.replay:Replay",
+        "soft_modularization": "robomtl.policies.soft_modularization:SoftModularization",
         "switched": "robomtl.policies.switched:Switched",
         "vinn": "robomtl.policies.vinn:VINN",
     },

@@ -10,7 +10,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.policy import Batch, Spec
 from robomtl.registry import POLICIES
 
-SPEC = Spec(state=6, action=3, embedding=4)
+SPEC = Spec(state=6, action=3, embedding=4, tasks=3)
 # Those that methods of adaptation make have no architecture of their own.
 POLICY_NAMES = [name for name in POLICIES.names() if POLICIES.get(name).trainable]
 
@@ -35,7 +35,7 @@ def make_batch(size=32, chunk=1):
         action=draw(size, chunk, SPEC.action).clamp(-1, 1),
         mask=torch.ones(size, chunk),
         task_embedding=draw(size, SPEC.embedding),
-        task=torch.zeros(size, dtype=torch.long),
+        task=torch.arange(size) % SPEC.tasks,
     )
 
 
@@ -193,7 +193,7 @@ def test_a_config_field_that_does_not_exist_is_refused():
 
 
 def test_an_impossible_spec_is_refused():
-    with pytest.raises(ValueError, match="state and action take 1 or more"):
+    with pytest.raises(ValueError, match="state, action and tasks take 1 or more"):
         Spec(state=0, action=1, embedding=0)
 
 

@@ -1,7 +1,7 @@
 """The parts of a policy that a method may train, by the names of their parameters.
 
-``all`` is everything that acts; what an objective learned beside the policy (``meta``)
-is never touched. ``last_layers`` is ``Policy.last_layers``: the head, the last block of
+``all`` is everything that acts but ``Policy.kept``, such as what an objective learned
+beside the policy (``meta``). ``last_layers`` is ``Policy.last_layers``: the head, the last block of
 the trunk and what lies between them. ``head`` is the head alone.
 """
 
@@ -26,7 +26,7 @@ def check_part(part: str) -> None:
 def belongs(policy: Policy, part: Part, name: str) -> bool:
     """Whether a parameter or module of this name is in a part of a policy."""
     if part == "all":
-        return not _within(name, "meta")
+        return not any(_within(name, kept) for kept in policy.kept)
     modules = policy.last_layers if part == "last_layers" else ("head",)
     return any(_within(name, module) for module in modules)
 

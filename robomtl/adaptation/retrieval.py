@@ -15,6 +15,7 @@ prior whose S is high join the support. Departures from the paper:
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -32,6 +33,7 @@ from robomtl.adaptation.gradient import (
     trained_parameters,
 )
 from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.parts import belongs
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Batch
@@ -85,7 +87,7 @@ class Retrieval(Descent):
             ValueError: If the support names no prior, or one that does not fit.
         """
         config = self.descent(budget)
-        policy = copied(trained.policy, lambda name: not name.startswith("meta."))
+        policy = copied(trained.policy, partial(belongs, trained.policy, "all"))
         parameters = trained_parameters(policy)
         descend(policy, self._draws(trained, support, generator), config)
         return Adapted(policy, trained.card, config.steps, parameters)

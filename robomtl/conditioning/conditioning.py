@@ -11,7 +11,7 @@ from robomtl.actor import Told
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.nearest import unknown
 
-Kind = Literal["language", "one_hot", "demonstration", "goal"]
+Kind = Literal["none", "language", "one_hot", "demonstration", "goal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,12 @@ class Conditioning:
     """A policy's task embedding: language, one-hot, demonstration, goal, in this order.
 
     All but the goal vector are fixed for a trial; that is read from each observation.
+    Of a policy that is not told its task the embedding is empty.
     """
 
     kinds: tuple[Kind, ...]
-    """The evidence given; empty for a policy that is not told its task."""
+    """The evidence given; ``none`` alone, or nothing, for a policy that is not told its
+    task. Kept without ``none``."""
     tasks: tuple[str, ...]
     """Tasks trained on, in the order of the one-hot code."""
     goal: tuple[int, int] | None = None
@@ -36,14 +38,21 @@ class Conditioning:
         """Checks the kinds.
 
         Raises:
-            ValueError: If a kind is unknown or twice there, the goal is hidden, or the
-                demonstration's length is missing.
+            ValueError: If a kind is unknown or twice there, none stands beside another,
+                the goal is hidden, or the demonstration's length is missing.
         """
         for kind in self.kinds:
             if kind not in get_args(Kind):
                 raise ValueError(unknown("conditioning", kind, get_args(Kind)))
         if len(set(self.kinds)) < len(self.kinds):
             raise ValueError(f"Conditioning {self.kinds} names a kind twice.")
+        told = tuple(kind for kind in self.kinds if kind != "none")
+        if "none" in self.kinds and set(told) - {"demonstration"}:
+            raise ValueError(
+                f"Conditioning none stands alone, here it is beside {', '.join(told)};"
+                " leave out either."
+            )
+        object.__setattr__(self, "kinds", told)  # One form of what means the same.
         if "goal" in self.kinds and self.goal is None:
             raise ValueError(
                 "Conditioning on the goal needs a suite that shows it in the state; "
@@ -81,6 +90,7 @@ class Conditioning:
     def _sizes(self) -> dict[Kind, int]:
         goal = 0 if self.goal is None else self.goal[1] - self.goal[0]
         return {
+            "none": 0,
             "language": EMBEDDING_SIZE,
             "one_hot": len(self.tasks),
             "demonstration": self.demonstration,

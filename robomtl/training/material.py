@@ -44,6 +44,7 @@ def spec_for(demonstrations: Demonstrations, conditioning: Conditioning) -> Spec
         state=demonstrations.state.shape[1],
         action=demonstrations.action.shape[1],
         embedding=conditioning.size,
+        tasks=len(conditioning.tasks),
     )
 
 

@@ -1,0 +1,84 @@
+"""Perceptrons side by side, which the task mixes.
+
+y = Σ_k g_k(z) f_k(s), g = softmax(W z): every expert f_k reads the state s, none the task;
+how much each counts follows from the task embedding z alone.
+
+Source: Jacobs et al. 1991, "Adaptive Mixtures of Local Experts", equation 1, with the
+gates of Hendawy et al. 2024, "Multi-Task Reinforcement Learning with Mixture of Orthogonal
+Experts" (MOORE, arXiv:2311.11385), whose weights follow from the task. Departures:
+
+1. Experts are not made orthogonal by the process of Gram and Schmidt.
+2. W reads an encoding of the task embedding, and a softmax makes the gates positive with
+   a sum of 1; MOORE's weights are linear.
+3. What is mixed is features, and one head predicts from them whatever the task.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from einops import repeat
+from torch import Tensor, nn
+
+from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.parallel_linear import ParallelLinear
+from robomtl.policy import Spec, task_layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureOfExpertsConfig(HeadConfig):
+    """Sizes and loss of the ``mixture_of_experts`` policy."""
+
+    experts: int = 4
+    """Number of experts; one alone is not told its task."""
+    width: int = 256
+    """Units of each hidden layer of an expert."""
+    layers: int = 3
+    """Number of hidden layers of an expert."""
+
+
+class MixtureOfExperts(HeadPolicy):
+    """Perceptrons over the observation, mixed as the task says."""
+
+    Config = MixtureOfExpertsConfig
+
+    def __init__(self, config: MixtureOfExpertsConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        self.encoder = nn.Sequential(
+            task_layer(spec.embedding, config.task_width),
+            nn.LayerNorm(config.task_width),
+            nn.GELU(),
+            nn.Linear(config.task_width, config.experts),
+        )
+        widths = [spec.state] + [config.width] * config.layers
+        self.trunk = nn.Sequential(
+            *(
+                layer
+                for inputs, outputs in pairwise(widths)
+                for layer in (
+                    ParallelLinear(config.experts, inputs, outputs),
+                    nn.LayerNorm(outputs, elementwise_affine=False),
+                    nn.GELU(),
+                )
+            )
+        )
+        self.head = ActionHead(
+            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+        )
+
+    def gates(self, task_embedding: Tensor) -> Tensor:
+        """How much each expert counts, with a sum of 1; (batch, expert)."""
+        logits: Tensor = self.encoder(task_embedding)
+        return logits.softmax(-1)
+
+    def forward(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        """Features from which the head predicts; (batch, width)."""
+        state = self.normaliser(observation["state"])
+        read = repeat(
+            state, "batch state -> expert batch state", expert=self.config.experts
+        )
+        features = self.trunk(read)  # (expert, batch, width)
+        return torch.einsum("be,ebw->bw", self.gates(task_embedding), features)

@@ -1,0 +1,172 @@
+"""A multi-layer perceptron that ends in an output head for each task.
+
+The most separate that tasks can be which still share a trunk: the action of task k is
+W_k h + b_k of the shared features h. Which head acts follows from what the policy is told:
+a classifier names the task that was told, in training as when acting, so that a policy acts
+by the heads it was trained with, however well its task can be told from the embedding. The
+classifier learns by cross-entropy beside the policy, and its gradient reaches nothing else.
+A task that training never saw gets the head of the task whose embedding looks like its.
+
+Source: Yu et al. 2019, "Meta-World" (arXiv:1910.10897), multi-task multi-head SAC.
+Departures:
+
+1. The head is chosen by what the policy is told, not by the number of the task, which is
+   unknown where words are all that is told.
+2. The trunk is told the task as well, as in ``mlp``: a goal or a demonstration says more
+   than which task it is.
+3. The heads stand side by side in one ``ActionHead`` on features that are zero but for
+   those of the head that acts. Its bias is common to all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robomtl.action_head import ActionHead, HeadPolicy
+from robomtl.policies.mlp import MLPConfig, hidden_layers
+from robomtl.policy import Batch, Loss, Spec, task_layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiHeadConfig(MLPConfig):
+    """Sizes and loss of the ``multi_head`` policy."""
+
+
+class TaskEncoder(nn.Module):
+    """Encodes what is told of the task, and says which task it is.
+
+    Args:
+        spec: Length of the task embedding, and number of tasks.
+        width: Length to which the embedding is encoded.
+    """
+
+    def __init__(self, spec: Spec, width: int) -> None:
+        super().__init__()
+        self.told = task_layer(spec.embedding, width)
+        self.classifier = nn.Sequential(
+            task_layer(spec.embedding, width),
+            nn.LayerNorm(width),
+            nn.GELU(),
+            nn.Linear(width, spec.tasks),
+        )
+
+    def forward(self, task_embedding: Tensor) -> Tensor:
+        """The encoded task; (batch, width)."""
+        told: Tensor = self.told(task_embedding)
+        return told
+
+
+class MultiHead(HeadPolicy):
+    """A shared perceptron with a head for each task, chosen by what it is told.
+
+    Args:
+        config: Sizes and loss.
+        spec: Sizes of what it reads and writes; ``tasks`` is the number of heads.
+
+    Raises:
+        ValueError: If there are several heads and nothing is told to choose one by.
+    """
+
+    Config = MultiHeadConfig
+    kept: ClassVar[tuple[str, ...]] = ("meta", "encoder.classifier")
+
+    def __init__(self, config: MultiHeadConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        _check_told(spec)
+        self.encoder = TaskEncoder(spec, config.task_width)
+        self.trunk = hidden_layers(
+            [spec.state + config.task_width] + [config.width] * config.layers
+        )
+        self.head = ActionHead(  # Departure 3.
+            spec.tasks * (config.width + 1),
+            action=spec.action,
+            chunk=config.chunk,
+            loss=config.loss,
+        )
+        bound = config.width**-0.5  # A head reads no more than its own features.
+        nn.init.uniform_(self.head.linear.weight, -bound, bound)
+
+    def choices(self, task_embedding: Tensor) -> Tensor:
+        """The task whose head acts; (batch,)."""
+        logits: Tensor = self.encoder.classifier(task_embedding)
+        return logits.argmax(-1)
+
+    def forward(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        """Features from which the head predicts; (batch, task · (width + 1)).
+
+        For each task those of the trunk and a constant 1, if its head acts, else zeros.
+        """
+        features = self._features(observation, task_embedding)
+        chosen = self._chosen(task_embedding)
+        spread = chosen[:, :, None] * features[:, None]
+        return rearrange(spread, "batch task feature -> batch (task feature)")
+
+    def loss(self, batch: Batch) -> Loss:
+        """The loss of the heads that act; see ``Policy``.
+
+        Training also has the gradient of the classifier's cross-entropy, not its value:
+        what is logged and weighed is how well the policy acts.
+        """
+        made = self.head.score(self._predicted(batch), batch)
+        if not self.training:
+            return made
+        logits = self.encoder.classifier(batch.task_embedding).float()
+        # Methods of adaptation number tasks anew: they leave the classifier as it is.
+        task = batch.task.clamp(max=self.spec.tasks - 1)
+        surprise = functional.cross_entropy(logits, task, reduction="none")
+        wrong = (logits.argmax(-1) != task).float().mean()
+        return Loss(
+            made.per_sample + (surprise - surprise.detach()),
+            {**made.metrics, "wrong_head": wrong},
+        )
+
+    def _chosen(self, task_embedding: Tensor) -> Tensor:
+        """1 for the task whose head acts, else 0; (batch, task)."""
+        return functional.one_hot(self.choices(task_embedding), self.spec.tasks)
+
+    def _predicted(self, batch: Batch) -> Tensor:
+        """What the head's linear layer makes of ``forward``; (batch, output).
+
+        Every head predicts, and one is kept: that takes far less than features that are
+        zero almost everywhere, of 50 tasks a fifth of the step.
+        """
+        features = self._features(batch.observation, batch.task_embedding)
+        linear = self.head.linear
+        weight = rearrange(
+            linear.weight,
+            "output (task feature) -> (task output) feature",
+            task=self.spec.tasks,
+        )
+        every = rearrange(
+            functional.linear(features, weight),
+            "batch (task output) -> batch task output",
+            task=self.spec.tasks,
+        )
+        chosen = self._chosen(batch.task_embedding)
+        return (every * chosen[:, :, None]).sum(1) + linear.bias
+
+    def _features(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        """Of the trunk, with a constant 1 for the bias of a head; (batch, width + 1)."""
+        state = self.normaliser(observation["state"])
+        told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
+        features: Tensor = self.trunk(told)
+        return functional.pad(features, (0, 1), value=1.0)
+
+
+def _check_told(spec: Spec) -> None:
+    if spec.tasks > 1 and not spec.embedding:
+        raise ValueError(
+            f"multi_head has a head for each of {spec.tasks} tasks and is told nothing to"
+            " choose one by (conditioning none). Condition it on language, one_hot or"
+            " goal, or train film, mlp, mixture_of_experts or soft_modularization, which"
+            " choose nothing."
+        )

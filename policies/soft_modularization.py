@@ -1,0 +1,138 @@
+"""Layers of modules, between which the task and the state route softly.
+
+Source: Yang et al. 2020, "Multi-Task Reinforcement Learning with Soft Modularization"
+(arXiv:2003.13661), section 4, equations 4 to 7, where the published code differs too.
+With f(s) the encoded state, h(z) the encoded task and n modules in each layer l:
+
+    p¹ = W_d ReLU(f(s) · h(z)),  pˡ⁺¹ = W_d ReLU(W_u pˡ · f(s) · h(z))
+    p̂ˡ = softmax of pˡ, an n × n matrix, over the modules that are read from
+    gˡ⁺¹_i = Σ_j p̂ˡ_ij ReLU(W_j gˡ_j),  and the action from Σ_j W_j gᴸ_j
+
+Departures from the paper:
+
+1. The sum over the last modules is the ``ActionHead`` on all of them side by side, which
+   are layer-normalised before.
+2. The policy is cloned, not trained by reinforcement, so tasks are not weighed by the
+   temperatures of their entropies.
+
+And where the published code departs from it, and this does not:
+
+3. There a routing reads the softmax of all routings before it; here pˡ of the last one.
+4. There modules are mixed and then rectified, and the last ones are routed to one; here
+   they are rectified and then mixed, and the head reads all of the last ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor, nn
+
+from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.parallel_linear import ParallelLinear
+from robomtl.policy import Spec, task_layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftModularizationConfig(HeadConfig):
+    """Sizes and loss of the ``soft_modularization`` policy."""
+
+    task_width: int = 256
+    """Length to which task and state are encoded alike."""
+    modules: int = 4
+    """n, modules of a layer."""
+    width: int = 128
+    """Units of a module."""
+    layers: int = 3
+    """L - 1, layers of modules, each followed by a routing; the head is the L-th."""
+
+
+class Router(nn.Module):
+    """Decides from task and state how much each module reads of each before it.
+
+    Args:
+        width: Length of the encoded task and state.
+        modules: Modules of a layer.
+        layers: Layers that are followed by a routing.
+    """
+
+    def __init__(self, width: int, *, modules: int, layers: int) -> None:
+        super().__init__()
+        self.modules_of_a_layer = modules
+        self.down = nn.ModuleList(
+            nn.Linear(width, modules * modules) for _ in range(layers)
+        )
+        self.up = nn.ModuleList(
+            nn.Linear(modules * modules, width) for _ in range(layers - 1)
+        )
+
+    def forward(self, task_and_state: Tensor) -> list[Tensor]:
+        """Each layer's routing, whose rows have a sum of 1.
+
+        Args:
+            task_and_state: Product of the encoded task and state; (batch, width).
+
+        Returns:
+            Of each layer p̂, by the module that reads and the one that is read; (batch,
+            module, module).
+        """
+        logits = [self.down[0](task_and_state.relu())]
+        for up, down in zip(self.up, self.down[1:], strict=True):
+            logits.append(down((up(logits[-1]) * task_and_state).relu()))
+        return [
+            rearrange(each, "b (to of) -> b to of", to=self.modules_of_a_layer).softmax(
+                -1
+            )
+            for each in logits
+        ]
+
+
+class SoftModularization(HeadPolicy):
+    """Layers of modules, each reading a mixture of those before it."""
+
+    Config = SoftModularizationConfig
+
+    def __init__(self, config: SoftModularizationConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        modules, width = config.modules, config.width
+        self.encoder = task_layer(spec.embedding, config.task_width)
+        self.stem = nn.Linear(spec.state, config.task_width)
+        self.router = Router(config.task_width, modules=modules, layers=config.layers)
+        widths = [config.task_width] + [width] * config.layers
+        self.trunk = nn.ModuleList(
+            ParallelLinear(modules, inputs, outputs)
+            for inputs, outputs in pairwise(widths)
+        )
+        self.norm = nn.LayerNorm(modules * width)
+        self.head = ActionHead(
+            modules * width, action=spec.action, chunk=config.chunk, loss=config.loss
+        )
+
+    def routing(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> list[Tensor]:
+        """Each layer's routing; see ``Router``."""
+        return self._routing(self._stem(observation), task_embedding)
+
+    def forward(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        """Features from which the head predicts; (batch, module · width)."""
+        state = self._stem(observation)
+        modules = repeat(state, "batch d -> module batch d", module=self.config.modules)
+        routing = self._routing(state, task_embedding)
+        for layer, weights in zip(self.trunk, routing, strict=True):
+            modules = torch.einsum("btm,mbw->tbw", weights, layer(modules).relu())
+        beside = rearrange(modules, "module batch width -> batch (module width)")
+        features: Tensor = self.norm(beside)  # Departure 1.
+        return features
+
+    def _stem(self, observation: Mapping[str, Tensor]) -> Tensor:
+        state: Tensor = self.stem(self.normaliser(observation["state"]))
+        return state
+
+    def _routing(self, state: Tensor, task_embedding: Tensor) -> list[Tensor]:
+        routing: list[Tensor] = self.router(state * self.encoder(task_embedding))
+        return routing
