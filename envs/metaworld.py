@@ -194,6 +194,16 @@ class MetaWorldSuite:
         return tuple(metaworld_tasks.task(name) for name in self._split.held_out)
 
     @property
+    def families(self) -> Mapping[str, tuple[str, ...]]:
+        """Tasks that share a scene, as far as the benchmark has them."""
+        known = {*self._split.train, *self._split.held_out}
+        found = {
+            family: tuple(name for name in names if name in known)
+            for family, names in metaworld_tasks.FAMILIES.items()
+        }
+        return {family: names for family, names in found.items() if len(names) > 1}
+
+    @property
     def goal(self) -> slice | None:
         """Where the goal lies in a state; None if hidden."""
         return GOAL if self.goals == "observable" else None

@@ -328,6 +328,12 @@ class PointsSuite:
         row = _ROW["flag"]
         return slice(2 * row, 2 * row + 2)
 
+    @property
+    def families(self) -> Mapping[str, tuple[str, ...]]:
+        """All tasks share one scene, where there are several."""
+        names = tuple(task.name for task in (*self.train_tasks, *self.held_out_tasks))
+        return {"points": names} if len(names) > 1 else {}
+
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in ``train``, ``fresh`` or ``official``.
 

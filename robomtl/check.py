@@ -1,7 +1,7 @@
 """Proves that a suite keeps its contract, and says in words where it does not."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -13,7 +13,8 @@ from typing import Any
 from robomtl import check_env, registry
 from robomtl.errors import StartError
 from robomtl.executor import Failure, LocalExecutor
-from robomtl.task import Suite, Task, find_task
+from robomtl.nearest import unknown
+from robomtl.task import Suite, Task, families_of, find_task
 
 Check = Callable[..., Iterator[str]]
 
@@ -70,6 +71,20 @@ def _wordings(suite: Suite) -> Iterator[str]:
             )
 
 
+def _families(suite: Suite) -> Iterator[str]:
+    families: Mapping[str, Sequence[str]] = getattr(suite, "families", {})
+    known = [task.name for task in _tasks(suite)]
+    for family, names in families.items():
+        strange = [name for name in names if name not in known]
+        if strange:
+            yield unknown(f"task in the family '{family}'", strange[0], known)
+        elif len(names) < 2 or len(set(names)) < len(names):
+            yield (
+                f"The family '{family}' has the tasks {', '.join(names) or 'none'};"
+                f" name at least 2, each once."
+            )
+
+
 def _pickling(suite: Suite) -> Iterator[str]:
     try:
         ForkingPickler.dumps(suite)
@@ -97,6 +112,8 @@ def _rebuilding(suite: Suite) -> Iterator[str]:
     for part in ("name", "options", "train_tasks", "held_out_tasks", "goal"):
         if getattr(again, part) != getattr(suite, part):
             yield f"{call} builds another suite: its {part} differ."
+    if families_of(again) != families_of(suite):
+        yield f"{call} builds another suite: its families differ."
 
 
 def _refusals(suite: Suite) -> Iterator[str]:
@@ -120,7 +137,7 @@ def _refusals(suite: Suite) -> Iterator[str]:
             yield f"{what} was accepted; expected a ValueError."
 
 
-_SUITE_CHECKS = (_names, _wordings, _pickling, _rebuilding, _refusals)
+_SUITE_CHECKS = (_names, _wordings, _families, _pickling, _rebuilding, _refusals)
 
 
 def _brief(error: Exception) -> str:

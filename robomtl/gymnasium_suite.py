@@ -237,6 +237,8 @@ class GymnasiumSuite:
     """Number of steps of an episode."""
     experts: Mapping[str, Expert]
     """Demonstrators of tasks that have one."""
+    families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Tasks that share a scene, by the name of their family."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the registered factory, other than its defaults."""
     render_mode: str | None = None
@@ -296,6 +298,7 @@ def from_gymnasium(
     success: Success = "success",
     held_out: Sequence[str] = (),
     experts: Mapping[str, Expert] = MappingProxyType({}),
+    families: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> GymnasiumSuite:
     """A suite of Gymnasium envs, ready for ``robomtl.registry.SUITES.register``.
 
@@ -312,6 +315,8 @@ def from_gymnasium(
         success: Key of info, or function of an ``Outcome``.
         held_out: Names of the tasks kept for adaptation.
         experts: Demonstrators of tasks; they see and act as policies do.
+        families: Names of tasks that share a scene, by the name of their family; see
+            ``robomtl.probe``.
 
     Raises:
         ValueError: If a task lacks an env or instructions, or none is left to train on.
@@ -323,6 +328,9 @@ def from_gymnasium(
         raise ValueError(f"The task '{task}' has instructions but no env.")
     for task in set(held_out) - instructions.keys():
         raise ValueError(unknown("held-out task", task, instructions))
+    for task in {name for names in families.values() for name in names}:
+        if task not in instructions:
+            raise ValueError(unknown("task of a family", task, instructions))
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}; give at least 1.")
     tasks = [Task(name=n, instructions=tuple(w)) for n, w in instructions.items()]
@@ -336,4 +344,5 @@ def from_gymnasium(
         success=success,
         horizon=horizon,
         experts=dict(experts),
+        families={family: tuple(names) for family, names in families.items()},
     )

@@ -93,6 +93,10 @@ class Suite(Protocol):
     A suite whose states hold positions may say where, for those who watch, by the method
     ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of what is there.
 
+    A suite in which some tasks share a scene, so that an agent has to be told which of
+    them is meant, says so by the property ``families``: names of at least 2 tasks each,
+    by the name of the family. See ``families_of``, and ``robomtl.probing`` for their use.
+
     A suite whose actions displace what they move may say so, and where everything is, by
     the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,
     mirror and hide things, see ``robomtl.training.construction.Construction``.
@@ -203,3 +207,18 @@ def find_task(suite: Suite, name: str) -> Task:
     if name not in tasks:
         raise ValueError(unknown(f"{suite.name} task", name, tasks))
     return tasks[name]
+
+
+def families_of(suite: Suite) -> dict[str, tuple[str, ...]]:
+    """The tasks that share a scene, by the name of their family.
+
+    Empty for a suite that names no ``families``. Tasks that the suite has not are left
+    out, as of a part of a suite, and so are families of which fewer than 2 are left.
+    """
+    named: Mapping[str, Sequence[str]] = getattr(suite, "families", {})
+    known = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
+    found = {
+        family: tuple(name for name in names if name in known)
+        for family, names in named.items()
+    }
+    return {family: names for family, names in found.items() if len(names) > 1}

@@ -208,10 +208,15 @@ class Renamed(PointsSuite):
     """Points of a family that is not registered, with tasks of one's own."""
 
     tasks: tuple[Task, ...] = ()
+    family: tuple[str, ...] = ()
 
     @property
     def name(self):
         return "own"
+
+    @property
+    def families(self):
+        return {"reds": self.family} if self.family else {}
 
     @property
     def train_tasks(self):
@@ -440,6 +445,23 @@ BLUE = Task(name="reach-blue", instructions=("reach the blue target",))
 )
 def test_broken_tasks_are_found_and_told(tasks, sentence):
     assert sentence in told(Renamed(tasks=tasks))
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (
+            ("reach-red", "reach-rod"),
+            "task in the family 'reds' 'reach-rod'. Did you me",
+        ),
+        (("reach-red",), "The family 'reds' has the tasks reach-red; name at least 2"),
+        (("reach-red", "reach-red"), "has the tasks reach-red, reach-red; name at le"),
+    ],
+)
+def test_a_broken_family_is_found_and_told(names, sentence):
+    suite = Renamed(tasks=(RED, BLUE))
+    assert "family" not in told(suite)
+    assert sentence in told(dataclasses.replace(suite, family=names))
 
 
 def test_a_suite_that_cannot_be_pickled_is_found():

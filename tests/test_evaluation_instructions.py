@@ -1,13 +1,15 @@
 import json
 from collections import Counter
+from dataclasses import dataclass
 
 import pytest
 
 from robomtl.actor import Told
-from robomtl.evaluation.instructions import tell
+from robomtl.envs.points import PointsSuite
+from robomtl.evaluation.instructions import rivals_of, tell
 from robomtl.evaluation.trials import plan
 from robomtl.registry import suite
-from robomtl.task import find_task
+from robomtl.task import families_of, find_task
 
 POINTS = suite("points/MT4")
 TRIALS = plan(POINTS, episodes=6)
@@ -123,3 +125,93 @@ def test_a_broken_file_is_refused_with_the_reason(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(ValueError, match=message):
         tell(POINTS, TRIALS, str(file))
+
+
+def test_paraphrases_are_the_training_wordings_but_the_first():
+    told = tell(POINTS, TRIALS, "paraphrased")
+
+    said = {words.instruction for words in told if words.task == "reach-blue"}
+    assert said == set(find_task(POINTS, "reach-blue").instructions[1:])
+
+
+def test_a_task_of_one_wording_has_no_paraphrase(monkeypatch):
+    monkeypatch.setattr("robomtl.envs.points._REACH", ("reach the {}",))
+    with pytest.raises(ValueError, match="'reach-red' has one wording to train on"):
+        tell(POINTS, TRIALS, "paraphrased")
+
+
+def test_wrong_tells_the_other_tasks_of_the_scene_in_turn():
+    told = tell(POINTS, TRIALS, "wrong")
+
+    others = [words.task for words in told[:6]]
+    assert others == ["reach-green", "reach-blue", "reach-flag"] * 2
+    assert told[0].instruction == "reach the green target"
+
+
+def test_wrong_tells_held_out_tasks_what_was_trained_on():
+    parts = suite("points/ML4")
+    told = tell(parts, plan(parts, ["push-ball"], episodes=4), "wrong")
+    assert {words.task for words in told} == set(NAMES)
+
+
+def test_a_task_alone_in_its_scene_cannot_be_told_wrongly():
+    single = suite("points/reach-red")
+    with pytest.raises(
+        ValueError, match="no other task with the scene of reach-red.*'f"
+    ):
+        tell(single, plan(single, episodes=1), "wrong")
+
+
+def test_tasks_that_can_be_told_wrongly_are_named():
+    mt10 = suite("metaworld/MT10")
+    trials = plan(mt10, ["door-open-v3"], episodes=1)
+    with pytest.raises(
+        ValueError, match="scene of door-open-v3.*some of reach-v3, push"
+    ):
+        tell(mt10, trials, "wrong")
+
+
+def test_rivals_are_of_all_families_of_a_task():
+    rivals = rivals_of(suite("metaworld/MT50"))
+    assert {task.name for task in rivals["push-v3"]} == {
+        "reach-v3",
+        "pick-place-v3",
+        "push-back-v3",
+    }
+    assert "hammer-v3" not in rivals
+
+
+@pytest.mark.parametrize(
+    ("name", "families"),
+    [
+        ("points/reach-red", {}),
+        ("points/ML4", {"points": (*NAMES, "reach-ball", "push-ball")}),
+        (
+            "metaworld/MT10",
+            {
+                "reach-push-pick-place": ("reach-v3", "push-v3", "pick-place-v3"),
+                "window": ("window-open-v3", "window-close-v3"),
+                "drawer": ("drawer-open-v3", "drawer-close-v3"),
+            },
+        ),
+    ],
+)
+def test_suites_name_the_tasks_that_share_a_scene(name, families):
+    assert families_of(suite(name)) == families
+
+
+def test_families_without_two_tasks_in_the_suite_are_left_out():
+    part = PartSuite(variant="MT4")
+    assert families_of(part) == {"targets": ("reach-red", "reach-blue")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSuite(PointsSuite):
+    """Names families of more tasks than it has."""
+
+    @property
+    def families(self):
+        return {
+            "targets": ("reach-red", "reach-white", "reach-blue"),
+            "balls": ("reach-red", "push-ball"),
+        }

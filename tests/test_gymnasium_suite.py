@@ -269,6 +269,7 @@ def test_spaces_that_do_not_fit_are_refused(env, message):
         ({"envs": {}}, "The task 'reach' has instructions but no env"),
         ({"experts": {"x": expert}}, "Unknown task of an expert 'x'. Known: reach"),
         ({"held_out": ["x"]}, "Unknown held-out task 'x'. Known: reach"),
+        ({"families": {"a": ["x"]}}, "Unknown task of a family 'x'. Known: reach"),
         ({"held_out": ["reach"]}, "own has no task to train on; hold out fewer"),
         ({"horizon": 0}, "horizon is 0; give at least 1"),
         ({"instructions": {"reach": []}}, "Task 'reach' has no instruction"),

@@ -45,7 +45,8 @@ class Evaluate(SuiteFlags, VideoFlags):
     episodes: int | None = None
     """Trials a task, 50 unless the protocol has another number."""
     instructions: str = "canonical"
-    """canonical, train, held-out, shuffled, none, or a JSON file of wordings by task."""
+    """canonical, train, paraphrased, held-out, shuffled, wrong, none, or a JSON file of
+    wordings by task."""
     until: Literal["horizon", "success"] = "horizon"
     """Whether a trial ends at its horizon or at its first success."""
     out: Path | None = None

@@ -65,8 +65,9 @@ def evaluate(
         variations: The split whose variations are used; the protocol's, or ``fresh``.
         episodes: Variations of each task; the protocol's, or 50.
         repeats: Trials of each variation.
-        instructions: ``canonical``, ``train``, ``held-out``, ``shuffled``, ``none``, or
-            a JSON file with a list of wordings for each task; see ``tell``.
+        instructions: One of ``robomtl.evaluation.instructions.KINDS``, such as
+            ``canonical``, ``held-out`` or ``shuffled``, or a JSON file with a list of
+            wordings for each task; see ``tell``.
         workers: Processes on this machine, unless an executor is given.
         until: ``horizon`` plays each trial to its end; ``success`` stops it once
             solved, which is faster and leaves success at the last step unknown.

@@ -9,13 +9,15 @@ from typing import Any
 
 from robomtl.actor import Told
 from robomtl.nearest import unknown
-from robomtl.task import Suite, Task, Trial
+from robomtl.task import Suite, Task, Trial, families_of
 
 KINDS: Mapping[str, str] = {
     "canonical": "the first wording of the task",
     "train": "the wordings training may use, in turn",
+    "paraphrased": "the wordings training may use but for the first, in turn",
     "held-out": "wordings never trained on, in turn",
     "shuffled": "the name and first wording of another task",
+    "wrong": "names and first wordings of other tasks with the same scene, in turn",
     "none": "nothing of the task",
 }
 """Ways to tell a task, besides the path of a JSON file with wordings for each task."""
@@ -49,6 +51,24 @@ def tell(
     return tuple(told)
 
 
+def rivals_of(suite: Suite) -> dict[str, tuple[Task, ...]]:
+    """The other tasks of its families, by each task that has any.
+
+    They are training tasks, unless its families have no other of those: an actor may
+    know no others by name.
+    """
+    families = families_of(suite)
+    found: dict[str, tuple[Task, ...]] = {}
+    for task in (*suite.train_tasks, *suite.held_out_tasks):
+        shared = [names for names in families.values() if task.name in names]
+        names = {name for family in shared for name in family} - {task.name}
+        for part in (suite.held_out_tasks, suite.train_tasks):
+            others = tuple(other for other in part if other.name in names)
+            if others:
+                found[task.name] = others
+    return found
+
+
 def _tasks_of(suite: Suite, trials: Sequence[Trial]) -> tuple[Task, ...]:
     names = {trial.task for trial in trials}
     every = (*suite.train_tasks, *suite.held_out_tasks)
@@ -63,10 +83,14 @@ def _telling(
             return {task.name: [Told(task.name, task.instruction)] for task in tasks}
         case "train":
             return {task.name: _each(task, task.instructions) for task in tasks}
+        case "paraphrased":
+            return {task.name: _paraphrased(task) for task in tasks}
         case "held-out":
             return {task.name: _held_out(task) for task in tasks}
         case "shuffled":
-            return _shuffled(suite, seed)
+            return _shuffled(suite, tasks, seed)
+        case "wrong":
+            return _wrong(suite, tasks)
         case "none":
             return {task.name: [Told(None, None)] for task in tasks}
     if not instructions.endswith(".json"):
@@ -79,6 +103,15 @@ def _each(task: Task, wordings: Sequence[str]) -> list[Told]:
     return [Told(task.name, wording) for wording in wordings]
 
 
+def _paraphrased(task: Task) -> list[Told]:
+    if len(task.instructions) == 1:
+        raise ValueError(
+            f"Task '{task.name}' has one wording to train on, and so no paraphrase; add"
+            " wordings to the suite, or give a file of them."
+        )
+    return _each(task, task.instructions[1:])
+
+
 def _held_out(task: Task) -> list[Told]:
     if not task.held_out_instructions:
         raise ValueError(
@@ -87,14 +120,14 @@ def _held_out(task: Task) -> list[Told]:
     return _each(task, task.held_out_instructions)
 
 
-def _shuffled(suite: Suite, seed: int) -> dict[str, list[Told]]:
+def _shuffled(suite: Suite, tasks: Sequence[Task], seed: int) -> dict[str, list[Told]]:
     """Each task is told another of its part of the suite: one cycle through the part.
 
     The parts are kept apart because an actor may know the training tasks by name only.
     """
     telling: dict[str, list[Told]] = {}
     for part in (suite.train_tasks, suite.held_out_tasks):
-        if len(part) == 1:
+        if len(part) == 1 and part[0] in tasks:
             raise ValueError(
                 f"'{part[0].name}' is alone in its part of {suite.name}: there is no"
                 " other task whose instruction it could be told."
@@ -103,6 +136,26 @@ def _shuffled(suite: Suite, seed: int) -> dict[str, list[Told]]:
         for task, other in zip(order, order[1:] + order[:1], strict=True):
             telling[task.name] = [Told(other.name, other.instruction)]
     return telling
+
+
+def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[Told]]:
+    rivals = rivals_of(suite)
+    alone = [task.name for task in tasks if task.name not in rivals]
+    if alone:
+        raise ValueError(
+            f"{suite.name} names no other task with the scene of {', '.join(alone)}, whose"
+            f" instruction would be wrong there. {_with_rivals(suite, rivals)}"
+        )
+    return {
+        task.name: [Told(other.name, other.instruction) for other in rivals[task.name]]
+        for task in tasks
+    }
+
+
+def _with_rivals(suite: Suite, rivals: Mapping[str, Sequence[Task]]) -> str:
+    if not rivals:
+        return "A suite says which tasks share a scene by its property 'families'."
+    return f"Evaluate some of {', '.join(rivals)}."
 
 
 def _from_file(
