@@ -10,12 +10,15 @@ from robomtl.task import Observation, Suite, Trial
 
 
 class Told(NamedTuple):
-    """What an actor is told of the task of a trial; None withholds it."""
+    """What an actor is told of the task of a trial."""
 
     task: str | None
-    """Name of the task, for one-hot conditioning and for experts."""
+    """Name of the task, for one-hot conditioning and for experts; None withholds it."""
     instruction: str | None
-    """Wording, for language conditioning."""
+    """Wording, for language conditioning; None withholds it."""
+    goal: tuple[float, ...] | None = None
+    """The goal vector a policy is shown, throughout, in place of the one in its
+    observations; None leaves that as it is."""
 
 
 class Actor(Protocol):

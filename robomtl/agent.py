@@ -86,6 +86,7 @@ class PolicyActor:
         self._conditioning = conditioning
         self._predict = predict
         self._fixed = torch.zeros(0, 0)
+        self._goals: dict[int, tuple[float, ...]] = {}
         self._seeds: list[int] = []
         self._predictions = 0
         self._chunk = np.zeros((0, 0, 0), np.float32)
@@ -96,6 +97,9 @@ class PolicyActor:
         fixed = self._conditioning.fixed(told)
         rows = -len(trials) % ROWS
         self._fixed = torch.cat([fixed, fixed.new_zeros(rows, fixed.shape[1])])
+        self._goals = {
+            row: each.goal for row, each in enumerate(told) if each.goal is not None
+        }
         self._seeds = [trial.seed for trial in trials[::ROWS]]
         self._predictions = 0
         self._chunk = np.zeros((len(trials), 0, 0), np.float32)
@@ -115,6 +119,9 @@ class PolicyActor:
         state[: len(observations)] = torch.from_numpy(
             np.stack([observation["state"] for observation in observations])
         )
+        for row, goal in self._goals.items():
+            assert self._conditioning.goal is not None
+            state[row, slice(*self._conditioning.goal)] = torch.tensor(goal)
         embedding = self._conditioning.embedding(self._fixed, state)
         parts = zip(torch.split(state, ROWS), torch.split(embedding, ROWS), strict=True)
         chunks = [

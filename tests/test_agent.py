@@ -96,6 +96,22 @@ def test_a_chunk_is_taken_whole_before_the_next_prediction(tmp_path):
     assert np.allclose(np.concatenate(taken), planned.numpy(), atol=1e-6)
 
 
+def test_a_goal_that_is_told_takes_the_place_of_the_one_seen(tmp_path):
+    actor = saved(tmp_path, kinds=("goal",), goal=(10, 12)).load(SUITE)
+    trials = [Trial("points/MT4", NAMES[0], i) for i in range(3)]
+    seen, running = observations(3), np.ones(3, np.bool_)
+    other = [{"state": each["state"].copy()} for each in seen]
+    other[1]["state"][10:12] = 0.25, -0.5
+
+    actor.start(trials, [Told(None, None)] * 3)
+    shown = actor(other, running).copy()
+    actor.start(
+        trials, [Told(None, None), Told(None, None, (0.25, -0.5)), Told(None, None)]
+    )
+    assert np.array_equal(actor(seen, running), shown)
+    assert seen[1]["state"][10] != 0.25
+
+
 def test_a_run_directory_may_be_named_by_a_string(tmp_path):
     agent = saved(tmp_path / "mine")
     assert agent.name == "mine"
