@@ -20,6 +20,7 @@ VERBS = {
     "adapt": "methods of adaptation to held-out tasks, compared",
     "tune": "hyper-parameters of methods, chosen on training tasks",
     "evaluate": "success of a policy, task by task",
+    "probe": "whether a policy listens to what it is told",
     "view": "one trial, in rerun's viewer",
     "compare": "which of two policies is better, and how sure that is",
     "list": "suites, policies, objectives, methods and recipes",

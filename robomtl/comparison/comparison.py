@@ -51,7 +51,7 @@ def compare(
     pairing = pair(first, second, across=across)
     tallies = list(pairing.tallies.values())
     everything = total(tallies)
-    tasks = _tasks(pairing.tallies, confidence)
+    tasks = task_differences(pairing.tallies, confidence)
     found = Comparison(
         a=first.setting.agent,
         b=second.setting.agent,
@@ -101,9 +101,10 @@ def check_confidence(confidence: float) -> None:
         )
 
 
-def _tasks(
-    tallies: Mapping[str, Tally], confidence: float
+def task_differences(
+    tallies: Mapping[str, Tally], confidence: float = 0.95
 ) -> dict[str, TaskDifference]:
+    """How A and B differ in each task, by its name."""
     p_values = {name: mcnemar(tally) for name, tally in tallies.items()}
     corrected = holm(p_values)
     return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from robomtl.comparison.paired import Tally
+from robomtl.comparison.paired import Tally, total
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion
@@ -78,30 +78,32 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
     """
     two = {"A": a, "B": b}
     conditions = check_conditions(two, across=across)
-    rows_a, rows_b = _by_trial(a), _by_trial(b)
-    common = [key for key in rows_a if key in rows_b]
-    _check_common(a, b, len(common))
-    pairs = [
-        pair_of(rows_a[key], rows_b[key], a.setting.criterion, b.setting.criterion)
-        for key in common
-    ]
-    whole = [each for each in pairs if not (each.a.error or each.b.error)]
-    if not whole:
+    pairs = _pairs(a, b)
+    _check_common(a, b, len(pairs))
+    tallies = _tallies(pairs)
+    if not tallies:
         raise ValueError(
-            f"Each of the {len(common)} trials that A and B have in common ended in an"
+            f"Each of the {len(pairs)} trials that A and B have in common ended in an"
             " error in one of them; nothing can be compared."
         )
-    tallies = _tallies(whole)
     tasks = dict.fromkeys([*a.tasks, *b.tasks])
     return Pairing(
         pairs=tuple(pairs),
         tallies=tallies,
         left_out=tuple(task for task in tasks if task not in tallies),
-        errors=len(common) - len(whole),
-        only_a=len(rows_a) - len(common),
-        only_b=len(rows_b) - len(common),
+        errors=len(pairs) - total(list(tallies.values())).pairs,
+        only_a=len(a.records) - len(pairs),
+        only_b=len(b.records) - len(pairs),
         differing=(*conditions, *_differing(two, _MACHINE)),
     )
+
+
+def tallies_of(a: Results, b: Results) -> dict[str, Tally]:
+    """The trials that A and B both played without an error, by task and who solved them.
+
+    Nothing is asked of the conditions; tasks without a pair are left out.
+    """
+    return _tallies(_pairs(a, b))
 
 
 def pair_of(
@@ -134,6 +136,17 @@ def check_conditions(
             " for a comparison across conditions (--across) if that is what you study."
         )
     return tuple(found)
+
+
+def _pairs(a: Results, b: Results) -> list[Pair]:
+    """The trials that both played, in the order of A."""
+    rows_a, rows_b = _by_trial(a), _by_trial(b)
+    criteria = a.setting.criterion, b.setting.criterion
+    return [
+        pair_of(row, rows_b[key], *criteria)
+        for key, row in rows_a.items()
+        if key in rows_b
+    ]
 
 
 def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, ...]:
@@ -177,8 +190,11 @@ def _check_common(a: Results, b: Results, common: int) -> None:
 
 
 def _tallies(pairs: Sequence[Pair]) -> dict[str, Tally]:
+    """Without the pairs of which one ended in an error."""
     counts: dict[str, list[int]] = {}
     for each in pairs:
+        if each.a.error is not None or each.b.error is not None:
+            continue
         place = 2 * (not each.solved_a) + (not each.solved_b)
         counts.setdefault(each.a.task, [0, 0, 0, 0])[place] += 1
     return {task: Tally(*of_task) for task, of_task in counts.items()}

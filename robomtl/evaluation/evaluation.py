@@ -17,7 +17,7 @@ from robomtl.evaluation.journal import Journal, Session, open_journal
 from robomtl.evaluation.records import Record, records_of
 from robomtl.evaluation.report import write_report
 from robomtl.evaluation.results import RESULTS, Results, Setting
-from robomtl.evaluation.rollout import Until
+from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk, Played
@@ -117,21 +117,25 @@ def evaluate_under(
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
     with locked(out):
         discard_partial(out)
-        journal = _journal(out, identity, chunks, agent)
-        if len(journal.outcomes) < len(chunks):
-            journal.begin(Session(versions()["processor"], executor.workers))
-            play = PlayChunk(agent, suite, conditions.until)
-            _finish(journal, chunks, play, executor)
-        results = _results(agent, suite, conditions, chunks, journal)
+        journal = journal_in(out, identity, chunks, agent)
+        play = PlayChunk(agent, suite, conditions.until)
+        finish(journal, chunks, play, executor)
+        played = [(chunk, journal.outcomes[at]) for at, chunk in enumerate(chunks)]
+        results = results_of(agent, suite, conditions, played, journal)
         results.write(out)
         videos = find_videos(out, results)
         write_report(out / REPORT, results, config=config, videos=videos)
     return results
 
 
-def _journal(
+def journal_in(
     folder: Path, identity: Mapping[str, Any], chunks: Sequence[Chunk], agent: Agent
 ) -> Journal:
+    """The journal of what an agent plays in a folder, begun or continued.
+
+    Raises:
+        ValueError: If the folder holds something else, or results without a journal.
+    """
     path = folder / JOURNAL
     if (folder / RESULTS).exists() and not path.exists():
         raise ValueError(
@@ -145,15 +149,31 @@ def _journal(
     return open_journal(path, identity, sizes, origin=origin)
 
 
-def _finish(
-    journal: Journal, chunks: Sequence[Chunk], play: PlayChunk, executor: Executor
+def finish(
+    journal: Journal,
+    chunks: Sequence[Chunk],
+    play: PlayChunk,
+    executor: Executor,
+    *,
+    title: str = "Evaluation",
 ) -> None:
-    """Plays the chunks that are not in the journal, and enters them."""
+    """Plays the chunks that are not in the journal, and enters them.
+
+    Args:
+        journal: Of all chunks, by their places.
+        chunks: The plan.
+        play: Plays a chunk.
+        executor: Where.
+        title: Of the line that tells how far it is.
+    """
+    if len(journal.outcomes) == len(chunks):
+        return
+    journal.begin(Session(versions()["processor"], executor.workers))
     left = [place for place in range(len(chunks)) if place not in journal.outcomes]
     total = sum(len(chunk.trials) for chunk in chunks)
     every = [outcome for some in journal.outcomes.values() for outcome in some]
     tally = Counter(outcome.success for outcome in every)
-    with progress("Evaluation", total, done=len(every)) as advance:
+    with progress(title, total, done=len(every)) as advance:
         before = time.monotonic()
         for place, played in executor.map(
             play, [chunks[place] for place in left], attrgetter("task")
@@ -173,17 +193,24 @@ def _so_far(tally: Counter[bool | None]) -> str:
     return f"{rate} {errors} errors".lstrip() if errors else rate
 
 
-def _results(
+def results_of(
     agent: Agent,
     suite: Suite,
     conditions: Conditions,
-    chunks: Sequence[Chunk],
+    played: Sequence[tuple[Chunk, Sequence[Outcome]]],
     journal: Journal,
 ) -> Results:
+    """The results of chunks under the conditions that they are of.
+
+    Args:
+        agent: What acted.
+        suite: In which.
+        conditions: Under which.
+        played: The chunks and how their trials went.
+        journal: Of all that was played with them.
+    """
     records = tuple(
-        record
-        for place, chunk in enumerate(chunks)
-        for record in records_of(chunk, journal.outcomes[place])
+        record for chunk, outcomes in played for record in records_of(chunk, outcomes)
     )
     told = asdict(conditions)
     del told["tasks"]  # The tasks' rates name them.
@@ -201,7 +228,7 @@ def _results(
         commit=versions().get("commit"),
         seconds=round(journal.seconds, 3),
     )
-    tiers = {chunk.task: find_task(suite, chunk.task).tier for chunk in chunks}
+    tiers = {chunk.task: find_task(suite, chunk.task).tier for chunk, _ in played}
     return Results(setting=setting, records=records, task_tiers=tiers)
 
 

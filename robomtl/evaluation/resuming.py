@@ -71,6 +71,11 @@ def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
             f"{folder} holds a comparison of two policies, no evaluation; `robomtl"
             f" compare --sequential` with --out {folder} goes on with it."
         )
+    if "kinds" in head["plan"]:
+        raise ValueError(
+            f"{folder} holds a probe of a policy, no evaluation; `robomtl probe RUN` with"
+            f" --out {folder} goes on with it."
+        )
     return head["plan"], head["origin"] or {}
 
 

@@ -1,0 +1,83 @@
+"""``robomtl probe``: whether a policy listens to what it is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
+from robomtl.cli.tables import show
+from robomtl.executor import Executor, LocalExecutor
+from robomtl.probing import difference_table, kinds_table, probe
+from robomtl.probing.probing import MARGIN
+from robomtl.ray_executor import RayExecutor
+from robomtl.serving import placed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(SuiteFlags):
+    """Tells a policy its task rightly, in other words, wrongly and not at all."""
+
+    run: tyro.conf.Positional[str]
+    """Run directory of a policy that is told its task."""
+    suite: str | None = None
+    """Suite, such as metaworld/MT10; the one the policy was trained on by default."""
+    kinds: tuple[str, ...] | None = None
+    """What to tell besides right: paraphrased, held-out, shuffled, empty, wrong; by
+    default all that make sense for the policy."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to play; all training tasks by default."""
+    variations: str = "fresh"
+    """Split of variations: fresh, train, or one of the suite's own."""
+    episodes: int = 50
+    """Trials a task, of each kind."""
+    until: Literal["horizon", "success"] = "success"
+    """Whether a trial ends at its horizon or at its first success."""
+    margin: float = MARGIN
+    """Difference of success below which a policy is said to ignore what it is told."""
+    seed: int = 0
+    """Seed of which task's instruction is told where they are shuffled."""
+    out: Path | None = None
+    """Folder of the results; a dated one under runs/ by default. Given again, what was
+    stopped goes on."""
+    workers: int = 2
+    """Processes."""
+    device: str | None = None
+    """Hold the policy in one process on this torch device; see evaluate."""
+    ray: str | None = None
+    """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Probes as the arguments say."""
+    flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
+    agent, executor = named_agent(flags.run), _executor(flags)
+    suite = flags.make_for(agent, flags.suite)
+    with (
+        placed(agent, flags.device) as acting,
+        run_directory(flags.out, "probe", suite.name) as out,
+    ):
+        found = probe(
+            acting,
+            suite,
+            out=out,
+            kinds=flags.kinds,
+            tasks=flags.tasks,
+            variations=flags.variations,
+            episodes=flags.episodes,
+            until=flags.until,
+            margin=flags.margin,
+            seed=flags.seed,
+            executor=executor,
+        )
+    show(kinds_table(found))
+    show(difference_table(found))
+    print(f"Report: {out / 'report.html'}")
+
+
+def _executor(flags: Probe) -> Executor:
+    if flags.ray is None:
+        return LocalExecutor(workers=flags.workers)
+    return RayExecutor(address=flags.ray, workers=flags.workers)

@@ -1,0 +1,108 @@
+"""Whether a policy listens, by right less shuffled where scenes do not tell the task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from robomtl.evaluation.figures import change, counted, percent, points
+from robomtl.probing.findings import Difference, Shared, Verdict, Word
+from robomtl.probing.kinds import RIGHT, SHUFFLED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a verdict is given by."""
+
+    name: str
+    """Of the policy."""
+    noun: str
+    """What it is told its task by."""
+    everything: Shared
+    """All tasks."""
+    ambiguous: Shared | None
+    """Those that share a scene with another; None if there is none."""
+    families: Mapping[str, Difference | None]
+    """Right less shuffled in each family, with an interval that Bonferroni's correction
+    makes hold for all of them at once."""
+    margin: float
+
+
+def judged(given: Evidence) -> Verdict:
+    """The verdict: it listens, ignores what it is told, or that cannot be told.
+
+    With D the interval of right less shuffled over the tasks that share scenes:
+
+    1. It listens if D lies above zero and does not lie below the margin; or if that
+       holds in some family, by an interval corrected for the number of families.
+    2. It cannot be told if there is no D; if no tasks share scenes, as then policies may
+       solve them by what they see; or if D holds both zero and half of what is solved
+       when told rightly, as then either may be true.
+    3. Else it ignores what it is told: D holds zero, or lies below the margin.
+    """
+    group = given.ambiguous or given.everything
+    found = group.differences.get(SHUFFLED)
+    where = tuple(family for family, d in given.families.items() if _shows(d, given))
+    if found is None:
+        return _cannot(given, f"no trial was played both ways, {RIGHT} and {SHUFFLED}")
+    seen = _seen(given, group, found)
+    if _shows(found, given):
+        sentence = f"{given.name} listens to its {given.noun}: {seen}."
+        return _verdict(given, "listens", sentence)
+    if where:
+        sentence = (
+            f"{given.name} listens to its {given.noun} in {', '.join(where)}, and solves"
+            f" other scenes without: {seen}."
+        )
+        return _verdict(given, "listens", sentence, where)
+    doubt = _doubt(given, group, found)
+    if doubt:
+        return _cannot(given, f"{seen}, and {doubt}")
+    sentence = (
+        f"{given.name} IGNORES its {given.noun}: {seen}; listening would show as"
+        f" {100 * given.margin:g} points or more."
+    )
+    return _verdict(given, "ignores", sentence)
+
+
+def _shows(found: Difference | None, given: Evidence) -> bool:
+    return (
+        found is not None
+        and found.interval.low > 0
+        and found.interval.high >= given.margin
+    )
+
+
+def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
+    """Why it cannot be told; empty if it can."""
+    right = group.kinds[RIGHT].task_mean or 0.0
+    if given.ambiguous is None:
+        return "the suite names no tasks that share a scene: see 'families' in its contract"
+    if found.interval.low > 0 or found.interval.high < right / 2:
+        return ""
+    if right < given.margin:
+        return (
+            f"as only {percent(right)} are solved when told rightly, there is little to"
+            " lose"
+        )
+    return "more trials would tell"
+
+
+def _seen(given: Evidence, group: Shared, found: Difference) -> str:
+    number = counted(len(group.tasks), "task")
+    over = number if given.ambiguous is None else f"the {number} that share scenes"
+    return (
+        f"right minus shuffled is {points(found.difference)} points"
+        f" ({change(found.interval)}) over {over}"
+    )
+
+
+def _cannot(given: Evidence, reason: str) -> Verdict:
+    sentence = (
+        f"Whether {given.name} listens to its {given.noun} cannot be told: {reason}."
+    )
+    return _verdict(given, "cannot be told", sentence)
+
+
+def _verdict(
+    given: Evidence, word: Word, sentence: str, families: tuple[str, ...] = ()
+) -> Verdict:
+    return Verdict(word=word, sentence=sentence, margin=given.margin, families=families)

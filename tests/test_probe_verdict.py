@@ -1,0 +1,129 @@
+import pytest
+from probes import RIGHT, SHUFFLED, found, many
+
+from robomtl.probing.tables import difference_table, kinds_table
+
+
+def words(letters, tasks=("push", "reach")):
+    return dict.fromkeys(tasks, letters)
+
+
+def test_a_policy_that_loses_success_listens():
+    verdict = found(right=RIGHT, shuffled=SHUFFLED).verdict
+    assert verdict.word == "listens"
+    assert verdict.families == ()
+    assert verdict.sentence.startswith(
+        "film listens to its instruction: right minus shuffled is +85.0 points (+"
+    )
+    assert verdict.sentence.endswith(") over the 2 tasks that share scenes.")
+
+
+def test_a_policy_that_does_the_same_whatever_it_is_told_ignores_it():
+    half = words("1111100000")
+    verdict = found(right=half, shuffled=half).verdict
+    assert verdict.word == "ignores"
+    assert "film IGNORES its instruction: right minus shuffled is +0.0" in (
+        verdict.sentence
+    )
+    assert "listening would show as 10 points or more" in verdict.sentence
+
+
+def test_a_difference_below_the_margin_is_no_listening():
+    right, shuffled = words("1" * 400), words("1" * 390 + "0" * 10)
+    given = {"right": right, "shuffled": shuffled}
+    assert found(**given).verdict.word == "ignores"
+    assert found(**given, margin=0.02).verdict.word == "listens"
+
+
+def test_an_interval_that_holds_zero_is_no_listening():
+    right, shuffled = words("1" * 60 + "0" * 40), words("0" * 7 + "1" * 60 + "0" * 33)
+    assert found(right=right, shuffled=shuffled).verdict.word == "ignores"
+
+
+def test_too_few_trials_tell_nothing():
+    verdict = found(right=words("11"), shuffled=words("10")).verdict
+    assert verdict.word == "cannot be told"
+    assert "Whether film listens to its instruction cannot be told" in verdict.sentence
+    assert verdict.sentence.endswith("and more trials would tell.")
+
+
+def test_a_policy_that_solves_nothing_has_nothing_to_lose():
+    verdict = found(right=words("0" * 50), shuffled=words("0" * 50)).verdict
+    assert verdict.word == "cannot be told"
+    assert "as only 0.0% are solved when told rightly, there is little" in (
+        verdict.sentence
+    )
+
+
+def test_one_family_that_shows_it_is_enough():
+    families = {"table": ("a", "b")} | {n: (f"{n}1", f"{n}2") for n in "cdefghij"}
+    tasks = [name for names in families.values() for name in names]
+    right = words("1" * 50, tasks)
+    verdict = found(
+        families, right=right, shuffled={**right, **words("0" * 50, "ab")}, margin=0.2
+    ).verdict
+    assert verdict.word == "listens"
+    assert verdict.families == ("table",)
+    assert "listens to its instruction in table, and solves other scenes without" in (
+        verdict.sentence
+    )
+
+
+def test_without_shuffled_instructions_there_is_no_verdict():
+    verdict = found(right=RIGHT, empty=SHUFFLED).verdict
+    assert verdict.word == "cannot be told"
+    assert "no trial was played both ways, right and shuffled" in verdict.sentence
+
+
+def test_without_shared_scenes_only_listening_can_be_seen():
+    deaf = found({}, right=RIGHT, shuffled=RIGHT)
+    assert deaf.ambiguous is None
+    assert deaf.verdict.word == "cannot be told"
+    assert "the suite names no tasks that share a scene" in deaf.verdict.sentence
+    hearing = found({}, right=RIGHT, shuffled=SHUFFLED).verdict
+    assert hearing.word == "listens"
+    assert "over 3 tasks" in hearing.sentence
+
+
+def test_differences_are_of_trials_that_both_finished():
+    probed = many()
+    held_out = probed.differences["held-out"]
+    assert held_out.pairs == 27
+    assert held_out.tasks["reach"].tally.a_alone == 2
+    assert probed.kinds["held-out"].errors == 3
+    assert probed.kinds["held-out"].tasks["push"].success == pytest.approx(7 / 9)
+
+
+def test_a_family_counts_its_own_tasks_alone():
+    probed = many()
+    assert probed.families["table"].tasks == ("push", "reach")
+    assert probed.families["table"].kinds["shuffled"].task_mean == pytest.approx(0.1)
+    assert probed.families["cupboard"].differences["shuffled"].difference == (
+        pytest.approx(0.45)
+    )
+    assert probed.ambiguous.tasks == ("push", "reach", "open")
+
+
+def test_tasks_of_which_a_kind_has_nothing_to_tell_are_left_out_of_it():
+    wrong = {"push": "0000000000"}
+    probed = found(right=RIGHT, wrong=wrong)
+    assert list(probed.kinds["wrong"].tasks) == ["push"]
+    assert probed.differences["wrong"].difference == pytest.approx(0.9)
+    assert list(kinds_table(probed).columns[2].cells)[:3] == ["0.0%", "", ""]
+
+
+def test_a_family_that_was_not_played_is_left_out():
+    probed = found({"table": ("lift", "drop")}, right=RIGHT, shuffled=SHUFFLED)
+    assert probed.families == {}
+    assert probed.ambiguous is None
+
+
+def test_tables_show_success_and_differences():
+    rates, differences = kinds_table(many()), difference_table(many())
+    rows = list(zip(*(column.cells for column in rates.columns), strict=True))
+    assert rows[0][:3] == ("push", "90.0%", "90.0%")
+    assert rows[-1][0] == "tasks that share scenes"
+    over = list(differences.columns[0].cells)
+    assert over == ["all tasks", "table", "cupboard"]
+    assert list(differences.columns[3].cells)[1].startswith("+85.0\n+")
+    assert "listens" in str(differences.caption)
