@@ -167,6 +167,25 @@ def test_a_finished_comparison_is_only_read(whole, play):
     play(whole[1], executor=Here(stop=0))
 
 
+def test_what_joins_a_comparison_leaves_alone_what_is_finished(whole, play, tmp_path):
+    fewer = dataclasses.replace(
+        ASKED,
+        methods={"scratch": "scratch", "zero_shot": "zero_shot"},
+        settings={"scratch": {"steps": 2}},
+        shots=(1,),
+        supports=1,
+        steps=(),
+        controls=(),
+    )
+    play(tmp_path, asked=fewer)
+    finished = (tmp_path / "journal.jsonl").read_text().count('{"chunk": ')
+    play(tmp_path)
+    assert untimed(tmp_path).equals(untimed(whole[1]))
+    lines = (tmp_path / "journal.jsonl").read_text().splitlines()
+    assert finished == 2 * 2 + 1
+    assert sum('"chunk"' in line for line in lines[1:]) == CELLS
+
+
 def test_a_folder_that_was_begun_with_other_settings_is_refused(whole, play):
     other = dataclasses.replace(ASKED, settings={"finetune": {"steps": 3}})
     with pytest.raises(ValueError, match="begun with other settings.*finetune.steps"):

@@ -46,11 +46,15 @@ class Cell:
         return self.problem.goal if self.problem else None
 
     @property
-    def draws(self) -> int:
-        """The seed of every random number of the adaptation: 32 bits of its names."""
+    def name(self) -> str:
+        """What is adapted to what, in words: the same whatever else is compared."""
         names = (self.seed, self.method, self.task, self.goal, self.shots, self.draw)
-        text = "/".join(map(str, (*names, self.steps, self.control)))
-        return zlib.crc32(text.encode())
+        return "/".join(map(str, (*names, self.steps, self.control)))
+
+    @property
+    def draws(self) -> int:
+        """The seed of every random number of the adaptation: 32 bits of its name."""
+        return zlib.crc32(self.name.encode())
 
 
 def trials_of(suite: Suite, cell: Cell) -> tuple[Trial, ...]:

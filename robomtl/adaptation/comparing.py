@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,7 @@ from robomtl.adaptation.rows import (
 from robomtl.adaptation.support import check_fit
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.durable import discard_partial, write_json, write_text
-from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.trials import CHUNK
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
@@ -82,8 +80,9 @@ def compare_methods(
     """How methods of adaptation do on tasks that training never saw.
 
     All methods get the same supports, play the same trials, and have what they took
-    written down. Every finished cell is kept at once: called again with the same
-    arguments, whatever stopped it before, it goes on.
+    written down. Every finished cell is kept at once: called again, whatever stopped it
+    before, it goes on. Methods, seeds, shots, draws, steps, controls and tasks may be
+    others than before: what is finished of those that stay is kept.
 
     Args:
         run: Run directory of a policy, or a folder of them by objective and seed,
@@ -146,9 +145,10 @@ def compare_methods(
     )
     with locked(folder):
         discard_partial(folder)
-        journal = _journal(folder, comparison, pool)
-        _finish(journal, comparison, executor)
-        return _write(folder, comparison, journal)
+        journal, places = _journal(folder, comparison, pool)
+        placed = {places[_name(comparison, cell)]: cell for cell in cells}
+        _finish(journal, comparison, placed, executor)
+        return _write(folder, comparison, placed, journal)
 
 
 def _check_suite(family: Family, suite: Suite) -> None:
@@ -209,13 +209,13 @@ def _check_members(
     return found
 
 
-def _journal(folder: Path, of: _Comparison, pool: Demonstrations) -> Journal:
-    """The journal of everything outcomes depend on."""
+def _journal(
+    folder: Path, of: _Comparison, pool: Demonstrations
+) -> tuple[Journal, dict[str, int]]:
+    """The journal of everything outcomes depend on, and the places of cells in it."""
     suite, prior = of.material.suite, of.material.prior
-    cells = [{**plain(cell), "run": None} for cell in of.cells]
     identity = {
-        **plain(of.asked),
-        "seeds": list(of.seeds),
+        **{name: getattr(of.asked, name) for name in ("trials", "goals", "batch")},
         "methods": {
             label: {"method": of.asked.methods[label], **plain(method)}
             for label, method in of.material.methods.items()
@@ -230,20 +230,26 @@ def _journal(folder: Path, of: _Comparison, pool: Demonstrations) -> Journal:
         },
         "support": pool.fingerprint,
         "prior": None if prior is None else Demonstrations(prior).fingerprint,
-        "cells": sha256(dumps(cells).encode()).hexdigest()[:12],
         "chunk": CHUNK,
         "versions": packages(),
+        "chunks": {_name(of, cell): len(trials_of(suite, cell)) for cell in of.cells},
     }
-    del identity["settings"]  # The methods' own have them all.
-    sizes = [len(trials_of(suite, cell)) for cell in of.cells]
-    return open_journal(folder / JOURNAL, identity, sizes)
+    growing = ("methods", "fingerprints")
+    return open_growing(folder / JOURNAL, identity, growing=growing)
 
 
-def _finish(journal: Journal, of: _Comparison, executor: Executor) -> None:
+def _name(of: _Comparison, cell: Cell) -> str:
+    """What a cell is called in the journal."""
+    return f"{of.objectives[cell.run]}/{cell.name}/{cell.retained}"
+
+
+def _finish(
+    journal: Journal, of: _Comparison, cells: Mapping[int, Cell], executor: Executor
+) -> None:
     """Plays the cells that are not in the journal, and enters them."""
     work = Work(
         title="Adapting",
-        cells=dict(enumerate(of.cells)),
+        cells=cells,
         play=PlayCell(of.material),
         trials=lambda cell: len(trials_of(of.material.suite, cell)),
         kind=lambda cell: cell.task,
@@ -252,11 +258,13 @@ def _finish(journal: Journal, of: _Comparison, executor: Executor) -> None:
     finish(journal, work, executor)
 
 
-def _write(folder: Path, of: _Comparison, journal: Journal) -> Findings:
+def _write(
+    folder: Path, of: _Comparison, placed: Mapping[int, Cell], journal: Journal
+) -> Findings:
     """The tables and what they say, also as files."""
     trials: list[TrialRow] = []
     cells: list[CellRow] = []
-    for place, cell in enumerate(of.cells):
+    for place, cell in placed.items():
         objective, done = of.objectives[cell.run], done_of(journal, place)
         trials += trial_rows(of.material.suite, cell, objective, done.outcomes)
         cells.append(cell_row(cell, objective, done.cost, done.reason))
