@@ -77,7 +77,7 @@ class MultiHead(HeadPolicy):
 
     def __init__(self, config: MultiHeadConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        _check_told(spec)
+        self.check(spec)
         self.encoder = TaskEncoder(spec, config.task_width)
         self.trunk = hidden_layers(
             [spec.state + config.task_width] + [config.width] * config.layers
@@ -90,6 +90,17 @@ class MultiHead(HeadPolicy):
         )
         bound = config.width**-0.5  # A head reads no more than its own features.
         nn.init.uniform_(self.head.linear.weight, -bound, bound)
+
+    @classmethod
+    def check(cls, spec: Spec) -> None:
+        """Refuses several heads where nothing is told to choose one by; see ``Policy``."""
+        if spec.tasks > 1 and not spec.embedding:
+            raise ValueError(
+                f"multi_head has a head for each of {spec.tasks} tasks and is told nothing"
+                " to choose one by (conditioning none). Condition it on language, one_hot"
+                " or goal, or train film, mlp, mixture_of_experts or soft_modularization,"
+                " which choose nothing."
+            )
 
     def choices(self, task_embedding: Tensor) -> Tensor:
         """The task whose head acts; (batch,)."""
@@ -128,8 +139,9 @@ class MultiHead(HeadPolicy):
         )
 
     def _chosen(self, task_embedding: Tensor) -> Tensor:
-        """1 for the task whose head acts, else 0; (batch, task)."""
-        return functional.one_hot(self.choices(task_embedding), self.spec.tasks)
+        """Whether it is the task whose head acts; (batch, task)."""
+        tasks = torch.arange(self.spec.tasks, device=task_embedding.device)
+        return self.choices(task_embedding)[:, None] == tasks
 
     def _predicted(self, batch: Batch) -> Tensor:
         """What the head's linear layer makes of ``forward``; (batch, output).
@@ -160,13 +172,3 @@ class MultiHead(HeadPolicy):
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return functional.pad(features, (0, 1), value=1.0)
-
-
-def _check_told(spec: Spec) -> None:
-    if spec.tasks > 1 and not spec.embedding:
-        raise ValueError(
-            f"multi_head has a head for each of {spec.tasks} tasks and is told nothing to"
-            " choose one by (conditioning none). Condition it on language, one_hot or"
-            " goal, or train film, mlp, mixture_of_experts or soft_modularization, which"
-            " choose nothing."
-        )

@@ -146,6 +146,14 @@ class Policy(nn.Module, ABC):
         self.normaliser = Normaliser(spec.state)
         self.meta: nn.Module | None = None
 
+    @classmethod
+    def check(cls, spec: Spec) -> None:
+        """Refuses sizes that the policy cannot be built for, before anything is written.
+
+        Raises:
+            ValueError: Saying what would fit.
+        """
+
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:
         """The loss of each sample; reduction, weights and tasks are the caller's."""

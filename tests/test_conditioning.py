@@ -37,6 +37,20 @@ def test_no_kind_is_an_empty_embedding():
     assert conditioning.fixed([told(TASKS[0])] * 3).shape == (3, 0)
 
 
+def test_none_is_the_name_of_no_kind():
+    conditioning = Conditioning(kinds=("none",), tasks=NAMES)
+    assert conditioning == Conditioning(kinds=(), tasks=NAMES)
+    inferred = Conditioning(
+        kinds=("none", "demonstration"), tasks=NAMES, demonstration=3
+    )
+    assert inferred.kinds == ("demonstration",)
+
+
+def test_none_beside_another_kind_is_refused():
+    with pytest.raises(ValueError, match="none stands alone, here it is beside goal"):
+        Conditioning(kinds=("goal", "none"), tasks=NAMES, goal=(2, 4))
+
+
 def test_an_unknown_kind_names_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'language'"):
         Conditioning(kinds=("langage",), tasks=NAMES)

@@ -1,10 +1,14 @@
 """Conformance of every registered policy, built in or plugged in."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from robomtl import checkpoint
+from robomtl.adaptation.inner_loop import by_task, losses_of, mapped, weights_of
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.policy import Batch, Spec
@@ -111,6 +115,41 @@ def test_a_policy_can_go_without_being_told_its_task(name):
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
+def test_what_a_policy_is_not_told_does_not_keep_it_from_learning(name):
+    policy = build(name, spec=Spec(state=6, action=3, embedding=0), width=64)
+    batch = make_batch(16)._replace(task_embedding=torch.zeros(16, 0))
+    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
+    for _ in range(300):
+        optimiser.zero_grad()
+        policy.loss(batch).per_sample.mean().backward()
+        optimiser.step()
+    assert (act(policy, batch) - batch.action).abs().mean() < 0.1
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
+def test_gradients_mapped_over_tasks_are_those_of_one_task_after_the_other(name):
+    policy, batch = build(name, width=16), make_batch(12)
+    order = batch.task.argsort(stable=True)
+    sorted_ = mapped(lambda rows: rows[order], batch)
+    losses, weights = losses_of(policy), weights_of(policy)
+
+    def mean(parameters, task):
+        return losses(parameters, task).mean()
+
+    split = by_task(sorted_, SPEC.tasks)
+    together = torch.func.vmap(torch.func.grad(mean), (None, 0))(weights, split)
+    for task in range(SPEC.tasks):
+        policy.zero_grad()
+        policy.loss(
+            mapped(lambda rows, t=task: rows[t], split)
+        ).per_sample.mean().backward()
+        for key, parameter in policy.named_parameters():
+            alone = torch.zeros(()) if parameter.grad is None else parameter.grad
+            close = torch.allclose(together[key][task], alone, atol=1e-6)
+            assert close, key
+
+
+@pytest.mark.parametrize("name", POLICY_NAMES)
 def test_parts_are_addressed_by_name(name):
     parts = {key.partition(".")[0] for key, _ in build(name).named_parameters()}
     assert {"encoder", "trunk", "head"} <= parts
@@ -177,6 +216,16 @@ def test_a_card_that_lacks_a_field_is_refused(tmp_path):
     path.write_text(path.read_text().replace('"spec"', '"sepc"'))
     with pytest.raises(ValueError, match=r"policy\.json lacks or misnames 'spec'"):
         checkpoint.load(tmp_path)
+
+
+def test_a_card_from_before_tasks_were_counted_is_read(tmp_path):
+    checkpoint.save(tmp_path, build("film"), card("film"))
+    path = tmp_path / "policy.json"
+    values = json.loads(path.read_text())
+    del values["spec"]["tasks"]
+    path.write_text(json.dumps(values))
+    loaded = checkpoint.load(tmp_path)
+    assert loaded.card.spec == replace(SPEC, tasks=1)
 
 
 def test_a_folder_without_a_policy_is_refused(tmp_path):

@@ -105,6 +105,7 @@ def train(
         objective=objective,
         objective_config=plain(minimised),
     )
+    POLICIES.get(policy).check(card.spec)
     return _train(demonstrations, card, minimised, config, Path(out))
 
 
