@@ -36,7 +36,7 @@ class Train(SuiteFlags, TrainConfig):
     policy: str = "film"
     """Architecture; its own settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] = ("language",)
-    """How the policy is told its task; none when left empty."""
+    """How the policy is told its task; ``none`` for one that is not told it."""
     objective: str = "cloning"
     """What is minimised; its own settings are the flags --meta.*"""
     out: Path | None = None

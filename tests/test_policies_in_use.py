@@ -1,0 +1,154 @@
+"""Every policy trains, acts, adapts and is stored, also where it is told nothing."""
+
+import pytest
+import torch
+from families import Here
+
+import robomtl
+from robomtl import checkpoint
+from robomtl.adaptation import Support
+from robomtl.cli.main import main
+from robomtl.demonstrations import collect
+from robomtl.policy import Spec
+from robomtl.registry import POLICIES
+from robomtl.serving import serve
+
+SUITE = robomtl.suite("points/ML4", horizon=20)
+TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
+TRUNKS = [name for name in TRAINED if name != "in_context"]
+
+
+def untold(name):
+    try:
+        POLICIES.get(name).check(Spec(state=12, action=2, embedding=0, tasks=4))
+    except ValueError:
+        return False
+    return True
+
+
+UNTOLD = [name for name in TRAINED if untold(name)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return collect(robomtl.suite("points/ML4"), folder, episodes=3, workers=1)
+
+
+@pytest.fixture(scope="module")
+def support(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("support")
+    tasks = ["reach-ball"]
+    new = collect(
+        robomtl.suite("points/ML4"), folder, tasks=tasks, episodes=2, workers=1
+    )
+    return Support(demonstrations=new, prior=data)
+
+
+def train(data, out, name, **settings):
+    return robomtl.train(
+        data,
+        out=out,
+        policy=name,
+        policy_config={"width": 16},
+        config=robomtl.TrainConfig(steps=2, batch=12, threads=1, validation=0.0),
+        **settings,
+    )
+
+
+def evaluate(agent, out, executor=None):
+    results = robomtl.evaluate(
+        agent, SUITE, out=out, episodes=1, executor=executor or Here()
+    )
+    assert [record.error for record in results.records] == [None] * 4
+    return results
+
+
+def test_only_the_policy_with_a_head_for_each_task_must_be_told_it():
+    assert set(TRAINED) - set(UNTOLD) == {"multi_head"}
+
+
+@pytest.mark.parametrize("name", UNTOLD)
+def test_a_policy_that_is_told_nothing_trains_acts_and_is_stored(name, data, tmp_path):
+    trained = train(data, tmp_path / "run", name, conditioning=("none",))
+    assert trained.card.conditioning.kinds == ()
+    assert trained.card.spec.embedding == 0
+    again = train(data, tmp_path / "run", name, conditioning=())  # It is the same run.
+    assert again.fingerprint == trained.fingerprint
+    evaluate(robomtl.PolicyAgent(tmp_path / "run"), tmp_path / "evaluation")
+
+
+def test_one_head_needs_not_be_told_its_task(tmp_path):
+    suite = robomtl.suite("points/ML4")
+    (task, *_) = [each.name for each in suite.train_tasks]
+    data = collect(suite, tmp_path / "data", tasks=[task], episodes=2, workers=1)
+    trained = train(data, tmp_path / "run", "multi_head", conditioning=("none",))
+    assert trained.card.spec.tasks == 1
+
+
+@pytest.mark.slow
+def test_a_policy_that_is_told_nothing_is_served(data, tmp_path):
+    train(data, tmp_path / "run", "film", conditioning=("none",))
+    agent = robomtl.PolicyAgent(tmp_path / "run")
+    alone = evaluate(agent, tmp_path / "alone")
+    with serve(agent, device="cpu") as served:
+        together = evaluate(served, tmp_path / "served")
+    lengths = [[record.length for record in made.records] for made in (alone, together)]
+    assert lengths[0] == lengths[1]
+
+
+def test_none_is_a_conditioning_of_the_command_line(data, tmp_path):
+    words = ["train", "--data", data.path, "--out", tmp_path / "run"]
+    words += ["--steps", "1", "--batch", "4", "--architecture.width", "8"]
+    main([str(word) for word in [*words, "--conditioning", "none"]])
+    assert checkpoint.load(tmp_path / "run").card.conditioning.kinds == ()
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize(
+    "conditioning", [("language",), ("goal",), ("one_hot", "goal")]
+)
+def test_any_conditioning_tells_any_policy(name, conditioning, data, tmp_path):
+    trained = train(data, tmp_path / "run", name, conditioning=conditioning)
+    assert trained.card.spec.embedding == trained.card.conditioning.size
+    assert trained.card.spec.tasks == 4
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return {name: train(data, folder / name, name) for name in TRUNKS}
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize(
+    ("method", "config"),
+    [
+        ("alpaca", {}),
+        ("finetune", {"part": "head"}),
+        ("finetune", {"part": "last_layers"}),
+        ("lora", {}),
+        ("scratch", {}),
+        ("task_embedding", {}),
+        ("vinn", {}),
+    ],
+)
+def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_path):
+    budget = robomtl.Budget(steps=2, batch=8)
+    made = robomtl.adapt(
+        trained[name],
+        support,
+        method=method,
+        config=config,
+        budget=budget,
+        out=tmp_path / "made",
+    )
+    assert checkpoint.load(tmp_path / "made").fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize("objective", ["maml", "mil", "context"])
+def test_objectives_train_any_trunk(name, objective, data, tmp_path):
+    made = train(data, tmp_path / "run", name, objective=objective)
+    weights = made.policy.state_dict().values()
+    assert all(torch.isfinite(value).all() for value in weights)
