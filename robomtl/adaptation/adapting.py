@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from robomtl.adaptation.support import Support, check_fit
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
 from robomtl.experiments.cost import Cost
+from robomtl.experiments.settings import changed
 from robomtl.registry import METHODS
 
 
@@ -30,25 +30,10 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
         ValueError: If the method is unknown or has no such hyper-parameter.
     """
     try:
-        made: Method = _with(METHODS.get(method)(), fields)
+        made: Method = changed(METHODS.get(method)(), fields)
         return made
     except TypeError as error:
         raise ValueError(f"Method '{method}': {error}.") from error
-
-
-def _with(settings: Any, fields: Mapping[str, Any]) -> Any:
-    """A dataclass with other values of some fields, and of fields of its fields."""
-    changed: dict[str, Any] = {}
-    for name, value in fields.items():
-        outer, dot, inner = name.partition(".")
-        if dot:
-            before = changed.get(outer, getattr(settings, outer, None))
-            if not is_dataclass(before):
-                raise TypeError(f"'{outer}' has no setting '{inner}'")
-            changed[outer] = _with(before, {inner: value})
-        else:
-            changed[name] = value
-    return replace(settings, **changed)
 
 
 def adapt(

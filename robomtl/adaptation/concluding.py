@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-import numpy as np
-
 from robomtl.adaptation.benchmark import benchmark_of
 from robomtl.adaptation.findings import (
     THRESHOLDS,
@@ -21,12 +19,16 @@ from robomtl.adaptation.playing import Material
 from robomtl.adaptation.ranking import ranking
 from robomtl.adaptation.rows import CellRow, TrialRow
 from robomtl.adaptation.scores import Arm, query_scores, retained_scores
-from robomtl.comparison.aggregates import Estimate
-from robomtl.experiments.concluding import difference_of, mean_success, success_of
-from robomtl.experiments.crossed import Crossed, Drawn, Scores
-from robomtl.experiments.curves import area, shots_for
+from robomtl.experiments.concluding import (
+    area_of,
+    curve_of,
+    difference_of,
+    mean_success,
+    success_of,
+)
+from robomtl.experiments.crossed import Crossed, Scores
+from robomtl.experiments.curves import shots_for
 from robomtl.experiments.findings import Difference, Success
-from robomtl.experiments.scores import known
 
 
 def findings_of(
@@ -94,7 +96,7 @@ class _View:
             config=vars(method),
             objective=objective,
             shots={each: self._success(Arm(label, each)) for each in shots},
-            area=self._area(label),
+            area=area_of(self.curve(label), self._draws),
             efficiency=self._efficiency(label),
             against_scratch=self._against(label),
             steps={
@@ -116,11 +118,7 @@ class _View:
 
     def curve(self, label: str) -> dict[int, dict[str, Scores]]:
         """Success by shots and task, where every number of shots has every task."""
-        some = {
-            each: known(self._query[Arm(label, each)]) for each in self._shots(label)
-        }
-        names = {frozenset(tasks) for tasks in some.values()}
-        return some if len(names) == 1 and names != {frozenset()} else {}
+        return curve_of({k: self._query[Arm(label, k)] for k in self._shots(label)})
 
     def _arms(self, label: str) -> list[Arm]:
         return [arm for arm in self._query if arm.method == label]
@@ -134,17 +132,6 @@ class _View:
 
     def _success(self, arm: Arm) -> Success:
         return success_of(self._query[arm], self._draws)
-
-    def _area(self, label: str) -> Estimate | None:
-        curve = self.curve(label)
-        if len(curve) < 2:
-            return None
-        seen = [np.array(mean_success(tasks)) for tasks in curve.values()]
-        drawn: list[Drawn] = [self._draws.mean(tasks) for tasks in curve.values()]
-        shots = list(curve)
-        return Estimate(
-            float(area(shots, seen)), self._draws.interval(area(shots, drawn))
-        )
 
     def _efficiency(self, label: str) -> tuple[Efficiency, ...]:
         baseline = self._baseline(label)

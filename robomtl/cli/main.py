@@ -17,6 +17,7 @@ VERBS = {
     "run": "a named recipe, from nothing to a report",
     "collect": "demonstrations of a suite's experts",
     "train": "one policy on the demonstrations of many tasks",
+    "multitask": "tasks learned together against each alone",
     "adapt": "methods of adaptation to held-out tasks, compared",
     "tune": "hyper-parameters of methods, chosen on training tasks",
     "evaluate": "success of a policy, task by task",

@@ -7,6 +7,7 @@ import numpy as np
 
 from robomtl.comparison.aggregates import Estimate
 from robomtl.experiments.crossed import Crossed, Scores, differences
+from robomtl.experiments.curves import area
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.experiments.scores import known
 
@@ -54,6 +55,27 @@ def difference_of(
         worse=tuple(task for task in tasks if tasks[task].interval.high < 0),
         better=tuple(task for task in tasks if tasks[task].interval.low > 0),
     )
+
+
+Curve = Mapping[int, Mapping[str, Scores]]
+"""Success of trials by number of demonstrations, rising, and task."""
+
+
+def curve_of(tried: Curve) -> dict[int, dict[str, Scores]]:
+    """What was tried, where every number has an outcome of every task; else nothing."""
+    some = {number: known(tasks) for number, tasks in sorted(tried.items())}
+    names = {frozenset(tasks) for tasks in some.values()}
+    return some if len(names) == 1 and names != {frozenset()} else {}
+
+
+def area_of(curve: Curve, draws: Crossed) -> Estimate | None:
+    """The area under a curve of ``curve_of``; None from one number of demonstrations."""
+    if len(curve) < 2:
+        return None
+    numbers = list(curve)
+    seen = [np.array(mean_success(tasks)) for tasks in curve.values()]
+    drawn = [draws.mean(tasks) for tasks in curve.values()]
+    return Estimate(float(area(numbers, seen)), draws.interval(area(numbers, drawn)))
 
 
 def mean_success(tasks: Mapping[str, Scores]) -> float:

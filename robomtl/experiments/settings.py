@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 from robomtl.nearest import unknown
@@ -68,3 +69,26 @@ def value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def changed(settings: Any, fields: Mapping[str, Any]) -> Any:
+    """A dataclass with other values of some fields, and of fields of its fields.
+
+    Args:
+        settings: The dataclass.
+        fields: By name; a field of a field by both names with a dot between them.
+
+    Raises:
+        TypeError: If there is no such field.
+    """
+    others: dict[str, Any] = {}
+    for name, value in fields.items():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            before = others.get(outer, getattr(settings, outer, None))
+            if not is_dataclass(before):
+                raise TypeError(f"'{outer}' has no setting '{inner}'")
+            others[outer] = changed(before, {inner: value})
+        else:
+            others[name] = value
+    return replace(settings, **others)

@@ -26,8 +26,8 @@ class Line:
     """A row."""
 
     name: str
-    style: Style
-    """Of the mark before the name."""
+    style: Style | None
+    """Of the mark before the name; None for no mark."""
     entries: Sequence[Entry]
     note: str = ""
     """Beside the name."""
@@ -39,6 +39,8 @@ class Matrix:
 
     columns: Sequence[str]
     lines: Sequence[Line]
+    head: str = "method"
+    """What the names are of."""
 
     @property
     def wide(self) -> bool:

@@ -1,0 +1,145 @@
+"""Ways to learn a set of tasks: what they are called, and how they are set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+from robomtl import checkpoint
+from robomtl.conditioning import Kind
+from robomtl.experiments.settings import changed
+from robomtl.nearest import unknown
+from robomtl.training import TrainConfig
+from robomtl.training.running import check_trainable
+
+EVERY = "every"
+"""In place of an arm's label, for settings of all arms."""
+BASELINE = "alone"
+"""The arm the others are compared with."""
+_EQUAL = ("steps", "batch", "seed", "threads")
+_FIELDS = ("policy", "policy_config.NAME", "conditioning", "training.NAME", "data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A way to learn the tasks."""
+
+    base: str
+    """Registered name of the way."""
+    learned: Literal["together", "alone"]
+    """Whether one policy learns all tasks, or one each."""
+    divided: bool
+    """Whether the policies have together the parameters that one of all tasks has;
+    otherwise each of them has."""
+    policy: str
+    """Registered name of the architecture."""
+    policy_config: Mapping[str, Any]
+    """Fields of its config that differ from the defaults."""
+    conditioning: tuple[Kind, ...]
+    """How the policy is told its task; empty for one that is not told."""
+    training: TrainConfig
+    """Settings of training, but for batch and seed."""
+    data: Path | None
+    """Demonstrations; those of the other arms if None."""
+
+
+BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "together": {"learned": "together"},
+        "alone": {"learned": "alone"},
+        "alone_divided": {"learned": "alone", "divided": True},
+    }
+)
+"""What each way differs in from one policy of all tasks."""
+
+
+def arm_of(
+    label: str,
+    base: str,
+    settings: Mapping[str, Any],
+    *,
+    policy: str,
+    conditioning: tuple[Kind, ...],
+    steps: int,
+) -> Arm:
+    """An arm.
+
+    Args:
+        label: What it is called.
+        base: Registered name of the way.
+        settings: By name; those inside of ``policy_config`` and ``training`` by both
+            names with a dot between them.
+        policy: Architecture, unless settings name one.
+        conditioning: How policies are told their task, unless base or settings say.
+        steps: Gradient steps of a training.
+
+    Raises:
+        ValueError: If the base, a setting or the policy is unknown, or a setting would
+            make the arms unequal.
+    """
+    if base not in BASES:
+        raise ValueError(unknown("arm", base, BASES))
+    made = Arm(
+        **{
+            "base": base,
+            "divided": False,
+            "policy": policy,
+            "policy_config": {},
+            "conditioning": conditioning,
+            "training": TrainConfig(steps=steps, validation=0.0, threads=1),
+            "data": None,
+            **BASES[base],
+        }
+    )
+    made = _set(label, made, settings)
+    check_trainable(made.policy)
+    checkpoint.configure(made.policy, made.policy_config)
+    return made
+
+
+def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
+    """The arm with its settings."""
+    training: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    for name, value in settings.items():
+        part, _, inner = name.partition(".")
+        if part == "training" and inner:
+            _check_equal(label, inner)
+            training[inner] = value
+        elif part == "policy_config" and inner:
+            config[inner] = value
+        elif name == "conditioning":
+            arm = replace(arm, conditioning=_kinds(value))
+        elif name == "policy":
+            arm = replace(arm, policy=str(value))
+        elif name == "data":
+            arm = replace(arm, data=Path(str(value)))
+        else:
+            raise ValueError(unknown(f"setting of the arm {label}", name, _FIELDS))
+    return replace(arm, policy_config=config, training=_trained(label, arm, training))
+
+
+def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:
+    known = [field.name for field in fields(TrainConfig)]
+    for name in settings:
+        if name.partition(".")[0] not in known:
+            raise ValueError(unknown(f"setting of training of {label}", name, known))
+    try:
+        return cast(TrainConfig, changed(arm.training, settings))
+    except TypeError as error:
+        raise ValueError(f"Training of the arm {label}: {error}.") from error
+
+
+def _check_equal(label: str, name: str) -> None:
+    if name in _EQUAL:
+        raise ValueError(
+            f"{label}.training.{name} would make the arms unequal; all have the same"
+            " --steps, --samples and --seeds, and one thread each."
+        )
+
+
+def _kinds(value: Any) -> tuple[Kind, ...]:
+    """Kinds from a list, or from words with commas between them; none from none."""
+    words = value.split(",") if isinstance(value, str) else list(value or [])
+    return tuple(cast(Kind, word) for word in words if word not in ("", "none"))

@@ -1,0 +1,65 @@
+"""From how many demonstrations on learning together no longer beats learning alone."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from robomtl.evaluation.figures import counted
+from robomtl.experiments.findings import Difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossover:
+    """Where an arm stops paying."""
+
+    reaches_zero: int | None
+    """Fewest demonstrations from which on no interval lies wholly above 0; None where
+    that of the most does."""
+    changes_sign: float | None
+    """Demonstrations at which the difference first falls to 0, along the logarithm; the
+    fewest tried where it is not above 0 there; None where it never falls to 0."""
+    most: int
+    """Most demonstrations that were tried."""
+
+    @property
+    def sentence(self) -> str:
+        """Both, in words."""
+        if self.reaches_zero is None:
+            told = f"pays up to {counted(self.most, 'demonstration')}, the most tried"
+        else:
+            told = (
+                "is told apart from learning alone as better no more from"
+                f" {counted(self.reaches_zero, 'demonstration')} on"
+            )
+        if self.changes_sign is None:
+            return f"{told}; no crossover up to {self.most}"
+        return f"{told}; the difference falls to 0 at {self.changes_sign:.3g}"
+
+
+def crossover(differences: Mapping[int, Difference]) -> Crossover:
+    """Where an arm stops paying.
+
+    Args:
+        differences: Success less that of learning alone, by demonstrations; at least 1.
+    """
+    counts = sorted(differences)
+    above = [count for count in counts if differences[count].interval.low > 0]
+    after = [count for count in counts if not above or count > above[-1]]
+    values = [differences[count].difference for count in counts]
+    return Crossover(
+        reaches_zero=after[0] if after else None,
+        changes_sign=_falls(counts, values),
+        most=counts[-1],
+    )
+
+
+def _falls(counts: list[int], values: list[float]) -> float | None:
+    """Where values first fall to 0, straight along the logarithm between counts."""
+    if values[0] <= 0:
+        return float(counts[0])
+    for place in range(1, len(counts)):
+        high, low = values[place - 1], values[place]
+        if low <= 0:
+            before, after = math.log(counts[place - 1]), math.log(counts[place])
+            return math.exp(before + high / (high - low) * (after - before))
+    return None

@@ -1,0 +1,117 @@
+"""What a worker process does with a cell: it trains a policy and plays its trials."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.demonstrations import Demonstrations
+from robomtl.durable import read_json, write_json
+from robomtl.evaluation.work import KeptEnvs
+from robomtl.experiments.cost import Cost
+from robomtl.experiments.playing import play_trials
+from robomtl.experiments.running import Done
+from robomtl.progress import quiet
+from robomtl.sharing.arms import Arm
+from robomtl.sharing.cell import Cell, trials_of
+from robomtl.sharing.data import Hashes, read
+from robomtl.sharing.parameters import Size
+from robomtl.sharing.planning import Asked, batch_of
+from robomtl.task import Suite
+from robomtl.training import train
+from robomtl.versions import processor
+
+_SECONDS = "seconds.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What cells are made of, besides what they name themselves."""
+
+    asked: Asked
+    """Numbers of steps, samples and trials."""
+    suite: Suite
+    """Supplies the tasks."""
+    tasks: tuple[str, ...]
+    """Names of all that are learned."""
+    arms: Mapping[str, Arm]
+    """By their labels."""
+    sizes: Mapping[str, Size]
+    """Of the arms' policies."""
+    data: Mapping[str, Path]
+    """Demonstrations that each arm reads."""
+    hashes: Hashes
+    """Of what all arms are to read."""
+    runs: Path
+    """Folder of the run directories."""
+
+
+class LearnCell:
+    """Trains and plays; a process keeps demonstrations and envs.
+
+    Args:
+        material: What cells are made of.
+    """
+
+    def __init__(self, material: Material) -> None:
+        self._of = material
+        self._envs = KeptEnvs(material.suite)
+        self._read: dict[Path, Demonstrations] = {}
+
+    def __call__(self, cell: Cell) -> Done:
+        """How the training of a cell went, and each of its trials.
+
+        A training that diverges has errors for outcomes, and says why.
+
+        Raises:
+            ValueError: If the demonstrations are not those of the other cells.
+        """
+        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
+        trials = trials_of(self._of.suite, cell, self._of.asked.trials)
+        try:
+            trained, seconds = self._trained(cell)
+        except FloatingPointError as error:
+            failed = Done.failed(str(error), len(trials))
+            return failed._replace(processor=processor())
+        steps = self._of.asked.steps
+        cost = Cost(
+            steps=steps,
+            samples=steps * batch_of(self._of.asked, cell),
+            parameters=trained.policy.num_parameters,
+            seconds=seconds,
+        )
+        outcomes = play_trials(trained, self._of.suite, trials, self._envs)
+        return Done(outcomes, cost, processor=processor())
+
+    def _trained(self, cell: Cell) -> tuple[TrainedPolicy, float]:
+        """The policy of a cell, and how long its training took [s]."""
+        arm, out = self._of.arms[cell.arm], cell.run(self._of.runs)
+        demonstrations = self._demonstrations(self._of.data[cell.arm])
+        chosen = read(demonstrations, self._of.tasks, cell, self._of.hashes)
+        batch = batch_of(self._of.asked, cell)
+        before = time.monotonic()
+        with quiet():
+            trained = train(
+                chosen,
+                out=out,
+                policy=arm.policy,
+                policy_config=self._of.sizes[cell.arm].policy_config,
+                conditioning=arm.conditioning,
+                config=replace(arm.training, batch=batch, seed=cell.seed),
+            )
+        return trained, _noted(out / _SECONDS, time.monotonic() - before)
+
+    def _demonstrations(self, path: Path) -> Demonstrations:
+        if path not in self._read:
+            self._read[path] = Demonstrations(path)
+        return self._read[path]
+
+
+def _noted(path: Path, seconds: float) -> float:
+    """How long a training took [s]: noted when it ended, as it may be asked for again."""
+    if not path.exists():
+        write_json(path, {"seconds": seconds})
+    return float(read_json(path)["seconds"])
