@@ -15,8 +15,8 @@ from robomtl.comparison.sentences import (
     warnings,
 )
 from robomtl.comparison.verdict import Verdict
-from robomtl.evaluation.statistics import Interval
 from robomtl.pages.chart import stairs, ticks
+from robomtl.pages.reach import reach_of
 from robomtl.pages.rendering import rendered
 
 _PACKAGE = "robomtl.comparison"
@@ -37,7 +37,7 @@ def paired_page(found: Comparison, pairs: Sequence[Pair]) -> str:
         found=found,
         alpha=round(1 - found.confidence, 12),
         tasks=tasks,
-        reach=_reach(intervals),
+        reach=reach_of(intervals),
         trials=paired_trials(found),
         settled=settled(found),
         warnings=list(warnings(found.left_out, found.differing)),
@@ -54,7 +54,7 @@ def seeds_page(found: SeedComparison) -> str:
         a=named(found.a),
         b=named(found.b),
         sentences=list(seeds_sentences(found)),
-        reach=_reach([found.difference.interval]),
+        reach=reach_of([found.difference.interval]),
     )
 
 
@@ -83,12 +83,6 @@ def verdict_page(found: Verdict, pairs: Sequence[Pair]) -> str:
         ticks=ticks(end),
         grid=pair_grid(pairs, list(dict.fromkeys(pair.a.task for pair in pairs))),
     )
-
-
-def _reach(intervals: Sequence[Interval]) -> float:
-    """How far the axis of differences goes: the least round share that holds all."""
-    furthest = max(abs(limit) for interval in intervals for limit in interval)
-    return next(reach for reach in (0.1, 0.2, 0.5, 1.0) if furthest <= reach)
 
 
 def _powers(evidence: Sequence[float]) -> list[int]:

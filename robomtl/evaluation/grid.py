@@ -34,7 +34,7 @@ def outcome_grid(results: Results, clips: Mapping[Trial, Clip]) -> Grid:
                 Row(
                     name=name,
                     note=f"{rates.successes}/{rates.trials}",
-                    cells=list(_cells(by_task[name], clips)),
+                    cells=list(trial_cells(by_task[name], clips)),
                 )
                 for name, rates in summary.by_success(tier)
             ],
@@ -63,7 +63,10 @@ def went(record: Record) -> str:
     return f"{when}, not at the end" if record.success_at_end is False else when
 
 
-def _cells(records: Sequence[Record], clips: Mapping[Trial, Clip]) -> Iterator[Cell]:
+def trial_cells(
+    records: Sequence[Record], clips: Mapping[Trial, Clip]
+) -> Iterator[Cell]:
+    """A cell for each trial, with its video where there is one."""
     for record in records:
         length = "" if record.length is None else counted(record.length, "step")
         yield Cell(
