@@ -110,6 +110,8 @@ class Results:
         """
         path = Path(folder) / RESULTS
         data = _read_json(path)
+        if "kind" in data:
+            raise ValueError(f"{path} is of a {data['kind']}, of no evaluation.")
         records = read_records(path.with_name(TRIALS))
         names = [field.name for field in fields(Setting)]
         missing = [name for name in (*names, "tasks") if name not in data]
