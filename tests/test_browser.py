@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from adaptations import findings, many
 from chromium import MISSING, PROGRAM, chromium
+from probes import many as probed
 from test_adapt_page import shown
 from test_compare import A, B
 from test_compare_page import both_seeds, paired
@@ -18,6 +19,7 @@ from robomtl.comparison.pairing import pair
 from robomtl.evaluation.clips import clips
 from robomtl.evaluation.report import page as report
 from robomtl.evaluation.results import Results
+from robomtl.probing.page import page as probe
 from robomtl.task import Trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason=MISSING)]
@@ -61,6 +63,7 @@ def folder(tmp_path_factory):
         "sequential": verdict_page(judged("bnbnAAAAAAAAAA"), pair(A, B).pairs),
         "adapt": shown(findings()),
         "methods": shown(many()),
+        "probe": probe(probed()),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)
@@ -95,6 +98,7 @@ PAGES = (
     "sequential",
     "adapt",
     "methods",
+    "probe",
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 import robomtl.registry
 from robomtl.check import check
 from robomtl.envs.metaworld import VARIANTS, metaworld
-from robomtl.envs.metaworld_tasks import TASKS, TIERS
+from robomtl.envs.metaworld_tasks import FAMILIES, TASKS, TIERS
 
 SIZES = {
     "MT10": (10, 0),
@@ -202,3 +202,34 @@ def test_experts_succeed():
         while not (info["success"] or truncated):
             observation, _, _, truncated, info = env.step(expert(observation))
         assert info["success"], task.name
+
+
+@pytest.mark.slow
+def test_only_reach_and_pick_place_of_a_family_start_alike():
+    suite = metaworld()
+    family = suite.families["reach-push-pick-place"]
+    ranges = {}
+    for task in family:
+        env = suite.make_env(task)
+        starts = [
+            env.reset(options={"variation": variation})[0]["state"]
+            for variation in suite.variations(task, "fresh")[:25]
+        ]
+        env.close()
+        ranges[task] = np.min(starts, axis=0), np.max(starts, axis=0)
+
+    def apart(one, other):
+        """Whether some number of the first state tells the two tasks apart."""
+        (low, high), (other_low, other_high) = ranges[one], ranges[other]
+        return bool(((low > other_high) | (high < other_low)).any())
+
+    assert not apart("reach-v3", "pick-place-v3")
+    assert apart("push-v3", "reach-v3")
+    assert apart("push-v3", "pick-place-v3")
+
+
+def test_families_are_of_tasks_that_exist():
+    names = [name for family in FAMILIES.values() for name in family]
+    assert set(names) <= set(TASKS)
+    assert metaworld("MT50").families == FAMILIES
+    assert metaworld("MT1/reach-v3").families == {}
