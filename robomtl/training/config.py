@@ -5,7 +5,20 @@ from typing import Literal, get_args
 
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts, check_parts, check_positive
+from robomtl.ranges import (
+    check_counts,
+    check_not_negative,
+    check_parts,
+    check_positive,
+)
+from robomtl.training.balancing import (
+    Aggregation,
+    Balancing,
+    Sampling,
+    Weighting,
+    check_names,
+    check_together,
+)
 from robomtl.training.construction import Construction
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
@@ -34,9 +47,18 @@ class TrainConfig:
     """Decay of the averaged weights that act; 0 takes the weights as they are."""
     precision: Precision = "bfloat16"
     """Arithmetic of the network; weights and losses stay float32."""
+    sampling: Sampling = "temperature"
+    """Of which tasks samples are drawn: by ``temperature``, which names the two of its
+    values, ``uniform`` and ``proportional``; or by ``validation_loss`` as well."""
     temperature: float = float("inf")
     """Tasks are drawn with probability ∝ frames^(1/temperature): 1 is proportional to
     the data, infinity is uniform."""
+    weighting: Weighting = "fixed"
+    """How the tasks' losses are weighed; all but ``fixed`` need losses above 0."""
+    aggregation: Aggregation = "mean"
+    """How the tasks' gradients become one; some need robomtl[aggregation]."""
+    balancing: Balancing = field(default_factory=Balancing)
+    """Settings of weightings and aggregations."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How wordings are varied."""
     construction: Construction = field(default_factory=Construction)
@@ -49,6 +71,8 @@ class TrainConfig:
     """Steps between validation losses."""
     save_every: int = 500
     """Steps between checkpoints."""
+    conflicts_every: int = 0
+    """Steps between measurements of how far the tasks' gradients conflict; 0 for none."""
     evaluate_every: int = 0
     """Steps between evaluations of the policy so far; 0 for none."""
     evaluate_episodes: int = 5
@@ -64,14 +88,24 @@ class TrainConfig:
         """Checks the ranges.
 
         Raises:
-            ValueError: If a value is unknown or out of range.
+            ValueError: If a value is unknown or out of range, or two do not go together.
+            ImportError: If an aggregation needs what is not installed.
         """
         for name, known in (("schedule", Schedule), ("precision", Precision)):
             if getattr(self, name) not in get_args(known):
                 raise ValueError(unknown(name, getattr(self, name), get_args(known)))
+        check_names(self.sampling, self.weighting, self.aggregation)
         if self.seed < 0 or self.evaluate_every < 0:
             raise ValueError("seed and evaluate_every take 0 or more.")
+        check_not_negative(self, "conflicts_every")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
         check_counts(self, *positive, "evaluate_episodes", "threads")
         check_positive(self, "learning_rate", "clip", "temperature")
         check_parts(self, "warm_up", "ema", "validation")
+        check_together(
+            self.sampling,
+            self.weighting,
+            self.aggregation,
+            temperature=self.temperature,
+            balancing=self.balancing,
+        )

@@ -11,24 +11,15 @@ from torch import Tensor, nn
 
 from robomtl.durable import replacing
 from robomtl.policy import Loss, Policy
+from robomtl.training.combining import NotFiniteError as NotFiniteError
+from robomtl.training.combining import combiner_for
 from robomtl.training.config import TrainConfig
+from robomtl.training.conflicts import cosines
+from robomtl.training.gradients import Scored, task_gradients
 from robomtl.training.objective import Cloning, Objective
 
 # Moving the average costs 1 % of a step: after the first 1000 only every 8th does.
 _FEW, _AVERAGE_EVERY = 1000, 8
-
-
-class NotFiniteError(FloatingPointError):
-    """A loss or gradient was not finite; no weight has changed.
-
-    Args:
-        what: Which of the two, and its value.
-        per_sample: Losses of the batch; (batch,).
-    """
-
-    def __init__(self, what: str, per_sample: Tensor) -> None:
-        super().__init__(what)
-        self.per_sample = per_sample
 
 
 class Learner:
@@ -42,18 +33,27 @@ class Learner:
         policy: Freshly built; trained in place.
         config: Settings of the run.
         objective: What is minimised.
+        tasks: Names of the tasks, by index, where the config weighs them.
 
     Raises:
-        ValueError: If the policy has nothing to train.
+        ValueError: If the policy has nothing to train, or a weight names no task.
     """
 
     def __init__(
-        self, policy: Policy, config: TrainConfig, objective: Objective | None = None
+        self,
+        policy: Policy,
+        config: TrainConfig,
+        objective: Objective | None = None,
+        tasks: Sequence[str] = (),
     ) -> None:
         self.policy = policy.train()
         self.step = 0
-        self._objective: Objective = objective or Cloning()
-        self._config = config
+        self.validation: Tensor | None = None
+        """Validation loss of each task when it was last measured; (task,)."""
+        precision = getattr(torch, config.precision)
+        self._scored = Scored(policy, objective or Cloning(), precision)
+        self._config, self.tasks = config, tasks
+        self._combiner = combiner_for(config, tasks)
         self._parameters = [p for p in policy.parameters() if p.requires_grad]
         self._weights = _joined(self._parameters)
         self._weights.grad = torch.zeros_like(self._weights)
@@ -71,28 +71,25 @@ class Learner:
         return self._weights.device
 
     def update(self, batch: Any) -> tuple[Loss, float]:
-        """Takes one gradient step on the mean loss of a batch of the objective's kind.
+        """Takes one gradient step on a batch of the objective's kind.
+
+        What is minimised is the mean loss, or what the config makes of the tasks' losses
+        or gradients.
 
         Returns:
             The loss of each sample, and the norm of the gradient before clipping.
 
         Raises:
             NotFiniteError: If the loss or its gradient is not finite.
+            ValueError: If the losses do not fit how tasks are weighed.
         """
-        config = self._config
-        precision = getattr(torch, config.precision)
-        mixed = config.precision != "float32"
-        with torch.autocast(self.device.type, precision, enabled=mixed):
-            loss = self._objective.loss(self.policy, batch)
-        mean = loss.per_sample.mean()
-        if not math.isfinite(mean.item()):
-            raise NotFiniteError(f"The loss is {mean.item()}.", loss.per_sample)
-        mean.backward()  # type: ignore[no-untyped-call]
+        loss = self._combiner.backward(self._scored, batch)
         norm = self._gather_gradient()
         if not math.isfinite(norm):
             raise NotFiniteError(f"The gradient is {norm}.", loss.per_sample)
-        self._optimiser.param_groups[0]["lr"] = learning_rate(self.step, config)
+        self._optimiser.param_groups[0]["lr"] = learning_rate(self.step, self._config)
         self._optimiser.step()
+        self._combiner.finish(self._scored, batch)
         self.step += 1
         self._update_average()
         return loss, norm
@@ -113,6 +110,24 @@ class Learner:
             gradient.mul_(self._config.clip / norm)
         return norm
 
+    def weights(self) -> dict[str, float]:
+        """Weights of the tasks in the last step, by name; none where samples count alike.
+
+        1 is what a task has in a mean.
+        """
+        weights = self._combiner.weights
+        if weights is None:
+            return {}
+        return dict(zip(self.tasks, weights.tolist(), strict=True))
+
+    def cosines(self, batch: Any) -> Tensor:
+        """Cosines between the gradients of the tasks' losses; (task, task).
+
+        Args:
+            batch: Of the objective's kind, with samples of every task.
+        """
+        return cosines(task_gradients(self._scored, batch, self.tasks).gramian())
+
     def averaged(self) -> dict[str, Tensor]:
         """The policy's state with averaged weights: what acts."""
         state = {
@@ -126,7 +141,10 @@ class Learner:
         """Writes everything training goes on from, durably, as one safetensors file."""
         tensors = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
         tensors |= {f"adam.{k}": v for k, v in self._moments().items()}
+        tensors |= {f"combiner.{k}": v for k, v in self._combiner.state().items()}
         tensors |= {"average": self._average, "step": torch.tensor(self.step)}
+        if self.validation is not None:
+            tensors["validation"] = self.validation
         with replacing(path) as temporary:
             save_file({k: v.clone() for k, v in tensors.items()}, temporary)
 
@@ -139,6 +157,8 @@ class Learner:
         self.policy.load_state_dict(_part(tensors, "policy"))
         self._average.copy_(tensors["average"])
         self._optimiser.state[self._weights] = _part(tensors, "adam")
+        self._combiner.restore(_part(tensors, "combiner"))
+        self.validation = tensors.get("validation")
 
     def _moments(self) -> dict[str, Tensor]:
         moments: dict[str, Tensor] = self._optimiser.state[self._weights]

@@ -1,6 +1,6 @@
 """What training tells while it runs: TensorBoard scalars, per task and in the mean."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from robomtl.evaluation import Results
 from robomtl.policy import Loss, Policy
+from robomtl.training.conflicts import Conflict
 from robomtl.training.objective import Drawn, Objective
 
 
@@ -41,15 +42,32 @@ class Log:
     @torch.no_grad()
     def validate(
         self, step: int, policy: Policy, objective: Objective, batches: Iterable[Drawn]
-    ) -> None:
-        """Logs the loss on held-out episodes: of each task, and the mean of those."""
+    ) -> dict[str, float]:
+        """Logs the loss on held-out episodes: of each task, and the mean of those.
+
+        Returns:
+            That of each task that has any, by name.
+        """
         pairs = [(objective.loss(policy, b).per_sample, b.task) for b in batches]
         if not pairs:
-            return
+            return {}
         losses, tasks = (torch.cat(column) for column in zip(*pairs, strict=True))
         means = self._by_task("validation_task", step, losses, tasks)
         mean = sum(means.values()) / len(means)
         self._writer.add_scalar("validation/loss", mean, step)
+        return means
+
+    def weights(self, step: int, weights: Mapping[str, float]) -> None:
+        """Logs the weights of the tasks, by name."""
+        for name, weight in weights.items():
+            self._writer.add_scalar(f"weight_task/{name}", weight, step)
+
+    def conflict(self, step: int, found: Conflict) -> None:
+        """Logs how far the tasks' gradients conflict."""
+        self._writer.add_scalar("conflict/mean_cosine", found.mean, step)
+        self._writer.add_scalar("conflict/part_negative", found.part, step)
+        for name, mean in zip(self._tasks, found.by_task, strict=True):
+            self._writer.add_scalar(f"conflict_task/{name}", mean, step)
 
     def evaluate(self, step: int, results: Results) -> None:
         """Logs success of the policy so far, per task and in the mean."""

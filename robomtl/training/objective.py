@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.policy import Batch, Loss, Policy
+from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import Constructor
 from robomtl.training.samples import Frames, Sampler, every_frame
+from robomtl.training.sampling import temperature_of
 
 _ROWS = 1024  # Of a validation batch.
 
@@ -100,16 +102,18 @@ class Cloning:
         """Nothing."""
 
     def draws(self, material: Material, config: TrainConfig) -> Sampler:
-        """Frames, balanced over tasks."""
-        return Sampler(
+        """Frames, of tasks as the config samples them."""
+        sampler = Sampler(
             material.frames,
             material.wordings,
             material.conditioning,
             chunk=material.chunk,
-            temperature=config.temperature,
+            temperature=temperature_of(config.sampling, config.temperature),
             seed=config.seed,
             constructor=material.constructor,
         )
+        even = method_of(config.weighting, config.aggregation)
+        return sampler.evenly() if even else sampler
 
     def validation(self, material: Material) -> Iterator[Batch]:
         """All frames in order."""

@@ -24,7 +24,9 @@ from robomtl.policy import Loss, Policy
 from robomtl.progress import progress
 from robomtl.registry import POLICIES, suite
 from robomtl.request import claim, plain
+from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
+from robomtl.training.conflicts import conflict, record
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
 from robomtl.training.material import (
@@ -34,7 +36,8 @@ from robomtl.training.material import (
     spec_for,
 )
 from robomtl.training.objective import Drawn, Draws, Material, Objective
-from robomtl.training.samples import mixed
+from robomtl.training.samples import Sampler, mixed
+from robomtl.training.weighting import check_positive_losses
 from robomtl.versions import versions
 
 _STATE = "training.safetensors"
@@ -93,10 +96,12 @@ def train(
     config = config or TrainConfig()
     check_trainable(policy)
     minimised = checkpoint.configure_objective(objective, objective_config or {})
+    configured = checkpoint.configure(policy, policy_config or {})
+    _check_balance(config, demonstrations.tasks, getattr(configured, "loss", ""))
     told = conditioning_for(demonstrations, conditioning, minimised)
     card = Card(
         policy=policy,
-        config=plain(checkpoint.configure(policy, policy_config or {})),
+        config=plain(configured),
         spec=spec_for(demonstrations, told),
         conditioning=told,
         suite=demonstrations.suite or "",
@@ -107,6 +112,16 @@ def train(
     )
     POLICIES.get(policy).check(card.spec)
     return _train(demonstrations, card, minimised, config, Path(out))
+
+
+def _check_balance(config: TrainConfig, tasks: Sequence[str], loss: str) -> None:
+    """Makes sure that the tasks can be balanced as asked, before anything is made."""
+    methods = [
+        method_of(config.weighting, config.aggregation),
+        "validation_loss" if config.sampling == "validation_loss" else "",
+        "conflicts_every" if config.conflicts_every else "",
+    ]
+    check_tasks(methods, tasks, batch=config.batch, loss=loss)
 
 
 def _train(
@@ -129,7 +144,7 @@ def _train(
     with locked(folder), _torch(config):
         torch.manual_seed(config.seed)
         built = checkpoint.build(card).to(config.device)
-        learner = Learner(built, config, objective)
+        learner = Learner(built, config, objective, card.conditioning.tasks)
         training, validation = materials(
             demonstrations, card.conditioning, config, chunk=built.chunk
         )
@@ -137,6 +152,9 @@ def _train(
         if (folder / _STATE).exists():
             learner.restore(folder / _STATE)
         draws = objective.draws(training, config)
+        if config.sampling == "validation_loss":
+            _check_validation(draws, validation, card)
+            _emphasise(learner, draws)
         _learn(learner, card, objective, draws, validation, config, folder)
         _finish(learner, card, folder)
     return checkpoint.load(folder)
@@ -178,12 +196,19 @@ def _learn(
             step = learner.step
             if step % config.log_every == 0:
                 log.train(step, batch, loss, gradient_norm=norm, learning_rate=rate)
+                log.weights(step, learner.weights())
             if step % config.log_every == 0 or step == config.steps:
                 units = (step - 1) % config.log_every + 1
                 advance(units, note=f"loss {loss.per_sample.mean():.4f}")
             if step % config.validate_every == 0:
                 policy = _averaged(learner, card).to(config.device)
-                log.validate(step, policy, objective, objective.validation(validation))
+                batches = objective.validation(validation)
+                means = log.validate(step, policy, objective, batches)
+                if config.sampling == "validation_loss":
+                    learner.validation = torch.tensor([means[task] for task in tasks])
+                    _emphasise(learner, draws)
+            if config.conflicts_every and step % config.conflicts_every == 0:
+                _measure_conflict(learner, draws, tasks, config, log, folder)
             if config.evaluate_every and step % config.evaluate_every == 0:
                 so_far = folder / "so-far" / f"{step:08d}"
                 log.evaluate(step, _evaluate(learner, card, so_far, config))
@@ -191,6 +216,44 @@ def _learn(
                 learner.save(folder / _STATE)
             if pressed.is_set():
                 raise KeyboardInterrupt
+
+
+def _check_validation(draws: Draws, validation: Material, card: Card) -> None:
+    """Makes sure that tasks can be drawn by their validation losses."""
+    if not isinstance(draws, Sampler):
+        raise ValueError(
+            f"sampling 'validation_loss' draws frames, and objective '{card.objective}'"
+            " draws problems of its own; leave sampling out, or train with 'cloning'."
+        )
+    tasks, held_out = card.conditioning.tasks, validation.frames.task.unique().tolist()
+    missing = [task for place, task in enumerate(tasks) if place not in held_out]
+    if missing:
+        raise ValueError(
+            f"sampling 'validation_loss' needs held-out episodes of every task, and there"
+            f" are none of {', '.join(missing)}; raise validation, or collect more."
+        )
+
+
+def _emphasise(learner: Learner, draws: Draws) -> None:
+    """Draws by the validation losses measured last, if any were."""
+    if learner.validation is not None and isinstance(draws, Sampler):
+        check_positive_losses("validation_loss", learner.validation, learner.tasks)
+        draws.emphasise(learner.validation)
+
+
+def _measure_conflict(
+    learner: Learner,
+    draws: Draws,
+    tasks: Sequence[str],
+    config: TrainConfig,
+    log: Log,
+    folder: Path,
+) -> None:
+    """Logs, and keeps, the cosines between the tasks' gradients."""
+    even = draws.evenly() if isinstance(draws, Sampler) else draws
+    cosine = learner.cosines(even.batch(learner.step, config.batch))
+    log.conflict(learner.step, conflict(cosine))
+    record(folder / "conflicts.json", tasks, learner.step, cosine)
 
 
 def _seed(device: torch.device, seed: int) -> None:

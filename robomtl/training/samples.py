@@ -1,6 +1,7 @@
 """Demonstrations as tensors on the training device, and batches drawn from them."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from torch import Generator, Tensor
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.policy import Batch
 from robomtl.training.constructing import Change, Constructor
+from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
 
 if TYPE_CHECKING:  # Workers load policies, and no data sets.
     from robomtl.demonstrations import Demonstrations
@@ -70,7 +72,7 @@ def _count_down(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Sampler:
-    """Draws batches that are balanced over tasks; a step's batch depends on it alone.
+    """Draws batches of frames; a step's batch depends on it and ``drawing`` alone.
 
     Args:
         source: Frames to draw from.
@@ -104,19 +106,20 @@ class Sampler:
         self._tasks, counts = torch.unique_consecutive(source.task, return_counts=True)
         self._counts = counts
         self._starts = counts.cumsum(0) - counts
-        weights = counts.double() ** (1 / temperature)
-        self._edges = (weights.cumsum(0) / weights.sum()).float()
+        self._shares = tempered(counts, temperature)
+        self.drawing: Drawing = Shares(self._shares)
         self._generator = Generator(source.state.device)
 
     def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step."""
+        """The batch of a step, with about this many samples."""
         generator = self._generator.manual_seed(mixed(self._seed, step))
         draws = torch.rand(
-            2, size, generator=generator, device=self._source.state.device
+            2,
+            self.drawing.size(size),
+            generator=generator,
+            device=self._source.state.device,
         )
-        which = torch.searchsorted(self._edges, draws[0]).clamp(
-            max=len(self._edges) - 1
-        )
+        which = self.drawing.places(draws[0])
         offset = (draws[1] * self._counts[which]).long()
         frame = self._starts[which] + offset.minimum(self._counts[which] - 1)
         task = self._tasks[which]
@@ -127,6 +130,20 @@ class Sampler:
         return gather(
             self._source, frame, fixed, self._conditioning, self._chunk, change
         )
+
+    def evenly(self) -> "Sampler":
+        """The same with as many samples of every task, sorted by task."""
+        even = copy(self)
+        even.drawing = Even(len(self._tasks))
+        return even
+
+    def emphasise(self, losses: Tensor) -> None:
+        """Draws tasks in proportion to their validation loss as well, from here on.
+
+        Args:
+            losses: Of all tasks; (task,).
+        """
+        self.drawing = Shares(by_loss(self._shares, losses[self._tasks]))
 
 
 def _check_single(constructor: Constructor) -> None:

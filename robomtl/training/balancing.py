@@ -1,0 +1,168 @@
+"""How a run balances its tasks: the names, their settings, and what goes together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal, get_args
+
+from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_not_negative, check_positive
+
+Sampling = Literal["temperature", "uniform", "proportional", "validation_loss"]
+Weighting = Literal["fixed", "uncertainty", "dwa", "gradnorm", "famo"]
+Aggregation = Literal[
+    "mean",
+    "pcgrad",
+    "cagrad",
+    "mgda",
+    "imtl_g",
+    "nash_mtl",
+    "aligned_mtl",
+    "upgrad",
+    "dual_proj",
+]
+
+POSITIVE = ("uncertainty", "dwa", "gradnorm", "famo", "validation_loss")
+"""What divides by losses, or takes their logarithm."""
+
+_NEEDS = {
+    "cagrad": ("cvxpy", "clarabel"),
+    "upgrad": ("qpsolvers", "quadprog"),
+    "dual_proj": ("qpsolvers", "quadprog"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancing:
+    """Settings of weightings and aggregations; each concerns those it names."""
+
+    weights: tuple[tuple[str, float], ...] = ()
+    """``fixed``: tasks and their weights, of which only the ratios count; a task that is
+    not named has 1."""
+    rate: float = 0.025
+    """``uncertainty``, ``famo``, ``gradnorm``: learning rate of their own parameters."""
+    decay: float = 1e-3
+    """``famo``: weight decay of its logits."""
+    window: int = 100
+    """``dwa``: steps over which it averages losses, an epoch in the paper."""
+    softness: float = 2.0
+    """``dwa``: temperature of its weights; larger is more even."""
+    asymmetry: float = 1.5
+    """``gradnorm``: strength with which slow tasks are pulled up, α in the paper."""
+    radius: float = 0.5
+    """``cagrad``: how far from the mean gradient it may go, in its length; from 0 to 1."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If a value is out of range, or a task has two weights.
+        """
+        check_counts(self, "window")
+        check_positive(self, "rate", "softness")
+        check_not_negative(self, "decay", "asymmetry")
+        if not 0 <= self.radius < 1:
+            raise ValueError(f"radius is {self.radius}; give 0 to below 1.")
+        named = [task for task, _ in self.weights]
+        for task, weight in self.weights:
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"The weight of {task} is {weight}; give 0 or more.")
+            if named.count(task) > 1:
+                raise ValueError(f"Task {task} has two weights; give one.")
+
+
+def check_names(sampling: str, weighting: str, aggregation: str) -> None:
+    """Makes sure that the three names are known, and what they need is installed.
+
+    Raises:
+        ValueError: If a name is unknown.
+        ImportError: If a package is missing; says what to install.
+    """
+    given = {"sampling": sampling, "weighting": weighting, "aggregation": aggregation}
+    for kind, known in zip(given, (Sampling, Weighting, Aggregation), strict=True):
+        if given[kind] not in get_args(known):
+            raise ValueError(unknown(kind, given[kind], get_args(known)))
+    missing = [name for name in _NEEDS.get(aggregation, ()) if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"aggregation '{aggregation}' needs {' and '.join(missing)}; install"
+            " robomtl[aggregation]."
+        )
+
+
+def method_of(weighting: str, aggregation: str) -> str:
+    """The one that needs equally many samples of every task; empty for none."""
+    if aggregation != "mean":
+        return aggregation
+    return "" if weighting == "fixed" else weighting
+
+
+def check_together(
+    sampling: str,
+    weighting: str,
+    aggregation: str,
+    *,
+    temperature: float,
+    balancing: Balancing,
+) -> None:
+    """Makes sure that the three go together.
+
+    Raises:
+        ValueError: If one would undo another.
+    """
+    if sampling in ("uniform", "proportional") and temperature != float("inf"):
+        raise ValueError(
+            f"sampling '{sampling}' fixes the temperature, which is {temperature}; leave"
+            " one of them out."
+        )
+    if balancing.weights and weighting != "fixed":
+        raise ValueError(
+            f"balancing.weights are for weighting 'fixed', not '{weighting}', which finds"
+            " its own; leave one of them out."
+        )
+    if weighting != "fixed" and aggregation != "mean":
+        raise ValueError(
+            f"weighting '{weighting}' and aggregation '{aggregation}' would each set the"
+            " weights of the tasks' gradients; leave one of them out."
+        )
+    method = method_of(weighting, aggregation)
+    even = sampling in ("temperature", "uniform") and temperature == float("inf")
+    if method and not even:
+        raise ValueError(
+            f"'{method}' draws equally many samples of every task; leave sampling at"
+            f" 'uniform' and temperature at inf, not '{sampling}' and {temperature}."
+        )
+
+
+def check_tasks(
+    methods: Iterable[str], tasks: Sequence[str], *, batch: int, loss: str
+) -> None:
+    """Makes sure that methods of balancing fit what is trained on.
+
+    Args:
+        methods: Names of those in use, empty for none.
+        tasks: Names of the tasks.
+        batch: Samples in a step.
+        loss: Name of the policy's loss.
+
+    Raises:
+        ValueError: If there is one task only, a batch cannot hold all, or a method that
+            needs losses above 0 meets a likelihood.
+    """
+    for name in filter(None, methods):
+        if len(tasks) < 2:
+            raise ValueError(
+                f"'{name}' compares tasks with each other, and there is only"
+                f" {', '.join(tasks)}; leave it out, or give demonstrations of more tasks."
+            )
+        if name in POSITIVE and loss == "gaussian":
+            raise ValueError(
+                f"'{name}' needs losses above 0, and the policy's loss 'gaussian' is a"
+                " likelihood, which may be negative; train with loss 'l1' or 'l2', or"
+                " leave it out."
+            )
+        if name != "validation_loss" and batch < len(tasks):
+            raise ValueError(
+                f"A batch of {batch} cannot hold a sample of each of {len(tasks)} tasks,"
+                f" which '{name}' needs; give batch {len(tasks)} or more."
+            )

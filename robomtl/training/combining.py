@@ -1,0 +1,258 @@
+"""From the losses of a batch to one gradient: where tasks are weighed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from robomtl.policy import Loss
+from robomtl.training.aggregating import Rule, rule_for
+from robomtl.training.config import TrainConfig
+from robomtl.training.gradients import (
+    Scored,
+    TaskGradients,
+    task_gradients,
+    task_means,
+)
+from robomtl.training.weighting import (
+    Famo,
+    GradNorm,
+    State,
+    Weigher,
+    by_losses,
+    check_positive_losses,
+)
+
+
+class NotFiniteError(FloatingPointError):
+    """A loss or gradient was not finite; no weight has changed.
+
+    Args:
+        what: Which of the two, and its value.
+        per_sample: Losses of the batch; (batch,).
+    """
+
+    def __init__(self, what: str, per_sample: Tensor) -> None:
+        super().__init__(what)
+        self.per_sample = per_sample
+
+
+class Combiner(Protocol):
+    """Leaves the gradient of a batch on the parameters."""
+
+    weights: Tensor | None
+    """Weights of the tasks in the last step; None where samples were averaged."""
+
+    def backward(self, scored: Scored, batch: Any) -> Loss:
+        """Adds the gradient to each parameter's.
+
+        Raises:
+            NotFiniteError: If the loss is not finite.
+            ValueError: If the losses do not fit the method.
+        """
+        ...
+
+    def finish(self, scored: Scored, batch: Any) -> None:
+        """Learns from what the step did to the same batch."""
+        ...
+
+    def state(self) -> State:
+        """All it has to know to go on."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes back to where ``state`` was called."""
+        ...
+
+
+class Averaging:
+    """The mean over samples: the default."""
+
+    weights: Tensor | None = None
+
+    def backward(self, scored: Scored, batch: Any) -> Loss:
+        """See ``Combiner``."""
+        loss: Loss = scored(batch)
+        mean = self.mean(loss, batch)
+        _check_finite(mean, loss)
+        mean.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def mean(self, loss: Loss, batch: Any) -> Tensor:
+        """What is minimised."""
+        return loss.per_sample.mean()
+
+    def finish(self, scored: Scored, batch: Any) -> None:
+        """Nothing."""
+
+    def state(self) -> State:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing."""
+
+
+class Sloping(Averaging):
+    """Averages samples, each times the fixed weight of its task.
+
+    Args:
+        weigher: The weights.
+    """
+
+    def __init__(self, weigher: Weigher) -> None:
+        self._weigher = weigher
+
+    def mean(self, loss: Loss, batch: Any) -> Tensor:
+        """Of the weighted losses."""
+        self.weights = self._weigher.weights(loss.per_sample)
+        return (loss.per_sample * self.weights[batch.task]).mean()
+
+
+class Weighing:
+    """Weighs the mean losses of the tasks by a rule that learns.
+
+    Args:
+        name: That of the rule, for messages.
+        weigher: The rule.
+        tasks: Names of the tasks.
+    """
+
+    def __init__(self, name: str, weigher: Weigher, tasks: Sequence[str]) -> None:
+        self._name, self._weigher, self._tasks = name, weigher, tasks
+        self.weights: Tensor | None = None
+
+    def backward(self, scored: Scored, batch: Any) -> Loss:
+        """See ``Combiner``."""
+        loss: Loss = scored(batch)
+        losses = task_means(loss.per_sample, batch.task, self._tasks)
+        _check_finite(losses.mean(), loss)
+        check_positive_losses(self._name, losses, self._tasks)
+        self.weights = self._weigher.weights(losses.detach())
+        (losses @ self.weights / len(losses)).backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def finish(self, scored: Scored, batch: Any) -> None:
+        """FAMO measures the losses once more."""
+        if isinstance(self._weigher, Famo):
+            with torch.no_grad():
+                per_sample = scored(batch).per_sample
+            self._weigher.learn(task_means(per_sample, batch.task, self._tasks))
+
+    def state(self) -> State:
+        """That of the rule."""
+        return self._weigher.state()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """See ``Combiner``."""
+        self._weigher.restore(state)
+
+
+class Aggregating:
+    """Weighs the gradients of the tasks by their inner products.
+
+    Args:
+        rule: What weighs them.
+        fixed: Weights of the losses, before.
+        tasks: Names of the tasks.
+    """
+
+    def __init__(self, rule: Rule, fixed: Weigher, tasks: Sequence[str]) -> None:
+        self._rule, self._fixed, self._tasks = rule, fixed, tasks
+        self.weights: Tensor | None = None
+
+    def backward(self, scored: Scored, batch: Any) -> Loss:
+        """See ``Combiner``."""
+        found = task_gradients(scored, batch, self._tasks)
+        _check_finite(found.losses.mean(), found.loss)
+        fixed = self._fixed.weights(found.losses)
+        gramian = found.gramian() * fixed * fixed[:, None]
+        _check_finite(gramian.trace(), found.loss, what="gradient")
+        weights = self._rule(gramian) * fixed
+        self.weights = weights * len(weights)
+        _leave(scored, found, weights)
+        return found.loss
+
+    def finish(self, scored: Scored, batch: Any) -> None:
+        """Nothing."""
+
+    def state(self) -> State:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing."""
+
+
+class Norming:
+    """GradNorm, which weighs losses by the norms of their gradients.
+
+    Args:
+        rule: Finds the weights.
+        tasks: Names of the tasks.
+    """
+
+    def __init__(self, rule: GradNorm, tasks: Sequence[str]) -> None:
+        self._rule, self._tasks = rule, tasks
+        self.weights: Tensor | None = None
+
+    def backward(self, scored: Scored, batch: Any) -> Loss:
+        """See ``Combiner``."""
+        found = task_gradients(scored, batch, self._tasks)
+        _check_finite(found.losses.mean(), found.loss)
+        check_positive_losses("gradnorm", found.losses, self._tasks)
+        squares = torch.stack([row.flatten(1).square().sum(1) for row in found.layers])
+        norms = squares.sum(0).sqrt()
+        _check_finite(norms.sum(), found.loss, what="gradient")
+        self.weights = self._rule.weights(found.losses, norms)
+        _leave(scored, found, self.weights / len(norms))
+        return found.loss
+
+    def finish(self, scored: Scored, batch: Any) -> None:
+        """Nothing."""
+
+    def state(self) -> State:
+        """That of the rule."""
+        return self._rule.state()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """See ``Combiner``."""
+        self._rule.restore(state)
+
+
+def combiner_for(config: TrainConfig, tasks: Sequence[str]) -> Combiner:
+    """What a run's config asks for.
+
+    Args:
+        config: Settings of the run.
+        tasks: Names of the tasks, by index.
+
+    Raises:
+        ValueError: If a weight names no task.
+    """
+    settings = config.balancing
+    fixed = by_losses("fixed", settings, tasks) if settings.weights else None
+    if config.aggregation != "mean":
+        rule = rule_for(config.aggregation, settings)
+        return Aggregating(rule, fixed or by_losses("fixed", settings, tasks), tasks)
+    if config.weighting == "gradnorm":
+        rate, asymmetry = settings.rate, settings.asymmetry
+        return Norming(GradNorm(len(tasks), rate, asymmetry), tasks)
+    if config.weighting != "fixed":
+        weigher = by_losses(config.weighting, settings, tasks)
+        return Weighing(config.weighting, weigher, tasks)
+    return Averaging() if fixed is None else Sloping(fixed)
+
+
+def _check_finite(value: Tensor, loss: Loss, what: str = "loss") -> None:
+    if not math.isfinite(value.item()):
+        raise NotFiniteError(f"The {what} is {value.item()}.", loss.per_sample)
+
+
+def _leave(scored: Scored, found: TaskGradients, weights: Tensor) -> None:
+    """Leaves the weighted gradient on the parameters."""
+    parameters = scored.trained().values()
+    for parameter, gradient in zip(parameters, found.combined(weights), strict=True):
+        parameter.grad = gradient

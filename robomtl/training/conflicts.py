@@ -1,0 +1,69 @@
+"""How far the tasks of a run pull its weights apart: cosines between their gradients."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from robomtl.durable import read_json, write_json
+
+
+class Conflict(NamedTuple):
+    """What the cosines come to."""
+
+    mean: float
+    """Mean cosine of two different tasks."""
+    part: float
+    """Part of the pairs whose cosine is below 0."""
+    by_task: tuple[float, ...]
+    """Mean cosine of each task with the others."""
+
+
+def cosines(gramian: Tensor) -> Tensor:
+    """Cosines between gradients, 0 where one vanishes; (task, task).
+
+    Args:
+        gramian: Their inner products; (task, task).
+    """
+    norms = gramian.diagonal().clamp(min=0).sqrt()
+    products = norms[:, None] * norms
+    safe = torch.where(products > 0, products, 1.0)
+    return (gramian / safe * (products > 0)).clamp(-1, 1)
+
+
+def conflict(cosine: Tensor) -> Conflict:
+    """A summary of the cosines of two tasks or more.
+
+    Args:
+        cosine: (task, task).
+    """
+    size = len(cosine)
+    others = ~torch.eye(size, dtype=torch.bool, device=cosine.device)
+    pairs = cosine[others].view(size, size - 1)
+    return Conflict(
+        mean=pairs.mean().item(),
+        part=(pairs < 0).float().mean().item(),
+        by_task=tuple(pairs.mean(1).tolist()),
+    )
+
+
+def record(path: Path, tasks: Sequence[str], step: int, cosine: Tensor) -> None:
+    """Adds a measurement to those of a run, instead of any of this step or later.
+
+    Args:
+        path: JSON file of ``tasks``, ``steps``, and ``cosines`` (step, task, task).
+        tasks: Names of the tasks.
+        step: When it was made.
+        cosine: (task, task).
+    """
+    known = read_json(path) if path.exists() else {"steps": [], "cosines": []}
+    before = sum(each < step for each in known["steps"])
+    rounded = [[round(value, 4) for value in row] for row in cosine.tolist()]
+    found = {
+        "tasks": list(tasks),
+        "steps": [*known["steps"][:before], step],
+        "cosines": [*known["cosines"][:before], rounded],
+    }
+    write_json(path, found)
