@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,7 +49,9 @@ def conflict(cosine: Tensor) -> Conflict:
     )
 
 
-def record(path: Path, tasks: Sequence[str], step: int, cosine: Tensor) -> None:
+def record(
+    path: Path, tasks: Sequence[str], step: int, cosine: Tensor
+) -> dict[str, Any]:
     """Adds a measurement to those of a run, instead of any of this step or later.
 
     Args:
@@ -57,6 +59,9 @@ def record(path: Path, tasks: Sequence[str], step: int, cosine: Tensor) -> None:
         tasks: Names of the tasks.
         step: When it was made.
         cosine: (task, task).
+
+    Returns:
+        What the file holds.
     """
     known = read_json(path) if path.exists() else {"steps": [], "cosines": []}
     before = sum(each < step for each in known["steps"])
@@ -67,3 +72,4 @@ def record(path: Path, tasks: Sequence[str], step: int, cosine: Tensor) -> None:
         "cosines": [*known["cosines"][:before], rounded],
     }
     write_json(path, found)
+    return found

@@ -5,8 +5,8 @@ What combines them needs their inner products alone, the Gramian, which is a sum
 layers, and one weighted sum: they are never copied to one matrix.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -137,7 +137,7 @@ def _at_once(scored: Scored, batch: Batch, tasks: int) -> TaskGradients:
         return mean, (mean, loss)
 
     by_task = vmap(
-        cast(Callable[..., Any], grad(mean_loss, has_aux=True)),
+        grad(mean_loss, has_aux=True),
         in_dims=(None, 0),
         randomness="different",
     )

@@ -81,6 +81,22 @@ def instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
     return [find_task(made, task).instructions for task in demonstrations.tasks]
 
 
+def check_held_out(demonstrations: Demonstrations, part: float) -> None:
+    """Makes sure that some episodes of every task are held out for validation.
+
+    Raises:
+        ValueError: If a task has none.
+    """
+    _, validation = _split(demonstrations, part)
+    there = {int(task) for task in demonstrations.episodes.task[validation]}
+    missing = [task for i, task in enumerate(demonstrations.tasks) if i not in there]
+    if missing:
+        raise ValueError(
+            f"sampling 'validation_loss' needs held-out episodes of every task, and there"
+            f" are none of {', '.join(missing)}; raise validation, or collect more."
+        )
+
+
 def _split(demonstrations: Demonstrations, part: float) -> tuple[list[int], list[int]]:
     """Episodes to train on and, the last ones of each task, to validate on."""
     training, validation = [], []

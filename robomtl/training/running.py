@@ -16,7 +16,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import write_json
+from robomtl.durable import replacing, write_json
 from robomtl.evaluation import Results, evaluate
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
@@ -26,10 +26,12 @@ from robomtl.registry import POLICIES, suite
 from robomtl.request import claim, plain
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
+from robomtl.training.conflict_picture import picture
 from robomtl.training.conflicts import conflict, record
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
 from robomtl.training.material import (
+    check_held_out,
     conditioning_for,
     instructions,
     materials,
@@ -37,7 +39,7 @@ from robomtl.training.material import (
 )
 from robomtl.training.objective import Drawn, Draws, Material, Objective
 from robomtl.training.samples import Sampler, mixed
-from robomtl.training.weighting import check_positive_losses
+from robomtl.training.weighting import Fixed, check_positive_losses
 from robomtl.versions import versions
 
 _STATE = "training.safetensors"
@@ -96,12 +98,10 @@ def train(
     config = config or TrainConfig()
     check_trainable(policy)
     minimised = checkpoint.configure_objective(objective, objective_config or {})
-    configured = checkpoint.configure(policy, policy_config or {})
-    _check_balance(config, demonstrations.tasks, getattr(configured, "loss", ""))
     told = conditioning_for(demonstrations, conditioning, minimised)
     card = Card(
         policy=policy,
-        config=plain(configured),
+        config=plain(checkpoint.configure(policy, policy_config or {})),
         spec=spec_for(demonstrations, told),
         conditioning=told,
         suite=demonstrations.suite or "",
@@ -111,17 +111,30 @@ def train(
         objective_config=plain(minimised),
     )
     POLICIES.get(policy).check(card.spec)
+    _check_balance(demonstrations, card, config)
     return _train(demonstrations, card, minimised, config, Path(out))
 
 
-def _check_balance(config: TrainConfig, tasks: Sequence[str], loss: str) -> None:
+def _check_balance(
+    demonstrations: Demonstrations, card: Card, config: TrainConfig
+) -> None:
     """Makes sure that the tasks can be balanced as asked, before anything is made."""
+    tasks, loss = demonstrations.tasks, str(card.config.get("loss", ""))
+    by_loss = config.sampling == "validation_loss"
     methods = [
         method_of(config.weighting, config.aggregation),
-        "validation_loss" if config.sampling == "validation_loss" else "",
+        config.sampling if by_loss else "",
         "conflicts_every" if config.conflicts_every else "",
     ]
     check_tasks(methods, tasks, batch=config.batch, loss=loss)
+    Fixed(config.balancing.weights, tasks)
+    if by_loss and card.objective != "cloning":
+        raise ValueError(
+            f"sampling 'validation_loss' draws frames, and objective '{card.objective}'"
+            " draws problems of its own; leave sampling out, or train with 'cloning'."
+        )
+    if by_loss:
+        check_held_out(demonstrations, config.validation)
 
 
 def _train(
@@ -153,7 +166,6 @@ def _train(
             learner.restore(folder / _STATE)
         draws = objective.draws(training, config)
         if config.sampling == "validation_loss":
-            _check_validation(draws, validation, card)
             _emphasise(learner, draws)
         _learn(learner, card, objective, draws, validation, config, folder)
         _finish(learner, card, folder)
@@ -218,22 +230,6 @@ def _learn(
                 raise KeyboardInterrupt
 
 
-def _check_validation(draws: Draws, validation: Material, card: Card) -> None:
-    """Makes sure that tasks can be drawn by their validation losses."""
-    if not isinstance(draws, Sampler):
-        raise ValueError(
-            f"sampling 'validation_loss' draws frames, and objective '{card.objective}'"
-            " draws problems of its own; leave sampling out, or train with 'cloning'."
-        )
-    tasks, held_out = card.conditioning.tasks, validation.frames.task.unique().tolist()
-    missing = [task for place, task in enumerate(tasks) if place not in held_out]
-    if missing:
-        raise ValueError(
-            f"sampling 'validation_loss' needs held-out episodes of every task, and there"
-            f" are none of {', '.join(missing)}; raise validation, or collect more."
-        )
-
-
 def _emphasise(learner: Learner, draws: Draws) -> None:
     """Draws by the validation losses measured last, if any were."""
     if learner.validation is not None and isinstance(draws, Sampler):
@@ -253,7 +249,10 @@ def _measure_conflict(
     even = draws.evenly() if isinstance(draws, Sampler) else draws
     cosine = learner.cosines(even.batch(learner.step, config.batch))
     log.conflict(learner.step, conflict(cosine))
-    record(folder / "conflicts.json", tasks, learner.step, cosine)
+    kept = record(folder / "conflicts.json", tasks, learner.step, cosine)
+    drawn = picture(tasks, kept["steps"], torch.tensor(kept["cosines"]))
+    with replacing(folder / "conflicts.svg") as temporary:
+        temporary.write_text(drawn, encoding="utf-8")
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -67,7 +67,7 @@ class Fixed:
         for name, _ in given:
             if name not in tasks:
                 raise ValueError(unknown("task in balancing.weights", name, tasks))
-        weights = torch.tensor([dict(given).get(name, 1.0) for name in tasks])
+        weights = torch.tensor([float(dict(given).get(name, 1)) for name in tasks])
         if not weights.sum() > 0:
             raise ValueError("All balancing.weights are 0; give one that is more.")
         self._weights = weights / weights.mean()
@@ -100,7 +100,7 @@ class Uncertainty:
         """exp(-s); takes a step on s as well."""
         leaf = losses.clone().requires_grad_()
         self._adam.zero_grad()
-        self._sum(leaf).backward()
+        self._sum(leaf).backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         assert leaf.grad is not None
         return 2 * leaf.grad  # Departure 1.
@@ -130,7 +130,7 @@ class Dwa:
     def weights(self, losses: Tensor) -> Tensor:
         """With mean 1; even in the first two windows."""
         leaf = losses.clone().requires_grad_()
-        self._sum(leaf).backward()
+        self._sum(leaf).backward()  # type: ignore[no-untyped-call]
         self._step += 1
         if self._step % self._window == 0:
             self._sum.step()
@@ -173,7 +173,7 @@ class Famo:
     def weights(self, losses: Tensor) -> Tensor:
         """Proportional to z/loss, with mean 1 (departure 1)."""
         leaf = losses.clone().requires_grad_()
-        self._sum(leaf).backward()
+        self._sum(leaf).backward()  # type: ignore[no-untyped-call]
         assert leaf.grad is not None
         return leaf.grad * len(losses)
 
@@ -223,7 +223,7 @@ class GradNorm:
         weights = self._weights.detach().clone()
         target = gradnorm_target(weights * norms, losses / self._first, self._asymmetry)
         self._adam.zero_grad()
-        (self._weights * norms - target).abs().sum().backward()
+        (self._weights * norms - target).abs().sum().backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         with torch.no_grad():
             self._weights.clamp_(min=_LEAST)  # Departure 3.

@@ -1,0 +1,75 @@
+"""How a step on one task changes the loss of another.
+
+Source: Fifty et al. 2021, "Efficiently Identifying Task Groupings for Multi-Task
+Learning" (arXiv:2109.04617), equation 1: the affinity of task i onto task j is
+1 - (loss of j after a step on i) / (loss of j before). Departures:
+
+1. All weights are stepped on, not the shared ones alone: a policy that is told its task
+   shares them all.
+2. The step is one of gradient descent whose length is given, alike for all tasks; along
+   the gradient itself, a task would seem to help others as far as its gradient is long.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from robomtl.policy import Batch, Policy
+from robomtl.training.gradients import Scored, task_gradients, task_means
+from robomtl.training.objective import Cloning, Objective
+from robomtl.training.weighting import check_positive_losses
+
+
+def task_affinity(
+    policy: Policy,
+    batch: Batch,
+    tasks: Sequence[str],
+    *,
+    length: float = 0.1,
+    objective: Objective | None = None,
+) -> Tensor:
+    """The affinity of every task onto every other; the policy stays as it is.
+
+    Args:
+        policy: Wherever it is in its training.
+        batch: Samples of all tasks; quickest where sorted by task, equally many of each,
+            as ``Sampler.evenly`` draws them.
+        tasks: Names of the tasks, by index.
+        length: Euclidean length of each step on the weights.
+        objective: What is minimised; cloning if None.
+
+    Returns:
+        Row i, column j: part of the loss of task j that a step on task i takes away;
+        negative where it adds. (task, task)
+
+    Raises:
+        ValueError: If a task has no sample, the length is not positive, or a loss is not
+            above 0, of which there are no parts.
+    """
+    if not length > 0:
+        raise ValueError(f"length is {length}; give more than 0.")
+    scored = Scored(policy, objective or Cloning(), torch.float32)
+    found = task_gradients(scored, batch, tasks)
+    check_positive_losses("task_affinity", found.losses, tasks)
+    norms = found.gramian().diagonal().clamp(min=0).sqrt()
+    rows = []
+    for place in range(len(tasks)):
+        scale = length / norms[place] if norms[place] > 0 else 0.0
+        moved = {
+            name: parameter.detach() - scale * layer[place]
+            for (name, parameter), layer in zip(
+                scored.trained().items(), found.layers, strict=True
+            )
+        }
+        rows.append(1 - _losses(scored, moved, batch, tasks) / found.losses)
+    return torch.stack(rows)
+
+
+@torch.no_grad()
+def _losses(
+    scored: Scored, parameters: Mapping[str, Tensor], batch: Batch, tasks: Sequence[str]
+) -> Tensor:
+    loss = functional_call(scored, dict(parameters), (batch,))
+    return task_means(loss.per_sample, batch.task, tasks)

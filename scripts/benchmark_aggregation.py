@@ -1,0 +1,100 @@
+"""A step that balances tasks against one that averages samples, side by side.
+
+Both draw nothing: ten tasks with the sizes of Meta-World and language conditioning lie in
+memory, as many samples of each. Everything else of a step of training is timed: loss,
+gradients, their combination, clipping, optimiser and averaged weights. Single steps of all
+methods alternate, and a method's ratio is the median over rounds of its step over the
+plain one of the same round.
+"""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import get_args
+
+import torch
+import tyro
+
+from robomtl.policy import Batch, Spec
+from robomtl.registry import POLICIES
+from robomtl.training import TrainConfig
+from robomtl.training.balancing import Aggregation, Weighting
+from robomtl.training.learner import Learner
+
+_STATE, _ACTION, _EMBEDDING = 39, 4, 384
+_WARM_UP = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is timed."""
+
+    methods: tuple[str, ...] = (*get_args(Aggregation)[1:], *get_args(Weighting)[1:])
+    """Aggregations and weightings."""
+    policy: str = "film"
+    """Architecture, in its default size."""
+    tasks: int = 10
+    """Number of tasks."""
+    rounds: int = 30
+    """Steps of each."""
+    config: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of the run."""
+
+
+def main(benchmark: Benchmark) -> None:
+    """Prints the milliseconds of a step of each method, and its ratio."""
+    torch.set_num_threads(benchmark.config.threads)
+    warnings.simplefilter("ignore")
+    names = ("plain", *benchmark.methods)
+    steps = [_step(benchmark, name) for name in names]
+    rounds = [[_seconds(step) for step in steps] for _ in range(benchmark.rounds)]
+    for name, column in zip(names, zip(*rounds[_WARM_UP:], strict=True), strict=True):
+        ratios = [
+            one / each[0] for one, each in zip(column, rounds[_WARM_UP:], strict=True)
+        ]
+        print(
+            f"{name:<12} {1000 * statistics.median(column):8.1f} ms"
+            f"   {statistics.median(ratios):5.2f} x plain",
+            flush=True,
+        )
+
+
+def _step(benchmark: Benchmark, name: str) -> Callable[[], object]:
+    settings = vars(benchmark.config)
+    if name in get_args(Aggregation):
+        settings = {**settings, "aggregation": name}
+    elif name != "plain":
+        settings = {**settings, "weighting": name}
+    torch.manual_seed(0)
+    architecture = POLICIES.get(benchmark.policy)
+    spec = Spec(state=_STATE, action=_ACTION, embedding=_EMBEDDING)
+    made = architecture(architecture.Config(), spec)
+    tasks = [f"task {place}" for place in range(benchmark.tasks)]
+    learner = Learner(made, TrainConfig(**settings), tasks=tasks)
+    batch = _batch(benchmark, made.chunk)
+    return lambda: learner.update(batch)
+
+
+def _batch(benchmark: Benchmark, chunk: int) -> Batch:
+    each = benchmark.config.batch // benchmark.tasks
+    size = each * benchmark.tasks
+    told = torch.nn.functional.normalize(torch.randn(benchmark.tasks, _EMBEDDING))
+    return Batch(
+        observation={"state": torch.randn(size, _STATE)},
+        action=torch.rand(size, chunk, _ACTION) * 2 - 1,
+        mask=torch.ones(size, chunk),
+        task_embedding=told.repeat_interleave(each, 0),
+        task=torch.arange(benchmark.tasks).repeat_interleave(each),
+    )
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Benchmark))
