@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from robomtl.adaptation.family import PLAIN, Family, find_family, seeds_asked
-from robomtl.conditioning import Augmentation
+from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import read_json
 from robomtl.registry import OBJECTIVES
-from robomtl.training import TrainConfig, train
-from robomtl.training.construction import Construction
+from robomtl.training.config import TrainConfig, config_of
 
 
 class Recorded(NamedTuple):
@@ -39,21 +38,21 @@ def recorded(run: Path) -> Recorded:
             f"{run} has no run.json, so it is not known how it was trained."
         )
     values = read_json(path)
-    training = values["training"]
-    training["augmentation"] = Augmentation(**training["augmentation"])
-    training["construction"] = Construction(**training.get("construction", {}))
-    training["temperature"] = float(training["temperature"])
     return Recorded(
         policy=values["policy"],
         policy_config=values["policy_config"],
         conditioning=tuple(k for k in values["conditioning"] if k != "demonstration"),
-        config=TrainConfig(**training),
+        config=config_of(values["training"]),
         data=values["data"]["sha256"],
     )
 
 
 def train_missing(
-    run: Path | str, objectives: Collection[str], *, seeds: int | None = None
+    run: Path | str,
+    objectives: Collection[str],
+    *,
+    seeds: int | None = None,
+    workers: int = 2,
 ) -> Family:
     """The family, after those policies were trained that methods need and it lacks.
 
@@ -64,47 +63,43 @@ def train_missing(
         run: A run directory, or a folder of several.
         objectives: What methods need policies to be trained with.
         seeds: Seeds of training; those that are there if None.
+        workers: Processes, each of which trains one policy at a time.
 
     Raises:
         ValueError: If the folder has no policy, or the demonstrations it was trained on
             are not beside it.
     """
     family = find_family(run)
-    for objective in sorted({*objectives}):
-        for seed in seeds_asked(family, objectives, seeds):
-            if seed not in family.of(objective):
-                train_like(
-                    family,
-                    demonstrations_of(family),
-                    family.folder / objective / f"seed-{seed}",
-                    objective=objective,
-                    seed=seed,
-                )
+    missing = [
+        like(
+            family,
+            family.folder / objective / f"seed-{seed}",
+            objective=objective,
+            seed=seed,
+        )
+        for objective in sorted({*objectives})
+        for seed in seeds_asked(family, objectives, seeds)
+        if seed not in family.of(objective)
+    ]
+    if missing:
+        train_all(demonstrations_of(family), missing, workers=workers)
     return find_family(run)
 
 
-def train_like(
-    family: Family,
-    demonstrations: Demonstrations,
-    out: Path,
-    *,
-    objective: str,
-    seed: int,
-) -> None:
-    """Trains a policy with the settings of a family, but for what it learns from.
+def like(family: Family, out: Path, *, objective: str, seed: int) -> Training:
+    """How to train a policy with the settings of a family, but for objective and seed.
 
     An objective that fits one architecture only names it as ``architecture``.
     """
     settings, alike = example(family), [*family.of(objective).values()]
     own = getattr(OBJECTIVES.get(objective), "architecture", settings.policy)
-    train(
-        demonstrations,
+    return Training(
         out=out,
         policy=own,
-        policy_config=settings.policy_config if own == settings.policy else None,
+        policy_config=settings.policy_config if own == settings.policy else {},
         conditioning=settings.conditioning,
         objective=objective,
-        objective_config=alike[0].trained.card.objective_config if alike else None,
+        objective_config=alike[0].trained.card.objective_config if alike else {},
         config=replace(settings.config, seed=seed),
     )
 

@@ -8,10 +8,11 @@ from typing import Any
 from robomtl.adaptation.comparing import compare_methods
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.planning import Asked
+from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.obtaining import obtain
 from robomtl.registry import suite
-from robomtl.training import TrainConfig, train
+from robomtl.training import TrainConfig
 from robomtl.training.construction import Construction
 
 
@@ -69,7 +70,7 @@ def run_adaptation(
             each policy, and the comparison in ``adaptation/``.
         data: Demonstrations of the training tasks recorded before; collected when None.
         seed: First seed of training.
-        workers: Processes that collect, adapt and evaluate.
+        workers: Processes that collect, train, adapt and evaluate.
 
     Raises:
         ValueError: If a folder holds something else.
@@ -84,18 +85,20 @@ def run_adaptation(
         seed=0,  # The same demonstrations for every seed of training.
         workers=workers,
     )
-    for number in range(seed, seed + recipe.seeds):
-        for objective, each in recipe.pretraining.items():
-            train(
-                prior,
-                out=out / objective / f"seed-{number}",
-                policy=each.policy,
-                policy_config=each.policy_config,
-                conditioning=recipe.conditioning,
-                objective=objective,
-                objective_config=each.objective_config,
-                config=replace(each.training, seed=number),
-            )
+    trainings = [
+        Training(
+            out=out / objective / f"seed-{number}",
+            objective=objective,
+            objective_config=each.objective_config,
+            policy=each.policy,
+            policy_config=each.policy_config,
+            conditioning=recipe.conditioning,
+            config=replace(each.training, seed=number),
+        )
+        for number in range(seed, seed + recipe.seeds)
+        for objective, each in recipe.pretraining.items()
+    ]
+    train_all(prior, trainings, episodes=recipe.episodes, workers=workers)
     return compare_methods(
         out,
         made,
@@ -137,7 +140,7 @@ _MOVED = Construction(translation=0.1)  # Of 50 goals it makes any number.
 
 
 def _meta(steps: int, batch: int = 256) -> Pretraining:
-    training = TrainConfig(steps=steps, batch=batch)
+    training = TrainConfig(steps=steps, batch=batch, threads=1)
     return Pretraining(policy_config=_SMALL, training=training)
 
 
@@ -167,7 +170,7 @@ ADAPTATIONS = {
             "neural_process": _meta(4_000),
             "in_context": Pretraining(
                 policy="in_context",
-                training=TrainConfig(steps=2_500, precision="float32"),
+                training=TrainConfig(steps=2_500, precision="float32", threads=1),
             ),
         },
     ),
@@ -179,7 +182,8 @@ ADAPTATIONS = {
         asked=_TRANSFER,
         pretraining={
             "cloning": Pretraining(
-                policy_config={"width": 512}, training=TrainConfig(steps=15_000)
+                policy_config={"width": 512},
+                training=TrainConfig(steps=15_000, threads=1),
             )
         },
         seeds=3,
@@ -207,12 +211,14 @@ ADAPTATIONS = {
             "cloning": _meta(5_000),
             "context": Pretraining(
                 policy_config=_SMALL,
-                training=TrainConfig(steps=15_000, batch=512, construction=_MOVED),
+                training=TrainConfig(
+                    steps=15_000, batch=512, construction=_MOVED, threads=1
+                ),
             ),
             "in_context": Pretraining(
                 policy="in_context",
                 training=TrainConfig(
-                    steps=6_000, precision="float32", construction=_MOVED
+                    steps=6_000, precision="float32", construction=_MOVED, threads=1
                 ),
             ),
         },

@@ -16,8 +16,9 @@ from robomtl.adaptation.comparing import compare_methods
 from robomtl.adaptation.family import find_family
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.folds import folds
-from robomtl.adaptation.growing import demonstrations_of, train_like
+from robomtl.adaptation.growing import demonstrations_of, like
 from robomtl.adaptation.planning import Asked, configured, objectives
+from robomtl.adaptation.pretraining import learned
 from robomtl.durable import read_json, write_json
 from robomtl.executor import Executor
 from robomtl.request import plain
@@ -92,7 +93,7 @@ def tune(
         rest = there.select(tasks=[task.name for task in fold.train_tasks])
         for objective in needed:
             where = part / "policies" / objective / "seed-0"
-            train_like(family, rest, where, objective=objective, seed=0)
+            learned(like(family, where, objective=objective, seed=0), rest)
         found.append(
             compare_methods(
                 part / "policies",

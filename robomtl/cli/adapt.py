@@ -87,7 +87,9 @@ def main(arguments: Sequence[str]) -> None:
     with run_directory(flags.out, "adapt", suite.name) as out:
         if flags.train:
             needed = objectives(asked, configured(asked))
-            train_missing(flags.run, needed.values(), seeds=flags.seeds)
+            train_missing(
+                flags.run, needed.values(), seeds=flags.seeds, workers=flags.workers
+            )
         found = compare_methods(
             flags.run,
             suite,

@@ -1,7 +1,8 @@
 """What decides a training run besides the data and the policy."""
 
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_args
 
 from robomtl.conditioning import Augmentation
 from robomtl.nearest import unknown
@@ -109,3 +110,25 @@ class TrainConfig:
             temperature=self.temperature,
             balancing=self.balancing,
         )
+
+
+def config_of(values: Mapping[str, Any]) -> TrainConfig:
+    """The config that a run directory says; what it does not say has its default.
+
+    Args:
+        values: Under ``training`` in ``run.json``.
+
+    Raises:
+        ValueError: If a value is unknown or out of range.
+        TypeError: If a name is unknown.
+    """
+    parts: dict[str, Any] = {
+        each.name: each.default_factory
+        for each in fields(TrainConfig)
+        if is_dataclass(each.default_factory)
+    }
+    whole = {
+        name: parts[name](**value) if name in parts else value
+        for name, value in values.items()
+    }
+    return TrainConfig(**{**whole, "temperature": float(values["temperature"])})

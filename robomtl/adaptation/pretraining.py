@@ -1,0 +1,116 @@
+"""Policies trained side by side, a process each, for methods that adapt them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.conditioning import Kind
+from robomtl.demonstrations import Demonstrations
+from robomtl.executor import Failure, LocalExecutor
+from robomtl.progress import progress, quiet
+from robomtl.training import TrainConfig, train
+
+_LIMIT = 24 * 3600.0  # Longest a policy may take to train [s].
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A policy to be trained; see ``train``."""
+
+    out: Path
+    """Run directory."""
+    objective: str = "cloning"
+    """What is minimised."""
+    objective_config: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the objective that differ from the defaults."""
+    policy: str = "film"
+    """Architecture."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its config that differ from the defaults."""
+    conditioning: Sequence[Kind] = ("language",)
+    """How the policy is told its task, besides what is inferred."""
+    config: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of the run."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether its folder holds a policy."""
+        return (self.out / "policy.json").exists()
+
+
+def learned(training: Training, demonstrations: Demonstrations) -> TrainedPolicy:
+    """The policy, trained in this process or read where it is finished.
+
+    Raises:
+        ValueError: If the folder holds another run, or the settings do not fit.
+        FloatingPointError: If a loss is not finite; names the tasks and the step.
+    """
+    return train(
+        demonstrations,
+        out=training.out,
+        policy=training.policy,
+        policy_config=training.policy_config,
+        conditioning=training.conditioning,
+        objective=training.objective,
+        objective_config=training.objective_config,
+        config=training.config,
+    )
+
+
+def train_all(
+    demonstrations: Demonstrations,
+    trainings: Sequence[Training],
+    *,
+    episodes: int | None = None,
+    workers: int = 2,
+) -> None:
+    """Trains policies side by side; those that are finished are only read.
+
+    What is finished or saved is kept, whatever stops the others.
+
+    Args:
+        demonstrations: A whole data set: processes read its folder.
+        trainings: The policies.
+        episodes: Demonstrations of each task to learn from, the first; all if None.
+        workers: Processes, each of which trains one policy at a time.
+
+    Raises:
+        ValueError: If a folder holds another run, or the settings do not fit.
+        FloatingPointError: If a loss is not finite; names the tasks and the step.
+        RuntimeError: If the process of a policy dies again and again.
+    """
+    chosen = demonstrations.select(per_task=episodes)
+    for training in trainings:
+        if training.finished:
+            learned(training, chosen)
+    left = [training for training in trainings if not training.finished]
+    if not left:
+        return
+    executor = LocalExecutor(workers=min(workers, len(left)), limit=_LIMIT)
+    learn = _Learn(demonstrations.path.absolute(), episodes)
+    steps = [training.config.steps for training in left]
+    with progress("Training policies by steps", sum(steps)) as advance:
+        for index, reason in executor.map(learn, left):
+            if isinstance(reason, Failure):
+                raise RuntimeError(f"{left[index].out}: {reason.reason}")
+            if reason is not None:
+                raise FloatingPointError(f"{left[index].out}: {reason}")
+            advance(steps[index], note=str(left[index].out))
+
+
+class _Learn:
+    """Trains a policy in a worker process; returns why it diverged, if it did."""
+
+    def __init__(self, data: Path, episodes: int | None) -> None:
+        self._data, self._episodes = data, episodes
+
+    def __call__(self, training: Training) -> str | None:
+        chosen = Demonstrations(self._data).select(per_task=self._episodes)
+        try:
+            with quiet():
+                learned(training, chosen)
+        except FloatingPointError as error:
+            return str(error)
+        return None
