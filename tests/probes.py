@@ -2,6 +2,7 @@
 
 from evaluations import evaluation
 
+from robomtl.actor import Told
 from robomtl.conditioning import Conditioning
 from robomtl.probing.concluding import concluded
 
@@ -17,8 +18,14 @@ def found(families=FAMILIES, *, margin=0.1, left_out=None, **kinds):
         kind.replace("_", "-"): evaluation(outcomes, instructions=kind)
         for kind, outcomes in kinds.items()
     }
+    told = {
+        kind: [Told("open", "open it")] * len(each.records)
+        if kind in ("shuffled", "wrong")
+        else [Told(None, None)] * len(each.records)
+        for kind, each in results.items()
+    }
     return concluded(
-        results, LANGUAGE, families, left_out=left_out or {}, margin=margin
+        results, told, LANGUAGE, families, left_out=left_out or {}, margin=margin
     )
 
 

@@ -48,14 +48,16 @@ def test_each_family_has_its_rates(text):
 
 
 def test_every_task_has_its_success_by_kind(text):
-    right, paraphrased, held_out, *_ = rows(text)["push"]
+    tasks = text.partition('id="tasks"')[2].partition("</section>")[0]
+    right, paraphrased, held_out, *_ = rows(tasks)["push"]
     assert right.startswith("90.0%") and "59.6–98.2" in right
     assert held_out.startswith("77.8%")
 
 
 def test_tasks_that_a_kind_leaves_out_are_dashes():
     text = page(found(right=RIGHT, wrong={"push": "0000000000"}))
-    assert rows(text)["open"][-1] == "–"
+    tasks = text.partition('id="tasks"')[2].partition("</section>")[0]
+    assert rows(tasks)["open"][-1] == "–"
 
 
 def test_trials_told_otherwise_stand_below_those_told_rightly(text):
@@ -63,6 +65,10 @@ def test_trials_told_otherwise_stand_below_those_told_rightly(text):
     assert blocks == ["push", "reach", "open"]
     assert len(re.findall(r'<button class="cell', text)) == 6 * 3 * 10
     assert '"Task"' in text
+
+
+def test_how_tasks_went_that_were_told_of_others_is_shown(text):
+    assert rows(text)["push"] == ["shuffled: open 1/10; wrong: open 1/10"]
 
 
 def test_what_was_not_told_is_given_with_its_reason():

@@ -112,6 +112,16 @@ def test_tasks_of_which_a_kind_has_nothing_to_tell_are_left_out_of_it():
     assert list(kinds_table(probed).columns[2].cells)[:3] == ["0.0%", "", ""]
 
 
+def test_success_is_counted_by_the_task_that_was_told():
+    shuffled = {"push": "0x00000001", "reach": "0000010000", "open": "1111111111"}
+    kinds = found(right=RIGHT, shuffled=shuffled).kinds
+    assert kinds["right"].of_others == {}
+    assert kinds["shuffled"].of_others == {
+        "push": {"open": (1, 9)},
+        "reach": {"open": (1, 10)},
+    }
+
+
 def test_a_family_that_was_not_played_is_left_out():
     probed = found({"table": ("lift", "drop")}, right=RIGHT, shuffled=SHUFFLED)
     assert probed.families == {}

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from robomtl.actor import Told
 from robomtl.comparison.comparison import task_differences
 from robomtl.comparison.paired import Tally, mean_difference_interval, total
 from robomtl.comparison.pairing import tallies_of
 from robomtl.conditioning import Conditioning
 from robomtl.evaluation.results import Results
+from robomtl.evaluation.statistics import Count
 from robomtl.evaluation.summary import GroupRates, summarise
 from robomtl.probing.findings import (
     Difference,
@@ -26,6 +28,7 @@ Tallies = Mapping[str, Tally]
 
 def concluded(
     results: Mapping[str, Results],
+    told: Mapping[str, Sequence[Told]],
     conditioning: Conditioning,
     families: Mapping[str, Sequence[str]],
     *,
@@ -36,6 +39,7 @@ def concluded(
 
     Args:
         results: Under each kind, of the same trials.
+        told: What was told in each of their records, by kind.
         conditioning: How the policy is told its task.
         families: Tasks of the suite that share a scene, by the name of the family.
         left_out: Why other kinds were not told.
@@ -69,7 +73,10 @@ def concluded(
     return Findings(
         setting=setting,
         conditioning=conditioning.kinds,
-        kinds={k: _kind(line_of(k, conditioning), r) for k, r in results.items()},
+        kinds={
+            kind: _kind(line_of(kind, conditioning), each, told[kind])
+            for kind, each in results.items()
+        },
         differences={
             kind: TaskDifferences(
                 **vars(everything.differences[kind]), tasks=task_differences(of_task)
@@ -85,9 +92,23 @@ def concluded(
     )
 
 
-def _kind(line: str, results: Results) -> KindRates:
+def _kind(line: str, results: Results, told: Sequence[Told]) -> KindRates:
     rates = _rates(results.summary.everything)
-    return KindRates(**vars(rates), told=line, tasks=results.tasks)
+    others = _of_others(results, told)
+    return KindRates(**vars(rates), told=line, tasks=results.tasks, of_others=others)
+
+
+def _of_others(results: Results, told: Sequence[Told]) -> dict[str, dict[str, Count]]:
+    found: dict[str, dict[str, Count]] = {}
+    for record, each in zip(results.records, told, strict=True):
+        solved = record.solved(results.setting.criterion)
+        if each.task in (None, record.task) or solved is None:
+            continue
+        assert each.task is not None
+        of_task = found.setdefault(record.task, {})
+        before = of_task.get(each.task, Count(0, 0))
+        of_task[each.task] = Count(before.successes + solved, before.trials + 1)
+    return found
 
 
 def _rates(group: GroupRates) -> Rates:

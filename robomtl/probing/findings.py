@@ -7,7 +7,7 @@ from typing import Literal
 from robomtl.comparison.findings import TaskDifference
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Setting
-from robomtl.evaluation.statistics import Interval
+from robomtl.evaluation.statistics import Count, Interval
 from robomtl.evaluation.summary import TaskRates
 
 Word = Literal["listens", "ignores", "cannot be told"]
@@ -36,6 +36,8 @@ class KindRates(Rates):
     """What is told, in words."""
     tasks: Mapping[str, TaskRates]
     """By name: all, but for tasks of which the kind has nothing to tell."""
+    of_others: Mapping[str, Mapping[str, Count]]
+    """By task, and by the other task that it was told of; trials with an outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,7 @@ def page(found: Findings) -> str:
         trials=sum(rates.trials for rates in found.kinds.values()),
         errors=sum(rates.errors for rates in found.kinds.values()),
         groups=_groups(found),
+        others=_others(found),
         forests=forests,
         reach=reach_of(intervals),
         grid=_grid(found),
@@ -92,6 +93,16 @@ def _forests(found: Findings) -> list[_Forest]:
 
 def _first(differences: Mapping[str, Difference]) -> list[tuple[str, Difference]]:
     return sorted(differences.items(), key=lambda item: item[0] != SHUFFLED)
+
+
+def _others(found: Findings) -> Pairs:
+    """How each task went when another was told, in words, by kind."""
+    rows: dict[str, list[str]] = {}
+    for kind, rates in found.kinds.items():
+        for task, counts in rates.of_others.items():
+            each = [f"{name} {n.successes}/{n.trials}" for name, n in counts.items()]
+            rows.setdefault(task, []).append(f"{kind}: {', '.join(each)}")
+    return [(task, "; ".join(phrases)) for task, phrases in rows.items()]
 
 
 def _grid(found: Findings) -> Grid:

@@ -106,14 +106,18 @@ def probe(
             )
             for kind, some in plan.chunks.items()
         }
-        families = families_of(suite)
-        found = concluded(
-            results, conditioning, families, left_out=plan.left_out, margin=margin
-        )
         told = {
-            kind: [t for c in some for t in c.told]
+            kind: [told for chunk in some for told in chunk.told]
             for kind, some in plan.chunks.items()
         }
+        found = concluded(
+            results,
+            told,
+            conditioning,
+            families_of(suite),
+            left_out=plan.left_out,
+            margin=margin,
+        )
         write(folder, found, told)
     return found
 
