@@ -1,5 +1,6 @@
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,21 +11,26 @@ import robomtl
 from robomtl.cli.main import main
 from robomtl.conditioning import Augmentation
 from robomtl.envs.points import PointsSuite
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.records import read_records
 from robomtl.probing.kinds import KINDS
 from robomtl.probing.writing import COLUMNS
+from robomtl.request import plain
 from robomtl.serving import ServedAgent
 
 SUITE = PointsSuite(variant="MT4", horizon=40)
 NAMES = [task.name for task in SUITE.train_tasks]
 
 
-def grown(folder, demonstrations, *, steps=1, conditioning=("language",), swap=0.0):
+def grown(
+    folder, demonstrations, *, steps=1, conditioning=("language",), swap=0.0, blocks=1
+):
     robomtl.train(
         demonstrations,
         out=folder,
         policy="film",
-        policy_config={"width": 64, "blocks": 1},
+        policy_config={"width": 64, "blocks": blocks},
         conditioning=conditioning,
         config=robomtl.TrainConfig(
             steps=steps, batch=64, threads=1, augmentation=Augmentation(swap=swap)
@@ -60,7 +66,7 @@ def rows(out):
 
 @pytest.mark.slow
 def test_a_policy_that_learned_its_instructions_listens(tmp_path, demonstrations):
-    run = grown(tmp_path / "listening", demonstrations, steps=400)
+    run = grown(tmp_path / "listening", demonstrations, steps=600, blocks=2)
     kinds = ("held-out", "shuffled", "empty", "wrong")
     found = probed(run, tmp_path / "out", episodes=20, kinds=kinds)
 
@@ -85,6 +91,20 @@ def test_a_policy_trained_with_swapped_instructions_is_said_to_ignore_them(
     assert "deaf IGNORES its instruction" in (tmp_path / "out/report.html").read_text()
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     assert written["verdict"]["word"] == "ignores"
+
+
+@pytest.mark.slow
+def test_a_policy_that_goes_where_its_goal_is_listens_to_it(tmp_path):
+    data = robomtl.collect(
+        SUITE, tmp_path / "data", tasks=["reach-flag"], episodes=40, workers=1
+    )
+    run = grown(tmp_path / "going", data, steps=400, conditioning=("goal",))
+    found = probed(run, tmp_path / "out", tasks=["reach-flag"], episodes=40)
+
+    assert found.verdict.word == "listens"
+    assert "going listens to its goal" in found.verdict.sentence
+    assert found.differences["wrong"].interval.low > 0
+    assert found.differences["empty"].interval.low > 0
 
 
 def test_every_kind_is_told_on_the_same_trials(runs, tmp_path):
@@ -306,3 +326,19 @@ def test_the_command_names_the_verdict(runs, tmp_path, capsys):
 def test_the_command_refuses_what_is_no_run(tmp_path, capsys):
     assert main(["probe", str(tmp_path)]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_plans_without_goals_are_told_apart_as_they_were_before_goals():
+    conditions = Conditions(episodes=1)
+    chunks = chunks_of(SUITE, conditions)
+    told = [(chunk.trials, [each[:2] for each in chunk.told]) for chunk in chunks]
+    before = hashlib.sha256(json.dumps(plain(told)).encode()).hexdigest()[:12]
+    assert identity_of({}, SUITE, conditions, chunks)["trials"] == before
+
+    other = [
+        replace(
+            chunk, told=tuple(each._replace(goal=(0.0, 1.0)) for each in chunk.told)
+        )
+        for chunk in chunks
+    ]
+    assert identity_of({}, SUITE, conditions, other)["trials"] != before
