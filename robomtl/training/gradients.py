@@ -18,24 +18,26 @@ from torch.utils._pytree import tree_map
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.training.objective import Objective
 
+_CACHED = 16_384  # Weights whose gradients of ten tasks fit a cache in float32.
+
 
 class TaskGradients(NamedTuple):
     """What one batch says of every task."""
 
     layers: tuple[Tensor, ...]
-    """Gradients by each of the parameters; (task, …)."""
+    """Gradients by each of the parameters, as precise as they come; (task, …)."""
     losses: Tensor
     """Mean loss of each task; (task,)."""
     loss: Loss
     """That of the batch, detached."""
 
     def gramian(self) -> Tensor:
-        """Inner products of the tasks' gradients; (task, task)."""
+        """Inner products of the tasks' gradients; (task, task).
+
+        A layer's are rounded as its gradients are, which is less than their own error.
+        """
         rows = [layer.flatten(1) for layer in self.layers]
-        total = rows[0].new_zeros(len(rows[0]), len(rows[0]))
-        for row in rows:
-            total.addmm_(row, row.mT)
-        return total
+        return torch.stack([(row @ row.mT).float() for row in rows]).sum(0)
 
     def combined(self, weights: Tensor) -> list[Tensor]:
         """The weighted sum of the gradients, by parameters.
@@ -43,9 +45,13 @@ class TaskGradients(NamedTuple):
         Args:
             weights: (task,).
         """
-        return [
-            (weights @ layer.flatten(1)).view(layer.shape[1:]) for layer in self.layers
-        ]
+        return [_combined(weights, layer) for layer in self.layers]
+
+
+def _combined(weights: Tensor, layer: Tensor) -> Tensor:
+    parts = layer.flatten(1).split(_CACHED, 1)
+    sums = [weights @ part.float() for part in parts]
+    return torch.cat(sums).view(layer.shape[1:])
 
 
 class Scored(nn.Module):
@@ -62,13 +68,13 @@ class Scored(nn.Module):
     ) -> None:
         super().__init__()
         self.policy = policy
-        self._objective, self._precision = objective, precision
+        self._objective, self.precision = objective, precision
 
     def forward(self, batch: Any) -> Loss:
         """The loss of each sample."""
         device = next(self.policy.parameters()).device.type
-        mixed = self._precision != torch.float32
-        with torch.autocast(device, self._precision, enabled=mixed):
+        mixed = self.precision != torch.float32
+        with torch.autocast(device, self.precision, enabled=mixed):
             return self._objective.loss(self.policy, batch)
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -126,7 +132,7 @@ def _is_even(task: Tensor, tasks: int) -> bool:
 
 def _at_once(scored: Scored, batch: Batch, tasks: int) -> TaskGradients:
     split = tree_map(lambda part: part.unflatten(0, (tasks, -1)), batch)
-    parameters = {name: p.detach() for name, p in scored.trained().items()}
+    parameters = _as_computed(scored)
 
     def mean_loss(
         parameters: Mapping[str, Tensor], part: Batch
@@ -147,6 +153,25 @@ def _at_once(scored: Scored, batch: Batch, tasks: int) -> TaskGradients:
         {name: value.mean() for name, value in loss.metrics.items()},
     )
     return TaskGradients(tuple(found.values()), losses, whole)
+
+
+def _as_computed(scored: Scored) -> dict[str, Tensor]:
+    """The trained parameters, those of linear layers in the run's precision.
+
+    Autocast would take them so, and turn their gradients, of every task, to float32.
+    """
+    linear = {
+        f"{place}.{name}"
+        for place, module in scored.named_modules()
+        if type(module) is nn.Linear
+        for name, _ in module.named_parameters()
+    }
+    return {
+        name: parameter.detach().to(scored.precision)
+        if name in linear
+        else parameter.detach()
+        for name, parameter in scored.trained().items()
+    }
 
 
 def _one_by_one(scored: Scored, batch: Any, tasks: Sequence[str]) -> TaskGradients:
