@@ -12,9 +12,12 @@ from robomtl.experiments.findings import Difference
 class Crossover:
     """Where an arm stops paying."""
 
+    pays_up_to: int | None
+    """Most demonstrations at which the interval of the difference lies wholly above 0;
+    None where none does."""
     reaches_zero: int | None
-    """Fewest demonstrations from which on no interval lies wholly above 0; None where
-    that of the most does."""
+    """Fewest demonstrations from which on no interval does; None where that of the most
+    tried does."""
     changes_sign: float | None
     """Demonstrations at which the difference first falls to 0, along the logarithm; the
     fewest tried where it is not above 0 there; None where it never falls to 0."""
@@ -23,16 +26,19 @@ class Crossover:
 
     @property
     def sentence(self) -> str:
-        """Both, in words."""
-        if self.reaches_zero is None:
-            told = f"pays up to {counted(self.most, 'demonstration')}, the most tried"
+        """All of it, in words that follow the name of the arm."""
+        most = counted(self.most, "demonstration")
+        if self.pays_up_to is None:
+            told = f"beats learning alone nowhere up to {most}"
+        elif self.reaches_zero is None:
+            told = f"beats learning alone up to {most}, the most tried"
         else:
             told = (
-                "is told apart from learning alone as better no more from"
-                f" {counted(self.reaches_zero, 'demonstration')} on"
+                f"beats learning alone up to {counted(self.pays_up_to, 'demonstration')},"
+                f" and no more from {self.reaches_zero} on"
             )
         if self.changes_sign is None:
-            return f"{told}; no crossover up to {self.most}"
+            return f"{told}; there is no crossover up to {self.most}"
         return f"{told}; the difference falls to 0 at {self.changes_sign:.3g}"
 
 
@@ -47,6 +53,7 @@ def crossover(differences: Mapping[int, Difference]) -> Crossover:
     after = [count for count in counts if not above or count > above[-1]]
     values = [differences[count].difference for count in counts]
     return Crossover(
+        pays_up_to=above[-1] if above else None,
         reaches_zero=after[0] if after else None,
         changes_sign=_falls(counts, values),
         most=counts[-1],

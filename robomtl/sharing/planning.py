@@ -106,9 +106,9 @@ def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
     tasks = tuple(task.name for task in select(suite, names))
     if len(tasks) < 2:
         raise ValueError(
-            f"{suite.name} gives one task to learn, {''.join(tasks)}, which can share nothing;"
-            " give a suite of several, such as metaworld/MT10 or points/MT4, or name at"
-            " least 2 tasks."
+            f"{suite.name} gives one task to learn, {', '.join(tasks)}, which can share"
+            " nothing; give a suite of several, such as metaworld/MT10 or points/MT4, or"
+            " name at least 2 tasks."
         )
     return tasks
 
