@@ -10,7 +10,7 @@ from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.tables import show
 from robomtl.conditioning import Kind
 from robomtl.experiments.settings import by_label, parsed
-from robomtl.sharing.arms import EVERY
+from robomtl.sharing.arms import BASES, EVERY
 from robomtl.sharing.comparing import NOISE, REPORT, RESULTS, multitask
 from robomtl.sharing.planning import Asked
 from robomtl.sharing.tables import arms_table
@@ -22,14 +22,14 @@ class Multitask(SuiteFlags):
 
     suite: tyro.conf.Positional[str]
     """Suite, such as metaworld/MT10."""
-    arms: tuple[str, ...] = ("together", "alone", "alone_divided")
+    arms: tuple[str, ...] = tuple(BASES)
     """Ways to learn; LABEL=ARM for one that is there twice, with other settings."""
     settings: tuple[str, ...] = ()
     """Settings of arms, such as wide.policy_config.width=512; every.NAME for all."""
     policy: str = "film"
     """Architecture."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """How policies are told their task; none when left empty."""
+    """How policies are told their task; `none` for not at all."""
     demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
     """Numbers of demonstrations of each task."""
     seeds: int = 1

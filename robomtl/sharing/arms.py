@@ -18,6 +18,7 @@ EVERY = "every"
 BASELINE = "alone"
 """The arm the others are compared with."""
 _EQUAL = ("steps", "batch", "seed", "threads")
+_BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
 _FIELDS = ("policy", "policy_config.NAME", "conditioning", "training.NAME", "data")
 
 
@@ -37,7 +38,7 @@ class Arm:
     policy_config: Mapping[str, Any]
     """Fields of its config that differ from the defaults."""
     conditioning: tuple[Kind, ...]
-    """How the policy is told its task; empty for one that is not told."""
+    """How the policy is told its task; ``none`` for one that is not told."""
     training: TrainConfig
     """Settings of training, but for batch and seed."""
     data: Path | None
@@ -49,6 +50,7 @@ BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "together": {"learned": "together"},
         "alone": {"learned": "alone"},
         "alone_divided": {"learned": "alone", "divided": True},
+        "untold": {"learned": "together", "conditioning": ("none",)},
     }
 )
 """What each way differs in from one policy of all tasks."""
@@ -95,6 +97,7 @@ def arm_of(
     made = _set(label, made, settings)
     check_trainable(made.policy)
     checkpoint.configure(made.policy, made.policy_config)
+    _check_balanced(label, made)
     return made
 
 
@@ -131,6 +134,19 @@ def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:
         raise ValueError(f"Training of the arm {label}: {error}.") from error
 
 
+def _check_balanced(label: str, arm: Arm) -> None:
+    """Refuses what balances tasks where there is one."""
+    usual = TrainConfig()
+    differing = [
+        name for name in _BALANCE if getattr(arm.training, name) != getattr(usual, name)
+    ]
+    if arm.learned == "alone" and differing:
+        raise ValueError(
+            f"{label}.training.{differing[0]} balances tasks, and every policy of the arm"
+            f" {label} learns one alone; set it of an arm that learns them together."
+        )
+
+
 def _check_equal(label: str, name: str) -> None:
     if name in _EQUAL:
         raise ValueError(
@@ -140,6 +156,6 @@ def _check_equal(label: str, name: str) -> None:
 
 
 def _kinds(value: Any) -> tuple[Kind, ...]:
-    """Kinds from a list, or from words with commas between them; none from none."""
+    """Kinds from a list, or from words with commas between them."""
     words = value.split(",") if isinstance(value, str) else list(value or [])
-    return tuple(cast(Kind, word) for word in words if word not in ("", "none"))
+    return tuple(cast(Kind, word) for word in words if word)

@@ -43,7 +43,10 @@ def page(found: Findings, *, asked: Mapping[str, Any], about: Mapping[str, Any])
         cost=cost_matrix(found),
         reasons=_reasons(found),
         data=_data(found),
-        made=facts.made(about, ("demonstrations", "processor", "workers")),
+        made=facts.made(
+            {**about, "demonstrations": ", ".join(about["demonstrations"])},
+            ("demonstrations", "processor", "workers"),
+        ),
         settings=facts.asked(
             {**asked, "tasks": found.tasks}, leave=("arms", "settings")
         ),
@@ -108,7 +111,7 @@ def _config(found: Findings) -> facts.Pairs:
             "base": each.base,
             "policy": each.policy,
             "policy_config": each.policy_config,
-            "conditioning": each.conditioning or "none",
+            "conditioning": each.conditioning,
             "training": each.training,
         }
         for label, each in found.definitions.items()

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import torch
+
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
+from robomtl.registry import POLICIES
 from robomtl.sharing.arms import Arm
 from robomtl.training.material import conditioning_for, spec_for
 from robomtl.training.objective import Cloning
@@ -38,7 +41,8 @@ def size_of(label: str, arm: Arm, demonstrations: Demonstrations) -> Size:
         demonstrations: What is learned, of all tasks: their sizes count.
 
     Raises:
-        ValueError: If an arm has to divide its parameters and cannot.
+        ValueError: If the policy does not fit how it is told its task, or an arm has to
+            divide its parameters and cannot.
     """
     tasks = len(demonstrations.tasks)
     whole = Size(
@@ -104,4 +108,6 @@ def _parameters(
         suite_options={},
         step=0,
     )
-    return checkpoint.build(card).num_parameters
+    POLICIES.get(arm.policy).check(card.spec)
+    with torch.random.fork_rng(devices=[]):  # Initial weights are drawn.
+        return checkpoint.build(card).num_parameters

@@ -1,0 +1,380 @@
+"""Tasks learned together and alone: plans, budgets, and what comes of them."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import robomtl
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.findings import Difference
+from robomtl.sharing import Asked, multitask
+from robomtl.sharing.arms import BASES
+from robomtl.sharing.cell import ALL, Cell, trials_of
+from robomtl.sharing.crossover import crossover
+from robomtl.sharing.data import check_same, hashes, read
+from robomtl.sharing.parameters import size_of
+from robomtl.sharing.planning import arms_of, batch_of, plan, tasks_of
+from robomtl.sharing.rows import CELLS, TRIALS
+
+SUITE = robomtl.suite("points/MT4", horizon=20)
+TASKS = ("reach-red", "reach-green")
+SMALL = {"every": {"policy_config.width": 12, "policy_config.task_width": 4}}
+ASKED = Asked(
+    arms={"together": "together", "alone": "alone"},
+    settings=SMALL,
+    policy="mlp",
+    demonstrations=(1, 2),
+    tasks=TASKS,
+    trials=3,
+    steps=3,
+    samples=2,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    out = tmp_path_factory.mktemp("data") / "demonstrations"
+    return robomtl.collect(SUITE, out, episodes=3, workers=1)
+
+
+@pytest.fixture(scope="module")
+def made(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "experiment"
+    return out, multitask(SUITE, ASKED, out=out, data=data.path, workers=1)
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def cells_of(asked, tasks=TASKS):
+    return plan(asked, arms_of(asked), tasks)
+
+
+@pytest.mark.slow
+def test_results_are_by_arm_then_number_then_task(made):
+    out, found = made
+    there = results(out)["arms"]
+    assert [*there] == ["together", "alone"]
+    assert [*there["together"]] == ["1", "2"]
+    for some in there.values():
+        for success in some.values():
+            assert 0 <= success["task_mean"] <= 1
+            low, high = success["interval"]
+            assert low <= success["task_mean"] <= high
+            assert [*success["tasks"]] == [*TASKS]
+    assert found.arms["alone"][2].trials == 6
+
+
+@pytest.mark.slow
+def test_tables_have_a_row_for_each_trial_and_each_policy(made):
+    out, _ = made
+    trials = pq.read_table(out / "trials.parquet")
+    cells = pq.read_table(out / "cells.parquet")
+    assert trials.schema.equals(TRIALS) and cells.schema.equals(CELLS)
+    assert trials.num_rows == 2 * 2 * 2 * 3  # Arms, numbers, tasks, trials.
+    assert cells.num_rows == 2 * (1 + 2)
+    assert {*cells["learned"].to_pylist()} == {ALL, *TASKS}
+
+
+@pytest.mark.slow
+def test_all_arms_read_the_same_and_take_as_many_samples_of_each_task(made, data):
+    out, found = made
+    for row in pq.read_table(out / "cells.parquet").to_pylist():
+        tasks = TASKS if row["learned"] == ALL else (row["learned"],)
+        read_there = [found.data[row["demonstrations"]][task] for task in tasks]
+        assert row["data"].split(",") == read_there
+        assert row["steps"] == 3 and row["samples"] == 3 * 2 * len(tasks)
+        first = data.select(tasks[:1], row["demonstrations"])
+        assert read_there[0] == first.fingerprint
+    assert {each.samples_per_task for each in found.definitions.values()} == {6}
+    one, other = (found.definitions[k].parameters for k in ("together", "alone"))
+    assert one == other
+
+
+@pytest.mark.slow
+def test_a_finished_experiment_is_read_and_grows(made, data):
+    out, found = made
+    lines = (out / "journal.jsonl").read_text().splitlines()
+    again = multitask(SUITE, ASKED, out=out, data=data.path, workers=1)
+    assert again == found
+    assert len((out / "journal.jsonl").read_text().splitlines()) == len(lines)
+    wider = {"wide.policy_config.width": 16}
+    more = replace(
+        ASKED,
+        arms={**ASKED.arms, "wide": "together"},
+        settings={**SMALL, "wide": {"policy_config.width": 16}},
+        demonstrations=(1, 2, 3),
+    )
+    grown = multitask(SUITE, more, out=out, data=data.path, workers=1)
+    assert wider and grown.arms["alone"][2] == found.arms["alone"][2]
+    assert [*grown.arms["wide"]] == [1, 2, 3]
+    added = [json.loads(line) for line in (out / "journal.jsonl").open()]
+    chunks = [entry["chunk"] for entry in added if "chunk" in entry]
+    assert len(chunks) == len({*chunks}) == 6 + 3 + 3  # wide, and the third number.
+    assert multitask(SUITE, ASKED, out=out, data=data.path, workers=1) == found
+
+
+@pytest.mark.slow
+def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
+    out, _ = made
+    other = replace(ASKED, settings={"alone": {"policy_config.width": 10}, **SMALL})
+    with pytest.raises(ValueError, match=r"arms\.alone\.policy_config\.width is 12 th"):
+        multitask(SUITE, other, out=out, data=data.path, workers=1)
+
+
+@pytest.mark.slow
+def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
+    asked = replace(ASKED, arms={"together": "together"}, demonstrations=(1,), trials=1)
+    first = multitask(SUITE, asked, out=tmp_path, workers=1)
+    more = replace(asked, demonstrations=(1, 2))
+    second = multitask(SUITE, more, out=tmp_path, workers=1)
+    assert second.data[1] == first.data[1]
+    assert {path.name for path in tmp_path.glob("demonstrations-*")} == {
+        "demonstrations-1",
+        "demonstrations-2",
+    }
+    assert multitask(SUITE, asked, out=tmp_path, workers=1).arms == first.arms
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
+    settings = {**SMALL, "together": {"training.learning_rate": 1e38}}
+    asked = replace(ASKED, settings=settings, demonstrations=(1,), trials=1)
+    found = multitask(SUITE, asked, out=tmp_path, data=data.path, workers=1)
+    (reason,) = found.reasons["together"]
+    assert "lower learning_rate" in reason
+    assert found.arms["together"][1].task_mean is None
+    assert found.differences == {}
+    assert "1 training diverged" in (tmp_path / "report.html").read_text()
+
+
+def test_every_arm_takes_the_same_steps_and_samples_of_each_task():
+    asked = replace(ASKED, arms={name: name for name in BASES}, seeds=2)
+    cells = cells_of(asked)
+    assert len({cell.name for cell in cells}) == len(cells) == 2 * 2 * (2 + 2 * 2)
+    for cell in cells:
+        assert batch_of(asked, cell) == 2 * len(cell.tasks)
+    sizes = [len(cell.tasks) for cell in cells]
+    assert sizes == sorted(sizes, reverse=True)  # The longest first.
+
+
+def test_all_arms_play_the_same_fresh_trials():
+    asked = ASKED
+    alone = [c for c in cells_of(asked) if c.arm == "alone" and c.demonstrations == 1]
+    (together,) = [
+        c for c in cells_of(asked) if c.arm == "together" and c.demonstrations == 1
+    ]
+    every = [trial for cell in alone for trial in trials_of(SUITE, cell, 3)]
+    assert [*trials_of(SUITE, together, 3)] == every
+    assert {t.variation for t in every} <= {*SUITE.variations("reach-red", "fresh")}
+
+
+def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
+    kinds = ("language", "one_hot")
+    asked = replace(ASKED, conditioning=kinds, arms={name: name for name in BASES})
+    arms, learned = arms_of(asked), data.select(TASKS)
+    sizes = {label: size_of(label, arm, learned) for label, arm in arms.items()}
+    assert sizes["alone"].each == sizes["together"].each
+    assert sizes["alone"].total == 2 * sizes["together"].total
+    assert sizes["untold"].each < sizes["together"].each
+
+
+@pytest.mark.parametrize("policy", ["film", "mlp"])
+def test_divided_policies_have_together_what_one_of_all_has(data, policy):
+    asked = Asked(arms={"a": "alone_divided", "one": "together"}, policy=policy)
+    arms = arms_of(asked)
+    divided, whole = (size_of(label, arms[label], data) for label in ("a", "one"))
+    assert divided.networks == 4
+    assert 0.97 * whole.each < divided.total <= whole.each
+    wider = {k: v + 1 for k, v in divided.policy_config.items()}
+    over = replace(arms["one"], learned="alone", policy_config=wider)
+    assert size_of("a", over, data).total > whole.each
+
+
+def test_a_policy_too_small_to_divide_is_refused(data):
+    settings = {"a": {"policy_config.width": 1, "policy_config.task_width": 1}}
+    asked = Asked(arms={"a": "alone_divided"}, settings=settings)
+    with pytest.raises(ValueError, match="even with a width of 1, more than the"):
+        size_of("a", arms_of(asked)["a"], data)
+
+
+def test_a_cell_reads_the_first_episodes_of_its_tasks_and_keeps_all_indices(data):
+    cell = Cell(
+        arm="alone", demonstrations=2, seed=0, tasks=TASKS[1:], learned=TASKS[1]
+    )
+    chosen = read(data, TASKS, cell, hashes(data, TASKS, [2]))
+    assert chosen.tasks == data.select(TASKS).tasks
+    assert {*chosen.episodes.task.tolist()} == {chosen.tasks.index(TASKS[1])}
+    first = data.select(TASKS[1:], 2)
+    np.testing.assert_array_equal(chosen.state, first.state)
+
+
+def test_arms_that_read_other_demonstrations_are_refused(data, tmp_path):
+    wanted = hashes(data, TASKS, [2])
+    other = data.acting(np.zeros_like(data.action))
+    message = (
+        r"The arm alone reads other demonstrations of reach-red than the others: sha256"
+        r" of the first 2 in .* is \w{12}, not \w{12}\. Arms are compared on the same"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_same("alone", tmp_path, hashes(other, TASKS, [2]), wanted)
+    cell = Cell(
+        arm="alone", demonstrations=2, seed=0, tasks=TASKS[:1], learned=TASKS[0]
+    )
+    with pytest.raises(ValueError, match="The arm alone reads other demonstrations"):
+        read(other, TASKS, cell, wanted)
+
+
+@pytest.mark.slow
+def test_an_arm_with_data_of_its_own_is_refused_unless_they_are_the_same(
+    data, tmp_path
+):
+    own = robomtl.collect(SUITE, tmp_path / "own", episodes=2, seed=1, workers=1)
+    settings = {**SMALL, "together": {"data": str(own.path)}}
+    asked = replace(ASKED, settings=settings)
+    with pytest.raises(ValueError, match="The arm together reads other demonstrations"):
+        multitask(SUITE, asked, out=tmp_path / "out", data=data.path, workers=1)
+
+
+def test_fewer_demonstrations_than_asked_for_are_refused(data, tmp_path):
+    message = (
+        r"has 3 demonstrations of reach-red, fewer than the 5 asked for; ask for at most"
+        r" 3, or give --data with more\."
+    )
+    with pytest.raises(ValueError, match=message):
+        multitask(
+            SUITE, replace(ASKED, demonstrations=(5,)), out=tmp_path, data=data.path
+        )
+
+
+def test_demonstrations_of_another_suite_are_refused(data, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"was recorded in points/MT4, not in points/M"
+    ):
+        multitask(
+            robomtl.suite("points/ML4"),
+            replace(ASKED, tasks=None, demonstrations=(1,)),
+            out=tmp_path,
+            data=data.path,
+        )
+
+
+def test_a_single_task_is_refused():
+    message = (
+        r"points/MT4 gives one task to learn, reach-red, which can share nothing; give a"
+        r" suite of several, such as metaworld/MT10 or points/MT4, or name at least 2"
+    )
+    with pytest.raises(ValueError, match=message):
+        tasks_of(SUITE, ("reach-red",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": {"a": "togther"}}, "Unknown arm 'togther'. Did you mean 'together'?"),
+        ({"arms": {}}, "No arm was named; name at least 1 of together, alone,"),
+        ({"arms": {"every": "alone"}}, "An arm is called every, which stands for all"),
+        ({"settings": {"wide": {}}}, "Unknown arm to set 'wide'"),
+        ({"policy": "flim"}, "Unknown policy 'flim'. Did you mean 'film'?"),
+        ({"seeds": 0}, "seeds is 0; give at least 1."),
+        ({"demonstrations": ()}, r"demonstrations is \(\); give numbers of at least 1"),
+        ({"demonstrations": (0, 2)}, r"demonstrations is \(0, 2\); give numbers of"),
+        ({"demonstrations": (2, 2)}, "demonstrations names a number twice"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        arms_of(replace(ASKED, **changes))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"width": 5}, "Unknown setting of the arm together 'width'"),
+        ({"training.rate": 5}, "Unknown setting of training of together 'rate'"),
+        (
+            {"training.augmentation.nois": 1},
+            "Training of the arm together: .*unexpected keyword argument 'nois'",
+        ),
+        (
+            {"training.steps": 9},
+            "together.training.steps would make the arms unequal; all have the same",
+        ),
+        ({"training.batch": 9}, "together.training.batch would make the arms unequal"),
+        ({"training.learning_rate": -1}, "learning_rate is -1; give more than 0."),
+        ({"policy_config.widht": 5}, "Policy 'mlp': .*unexpected keyword .* 'widht'"),
+        ({"policy": "replay"}, "Policy 'replay' is not trained but made by methods"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(setting, message):
+    asked = replace(ASKED, settings={"together": setting})
+    with pytest.raises(ValueError, match=message):
+        arms_of(asked)
+
+
+def test_balancing_tasks_is_refused_where_a_policy_learns_one():
+    message = (
+        "alone.training.aggregation balances tasks, and every policy of the arm alone"
+        " learns one alone; set it of an arm that learns them together."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        arms_of(replace(ASKED, settings={"every": {"training.aggregation": "pcgrad"}}))
+    arms = {"pcgrad": "together"}
+    settings = {"pcgrad": {"training.aggregation": "pcgrad"}}
+    asked = replace(ASKED, arms=arms, settings=settings)
+    assert arms_of(asked)["pcgrad"].training.aggregation == "pcgrad"
+
+
+def test_settings_of_an_arm_come_before_those_of_all():
+    settings = {
+        "every": {"policy_config.width": 8, "training.learning_rate": 1e-4},
+        "alone": {"policy_config.width": 9, "conditioning": "goal,language"},
+    }
+    arms = arms_of(replace(ASKED, settings=settings))
+    assert arms["together"].policy_config == {"width": 8}
+    assert arms["alone"].policy_config == {"width": 9}
+    assert arms["alone"].conditioning == ("goal", "language")
+    assert {arm.training.learning_rate for arm in arms.values()} == {1e-4}
+
+
+def curve(values, half=0.05):
+    return {
+        count: Difference(
+            difference=value,
+            interval=Interval(value - half, value + half),
+            tasks={},
+            worse=(),
+            better=(),
+        )
+        for count, value in values.items()
+    }
+
+
+def test_the_crossover_is_where_the_difference_falls_to_0_along_the_logarithm():
+    found = crossover(curve({2: 0.2, 5: 0.1, 10: 0.02, 40: -0.02}))
+    assert found.pays_up_to == 5 and found.reaches_zero == 10
+    assert found.changes_sign == pytest.approx(20.0)  # Midway along the logarithm.
+    assert found.sentence == (
+        "beats learning alone up to 5 demonstrations, and no more from 10 on; the"
+        " difference falls to 0 at 20"
+    )
+
+
+def test_no_crossover_is_told_with_the_most_that_was_tried():
+    found = crossover(curve({2: 0.2, 50: 0.1}))
+    assert found.changes_sign is None and found.reaches_zero is None
+    assert found.sentence == (
+        "beats learning alone up to 50 demonstrations, the most tried; there is no"
+        " crossover up to 50"
+    )
+
+
+def test_an_arm_that_never_pays_crosses_at_the_fewest():
+    found = crossover(curve({2: -0.2, 50: 0.01}))
+    assert (found.pays_up_to, found.reaches_zero, found.changes_sign) == (None, 2, 2.0)
+    assert found.sentence.startswith("beats learning alone nowhere up to 50 demonst")
