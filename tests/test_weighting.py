@@ -451,3 +451,15 @@ def test_the_command_line_names_all_three(data, tmp_path, capsys):
     )
     settings = json.loads((tmp_path / "run" / "run.json").read_text())["training"]
     assert settings["weighting"] == "famo" and settings["balancing"]["rate"] == 0.1
+
+
+def test_affinities_are_kept_and_do_not_change_the_run(data, tmp_path):
+    one = quick(data, tmp_path / "one", steps=20)
+    other = quick(data, tmp_path / "other", steps=20, affinity_every=10)
+    weights = one.policy.state_dict()
+    assert all(torch.equal(weights[k], v) for k, v in other.policy.state_dict().items())
+    kept = json.loads((tmp_path / "other" / "affinity.json").read_text())
+    assert kept["tasks"] == list(data.tasks) and kept["steps"] == [10, 20]
+    measured = torch.tensor(kept["affinity"])
+    assert measured.shape == (2, 4, 4)
+    assert (measured.diagonal(dim1=1, dim2=2) > 0).all()

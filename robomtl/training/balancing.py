@@ -22,7 +22,14 @@ Aggregation = Literal[
     "dual_proj",
 ]
 
-POSITIVE = ("uncertainty", "dwa", "gradnorm", "famo", "validation_loss")
+POSITIVE = (
+    "uncertainty",
+    "dwa",
+    "gradnorm",
+    "famo",
+    "validation_loss",
+    "affinity_every",
+)
 """What divides by losses, or takes their logarithm."""
 
 _NEEDS = {

@@ -74,6 +74,9 @@ class TrainConfig:
     """Steps between checkpoints."""
     conflicts_every: int = 0
     """Steps between measurements of how far the tasks' gradients conflict; 0 for none."""
+    affinity_every: int = 0
+    """Steps between measurements of how a step on one task changes the losses of the
+    others; 0 for none."""
     evaluate_every: int = 0
     """Steps between evaluations of the policy so far; 0 for none."""
     evaluate_episodes: int = 5
@@ -98,7 +101,7 @@ class TrainConfig:
         check_names(self.sampling, self.weighting, self.aggregation)
         if self.seed < 0 or self.evaluate_every < 0:
             raise ValueError("seed and evaluate_every take 0 or more.")
-        check_not_negative(self, "conflicts_every")
+        check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
         check_counts(self, *positive, "evaluate_episodes", "threads")
         check_positive(self, "learning_rate", "clip", "temperature")

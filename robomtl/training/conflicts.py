@@ -50,26 +50,27 @@ def conflict(cosine: Tensor) -> Conflict:
 
 
 def record(
-    path: Path, tasks: Sequence[str], step: int, cosine: Tensor
+    path: Path, tasks: Sequence[str], step: int, matrix: Tensor, *, name: str
 ) -> dict[str, Any]:
     """Adds a measurement to those of a run, instead of any of this step or later.
 
     Args:
-        path: JSON file of ``tasks``, ``steps``, and ``cosines`` (step, task, task).
+        path: JSON file of ``tasks``, ``steps``, and what was measured, (step, task, task).
         tasks: Names of the tasks.
         step: When it was made.
-        cosine: (task, task).
+        matrix: What was measured; (task, task).
+        name: What it is called in the file.
 
     Returns:
         What the file holds.
     """
-    known = read_json(path) if path.exists() else {"steps": [], "cosines": []}
+    known = read_json(path) if path.exists() else {"steps": [], name: []}
     before = sum(each < step for each in known["steps"])
-    rounded = [[round(value, 4) for value in row] for row in cosine.tolist()]
+    rounded = [[round(value, 4) for value in row] for row in matrix.tolist()]
     found = {
         "tasks": list(tasks),
         "steps": [*known["steps"][:before], step],
-        "cosines": [*known["cosines"][:before], rounded],
+        name: [*known[name][:before], rounded],
     }
     write_json(path, found)
     return found

@@ -24,6 +24,7 @@ from robomtl.policy import Loss, Policy
 from robomtl.progress import progress
 from robomtl.registry import POLICIES, suite
 from robomtl.request import claim, plain
+from robomtl.training.affinity import task_affinity
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflict_picture import picture
@@ -125,6 +126,7 @@ def _check_balance(
         method_of(config.weighting, config.aggregation),
         config.sampling if by_loss else "",
         "conflicts_every" if config.conflicts_every else "",
+        "affinity_every" if config.affinity_every else "",
     ]
     check_tasks(methods, tasks, batch=config.batch, loss=loss)
     Fixed(config.balancing.weights, tasks)
@@ -221,6 +223,8 @@ def _learn(
                     _emphasise(learner, draws)
             if config.conflicts_every and step % config.conflicts_every == 0:
                 _measure_conflict(learner, draws, tasks, config, log, folder)
+            if config.affinity_every and step % config.affinity_every == 0:
+                _measure_affinity(learner, draws, objective, tasks, config, folder)
             if config.evaluate_every and step % config.evaluate_every == 0:
                 so_far = folder / "so-far" / f"{step:08d}"
                 log.evaluate(step, _evaluate(learner, card, so_far, config))
@@ -249,10 +253,27 @@ def _measure_conflict(
     even = draws.evenly() if isinstance(draws, Sampler) else draws
     cosine = learner.cosines(even.batch(learner.step, config.batch))
     log.conflict(learner.step, conflict(cosine))
-    kept = record(folder / "conflicts.json", tasks, learner.step, cosine)
+    path = folder / "conflicts.json"
+    kept = record(path, tasks, learner.step, cosine, name="cosines")
     drawn = picture(tasks, kept["steps"], torch.tensor(kept["cosines"]))
     with replacing(folder / "conflicts.svg") as temporary:
         temporary.write_text(drawn, encoding="utf-8")
+
+
+def _measure_affinity(
+    learner: Learner,
+    draws: Draws,
+    objective: Objective,
+    tasks: Sequence[str],
+    config: TrainConfig,
+    folder: Path,
+) -> None:
+    """Keeps how a step on one task changes the losses of the others."""
+    even = draws.evenly() if isinstance(draws, Sampler) else draws
+    batch = even.batch(learner.step, config.batch)
+    found = task_affinity(learner.policy, batch, tasks, objective=objective)
+    path = folder / "affinity.json"
+    record(path, tasks, learner.step, found, name="affinity")
 
 
 def _seed(device: torch.device, seed: int) -> None:
