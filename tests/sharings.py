@@ -7,6 +7,7 @@ from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.request import plain
+from robomtl.sharing.affinity import affinity_of
 from robomtl.sharing.crossover import crossover
 from robomtl.sharing.findings import Definition, Findings, Took
 from robomtl.sharing.planning import Asked
@@ -81,6 +82,19 @@ def definition(base="together", **changes):
     return dataclasses.replace(made, **changes)
 
 
+def affinity():
+    """Of tasks of which the first two help each other, and the last is harmed."""
+    mean = [
+        [0.05, 0.02, 0.001, -0.004],
+        [0.018, 0.06, 0.002, -0.003],
+        [0.002, 0.001, 0.04, -0.01],
+        [-0.003, -0.002, -0.012, 0.05],
+    ]
+    found = affinity_of([{"tasks": TASKS, "affinity": mean, "count": 20}])
+    assert found is not None
+    return found
+
+
 def findings(**changes):
     """Of four arms: one of them pays up to 5 demonstrations and loses in a task."""
     rates = {
@@ -126,6 +140,7 @@ def findings(**changes):
         gains={"together": {TASKS[0]: (2, 5), TASKS[1]: (2,)}},
         losses={"together": {TASKS[2]: (25, 50)}},
         crossover={label: crossover(some) for label, some in differences.items()},
+        affinity={"together": affinity()},
         cost={
             label: {
                 count: Took(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import sharings
 from adaptations import findings, many
 from chromium import MISSING, PROGRAM, chromium
 from probes import many as probed
@@ -10,6 +11,7 @@ from test_adapt_page import shown
 from test_compare import A, B
 from test_compare_page import both_seeds, paired
 from test_compare_sequential import judged
+from test_multitask_page import shown as multitask_shown
 from test_report import CONFIG
 from test_results import SETTING, TIERS, failed, records, solved
 
@@ -62,6 +64,7 @@ def folder(tmp_path_factory):
         "seeds": seeds_page(robomtl.compare_seeds(*both_seeds())),
         "sequential": verdict_page(judged("bnbnAAAAAAAAAA"), pair(A, B).pairs),
         "adapt": shown(findings()),
+        "multitask": multitask_shown(sharings.findings()),
         "methods": shown(many()),
         "probe": probe(probed()),
     }
@@ -97,6 +100,7 @@ PAGES = (
     "seeds",
     "sequential",
     "adapt",
+    "multitask",
     "methods",
     "probe",
 )

@@ -42,6 +42,8 @@ class Multitask(SuiteFlags):
     """Gradient steps of a training."""
     samples: int = 32
     """Samples of each task in a gradient step."""
+    affinity: int = 20
+    """Measurements of how tasks change each other's losses in a training; 0 for none."""
     data: Path | None = None
     """Demonstrations; collected by default."""
     noise: float = NOISE
@@ -80,6 +82,7 @@ _SAME = (
     "trials",
     "steps",
     "samples",
+    "affinity",
 )
 
 

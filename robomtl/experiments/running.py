@@ -25,6 +25,8 @@ class Done(NamedTuple):
     """Why it gave up."""
     processor: str | None = None
     """What it was played on; None if no process lived to tell."""
+    measured: Mapping[str, Any] | None = None
+    """What else is to be kept of it, as JSON can hold it."""
 
     @classmethod
     def failed(cls, reason: str, trials: int) -> "Done":
@@ -78,7 +80,11 @@ def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, work.trials(cell))
-            note = {"cost": done.cost and asdict(done.cost), "reason": done.reason}
+            note = {
+                "cost": done.cost and asdict(done.cost),
+                "reason": done.reason,
+                "measured": done.measured,
+            }
             journal.append(
                 left[index], done.outcomes, now - before, done.processor, note=note
             )
@@ -98,7 +104,9 @@ def done_of(journal: Journal, key: int) -> Done:
     """What came of a finished cell."""
     note = journal.notes[key]
     cost = None if note["cost"] is None else Cost(**note["cost"])
-    return Done(journal.outcomes[key], cost, note["reason"])
+    return Done(
+        journal.outcomes[key], cost, note["reason"], measured=note.get("measured")
+    )
 
 
 def how_made(journal: Journal) -> dict[str, Any]:

@@ -17,7 +17,7 @@ EVERY = "every"
 """In place of an arm's label, for settings of all arms."""
 BASELINE = "alone"
 """The arm the others are compared with."""
-_EQUAL = ("steps", "batch", "seed", "threads")
+_EQUAL = ("steps", "batch", "seed", "threads", "affinity_every")
 _BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
 _FIELDS = ("policy", "policy_config.NAME", "conditioning", "training.NAME", "data")
 
@@ -64,6 +64,7 @@ def arm_of(
     policy: str,
     conditioning: tuple[Kind, ...],
     steps: int,
+    affinity: int = 0,
 ) -> Arm:
     """An arm.
 
@@ -75,6 +76,7 @@ def arm_of(
         policy: Architecture, unless settings name one.
         conditioning: How policies are told their task, unless base or settings say.
         steps: Gradient steps of a training.
+        affinity: Measurements of affinity in a training on all tasks.
 
     Raises:
         ValueError: If the base, a setting or the policy is unknown, or a setting would
@@ -96,9 +98,13 @@ def arm_of(
     )
     made = _set(label, made, settings)
     check_trainable(made.policy)
-    checkpoint.configure(made.policy, made.policy_config)
+    config = checkpoint.configure(made.policy, made.policy_config)
     _check_balanced(label, made)
-    return made
+    likelihood = getattr(config, "loss", "") == "gaussian"  # Has no parts to take away.
+    if made.learned == "alone" or likelihood or not affinity:
+        return made
+    every = max(1, steps // affinity)
+    return replace(made, training=replace(made.training, affinity_every=every))
 
 
 def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
@@ -151,7 +157,7 @@ def _check_equal(label: str, name: str) -> None:
     if name in _EQUAL:
         raise ValueError(
             f"{label}.training.{name} would make the arms unequal; all have the same"
-            " --steps, --samples and --seeds, and one thread each."
+            " --steps, --samples, --seeds and --affinity, and one thread each."
         )
 
 

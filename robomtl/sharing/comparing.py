@@ -1,5 +1,6 @@
 """Learning together against learning alone: from a suite to tables and findings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,14 +183,17 @@ def _write(folder: Path, of: _Experiment, journal: Journal) -> Findings:
     material = of.material
     trials: list[TrialRow] = []
     cells: list[CellRow] = []
+    measured: dict[str, list[Mapping[str, Any]]] = {}
     for cell in sorted(of.cells, key=lambda cell: of.places[cell.name]):
         done = done_of(journal, of.places[cell.name])
         there = trials_of(material.suite, cell, material.asked.trials)
         trials += trial_rows(cell, there, done.outcomes)
+        if done.measured:
+            measured.setdefault(cell.arm, []).append(done.measured)
         cells.append(cell_row(cell, done, material.hashes[cell.demonstrations]))
     write_rows(folder / "trials.parquet", trials, TRIALS)
     write_rows(folder / "cells.parquet", cells, CELLS)
-    found = findings_of(material, trials, cells)
+    found = findings_of(material, trials, cells, measured)
     about = {
         "demonstrations": sorted({str(path) for path in material.data.values()}),
         "options": plain(material.suite.options),

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from robomtl.comparison.aggregates import Estimate
 from robomtl.experiments.concluding import (
@@ -16,6 +17,7 @@ from robomtl.experiments.crossed import Crossed
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.scores import Where, scores_of
 from robomtl.request import plain
+from robomtl.sharing.affinity import affinity_of
 from robomtl.sharing.crossover import crossover
 from robomtl.sharing.findings import Definition, Findings, Took
 from robomtl.sharing.learning import Material
@@ -26,7 +28,10 @@ Tried = Mapping[str, Curve]
 
 
 def findings_of(
-    material: Material, trials: Sequence[TrialRow], cells: Sequence[CellRow]
+    material: Material,
+    trials: Sequence[TrialRow],
+    cells: Sequence[CellRow],
+    measured: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> Findings:
     """What the tables of an experiment say.
 
@@ -34,8 +39,10 @@ def findings_of(
         material: Suite and arms.
         trials: A row for each trial.
         cells: A row for each policy.
+        measured: Affinities of each training, by label; see ``affinity_of``.
     """
     asked, draws, tried = material.asked, Crossed(), _tried(trials)
+    affinities = {label: affinity_of(some) for label, some in measured.items()}
     differences = _differences(tried, asked.baseline, draws)
     return Findings(
         suite=material.suite.name,
@@ -62,6 +69,7 @@ def findings_of(
             for label, some in differences.items()
         },
         crossover={label: crossover(some) for label, some in differences.items()},
+        affinity={label: each for label, each in affinities.items() if each},
         cost={label: _cost(label, cells) for label in material.arms},
         reasons={
             label: Counter(row.error for row in cells if row.arm == label and row.error)

@@ -6,6 +6,7 @@ from typing import Any
 
 from robomtl.comparison.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success
+from robomtl.sharing.affinity import Affinity
 from robomtl.sharing.crossover import Crossover
 
 
@@ -79,6 +80,8 @@ class Findings:
     """The same below 0: negative transfer."""
     crossover: Mapping[str, Crossover]
     """By label, of arms that are compared."""
+    affinity: Mapping[str, Affinity]
+    """Of tasks, by label, of arms that learn them together; see ``Asked.affinity``."""
     cost: Mapping[str, Mapping[int, Took]]
     """By label and number of demonstrations."""
     reasons: Mapping[str, Mapping[str, int]]

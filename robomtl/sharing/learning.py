@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ from robomtl.experiments.cost import Cost
 from robomtl.experiments.playing import play_trials
 from robomtl.experiments.running import Done
 from robomtl.progress import quiet
+from robomtl.sharing.affinity import summed_up
 from robomtl.sharing.arms import Arm
 from robomtl.sharing.cell import Cell, trials_of
 from robomtl.sharing.data import Hashes, read
@@ -24,7 +26,7 @@ from robomtl.task import Suite
 from robomtl.training import train
 from robomtl.versions import processor
 
-_SECONDS = "seconds.json"
+_SECONDS, _AFFINITY = "seconds.json", "affinity.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,8 @@ class LearnCell:
             seconds=seconds,
         )
         outcomes = play_trials(trained, self._of.suite, trials, self._envs)
-        return Done(outcomes, cost, processor=processor())
+        measured = self._measured(cell)
+        return Done(outcomes, cost, processor=processor(), measured=measured)
 
     def _trained(self, cell: Cell) -> tuple[TrainedPolicy, float]:
         """The policy of a cell, and how long its training took [s]."""
@@ -103,6 +106,11 @@ class LearnCell:
                 config=replace(arm.training, batch=batch, seed=cell.seed),
             )
         return trained, _noted(out / _SECONDS, time.monotonic() - before)
+
+    def _measured(self, cell: Cell) -> dict[str, Any] | None:
+        """The affinities of the tasks, where they were measured."""
+        path = cell.run(self._of.runs) / _AFFINITY
+        return summed_up(read_json(path)) if path.exists() else None
 
     def _demonstrations(self, path: Path) -> Demonstrations:
         if path not in self._read:

@@ -7,6 +7,7 @@ from robomtl.evaluation.figures import counted
 from robomtl.experiments import facts
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import rendered
+from robomtl.sharing.affinity_chart import affinity_picture
 from robomtl.sharing.charts import arms_chart, task_charts
 from robomtl.sharing.findings import Findings
 from robomtl.sharing.matrices import (
@@ -39,6 +40,7 @@ def page(found: Findings, *, asked: Mapping[str, Any], about: Mapping[str, Any])
         differences=difference_matrix(found),
         charts=task_charts(found),
         tasks=task_matrices(found),
+        affinities={k: affinity_picture(each) for k, each in found.affinity.items()},
         equal=equal_matrix(found),
         cost=cost_matrix(found),
         reasons=_reasons(found),

@@ -7,7 +7,7 @@ from typing import Any
 from robomtl.conditioning import Kind
 from robomtl.evaluation.trials import select
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts
+from robomtl.ranges import check_counts, check_not_negative
 from robomtl.sharing.arms import BASELINE, BASES, EVERY, Arm, arm_of
 from robomtl.sharing.cell import ALL, Cell
 from robomtl.task import Suite
@@ -39,6 +39,10 @@ class Asked:
     """Gradient steps of a training."""
     samples: int = 32
     """Of each task in a gradient step."""
+    affinity: int = 20
+    """Measurements, in every training on all tasks, of how a step on one task changes
+    the losses of the others; 0 for none. A policy that minimises a likelihood has
+    none."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and labels.
@@ -59,6 +63,7 @@ class Asked:
         for label in self.settings:
             if label not in (*self.arms, EVERY):
                 raise ValueError(unknown("arm to set", label, (*self.arms, EVERY)))
+        check_not_negative(self, "affinity")
         check_counts(self, "seeds", "trials", "steps", "samples")
         if not self.demonstrations or min(self.demonstrations) < 1:
             raise ValueError(
@@ -92,6 +97,7 @@ def arms_of(asked: Asked) -> dict[str, Arm]:
             policy=asked.policy,
             conditioning=asked.conditioning,
             steps=asked.steps,
+            affinity=asked.affinity,
         )
         for label, base in asked.arms.items()
     }

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from robomtl.sharing.affinity import affinity_of, summed_up
+from robomtl.sharing.affinity_chart import SIDE, affinity_picture
+
+NAMES = ("a", "b", "c", "d")
+PAIRED = np.array(
+    [
+        [0.10, -0.01, 0.05, -0.02],
+        [-0.01, 0.10, -0.02, 0.04],
+        [0.03, -0.02, 0.10, -0.01],
+        [-0.02, 0.06, -0.01, 0.10],
+    ]
+)
+
+
+def measured(matrix=PAIRED, count=3):
+    return {"tasks": NAMES, "affinity": matrix.tolist(), "count": count}
+
+
+def test_tasks_that_help_each_other_stand_together():
+    found = affinity_of([measured()])
+    assert {frozenset(found.tasks[:2]), frozenset(found.tasks[2:])} == {
+        frozenset("ac"),
+        frozenset("bd"),
+    }
+    for row, one in zip(found.matrix, found.tasks, strict=True):
+        for value, other in zip(row, found.tasks, strict=True):
+            assert value == PAIRED[NAMES.index(one), NAMES.index(other)]
+
+
+def test_trainings_are_averaged_and_their_measurements_counted():
+    found = affinity_of([measured(), measured(3 * PAIRED, count=5)])
+    assert found.measurements == 8
+    assert np.trace(found.matrix) == pytest.approx(2 * np.trace(PAIRED))
+
+
+def test_nothing_was_measured():
+    assert affinity_of([]) is None
+
+
+def test_the_measurements_of_a_training_are_averaged():
+    kept = {"tasks": ["a", "b"], "affinity": [[[1, 2], [3, 4]], [[3, 4], [5, 6]]]}
+    assert summed_up(kept) == {
+        "tasks": ["a", "b"],
+        "affinity": [[2, 3], [4, 5]],
+        "count": 2,
+    }
+
+
+def test_the_picture_has_a_square_for_each_pair_and_joins_all_tasks():
+    drawn = affinity_picture(affinity_of([measured()]))
+    assert len(drawn.squares) == 16 and drawn.height == 4 * SIDE
+    assert len(drawn.tree) == 3
+    strongest = [square for square in drawn.squares if square.strength == 1]
+    assert (
+        len(strongest) == 4 + 1
+    )  # Own effects are drawn no stronger than the others'.
+    texts = {square.text for square in drawn.squares}
+    assert "A step on d takes away 6.00% of the loss of b" in texts
+    assert "A step on a adds 2.00% of the loss of d" in texts
+    assert drawn.most == pytest.approx(0.06)
+
+
+def test_tasks_without_any_effect_can_be_drawn():
+    drawn = affinity_picture(affinity_of([measured(np.zeros((4, 4)))]))
+    assert {square.strength for square in drawn.squares} == {0}
