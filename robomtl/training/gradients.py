@@ -49,7 +49,7 @@ class TaskGradients(NamedTuple):
 
 
 def _combined(weights: Tensor, layer: Tensor) -> Tensor:
-    parts = layer.flatten(1).split(_CACHED, 1)
+    parts = torch.split(layer.flatten(1), _CACHED, 1)
     sums = [weights @ part.float() for part in parts]
     return torch.cat(sums).view(layer.shape[1:])
 
