@@ -10,13 +10,14 @@ from robomtl.durable import discard_partial
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.evaluation import finish, journal_in, results_of
 from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Until
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.lock import locked
 from robomtl.probing.concluding import concluded
 from robomtl.probing.findings import Findings
-from robomtl.probing.planning import planned
+from robomtl.probing.planning import Plan, planned
 from robomtl.probing.writing import write
 from robomtl.serving import ServedAgent
 from robomtl.task import Suite, families_of
@@ -86,26 +87,10 @@ def probe(
         seed=seed,
     )
     plan = planned(suite, conditions, conditioning, kinds)
-    chunks, folder = plan.every, Path(out)
-    identity = identity_of({"agent": acting}, suite, conditions, chunks)
-    with locked(folder):
-        discard_partial(folder)
-        identity |= {"kinds": list(plan.chunks)}
-        journal = journal_in(folder, identity, chunks, acting)
-        play = PlayChunk(acting, suite, until)
+    with locked(Path(out)):
+        discard_partial(Path(out))
         executor = executor or LocalExecutor(workers=workers)
-        finish(journal, chunks, play, executor, title="Probe")
-        outcomes = iter(journal.outcomes[place] for place in range(len(chunks)))
-        results = {
-            kind: results_of(
-                acting,
-                suite,
-                plan.conditions[kind],
-                [(chunk, next(outcomes)) for chunk in some],
-                journal,
-            )
-            for kind, some in plan.chunks.items()
-        }
+        results = _played(plan, conditions, acting, suite, Path(out), executor)
         told = {
             kind: [told for chunk in some for told in chunk.told]
             for kind, some in plan.chunks.items()
@@ -118,8 +103,36 @@ def probe(
             left_out=plan.left_out,
             margin=margin,
         )
-        write(folder, found, told)
+        write(Path(out), found, told)
     return found
+
+
+def _played(
+    plan: Plan,
+    conditions: Conditions,
+    agent: Agent,
+    suite: Suite,
+    folder: Path,
+    executor: Executor,
+) -> dict[str, Results]:
+    """The results under each kind, once everything is played that is not yet."""
+    chunks = plan.every
+    identity = identity_of({"agent": agent}, suite, conditions, chunks)
+    identity |= {"kinds": list(plan.chunks)}
+    journal = journal_in(folder, identity, chunks, agent)
+    play = PlayChunk(agent, suite, conditions.until)
+    finish(journal, chunks, play, executor, title="Probe")
+    outcomes = iter(journal.outcomes[place] for place in range(len(chunks)))
+    return {
+        kind: results_of(
+            agent,
+            suite,
+            plan.conditions[kind],
+            [(chunk, next(outcomes)) for chunk in some],
+            journal,
+        )
+        for kind, some in plan.chunks.items()
+    }
 
 
 def _check_margin(margin: float) -> None:
