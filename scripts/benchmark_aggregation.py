@@ -2,10 +2,10 @@
 
 Both draw nothing: ten tasks with the sizes of Meta-World and language conditioning lie in
 memory, as many samples of each. Everything else of a step of training is timed: loss,
-gradients, their combination, clipping, optimiser and averaged weights. Single steps of all
-methods alternate, and a method's ratio is the median over rounds of its step over the
-plain one of the same round: by the clock, and in CPU time, which a busy machine distorts
-less.
+gradients, their combination, clipping, optimiser and averaged weights. Blocks of steps of
+all methods alternate, so that each has the caches as in a run, and a method's ratio is the
+median over rounds of its block over the plain one of the same round: by the clock, and in
+CPU time, which a busy machine distorts less.
 """
 
 import statistics
@@ -25,7 +25,6 @@ from robomtl.training.balancing import Aggregation, Weighting
 from robomtl.training.learner import Learner
 
 _STATE, _ACTION, _EMBEDDING = 39, 4, 384
-_WARM_UP = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +37,10 @@ class Benchmark:
     """Architecture, in its default size."""
     tasks: int = 10
     """Number of tasks."""
-    rounds: int = 30
-    """Steps of each."""
+    steps: int = 10
+    """Steps in a block."""
+    rounds: int = 12
+    """Blocks of each, and one more to warm up."""
     config: TrainConfig = field(default_factory=TrainConfig)
     """Settings of the run."""
 
@@ -50,10 +51,13 @@ def main(benchmark: Benchmark) -> None:
     warnings.simplefilter("ignore")
     names = ("plain", *benchmark.methods)
     steps = [_step(benchmark, name) for name in names]
-    rounds = [[_seconds(step) for step in steps] for _ in range(benchmark.rounds)]
-    for name, column in zip(names, zip(*rounds[_WARM_UP:], strict=True), strict=True):
-        pairs = list(zip(column, (row[0] for row in rounds[_WARM_UP:]), strict=True))
-        clock = statistics.median(one[0] for one in column)
+    rounds = [
+        [_seconds(step, benchmark.steps) for step in steps]
+        for _ in range(benchmark.rounds + 1)
+    ][1:]
+    for name, column in zip(names, zip(*rounds, strict=True), strict=True):
+        pairs = list(zip(column, (row[0] for row in rounds), strict=True))
+        clock = statistics.median(one[0] for one in column) / benchmark.steps
         ratios = [
             statistics.median(one[kind] / plain[kind] for one, plain in pairs)
             for kind in (0, 1)
@@ -93,10 +97,11 @@ def _batch(benchmark: Benchmark, chunk: int) -> Batch:
     )
 
 
-def _seconds(step: Callable[[], object]) -> tuple[float, float]:
-    """By the clock, and in CPU time."""
+def _seconds(step: Callable[[], object], steps: int) -> tuple[float, float]:
+    """Those of some steps, by the clock and in CPU time."""
     clock, cpu = time.perf_counter(), time.process_time()
-    step()
+    for _ in range(steps):
+        step()
     return time.perf_counter() - clock, time.process_time() - cpu
 
 
