@@ -103,7 +103,6 @@ def test_a_finished_experiment_is_read_and_grows(made, data):
     again = multitask(SUITE, ASKED, out=out, data=data.path, workers=1)
     assert again == found
     assert len((out / "journal.jsonl").read_text().splitlines()) == len(lines)
-    wider = {"wide.policy_config.width": 16}
     more = replace(
         ASKED,
         arms={**ASKED.arms, "wide": "together"},
@@ -111,7 +110,7 @@ def test_a_finished_experiment_is_read_and_grows(made, data):
         demonstrations=(1, 2, 3),
     )
     grown = multitask(SUITE, more, out=out, data=data.path, workers=1)
-    assert wider and grown.arms["alone"][2] == found.arms["alone"][2]
+    assert grown.arms["alone"][2] == found.arms["alone"][2]
     assert [*grown.arms["wide"]] == [1, 2, 3]
     added = [json.loads(line) for line in (out / "journal.jsonl").open()]
     chunks = [entry["chunk"] for entry in added if "chunk" in entry]
@@ -184,7 +183,10 @@ def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
     assert sizes["untold"].each < sizes["together"].each
 
 
-@pytest.mark.parametrize("policy", ["film", "mlp"])
+@pytest.mark.parametrize(
+    "policy",
+    ["film", "mlp", "multi_head", "mixture_of_experts", "soft_modularization"],
+)
 def test_divided_policies_have_together_what_one_of_all_has(data, policy):
     asked = Asked(arms={"a": "alone_divided", "one": "together"}, policy=policy)
     arms = arms_of(asked)

@@ -1,0 +1,116 @@
+"""What the guide of multi-task learning shows and says holds as it stands there."""
+
+import json
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import tyro
+
+import robomtl
+from robomtl.cli.flags import SuiteFlags
+from robomtl.cli.main import main
+from robomtl.cli.multitask import Multitask, asked_for
+from robomtl.sharing.arms import BASES
+from robomtl.sharing.crossover import Crossover
+from robomtl.sharing.findings import Findings
+from robomtl.sharing.planning import arms_of, plan, tasks_of
+from robomtl.sharing.rows import CELLS, TRIALS
+
+GUIDE = (Path(__file__).parent.parent / "docs" / "multitask.md").read_text()
+(BLOCK,) = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
+COMMANDS = re.findall(r"^    robomtl multitask ([^#\n]+)", GUIDE, flags=re.MULTILINE)
+SMALL = {
+    "steps=300, trials=20": "steps=2, trials=1, samples=2",
+    '("points/MT4")': '("points/MT4", horizon=10)',
+    "(2, 5)": "(2,)",
+    'out="runs/points"': 'out="runs/points", workers=1',
+}
+FEW = "--steps 2 --samples 2 --trials 1 --horizon 10 --workers 1 --demonstrations 1 2"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_understood(command):
+    flags = tyro.cli(Multitask, args=shlex.split(command))
+    asked = asked_for(flags)
+    suite = flags.make(flags.suite)
+    assert plan(asked, arms_of(asked), tasks_of(suite, asked.tasks))
+
+
+@pytest.mark.slow
+def test_the_block_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    block = BLOCK
+    for given, small in SMALL.items():
+        assert given in block
+        block = block.replace(given, small)
+    exec(block, {"__name__": "__main__"})
+    assert "learning alone" in capsys.readouterr().out
+    assert (tmp_path / "runs/points/report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
+    words = ["multitask", "points/MT4", *FEW.split(), "--out", str(tmp_path)]
+    words += [
+        "--tasks",
+        "reach-red",
+        "reach-blue",
+        "--policy",
+        "mlp",
+        "--arms",
+        "alone",
+    ]
+    assert main(words) == 0
+    assert f"Report: {tmp_path / 'report.html'}" in capsys.readouterr().out
+    more = ["pcgrad=together", "--settings", "pcgrad.training.aggregation=pcgrad"]
+    assert main([*words, *more]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [*results["arms"]] == ["alone", "pcgrad"]
+    assert results["definitions"]["pcgrad"]["training"]["aggregation"] == "pcgrad"
+    assert results["affinity"]["pcgrad"]["measurements"] == 2 * 2
+    run = tmp_path / "runs" / "pcgrad" / "2-demonstrations" / "seed-0" / "all"
+    assert robomtl.load(run).card.step == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--arms", "alone", "alone"], "The arm alone is named twice; give the second"),
+        (["--settings", "wide.policy=mlp"], "Unknown arm to set 'wide'"),
+        (
+            ["--settings", "width=5"],
+            "'width=5' sets nothing; write ARM.NAME=VALUE, such",
+        ),
+    ],
+)
+def test_words_that_say_nothing_are_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        asked_for(tyro.cli(Multitask, args=["points/MT4", *words]))
+
+
+def test_every_arm_flag_column_and_key_is_explained():
+    suites = {each.name for each in fields(SuiteFlags)} | {"suite"}
+    for flag in {each.name for each in fields(Multitask)} - suites:
+        assert f"`--{flag.replace('_', '-')}`" in GUIDE
+    for arm in BASES:
+        assert re.search(rf"^\| `{arm}` \|", GUIDE, flags=re.MULTILINE)
+    for name in {*TRIALS.names, *CELLS.names}:
+        assert f"`{name}`" in GUIDE
+    for each in (*fields(Findings), *fields(Crossover)):
+        assert f"`{each.name}`" in GUIDE, each.name
+
+
+def test_the_defaults_are_those_of_the_guide():
+    flags = tyro.cli(Multitask, args=["points/MT4"])
+    assert flags.arms == tuple(BASES)
+    rows = dict(re.findall(r"^\| (`--[^|]*`) \| ([^|]*) \|", GUIDE, flags=re.MULTILINE))
+    assert rows["`--demonstrations`"] == " ".join(map(str, flags.demonstrations))
+    assert rows["`--steps`, `--samples`"] == f"{flags.steps}, {flags.samples}"
+    assert rows["`--trials`"] == str(flags.trials)
+    assert rows["`--affinity`"] == str(flags.affinity)
+    assert rows["`--data`, `--noise`"] == f"collected, {flags.noise}"
+    asked = asked_for(flags)
+    assert arms_of(asked)["together"].training.validation == 0
