@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from robomtl.adaptation.findings import Findings
+from robomtl.adaptation.findings import Findings as MethodFindings
 from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adaptation
 from robomtl.agent import PolicyAgent
 from robomtl.conditioning import Augmentation, Kind
@@ -14,6 +14,8 @@ from robomtl.evaluation import Results, evaluate
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
 from robomtl.registry import suite
+from robomtl.sharing import Asked, multitask
+from robomtl.sharing import Findings as ArmFindings
 from robomtl.training import TrainConfig, train
 
 
@@ -45,6 +47,20 @@ class Recipe:
     """Kinds of wording evaluated; the first one's results are the recipe's."""
     new_task: NewTask | None = None
     """A task the policy adapts to at the end; None for none."""
+    arms: Asked | None = None
+    """Ways to learn the tasks that are compared at the end; None for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What came of a recipe; empty where it has no such part."""
+
+    results: Mapping[str, Results] = field(default_factory=dict)
+    """By kind of wording; and, if there is a new task, by method."""
+    arms: ArmFindings | None = None
+    """How learning together compares with learning alone."""
+    methods: MethodFindings | None = None
+    """How methods of adaptation compare."""
 
 
 RECIPES: dict[str, Recipe | AdaptationRecipe] = {
@@ -56,6 +72,13 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         trials=20,
         until="success",
         new_task=NewTask(suite="metaworld/MT50", task="door-lock-v3"),
+        arms=Asked(
+            arms={"together": "together", "alone": "alone"},
+            demonstrations=(2,),
+            trials=20,
+            steps=1_500,
+            affinity=0,
+        ),
     ),
     "mt10-state": Recipe(
         line="MT10 from state: 50 undisturbed demonstrations a task",
@@ -90,21 +113,18 @@ def run(
     data: Path | str | None = None,
     seed: int = 0,
     workers: int = 2,
-) -> dict[str, Results] | Findings:
+) -> Ran:
     """Runs a recipe end to end; what is finished in the folder is not done again.
 
     Args:
         name: Name of the recipe.
         out: Run directory; it receives ``demonstrations/``, the policy, the first
-            evaluation's results, and a folder for each further kind of wording; of a
-            comparison of methods, see ``run_adaptation``.
+            evaluation's results, a folder for each further kind of wording, and
+            ``new-task/`` and ``multitask/`` where the recipe has them; of a comparison
+            of methods, see ``run_adaptation``.
         data: Demonstrations recorded before, of the same suite; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
         workers: Processes that collect and evaluate.
-
-    Returns:
-        Results by kind of wording; and, if there is a new task, by method, in the
-        folders of ``new-task/``. What was found, of a comparison of methods.
 
     Raises:
         ValueError: If the recipe is unknown, or the folder holds another run.
@@ -113,7 +133,10 @@ def run(
         raise ValueError(unknown("recipe", name, RECIPES))
     recipe, folder = RECIPES[name], Path(out)
     if isinstance(recipe, AdaptationRecipe):
-        return run_adaptation(recipe, out=folder, data=data, seed=seed, workers=workers)
+        found = run_adaptation(
+            recipe, out=folder, data=data, seed=seed, workers=workers
+        )
+        return Ran(methods=found)
     return _run(name, recipe, folder, data=data, seed=seed, workers=workers)
 
 
@@ -125,7 +148,7 @@ def _run(
     data: Path | str | None,
     seed: int,
     workers: int,
-) -> dict[str, Results]:
+) -> Ran:
     made = suite(recipe.suite)
     recorded = obtain(
         made,
@@ -159,8 +182,16 @@ def _run(
         )
         for kind in recipe.instructions
     }
-    if recipe.new_task is None:
-        return results
-    return results | meet(
-        folder, recipe.new_task, out=folder / "new-task", seed=seed, workers=workers
+    if recipe.new_task is not None:
+        new = folder / "new-task"
+        results |= meet(folder, recipe.new_task, out=new, seed=seed, workers=workers)
+    if recipe.arms is None:
+        return Ran(results=results)
+    found = multitask(
+        made,
+        recipe.arms,
+        out=folder / "multitask",
+        data=recorded.path,
+        workers=workers,
     )
+    return Ran(results=results, arms=found)

@@ -8,6 +8,7 @@ from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, Pretrainin
 from robomtl.new_task import NewTask
 from robomtl.recipes import RECIPES, Recipe, run
 from robomtl.registry import suite
+from robomtl.sharing import Asked as Arms
 from robomtl.training import TrainConfig
 
 SMALL = Recipe(
@@ -27,7 +28,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("recipe")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RECIPES, "small", SMALL)
-        yield out, run("small", out=out, workers=1)
+        yield out, run("small", out=out, workers=1).results
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def test_a_finished_recipe_is_only_read(finished):
     out, results = finished
     files = [*(out / "demonstrations").rglob("*.parquet"), out / "policy.safetensors"]
     before = {path: path.stat().st_mtime_ns for path in files}
-    again = run("small", out=out, workers=1)
+    again = run("small", out=out, workers=1).results
     assert again["canonical"].task_mean == results["canonical"].task_mean
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
@@ -58,10 +59,10 @@ def test_a_finished_recipe_is_only_read(finished):
 @pytest.mark.slow
 def test_a_recipe_takes_demonstrations_recorded_before(finished, tmp_path):
     out, results = finished
-    again = run("small", out=tmp_path, data=out / "demonstrations", workers=1)
+    ran = run("small", out=tmp_path, data=out / "demonstrations", workers=1)
     outcomes = [
         [replace(record, seconds=0.0) for record in each.records]
-        for each in (again["held-out"], results["held-out"])
+        for each in (ran.results["held-out"], results["held-out"])
     ]
     assert outcomes[0] == outcomes[1]
 
@@ -126,12 +127,12 @@ SMALL_COMPARISON = AdaptationRecipe(
 @pytest.mark.slow
 def test_a_comparison_runs_from_nothing_and_is_then_only_read(monkeypatch, tmp_path):
     monkeypatch.setitem(RECIPES, "compared", SMALL_COMPARISON)
-    found = run("compared", out=tmp_path, workers=1)
+    found = run("compared", out=tmp_path, workers=1).methods
     assert {*found.methods} == {"zero_shot", "context"}
     for file in ("context/seed-0/policy.json", "adaptation/results.json"):
         assert (tmp_path / file).exists()
     before = (tmp_path / "cloning/seed-0/policy.safetensors").stat().st_mtime_ns
-    again = run("compared", out=tmp_path, workers=1)
+    again = run("compared", out=tmp_path, workers=1).methods
     assert again.methods == found.methods
     after = (tmp_path / "cloning/seed-0/policy.safetensors").stat().st_mtime_ns
     assert after == before
@@ -154,7 +155,7 @@ def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
     )
     recipe = replace(SMALL, new_task=new, instructions=("canonical",))
     monkeypatch.setitem(RECIPES, "ending", recipe)
-    results = run("ending", out=tmp_path, workers=1)
+    results = run("ending", out=tmp_path, workers=1).results
     assert [*results] == ["canonical", "zero_shot", "alpaca"]
     for method in new.methods:
         folder = tmp_path / "new-task" / method
@@ -162,3 +163,22 @@ def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
         told = json.loads((folder / "adaptation.json").read_text())
         assert (told["method"], told["shots"]) == (method, 2)
         assert [*results[method].tasks] == ["reach-ball"]
+
+
+@pytest.mark.slow
+def test_a_recipe_may_end_with_learning_together_and_alone(monkeypatch, tmp_path):
+    arms = Arms(
+        arms={"together": "together", "alone": "alone"},
+        demonstrations=(2,),
+        trials=2,
+        steps=2,
+        samples=4,
+        affinity=0,
+    )
+    recipe = replace(SMALL, arms=arms, instructions=("canonical",))
+    monkeypatch.setitem(RECIPES, "ending", recipe)
+    found = run("ending", out=tmp_path, workers=1).arms
+    assert [*found.arms] == ["together", "alone"]
+    assert (tmp_path / "multitask" / "report.html").exists()
+    again = run("ending", out=tmp_path, workers=1).arms
+    assert again.arms == found.arms

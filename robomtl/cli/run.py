@@ -6,12 +6,12 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.tables import methods_table
 from robomtl.cli.flags import run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation import success_table
 from robomtl.recipes import RECIPES, Recipe, run
+from robomtl.sharing.tables import arms_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +34,24 @@ def main(arguments: Sequence[str]) -> None:
     """Runs the recipe that the arguments name."""
     flags = tyro.cli(Run, args=arguments, prog="robomtl run")
     with run_directory(flags.out, "run", flags.recipe) as out:
-        results = run(
+        ran = run(
             flags.recipe,
             out=out,
             data=flags.data,
             seed=flags.seed,
             workers=flags.workers,
         )
-    if isinstance(results, Findings):
-        show(methods_table(results))
+    if ran.methods is not None:
+        show(methods_table(ran.methods))
         print(f"Report: {out / 'adaptation' / 'report.html'}")
         return
-    for kind, result in results.items():
+    for kind, result in ran.results.items():
         print(f"\n{_heading(flags.recipe, kind)}", flush=True)
         show(success_table(result))
+    if ran.arms is not None:
+        print("\nThe tasks learned together and each alone:", flush=True)
+        show(arms_table(ran.arms))
+        print(f"Report of both: {out / 'multitask' / 'report.html'}")
     print(f"Report: {out / 'report.html'}")
 
 
