@@ -58,6 +58,7 @@ def affinity_of(measured: Sequence[Mapping[str, Any]]) -> Affinity | None:
 def _links(matrix: Matrix) -> Matrix:
     """Average linkage: the nearer, the more tasks help each other."""
     both = (matrix + matrix.T) / 2
+    np.fill_diagonal(both, -np.inf)  # Own effects, much the largest, join nothing.
     distance = both.max() - both
     np.fill_diagonal(distance, 0.0)
     found = linkage(squareform(distance, checks=False), "average", True)

@@ -60,7 +60,9 @@ def check_enough(
             f"{path} was recorded in {demonstrations.suite}, not in {suite.name}; give"
             " demonstrations of that suite, or leave --data out to collect them."
         )
-    counts = np.bincount(demonstrations.episodes.task)
+    counts = np.bincount(
+        demonstrations.episodes.task, minlength=len(demonstrations.tasks)
+    )
     known = dict(zip(demonstrations.tasks, counts.tolist(), strict=True))
     least = min(tasks, key=lambda task: known.get(task, 0))
     if known.get(least, 0) < most:
