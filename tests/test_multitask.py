@@ -35,6 +35,21 @@ ASKED = Asked(
 )
 
 
+class Here:
+    """Runs cells in this process; breaks off after some."""
+
+    workers = 1
+
+    def __init__(self, most=1000):
+        self.most = most
+
+    def map(self, work, items, kind=type):
+        for index, item in enumerate(items[: self.most]):
+            yield index, work(item)
+        if len(items) > self.most:
+            raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     out = tmp_path_factory.mktemp("data") / "demonstrations"
@@ -44,7 +59,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "experiment"
-    return out, multitask(SUITE, ASKED, out=out, data=data.path, workers=1)
+    return out, multitask(SUITE, ASKED, out=out, data=data.path, executor=Here())
 
 
 def results(folder):
@@ -100,7 +115,7 @@ def test_all_arms_read_the_same_and_take_as_many_samples_of_each_task(made, data
 def test_a_finished_experiment_is_read_and_grows(made, data):
     out, found = made
     lines = (out / "journal.jsonl").read_text().splitlines()
-    again = multitask(SUITE, ASKED, out=out, data=data.path, workers=1)
+    again = multitask(SUITE, ASKED, out=out, data=data.path, executor=Here())
     assert again == found
     assert len((out / "journal.jsonl").read_text().splitlines()) == len(lines)
     more = replace(
@@ -109,13 +124,26 @@ def test_a_finished_experiment_is_read_and_grows(made, data):
         settings={**SMALL, "wide": {"policy_config.width": 16}},
         demonstrations=(1, 2, 3),
     )
-    grown = multitask(SUITE, more, out=out, data=data.path, workers=1)
+    grown = multitask(SUITE, more, out=out, data=data.path, executor=Here())
     assert grown.arms["alone"][2] == found.arms["alone"][2]
     assert [*grown.arms["wide"]] == [1, 2, 3]
     added = [json.loads(line) for line in (out / "journal.jsonl").open()]
     chunks = [entry["chunk"] for entry in added if "chunk" in entry]
     assert len(chunks) == len({*chunks}) == 6 + 3 + 3  # wide, and the third number.
-    assert multitask(SUITE, ASKED, out=out, data=data.path, workers=1) == found
+    assert multitask(SUITE, ASKED, out=out, data=data.path, executor=Here()) == found
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_finds_and_a_stopped_experiment_goes_on(
+    made, data, tmp_path
+):
+    _, found = made
+    with pytest.raises(KeyboardInterrupt):
+        multitask(SUITE, ASKED, out=tmp_path, data=data.path, executor=Here(most=2))
+    lines = (tmp_path / "journal.jsonl").read_text().splitlines()
+    assert sum('"chunk"' in line for line in lines[1:]) == 2
+    again = multitask(SUITE, ASKED, out=tmp_path, data=data.path, workers=2)
+    assert again.arms == found.arms and again.affinity == found.affinity
 
 
 @pytest.mark.slow
@@ -123,7 +151,7 @@ def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
     out, _ = made
     other = replace(ASKED, settings={"alone": {"policy_config.width": 10}, **SMALL})
     with pytest.raises(ValueError, match=r"arms\.alone\.policy_config\.width is 12 th"):
-        multitask(SUITE, other, out=out, data=data.path, workers=1)
+        multitask(SUITE, other, out=out, data=data.path, executor=Here())
 
 
 @pytest.mark.slow
@@ -144,7 +172,7 @@ def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
 def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
     settings = {**SMALL, "together": {"training.learning_rate": 1e38}}
     asked = replace(ASKED, settings=settings, demonstrations=(1,), trials=1)
-    found = multitask(SUITE, asked, out=tmp_path, data=data.path, workers=1)
+    found = multitask(SUITE, asked, out=tmp_path, data=data.path, executor=Here())
     (reason,) = found.reasons["together"]
     assert "lower learning_rate" in reason
     assert found.arms["together"][1].task_mean is None
@@ -240,7 +268,7 @@ def test_an_arm_with_data_of_its_own_is_refused_unless_they_are_the_same(
     settings = {**SMALL, "together": {"data": str(own.path)}}
     asked = replace(ASKED, settings=settings)
     with pytest.raises(ValueError, match="The arm together reads other demonstrations"):
-        multitask(SUITE, asked, out=tmp_path / "out", data=data.path, workers=1)
+        multitask(SUITE, asked, out=tmp_path / "out", data=data.path, executor=Here())
 
 
 def test_fewer_demonstrations_than_asked_for_are_refused(data, tmp_path):
