@@ -24,7 +24,7 @@ SUITE = robomtl.suite("points/MT4", horizon=20)
 TASKS = ("reach-red", "reach-green")
 SMALL = {"every": {"policy_config.width": 12, "policy_config.task_width": 4}}
 ASKED = Asked(
-    arms={"together": "together", "alone": "alone"},
+    arms={"alone": "alone", "together": "together"},
     settings=SMALL,
     policy="mlp",
     demonstrations=(1, 2),
@@ -74,7 +74,7 @@ def cells_of(asked, tasks=TASKS):
 def test_results_are_by_arm_then_number_then_task(made):
     out, found = made
     there = results(out)["arms"]
-    assert [*there] == ["together", "alone"]
+    assert [*there] == ["alone", "together"]
     assert [*there["together"]] == ["1", "2"]
     for some in there.values():
         for success in some.values():

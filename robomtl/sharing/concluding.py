@@ -41,7 +41,8 @@ def findings_of(
         cells: A row for each policy.
         measured: Affinities of each training, by label; see ``affinity_of``.
     """
-    asked, draws, tried = material.asked, Crossed(), _tried(trials)
+    asked, draws, every = material.asked, Crossed(), _tried(trials)
+    tried = {label: every[label] for label in material.arms}  # In the order asked for.
     affinities = {label: affinity_of(some) for label, some in measured.items()}
     differences = _differences(tried, asked.baseline, draws)
     return Findings(
