@@ -67,10 +67,14 @@ def test_unknown_variations_are_refused_with_the_known(variation):
         Variations("push-v3", "MT25").vector(variation)
 
 
+LOOKED_AT = OFFICIAL[::7]
+"""Vectors of a task are drawn one after the other: one amiss moves all that follow."""
+
+
 def upstream_vectors(tasks, envs):
-    """The random vectors of upstream's pickled tasks, by name."""
+    """Some random vectors of upstream's pickled tasks, by name, 50 of each in a row."""
     vectors = {}
-    for task in tasks:
+    for task in (task for place, task in enumerate(tasks) if place % 50 in LOOKED_AT):
         env = envs[task.env_name]
         _ = env.sawyer_observation_space  # set_task fails unless it is cached.
         env.set_task(task)
@@ -81,7 +85,7 @@ def upstream_vectors(tasks, envs):
 def assert_official(vectors, names, draw):
     assert list(vectors) == list(names)
     for name in names:
-        shipped = [Variations(name, draw).vector(index) for index in OFFICIAL]
+        shipped = [Variations(name, draw).vector(index) for index in LOOKED_AT]
         np.testing.assert_array_equal(shipped, vectors[name])
 
 

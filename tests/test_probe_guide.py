@@ -60,8 +60,9 @@ def test_every_command_runs(there, command, capsys):
 
 @pytest.mark.slow
 def test_the_block_runs(there):
-    small = 'out="runs/mt10-probe", episodes=1, workers=1)'
-    block = BLOCK.replace('out="runs/mt10-probe")', small)
+    out = 'out="runs/mt10-probe"'
+    assert out in BLOCK
+    block = BLOCK.replace(out, f"{out}, episodes=1, workers=1")
     names = {"robomtl": robomtl}
     exec(block.replace('"metaworld/MT10"', '"points/ML4", horizon=5'), names)
     assert names["found"].verdict.word == "cannot be told"

@@ -34,8 +34,9 @@ def judged(given: Evidence) -> Verdict:
     1. It listens if D lies above zero and does not lie below the margin; or if that
        holds in some family, by an interval corrected for the number of families.
     2. It cannot be told if there is no D; if no tasks share scenes, as then policies may
-       solve them by what they see; or if D holds both zero and half of what is solved
-       when told rightly, as then either may be true.
+       solve them by what they see; if less than the margin is solved when told rightly,
+       as then no more can be lost; or if D holds both zero and half of what is, as then
+       either may be true.
     3. Else it ignores what it is told: D holds zero, or lies below the margin.
     """
     group = given.ambiguous or given.everything
@@ -76,13 +77,13 @@ def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
     right = group.kinds[RIGHT].task_mean or 0.0
     if given.ambiguous is None:
         return "the suite names no tasks that share a scene: see 'families' in its contract"
-    if found.interval.low > 0 or found.interval.high < right / 2:
-        return ""
     if right < given.margin:
         return (
             f"as only {percent(right)} are solved when told rightly, there is little to"
             " lose"
         )
+    if found.interval.low > 0 or found.interval.high < right / 2:
+        return ""
     return "more trials would tell"
 
 
