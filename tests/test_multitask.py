@@ -309,6 +309,12 @@ def test_a_single_task_is_refused():
         ({"arms": {"a": "togther"}}, "Unknown arm 'togther'. Did you mean 'together'?"),
         ({"arms": {}}, "No arm was named; name at least 1 of together, alone,"),
         ({"arms": {"every": "alone"}}, "An arm is called every, which stands for all"),
+        (
+            {"arms": {"../a": "alone"}},
+            "An arm is called '../a', and a folder is to be: tak",
+        ),
+        ({"arms": {"a.b": "alone"}}, "An arm is called 'a.b', and a folder is to be"),
+        ({"arms": {"": "alone"}}, "An arm is called '', and a folder is to be: take"),
         ({"settings": {"wide": {}}}, "Unknown arm to set 'wide'"),
         ({"policy": "flim"}, "Unknown policy 'flim'. Did you mean 'film'?"),
         ({"seeds": 0}, "seeds is 0; give at least 1."),
@@ -337,6 +343,14 @@ def test_what_cannot_be_asked_is_refused(changes, message):
         ),
         ({"training.batch": 9}, "together.training.batch would make the arms unequal"),
         ({"training.learning_rate": -1}, "learning_rate is -1; give more than 0."),
+        (
+            {"training.evaluate_every": 9},
+            "together.training.evaluate_every cannot be set: a policy plays once",
+        ),
+        (
+            {"training.validation": 0.5},
+            "hold out unlike parts .* alone 0.0, together 0.5. Set every.training.valid",
+        ),
         ({"policy_config.widht": 5}, "Policy 'mlp': .*unexpected keyword .* 'widht'"),
         ({"policy": "replay"}, "Policy 'replay' is not trained but made by methods"),
     ],

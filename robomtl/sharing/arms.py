@@ -18,6 +18,7 @@ EVERY = "every"
 BASELINE = "alone"
 """The arm the others are compared with."""
 _EQUAL = ("steps", "batch", "seed", "threads", "affinity_every")
+_PLAYING = "evaluate_every"  # Takes processes of its own, and a cell is one already.
 _BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
 _FIELDS = ("policy", "policy_config.NAME", "conditioning", "training.NAME", "data")
 
@@ -114,7 +115,7 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
     for name, value in settings.items():
         part, _, inner = name.partition(".")
         if part == "training" and inner:
-            _check_equal(label, inner)
+            _check_settable(label, inner)
             training[inner] = value
         elif part == "policy_config" and inner:
             config[inner] = value
@@ -153,11 +154,16 @@ def _check_balanced(label: str, arm: Arm) -> None:
         )
 
 
-def _check_equal(label: str, name: str) -> None:
+def _check_settable(label: str, name: str) -> None:
     if name in _EQUAL:
         raise ValueError(
             f"{label}.training.{name} would make the arms unequal; all have the same"
             " --steps, --samples, --seeds and --affinity, and one thread each."
+        )
+    if name == _PLAYING:
+        raise ValueError(
+            f"{label}.training.{name} cannot be set: a policy plays once, when it is"
+            " trained; leave it out."
         )
 
 

@@ -1,5 +1,6 @@
 """Which cells a multi-task experiment has, and what is equal in all of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from robomtl.ranges import check_counts, check_not_negative
 from robomtl.sharing.arms import BASELINE, BASES, EVERY, Arm, arm_of
 from robomtl.sharing.cell import ALL, Cell
 from robomtl.task import Suite
+
+_LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,12 @@ class Asked:
                 f"An arm is called {EVERY}, which stands for all arms; give it another"
                 " label."
             )
+        for label in self.arms:
+            if not _LABEL.fullmatch(label):
+                raise ValueError(
+                    f"An arm is called '{label}', and a folder is to be: take letters,"
+                    " digits, '-' and '_'."
+                )
         for label in self.settings:
             if label not in (*self.arms, EVERY):
                 raise ValueError(unknown("arm to set", label, (*self.arms, EVERY)))
@@ -86,10 +95,11 @@ def arms_of(asked: Asked) -> dict[str, Arm]:
     """The arms, by label.
 
     Raises:
-        ValueError: If one is unknown or cannot be set so; see ``arm_of``.
+        ValueError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
+            train on unlike parts of the demonstrations.
     """
     every = asked.settings.get(EVERY, {})
-    return {
+    made = {
         label: arm_of(
             label,
             base,
@@ -101,6 +111,13 @@ def arms_of(asked: Asked) -> dict[str, Arm]:
         )
         for label, base in asked.arms.items()
     }
+    if len({arm.training.validation for arm in made.values()}) > 1:
+        parts = ", ".join(f"{k} {arm.training.validation}" for k, arm in made.items())
+        raise ValueError(
+            f"Arms hold out unlike parts of the demonstrations for validation: {parts}."
+            f" Set {EVERY}.training.validation, the same for all."
+        )
+    return made
 
 
 def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
