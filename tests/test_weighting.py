@@ -443,6 +443,23 @@ def test_validation_losses_need_held_out_episodes_and_frames(data, tmp_path):
         quick(data, tmp_path / "own", objective="context", sampling="validation_loss")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"weighting": name} for name in METHODS),
+        {"aggregation": "pcgrad"},
+        {"sampling": "validation_loss"},
+    ],
+)
+def test_tasks_are_balanced_on_a_gpu_and_go_on_there(data, tmp_path, changes):
+    changes = {**changes, "device": "cuda", "save_every": 10}
+    quick(data, tmp_path, steps=20, **changes)
+    (tmp_path / "policy.json").unlink()
+    again = quick(data, tmp_path, steps=20, **changes)
+    assert all(w.isfinite().all() for w in again.policy.state_dict().values())
+
+
 def test_the_command_line_names_all_three(data, tmp_path, capsys):
     command.main(
         f"--data {data.path} --out {tmp_path / 'run'} --policy mlp --steps 2"

@@ -59,7 +59,7 @@ class Combiner(Protocol):
         ...
 
     def state(self) -> State:
-        """All it has to know to go on."""
+        """All it has to know to go on, on the CPU."""
         ...
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -130,7 +130,8 @@ class Weighing:
         losses = task_means(loss.per_sample, batch.task, self._tasks)
         _check_finite(losses.mean(), loss)
         check_positive_losses(self._name, losses, self._tasks)
-        self.weights = self._weigher.weights(losses.detach())
+        weights = self._weigher.weights(losses.detach().cpu())  # Where it learns.
+        self.weights = weights.to(losses.device)
         (losses @ self.weights / len(losses)).backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -139,7 +140,8 @@ class Weighing:
         if isinstance(self._weigher, Famo):
             with torch.no_grad():
                 per_sample = scored(batch).per_sample
-            self._weigher.learn(task_means(per_sample, batch.task, self._tasks))
+            means = task_means(per_sample, batch.task, self._tasks)
+            self._weigher.learn(means.cpu())
 
     def state(self) -> State:
         """That of the rule."""
@@ -205,7 +207,8 @@ class Norming:
         check_positive_losses("gradnorm", found.losses, self._tasks)
         norms = found.gramian().diagonal().sqrt()
         _check_finite(norms.sum(), found.loss, what="gradient")
-        self.weights = self._rule.weights(found.losses, norms)
+        weights = self._rule.weights(found.losses.cpu(), norms.cpu())
+        self.weights = weights.to(norms.device)
         _leave(scored, found, self.weights / len(norms))
         return found.loss
 

@@ -150,15 +150,14 @@ class Learner:
 
     def restore(self, path: Path) -> None:
         """Goes back to where ``save`` was called, bit for bit."""
-        tensors = {
-            name: value.to(self.device) for name, value in load_file(path).items()
-        }
+        stored = load_file(path)
+        tensors = {name: value.to(self.device) for name, value in stored.items()}
         self.step = int(tensors["step"])
         self.policy.load_state_dict(_part(tensors, "policy"))
         self._average.copy_(tensors["average"])
         self._optimiser.state[self._weights] = _part(tensors, "adam")
-        self._combiner.restore(_part(tensors, "combiner"))
-        self.validation = tensors.get("validation")
+        self._combiner.restore(_part(stored, "combiner"))
+        self.validation = stored.get("validation")
 
     def _moments(self) -> dict[str, Tensor]:
         moments: dict[str, Tensor] = self._optimiser.state[self._weights]

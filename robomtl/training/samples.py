@@ -143,7 +143,8 @@ class Sampler:
         Args:
             losses: Of all tasks; (task,).
         """
-        self.drawing = Shares(by_loss(self._shares, losses[self._tasks]))
+        there = losses.to(self._tasks.device)[self._tasks]
+        self.drawing = Shares(by_loss(self._shares, there))
 
 
 def _check_single(constructor: Constructor) -> None:
