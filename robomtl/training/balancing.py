@@ -132,6 +132,13 @@ def check_together(
             f"weighting '{weighting}' and aggregation '{aggregation}' would each set the"
             " weights of the tasks' gradients; leave one of them out."
         )
+    vanishing = [task for task, weight in balancing.weights if weight == 0]
+    if vanishing and aggregation != "mean":
+        raise ValueError(
+            f"balancing.weights has 0 for {', '.join(vanishing)}, whose gradient vanishes,"
+            f" and to some aggregations no step is then common to all tasks; give more, or"
+            f" leave aggregation '{aggregation}' out."
+        )
     method = method_of(weighting, aggregation)
     even = sampling in ("temperature", "uniform") and temperature == float("inf")
     if method and not even:
