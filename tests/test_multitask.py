@@ -421,4 +421,15 @@ def test_no_crossover_is_told_with_the_most_that_was_tried():
 def test_an_arm_that_never_pays_crosses_at_the_fewest():
     found = crossover(curve({2: -0.2, 50: 0.01}))
     assert (found.pays_up_to, found.reaches_zero, found.changes_sign) == (None, 2, 2.0)
-    assert found.sentence.startswith("beats learning alone nowhere up to 50 demonst")
+    assert found.sentence == (
+        "beats learning alone nowhere up to 50 demonstrations; the difference is not above"
+        " 0 at 2"
+    )
+
+
+def test_an_arm_that_pays_late_is_not_said_to_pay_before():
+    found = crossover(curve({2: -0.2, 5: 0.2, 10: 0.01, 25: 0.1, 50: 0.0}))
+    assert found.sentence == (
+        "beats learning alone up to 25 demonstrations but for 2 and 10, and no more from 50"
+        " on; the difference is not above 0 at 2"
+    )

@@ -15,31 +15,39 @@ class Crossover:
     pays_up_to: int | None
     """Most demonstrations at which the interval of the difference lies wholly above 0;
     None where none does."""
+    but_for: tuple[int, ...]
+    """Numbers below that at which it does not."""
     reaches_zero: int | None
     """Fewest demonstrations from which on no interval does; None where that of the most
     tried does."""
     changes_sign: float | None
     """Demonstrations at which the difference first falls to 0, along the logarithm; the
     fewest tried where it is not above 0 there; None where it never falls to 0."""
+    fewest: int
+    """Fewest demonstrations that were tried."""
     most: int
     """Most demonstrations that were tried."""
 
     @property
     def sentence(self) -> str:
         """All of it, in words that follow the name of the arm."""
+        if self.changes_sign is None:
+            return f"{self._paying}; there is no crossover up to {self.most}"
+        if self.changes_sign == self.fewest:
+            return f"{self._paying}; the difference is not above 0 at {self.fewest}"
+        return f"{self._paying}; the difference falls to 0 at {self.changes_sign:.3g}"
+
+    @property
+    def _paying(self) -> str:
         most = counted(self.most, "demonstration")
         if self.pays_up_to is None:
-            told = f"beats learning alone nowhere up to {most}"
-        elif self.reaches_zero is None:
-            told = f"beats learning alone up to {most}, the most tried"
-        else:
-            told = (
-                f"beats learning alone up to {counted(self.pays_up_to, 'demonstration')},"
-                f" and no more from {self.reaches_zero} on"
-            )
-        if self.changes_sign is None:
-            return f"{told}; there is no crossover up to {self.most}"
-        return f"{told}; the difference falls to 0 at {self.changes_sign:.3g}"
+            return f"beats learning alone nowhere up to {most}"
+        told = f"beats learning alone up to {counted(self.pays_up_to, 'demonstration')}"
+        if self.but_for:
+            told += f" but for {' and '.join(map(str, self.but_for))}"
+        if self.reaches_zero is None:
+            return f"{told}, the most tried"
+        return f"{told}, and no more from {self.reaches_zero} on"
 
 
 def crossover(differences: Mapping[int, Difference]) -> Crossover:
@@ -54,8 +62,10 @@ def crossover(differences: Mapping[int, Difference]) -> Crossover:
     values = [differences[count].difference for count in counts]
     return Crossover(
         pays_up_to=above[-1] if above else None,
+        but_for=tuple(k for k in counts if k not in (*above, *after)),
         reaches_zero=after[0] if after else None,
         changes_sign=_falls(counts, values),
+        fewest=counts[0],
         most=counts[-1],
     )
 
