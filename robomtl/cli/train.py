@@ -16,7 +16,7 @@ from robomtl.demonstrations.reading import Beyond
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
-from robomtl.training.running import check_trainable
+from robomtl.training.trainable import check_trainable
 
 
 @dataclass(frozen=True, kw_only=True)

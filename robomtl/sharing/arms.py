@@ -11,7 +11,7 @@ from robomtl.conditioning import Kind
 from robomtl.experiments.settings import changed
 from robomtl.nearest import unknown
 from robomtl.training import TrainConfig
-from robomtl.training.running import check_trainable
+from robomtl.training.trainable import check_trainable
 
 EVERY = "every"
 """In place of an arm's label, for settings of all arms."""

@@ -16,7 +16,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import replacing, write_json
+from robomtl.durable import write_json
 from robomtl.evaluation import Results, evaluate
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
@@ -24,40 +24,23 @@ from robomtl.policy import Loss, Policy
 from robomtl.progress import progress
 from robomtl.registry import POLICIES, suite
 from robomtl.request import claim, plain
-from robomtl.training.affinity import task_affinity
-from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
-from robomtl.training.conflict_picture import picture
-from robomtl.training.conflicts import conflict, record
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
 from robomtl.training.material import (
-    check_held_out,
     conditioning_for,
     instructions,
     materials,
     spec_for,
 )
+from robomtl.training.measuring import measure_affinity, measure_conflict
 from robomtl.training.objective import Drawn, Draws, Material, Objective
 from robomtl.training.samples import Sampler, mixed
-from robomtl.training.weighting import Fixed, check_positive_losses
+from robomtl.training.trainable import check_balance, check_trainable
+from robomtl.training.weighting import check_positive_losses
 from robomtl.versions import versions
 
 _STATE = "training.safetensors"
-
-
-def check_trainable(policy: str) -> None:
-    """Makes sure that training can start from an architecture.
-
-    Raises:
-        ValueError: If it is unknown, or only methods of adaptation make it.
-    """
-    if not POLICIES.get(policy).trainable:
-        known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
-        raise ValueError(
-            f"Policy '{policy}' is not trained but made by methods of adaptation; train"
-            f" one of {', '.join(known)}."
-        )
 
 
 def train(
@@ -112,31 +95,9 @@ def train(
         objective_config=plain(minimised),
     )
     POLICIES.get(policy).check(card.spec)
-    _check_balance(demonstrations, card, config)
+    loss = str(card.config.get("loss", ""))
+    check_balance(demonstrations, config, loss=loss, objective=objective)
     return _train(demonstrations, card, minimised, config, Path(out))
-
-
-def _check_balance(
-    demonstrations: Demonstrations, card: Card, config: TrainConfig
-) -> None:
-    """Makes sure that the tasks can be balanced as asked, before anything is made."""
-    tasks, loss = demonstrations.tasks, str(card.config.get("loss", ""))
-    by_loss = config.sampling == "validation_loss"
-    methods = [
-        method_of(config.weighting, config.aggregation),
-        config.sampling if by_loss else "",
-        "conflicts_every" if config.conflicts_every else "",
-        "affinity_every" if config.affinity_every else "",
-    ]
-    check_tasks(methods, tasks, batch=config.batch, loss=loss)
-    Fixed(config.balancing.weights, tasks)
-    if by_loss and card.objective != "cloning":
-        raise ValueError(
-            f"sampling 'validation_loss' draws frames, and objective '{card.objective}'"
-            " draws problems of its own; leave sampling out, or train with 'cloning'."
-        )
-    if by_loss:
-        check_held_out(demonstrations, config.validation)
 
 
 def _train(
@@ -222,9 +183,9 @@ def _learn(
                     learner.validation = torch.tensor([means[task] for task in tasks])
                     _emphasise(learner, draws)
             if config.conflicts_every and step % config.conflicts_every == 0:
-                _measure_conflict(learner, draws, tasks, config, log, folder)
+                measure_conflict(learner, draws, tasks, config, log, folder)
             if config.affinity_every and step % config.affinity_every == 0:
-                _measure_affinity(learner, draws, objective, tasks, config, folder)
+                measure_affinity(learner, draws, objective, tasks, config, folder)
             if config.evaluate_every and step % config.evaluate_every == 0:
                 so_far = folder / "so-far" / f"{step:08d}"
                 log.evaluate(step, _evaluate(learner, card, so_far, config))
@@ -239,41 +200,6 @@ def _emphasise(learner: Learner, draws: Draws) -> None:
     if learner.validation is not None and isinstance(draws, Sampler):
         check_positive_losses("validation_loss", learner.validation, learner.tasks)
         draws.emphasise(learner.validation)
-
-
-def _measure_conflict(
-    learner: Learner,
-    draws: Draws,
-    tasks: Sequence[str],
-    config: TrainConfig,
-    log: Log,
-    folder: Path,
-) -> None:
-    """Logs, and keeps, the cosines between the tasks' gradients."""
-    even = draws.evenly() if isinstance(draws, Sampler) else draws
-    cosine = learner.cosines(even.batch(learner.step, config.batch))
-    log.conflict(learner.step, conflict(cosine))
-    path = folder / "conflicts.json"
-    kept = record(path, tasks, learner.step, cosine, name="cosines")
-    drawn = picture(tasks, kept["steps"], torch.tensor(kept["cosines"]))
-    with replacing(folder / "conflicts.svg") as temporary:
-        temporary.write_text(drawn, encoding="utf-8")
-
-
-def _measure_affinity(
-    learner: Learner,
-    draws: Draws,
-    objective: Objective,
-    tasks: Sequence[str],
-    config: TrainConfig,
-    folder: Path,
-) -> None:
-    """Keeps how a step on one task changes the losses of the others."""
-    even = draws.evenly() if isinstance(draws, Sampler) else draws
-    batch = even.batch(learner.step, config.batch)
-    found = task_affinity(learner.policy, batch, tasks, objective=objective)
-    path = folder / "affinity.json"
-    record(path, tasks, learner.step, found, name="affinity")
 
 
 def _seed(device: torch.device, seed: int) -> None:

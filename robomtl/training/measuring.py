@@ -1,0 +1,51 @@
+"""What a run measures of its tasks beside training: it changes nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from robomtl.durable import replacing
+from robomtl.training.affinity import task_affinity
+from robomtl.training.config import TrainConfig
+from robomtl.training.conflict_picture import picture
+from robomtl.training.conflicts import conflict, record
+from robomtl.training.learner import Learner
+from robomtl.training.log import Log
+from robomtl.training.objective import Draws, Objective
+from robomtl.training.samples import Sampler
+
+
+def measure_conflict(
+    learner: Learner,
+    draws: Draws,
+    tasks: Sequence[str],
+    config: TrainConfig,
+    log: Log,
+    folder: Path,
+) -> None:
+    """Logs, and keeps, the cosines between the tasks' gradients."""
+    even = draws.evenly() if isinstance(draws, Sampler) else draws
+    cosine = learner.cosines(even.batch(learner.step, config.batch))
+    log.conflict(learner.step, conflict(cosine))
+    path = folder / "conflicts.json"
+    kept = record(path, tasks, learner.step, cosine, name="cosines")
+    drawn = picture(tasks, kept["steps"], torch.tensor(kept["cosines"]))
+    with replacing(folder / "conflicts.svg") as temporary:
+        temporary.write_text(drawn, encoding="utf-8")
+
+
+def measure_affinity(
+    learner: Learner,
+    draws: Draws,
+    objective: Objective,
+    tasks: Sequence[str],
+    config: TrainConfig,
+    folder: Path,
+) -> None:
+    """Keeps how a step on one task changes the losses of the others."""
+    even = draws.evenly() if isinstance(draws, Sampler) else draws
+    batch = even.batch(learner.step, config.batch)
+    found = task_affinity(learner.policy, batch, tasks, objective=objective)
+    path = folder / "affinity.json"
+    record(path, tasks, learner.step, found, name="affinity")
