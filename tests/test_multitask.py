@@ -374,6 +374,36 @@ def test_balancing_tasks_is_refused_where_a_policy_learns_one():
     assert arms_of(asked)["pcgrad"].training.aggregation == "pcgrad"
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"training.weighting": "famo", "policy_config.loss": "gaussian"},
+            "The arm together: 'famo' needs losses above 0, and the policy's loss 'gaus",
+        ),
+        (
+            {"training.balancing.weights": [["reach-rad", 2]]},
+            "The arm together: Unknown task in balancing.weights 'reach-rad'. Did you",
+        ),
+        (
+            {"training.sampling": "validation_loss"},
+            "The arm together: sampling 'validation_loss' needs held-out episodes",
+        ),
+        (
+            {"policy": "multi_head", "conditioning": "none"},
+            "The arm together: multi_head has a head for each of 2 tasks and is told not",
+        ),
+    ],
+)
+def test_arms_that_cannot_be_trained_are_refused_before_a_journal_is_begun(
+    data, tmp_path, settings, message
+):
+    asked = replace(ASKED, settings={"together": settings})
+    with pytest.raises(ValueError, match=message):
+        multitask(SUITE, asked, out=tmp_path, data=data.path, executor=Here())
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
 def test_settings_of_an_arm_come_before_those_of_all():
     settings = {
         "every": {"policy_config.width": 8, "training.learning_rate": 1e-4},

@@ -15,6 +15,7 @@ from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Work, done_of, finish, how_made
 from robomtl.lock import locked
 from robomtl.request import plain
+from robomtl.sharing.balance import check_balanced
 from robomtl.sharing.cell import Cell, trials_of
 from robomtl.sharing.concluding import findings_of
 from robomtl.sharing.data import check_enough, check_same, hashes, obtain
@@ -118,6 +119,7 @@ def _material(
             check_same(
                 label, arm.data, hashes(other, tasks, asked.demonstrations), wanted
             )
+    check_balanced(arms, demonstrations, tasks, asked)
     learned = demonstrations.select(tasks, most)
     return Material(
         asked=asked,

@@ -44,6 +44,7 @@ def size_of(label: str, arm: Arm, demonstrations: Demonstrations) -> Size:
         ValueError: If the policy does not fit how it is told its task, or an arm has to
             divide its parameters and cannot.
     """
+    _check_fits(label, arm, demonstrations)
     tasks = len(demonstrations.tasks)
     whole = Size(
         networks=1 if arm.learned == "together" else tasks,
@@ -94,11 +95,18 @@ def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) ->
     return found
 
 
+def _check_fits(label: str, arm: Arm, demonstrations: Demonstrations) -> None:
+    try:
+        told = conditioning_for(demonstrations, arm.conditioning, Cloning())
+        POLICIES.get(arm.policy).check(spec_for(demonstrations, told))
+    except ValueError as error:
+        raise ValueError(f"The arm {label}: {error}") from error
+
+
 def _parameters(
     arm: Arm, config: Mapping[str, Any], demonstrations: Demonstrations
 ) -> int:
-    objective = Cloning()
-    told = conditioning_for(demonstrations, arm.conditioning, objective)
+    told = conditioning_for(demonstrations, arm.conditioning, Cloning())
     card = Card(
         policy=arm.policy,
         config=config,
@@ -108,6 +116,5 @@ def _parameters(
         suite_options={},
         step=0,
     )
-    POLICIES.get(arm.policy).check(card.spec)
     with torch.random.fork_rng(devices=[]):  # Initial weights are drawn.
         return checkpoint.build(card).num_parameters
