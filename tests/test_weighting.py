@@ -13,16 +13,15 @@ from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training import balancing as balancing_module
 from robomtl.training.balancing import Balancing, check_tasks
+from robomtl.training.gradnorm import GradNorm, gradnorm_target
 from robomtl.training.learner import Learner, NotFiniteError
 from robomtl.training.sampling import Even, Shares, by_loss, tempered
 from robomtl.training.weighting import (
     Dwa,
     Famo,
     Fixed,
-    GradNorm,
     Uncertainty,
     check_positive_losses,
-    gradnorm_target,
 )
 
 TASKS = ("a", "b", "c")

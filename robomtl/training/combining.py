@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from robomtl.policy import Loss
+from robomtl.training.adam_state import State
 from robomtl.training.aggregating import Rule, rule_for
 from robomtl.training.config import TrainConfig
 from robomtl.training.gradients import (
@@ -16,10 +17,9 @@ from robomtl.training.gradients import (
     task_gradients,
     task_means,
 )
+from robomtl.training.gradnorm import GradNorm
 from robomtl.training.weighting import (
     Famo,
-    GradNorm,
-    State,
     Weigher,
     by_losses,
     check_positive_losses,

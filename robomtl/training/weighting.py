@@ -3,16 +3,12 @@
 Each method is a rule from the losses of a batch to the weights of the tasks' gradients.
 Sources: uncertainty (Kendall et al. 2018, arXiv:1705.07115, equation 7), DWA (Liu et al.
 2019, arXiv:1803.10704, equation 7), FAMO (Liu et al. 2023, arXiv:2306.03792, algorithm 1),
-all three as torchjd has them; GradNorm (Chen et al. 2018, arXiv:1711.02257, algorithm 1).
-Departures:
+all three as torchjd has them; ``gradnorm`` stands by itself. Departures:
 
 1. All weights are scaled so that they have mean 1 over the tasks when training begins,
    as a mean has: the largest norm of the gradient, ``clip``, keeps its meaning. Kendall
    et al. sum, and halve; Liu et al. (DWA) sum.
 2. The log-variances have an Adam of their own, at a constant rate.
-3. GradNorm's norms are those of the whole gradient, not of the last shared layer's: no
-   layer of a policy that is told its task is more shared than another. No weight falls
-   below 1 % of the mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +19,8 @@ from torch import Tensor
 from torchjd import scalarization
 
 from robomtl.nearest import unknown
+from robomtl.training.adam_state import State, adam_state, restore_adam
 from robomtl.training.balancing import Balancing
-
-_LEAST = 0.01  # Of a GradNorm weight.
-
-State = dict[str, Tensor]
 
 
 class Weigher(Protocol):
@@ -107,12 +100,12 @@ class Uncertainty:
 
     def state(self) -> State:
         """The log-variances and their Adam."""
-        return {"logits": self._sum.log_var.detach(), **_adam(self._adam)}
+        return {"logits": self._sum.log_var.detach(), **adam_state(self._adam)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See ``Weigher``."""
         self._sum.log_var.data.copy_(state["logits"])
-        _restore_adam(self._adam, state)
+        restore_adam(self._adam, state)
 
 
 class Dwa:
@@ -188,69 +181,13 @@ class Famo:
     def state(self) -> State:
         """The logits and their Adam."""
         assert self._sum._optimizer is not None
-        return {"logits": self._sum._w.detach(), **_adam(self._sum._optimizer)}
+        return {"logits": self._sum._w.detach(), **adam_state(self._sum._optimizer)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See ``Weigher``."""
         assert self._sum._optimizer is not None
         self._sum._w.data.copy_(state["logits"])
-        _restore_adam(self._sum._optimizer, state)
-
-
-class GradNorm:
-    """Chen et al. 2018: gradients of equal norm, longer for tasks that fall slowly.
-
-    Args:
-        tasks: Number of tasks.
-        rate: Learning rate of the weights.
-        asymmetry: α in the paper.
-    """
-
-    def __init__(self, tasks: int, rate: float, asymmetry: float) -> None:
-        self._weights = torch.ones(tasks, requires_grad=True)
-        self._adam = torch.optim.Adam([self._weights], lr=rate)
-        self._asymmetry = asymmetry
-        self._first: Tensor | None = None
-
-    def weights(self, losses: Tensor, norms: Tensor) -> Tensor:
-        """Those found so far, with mean 1; takes a step on them as well.
-
-        Args:
-            losses: Mean loss of each task; (task,).
-            norms: Norm of the gradient of each; (task,).
-        """
-        self._first = losses.clone() if self._first is None else self._first
-        weights = self._weights.detach().clone()
-        target = gradnorm_target(weights * norms, losses / self._first, self._asymmetry)
-        self._adam.zero_grad()
-        (self._weights * norms - target).abs().sum().backward()  # type: ignore[no-untyped-call]
-        self._adam.step()
-        with torch.no_grad():
-            self._weights.clamp_(min=_LEAST)  # Departure 3.
-            self._weights /= self._weights.mean()
-        return weights
-
-    def state(self) -> State:
-        """The weights, their Adam, and the losses at the start."""
-        first = {} if self._first is None else {"first": self._first}
-        return {"logits": self._weights.detach(), **first, **_adam(self._adam)}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """See ``Weigher``."""
-        self._weights.data.copy_(state["logits"])
-        self._first = state.get("first")
-        _restore_adam(self._adam, state)
-
-
-def gradnorm_target(norms: Tensor, ratios: Tensor, asymmetry: float) -> Tensor:
-    """Norms that weighted gradients should have: mean norm · r^α; (task,).
-
-    Args:
-        norms: Those they have; (task,).
-        ratios: Each loss over the task's first; (task,).
-        asymmetry: α.
-    """
-    return norms.mean() * (ratios / ratios.mean()) ** asymmetry
+        restore_adam(self._sum._optimizer, state)
 
 
 def by_losses(name: str, settings: Balancing, tasks: Sequence[str]) -> Weigher:
@@ -277,20 +214,3 @@ def check_positive_losses(name: str, losses: Tensor, tasks: Sequence[str]) -> No
             f" {losses[place].item():.4g}. A likelihood may be negative: train with an"
             " l1 or l2 loss, or weigh by 'fixed'."
         )
-
-
-def _adam(optimiser: torch.optim.Adam) -> State:
-    (parameter,) = optimiser.param_groups[0]["params"]
-    known: State = optimiser.state[parameter]
-    return {f"adam.{name}": value for name, value in known.items()}
-
-
-def _restore_adam(optimiser: torch.optim.Adam, state: Mapping[str, Tensor]) -> None:
-    (parameter,) = optimiser.param_groups[0]["params"]
-    known = {
-        name.removeprefix("adam."): value
-        for name, value in state.items()
-        if name.startswith("adam.")
-    }
-    if known:
-        optimiser.state[parameter] = known
