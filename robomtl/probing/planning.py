@@ -68,7 +68,7 @@ def planned(
             chunks[kind] = chunks_of(suite, told[kind])
         except _Untellable as error:
             if kinds is not None:
-                raise ValueError(f"'{kind}' cannot be told: {error}") from error
+                raise ValueError(f"'{kind}' cannot be told: {error}.") from error
             left_out[kind] = str(error)
     if "goal" in conditioning.kinds:
         chunks = dict(_with_goals(suite, told, chunks, by_goal_alone(conditioning)))
