@@ -39,14 +39,14 @@ def test_a_step_helps_tasks_that_want_the_same_and_harms_the_opposite():
 
 def test_an_affinity_is_the_part_of_the_loss_that_a_step_takes_away():
     made, drawn = policy(), batch()
-    found = task_affinity(made, drawn, TASKS, length=0.05)
+    found = task_affinity(made, drawn, TASKS, part=0.05)
     before = made.loss(drawn).per_sample.view(3, -1).mean(1)
     before[2].backward()
     gradient = [parameter.grad for parameter in made.parameters()]
-    length = torch.cat([each.flatten() for each in gradient]).norm()
+    square = torch.cat([each.flatten() for each in gradient]).square().sum()
     with torch.no_grad():
         for parameter, each in zip(made.parameters(), gradient, strict=True):
-            parameter -= 0.05 * each / length
+            parameter -= 0.05 * before[2].detach() * each / square
         after = made.loss(drawn).per_sample.view(3, -1).mean(1)
     assert torch.allclose(found[2], 1 - after / before, atol=1e-5)
 
@@ -75,9 +75,18 @@ def test_a_task_without_samples_is_refused():
         task_affinity(policy(), batch(), (*TASKS, "elsewhere"))
 
 
-def test_a_step_without_length_is_refused():
-    with pytest.raises(ValueError, match="length is 0; give more than 0"):
-        task_affinity(policy(), batch(), TASKS, length=0)
+def test_a_step_takes_the_same_part_of_its_own_loss_however_steep_that_is():
+    drawn = batch()
+    steep = drawn._replace(
+        action=drawn.action * torch.tensor([1, 1, 0.1])[drawn.task, None, None]
+    )
+    found = task_affinity(policy(), steep, TASKS, part=1e-3)
+    assert torch.allclose(found.diagonal(), torch.tensor(1e-3), rtol=0.01)
+
+
+def test_a_step_that_takes_nothing_is_refused():
+    with pytest.raises(ValueError, match="part is 0; give more than 0"):
+        task_affinity(policy(), batch(), TASKS, part=0)
 
 
 def test_a_likelihood_has_no_parts():

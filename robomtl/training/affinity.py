@@ -6,8 +6,9 @@ Learning" (arXiv:2109.04617), equation 1: the affinity of task i onto task j is
 
 1. All weights are stepped on, not the shared ones alone: a policy that is told its task
    shares them all.
-2. The step is one of gradient descent whose length is given, alike for all tasks; along
-   the gradient itself, a task would seem to help others as far as its gradient is long.
+2. Steps are of gradient descent, each so long that to first order it takes the same
+   part off the loss of its own task: so they are small at any time of a training, and
+   no task seems to help others because its gradient is long.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ def task_affinity(
     batch: Batch,
     tasks: Sequence[str],
     *,
-    length: float = 0.1,
+    part: float = 0.01,
     objective: Objective | None = None,
 ) -> Tensor:
     """The affinity of every task onto every other; the policy stays as it is.
@@ -37,7 +38,7 @@ def task_affinity(
         batch: Samples of all tasks; quickest where sorted by task, equally many of each,
             as ``Sampler.evenly`` draws them.
         tasks: Names of the tasks, by index.
-        length: Euclidean length of each step on the weights.
+        part: What each step takes off the loss of its own task, to first order.
         objective: What is minimised; cloning if None.
 
     Returns:
@@ -45,18 +46,19 @@ def task_affinity(
         negative where it adds. (task, task)
 
     Raises:
-        ValueError: If a task has no sample, the length is not positive, or a loss is not
+        ValueError: If a task has no sample, the part is not positive, or a loss is not
             above 0, of which there are no parts.
     """
-    if not length > 0:
-        raise ValueError(f"length is {length}; give more than 0.")
+    if not part > 0:
+        raise ValueError(f"part is {part}; give more than 0.")
     scored = Scored(policy, objective or Cloning(), torch.float32)
     found = task_gradients(scored, batch, tasks)
     check_positive_losses("task_affinity", found.losses, tasks)
-    norms = found.gramian().diagonal().clamp(min=0).sqrt()
+    squares = found.gramian().diagonal()
     rows = []
     for place in range(len(tasks)):
-        scale = length / norms[place] if norms[place] > 0 else 0.0
+        own = squares[place]
+        scale = part * found.losses[place] / own if own > 0 else 0.0
         moved = {
             name: parameter.detach() - scale * layer[place]
             for (name, parameter), layer in zip(
