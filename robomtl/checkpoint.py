@@ -15,6 +15,7 @@ from safetensors.torch import save as serialise
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.policy import Policy, Spec
+from robomtl.ranges import check_types
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 
@@ -62,10 +63,13 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
     """The config of an architecture, with the given fields instead of the defaults.
 
     Raises:
-        ValueError: If the architecture is unknown or its config has other fields.
+        ValueError: If the architecture is unknown, or its config has other fields or
+            fields of other types.
     """
     try:
-        return POLICIES.get(policy).Config(**fields)
+        made = POLICIES.get(policy).Config(**fields)
+        check_types(made)
+        return made
     except TypeError as error:
         raise ValueError(f"Policy '{policy}': {error}.") from error
 
@@ -74,10 +78,13 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
     """An objective, with the given settings instead of the defaults.
 
     Raises:
-        ValueError: If the objective is unknown or has other settings.
+        ValueError: If the objective is unknown, or has other settings or settings of
+            other types.
     """
     try:
-        return OBJECTIVES.get(name)(**fields)
+        made = OBJECTIVES.get(name)(**fields)
+        check_types(made)
+        return made
     except TypeError as error:
         raise ValueError(f"Objective '{name}': {error}.") from error
 

@@ -1,4 +1,24 @@
-"""Checks of settings that have a range: one wording for what many refuse."""
+"""Checks of what settings may be: one wording for what many refuse."""
+
+from dataclasses import fields
+from typing import Any
+
+_SAID = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
+
+def check_types(settings: Any) -> None:
+    """Makes sure that plain settings of a dataclass are what their types say.
+
+    Raises:
+        TypeError: If one is not: a word where a number belongs, say.
+    """
+    for each in fields(settings):
+        value, wanted = getattr(settings, each.name), each.type
+        if wanted not in _SAID:
+            continue
+        fits = int | float if wanted is float else wanted
+        if not isinstance(value, fits) or isinstance(value, bool) != (wanted is bool):
+            raise TypeError(f"{each.name} is {value!r}; give {_SAID[wanted]}")
 
 
 def check_counts(settings: object, *names: str) -> None:

@@ -235,6 +235,16 @@ def test_a_folder_without_a_policy_is_refused(tmp_path):
         checkpoint.load(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("abc", "a whole number"), (1.5, "a whole number"), (True, "a whole number")],
+)
+def test_a_setting_of_another_type_is_refused(value, told):
+    message = rf"Policy 'film': width is {value!r}; give {told}\."
+    with pytest.raises(ValueError, match=message):
+        checkpoint.configure("film", {"width": value})
+
+
 def test_a_config_field_that_does_not_exist_is_refused():
     wrong = Card(**{**vars(card("mlp")), "config": {"widht": 3}})
     with pytest.raises(ValueError, match="Policy 'mlp'.*widht"):

@@ -6,6 +6,7 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from robomtl.nearest import unknown
+from robomtl.ranges import check_types
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
@@ -79,7 +80,7 @@ def changed(settings: Any, fields: Mapping[str, Any]) -> Any:
         fields: By name; a field of a field by both names with a dot between them.
 
     Raises:
-        TypeError: If there is no such field.
+        TypeError: If there is no such field, or a value is of another type.
     """
     others: dict[str, Any] = {}
     for name, value in fields.items():
@@ -91,4 +92,6 @@ def changed(settings: Any, fields: Mapping[str, Any]) -> Any:
             others[outer] = changed(before, {inner: value})
         else:
             others[name] = value
-    return replace(settings, **others)
+    made = replace(settings, **others)
+    check_types(made)
+    return made
