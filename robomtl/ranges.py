@@ -3,7 +3,13 @@
 from dataclasses import fields
 from typing import Any
 
-_SAID = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+_PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a word"),
+}
+"""By the type of a setting: types its value may have, and what a message calls them."""
 
 
 def check_types(settings: Any) -> None:
@@ -13,12 +19,11 @@ def check_types(settings: Any) -> None:
         TypeError: If one is not: a word where a number belongs, say.
     """
     for each in fields(settings):
-        value, wanted = getattr(settings, each.name), each.type
-        if wanted not in _SAID:
+        if each.type not in _PLAIN:
             continue
-        fits = int | float if wanted is float else wanted
-        if not isinstance(value, fits) or isinstance(value, bool) != (wanted is bool):
-            raise TypeError(f"{each.name} is {value!r}; give {_SAID[wanted]}")
+        (fits, said), value = _PLAIN[each.type], getattr(settings, each.name)
+        if not isinstance(value, fits) or isinstance(value, bool) != (bool in fits):
+            raise TypeError(f"{each.name} is {value!r}; give {said}")
 
 
 def check_counts(settings: object, *names: str) -> None:

@@ -463,3 +463,9 @@ def test_an_arm_that_pays_late_is_not_said_to_pay_before():
         "beats learning alone up to 25 demonstrations but for 2 and 10, and no more from 50"
         " on; the difference is not above 0 at 2"
     )
+
+
+def test_the_run_directory_of_a_policy_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ValueError, match="is the run directory of a policy"):
+        multitask(SUITE, ASKED, out=tmp_path)

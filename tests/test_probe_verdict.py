@@ -55,6 +55,14 @@ def test_a_policy_that_solves_nothing_has_nothing_to_lose():
     )
 
 
+def test_a_policy_that_does_better_when_told_wrongly_is_not_said_to_ignore_it():
+    verdict = found(right=SHUFFLED, shuffled=RIGHT).verdict
+    assert verdict.word == "cannot be told"
+    assert verdict.sentence.endswith(
+        "when told wrongly, which neither of the two explains."
+    )
+
+
 def test_one_family_that_shows_it_is_enough():
     families = {"table": ("a", "b")} | {n: (f"{n}1", f"{n}2") for n in "cdefghij"}
     tasks = [name for names in families.values() for name in names]

@@ -35,8 +35,8 @@ def judged(given: Evidence) -> Verdict:
        holds in some family, by an interval corrected for the number of families.
     2. It cannot be told if there is no D; if no tasks share scenes, as then policies may
        solve them by what they see; if less than the margin is solved when told rightly,
-       as then no more can be lost; or if D holds both zero and half of what is, as then
-       either may be true.
+       as then no more can be lost; if D lies below zero; or if D holds both zero and
+       half of what is solved, as then either may be true.
     3. Else it ignores what it is told: D holds zero, or lies below the margin.
     """
     group = given.ambiguous or given.everything
@@ -75,6 +75,8 @@ def _shows(found: Difference | None, given: Evidence) -> bool:
 def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
     """Why it cannot be told; empty if it can."""
     right = group.kinds[RIGHT].task_mean or 0.0
+    if found.interval.high < 0:
+        return "it does better when told wrongly, which neither of the two explains"
     if given.ambiguous is None:
         return "the suite names no tasks that share a scene: see 'families' in its contract"
     if right < given.margin:
@@ -89,7 +91,8 @@ def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
 
 def _seen(given: Evidence, group: Shared, found: Difference) -> str:
     number = counted(len(group.tasks), "task")
-    over = number if given.ambiguous is None else f"the {number} that share scenes"
+    sharing = "shares its scene" if len(group.tasks) == 1 else "share scenes"
+    over = number if given.ambiguous is None else f"the {number} that {sharing}"
     return (
         f"right minus shuffled is {points(found.difference)} points"
         f" ({change(found.interval)}) over {over}"

@@ -83,6 +83,11 @@ def multitask(
     asked, folder = asked or Asked(), Path(out)
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
     tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
+    if (folder / "run.json").exists():
+        raise ValueError(
+            f"{folder} is the run directory of a policy, whose results would be"
+            " overwritten; give another folder (--out)."
+        )
     trials_plan(suite, tasks, episodes=asked.trials)  # Refuses more than there are.
     most = max(asked.demonstrations)
     with locked(folder):
