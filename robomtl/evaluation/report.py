@@ -72,7 +72,7 @@ def page(
         panels=panels(results),
         grid=outcome_grid(results, videos or {}),
         conditions=_conditions(results),
-        machine=_machine(results.setting),
+        machine=machine(results.setting),
         config=list(flat(config or {})),
     )
 
@@ -116,7 +116,8 @@ def _conditions(results: Results) -> Pairs:
     ]
 
 
-def _machine(setting: Setting) -> Pairs:
+def machine(setting: Setting) -> Pairs:
+    """What was evaluated, and what on."""
     return [
         ("Agent", setting.agent),
         ("Fingerprint", setting.fingerprint),

@@ -8,6 +8,7 @@ from robomtl.evaluation import figures
 from robomtl.evaluation.grid import KINDS as OUTCOMES
 from robomtl.evaluation.grid import trial_cells
 from robomtl.evaluation.records import Record
+from robomtl.evaluation.report import machine
 from robomtl.pages.cells import Block, Grid, Row
 from robomtl.pages.reach import reach_of
 from robomtl.pages.rendering import rendered
@@ -53,7 +54,7 @@ def page(found: Findings) -> str:
         reach=reach_of(intervals),
         grid=_grid(found),
         conditions=_conditions(found),
-        machine=_machine(found),
+        machine=machine(found.setting),
     )
 
 
@@ -142,17 +143,4 @@ def _conditions(found: Findings) -> Pairs:
         ("Trials end at", ends),
         ("Margin", f"{100 * found.verdict.margin:g} points"),
         ("Seed of shuffling", str(setting.seed)),
-    ]
-
-
-def _machine(found: Findings) -> Pairs:
-    setting = found.setting
-    return [
-        ("Agent", setting.agent),
-        ("Fingerprint", setting.fingerprint),
-        ("Processor", setting.processor),
-        ("Workers", str(setting.workers)),
-        ("Time", figures.duration(setting.seconds)),
-        *setting.versions.items(),
-        ("robomtl commit", setting.commit or "–"),
     ]
