@@ -167,7 +167,7 @@ class RetrievedSampler:
         fixed = support.wordings.sample(new, generator)
         change, made = None, prior.constructor
         if made is not None:
-            change = made.each(made.draw(task, generator), task, generator)
+            change = made.singly(task, generator)
         return gather(
             prior.frames, frame, fixed, support.conditioning, prior.chunk, change
         )

@@ -156,6 +156,15 @@ class Constructor:
             change = replace(change, turn=self._turn(mirrored, draws[:, 3]))
         return change
 
+    def singly(self, task: Tensor, generator: Generator) -> Change:
+        """A change of its own for each sample.
+
+        Args:
+            task: Index of the task of each; (sample,).
+            generator: Of the draws.
+        """
+        return self.each(self.draw(task, generator), task, generator)
+
     def each(self, change: Change, task: Tensor, generator: Generator) -> Change:
         """The same with what is drawn for each sample: what is hidden, and new goals.
 

@@ -126,7 +126,7 @@ class Sampler:
         fixed = self._wordings.sample(task, generator)
         change, made = None, self._constructor
         if made is not None:
-            change = made.each(made.draw(task, generator), task, generator)
+            change = made.singly(task, generator)
         return gather(
             self._source, frame, fixed, self._conditioning, self._chunk, change
         )
