@@ -11,7 +11,6 @@ from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Batch, Spec
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
-from robomtl.training import balancing as balancing_module
 from robomtl.training.balancing import Balancing, check_tasks
 from robomtl.training.gradnorm import GradNorm, gradnorm_target
 from robomtl.training.learner import Learner, NotFiniteError
@@ -347,17 +346,6 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
 def test_settings_of_balancing_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Balancing(**settings)
-
-
-@pytest.mark.parametrize(
-    ("name", "package"),
-    [("cagrad", "cvxpy and clarabel"), ("upgrad", "qpsolvers and quadprog")],
-)
-def test_a_missing_package_says_what_to_install(name, package, monkeypatch):
-    monkeypatch.setattr(balancing_module, "find_spec", lambda name: None)
-    message = rf"aggregation '{name}' needs {package}; install robomtl\[aggregation\]"
-    with pytest.raises(ImportError, match=message):
-        TrainConfig(aggregation=name)
 
 
 @pytest.mark.parametrize(

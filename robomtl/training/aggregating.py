@@ -5,29 +5,30 @@ arXiv:2110.14048, algorithm 1), MGDA (Sener and Koltun 2018, arXiv:1810.04650, a
 2), IMTL-G (Liu et al. 2021, "Towards Impartial Multi-task Learning", equation 5),
 Nash-MTL (Navon et al. 2022, arXiv:2202.01017, algorithm 1), Aligned-MTL (Senushkin et al.
 2023, arXiv:2305.19000, algorithm 1), UPGrad and DualProj (Quinton and Rey 2024,
-arXiv:2406.16232); all but Nash-MTL as torchjd has them. Departures:
+arXiv:2406.16232). Those in closed form are torchjd's; what is a convex programme is
+solved in ``programmes``. Departures:
 
 1. PCGrad's sum is divided by the number of tasks, so that without conflicts it is the
    mean gradient, and ``clip`` keeps its meaning.
-2. Nash-MTL's equation is solved by Newton's method, as the convex problem it is (torchjd
-   has the authors' sequence of convex programmes, which misses it by far), and its weights
-   are scaled to a sum of 1: it fixes the direction, and leaves the length to the rate.
+2. Nash-MTL's equation is solved by Newton's method, as the convex problem it is (the
+   authors' sequence of convex programmes misses it by far), and its weights are scaled to
+   a sum of 1: it fixes the direction, and leaves the length to the rate.
 3. The Gramian is scaled to a mean diagonal of 1 first, which changes no method's result
    but keeps small gradients from being taken for none.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torchjd import aggregation as torchjd
 
+from robomtl.training import programmes
 from robomtl.training.balancing import Aggregation, Balancing
 
 Rule = Callable[[Tensor], Tensor]
 """From inner products of gradients, (task, task), to their weights, (task,)."""
-
-_ITERATIONS, _CLOSE, _RIDGE = 100, 1e-9, 1e-6  # Of Newton's method.
 
 
 def rule_for(name: Aggregation, settings: Balancing) -> Rule:
@@ -40,38 +41,16 @@ def rule_for(name: Aggregation, settings: Balancing) -> Rule:
     made: dict[str, Callable[[], Rule]] = {
         "mean": torchjd.MeanWeighting,
         "pcgrad": lambda: _pcgrad,
-        "cagrad": lambda: torchjd.CAGradWeighting(c=settings.radius),
-        "mgda": torchjd.MGDAWeighting,
+        "cagrad": lambda: partial(programmes.cagrad, radius=settings.radius),
+        "mgda": lambda: programmes.mgda,
         "imtl_g": torchjd.IMTLGWeighting,
-        "nash_mtl": lambda: nash,
+        "nash_mtl": lambda: programmes.nash_mtl,
         "aligned_mtl": torchjd.AlignedMTLWeighting,
-        "upgrad": torchjd.UPGradWeighting,
-        "dual_proj": torchjd.DualProjWeighting,
+        "upgrad": lambda: programmes.upgrad,
+        "dual_proj": lambda: programmes.dual_proj,
     }
     rule = made[name]()
     return lambda gramian: rule(_scaled(gramian)).to(gramian)
-
-
-def nash(gramian: Tensor) -> Tensor:
-    """The weights α > 0 with G α = 1/α, scaled to a sum of 1 (departure 2); (task,).
-
-    They minimise ½ αᵀ G α - Σ log α, which is self-concordant: Newton's method with steps
-    of 1/(1 + decrement) always converges.
-
-    Args:
-        gramian: G; (task, task).
-    """
-    ridge = _RIDGE * torch.eye(len(gramian), dtype=gramian.dtype)
-    gramian = gramian + ridge  # Gradients may depend on each other.
-    weights = gramian.diagonal().rsqrt()
-    for _ in range(_ITERATIONS):
-        slope = gramian @ weights - 1 / weights
-        step = torch.linalg.solve(gramian + weights.pow(-2).diag(), slope)
-        decrement = (slope @ step).clamp(min=0).sqrt()
-        if decrement < _CLOSE:
-            break
-        weights = weights - step / (1 + decrement)
-    return weights / weights.sum()
 
 
 def _pcgrad(gramian: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Literal, get_args
 
 from robomtl.nearest import unknown
@@ -31,12 +30,6 @@ POSITIVE = (
     "affinity_every",
 )
 """What divides by losses, or takes their logarithm."""
-
-_NEEDS = {
-    "cagrad": ("cvxpy", "clarabel"),
-    "upgrad": ("qpsolvers", "quadprog"),
-    "dual_proj": ("qpsolvers", "quadprog"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +72,15 @@ class Balancing:
 
 
 def check_names(sampling: str, weighting: str, aggregation: str) -> None:
-    """Makes sure that the three names are known, and what they need is installed.
+    """Makes sure that the three names are known.
 
     Raises:
-        ValueError: If a name is unknown.
-        ImportError: If a package is missing; says what to install.
+        ValueError: If a name is not.
     """
     given = {"sampling": sampling, "weighting": weighting, "aggregation": aggregation}
     for kind, known in zip(given, (Sampling, Weighting, Aggregation), strict=True):
         if given[kind] not in get_args(known):
             raise ValueError(unknown(kind, given[kind], get_args(known)))
-    missing = [name for name in _NEEDS.get(aggregation, ()) if find_spec(name) is None]
-    if missing:
-        raise ImportError(
-            f"aggregation '{aggregation}' needs {' and '.join(missing)}; install"
-            " robomtl[aggregation]."
-        )
 
 
 def method_of(weighting: str, aggregation: str) -> str:

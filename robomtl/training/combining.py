@@ -1,8 +1,9 @@
 """From the losses of a batch to one gradient: where tasks are weighed."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,12 +40,13 @@ class NotFiniteError(FloatingPointError):
         self.per_sample = per_sample
 
 
-class Combiner(Protocol):
+class Combiner(ABC):
     """Leaves the gradient of a batch on the parameters."""
 
-    weights: Tensor | None
+    weights: Tensor | None = None
     """Weights of the tasks in the last step; None where samples were averaged."""
 
+    @abstractmethod
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """Adds the gradient to each parameter's.
 
@@ -52,25 +54,20 @@ class Combiner(Protocol):
             NotFiniteError: If the loss is not finite.
             ValueError: If the losses do not fit the method.
         """
-        ...
 
-    def finish(self, scored: Scored, batch: Any) -> None:
-        """Learns from what the step did to the same batch."""
-        ...
+    def finish(self, scored: Scored, batch: Any) -> None:  # noqa: B027
+        """Learns from what the step did to the same batch, where it learns."""
 
     def state(self) -> State:
         """All it has to know to go on, on the CPU."""
-        ...
+        return {}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
         """Goes back to where ``state`` was called."""
-        ...
 
 
-class Averaging:
+class Averaging(Combiner):
     """The mean over samples: the default."""
-
-    weights: Tensor | None = None
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
@@ -83,16 +80,6 @@ class Averaging:
     def mean(self, loss: Loss, batch: Any) -> Tensor:
         """What is minimised."""
         return loss.per_sample.mean()
-
-    def finish(self, scored: Scored, batch: Any) -> None:
-        """Nothing."""
-
-    def state(self) -> State:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing."""
 
 
 class Sloping(Averaging):
@@ -111,7 +98,7 @@ class Sloping(Averaging):
         return (loss.per_sample * self.weights[batch.task]).mean()
 
 
-class Weighing:
+class Weighing(Combiner):
     """Weighs the mean losses of the tasks by a rule that learns.
 
     Args:
@@ -122,7 +109,6 @@ class Weighing:
 
     def __init__(self, name: str, weigher: Weigher, tasks: Sequence[str]) -> None:
         self._name, self._weigher, self._tasks = name, weigher, tasks
-        self.weights: Tensor | None = None
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
@@ -152,7 +138,7 @@ class Weighing:
         self._weigher.restore(state)
 
 
-class Aggregating:
+class Aggregating(Combiner):
     """Weighs the gradients of the tasks by their inner products.
 
     Args:
@@ -163,7 +149,6 @@ class Aggregating:
 
     def __init__(self, rule: Rule, fixed: Weigher, tasks: Sequence[str]) -> None:
         self._rule, self._fixed, self._tasks = rule, fixed, tasks
-        self.weights: Tensor | None = None
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
@@ -177,18 +162,8 @@ class Aggregating:
         _leave(scored, found, weights)
         return found.loss
 
-    def finish(self, scored: Scored, batch: Any) -> None:
-        """Nothing."""
 
-    def state(self) -> State:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing."""
-
-
-class Norming:
+class Norming(Combiner):
     """GradNorm, which weighs losses by the norms of their gradients.
 
     Args:
@@ -198,7 +173,6 @@ class Norming:
 
     def __init__(self, rule: GradNorm, tasks: Sequence[str]) -> None:
         self._rule, self._tasks = rule, tasks
-        self.weights: Tensor | None = None
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
@@ -211,9 +185,6 @@ class Norming:
         self.weights = weights.to(norms.device)
         _leave(scored, found, self.weights / len(norms))
         return found.loss
-
-    def finish(self, scored: Scored, batch: Any) -> None:
-        """Nothing."""
 
     def state(self) -> State:
         """That of the rule."""

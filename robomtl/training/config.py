@@ -57,7 +57,7 @@ class TrainConfig:
     weighting: Weighting = "fixed"
     """How the tasks' losses are weighed; all but ``fixed`` need losses above 0."""
     aggregation: Aggregation = "mean"
-    """How the tasks' gradients become one; some need robomtl[aggregation]."""
+    """How the tasks' gradients become one."""
     balancing: Balancing = field(default_factory=Balancing)
     """Settings of weightings and aggregations."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -93,7 +93,6 @@ class TrainConfig:
 
         Raises:
             ValueError: If a value is unknown or out of range, or two do not go together.
-            ImportError: If an aggregation needs what is not installed.
         """
         for name, known in (("schedule", Schedule), ("precision", Precision)):
             if getattr(self, name) not in get_args(known):
