@@ -386,7 +386,7 @@ def test_balancing_tasks_is_refused_where_a_policy_learns_one():
             "The arm together: Unknown task in balancing.weights 'reach-rad'. Did you",
         ),
         (
-            {"training.sampling": "validation_loss"},
+            {"training.sampling": "validation_loss", "training.validate_every": 1},
             "The arm together: sampling 'validation_loss' needs held-out episodes",
         ),
         (

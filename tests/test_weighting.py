@@ -438,6 +438,12 @@ def test_validation_losses_need_held_out_episodes_and_frames(data, tmp_path):
         quick(data, tmp_path / "own", objective="context", sampling="validation_loss")
 
 
+def test_validation_losses_that_would_come_after_the_last_draw_are_refused():
+    message = "first measured at step 1000, of 500; give a smaller validate_every"
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(sampling="validation_loss", steps=500)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(
     "changes",

@@ -103,6 +103,12 @@ class TrainConfig:
         check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
         check_counts(self, *positive, "evaluate_episodes", "threads")
+        if self.sampling == "validation_loss" and self.validate_every >= self.steps:
+            raise ValueError(
+                f"sampling 'validation_loss' goes by losses that are first measured at step"
+                f" {self.validate_every}, of {self.steps}; give a smaller validate_every,"
+                f" such as {max(self.steps // 10, 1)}."
+            )
         check_positive(self, "learning_rate", "clip", "temperature")
         check_parts(self, "warm_up", "ema", "validation")
         check_together(
