@@ -18,7 +18,32 @@ BASELINE = "scratch"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Design:
+    """What is equal for all methods of a comparison."""
+
+    shots: tuple[int, ...] = (1, 2, 5, 10, 25)
+    """Numbers of demonstrations."""
+    supports: int = 3
+    """Draws of the demonstrations for each seed and number."""
+    steps: tuple[int, ...] = ()
+    """Gradient steps to try as well, at ``probe`` shots."""
+    controls: tuple[Control, ...] = ()
+    """Wrong supports to try as well, at ``probe`` shots."""
+    probe: int | None = None
+    """Shots at which steps, controls and forgetting are looked at; the fewest if none."""
+    tasks: tuple[str, ...] | None = None
+    """Held-out tasks to adapt to; all by default."""
+    trials: int = 50
+    """Trials of each task, the same for all methods."""
+    retained: int = 0
+    """Trials of each training task after the first draw, by which forgetting is seen;
+    0 for none."""
+    batch: int = 256
+    """Samples in a gradient step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Design):
     """What a comparison is to find out."""
 
     methods: Mapping[str, str]
@@ -28,27 +53,8 @@ class Asked:
     policies: Mapping[str, str] = field(default_factory=dict)
     """Objectives of the policies that methods are to take which take any, by label;
     those of cloning where none is given."""
-    shots: tuple[int, ...] = (1, 2, 5, 10, 25)
-    """Numbers of demonstrations."""
-    supports: int = 3
-    """Draws of the support for each number of shots and seed of training."""
-    steps: tuple[int, ...] = ()
-    """Gradient steps to try besides those of each method, at ``probe`` shots."""
-    controls: tuple[Control, ...] = ()
-    """Wrong supports to try, at ``probe`` shots."""
-    probe: int | None = None
-    """Shots at which steps, controls and forgetting are looked at; the fewest if None."""
-    tasks: tuple[str, ...] | None = None
-    """Tasks to adapt to; all of the suite's if None."""
-    trials: int = 50
-    """Of each task, the same for all methods."""
     goals: int = 10
     """Goals of each task, where they are hidden."""
-    retained: int = 0
-    """Trials of each training task after the first draw, by which forgetting is seen;
-    0 for none."""
-    batch: int = 256
-    """Samples in a gradient step."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and names.

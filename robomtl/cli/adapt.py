@@ -1,17 +1,16 @@
 """``robomtl adapt``: methods of few-shot adaptation, compared on held-out tasks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from robomtl.adaptation.cell import Control
 from robomtl.adaptation.comparing import REPORT, RESULTS, compare_methods
 from robomtl.adaptation.family import trained_agent
 from robomtl.adaptation.growing import train_missing
-from robomtl.adaptation.planning import Asked, configured, objectives
+from robomtl.adaptation.planning import Asked, Design, configured, objectives
 from robomtl.adaptation.settings import split_policies
 from robomtl.adaptation.tables import methods_table
 from robomtl.adaptation.tuning import read_config
@@ -21,7 +20,7 @@ from robomtl.experiments.settings import by_label, parsed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapt(SuiteFlags):
+class Adapt(SuiteFlags, Design):
     """Adapts policies to held-out tasks by every method and writes what came of it."""
 
     run: tyro.conf.Positional[Path]
@@ -35,28 +34,12 @@ class Adapt(SuiteFlags):
     """Hyper-parameters, such as finetune.learning_rate=1e-3."""
     config: Path | None = None
     """Hyper-parameters that `robomtl tune` chose; --settings come before them."""
-    shots: tuple[int, ...] = (1, 2, 5, 10, 25)
-    """Numbers of demonstrations."""
     seeds: int | None = None
     """Seeds of training to compare over; all there are by default."""
-    supports: int = 3
-    """Draws of the demonstrations for each seed and number."""
-    steps: tuple[int, ...] = ()
-    """Gradient steps to try as well, at --probe shots."""
-    controls: tuple[Control, ...] = ()
-    """Wrong supports to try as well, at --probe shots."""
-    probe: int | None = None
-    """Shots at which steps, controls and forgetting are looked at; the fewest if none."""
-    tasks: tuple[str, ...] | None = None
-    """Held-out tasks to adapt to; all by default."""
-    trials: int = 50
-    """Trials of each task, the same for all methods."""
     num_goals: int = 10
     """Goals of each task, where goals are hidden."""
     retained: int = 5
     """Trials of each training task by which forgetting is seen; 0 for none."""
-    batch: int = 256
-    """Samples in a gradient step."""
     train: bool = False
     """Train first the policies that methods need and RUN lacks, as RUN was trained."""
     data: Path | None = None
@@ -80,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
         methods=methods,
         settings=_settings(flags, methods),
         policies=policies,
-        **{name: getattr(flags, name) for name in _SAME},
+        **{each.name: getattr(flags, each.name) for each in fields(Design)},
         goals=flags.num_goals,
     )
     suite = flags.make_for(trained_agent(flags.run), flags.suite)
@@ -104,19 +87,6 @@ def main(arguments: Sequence[str]) -> None:
     show(methods_table(found))
     print(f"Results: {out / RESULTS}")
     print(f"Report: {out / REPORT}")
-
-
-_SAME = (
-    "shots",
-    "supports",
-    "steps",
-    "controls",
-    "probe",
-    "tasks",
-    "trials",
-    "retained",
-    "batch",
-)
 
 
 def _settings(flags: Adapt, methods: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -1,23 +1,22 @@
 """``robomtl multitask``: tasks learned together against each alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import tyro
 
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.tables import show
-from robomtl.conditioning import Kind
 from robomtl.experiments.settings import by_label, parsed
 from robomtl.sharing.arms import BASES, EVERY
 from robomtl.sharing.comparing import NOISE, REPORT, RESULTS, multitask
-from robomtl.sharing.planning import Asked
+from robomtl.sharing.planning import Asked, Design
 from robomtl.sharing.tables import arms_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multitask(SuiteFlags):
+class Multitask(SuiteFlags, Design):
     """Trains one policy on all tasks and one on each, and writes which does better."""
 
     suite: tyro.conf.Positional[str]
@@ -26,24 +25,6 @@ class Multitask(SuiteFlags):
     """Ways to learn; LABEL=ARM for one that is there twice, with other settings."""
     settings: tuple[str, ...] = ()
     """Settings of arms, such as wide.policy_config.width=512; every.NAME for all."""
-    policy: str = "film"
-    """Architecture."""
-    conditioning: tuple[Kind, ...] = ("language",)
-    """How policies are told their task; `none` for not at all."""
-    demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
-    """Numbers of demonstrations of each task."""
-    seeds: int = 1
-    """Seeds of training."""
-    tasks: tuple[str, ...] | None = None
-    """Tasks to learn; the training tasks of the suite by default."""
-    trials: int = 50
-    """Trials of each task, the same for all arms."""
-    steps: int = 4000
-    """Gradient steps of a training."""
-    samples: int = 32
-    """Samples of each task in a gradient step."""
-    affinity: int = 20
-    """Measurements of how tasks change each other's losses in a training; 0 for none."""
     data: Path | None = None
     """Demonstrations; collected by default."""
     noise: float = NOISE
@@ -73,19 +54,6 @@ def main(arguments: Sequence[str]) -> None:
     print(f"Report: {out / REPORT}")
 
 
-_SAME = (
-    "policy",
-    "conditioning",
-    "demonstrations",
-    "seeds",
-    "tasks",
-    "trials",
-    "steps",
-    "samples",
-    "affinity",
-)
-
-
 def asked_for(flags: Multitask) -> Asked:
     """What the flags ask for.
 
@@ -100,5 +68,5 @@ def asked_for(flags: Multitask) -> Asked:
         noun="arm",
         example="wide.policy_config.width=512",
     )
-    same = {name: getattr(flags, name) for name in _SAME}
+    same = {each.name: getattr(flags, each.name) for each in fields(Design)}
     return Asked(arms=arms, settings=settings, **same)

@@ -17,7 +17,33 @@ _LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class Design:
+    """What is equal for all arms of a multi-task experiment."""
+
+    policy: str = "film"
+    """Architecture."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """How policies are told their task; `none` for not at all."""
+    demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
+    """Numbers of demonstrations of each task."""
+    seeds: int = 1
+    """Seeds of training."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to learn; the training tasks of the suite by default."""
+    trials: int = 50
+    """Trials of each task, the same for all arms."""
+    steps: int = 4000
+    """Gradient steps of a training."""
+    samples: int = 32
+    """Samples of each task in a gradient step."""
+    affinity: int = 20
+    """Measurements, in every training on all tasks, of how a step on one task changes
+    the losses of the others; 0 for none. A policy that minimises a likelihood has
+    none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Design):
     """What a multi-task experiment is to find out."""
 
     arms: Mapping[str, str] = field(
@@ -26,26 +52,6 @@ class Asked:
     """Ways to learn the tasks, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings that differ from the defaults, by label; those of ``every`` for all."""
-    policy: str = "film"
-    """Architecture."""
-    conditioning: tuple[Kind, ...] = ("language",)
-    """How policies are told their task."""
-    demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
-    """Of each task."""
-    seeds: int = 1
-    """Of training."""
-    tasks: tuple[str, ...] | None = None
-    """Names of the tasks; the training tasks of the suite if None."""
-    trials: int = 50
-    """Of each task, the same for all arms."""
-    steps: int = 4000
-    """Gradient steps of a training."""
-    samples: int = 32
-    """Of each task in a gradient step."""
-    affinity: int = 20
-    """Measurements, in every training on all tasks, of how a step on one task changes
-    the losses of the others; 0 for none. A policy that minimises a likelihood has
-    none."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and labels.
