@@ -179,11 +179,18 @@ ADAPTATIONS = {
         suite="metaworld/ML45",
         options={"goals": "observable"},
         episodes=50,
-        asked=_TRANSFER,
+        asked=replace(
+            _TRANSFER,
+            settings={
+                "cotrained": {**_TRANSFER.settings["cotrained"], "cotraining": 0.75}
+            },
+        ),
         pretraining={
             "cloning": Pretraining(
                 policy_config={"width": 512},
-                training=TrainConfig(steps=15_000, threads=1),
+                training=TrainConfig(
+                    steps=15_000, construction=Construction(translation=0.2), threads=1
+                ),
             )
         },
         seeds=3,
