@@ -85,7 +85,9 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         suite="metaworld/MT10",
         episodes=50,
         noise=0.0,
-        training=TrainConfig(steps=20_000),
+        training=TrainConfig(
+            steps=20_000, augmentation=Augmentation(mixing=1.0, noise=1.0)
+        ),
     ),
     "mt50-state": Recipe(
         line="MT50 from state: 50 demonstrations a task, also in unseen wordings",
