@@ -250,6 +250,14 @@ def test_mgda_gains_nothing_by_gradients_that_repeat_others():
     assert torch.allclose(combined("mgda", dependent()), expected, atol=1e-5)
 
 
+def test_mgda_is_at_a_gradient_that_is_all_but_zero():
+    rows = conflicting()
+    rows[2] *= 1e-4
+    weights = rule_for("mgda", Balancing())(rows @ rows.T)
+    assert weights.sum() == pytest.approx(1)
+    assert combined("mgda", rows).norm() <= rows[2].norm() * 1.001
+
+
 @pytest.mark.parametrize("name", ["upgrad", "dual_proj"])
 def test_no_task_loses_where_gradients_repeat_others(name):
     rows = dependent()

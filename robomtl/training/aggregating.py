@@ -38,18 +38,18 @@ def rule_for(name: Aggregation, settings: Balancing) -> Rule:
         name: Which.
         settings: Those of all.
     """
-    made: dict[str, Callable[[], Rule]] = {
-        "mean": torchjd.MeanWeighting,
-        "pcgrad": lambda: _pcgrad,
-        "cagrad": lambda: partial(programmes.cagrad, radius=settings.radius),
-        "mgda": lambda: programmes.mgda,
-        "imtl_g": torchjd.IMTLGWeighting,
-        "nash_mtl": lambda: programmes.nash_mtl,
-        "aligned_mtl": torchjd.AlignedMTLWeighting,
-        "upgrad": lambda: programmes.upgrad,
-        "dual_proj": lambda: programmes.dual_proj,
+    rules: dict[Aggregation, Rule] = {
+        "mean": torchjd.MeanWeighting(),
+        "pcgrad": _pcgrad,
+        "cagrad": partial(programmes.cagrad, radius=settings.radius),
+        "mgda": programmes.mgda,
+        "imtl_g": torchjd.IMTLGWeighting(),
+        "nash_mtl": programmes.nash_mtl,
+        "aligned_mtl": torchjd.AlignedMTLWeighting(),
+        "upgrad": programmes.upgrad,
+        "dual_proj": programmes.dual_proj,
     }
-    rule = made[name]()
+    rule = rules[name]
     return lambda gramian: rule(_scaled(gramian)).to(gramian)
 
 

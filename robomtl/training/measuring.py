@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,8 +26,7 @@ def measure_conflict(
     folder: Path,
 ) -> None:
     """Logs, and keeps, the cosines between the tasks' gradients."""
-    even = draws.evenly() if isinstance(draws, Sampler) else draws
-    cosine = learner.cosines(even.batch(learner.step, config.batch))
+    cosine = learner.cosines(_even_batch(draws, learner, config))
     log.conflict(learner.step, conflict(cosine))
     path = folder / "conflicts.json"
     kept = record(path, tasks, learner.step, cosine, name="cosines")
@@ -44,8 +44,13 @@ def measure_affinity(
     folder: Path,
 ) -> None:
     """Keeps how a step on one task changes the losses of the others."""
-    even = draws.evenly() if isinstance(draws, Sampler) else draws
-    batch = even.batch(learner.step, config.batch)
+    batch = _even_batch(draws, learner, config)
     found = task_affinity(learner.policy, batch, tasks, objective=objective)
     path = folder / "affinity.json"
     record(path, tasks, learner.step, found, name="affinity")
+
+
+def _even_batch(draws: Draws, learner: Learner, config: TrainConfig) -> Any:
+    """Equally many samples of every task, where the draws can be made so."""
+    even = draws.evenly() if isinstance(draws, Sampler) else draws
+    return even.batch(learner.step, config.batch)

@@ -117,8 +117,8 @@ def _shortest(rows: Array) -> Array:
     For weights w = s·v with a sum of s, s²|vᵀR|² + (s - 1)² is smallest, over s, where
     |vᵀR| is: so v can be had without the constraint.
     """
-    # Solved in the unit of the lengths, lest the sum's row drown in them.
-    unit = np.linalg.norm(rows, axis=1).min()
+    # Of the rows' size, lest the sum drown in them; one of them may be all but zero.
+    unit = np.linalg.norm(rows, axis=1).max()
     system = np.vstack([rows.T, np.full(len(rows), unit)])
     found, _ = nnls(system, np.append(np.zeros(rows.shape[1]), unit))
     weights: Array = found / found.sum()
