@@ -5,20 +5,28 @@ import shutil
 import signal
 import threading
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from peculiar import (
+    Buggy,
+    Counting,
+    Drawing,
+    Full,
+    KindAgent,
+    Odd,
+    Sociable,
+    StillbornAgent,
+)
 from test_agent import SUITE, observations, saved, start
 from test_cli import refusal
 from test_evaluation_resuming import stopped
 from wobbling import BitsSuite, WobblingAgent
 
 import robomtl
-from robomtl.agent import ROWS, PolicyAgent
-from robomtl.checkpoint import TrainedPolicy
+from robomtl.agent import ROWS
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
@@ -26,85 +34,12 @@ from robomtl.evaluation import evaluate
 from robomtl.joining import Group, JointPolicy
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
-from robomtl.policy import Memory, Spec
+from robomtl.policy import Spec
 from robomtl.serving import devices, serve
 
 POINTS = PointsSuite(variant="MT4", horizon=8)
 BITS = BitsSuite(variant="MT4", horizon=8)
 SPEC = Spec(state=12, action=2, embedding=4)
-
-
-class Drawing(MLP):
-    """Draws its actions."""
-
-    def act(self, observation, task_embedding, memory):
-        chunk, memory = super().act(observation, task_embedding, memory)
-        return torch.rand_like(chunk), memory
-
-
-class Counting(MLP):
-    """Remembers the steps of each row, and acts by them."""
-
-    def act(self, observation, task_embedding, memory):
-        chunk, _ = super().act(observation, task_embedding, None)
-        steps = torch.zeros(len(chunk), 1, 1) if memory is None else None
-        steps = memory.tensors["steps"] + 1 if steps is None else steps
-        return torch.tanh(chunk + steps), Memory({"steps": steps})
-
-
-class Sociable(MLP):
-    """Lets rows look at each other, as no policy should."""
-
-    def act(self, observation, task_embedding, memory):
-        chunk, memory = super().act(observation, task_embedding, memory)
-        return chunk - chunk.mean(0), memory
-
-
-class Full(MLP):
-    """Finds no memory left once it is asked for the actions of a trial."""
-
-    def act(self, observation, task_embedding, memory):
-        if task_embedding.sum() == len(task_embedding):
-            raise torch.OutOfMemoryError("Tried to allocate 2 GiB.\nSee the manual.")
-        return super().act(observation, task_embedding, memory)
-
-
-class Odd(MLP):
-    """Divides by zero once it is asked for the actions of a trial."""
-
-    def act(self, observation, task_embedding, memory):
-        chunk, memory = super().act(observation, task_embedding, memory)
-        told = task_embedding.sum() == len(task_embedding)
-        return (chunk / 0 if told else chunk), memory
-
-
-class Buggy(MLP):
-    def act(self, observation, task_embedding, memory):
-        if task_embedding.sum() == len(task_embedding):
-            raise KeyError("no such layer")
-        return super().act(observation, task_embedding, memory)
-
-
-@dataclass(frozen=True)
-class KindAgent(PolicyAgent):
-    """The weights of a run directory in another class of policy."""
-
-    kind: type = MLP
-
-    def trained(self):
-        trained = super().trained()
-        policy = self.kind(trained.policy.config, trained.policy.spec)
-        policy.load_state_dict(trained.policy.state_dict())
-        return TrainedPolicy(
-            policy=policy.eval(), card=trained.card, fingerprint=trained.fingerprint
-        )
-
-
-class StillbornAgent(PolicyAgent):
-    """Takes its process down as it arrives there."""
-
-    def __setstate__(self, state):
-        os._exit(1)
 
 
 def agent_of(folder, kind=MLP):
@@ -167,14 +102,14 @@ def test_what_a_served_policy_draws_is_what_it_draws_in_a_worker():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [MLP, Drawing, Counting])
+@pytest.mark.parametrize("kind", [Drawing, Counting])
 def test_trials_are_the_same_for_any_number_of_workers(tmp_path, kind):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
-        for workers in (1, 2, 3):
+        for workers in (1, 3):
             out = tmp_path / str(workers)
             evaluate(served, BITS, out=out, episodes=12, workers=workers)
-    one, two, three = (table(tmp_path / name) for name in "123")
-    assert one.equals(two) and one.equals(three)
+    one, three = (table(tmp_path / name) for name in "13")
+    assert one.equals(three)
     assert len(set(one["first_success_step"].to_pylist())) > 5
 
 
@@ -248,7 +183,7 @@ def test_a_worker_that_dies_stops_no_other(tmp_path):
 def test_a_failure_of_the_policy_reaches_the_user(tmp_path, kind, error, said):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
         with pytest.raises(error, match=said):
-            evaluate(served, POINTS, out=tmp_path / "run", episodes=12)
+            evaluate(served, POINTS, out=tmp_path / "run", episodes=12, workers=1)
     assert not children()
 
 
