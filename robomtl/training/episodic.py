@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.policy import Batch, Context
-from robomtl.training.constructing import Change
+from robomtl.training.changing import Change
 from robomtl.training.objective import Material
 from robomtl.training.samples import Frames, gather, mixed
 

@@ -12,7 +12,8 @@ from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.policy import Batch
-from robomtl.training.constructing import Change, Constructor
+from robomtl.training.changing import Change
+from robomtl.training.constructing import Constructor
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
 
 if TYPE_CHECKING:  # Workers load policies, and no data sets.

@@ -1,0 +1,82 @@
+"""How samples are changed: tensor functions of what was drawn for each."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """How each of some samples is changed; None for what stays."""
+
+    shift: Tensor | None = None
+    """What is added to the state; (sample, state)."""
+    sign: Tensor | None = None
+    """By what the state is multiplied before; (sample, state)."""
+    turn: Tensor | None = None
+    """What actions are multiplied by, and clipped; (sample, action, action)."""
+    positive: tuple[tuple[int, Tensor], ...] = ()
+    """Where quaternions start whose largest number is to be positive, and which samples
+    have one there; (sample,)."""
+    keep: Tensor | None = None
+    """What the state is multiplied by in the end; (sample, state)."""
+    ahead: Tensor | None = None
+    """How far ahead the new goal is achieved, from 0, the next step, to 1, the last of
+    the episode; negative where the goal stays. (sample,)"""
+    achieved: Tensor | None = None
+    """What of a later state each number becomes where the goal is new; (sample, state)."""
+
+    def repeated(self, times: int) -> "Change":
+        """Each change as many times, one after the other; (sample · times, …)."""
+        parts = {
+            name: part.repeat_interleave(times, 0)
+            for name, part in vars(self).items()
+            if isinstance(part, Tensor)
+        }
+        positive = tuple(
+            (start, which.repeat_interleave(times)) for start, which in self.positive
+        )
+        return replace(self, **parts, positive=positive)
+
+    def later(self, frame: Tensor, left: Tensor) -> Tensor:
+        """The frames at which new goals are achieved; (sample,).
+
+        Args:
+            frame: Index of each sample's frame; (sample,).
+            left: Steps of its episode from there on, itself included; (sample,).
+        """
+        if self.ahead is None:
+            return frame
+        most = left - 1
+        steps = 1 + (self.ahead.clamp(min=0) * most).long()
+        return frame + steps.minimum(most)
+
+    def state(self, state: Tensor, later: Tensor | None = None) -> Tensor:
+        """States, changed; (sample, state).
+
+        Args:
+            state: (sample, state).
+            later: Those in which new goals are achieved; (sample, state).
+        """
+        if self.ahead is not None and later is not None:
+            assert self.achieved is not None
+            new = later.gather(1, self.achieved)
+            own = torch.arange(state.shape[1], device=state.device)
+            relabelled = (self.ahead >= 0)[:, None] & (self.achieved != own)
+            state = torch.where(relabelled, new, state)
+        if self.sign is not None:
+            state = state * self.sign
+            for start, which in self.positive:
+                part = state[:, start : start + 4]
+                largest = part.gather(1, part.abs().argmax(1, keepdim=True))
+                part *= torch.where(which[:, None] & (largest < 0), -1.0, 1.0)
+        if self.shift is not None:
+            state = state + self.shift
+        return state if self.keep is None else state * self.keep
+
+    def action(self, action: Tensor) -> Tensor:
+        """Actions, changed; (sample, chunk, action)."""
+        if self.turn is None:
+            return action
+        return torch.bmm(action, self.turn.mT).clamp(-1, 1)
