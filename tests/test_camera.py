@@ -5,7 +5,8 @@ from gymnasium.error import DependencyNotInstalled
 
 from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.check import check
-from robomtl.envs.points import SIDE, THINGS, PointsEnv, PointsSuite
+from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import SIDE, THINGS, PointsEnv
 from robomtl.envs.points_picture import COLOURS
 from robomtl.gymnasium_suite import from_gymnasium
 

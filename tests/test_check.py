@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from robomtl.check import Problem, check
-from robomtl.envs.points import PointsEnv, PointsExpert, PointsSuite, points
+from robomtl.envs.points import PointsSuite, points
+from robomtl.envs.points_env import PointsEnv
+from robomtl.envs.points_expert import PointsExpert
 from robomtl.task import Task
 
 

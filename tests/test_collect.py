@@ -15,7 +15,8 @@ import pytest
 from robomtl.demonstrations import Demonstrations, collect, collecting, staging
 from robomtl.demonstrations.request import Request
 from robomtl.demonstrations.rollout import FAILED, SOLVED, UNSTABLE, Recorder, Unit
-from robomtl.envs.points import PointsEnv, PointsSuite
+from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import SimulationError
 from robomtl.executor import Failure
 from robomtl.registry import suite

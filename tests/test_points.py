@@ -6,7 +6,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
 import robomtl.registry
-from robomtl.envs.points import SPLITS, PointsSuite, points
+from robomtl.envs.points import PointsSuite, points
+from robomtl.envs.points_env import SPLITS
 
 EVERYTHING = PointsSuite(variant="MT6")
 TASKS = [task.name for task in EVERYTHING.train_tasks]

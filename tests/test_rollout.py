@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from wobbling import BROKEN, BrokenEnv
 
-from robomtl.envs.points import PointsEnv, PointsSuite
+from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import SimulationError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.experts import ExpertAgent

@@ -12,7 +12,8 @@ from robomtl.camera import Camera
 from robomtl.checkpoint import Card
 from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
-from robomtl.envs.points import THINGS, PointsSuite
+from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import THINGS
 from robomtl.evaluation import ExpertAgent, Results, evaluate
 from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.policies.mlp import MLPConfig

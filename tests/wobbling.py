@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robomtl.envs.points import PointsEnv, PointsSuite
+from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import SimulationError
 from robomtl.evaluation import ExpertAgent
 from robomtl.executor import Failure
