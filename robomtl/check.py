@@ -10,7 +10,9 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from robomtl import check_env, registry
+from robomtl import registry
+from robomtl.beginnings import difference, first_episode
+from robomtl.check_env import STAGES
 from robomtl.errors import StartError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.nearest import unknown
@@ -160,7 +162,7 @@ def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
 
 def _of_task(suite: Suite, task: str) -> list[str]:
     """What is wrong with a task; a stage relies on those before it."""
-    for stage in check_env.STAGES:
+    for stage in STAGES:
         found = list(_sentences(stage, suite, task))
         if found:
             return found
@@ -169,7 +171,7 @@ def _of_task(suite: Suite, task: str) -> list[str]:
 
 def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
     """Compares episodes here with those of a worker process."""
-    work = partial(check_env.first_episode, suite)
+    work = partial(first_episode, suite)
     results = LocalExecutor(workers=1, attempts=1).map(work, names)
     try:
         first = next(results)
@@ -181,7 +183,7 @@ def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
         if isinstance(there, Failure):
             yield Problem(task, f"A worker could not run it: {there.reason}.")
             continue
-        how = check_env.difference(work(task), there)
+        how = difference(work(task), there)
         if how:
             yield Problem(
                 task,
