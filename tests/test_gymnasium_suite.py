@@ -8,7 +8,7 @@ from gymnasium.error import ResetNeeded
 
 import robomtl
 from robomtl import registry
-from robomtl.check import check
+from robomtl.checking.checking import check
 from robomtl.errors import SimulationError
 from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.registry import Registry

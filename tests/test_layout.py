@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import robomtl
-from robomtl.check import check
+from robomtl.checking.checking import check
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("envs", "policies")

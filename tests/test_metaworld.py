@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import robomtl.registry
-from robomtl.check import check
+from robomtl.checking.checking import check
 from robomtl.envs.metaworld import VARIANTS, metaworld
 from robomtl.envs.metaworld_tasks import FAMILIES, TASKS, TIERS
 

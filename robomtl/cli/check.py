@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tyro
 
-from robomtl.check import check
+from robomtl.checking.checking import check
 from robomtl.cli.flags import SuiteFlags
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import numpy as np
 
-from robomtl.beginnings import alike, beginning, copied, difference, start
+from robomtl.checking.beginnings import alike, beginning, copied, difference, start
 from robomtl.task import GoalSuite, Suite
 
 

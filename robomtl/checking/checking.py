@@ -11,8 +11,8 @@ from traceback import extract_tb
 from typing import Any
 
 from robomtl import registry
-from robomtl.beginnings import difference, first_episode
-from robomtl.check_env import STAGES
+from robomtl.checking.beginnings import difference, first_episode
+from robomtl.checking.episodes import STAGES
 from robomtl.errors import StartError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.nearest import unknown

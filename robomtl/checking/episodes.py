@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robomtl.beginnings import (
+from robomtl.camera import Camera, take_picture, with_camera
+from robomtl.checking.beginnings import (
     Act,
     alike,
     beginning,
@@ -15,9 +16,8 @@ from robomtl.beginnings import (
     random_actions,
     start,
 )
-from robomtl.camera import Camera, take_picture, with_camera
-from robomtl.check_spaces import first_observation, sizes, spaces, step_faults
-from robomtl.check_variations import (
+from robomtl.checking.spaces import first_observation, sizes, spaces, step_faults
+from robomtl.checking.variations import (
     goals,
     listed,
     refused_variation,

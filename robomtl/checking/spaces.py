@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import gymnasium
 import numpy as np
 
-from robomtl.beginnings import start
+from robomtl.checking.beginnings import start
 from robomtl.task import Env, Suite
 
 
