@@ -88,7 +88,7 @@ def test_a_task_alone_in_its_part_cannot_be_shuffled():
 
 
 def test_a_task_without_held_out_wordings_is_refused(monkeypatch):
-    monkeypatch.setattr("robomtl.envs.points._REACH_HELD_OUT", ())
+    monkeypatch.setattr("robomtl.envs.points_tasks._REACH_HELD_OUT", ())
     with pytest.raises(ValueError, match="Task 'reach-red' has no held-out wording"):
         tell(POINTS, TRIALS, "held-out")
 
@@ -135,7 +135,7 @@ def test_paraphrases_are_the_training_wordings_but_the_first():
 
 
 def test_a_task_of_one_wording_has_no_paraphrase(monkeypatch):
-    monkeypatch.setattr("robomtl.envs.points._REACH", ("reach the {}",))
+    monkeypatch.setattr("robomtl.envs.points_tasks._REACH", ("reach the {}",))
     with pytest.raises(ValueError, match="'reach-red' has one wording to train on"):
         tell(POINTS, TRIALS, "paraphrased")
 

@@ -190,7 +190,7 @@ def test_kinds_that_make_no_sense_are_left_out_and_said_so(runs, tmp_path, kinds
 
 
 def test_wordings_that_a_task_lacks_are_left_out(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("robomtl.envs.points._REACH_HELD_OUT", ())
+    monkeypatch.setattr("robomtl.envs.points_tasks._REACH_HELD_OUT", ())
     found = probed(runs / "language", tmp_path, tasks=["reach-red"], episodes=1)
     assert found.left_out == {"held-out": "there is no such wording of reach-red"}
     with pytest.raises(ValueError, match="'held-out' cannot be told: there is no such"):
