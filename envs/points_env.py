@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from robomtl.camera import Camera, Picture
 from robomtl.envs.points_picture import draw
 from robomtl.envs.points_tasks import AIMS
-from robomtl.splits import find_variation
+from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
 Vector = NDArray[np.float64]
@@ -101,9 +101,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
             ValueError: If no split holds the variation.
         """
         super().reset(seed=seed)
-        drawn = self.np_random.choice(len(SPLITS["train"]))
-        variation = (options or {}).get("variation", drawn)
-        variation = find_variation(SPLITS, self.task, variation)
+        variation = asked_variation(SPLITS, self.task, options, self.np_random)
         self._places = _scene(self.task, variation)
         self._step = 0
         return self._observation(self._places), {"success": self._success(self._places)}

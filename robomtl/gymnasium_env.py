@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from robomtl.errors import SimulationError
 from robomtl.nearest import unknown
-from robomtl.splits import find_variation
+from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
 SPLITS: Mapping[str, range] = MappingProxyType(
@@ -136,9 +136,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             ValueError: If no split holds the variation.
         """
         super().reset(seed=seed)
-        drawn = self.np_random.choice(len(SPLITS["train"]))
-        variation = (options or {}).get("variation", drawn)
-        self._variation = find_variation(SPLITS, self.task, variation)
+        self._variation = asked_variation(SPLITS, self.task, options, self.np_random)
         observation, info = self.env.reset(seed=self._variation)
         self._step = 0
         outcome = Outcome(observation, 0.0, False, info)

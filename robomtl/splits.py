@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from robomtl.nearest import unknown
 
 
@@ -34,3 +36,24 @@ def find_variation(splits: Mapping[str, range], task: str, variation: Any) -> in
             f"Unknown variation {variation!r} of '{task}'. Known: {', '.join(known)}."
         )
     return int(variation)
+
+
+def asked_variation(
+    splits: Mapping[str, range],
+    task: str,
+    options: Mapping[str, Any] | None,
+    generator: np.random.Generator,
+) -> int:
+    """The variation a reset asks for, or one of ``train`` where it asks for none.
+
+    Args:
+        splits: All splits of the task.
+        task: Name of the task, for the message.
+        options: Those of the reset.
+        generator: Draws the variation; it is asked in any case.
+
+    Raises:
+        ValueError: If no split holds it; the message lists the splits.
+    """
+    drawn = splits["train"][generator.choice(len(splits["train"]))]
+    return find_variation(splits, task, (options or {}).get("variation", drawn))
