@@ -41,7 +41,7 @@ class Constructor:
         self.construction = construction
         self._action, self._start = action, geometry[0].displacement
         self._dimensions = geometry[0].dimensions
-        self._layout = lay_out(geometry, state, device)
+        self._device, self._layout = device, lay_out(geometry, state, device)
         self._permutations = _permutations(self._dimensions).to(device)
 
     def draw(self, task: Tensor, generator: Generator) -> Change:
@@ -52,10 +52,7 @@ class Constructor:
             generator: Of the draws.
         """
         draws = torch.rand(len(task), 4, generator=generator, device=generator.device)
-        task, draws = (
-            task.to(self._layout.axes.device),
-            draws.to(self._layout.axes.device),
-        )
+        task, draws = task.to(self._device), draws.to(self._device)
         made, change = self.construction, Change()
         mirrored = draws[:, 2] < made.mirror
         if made.translation:
@@ -100,10 +97,7 @@ class Constructor:
         draws = torch.rand(
             len(task), 2 + objects, generator=generator, device=generator.device
         )
-        task, draws = (
-            task.to(self._layout.axes.device),
-            draws.to(self._layout.axes.device),
-        )
+        task, draws = task.to(self._device), draws.to(self._device)
         if made.masking:
             hidden = (draws[:, None, 2:] < made.masking).float()
             slots = self._layout.slots.index_select(0, task)  # (sample, object, state)
