@@ -116,7 +116,7 @@ def test_official_goals_of_small_benchmarks_are_those_of_metaworld():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("draw", ["MT50", "ML10-held-out", "ML25-held-out"])
+@pytest.mark.parametrize("draw", ["MT50", "ML10", "ML10-held-out", "ML25-held-out"])
 def test_the_script_draws_what_is_shipped(draw, monkeypatch):
     import metaworld
     from metaworld.sawyer_xyz_env import SawyerXYZEnv

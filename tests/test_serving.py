@@ -102,14 +102,14 @@ def test_what_a_served_policy_draws_is_what_it_draws_in_a_worker():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Drawing, Counting])
+@pytest.mark.parametrize("kind", [MLP, Drawing, Counting])
 def test_trials_are_the_same_for_any_number_of_workers(tmp_path, kind):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
-        for workers in (1, 3):
+        for workers in (1, 2, 3):
             out = tmp_path / str(workers)
             evaluate(served, BITS, out=out, episodes=12, workers=workers)
-    one, three = (table(tmp_path / name) for name in "13")
-    assert one.equals(three)
+    one, two, three = (table(tmp_path / name) for name in "123")
+    assert one.equals(two) and one.equals(three)
     assert len(set(one["first_success_step"].to_pylist())) > 5
 
 
@@ -183,7 +183,7 @@ def test_a_worker_that_dies_stops_no_other(tmp_path):
 def test_a_failure_of_the_policy_reaches_the_user(tmp_path, kind, error, said):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
         with pytest.raises(error, match=said):
-            evaluate(served, POINTS, out=tmp_path / "run", episodes=12, workers=1)
+            evaluate(served, POINTS, out=tmp_path / "run", episodes=12)
     assert not children()
 
 
