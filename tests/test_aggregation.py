@@ -14,10 +14,12 @@ from robomtl.training.aggregating import rule_for
 from robomtl.training.balancing import Balancing
 from robomtl.training.combining import Aggregating
 from robomtl.training.conflicts import conflict, cosines, record
-from robomtl.training.gradients import Scored, _one_by_one, task_gradients
+from robomtl.training.gradients import task_gradients
 from robomtl.training.learner import Learner
 from robomtl.training.objective import Cloning
 from robomtl.training.samples import Sampler, frames
+from robomtl.training.scored import Scored
+from robomtl.training.stacked import _one_by_one
 from robomtl.training.weighting import Fixed
 
 NAMES = [
@@ -74,7 +76,8 @@ def gradients(policy):
 
 
 def matrix(found):
-    return torch.cat([layer.flatten(1) for layer in found.layers], 1)
+    rows = [found.combined(row) for row in torch.eye(len(found.losses))]
+    return torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])
 
 
 @pytest.mark.parametrize("build", [film, mlp])

@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from robomtl.policy import Batch, Policy
-from robomtl.training.gradients import Scored, task_gradients, task_means
+from robomtl.training.gradients import task_gradients
 from robomtl.training.objective import Cloning, Objective
+from robomtl.training.scored import Scored, task_means
 from robomtl.training.weighting import check_positive_losses
 
 
@@ -59,10 +60,11 @@ def task_affinity(
     for place in range(len(tasks)):
         own = squares[place]
         scale = part * found.losses[place] / own if own > 0 else 0.0
+        gradient = found.combined(torch.eye(len(tasks)).to(squares)[place])
         moved = {
-            name: parameter.detach() - scale * layer[place]
+            name: parameter.detach() - scale * layer
             for (name, parameter), layer in zip(
-                scored.trained().items(), found.layers, strict=True
+                scored.trained().items(), gradient, strict=True
             )
         }
         rows.append(1 - _losses(scored, moved, batch, tasks) / found.losses)

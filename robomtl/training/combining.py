@@ -12,13 +12,9 @@ from robomtl.policy import Loss
 from robomtl.training.adam_state import State
 from robomtl.training.aggregating import Rule, rule_for
 from robomtl.training.config import TrainConfig
-from robomtl.training.gradients import (
-    Scored,
-    TaskGradients,
-    task_gradients,
-    task_means,
-)
+from robomtl.training.gradients import TaskGradients, task_gradients
 from robomtl.training.gradnorm import GradNorm
+from robomtl.training.scored import Scored, task_means
 from robomtl.training.weighting import (
     Famo,
     Weigher,

@@ -15,8 +15,9 @@ from robomtl.training.combining import NotFiniteError as NotFiniteError
 from robomtl.training.combining import combiner_for
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
-from robomtl.training.gradients import Scored, task_gradients
+from robomtl.training.gradients import task_gradients
 from robomtl.training.objective import Cloning, Objective
+from robomtl.training.scored import Scored
 
 # Moving the average costs 1 % of a step: after the first 1000 only every 8th does.
 _FEW, _AVERAGE_EVERY = 1000, 8

@@ -1,0 +1,185 @@
+"""The gradient of every task's loss, from what layers read and what came back to them.
+
+The gradient of a linear layer is a sum over rows: what came back times what was read. So
+one pass forth and one back through the activations hold those of all tasks, and none has
+to be written out. Inner products of two are sums over inner products of their rows
+(Goodfellow 2015, "Efficient Per-Example Gradient Computations", arXiv:1510.01799, equation
+for the norm, here between examples), and a weighted sum of all is the gradient of the
+layer with its rows weighted. Fifty tasks cost as much as ten.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+
+from robomtl.policy import Batch, Loss
+from robomtl.training.recording import ElsewhereError, Recording, Use
+from robomtl.training.scored import Scored, task_means
+
+_KINDS = (nn.Linear, nn.LayerNorm)
+# Products of rows beat writing a layer's gradients out up to about this many times
+# their arithmetic: gradients of all tasks leave the caches.
+_WORTH = 4
+
+
+class _Factors(NamedTuple):
+    """The gradient by one parameter, as the sum over rows of ``back`` times ``read``."""
+
+    task: Tensor
+    """Index of the task of each; (row,)."""
+    back: Tensor
+    """Gradient of the summed losses of the tasks by what the layer gave; (row, output)."""
+    read: Tensor | None
+    """What a weight was multiplied with; (row, input). None for what is only added."""
+
+    def gramian(self, tasks: int) -> Tensor:
+        """Inner products of the tasks' gradients; (task, task)."""
+        member = functional.one_hot(self.task, tasks).float()
+        if self.read is None:
+            rows = member.mT @ self.back.float()
+        elif self._few(self.read.shape[1]):
+            read, back = self.read @ self.read.mT, self.back @ self.back.mT
+            return member.mT @ (read.float() * back.float()) @ member
+        else:
+            rows = self._written_out(self.read, tasks)
+        return (rows @ rows.mT).float()
+
+    def combined(self, weights: Tensor) -> Tensor:
+        """The weighted sum of the tasks' gradients; (output, input) or (output,)."""
+        back = self.back * weights[self.task, None].to(self.back.dtype)
+        return (back.sum(0) if self.read is None else back.mT @ self.read).float()
+
+    def _few(self, inputs: int) -> bool:
+        """Whether there are so few rows that products of rows are quicker."""
+        outputs = self.back.shape[1]
+        return len(self.task) * (outputs + inputs) < _WORTH * outputs * inputs
+
+    def _written_out(self, read: Tensor, tasks: int) -> Tensor:
+        """Of each task; (task, output · input)."""
+        order = self.task.argsort(stable=True)
+        counts = self.task.bincount(minlength=tasks).tolist()
+        parts = torch.split(self.back[order], counts), torch.split(read[order], counts)
+        rows = [(b.mT @ r).flatten() for b, r in zip(*parts, strict=True)]
+        return torch.stack(rows)
+
+
+class Factored(NamedTuple):
+    """What one batch says of every task; see ``TaskGradients``."""
+
+    factors: tuple[_Factors, ...]
+    """Of each of the parameters."""
+    losses: Tensor
+    """Mean loss of each task; (task,)."""
+    loss: Loss
+    """That of the batch, detached."""
+
+    def gramian(self) -> Tensor:
+        """See ``TaskGradients``."""
+        tasks = len(self.losses)
+        return torch.stack([each.gramian(tasks) for each in self.factors]).sum(0)
+
+    def combined(self, weights: Tensor) -> list[Tensor]:
+        """See ``TaskGradients``."""
+        return [each.combined(weights) for each in self.factors]
+
+
+def factored(scored: Scored, batch: Batch, tasks: Sequence[str]) -> Factored | None:
+    """The gradient of each task's mean loss.
+
+    Each sample's loss must depend on that sample alone.
+
+    Args:
+        scored: What is trained, and the loss.
+        batch: Samples in any order.
+        tasks: Names of all tasks.
+
+    Returns:
+        None if the network does with its parameters, or with what its layers read and
+        give, anything but what linear layers and layer norms do for each sample.
+
+    Raises:
+        ValueError: If a task has no sample.
+    """
+    if not _is_plain(scored):
+        return None
+    parameters = scored.computed()
+    recording = Recording(parameters, len(batch.task))
+    try:
+        with recording:
+            loss: Loss = functional_call(scored, parameters, (batch,))
+        losses = task_means(loss.per_sample, batch.task, tasks)
+        found = _found(recording.uses, list(parameters), losses.sum(), batch.task)
+    except ElsewhereError:
+        return None
+    metrics = {name: value.detach() for name, value in loss.metrics.items()}
+    whole = Loss(loss.per_sample.detach(), metrics)
+    return Factored(found, losses.detach(), whole)
+
+
+def _is_plain(scored: Scored) -> bool:
+    """Whether all that is trained belongs to plain linear layers and layer norms."""
+    owned = {
+        id(parameter)
+        for module in scored.modules()
+        if type(module) in _KINDS
+        for parameter in module.parameters()
+    }
+    return all(id(parameter) in owned for parameter in scored.trained().values())
+
+
+def _found(
+    uses: Sequence[Use], names: Sequence[str], total: Tensor, task: Tensor
+) -> tuple[_Factors, ...]:
+    """What came back to each parameter from a loss.
+
+    Args:
+        uses: Of the parameters.
+        names: Of the parameters.
+        total: What is differentiated.
+        task: Index of the task of each sample; (sample,).
+
+    Raises:
+        ElsewhereError: If that is not all that came back.
+    """
+    if any(use.given._version != use.version for use in uses):
+        raise ElsewhereError  # Written to since.
+    given = [use.given for use in uses]
+    backs = torch.autograd.grad(total, given, materialize_grads=True)
+    found: dict[str, list[_Factors]] = {name: [] for name in names}
+    for use, back in zip(uses, backs, strict=True):
+        for name, one in _factors(use, back, task).items():
+            found[name].append(one)
+    if not all(found.values()):
+        raise ElsewhereError  # Unused, or used where no function tells.
+    return tuple(_joined(each) for each in found.values())
+
+
+def _factors(use: Use, back: Tensor, task: Tensor) -> dict[str, _Factors]:
+    """By the names of the parameters of one use."""
+    read = use.read.to(back.dtype).flatten(0, -2)
+    back = back.flatten(0, -2)
+    task = task.repeat_interleave(len(back) // len(task))
+    found = {}
+    if use.weight is not None and use.scales:
+        found[use.weight] = _Factors(task, back * read, None)
+    elif use.weight is not None:
+        found[use.weight] = _Factors(task, back, read)
+    if use.bias is not None:
+        found[use.bias] = _Factors(task, back, None)
+    return found
+
+
+def _joined(parts: Sequence[_Factors]) -> _Factors:
+    """Those of a parameter that is used several times: the rows of all."""
+    if len(parts) == 1:
+        return parts[0]
+    task, back, read = zip(*parts, strict=True)
+    if any(each is None for each in read):
+        if not all(each is None for each in read):
+            raise ElsewhereError  # A weight here, a bias there.
+        return _Factors(torch.cat(task), torch.cat(back), None)
+    return _Factors(torch.cat(task), torch.cat(back), torch.cat(read))

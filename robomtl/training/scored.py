@@ -1,0 +1,81 @@
+"""What is scored in training, and how the losses of samples become those of tasks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from robomtl.policy import Loss, Policy
+from robomtl.training.objective import Objective
+
+
+class Scored(nn.Module):
+    """A policy whose ``forward`` is an objective's loss, in the run's precision.
+
+    Args:
+        policy: What is trained.
+        objective: What is minimised.
+        precision: Type of the network's arithmetic.
+    """
+
+    def __init__(
+        self, policy: Policy, objective: Objective, precision: torch.dtype
+    ) -> None:
+        super().__init__()
+        self.policy = policy
+        self._objective, self.precision = objective, precision
+        self.factors = True
+        """Whether its gradients can be ``factored``, as far as was tried."""
+
+    def forward(self, batch: Any) -> Loss:
+        """The loss of each sample."""
+        device = next(self.policy.parameters()).device.type
+        mixed = self.precision != torch.float32
+        with torch.autocast(device, self.precision, enabled=mixed):
+            return self._objective.loss(self.policy, batch)
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The parameters that are trained, by name."""
+        return {n: p for n, p in self.named_parameters() if p.requires_grad}
+
+    def computed(self) -> dict[str, Tensor]:
+        """The trained parameters, those of linear layers in the run's precision.
+
+        Autocast would take them so, and turn their gradients, of every task, to float32.
+        """
+        linear = {
+            f"{place}.{name}"
+            for place, module in self.named_modules()
+            if type(module) is nn.Linear
+            for name, _ in module.named_parameters()
+        }
+        return {
+            name: parameter.detach().to(self.precision)
+            if name in linear
+            else parameter.detach()
+            for name, parameter in self.trained().items()
+        }
+
+
+def task_means(per_sample: Tensor, task: Tensor, tasks: Sequence[str]) -> Tensor:
+    """The mean loss of each task; (task,).
+
+    Args:
+        per_sample: (sample,).
+        task: Index of the task of each; (sample,).
+        tasks: Names of all.
+
+    Raises:
+        ValueError: If a task has no sample.
+    """
+    counts = task.bincount(minlength=len(tasks))
+    missing = [name for name, count in zip(tasks, counts, strict=True) if not count]
+    if missing:
+        raise ValueError(
+            f"The batch holds no sample of {', '.join(missing)}; weighing tasks needs all"
+            f" {len(tasks)} in every batch. Let the objective draw that many problems, or"
+            " leave weighting 'fixed' and aggregation 'mean'."
+        )
+    sums = per_sample.new_zeros(len(tasks))
+    return sums.index_add(0, task, per_sample) / counts
