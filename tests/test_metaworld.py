@@ -10,7 +10,8 @@ import pytest
 
 import robomtl.registry
 from robomtl.checking.checking import check
-from robomtl.envs.metaworld import VARIANTS, metaworld
+from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_benchmarks import VARIANTS
 from robomtl.envs.metaworld_tasks import FAMILIES, TASKS, TIERS
 
 SIZES = {
