@@ -7,16 +7,16 @@ its first env or expert is made.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from robomtl.camera import Camera
 from robomtl.envs import metaworld_tasks
+from robomtl.envs.metaworld_benchmarks import VARIANTS, split_of
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
 from robomtl.envs.metaworld_objects import geometry, positions
 from robomtl.envs.metaworld_simulator import Simulator
 from robomtl.envs.metaworld_starts import VariedStarts
-from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
+from robomtl.envs.metaworld_tasks import Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.geometry import Geometry
@@ -38,54 +38,6 @@ CAMERAS = (
     "gripperPOV",
 )
 _CAMERA = {"name": "corner2", "profile": "fast", "width": 480, "height": 480}
-
-VARIANTS: Mapping[str, str] = MappingProxyType(
-    {
-        "MT10": "10 tasks, goals observable; the default",
-        "MT25": "25 tasks, goals observable",
-        "MT50": "all 50 tasks, goals observable",
-        "MT1/<task>": "1 task, goals observable",
-        "ML1/<task>": "1 task, 50 goals for training and 50 others for testing",
-        "ML10": "10 tasks, 5 others held out",
-        "ML25": "25 tasks, 4 others held out",
-        "ML45": "45 tasks, 5 others held out",
-        "custom": "train_tasks and held_out_tasks as given",
-    }
-)
-
-
-def _split(variant: str) -> Split:
-    family, _, task = variant.partition("/")
-    if variant in SPLITS:
-        return SPLITS[variant]
-    if family not in ("MT1", "ML1") or not task:
-        raise ValueError(unknown("variant of metaworld", variant, VARIANTS))
-    return _single(family, task)
-
-
-def _single(family: str, task: str) -> Split:
-    if task not in TASKS:
-        raise ValueError(unknown(f"{family} task", task, TASKS))
-    if family == "MT1":
-        return Split((task,), "ML1")
-    return Split((task,), "ML1", (), "ML1-test", (task,))
-
-
-def _custom(train: tuple[str, ...], held_out: tuple[str, ...]) -> Split:
-    for name in (*train, *held_out):
-        if name not in TASKS:
-            raise ValueError(unknown("metaworld task", name, TASKS))
-    if not train:
-        raise ValueError("metaworld/custom has no train_tasks; give at least 1.")
-    repeated = {name for name in train if (*train, *held_out).count(name) > 1}
-    repeated |= {name for name in held_out if held_out.count(name) > 1}
-    if repeated:
-        raise ValueError(
-            f"metaworld/custom names {', '.join(sorted(repeated))} more than once in"
-            " train_tasks and held_out_tasks."
-        )
-    return Split(train, "ML1", held_out, "ML1")
-
 
 @dataclass(frozen=True, kw_only=True)
 class MetaWorldSuite:
@@ -130,11 +82,6 @@ class MetaWorldSuite:
         Raises:
             ValueError: If an option is not allowed.
         """
-        if self.variant != "custom" and (self.train or self.held_out):
-            raise ValueError(
-                f"metaworld/{self.variant} has its own tasks; train_tasks and"
-                " held_out_tasks are for metaworld/custom."
-            )
         _ = self._split
         ml = self.variant.startswith("ML")
         if self.goals is None:
@@ -158,9 +105,7 @@ class MetaWorldSuite:
 
     @property
     def _split(self) -> Split:
-        if self.variant == "custom":
-            return _custom(self.train, self.held_out)
-        return _split(self.variant)
+        return split_of(self.variant, self.train, self.held_out)
 
     @property
     def name(self) -> str:

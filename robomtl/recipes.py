@@ -16,6 +16,7 @@ from robomtl.new_task import NewTask, meet
 from robomtl.registry import suite
 from robomtl.sharing import Asked, multitask
 from robomtl.sharing import Findings as ArmFindings
+from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
 
 
@@ -169,12 +170,27 @@ def _run(
         conditioning=recipe.conditioning,
         config=replace(recipe.training, seed=seed),
     )
-    agent = PolicyAgent(folder)
-    results = {
+    results = _evaluated(name, recipe, made, folder, seed=seed, workers=workers)
+    if recipe.new_task is not None:
+        new = folder / "new-task"
+        results |= meet(folder, recipe.new_task, out=new, seed=seed, workers=workers)
+    if recipe.arms is None:
+        return Ran(results=results)
+    arms = folder / "multitask"
+    found = multitask(made, recipe.arms, out=arms, data=recorded.path, workers=workers)
+    return Ran(results=results, arms=found)
+
+
+def _evaluated(
+    name: str, recipe: Recipe, made: Suite, folder: Path, *, seed: int, workers: int
+) -> dict[str, Results]:
+    """By kind of wording; the first in the folder itself."""
+    agent, first = PolicyAgent(folder), recipe.instructions[0]
+    return {
         kind: evaluate(
             agent,
             made,
-            out=folder if kind == recipe.instructions[0] else folder / kind,
+            out=folder if kind == first else folder / kind,
             episodes=recipe.trials,
             instructions=kind,
             until=recipe.until,
@@ -184,16 +200,3 @@ def _run(
         )
         for kind in recipe.instructions
     }
-    if recipe.new_task is not None:
-        new = folder / "new-task"
-        results |= meet(folder, recipe.new_task, out=new, seed=seed, workers=workers)
-    if recipe.arms is None:
-        return Ran(results=results)
-    found = multitask(
-        made,
-        recipe.arms,
-        out=folder / "multitask",
-        data=recorded.path,
-        workers=workers,
-    )
-    return Ran(results=results, arms=found)

@@ -7,6 +7,7 @@ from typing import Any
 
 from robomtl.adaptation.adapting import check_training
 from robomtl.adaptation.benchmark import (
+    Problem,
     benchmark_of,
     draw_for,
     goal_suite,
@@ -115,6 +116,36 @@ def compare_methods(
     _check_suite(family, suite)
     tasks = problem_tasks(suite, asked.tasks)
     pool = _pool(suite, tasks, asked, folder, data, noise, executor.workers)
+    before = prior or family.prior
+    material = Material(
+        suite=suite,
+        methods=methods,
+        problems=_problems(suite, tasks, asked, pool),
+        pool=pool.path.absolute(),
+        prior=None if before is None else Path(before).absolute(),
+        batch=asked.batch,
+    )
+    comparison = _Comparison(
+        asked=asked,
+        family=family,
+        seeds=chosen,
+        material=material,
+        cells=plan(asked, methods, family, chosen, material.problems),
+        objectives=_check_members(family, asked, chosen, material, pool),
+    )
+    with locked(folder):
+        discard_partial(folder)
+        journal, places = _journal(folder, comparison, pool)
+        cells = comparison.cells
+        placed = {places[_name(comparison, cell)]: cell for cell in cells}
+        _finish(journal, comparison, placed, executor)
+        return _write(folder, comparison, placed, journal)
+
+
+def _problems(
+    suite: Suite, tasks: Sequence[Task], asked: Asked, pool: Demonstrations
+) -> tuple[Problem, ...]:
+    """What is adapted to, where the controls can be had of it."""
     there = problems(
         suite,
         tasks,
@@ -125,30 +156,7 @@ def compare_methods(
     )
     for control in asked.controls:
         check_control(control, suite, there)
-    before = prior or family.prior
-    material = Material(
-        suite=suite,
-        methods=methods,
-        problems=there,
-        pool=pool.path.absolute(),
-        prior=None if before is None else Path(before).absolute(),
-        batch=asked.batch,
-    )
-    cells = plan(asked, methods, family, chosen, there)
-    comparison = _Comparison(
-        asked=asked,
-        family=family,
-        seeds=chosen,
-        material=material,
-        cells=cells,
-        objectives=_check_members(family, asked, chosen, material, pool),
-    )
-    with locked(folder):
-        discard_partial(folder)
-        journal, places = _journal(folder, comparison, pool)
-        placed = {places[_name(comparison, cell)]: cell for cell in cells}
-        _finish(journal, comparison, placed, executor)
-        return _write(folder, comparison, placed, journal)
+    return there
 
 
 def _check_suite(family: Family, suite: Suite) -> None:

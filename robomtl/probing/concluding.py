@@ -57,39 +57,44 @@ def concluded(
         if (tasks := [name for name in names if name in played])
     }
     among = [name for name in played if any(name in s.tasks for s in shared.values())]
-    ambiguous = _shared(results, tallies, among) if among else None
     everything = _shared(results, tallies, played)
-    setting = results[RIGHT].setting
     evidence = Evidence(
-        name=setting.agent,
+        name=results[RIGHT].setting.agent,
         noun=noun_of(conditioning),
         everything=everything,
-        ambiguous=ambiguous,
+        ambiguous=_shared(results, tallies, among) if among else None,
         families={
             f: _listening(tallies, s.tasks, len(shared)) for f, s in shared.items()
         },
         margin=margin,
     )
     return Findings(
-        setting=setting,
+        setting=results[RIGHT].setting,
         conditioning=conditioning.kinds,
         kinds={
             kind: _kind(line_of(kind, conditioning), each, told[kind])
             for kind, each in results.items()
         },
-        differences={
-            kind: TaskDifferences(
-                **vars(everything.differences[kind]), tasks=task_differences(of_task)
-            )
-            for kind, of_task in tallies.items()
-            if of_task
-        },
-        ambiguous=ambiguous,
+        differences=_by_task(everything, tallies),
+        ambiguous=evidence.ambiguous,
         families=shared,
         verdict=judged(evidence),
         left_out=left_out,
         records={kind: each.records for kind, each in results.items()},
     )
+
+
+def _by_task(
+    everything: Shared, tallies: Mapping[str, Tallies]
+) -> dict[str, TaskDifferences]:
+    """Right less each other kind, over all tasks and in each."""
+    return {
+        kind: TaskDifferences(
+            **vars(everything.differences[kind]), tasks=task_differences(of_task)
+        )
+        for kind, of_task in tallies.items()
+        if of_task
+    }
 
 
 def _kind(line: str, results: Results, told: Sequence[Told]) -> KindRates:
