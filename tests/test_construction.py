@@ -192,6 +192,121 @@ def test_a_problem_is_mirrored_as_a_whole(data):
     assert seen == {True, False}
 
 
+def turned(places, angle, centre):
+    """Places, x and y each, turned one after the other about z."""
+    rotation = Rotation.from_euler("z", angle).as_matrix()[:2, :2]
+    apart = np.asarray(places).reshape(-1, 2) - centre
+    return (apart @ rotation.T + centre).ravel()
+
+
+def test_rotation_turns_places_around_the_hands_mean_and_displacements_alike(data):
+    plain, moved = batch_of(data), batch_of(data, rotation=30.0)
+    rows = np.repeat(data.episodes.task, data.episodes.length)
+    angles = []
+    for place in range(64):
+        task = int(plain.task[place])
+        centre = data.state[rows == task, :2].mean(0)
+        before, after = (b.observation["state"][place] for b in (plain, moved))
+        first, second = (b[:2].numpy() - centre for b in (before, after))
+        cross = first[0] * second[1] - first[1] * second[0]
+        angles.append(np.arctan2(cross, first @ second))
+        expected = turned(before, angles[-1], centre)
+        assert np.allclose(after, expected, atol=1e-5)
+        action = turned(plain.action[place], angles[-1], 0.0).clip(-1, 1)
+        assert np.allclose(moved.action[place].ravel(), action, atol=1e-5)
+    assert 28 < np.degrees(np.abs(angles)).max() <= 30.01
+    assert min(angles) < 0 < max(angles)
+
+
+def test_what_is_not_turned_is_drawn_as_before(data):
+    first = batch_of(data, translation=0.1, mirror=0.5)
+    again = batch_of(data, translation=0.1, mirror=0.5, rotation=0.0)
+    assert first.observation["state"].equal(again.observation["state"])
+
+
+def test_turned_actions_solve_the_turned_task():
+    env, expert = SUITE.make_env("push-ball"), SUITE.make_expert("push-ball")
+    geometry = [SUITE.geometry("push-ball")]
+    made = Constructor(
+        Construction(rotation=25.0), geometry, state=12, action=2, device=CPU
+    )
+    task = torch.zeros(1, dtype=torch.long)
+    change = made.draw(task, torch.Generator().manual_seed(1))
+    observation, info = env.reset(options={"variation": 1_000_003})
+    start, actions = torch.from_numpy(observation["state"])[None], []
+    while not info["success"]:  # Slower, that no turned action is clipped.
+        actions.append(expert(observation) * np.float32(0.7))
+        observation, _, _, _, info = env.step(actions[-1])
+    env.reset(options={"variation": 1_000_003})
+    env._places = change.state(start)[0].double().numpy().reshape(-1, 2)
+    again = change.action(torch.tensor(np.array(actions))[None])[0].numpy()
+    assert np.abs(again - actions).max() > 0.05
+    assert any(env.step(action)[-1]["success"] for action in again)
+
+
+@pytest.mark.parametrize("mirror", [0.0, 1.0])
+def test_a_turned_quaternion_is_that_of_the_turned_rotation(mirror):
+    matrices = Rotation.random(200, random_state=np.random.default_rng(0)).as_matrix()
+    reflection = np.diag([1.0 - 2 * mirror, 1.0, 1.0])
+    for order, places in (("xyzw", [0, 1, 2, 3]), ("wxyz", [3, 0, 1, 2])):
+        thing = Thing(positions=(4,), orientations=(0,), order=order)
+        hand = Thing(positions=(7,))
+        geometry = Geometry(
+            dimensions=3, hand=hand, objects=(thing,), goal=None, displacement=0
+        )
+        constructor = Constructor(
+            Construction(rotation=120.0, mirror=mirror),
+            [geometry],
+            state=10,
+            action=4,
+            device=CPU,
+        )
+        quaternions = torch.tensor(np.array([quaternion(m.ravel()) for m in matrices]))
+        state = torch.cat([quaternions[:, places].float(), torch.ones(200, 6)], 1)
+        change = constructor.draw(
+            torch.zeros(200, dtype=torch.long), torch.Generator().manual_seed(0)
+        )
+        moved = change.state(state)
+        angle = -change.angle[:, 4].double().numpy()  # That of an x turns backwards.
+        about = Rotation.from_euler("z", angle[:, None]).as_matrix()
+        expected = torch.tensor(
+            np.array(
+                [
+                    quaternion((turn @ reflection @ m @ reflection).ravel())
+                    for turn, m in zip(about, matrices, strict=True)
+                ]
+            )
+        )[:, places].float()
+        if order == "xyzw":
+            assert torch.allclose(moved[:, :4], expected, atol=1e-5)
+        agreement = (moved[:, :4] * expected).sum(1)
+        assert torch.allclose(agreement.abs(), torch.ones(200), atol=1e-5)
+        ones = torch.tensor([1.0 - 2 * mirror, 1.0])
+        xy = torch.tensor(about[:, :2, :2]).float() @ ones
+        assert torch.allclose(moved[:, 4:6], xy, atol=1e-5)
+        assert moved[:, 6].equal(torch.ones(200))
+
+
+def test_a_problem_is_turned_as_a_whole(data):
+    plain, moved = problems_of(data), problems_of(data, rotation=90.0)
+    for task in range(3):
+        rows = slice(10 * task, 10 * task + 10)
+        pairs = [
+            (p.observation["state"][rows], m.observation["state"][rows])
+            for p, m in ((plain.support, moved.support), (plain.query, moved.query))
+        ]
+        pairs.append((plain.context.state[task], moved.context.state[task]))
+        before, after = (
+            torch.cat([part.reshape(-1, 12) for part in side]).double()
+            for side in zip(*pairs, strict=True)
+        )
+        one = torch.ones(len(before), 1).double()
+        linear = torch.linalg.lstsq(torch.cat([before[:, :2], one], 1), after[:, :2])
+        assert (linear.residuals < 1e-6).all()
+        square = linear.solution[:2]
+        assert torch.allclose(square @ square.T, torch.eye(2).double(), atol=1e-4)
+
+
 def test_a_hidden_object_is_zeros_and_nothing_else_changes(data):
     plain, masked = batch_of(data), batch_of(data, masking=0.5, translation=0.0)
     before = plain.observation["state"].view(-1, 6, 2)
@@ -390,6 +505,12 @@ def test_a_translation_out_of_range_is_refused(translation):
         ValueError, match=f"translation is {translation}; give 0 or more"
     ):
         Construction(translation=translation)
+
+
+@pytest.mark.parametrize("rotation", [-1.0, 181.0, np.nan])
+def test_a_rotation_out_of_range_is_refused(rotation):
+    with pytest.raises(ValueError, match=f"rotation is {rotation}; give 0 to 180"):
+        Construction(rotation=rotation)
 
 
 @pytest.mark.parametrize("name", ["mirror", "masking", "relabelling"])

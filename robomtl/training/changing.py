@@ -14,6 +14,13 @@ class Change:
     """What is added to the state; (sample, state)."""
     sign: Tensor | None = None
     """By what the state is multiplied before; (sample, state)."""
+    angle: Tensor | None = None
+    """By how much each number is turned, with that ``beside`` it, around the ``centre``
+    [rad]; (sample, state)."""
+    beside: Tensor | None = None
+    """Index of the number that each is turned with; (sample, state)."""
+    centre: Tensor | None = None
+    """Around what each number is turned; (sample, state)."""
     turn: Tensor | None = None
     """What actions are multiplied by, and clipped; (sample, action, action)."""
     positive: tuple[tuple[int, Tensor], ...] = ()
@@ -67,13 +74,23 @@ class Change:
             state = torch.where(relabelled, new, state)
         if self.sign is not None:
             state = state * self.sign
-            for start, which in self.positive:
-                part = state[:, start : start + 4]
-                largest = part.gather(1, part.abs().argmax(1, keepdim=True))
-                part *= torch.where(which[:, None] & (largest < 0), -1.0, 1.0)
+        if self.angle is not None:
+            state = self._turned(state)
+        for start, which in self.positive:
+            part = state[:, start : start + 4]
+            largest = part.gather(1, part.abs().argmax(1, keepdim=True))
+            part *= torch.where(which[:, None] & (largest < 0), -1.0, 1.0)
         if self.shift is not None:
             state = state + self.shift
         return state if self.keep is None else state * self.keep
+
+    def _turned(self, state: Tensor) -> Tensor:
+        assert self.angle is not None
+        assert self.beside is not None
+        assert self.centre is not None
+        apart = state - self.centre
+        along, across = self.angle.cos(), self.angle.sin()
+        return along * apart + across * apart.gather(1, self.beside) + self.centre
 
     def action(self, action: Tensor) -> Tensor:
         """Actions, changed; (sample, chunk, action)."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -27,6 +28,7 @@ class Constructor:
         state: Length of a state.
         action: Length of an action.
         device: Where samples are.
+        centre: Around what each task is turned, x and y; (task, 2). The origin if None.
     """
 
     def __init__(
@@ -37,12 +39,15 @@ class Constructor:
         state: int,
         action: int,
         device: torch.device,
+        centre: Tensor | None = None,
     ) -> None:
         self.construction = construction
         self._action, self._start = action, geometry[0].displacement
         self._dimensions = geometry[0].dimensions
         self._device, self._layout = device, lay_out(geometry, state, device)
         self._permutations = _permutations(self._dimensions).to(device)
+        middle = torch.zeros(len(geometry), 2) if centre is None else centre
+        self._centre = torch.bmm(middle.to(device)[:, None], self._layout.axes)[:, 0]
 
     def draw(self, task: Tensor, generator: Generator) -> Change:
         """What becomes of samples of these tasks, or problems, in space.
@@ -52,6 +57,7 @@ class Constructor:
             generator: Of the draws.
         """
         draws = torch.rand(len(task), 4, generator=generator, device=generator.device)
+        angle = self._angle(len(task), generator)
         task, draws = task.to(self._device), draws.to(self._device)
         made, change = self.construction, Change()
         mirrored = draws[:, 2] < made.mirror
@@ -59,19 +65,36 @@ class Constructor:
             shift = made.translation * (2 * draws[:, None, :2] - 1)
             axes = self._layout.axes.index_select(0, task)  # (sample, axis, state)
             change = replace(change, shift=torch.bmm(shift, axes)[:, 0])
-        if made.mirror:
-            signs = self._layout.signs.index_select(0, task)
+        if made.rotation:
             change = replace(
                 change,
-                sign=torch.where(mirrored[:, None], signs, 1.0),
-                positive=tuple(
-                    (start, which[task] & mirrored)
-                    for start, which in self._layout.positive
-                ),
+                angle=angle[:, None] * self._layout.share.index_select(0, task),
+                beside=self._layout.beside.index_select(0, task),
+                centre=self._centre.index_select(0, task),
             )
-        if made.mirror or made.action_space != "own":
-            change = replace(change, turn=self._turn(mirrored, draws[:, 3]))
+        if made.mirror:
+            signs = self._layout.signs.index_select(0, task)
+            change = replace(change, sign=torch.where(mirrored[:, None], signs, 1.0))
+        if made.mirror or made.rotation:
+            other = mirrored | (angle != 0)
+            positive = (
+                (at, which[task] & other) for at, which in self._layout.positive
+            )
+            change = replace(change, positive=tuple(positive))
+        if made.mirror or made.rotation or made.action_space != "own":
+            change = replace(change, turn=self._turn(mirrored, angle, draws[:, 3]))
         return change
+
+    def _angle(self, samples: int, generator: Generator) -> Tensor:
+        """By how much each sample is turned [rad]; (sample,).
+
+        Drawn only where something is turned, so that other draws stay as they were.
+        """
+        if not self.construction.rotation:
+            return torch.zeros(samples, device=self._device)
+        draw = torch.rand(samples, generator=generator, device=generator.device)
+        most = math.radians(self.construction.rotation)
+        return (most * (2 * draw - 1)).to(self._device)
 
     def singly(self, task: Tensor, generator: Generator) -> Change:
         """A change of its own for each sample.
@@ -124,7 +147,7 @@ class Constructor:
         change = self.draw(task, generator)
         return self.each(change, task, generator).state(state)
 
-    def _turn(self, mirrored: Tensor, draw: Tensor) -> Tensor:
+    def _turn(self, mirrored: Tensor, angle: Tensor, draw: Tensor) -> Tensor:
         """What actions are multiplied by; (sample,) -> (sample, action, action)."""
         size, start = self._dimensions, self._start
         turn = torch.eye(self._action, device=draw.device).repeat(len(draw), 1, 1)
@@ -134,6 +157,10 @@ class Constructor:
             displacement[:] = self._permutations[which]
         if self.construction.action_space == "turned":
             displacement[:, :2, :2] = _rotations(2 * math.pi * draw)
+        if self.construction.rotation:
+            turned = torch.eye(size, device=draw.device).repeat(len(draw), 1, 1)
+            turned[:, :2, :2] = _rotations(angle)
+            displacement[:] = torch.bmm(displacement.clone(), turned)
         displacement[..., 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
         return turn
 
@@ -159,7 +186,19 @@ def constructor_for(
         state=given.state.shape[1],
         action=given.action.shape[1],
         device=device,
+        centre=_centre(found, given) if construction.rotation else None,
     )
+
+
+def _centre(geometry: Sequence[Geometry], given: "Demonstrations") -> Tensor:
+    """The mean place of the hand in each task's demonstrations; (task, 2)."""
+    task = np.repeat(given.episodes.task, given.episodes.length)
+    places = [each.hand.positions[0] for each in geometry]
+    means = [
+        given.state[task == index, place : place + 2].mean(0)
+        for index, place in enumerate(places)
+    ]
+    return torch.from_numpy(np.stack(means))
 
 
 def _check_goals(found: Sequence[Geometry], name: str, tasks: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""New tasks from those there are: samples that are moved, mirrored, hidden or relabelled.
+"""New tasks from those there are: samples moved, turned, mirrored, hidden or relabelled.
 
 Sources: symmetries of the scene as data augmentation; hindsight goal relabelling
 (Andrychowicz et al. 2017, arXiv:1707.01495; for cloning, Ghosh et al. 2021, GCSL,
@@ -22,14 +22,19 @@ ActionSpace = Literal["own", "permuted", "turned"]
 class Construction:
     """How training constructs tasks from those it has; all off by default.
 
-    In batches of problems, a whole problem is moved, mirrored, and given an action space:
-    its context, support and queries alike. Single frames are, each on its own. What is
+    In batches of problems, a whole problem is moved, turned, mirrored, and given an action
+    space: its context, support and queries alike. Single frames are, each on its own. What is
     hidden or relabelled is drawn for each sample, and the context keeps what it shows.
     """
 
     translation: float = 0.0
     """Everything in a sample is moved along x and y by up to this [m], at random; its
     actions, which are displacements, stay. 0 for never."""
+    rotation: float = 0.0
+    """Everything in a sample is turned about z by up to this [degrees] either way, at
+    random, around the mean place of the hand in its task's demonstrations: places,
+    quaternions, and displacements, which are clipped. The hand, which cannot turn, is
+    taken for alike from all sides. 0 for never."""
     mirror: float = 0.0
     """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
     same where that is symmetric. What the policy is told in words stays."""
@@ -51,6 +56,8 @@ class Construction:
         """
         if not 0 <= self.translation < float("inf"):
             raise ValueError(f"translation is {self.translation}; give 0 or more [m].")
+        if not 0 <= self.rotation <= 180:
+            raise ValueError(f"rotation is {self.rotation}; give 0 to 180 [degrees].")
         for name in ("mirror", "masking", "relabelling"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1.")
