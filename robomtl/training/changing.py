@@ -74,12 +74,12 @@ class Change:
             state = torch.where(relabelled, new, state)
         if self.sign is not None:
             state = state * self.sign
+            for start, which in self.positive:
+                part = state[:, start : start + 4]
+                largest = part.gather(1, part.abs().argmax(1, keepdim=True))
+                part *= torch.where(which[:, None] & (largest < 0), -1.0, 1.0)
         if self.angle is not None:
             state = self._turned(state)
-        for start, which in self.positive:
-            part = state[:, start : start + 4]
-            largest = part.gather(1, part.abs().argmax(1, keepdim=True))
-            part *= torch.where(which[:, None] & (largest < 0), -1.0, 1.0)
         if self.shift is not None:
             state = state + self.shift
         return state if self.keep is None else state * self.keep

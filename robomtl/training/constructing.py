@@ -68,7 +68,7 @@ class Constructor:
         if made.rotation:
             change = replace(
                 change,
-                angle=angle[:, None] * self._layout.share.index_select(0, task),
+                angle=angle[:, None] * self._layout.sense.index_select(0, task),
                 beside=self._layout.beside.index_select(0, task),
                 centre=self._centre.index_select(0, task),
             )

@@ -31,10 +31,10 @@ class Construction:
     """Everything in a sample is moved along x and y by up to this [m], at random; its
     actions, which are displacements, stay. 0 for never."""
     rotation: float = 0.0
-    """Everything in a sample is turned about z by up to this [degrees] either way, at
-    random, around the mean place of the hand in its task's demonstrations: places,
-    quaternions, and displacements, which are clipped. The hand, which cannot turn, is
-    taken for alike from all sides. 0 for never."""
+    """Where everything in a sample is, is turned about z by up to this [degrees] either
+    way, at random, around the mean place of the hand in its task's demonstrations, and so
+    are displacements, which are clipped. How things are turned themselves stays, as the
+    hand cannot turn. 0 for never."""
     mirror: float = 0.0
     """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
     same where that is symmetric. What the policy is told in words stays."""

@@ -20,9 +20,8 @@ class Layout:
     """1 where a state holds an x, and a y; (task, 2, state)."""
     beside: Tensor
     """With which number each of a state is turned about z, else itself; (task, state)."""
-    share: Tensor
-    """Part of the angle by which each is turned with it, and in which sense; (task,
-    state)."""
+    sense: Tensor
+    """In which sense it is turned with it, -1 or 1; 0 for what stays. (task, state)"""
     signs: Tensor
     """-1 where mirroring at x = 0 turns a sign; (task, state)."""
     positive: tuple[tuple[int, Tensor], ...]
@@ -46,7 +45,7 @@ def lay_out(geometry: Sequence[Geometry], state: int, device: torch.device) -> L
     return Layout(
         axes=_stacked([_axes(each, state) for each in geometry], device),
         beside=_stacked([beside for beside, _ in turned], device),
-        share=_stacked([share for _, share in turned], device),
+        sense=_stacked([sense for _, sense in turned], device),
         signs=_stacked([_signs(each, state) for each in geometry], device),
         positive=_positive(geometry, device),
         slots=_stacked([_slots(each, state, most) for each in geometry], device),
@@ -68,25 +67,16 @@ def _axes(geometry: Geometry, state: int) -> Tensor:
 
 
 def _turned(geometry: Geometry, state: int) -> tuple[Tensor, Tensor]:
-    """What turns a state about z: beside, and share; (state,) each.
+    """What turns a state's places about z: beside, and sense; (state,) each.
 
-    By an angle, x and y become cos x - sin y and cos y + sin x. A quaternion is multiplied
-    from the left by that of half the angle: w with z, and x with y, turn alike.
+    By an angle, x and y become cos x - sin y and cos y + sin x.
     """
-    beside, share = torch.arange(state), torch.zeros(state)
-
-    def turns(first: int, second: int, part: float) -> None:
-        beside[first], beside[second] = second, first
-        share[first], share[second] = -part, part
-
+    beside, sense = torch.arange(state), torch.zeros(state)
     for thing in geometry.things:
-        for start in thing.positions:
-            turns(start, start + 1, 1.0)
-        for start in thing.orientations:
-            w, x, y, z = (start + thing.order.index(name) for name in "wxyz")
-            turns(w, z, 0.5)
-            turns(x, y, 0.5)
-    return beside, share
+        for x in thing.positions:
+            beside[x], beside[x + 1] = x + 1, x
+            sense[x], sense[x + 1] = -1, 1
+    return beside, sense
 
 
 def _signs(geometry: Geometry, state: int) -> Tensor:
