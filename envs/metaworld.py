@@ -39,6 +39,7 @@ CAMERAS = (
 )
 _CAMERA = {"name": "corner2", "profile": "fast", "width": 480, "height": 480}
 
+
 @dataclass(frozen=True, kw_only=True)
 class MetaWorldSuite:
     """A benchmark of Meta-World.
