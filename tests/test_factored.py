@@ -65,34 +65,30 @@ class Frozen(nn.Module):
         return features
 
 
-class Transposed(nn.Module):
-    """A layer whose weight is used a second time, the other way round."""
+class Layered(nn.Module):
+    """One layer; ``forward`` says what becomes of it."""
 
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(8, 8)
+
+
+class Transposed(Layered):
+    """A layer whose weight is used a second time, the other way round."""
 
     def forward(self, features):
         return self.layer(features) @ self.layer.weight
 
 
-class Unused(nn.Module):
+class Unused(Layered):
     """A layer that is there for nothing."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(8, 8)
 
     def forward(self, features):
         return features
 
 
-class Overwritten(nn.Module):
+class Overwritten(Layered):
     """A layer whose output is written to afterwards."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(8, 8)
 
     def forward(self, features):
         return self.layer(features).mul_(2)
@@ -109,12 +105,8 @@ class Learned(nn.Module):
         return features * self.scale
 
 
-class TimeFirst(nn.Module):
+class TimeFirst(Layered):
     """A layer that reads samples along the second axis."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(8, 8)
 
     def forward(self, features):
         return self.layer(torch.stack([features, -features])).sum(0)

@@ -46,8 +46,12 @@ class Constructor:
         self._dimensions = geometry[0].dimensions
         self._device, self._layout = device, lay_out(geometry, state, device)
         self._permutations = _permutations(self._dimensions).to(device)
+        axes = self._layout.axes
         middle = torch.zeros(len(geometry), 2) if centre is None else centre
-        self._centre = torch.bmm(middle.to(device)[:, None], self._layout.axes)[:, 0]
+        self._centre = torch.bmm(middle.to(device)[:, None], axes)[:, 0]
+        # About z x and y become cos x - sin y and cos y + sin x; y stands after x.
+        self._sense = axes[:, 1] - axes[:, 0]  # (task, state)
+        self._beside = torch.arange(state, device=device) - self._sense.long()
 
     def draw(self, task: Tensor, generator: Generator) -> Change:
         """What becomes of samples of these tasks, or problems, in space.
@@ -68,19 +72,20 @@ class Constructor:
         if made.rotation:
             change = replace(
                 change,
-                angle=angle[:, None] * self._layout.sense.index_select(0, task),
-                beside=self._layout.beside.index_select(0, task),
+                angle=angle[:, None] * self._sense.index_select(0, task),
+                beside=self._beside.index_select(0, task),
                 centre=self._centre.index_select(0, task),
             )
         if made.mirror:
             signs = self._layout.signs.index_select(0, task)
-            change = replace(change, sign=torch.where(mirrored[:, None], signs, 1.0))
-        if made.mirror or made.rotation:
-            other = mirrored | (angle != 0)
-            positive = (
-                (at, which[task] & other) for at, which in self._layout.positive
+            change = replace(
+                change,
+                sign=torch.where(mirrored[:, None], signs, 1.0),
+                positive=tuple(
+                    (start, which[task] & mirrored)
+                    for start, which in self._layout.positive
+                ),
             )
-            change = replace(change, positive=tuple(positive))
         if made.mirror or made.rotation or made.action_space != "own":
             change = replace(change, turn=self._turn(mirrored, angle, draws[:, 3]))
         return change
@@ -158,9 +163,7 @@ class Constructor:
         if self.construction.action_space == "turned":
             displacement[:, :2, :2] = _rotations(2 * math.pi * draw)
         if self.construction.rotation:
-            turned = torch.eye(size, device=draw.device).repeat(len(draw), 1, 1)
-            turned[:, :2, :2] = _rotations(angle)
-            displacement[:] = torch.bmm(displacement.clone(), turned)
+            displacement[..., :2] = displacement[..., :2] @ _rotations(angle)
         displacement[..., 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
         return turn
 

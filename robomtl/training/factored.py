@@ -5,14 +5,14 @@ one pass forth and one back through the activations hold those of all tasks, and
 to be written out. Inner products of two are sums over inner products of their rows
 (Goodfellow 2015, "Efficient Per-Example Gradient Computations", arXiv:1510.01799, equation
 for the norm, here between examples), and a weighted sum of all is the gradient of the
-layer with its rows weighted. Fifty tasks cost as much as ten.
+layer with its rows weighted. Fifty tasks cost little more than ten.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
@@ -20,7 +20,6 @@ from robomtl.policy import Batch, Loss
 from robomtl.training.recording import ElsewhereError, Recording, Use
 from robomtl.training.scored import Scored, task_means
 
-_KINDS = (nn.Linear, nn.LayerNorm)
 # Products of rows beat writing a layer's gradients out up to about this many times
 # their arithmetic: gradients of all tasks leave the caches.
 _WORTH = 4
@@ -104,8 +103,6 @@ def factored(scored: Scored, batch: Batch, tasks: Sequence[str]) -> Factored | N
     Raises:
         ValueError: If a task has no sample.
     """
-    if not _is_plain(scored):
-        return None
     parameters = scored.computed()
     recording = Recording(parameters, len(batch.task))
     try:
@@ -118,17 +115,6 @@ def factored(scored: Scored, batch: Batch, tasks: Sequence[str]) -> Factored | N
     metrics = {name: value.detach() for name, value in loss.metrics.items()}
     whole = Loss(loss.per_sample.detach(), metrics)
     return Factored(found, losses.detach(), whole)
-
-
-def _is_plain(scored: Scored) -> bool:
-    """Whether all that is trained belongs to plain linear layers and layer norms."""
-    owned = {
-        id(parameter)
-        for module in scored.modules()
-        if type(module) in _KINDS
-        for parameter in module.parameters()
-    }
-    return all(id(parameter) in owned for parameter in scored.trained().values())
 
 
 def _found(

@@ -1,4 +1,4 @@
-"""The gradient of every task's loss, for less than twice the price of the batch's."""
+"""The gradient of every task's loss, by the cheaper of two ways."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

@@ -18,10 +18,6 @@ class Layout:
 
     axes: Tensor
     """1 where a state holds an x, and a y; (task, 2, state)."""
-    beside: Tensor
-    """With which number each of a state is turned about z, else itself; (task, state)."""
-    sense: Tensor
-    """In which sense it is turned with it, -1 or 1; 0 for what stays. (task, state)"""
     signs: Tensor
     """-1 where mirroring at x = 0 turns a sign; (task, state)."""
     positive: tuple[tuple[int, Tensor], ...]
@@ -41,11 +37,8 @@ def lay_out(geometry: Sequence[Geometry], state: int, device: torch.device) -> L
         device: Where the tensors shall be.
     """
     most = max(len(each.objects) for each in geometry)
-    turned = [_turned(each, state) for each in geometry]
     return Layout(
         axes=_stacked([_axes(each, state) for each in geometry], device),
-        beside=_stacked([beside for beside, _ in turned], device),
-        sense=_stacked([sense for _, sense in turned], device),
         signs=_stacked([_signs(each, state) for each in geometry], device),
         positive=_positive(geometry, device),
         slots=_stacked([_slots(each, state, most) for each in geometry], device),
@@ -64,19 +57,6 @@ def _axes(geometry: Geometry, state: int) -> Tensor:
         for start in thing.positions:
             axes[0, start] = axes[1, start + 1] = 1
     return axes
-
-
-def _turned(geometry: Geometry, state: int) -> tuple[Tensor, Tensor]:
-    """What turns a state's places about z: beside, and sense; (state,) each.
-
-    By an angle, x and y become cos x - sin y and cos y + sin x.
-    """
-    beside, sense = torch.arange(state), torch.zeros(state)
-    for thing in geometry.things:
-        for x in thing.positions:
-            beside[x], beside[x + 1] = x + 1, x
-            sense[x], sense[x + 1] = -1, 1
-    return beside, sense
 
 
 def _signs(geometry: Geometry, state: int) -> Tensor:

@@ -49,18 +49,10 @@ def _combined(weights: Tensor, layer: Tensor) -> Tensor:
 
 
 def stacked(scored: Scored, batch: Any, tasks: Sequence[str]) -> Stacked:
-    """The gradient of each task's mean loss.
+    """The gradient of each task's mean loss, of any network; see ``task_gradients``.
 
     Batches of frames that are sorted by task, equally many of each, take one pass; all
     others, such as those of problems, a pass back for each task.
-
-    Args:
-        scored: What is trained, and the loss.
-        batch: Of the objective's kind.
-        tasks: Names of all tasks.
-
-    Raises:
-        ValueError: If a task has no sample.
     """
     if isinstance(batch, Batch) and _is_even(batch.task, len(tasks)):
         return _at_once(scored, batch, len(tasks))
