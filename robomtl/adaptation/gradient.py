@@ -71,14 +71,16 @@ def material_of(
     """
     device = torch.device("cpu")
     told = replace(conditioning, tasks=demonstrations.tasks)
+    constructor = constructor_for(
+        construction or Construction(), demonstrations, device
+    )
+    known = frames(demonstrations, range(len(demonstrations)), device)
     return Material(
-        frames=frames(demonstrations, range(len(demonstrations)), device),
+        frames=known if constructor is None else constructor.prepared(known),
         wordings=Wordings(told, instructions(demonstrations), augmentation),
         conditioning=told,
         chunk=chunk,
-        constructor=constructor_for(
-            construction or Construction(), demonstrations, device
-        ),
+        constructor=constructor,
     )
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 class Change:
     """How each of some samples is changed; None for what stays."""
 
+    start: Tensor | None = None
+    """By how much the start of the hand's way is moved before; (sample, 2)."""
     shift: Tensor | None = None
     """What is added to the state; (sample, state)."""
     sign: Tensor | None = None

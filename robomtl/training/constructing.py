@@ -11,12 +11,14 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.geometry import Geometry, geometries
+from robomtl.training.approach import approaches
 from robomtl.training.changing import Change
 from robomtl.training.construction import Construction
 from robomtl.training.layout import lay_out
 
 if TYPE_CHECKING:  # Workers load policies, and no data sets.
     from robomtl.demonstrations import Demonstrations
+    from robomtl.training.samples import Frames
 
 
 class Constructor:
@@ -41,7 +43,7 @@ class Constructor:
         device: torch.device,
         centre: Tensor | None = None,
     ) -> None:
-        self.construction = construction
+        self.construction, self._geometry = construction, geometry
         self._action, self._start = action, geometry[0].displacement
         self._dimensions = geometry[0].dimensions
         self._device, self._layout = device, lay_out(geometry, state, device)
@@ -111,7 +113,7 @@ class Constructor:
         return self.each(self.draw(task, generator), task, generator)
 
     def each(self, change: Change, task: Tensor, generator: Generator) -> Change:
-        """The same with what is drawn for each sample: what is hidden, and new goals.
+        """The same with what is drawn for each sample: starts, what is hidden, new goals.
 
         Args:
             change: As drawn, one for each sample.
@@ -120,11 +122,14 @@ class Constructor:
         """
         made = self.construction
         objects = self._layout.slots.shape[1]
-        if not made.masking and not made.relabelling:
-            return change
-        draws = torch.rand(
-            len(task), 2 + objects, generator=generator, device=generator.device
-        )
+        size, device = len(task), generator.device
+        draws = torch.rand(0)
+        if made.masking or made.relabelling:
+            draws = torch.rand(size, 2 + objects, generator=generator, device=device)
+        if made.approach:
+            draw = torch.rand(size, 2, generator=generator, device=device)
+            start = made.approach * (2 * draw - 1).to(self._device)
+            change = replace(change, start=start)
         task, draws = task.to(self._device), draws.to(self._device)
         if made.masking:
             hidden = (draws[:, None, 2:] < made.masking).float()
@@ -137,20 +142,32 @@ class Constructor:
             change = replace(change, ahead=ahead, achieved=achieved)
         return change
 
-    def states(self, state: Tensor, task: Tensor, seed: int) -> Tensor:
+    def prepared(self, source: "Frames") -> "Frames":
+        """Frames with the way of the hand, where it is to come from elsewhere."""
+        if not self.construction.approach:
+            return source
+        return replace(source, approach=approaches(source, self._geometry))
+
+    def states(self, source: "Frames", seed: int) -> Tensor:
         """States as training draws them, but for new goals, to fit a normaliser on.
 
         Args:
-            state: (frame, state).
-            task: Index of the task of each; (frame,).
+            source: As ``prepared``.
             seed: Of the draws.
 
         Returns:
             Shape (frame, state).
         """
-        generator = Generator(state.device).manual_seed(seed)
-        change = self.draw(task, generator)
-        return self.each(change, task, generator).state(state)
+        state, generator = (
+            source.state,
+            Generator(source.state.device).manual_seed(seed),
+        )
+        change = self.draw(source.task, generator)
+        change = self.each(change, source.task, generator)
+        if change.start is not None and source.approach is not None:
+            frame = torch.arange(len(state), device=state.device)
+            state = source.approach.state(state, frame, change.start)
+        return change.state(state)
 
     def _turn(self, mirrored: Tensor, angle: Tensor, draw: Tensor) -> Tensor:
         """What actions are multiplied by; (sample,) -> (sample, action, action)."""

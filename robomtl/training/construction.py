@@ -35,6 +35,10 @@ class Construction:
     way, at random, around the mean place of the hand in its task's demonstrations, and so
     are displacements, which are clipped. How things are turned themselves stays, as the
     hand cannot turn. 0 for never."""
+    approach: float = 0.0
+    """The hand comes from elsewhere to what it touches first: where it starts is moved
+    along x and y by up to this [m], at random, and the rest stays; see ``approach``. In
+    batches of problems the context keeps the way it shows. 0 for never."""
     mirror: float = 0.0
     """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
     same where that is symmetric. What the policy is told in words stays."""
@@ -54,8 +58,11 @@ class Construction:
         Raises:
             ValueError: If a value is unknown or out of range.
         """
-        if not 0 <= self.translation < float("inf"):
-            raise ValueError(f"translation is {self.translation}; give 0 or more [m].")
+        for name in ("translation", "approach"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; give 0 or more [m]."
+                )
         if not 0 <= self.rotation <= 180:
             raise ValueError(f"rotation is {self.rotation}; give 0 to 180 [degrees].")
         for name in ("mirror", "masking", "relabelling"):

@@ -70,7 +70,10 @@ def materials(
         )
         for part in _split(demonstrations, config.validation)
     )
-    return replace(training, constructor=constructor), validation
+    if constructor is not None:
+        known = constructor.prepared(training.frames)
+        training = replace(training, frames=known, constructor=constructor)
+    return training, validation
 
 
 def instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:

@@ -36,7 +36,7 @@ class Material:
         """States as training draws them, to fit a normaliser on; (frame, state)."""
         if self.constructor is None:
             return self.frames.state
-        return self.constructor.states(self.frames.state, self.frames.task, seed)
+        return self.constructor.states(self.frames, seed)
 
 
 class Drawn(Protocol):

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.policy import Batch
+from robomtl.training.approach import Approach
 from robomtl.training.changing import Change
 from robomtl.training.constructing import Constructor
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
@@ -35,6 +36,8 @@ class Frames:
     group: Tensor
     """Episodes of a group are told the same and share their goal where it is hidden:
     index of the group, in order; (frame,)."""
+    approach: Approach | None = None
+    """How the hand comes to what it touches first, where that is needed."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -180,6 +183,9 @@ def gather(
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
     state, action = source.state.index_select(0, frame), source.action[rows]
     if change is not None:
+        if change.start is not None:
+            action = _from_elsewhere(source, rows, action, change.start)
+            state = way_of(source).state(state, frame, change.start)
         later = source.state[change.later(frame, source.left[frame])]
         state, action = change.state(state, later), change.action(action)
     return Batch(
@@ -189,6 +195,24 @@ def gather(
         task_embedding=conditioning.embedding(fixed, state),
         task=source.task[frame],
     )
+
+
+def way_of(source: Frames) -> Approach:
+    """How the hand comes to what it touches first, which must have been found."""
+    assert source.approach is not None, "see Constructor.prepared"
+    return source.approach
+
+
+def _from_elsewhere(
+    source: Frames, rows: Tensor, action: Tensor, start: Tensor
+) -> Tensor:
+    """Actions of the hand's way from another start; (batch, chunk, action)."""
+    way, row = way_of(source), rows.flatten()
+    after = row + (source.left[row] > 1)
+    x = way.positions[0]
+    place = torch.stack([source.state[each, x : x + 2] for each in (row, after)], 1)
+    spread = start.repeat_interleave(rows.shape[1], 0)
+    return way.action(action.flatten(0, 1), place, row, spread).view_as(action)
 
 
 def every_frame(

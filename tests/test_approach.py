@@ -1,0 +1,218 @@
+"""The way to a thing from elsewhere: where it ends, what it asks for, what stays."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import robomtl
+from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.demonstrations import collect
+from robomtl.geometry import Geometry, Thing
+from robomtl.training.approach import SAME, approaches
+from robomtl.training.constructing import Constructor, constructor_for
+from robomtl.training.construction import Construction
+from robomtl.training.episodic import EpisodicSampler
+from robomtl.training.objective import Material
+from robomtl.training.samples import Frames, Sampler, frames
+
+SUITE = robomtl.suite("points/MT4")
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return collect(SUITE, tmp_path_factory.mktemp("points") / "data", episodes=6)
+
+
+def material_of(data, *, chunk=1, **construction):
+    conditioning = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
+    words = [(data.instructions[task],) for task in data.tasks]
+    constructor = constructor_for(Construction(**construction), data, CPU)
+    known = frames(data, range(len(data)), CPU)
+    return Material(
+        frames=known if constructor is None else constructor.prepared(known),
+        wordings=Wordings(conditioning, words, Augmentation()),
+        conditioning=conditioning,
+        chunk=chunk,
+        constructor=constructor,
+    )
+
+
+def batch_of(data, *, chunk=1, size=256, **construction):
+    it = material_of(data, chunk=chunk, **construction)
+    sampler = Sampler(
+        it.frames,
+        it.wordings,
+        it.conditioning,
+        chunk=chunk,
+        temperature=1.0,
+        seed=0,
+        constructor=it.constructor,
+    )
+    return sampler.batch(0, size)
+
+
+def starts_of(source):
+    """The first frame of each episode."""
+    return torch.cat([torch.tensor([0]), (source.left == 1).nonzero()[:-1, 0] + 1])
+
+
+def test_a_way_begins_where_its_start_is_moved_to_and_ends_alike(data):
+    source = material_of(data, approach=0.1).frames
+    way, moved = source.approach, torch.tensor([0.03, -0.05])
+    frame = torch.arange(len(source))
+    state = way.state(source.state, frame, moved.expand(len(frame), 2))
+    shift = state - source.state
+    first = starts_of(source)
+    far = way.length[first] > 2 * SAME
+    assert far.sum() > 20
+    assert torch.allclose(shift[first, :2][far], moved.expand(int(far.sum()), 2))
+    touched = ~way.before
+    assert not shift[touched].any()
+    assert not shift[:, 2:].any()
+    near = (source.state[:, :2] - way.end).norm(dim=1) < SAME
+    assert not shift[near].any()
+
+
+def test_points_touch_the_ball_they_push_and_nothing_on_their_way_to_a_target(data):
+    source = material_of(data, approach=0.1).frames
+    first = starts_of(source)
+    for start, length in zip(first, source.left[first], strict=True):
+        before = source.approach.before[start : start + length]
+        task = data.tasks[int(source.task[start])]
+        still = (
+            source.state[start : start + length, 2:4].clone() - source.state[start, 2:4]
+        )
+        pushed = (still.norm(dim=1) > 1e-6).nonzero()
+        assert before.sum() == (int(pushed[0]) if len(pushed) else length - 1), task
+
+
+def test_actions_from_elsewhere_bring_the_hand_there():
+    env, expert = SUITE.make_env("reach-red"), SUITE.make_expert("reach-red")
+    observation, info = env.reset(options={"variation": 1_000_003})
+    states, actions = [], []
+    while not info["success"]:  # Slower, that no other action is clipped.
+        states.append(observation["state"])
+        actions.append(expert(observation) * np.float32(0.5))
+        observation, *_, info = env.step(actions[-1])
+    states.append(observation["state"])
+    actions.append(np.zeros(2, np.float32))
+    length = len(states)
+    source = Frames(
+        state=torch.tensor(np.array(states)),
+        action=torch.tensor(np.array(actions)),
+        task=torch.zeros(length, dtype=torch.long),
+        left=torch.arange(length, 0, -1),
+        group=torch.zeros(length, dtype=torch.long),
+    )
+    way = approaches(source, [SUITE.geometry("reach-red")])
+    frame, start = torch.arange(length), torch.tensor([[0.15, 0.25]]).expand(length, 2)
+    moved = way.state(source.state, frame, start).double().numpy()
+    after = (frame + 1).clamp(max=length - 1)
+    place = torch.stack([source.state[each, :2] for each in (frame, after)], 1)
+    again = way.action(source.action, place, frame, start).numpy()
+    assert np.abs(again - source.action.numpy()).max() > 0.1
+    env.reset(options={"variation": 1_000_003})
+    env._places = moved[0].reshape(-1, 2)
+    for action, there in zip(again, moved[1:], strict=False):
+        observation, *_, info = env.step(action)
+        assert np.allclose(observation["state"][:2], there[:2], atol=2e-3)
+    assert info["success"]
+
+
+def test_every_action_of_a_chunk_is_that_of_the_way_from_elsewhere(data):
+    ones = batch_of(data, approach=0.1)
+    chunks = batch_of(data, chunk=3, approach=0.1)
+    assert chunks.observation["state"].equal(ones.observation["state"])
+    assert chunks.action[:, :1].equal(ones.action)
+    plain = batch_of(data, chunk=3)
+    there = plain.mask[:, 1] > 0
+    assert (plain.action != chunks.action)[there, 1].any(-1).float().mean() > 0.3
+
+
+def test_starts_differ_from_sample_to_sample_by_up_to_what_is_asked(data):
+    plain, moved = batch_of(data), batch_of(data, approach=0.1)
+    shift = moved.observation["state"] - plain.observation["state"]
+    assert 0.08 < shift[:, :2].abs().max() <= 0.1 + 1e-6
+    assert not shift[:, 2:].any()
+    assert (moved.action.abs() <= 1).all()
+    assert (moved.action != plain.action).any()
+
+
+def test_what_else_is_drawn_stays_as_it_was(data):
+    fields = {"translation": 0.1, "masking": 0.3}
+    plain, moved = batch_of(data, **fields), batch_of(data, **fields, approach=0.1)
+    rest = slice(2, None)
+    assert plain.observation["state"][:, rest].equal(
+        moved.observation["state"][:, rest]
+    )
+
+
+def test_the_context_keeps_the_way_it_shows(data):
+    def problems(**construction):
+        it = material_of(data, **construction)
+        return EpisodicSampler(it, tasks=3, shots=2, steps=5, seed=0).batch(0, 30)
+
+    plain, moved = problems(), problems(approach=0.1)
+    assert plain.context.state.equal(moved.context.state)
+    assert plain.query.observation["state"].ne(moved.query.observation["state"]).any()
+
+
+def test_a_normaliser_is_fitted_on_the_ways_that_training_sees(data):
+    plain, moved = material_of(data), material_of(data, approach=0.5)
+    wider = moved.states(0).var(0) / plain.states(0).var(0)
+    assert (wider[:2] > 1.02).all()
+    assert wider[2:].equal(torch.ones(10))
+
+
+def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
+    geometry = Geometry(
+        dimensions=3,
+        hand=Thing(positions=(0,)),
+        objects=(Thing(positions=(3,)),),
+        goal=None,
+        displacement=0,
+    )
+    hand = torch.zeros(12, 3)
+    hand[:, 0] = torch.linspace(0.4, 0.0, 12).clamp(min=0.04)
+    thing = torch.zeros(12, 3)
+    thing[:4, 2] = torch.tensor([0.05, 0.03, 0.01, 0.005])
+    thing[10:, 0] = -0.02
+    source = Frames(
+        state=torch.cat([hand, thing], 1),
+        action=torch.full((12, 4), -0.5),
+        task=torch.zeros(12, dtype=torch.long),
+        left=torch.arange(12, 0, -1),
+        group=torch.zeros(12, dtype=torch.long),
+    )
+    way = approaches(source, [geometry])
+    assert way.before.tolist() == [True] * 10 + [False] * 2
+    assert way.end[0].equal(hand[10, :2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["hand-insert-v3", "door-close-v3", "box-close-v3"])
+def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
+    suite = robomtl.suite("metaworld/MT50")
+    shown = collect(suite, tmp_path / "data", episodes=3, tasks=[task])
+    made = Constructor(
+        Construction(approach=0.1),
+        [suite.geometry(task)],
+        state=39,
+        action=4,
+        device=CPU,
+    )
+    source = made.prepared(frames(shown, range(3), CPU))
+    for start in starts_of(source):
+        episode = slice(start, start + int(source.left[start]))
+        apart = (source.state[episode, :3] - source.state[episode, 4:7]).norm(dim=1)
+        touch = int(source.approach.before[episode].sum())
+        assert apart[touch] < apart.min() + 0.06
+
+
+def test_without_it_nothing_is_looked_for(data):
+    assert material_of(data, translation=0.1).frames.approach is None
+    whole = replace(material_of(data), constructor=None)
+    assert whole.frames.approach is None
