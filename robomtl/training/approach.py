@@ -4,7 +4,7 @@ One demonstration shows one way to the thing it handles, from one side. A way fr
 start that ends alike is shown by the same frames, warped: moved by all of the difference
 where they begin, by none of it at the end, and in proportion between. So MimicGen joins a
 segment that is carried to a new object to where the hand is (Mandlekar et al. 2023,
-arXiv:2310.17596, § 4.2).
+arXiv:2310.17596, § 4).
 
 1. MimicGen interpolates in time and plays the new trajectory in the simulator, keeping what
    succeeds. Here places are warped in space, by how far they are from where the way ends;
@@ -91,6 +91,30 @@ class Approach:
         action, x = action.clone(), self.displacement
         action[:, x : x + 2] = (action[:, x : x + 2] + more).clamp(-1, 1)
         return action
+
+
+def from_elsewhere(
+    source: "Frames", rows: Tensor, start: Tensor
+) -> tuple[Tensor, Tensor]:
+    """States and action chunks on the way from another start.
+
+    Args:
+        source: Frames whose approach is known.
+        rows: Those of each sample's steps; (sample, chunk).
+        start: By how much the start of each is moved [m]; (sample, 2).
+
+    Returns:
+        Shapes (sample, state) and (sample, chunk, action).
+    """
+    way = source.approach
+    assert way is not None, "see Constructor.prepared"
+    frame, x = rows.flatten(), way.positions[0]
+    after = frame + (source.left[frame] > 1)
+    place = torch.stack([source.state[each, x : x + 2] for each in (frame, after)], 1)
+    spread = start.repeat_interleave(rows.shape[1], 0)
+    action = way.action(source.action[frame], place, frame, spread)
+    first = rows[:, 0]
+    return way.state(source.state[first], first, start), action.view(*rows.shape, -1)
 
 
 def approaches(source: "Frames", geometry: Sequence[Geometry]) -> Approach:

@@ -121,15 +121,22 @@ class Constructor:
             generator: Of the draws.
         """
         made = self.construction
-        objects = self._layout.slots.shape[1]
-        size, device = len(task), generator.device
-        draws = torch.rand(0)
         if made.masking or made.relabelling:
-            draws = torch.rand(size, 2 + objects, generator=generator, device=device)
+            change = self._shown(change, task, generator)
         if made.approach:
-            draw = torch.rand(size, 2, generator=generator, device=device)
+            draw = torch.rand(
+                len(task), 2, generator=generator, device=generator.device
+            )
             start = made.approach * (2 * draw - 1).to(self._device)
             change = replace(change, start=start)
+        return change
+
+    def _shown(self, change: Change, task: Tensor, generator: Generator) -> Change:
+        """The same with what is hidden, and new goals."""
+        made, size = self.construction, 2 + self._layout.slots.shape[1]
+        draws = torch.rand(
+            len(task), size, generator=generator, device=generator.device
+        )
         task, draws = task.to(self._device), draws.to(self._device)
         if made.masking:
             hidden = (draws[:, None, 2:] < made.masking).float()

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.policy import Batch
-from robomtl.training.approach import Approach
+from robomtl.training.approach import Approach, from_elsewhere
 from robomtl.training.changing import Change
 from robomtl.training.constructing import Constructor
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
@@ -184,8 +184,7 @@ def gather(
     state, action = source.state.index_select(0, frame), source.action[rows]
     if change is not None:
         if change.start is not None:
-            action = _from_elsewhere(source, rows, action, change.start)
-            state = way_of(source).state(state, frame, change.start)
+            state, action = from_elsewhere(source, rows, change.start)
         later = source.state[change.later(frame, source.left[frame])]
         state, action = change.state(state, later), change.action(action)
     return Batch(
@@ -195,24 +194,6 @@ def gather(
         task_embedding=conditioning.embedding(fixed, state),
         task=source.task[frame],
     )
-
-
-def way_of(source: Frames) -> Approach:
-    """How the hand comes to what it touches first, which must have been found."""
-    assert source.approach is not None, "see Constructor.prepared"
-    return source.approach
-
-
-def _from_elsewhere(
-    source: Frames, rows: Tensor, action: Tensor, start: Tensor
-) -> Tensor:
-    """Actions of the hand's way from another start; (batch, chunk, action)."""
-    way, row = way_of(source), rows.flatten()
-    after = row + (source.left[row] > 1)
-    x = way.positions[0]
-    place = torch.stack([source.state[each, x : x + 2] for each in (row, after)], 1)
-    spread = start.repeat_interleave(rows.shape[1], 0)
-    return way.action(action.flatten(0, 1), place, row, spread).view_as(action)
 
 
 def every_frame(
