@@ -1,5 +1,6 @@
 """How samples are changed: tensor functions of what was drawn for each."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import torch
@@ -99,3 +100,21 @@ class Change:
         if self.turn is None:
             return action
         return torch.bmm(action, self.turn.mT).clamp(-1, 1)
+
+
+def signed_permutations(size: int) -> Tensor:
+    """Every signed permutation of axes; (size! · 2^size, size, size)."""
+    eye = torch.eye(size)
+    return torch.stack(
+        [
+            eye[list(order)] * torch.tensor(signs)[:, None]
+            for order in itertools.permutations(range(size))
+            for signs in itertools.product((1.0, -1.0), repeat=size)
+        ]
+    )
+
+
+def rotations(angle: Tensor) -> Tensor:
+    """Rotations of x and y; (sample,) -> (sample, 2, 2)."""
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([cos, -sin, sin, cos], -1).view(-1, 2, 2)

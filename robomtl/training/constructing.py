@@ -1,6 +1,5 @@
 """What constructs samples: draws what becomes of each."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from torch import Generator, Tensor
 
 from robomtl.geometry import Geometry, geometries
 from robomtl.training.approach import approaches
-from robomtl.training.changing import Change
+from robomtl.training.changing import Change, rotations, signed_permutations
 from robomtl.training.construction import Construction
 from robomtl.training.layout import lay_out
 
@@ -47,7 +46,7 @@ class Constructor:
         self._action, self._start = action, geometry[0].displacement
         self._dimensions = geometry[0].dimensions
         self._device, self._layout = device, lay_out(geometry, state, device)
-        self._permutations = _permutations(self._dimensions).to(device)
+        self._permutations = signed_permutations(self._dimensions).to(device)
         axes = self._layout.axes
         middle = torch.zeros(len(geometry), 2) if centre is None else centre
         self._centre = torch.bmm(middle.to(device)[:, None], axes)[:, 0]
@@ -185,9 +184,9 @@ class Constructor:
             which = (draw * len(self._permutations)).long()
             displacement[:] = self._permutations[which]
         if self.construction.action_space == "turned":
-            displacement[:, :2, :2] = _rotations(2 * math.pi * draw)
+            displacement[:, :2, :2] = rotations(2 * math.pi * draw)
         if self.construction.rotation:
-            displacement[..., :2] = displacement[..., :2] @ _rotations(angle)
+            displacement[..., :2] = displacement[..., :2] @ rotations(angle)
         displacement[..., 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
         return turn
 
@@ -239,21 +238,3 @@ def _check_goals(found: Sequence[Geometry], name: str, tasks: Sequence[str]) -> 
             f"relabelling needs a task whose goal is a place that something comes to;"
             f" {name} names no such thing for {', '.join(tasks)}. Leave it at 0."
         )
-
-
-def _permutations(size: int) -> Tensor:
-    """Every signed permutation of axes; (size! · 2^size, size, size)."""
-    eye = torch.eye(size)
-    return torch.stack(
-        [
-            eye[list(order)] * torch.tensor(signs)[:, None]
-            for order in itertools.permutations(range(size))
-            for signs in itertools.product((1.0, -1.0), repeat=size)
-        ]
-    )
-
-
-def _rotations(angle: Tensor) -> Tensor:
-    """Rotations of x and y; (sample,) -> (sample, 2, 2)."""
-    cos, sin = angle.cos(), angle.sin()
-    return torch.stack([cos, -sin, sin, cos], -1).view(-1, 2, 2)
