@@ -11,6 +11,10 @@ arXiv:2310.17596, § 4).
    nothing is played, and nothing new is stored.
 2. MimicGen is told where segments end. Here the way ends where something the hand is
    beside begins to move, or with the episode.
+3. MimicGen's controller is given places to go to. Here actions are what the demonstrator
+   would ask for where the hand is now, as scripted experts do: in proportion to how far it
+   is from where it is to be, by a gain that its demonstrations show. Where they show none,
+   ways stay as they are.
 """
 
 from collections.abc import Sequence
@@ -29,7 +33,10 @@ SAME = 0.01
 """Within this of where it ends a way stays as it is [m]."""
 _MOVED = 0.003  # What has moved by more than this has been touched [m].
 _BESIDE = 0.05  # Nothing further off than this beyond the least distance is [m].
-_NOTHING = 1e-4  # Displacements, and ways, that tell nothing of one another.
+_CLIPPED = 0.99  # Displacements above this may have been wanted larger.
+_ELSE = 0.3  # A displacement that changes by more has another reason than the place.
+_AGREE = 0.2  # Gains that differ by less than this part of one say the same.
+_STILL = 0.001  # A hand that has come by less tells nothing [m].
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +49,10 @@ class Approach:
     """How far from there it begins [m]; (frame,)."""
     before: Tensor
     """Whether a frame is on it; (frame,)."""
-    reach: Tensor
-    """How far a displacement of 1 brings the hand [m]; (frame,)."""
+    gain: Tensor
+    """What the demonstrator asks for by the metre that the hand is off [1/m]; (frame,)."""
+    place: Tensor
+    """Where the hand is; (frame, 2)."""
     positions: tuple[int, ...]
     """Where states hold the hand's x, the present one first; y follows."""
     displacement: int
@@ -75,21 +84,26 @@ class Approach:
             place += self.part(place, frame)[:, None] * start
         return state
 
-    def action(
-        self, action: Tensor, place: Tensor, frame: Tensor, start: Tensor
-    ) -> Tensor:
-        """Actions that go there from another start; (sample, action).
+    def action(self, action: Tensor, moved: Tensor, frame: Tensor) -> Tensor:
+        """What the demonstrator does where the hand is elsewhere; (sample, action).
+
+        It is taken to ask for ``gain`` times how far the hand is from where it is to be,
+        clipped. So it asks for that much less of what the hand has been moved by. Where it
+        was clipped it wanted more than it asked for: as much as to come to the end.
 
         Args:
             action: (sample, action).
-            place: Where the hand is, and is next; (sample, 2, 2).
+            moved: By how much the hand is moved [m]; (sample, 2).
             frame: That of each; (sample,).
-            start: By how much the start is moved [m]; (sample, 2).
         """
-        now, after = (self.part(each, frame) for each in place.unbind(1))
-        more = ((after - now) / self.reach[frame])[:, None] * start
-        action, x = action.clone(), self.displacement
-        action[:, x : x + 2] = (action[:, x : x + 2] + more).clamp(-1, 1)
+        x, gain = self.displacement, self.gain[frame][:, None]
+        asked = action[:, x : x + 2]
+        missing = gain * (self.end[frame] - self.place[frame]).abs()
+        wanted = torch.where(
+            asked.abs() < _CLIPPED, asked, asked.sign() * missing.clamp(min=1)
+        )
+        action = action.clone()
+        action[:, x : x + 2] = (wanted - gain * moved).clamp(-1, 1)
         return action
 
 
@@ -108,12 +122,10 @@ def from_elsewhere(
     """
     way = source.approach
     assert way is not None, "see Constructor.prepared"
-    frame, x = rows.flatten(), way.positions[0]
-    after = frame + (source.left[frame] > 1)
-    place = torch.stack([source.state[each, x : x + 2] for each in (frame, after)], 1)
+    frame, first = rows.flatten(), rows[:, 0]
     spread = start.repeat_interleave(rows.shape[1], 0)
-    action = way.action(source.action[frame], place, frame, spread)
-    first = rows[:, 0]
+    moved = way.part(way.place[frame], frame)[:, None] * spread
+    action = way.action(source.action[frame], moved, frame)
     return way.state(source.state[first], first, start), action.view(*rows.shape, -1)
 
 
@@ -127,28 +139,45 @@ def approaches(source: "Frames", geometry: Sequence[Geometry]) -> Approach:
     device = source.state.device
     state, task = source.state.cpu(), source.task.cpu()
     hand, x = geometry[0].hand, geometry[0].displacement
-    asked = source.action[:, x : x + 2].cpu()
+    place, asked = _places(hand, state)[:, :2], source.action[:, x : x + 2].cpu()
     end, length = torch.zeros(len(state), 2), torch.zeros(len(state))
     before = torch.zeros(len(state), dtype=torch.bool)
-    went = torch.zeros(len(geometry), 2)  # Of each task, and what that took.
     last = 0
     while last < len(state):
         first, last = last, last + int(source.left[last])
-        place = _places(hand, state[first:last])[:, :2]
-        touch = _touch(state[first:last], geometry[int(task[first])])
-        gone, push = place[touch] - place[0], asked[first : first + touch].sum(0)
-        end[first:last], length[first:last] = place[touch], gone.norm()
-        before[first : first + touch] = True
-        went[task[first]] += torch.stack([(gone * push).sum(), (push**2).sum()])
-    reach = (went[:, 0] / went[:, 1].clamp(min=_NOTHING)).clamp(min=_NOTHING)
+        touch = first + _touch(state[first:last], geometry[int(task[first])])
+        end[first:last], before[first:touch] = place[touch], True
+        length[first:last] = (place[first] - place[touch]).norm()
+    gain = torch.zeros(len(geometry))
+    for index in {*task.tolist()}:
+        gain[index] = _gain(place, asked, before & (task == index))
     return Approach(
         end=end.to(device),
         length=length.to(device),
-        before=before.to(device),
-        reach=reach[task].to(device),
+        before=(before & (gain[task] > 0)).to(device),
+        gain=gain[task].to(device),
+        place=place.to(device),
         positions=hand.positions,
         displacement=x,
     )
+
+
+def _gain(place: Tensor, asked: Tensor, on: Tensor) -> float:
+    """By how much less is asked for by the metre that the hand has come nearer [1/m].
+
+    The median over pairs of frames between which nothing else has changed. 0 where most
+    of them say something else: whoever demonstrates does not answer in proportion.
+    """
+    both = on[:-1] & on[1:]
+    less, nearer = -asked.diff(dim=0)[both], place.diff(dim=0)[both]
+    free = torch.maximum(asked[:-1].abs(), asked[1:].abs())[both] < _CLIPPED
+    plain = free & (less.abs() < _ELSE) & (nearer.abs() > _STILL)
+    if not plain.any():
+        return 0.0
+    gains = (less / nearer)[plain]
+    gain = float(gains.median())
+    agree = ((gains - gain).abs() < _AGREE * gain).float().mean()
+    return gain if agree > 0.5 else 0.0
 
 
 def _touch(state: Tensor, geometry: Geometry) -> int:

@@ -37,8 +37,9 @@ class Construction:
     hand cannot turn. 0 for never."""
     approach: float = 0.0
     """The hand comes from elsewhere to what it touches first: where it starts is moved
-    along x and y by up to this [m], at random, and the rest stays; see ``approach``. In
-    batches of problems the context keeps the way it shows. 0 for never."""
+    along x and y by up to this [m], at random, and the rest stays; where demonstrators ask
+    for displacements in proportion to how far they are off, see ``approach``. In batches
+    of problems the context keeps the way it shows. 0 for never."""
     mirror: float = 0.0
     """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
     same where that is symmetric. What the policy is told in words stays."""
