@@ -137,6 +137,7 @@ _META = {
 }
 _SMALL = {"width": 256}
 _MOVED = Construction(translation=0.1)  # Of 50 goals it makes any number.
+_ANYWHERE = Construction(translation=0.2, rotation=20.0, approach=0.15)
 
 
 def _meta(steps: int, batch: int = 256) -> Pretraining:
@@ -182,15 +183,18 @@ ADAPTATIONS = {
         asked=replace(
             _TRANSFER,
             settings={
-                "cotrained": {**_TRANSFER.settings["cotrained"], "cotraining": 0.75}
+                "cotrained": {
+                    "cotraining": 0.75,
+                    "construction.translation": _ANYWHERE.translation,
+                    "construction.rotation": _ANYWHERE.rotation,
+                    "construction.approach": _ANYWHERE.approach,
+                }
             },
         ),
         pretraining={
             "cloning": Pretraining(
                 policy_config={"width": 512},
-                training=TrainConfig(
-                    steps=15_000, construction=Construction(translation=0.2), threads=1
-                ),
+                training=TrainConfig(steps=15_000, construction=_ANYWHERE, threads=1),
             )
         },
         seeds=3,
