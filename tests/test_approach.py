@@ -7,17 +7,17 @@ import pytest
 import torch
 
 import robomtl
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.adaptation import gradient
+from robomtl.conditioning import Augmentation, Conditioning
 from robomtl.demonstrations import collect
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
 from robomtl.geometry import Geometry, Thing
 from robomtl.training.approach import SAME, approaches, from_elsewhere
-from robomtl.training.constructing import Constructor, constructor_for
+from robomtl.training.constructing import constructor_for
 from robomtl.training.construction import Construction
 from robomtl.training.episodic import EpisodicSampler
-from robomtl.training.objective import Material
-from robomtl.training.samples import Frames, Sampler, frames
+from robomtl.training.samples import Frames, frames
 
 SUITE = robomtl.suite("points/MT4")
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def played(env, task, variation):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Demonstrations of three targets, by demonstrators that answer in proportion."""
+    """Demonstrations of two targets, by demonstrators that answer in proportion."""
     path = tmp_path_factory.mktemp("points") / "data"
     there = collect(SUITE, path, episodes=6, tasks=["reach-red", "reach-blue"])
     episodes, parts = there.episodes, []
@@ -64,30 +64,15 @@ def data(tmp_path_factory):
 
 
 def material_of(data, *, chunk=1, **construction):
-    conditioning = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
-    words = [(data.instructions[task],) for task in data.tasks]
-    constructor = constructor_for(Construction(**construction), data, CPU)
-    known = frames(data, range(len(data)), CPU)
-    return Material(
-        frames=known if constructor is None else constructor.prepared(known),
-        wordings=Wordings(conditioning, words, Augmentation()),
-        conditioning=conditioning,
-        chunk=chunk,
-        constructor=constructor,
+    told = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
+    return gradient.material_of(
+        data, told, Augmentation(), chunk, Construction(**construction)
     )
 
 
 def batch_of(data, *, chunk=1, size=256, **construction):
-    it = material_of(data, chunk=chunk, **construction)
-    sampler = Sampler(
-        it.frames,
-        it.wordings,
-        it.conditioning,
-        chunk=chunk,
-        temperature=1.0,
-        seed=0,
-        constructor=it.constructor,
-    )
+    material = material_of(data, chunk=chunk, **construction)
+    sampler = gradient.sampler_of(material, torch.Generator().manual_seed(0))
     return sampler.batch(0, size)
 
 
@@ -213,13 +198,7 @@ def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
 def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
     suite = robomtl.suite("metaworld/MT50")
     shown = collect(suite, tmp_path / "data", episodes=3, tasks=[task])
-    made = Constructor(
-        Construction(approach=0.1),
-        [suite.geometry(task)],
-        state=39,
-        action=4,
-        device=CPU,
-    )
+    made = constructor_for(Construction(approach=0.1), shown, CPU)
     source = made.prepared(frames(shown, range(3), CPU))
     for start in starts_of(source):
         episode = slice(start, start + int(source.left[start]))

@@ -51,8 +51,6 @@ class Approach:
     """Whether a frame is on it; (frame,)."""
     gain: Tensor
     """What the demonstrator asks for by the metre that the hand is off [1/m]; (frame,)."""
-    place: Tensor
-    """Where the hand is; (frame, 2)."""
     positions: tuple[int, ...]
     """Where states hold the hand's x, the present one first; y follows."""
     displacement: int
@@ -84,7 +82,9 @@ class Approach:
             place += self.part(place, frame)[:, None] * start
         return state
 
-    def action(self, action: Tensor, moved: Tensor, frame: Tensor) -> Tensor:
+    def action(
+        self, action: Tensor, place: Tensor, moved: Tensor, frame: Tensor
+    ) -> Tensor:
         """What the demonstrator does where the hand is elsewhere; (sample, action).
 
         It is taken to ask for ``gain`` times how far the hand is from where it is to be,
@@ -93,12 +93,13 @@ class Approach:
 
         Args:
             action: (sample, action).
+            place: Where the hand was, x and y; (sample, 2).
             moved: By how much the hand is moved [m]; (sample, 2).
             frame: That of each; (sample,).
         """
         x, gain = self.displacement, self.gain[frame][:, None]
         asked = action[:, x : x + 2]
-        missing = gain * (self.end[frame] - self.place[frame]).abs()
+        missing = gain * (self.end[frame] - place).abs()
         wanted = torch.where(
             asked.abs() < _CLIPPED, asked, asked.sign() * missing.clamp(min=1)
         )
@@ -122,10 +123,11 @@ def from_elsewhere(
     """
     way = source.approach
     assert way is not None, "see Constructor.prepared"
-    frame, first = rows.flatten(), rows[:, 0]
+    frame, first, x = rows.flatten(), rows[:, 0], way.positions[0]
+    place = source.state[frame, x : x + 2]
     spread = start.repeat_interleave(rows.shape[1], 0)
-    moved = way.part(way.place[frame], frame)[:, None] * spread
-    action = way.action(source.action[frame], moved, frame)
+    moved = way.part(place, frame)[:, None] * spread
+    action = way.action(source.action[frame], place, moved, frame)
     return way.state(source.state[first], first, start), action.view(*rows.shape, -1)
 
 
@@ -156,7 +158,6 @@ def approaches(source: "Frames", geometry: Sequence[Geometry]) -> Approach:
         length=length.to(device),
         before=(before & (gain[task] > 0)).to(device),
         gain=gain[task].to(device),
-        place=place.to(device),
         positions=hand.positions,
         displacement=x,
     )

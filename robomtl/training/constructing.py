@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.geometry import Geometry, geometries
-from robomtl.training.approach import approaches
+from robomtl.training.approach import approaches, from_elsewhere
 from robomtl.training.changing import Change, rotations, signed_permutations
 from robomtl.training.construction import Construction
 from robomtl.training.layout import lay_out
@@ -164,15 +164,12 @@ class Constructor:
         Returns:
             Shape (frame, state).
         """
-        state, generator = (
-            source.state,
-            Generator(source.state.device).manual_seed(seed),
-        )
-        change = self.draw(source.task, generator)
-        change = self.each(change, source.task, generator)
-        if change.start is not None and source.approach is not None:
+        state = source.state
+        generator = Generator(state.device).manual_seed(seed)
+        change = self.singly(source.task, generator)
+        if change.start is not None:
             frame = torch.arange(len(state), device=state.device)
-            state = source.approach.state(state, frame, change.start)
+            state, _ = from_elsewhere(source, frame[:, None], change.start)
         return change.state(state)
 
     def _turn(self, mirrored: Tensor, angle: Tensor, draw: Tensor) -> Tensor:

@@ -181,10 +181,11 @@ def gather(
     ahead = torch.arange(chunk, device=frame.device)
     mask = ahead < source.left[frame][:, None]
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
-    state, action = source.state.index_select(0, frame), source.action[rows]
+    if change is not None and change.start is not None:
+        state, action = from_elsewhere(source, rows, change.start)
+    else:
+        state, action = source.state.index_select(0, frame), source.action[rows]
     if change is not None:
-        if change.start is not None:
-            state, action = from_elsewhere(source, rows, change.start)
         later = source.state[change.later(frame, source.left[frame])]
         state, action = change.state(state, later), change.action(action)
     return Batch(
