@@ -14,7 +14,8 @@ arXiv:2310.17596, § 4).
 3. MimicGen's controller is given places to go to. Here actions are what the demonstrator
    would ask for where the hand is now, as scripted experts do: in proportion to how far it
    is from where it is to be, by a gain that its demonstrations show. Where they show none,
-   ways stay as they are.
+   ways stay as they are. One that was clipped wanted more than it asked for, and it is
+   that which is warped, or turned, before it is clipped again.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,9 @@ class Approach:
     """Whether a frame is on it; (frame,)."""
     gain: Tensor
     """What the demonstrator asks for by the metre that the hand is off [1/m]; (frame,)."""
+    wanted: Tensor
+    """Actions as they were before they were clipped, as far as that can be told: what is
+    asked for on the way is taken to lead to its end; (frame, action)."""
     positions: tuple[int, ...]
     """Where states hold the hand's x, the present one first; y follows."""
     displacement: int
@@ -82,53 +86,34 @@ class Approach:
             place += self.part(place, frame)[:, None] * start
         return state
 
-    def action(
-        self, action: Tensor, place: Tensor, moved: Tensor, frame: Tensor
-    ) -> Tensor:
-        """What the demonstrator does where the hand is elsewhere; (sample, action).
-
-        It is taken to ask for ``gain`` times how far the hand is from where it is to be,
-        clipped. So it asks for that much less of what the hand has been moved by. Where it
-        was clipped it wanted more than it asked for: as much as to come to the end.
-
-        Args:
-            action: (sample, action).
-            place: Where the hand was, x and y; (sample, 2).
-            moved: By how much the hand is moved [m]; (sample, 2).
-            frame: That of each; (sample,).
-        """
-        x, gain = self.displacement, self.gain[frame][:, None]
-        asked = action[:, x : x + 2]
-        missing = gain * (self.end[frame] - place).abs()
-        wanted = torch.where(
-            asked.abs() < _CLIPPED, asked, asked.sign() * missing.clamp(min=1)
-        )
-        action = action.clone()
-        action[:, x : x + 2] = (wanted - gain * moved).clamp(-1, 1)
-        return action
-
 
 def from_elsewhere(
-    source: "Frames", rows: Tensor, start: Tensor
+    source: "Frames", rows: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States and action chunks on the way from another start.
+    """States and what demonstrators want there, on the way from another start.
+
+    They want ``gain`` times how far the hand is from where it is to be, so that much less
+    of what it has been moved by.
 
     Args:
         source: Frames whose approach is known.
         rows: Those of each sample's steps; (sample, chunk).
-        start: By how much the start of each is moved [m]; (sample, 2).
+        start: By how much the start of each is moved [m]; (sample, 2). None for not at all.
 
     Returns:
-        Shapes (sample, state) and (sample, chunk, action).
+        States, (sample, state), and actions, (sample, chunk, action), to be clipped.
     """
     way = source.approach
     assert way is not None, "see Constructor.prepared"
-    frame, first, x = rows.flatten(), rows[:, 0], way.positions[0]
-    place = source.state[frame, x : x + 2]
+    state = source.state.index_select(0, rows[:, 0])
+    if start is None:
+        return state, way.wanted[rows]
+    frame, x = rows.flatten(), way.positions[0]
     spread = start.repeat_interleave(rows.shape[1], 0)
-    moved = way.part(place, frame)[:, None] * spread
-    action = way.action(source.action[frame], place, moved, frame)
-    return way.state(source.state[first], first, start), action.view(*rows.shape, -1)
+    part = way.part(source.state[frame, x : x + 2], frame)
+    action, x = way.wanted[frame], way.displacement
+    action[:, x : x + 2] -= (way.gain[frame] * part)[:, None] * spread
+    return way.state(state, rows[:, 0], start), action.view(*rows.shape, -1)
 
 
 def approaches(source: "Frames", geometry: Sequence[Geometry]) -> Approach:
@@ -153,14 +138,26 @@ def approaches(source: "Frames", geometry: Sequence[Geometry]) -> Approach:
     gain = torch.zeros(len(geometry))
     for index in {*task.tolist()}:
         gain[index] = _gain(place, asked, before & (task == index))
+    gain = gain[task]
+    before &= gain > 0
+    wanted = source.action.clone()
+    missing = (gain * before)[:, None] * (end - place).abs()
+    wanted[:, x : x + 2] = _wanted(asked, missing).to(device)
     return Approach(
         end=end.to(device),
         length=length.to(device),
-        before=(before & (gain[task] > 0)).to(device),
-        gain=gain[task].to(device),
+        before=before.to(device),
+        gain=gain.to(device),
+        wanted=wanted,
         positions=hand.positions,
         displacement=x,
     )
+
+
+def _wanted(asked: Tensor, missing: Tensor) -> Tensor:
+    """What was asked for, and as much as was missing where that was clipped."""
+    clipped = asked.abs() >= _CLIPPED
+    return torch.where(clipped, asked.sign() * missing.maximum(asked.abs()), asked)
 
 
 def _gain(place: Tensor, asked: Tensor, on: Tensor) -> float:

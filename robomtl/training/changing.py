@@ -25,7 +25,7 @@ class Change:
     centre: Tensor | None = None
     """Around what each number is turned; (sample, state)."""
     turn: Tensor | None = None
-    """What actions are multiplied by, and clipped; (sample, action, action)."""
+    """What actions are multiplied by; (sample, action, action)."""
     positive: tuple[tuple[int, Tensor], ...] = ()
     """Where quaternions start whose largest number is to be positive, and which samples
     have one there; (sample,)."""
@@ -96,10 +96,10 @@ class Change:
         return along * apart + across * apart.gather(1, self.beside) + self.centre
 
     def action(self, action: Tensor) -> Tensor:
-        """Actions, changed; (sample, chunk, action)."""
-        if self.turn is None:
-            return action
-        return torch.bmm(action, self.turn.mT).clamp(-1, 1)
+        """Actions, changed and clipped; (sample, chunk, action)."""
+        if self.turn is not None:
+            action = torch.bmm(action, self.turn.mT)
+        return action.clamp(-1, 1)
 
 
 def signed_permutations(size: int) -> Tensor:

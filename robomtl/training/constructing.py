@@ -149,8 +149,8 @@ class Constructor:
         return change
 
     def prepared(self, source: "Frames") -> "Frames":
-        """Frames with the way of the hand, where it is to come from elsewhere."""
-        if not self.construction.approach:
+        """Frames with the way of the hand, where that is to be turned or warped."""
+        if not self.construction.approach and not self.construction.rotation:
             return source
         return replace(source, approach=approaches(source, self._geometry))
 

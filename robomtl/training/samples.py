@@ -37,7 +37,7 @@ class Frames:
     """Episodes of a group are told the same and share their goal where it is hidden:
     index of the group, in order; (frame,)."""
     approach: Approach | None = None
-    """How the hand comes to what it touches first, where that is needed."""
+    """How the hand comes to what it touches first, where actions are changed by that."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -181,7 +181,7 @@ def gather(
     ahead = torch.arange(chunk, device=frame.device)
     mask = ahead < source.left[frame][:, None]
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
-    if change is not None and change.start is not None:
+    if change is not None and source.approach is not None:
         state, action = from_elsewhere(source, rows, change.start)
     else:
         state, action = source.state.index_select(0, frame), source.action[rows]
