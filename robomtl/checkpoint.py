@@ -15,7 +15,7 @@ from safetensors.torch import save as serialise
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.policy import Policy, Spec
-from robomtl.ranges import check_types
+from robomtl.ranges import check_names, check_types
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 
@@ -67,7 +67,9 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
             fields of other types.
     """
     try:
-        made = POLICIES.get(policy).Config(**fields)
+        config = POLICIES.get(policy).Config
+        check_names(config, fields)
+        made = config(**fields)
         check_types(made)
         return made
     except TypeError as error:
@@ -82,7 +84,9 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
             other types.
     """
     try:
-        made = OBJECTIVES.get(name)(**fields)
+        objective = OBJECTIVES.get(name)
+        check_names(objective, fields)
+        made = objective(**fields)
         check_types(made)
         return made
     except TypeError as error:

@@ -1,7 +1,10 @@
 """Checks of what settings may be: one wording for what many refuse."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
+
+from robomtl.nearest import unknown
 
 _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),
@@ -10,6 +13,24 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a word"),
 }
 """By the type of a setting: types its value may have, and what a message calls them."""
+
+
+def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> None:
+    """Makes sure that a dataclass, or its class, has settings of these names.
+
+    Args:
+        settings: The dataclass.
+        names: Of settings.
+        within: What stands before their names in messages, such as ``training.``.
+
+    Raises:
+        TypeError: If it has not.
+    """
+    known = [each.name for each in fields(settings) if each.init]
+    for name in names:
+        if name not in known:
+            said = unknown("setting", within + name, [within + each for each in known])
+            raise TypeError(said.removesuffix("."))
 
 
 def check_types(settings: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from robomtl.nearest import unknown
-from robomtl.ranges import check_types
+from robomtl.ranges import check_names, check_types
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
@@ -72,24 +72,26 @@ def value(text: str) -> Any:
         return text
 
 
-def changed(settings: Any, fields: Mapping[str, Any]) -> Any:
+def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> Any:
     """A dataclass with other values of some fields, and of fields of its fields.
 
     Args:
         settings: The dataclass.
         fields: By name; a field of a field by both names with a dot between them.
+        within: What stands before their names in messages.
 
     Raises:
         TypeError: If there is no such field, or a value is of another type.
     """
+    check_names(settings, [name.partition(".")[0] for name in fields], within=within)
     others: dict[str, Any] = {}
     for name, value in fields.items():
         outer, dot, inner = name.partition(".")
         if dot:
-            before = others.get(outer, getattr(settings, outer, None))
+            before, path = others.get(outer, getattr(settings, outer)), within + outer
             if not is_dataclass(before):
-                raise TypeError(f"'{outer}' has no setting '{inner}'")
-            others[outer] = changed(before, {inner: value})
+                raise TypeError(f"'{path}' has no setting '{inner}'")
+            others[outer] = changed(before, {inner: value}, within=f"{path}.")
         else:
             others[name] = value
     made = replace(settings, **others)
