@@ -33,8 +33,9 @@ class Construction:
     rotation: float = 0.0
     """Where everything in a sample is, is turned about z by up to this [degrees] either
     way, at random, around the mean place of the hand in its task's demonstrations, and so
-    are displacements, which are clipped. How things are turned themselves stays, as the
-    hand cannot turn. 0 for never."""
+    are displacements, as wanted before they were clipped, see ``approach``, which then
+    are clipped. How things are turned themselves stays, as the hand cannot turn. 0 for
+    never."""
     approach: float = 0.0
     """The hand comes from elsewhere to what it touches first: where it starts is moved
     along x and y by up to this [m], at random, and the rest stays; where demonstrators ask
