@@ -19,6 +19,7 @@ from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_tasks import Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
+from robomtl.errors import InputError
 from robomtl.geometry import Geometry
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
@@ -91,18 +92,18 @@ class MetaWorldSuite:
 
     def _check_options(self) -> None:
         if self.goals not in get_args(Goals):
-            raise ValueError(unknown("goals", str(self.goals), get_args(Goals)))
+            raise InputError(unknown("goals", str(self.goals), get_args(Goals)))
         if self.reward not in get_args(Reward):
-            raise ValueError(unknown("reward", str(self.reward), get_args(Reward)))
+            raise InputError(unknown("reward", str(self.reward), get_args(Reward)))
         if self.starts not in get_args(Starts):
-            raise ValueError(unknown("starts", str(self.starts), get_args(Starts)))
+            raise InputError(unknown("starts", str(self.starts), get_args(Starts)))
         if self.goals == "hidden" and self.variant.startswith("MT"):
-            raise ValueError(
+            raise InputError(
                 f"metaworld/{self.variant} cannot hide goals: multi-task suites show"
                 " them. Hidden goals are for ML1, ML10, ML25, ML45 and custom."
             )
         if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}; give at least 1.")
+            raise InputError(f"horizon is {self.horizon}; give at least 1.")
 
     @property
     def _split(self) -> Split:
@@ -240,7 +241,7 @@ class MetaWorldSuite:
         """
         settled = Camera(**{**_CAMERA, **camera.given})
         if settled.name not in CAMERAS:
-            raise ValueError(unknown("metaworld camera", str(settled.name), CAMERAS))
+            raise InputError(unknown("metaworld camera", str(settled.name), CAMERAS))
         find_backend()
         return replace(self, camera=settled)
 
@@ -273,7 +274,7 @@ class MetaWorldSuite:
 
         name = find_task(self, task).name
         if self.goals == "hidden":
-            raise ValueError(
+            raise InputError(
                 f"Experts of {self.name} need the goal: act in suite.expert_suite, where"
                 " it is observable, and zero it in the states that you keep."
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 VARIANTS: Mapping[str, str] = MappingProxyType(
@@ -38,7 +39,7 @@ def split_of(
     if variant == "custom":
         return _custom(train, held_out)
     if train or held_out:
-        raise ValueError(
+        raise InputError(
             f"metaworld/{variant} has its own tasks; train_tasks and held_out_tasks are"
             " for metaworld/custom."
         )
@@ -50,13 +51,13 @@ def _known(variant: str) -> Split:
     if variant in SPLITS:
         return SPLITS[variant]
     if family not in ("MT1", "ML1") or not task:
-        raise ValueError(unknown("variant of metaworld", variant, VARIANTS))
+        raise InputError(unknown("variant of metaworld", variant, VARIANTS))
     return _single(family, task)
 
 
 def _single(family: str, task: str) -> Split:
     if task not in TASKS:
-        raise ValueError(unknown(f"{family} task", task, TASKS))
+        raise InputError(unknown(f"{family} task", task, TASKS))
     if family == "MT1":
         return Split((task,), "ML1")
     return Split((task,), "ML1", (), "ML1-test", (task,))
@@ -65,13 +66,13 @@ def _single(family: str, task: str) -> Split:
 def _custom(train: tuple[str, ...], held_out: tuple[str, ...]) -> Split:
     for name in (*train, *held_out):
         if name not in TASKS:
-            raise ValueError(unknown("metaworld task", name, TASKS))
+            raise InputError(unknown("metaworld task", name, TASKS))
     if not train:
-        raise ValueError("metaworld/custom has no train_tasks; give at least 1.")
+        raise InputError("metaworld/custom has no train_tasks; give at least 1.")
     repeated = {name for name in train if (*train, *held_out).count(name) > 1}
     repeated |= {name for name in held_out if held_out.count(name) > 1}
     if repeated:
-        raise ValueError(
+        raise InputError(
             f"metaworld/custom names {', '.join(sorted(repeated))} more than once in"
             " train_tasks and held_out_tasks."
         )

@@ -19,6 +19,7 @@ import numpy as np
 
 from robomtl.camera import Camera, Picture
 from robomtl.envs.mujoco_opengl import make_context
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 _WORLD = 0  # Index of the body that does not move.
@@ -135,7 +136,7 @@ def _index(model: Any, name: str | None) -> int:
     index: int = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name)
     if index < 0:
         known = [model.camera(each).name for each in range(model.ncam)]
-        raise ValueError(unknown("camera of Meta-World", name, known))
+        raise InputError(unknown("camera of Meta-World", name, known))
     return index
 
 

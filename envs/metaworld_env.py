@@ -11,7 +11,7 @@ from robomtl.camera import Picture
 from robomtl.envs.metaworld_simulator import Simulator, Vector
 from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_variations import TRAIN, Variations
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.task import Action, Observation
 
 GOAL = slice(36, 39)
@@ -134,7 +134,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
             ImportError: If no OpenGL library draws here.
         """
         if self.eye is None:
-            raise ValueError(
+            raise InputError(
                 f"{self.task} has no camera; make it by"
                 " suite.with_camera(robomtl.Camera()) to see it."
             )
@@ -151,7 +151,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         numbers = action.tolist() if action.shape == (_ACTION_SIZE,) else [math.nan]
         # A sum of float64 is finite where all float32 numbers in it are, and only there.
         if not math.isfinite(sum(numbers)):
-            raise ValueError(
+            raise InputError(
                 f"{self.task}, step {self._steps}: the action {action} is not"
                 f" {_ACTION_SIZE} finite numbers."
             )

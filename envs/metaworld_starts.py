@@ -26,6 +26,7 @@ from robomtl.envs.metaworld_variations import (
     far_enough,
 )
 from robomtl.envs.metaworld_variations import OFFICIAL_TEST as OFFICIAL_TEST_GOALS
+from robomtl.errors import InputError
 from robomtl.splits import find_split, find_variation
 
 NUM_GOALS = NUM_OFFICIAL
@@ -83,7 +84,7 @@ class VariedStarts:
             ValueError: If there is no goal of this number.
         """
         if self.goal_number(goal) != goal:
-            raise ValueError(
+            raise InputError(
                 f"{goal!r} is no goal of '{self.task}' but a variation of goal"
                 f" {self.goal_number(goal)}."
             )

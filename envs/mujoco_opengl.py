@@ -6,6 +6,7 @@ import os
 from functools import cache
 from typing import Any
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 _INSTALL = {"egl": "libegl1 libgl1", "osmesa": "libosmesa6"}  # Of Debian and Ubuntu.
@@ -46,7 +47,7 @@ def check_named_backend() -> None:
             f" apt-get install {_INSTALL[named]}"
         )
     if named not in (*_LIBRARIES, *_OTHERS, *_OFF):
-        raise ValueError(unknown("MUJOCO_GL", named, _LIBRARIES))
+        raise InputError(unknown("MUJOCO_GL", named, _LIBRARIES))
 
 
 def find_backend() -> str:
@@ -59,7 +60,7 @@ def find_backend() -> str:
     check_named_backend()
     named = os.environ.get("MUJOCO_GL", "").lower().strip()
     if named in _OFF:
-        raise ValueError(f"MUJOCO_GL is '{named}', so nothing can be drawn; unset it.")
+        raise InputError(f"MUJOCO_GL is '{named}', so nothing can be drawn; unset it.")
     if named in _LIBRARIES:
         return named
     for backend in _LIBRARIES:

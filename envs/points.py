@@ -13,6 +13,7 @@ from robomtl.camera import Camera, refuse_settings
 from robomtl.envs.points_env import ROW, SPLITS, PointsEnv
 from robomtl.envs.points_expert import PointsExpert
 from robomtl.envs.points_tasks import AIMS, HELD_OUT, TRAIN, VARIANTS, task_of
+from robomtl.errors import InputError
 from robomtl.geometry import Geometry, Thing
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
@@ -37,9 +38,9 @@ class PointsSuite:
             ValueError: If the variant is unknown or the horizon is not positive.
         """
         if self.variant not in VARIANTS:
-            raise ValueError(unknown("variant of points", self.variant, VARIANTS))
+            raise InputError(unknown("variant of points", self.variant, VARIANTS))
         if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}; give at least 1.")
+            raise InputError(f"horizon is {self.horizon}; give at least 1.")
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from robomtl.camera import Camera, Picture
 from robomtl.envs.points_picture import draw
 from robomtl.envs.points_tasks import AIMS
+from robomtl.errors import InputError
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
@@ -118,7 +119,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
         if self._places is None or self._step >= self.horizon:
             raise ResetNeeded(f"{self.task}: no episode is running; call reset first.")
         if not np.isfinite(action).all():
-            raise ValueError(
+            raise InputError(
                 f"{self.task}, step {self._step}: the action {action} is not finite."
             )
         self._places = _moved(self._places, np.asarray(action, np.float64))
@@ -139,7 +140,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
             ResetNeeded: If no episode is running.
         """
         if self.camera is None:
-            raise ValueError(f"{self.task} has no camera; make it with one to see it.")
+            raise InputError(f"{self.task} has no camera; make it with one to see it.")
         if self._places is None:
             raise ResetNeeded(f"{self.task}: nothing is there yet; call reset first.")
         places = {thing: self._places[row] for thing, row in ROW.items()}

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.remembered import Remembered
 
@@ -51,7 +52,7 @@ class InContextConfig(HeadConfig):
         """
         super().__post_init__()
         if self.width % self.heads:
-            raise ValueError(
+            raise InputError(
                 f"width is {self.width}, which {self.heads} heads do not share evenly;"
                 f" give a multiple of {self.heads}."
             )

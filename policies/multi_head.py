@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadPolicy
+from robomtl.errors import InputError
 from robomtl.policies.mlp import MLPConfig, hidden_layers
 from robomtl.policy import Batch, Loss, Spec, task_layer
 
@@ -95,7 +96,7 @@ class MultiHead(HeadPolicy):
     def check(cls, spec: Spec) -> None:
         """Refuses several heads where nothing is told to choose one by; see ``Policy``."""
         if spec.tasks > 1 and not spec.embedding:
-            raise ValueError(
+            raise InputError(
                 f"multi_head has a head for each of {spec.tasks} tasks and is told nothing"
                 " to choose one by (conditioning none). Condition it on language, one_hot"
                 " or goal, or train film, mlp, mixture_of_experts or soft_modularization,"

@@ -8,6 +8,7 @@ import torch
 from einops import einsum, rearrange
 from torch import Tensor
 
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Memory, Spec
 from robomtl.remembered import Remembered, RememberingPolicy
 
@@ -26,7 +27,7 @@ class NearestNeighbourConfig:
             ValueError: If it is not positive.
         """
         if self.neighbours < 1:
-            raise ValueError(f"neighbours is {self.neighbours}; give at least 1.")
+            raise InputError(f"neighbours is {self.neighbours}; give at least 1.")
 
 
 class NearestNeighbour(RememberingPolicy):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from robomtl import checkpoint
 from robomtl.action_head import HeadPolicy
+from robomtl.errors import InputError
 from robomtl.policies.nearest_neighbour import NearestNeighbour, NearestNeighbourConfig
 from robomtl.policy import Policy, Spec
 from robomtl.registry import POLICIES
@@ -63,7 +64,7 @@ class VINN(NearestNeighbour):
 def _built(config: VINNConfig, spec: Spec) -> HeadPolicy:
     architecture = POLICIES.get(config.base)
     if not issubclass(architecture, HeadPolicy):
-        raise ValueError(
+        raise InputError(
             f"Policy '{config.base}' has no features from which a head predicts; vinn"
             " takes policies that do, such as film."
         )

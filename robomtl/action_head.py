@@ -9,6 +9,7 @@ import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Memory, Policy
 
@@ -39,7 +40,7 @@ class HeadConfig:
         sizes = {f.name: getattr(self, f.name) for f in fields(self)}
         sizes = {name: size for name, size in sizes.items() if isinstance(size, int)}
         if min(sizes.values()) < 1:
-            raise ValueError(f"{self}: {', '.join(sizes)} take 1 or more.")
+            raise InputError(f"{self}: {', '.join(sizes)} take 1 or more.")
 
 
 class ActionHead(nn.Module):
@@ -59,9 +60,9 @@ class ActionHead(nn.Module):
     def __init__(self, width: int, *, action: int, chunk: int, loss: LossName) -> None:
         super().__init__()
         if chunk < 1:
-            raise ValueError(f"chunk is {chunk}; a policy predicts at least 1 action.")
+            raise InputError(f"chunk is {chunk}; a policy predicts at least 1 action.")
         if loss not in get_args(LossName):
-            raise ValueError(unknown("loss", loss, get_args(LossName)))
+            raise InputError(unknown("loss", loss, get_args(LossName)))
         self.action, self.chunk, self.loss_name = action, chunk, loss
         outputs = 2 if loss == "gaussian" else 1
         self.linear = nn.Linear(width, outputs * chunk * action)

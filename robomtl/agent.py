@@ -17,6 +17,7 @@ from robomtl.actor import Agent, Told
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.durable import read_json
+from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import Memory, Policy
@@ -184,20 +185,20 @@ class PolicyAgent:
         card, tasks = self.card, [*suite.train_tasks, *suite.held_out_tasks]
         for feature, size in _sizes(suite, tasks[0].name).items():
             if size != getattr(card.spec, feature):
-                raise ValueError(
+                raise InputError(
                     f"{self.name} takes {feature} of length "
                     f"{getattr(card.spec, feature)}; {suite.name} has {size}."
                 )
         goal = goal_of(suite, card.spec.state)
         if "goal" in card.conditioning.kinds and goal != card.conditioning.goal:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} is conditioned on the goal at {card.conditioning.goal} of "
                 f"the state; {suite.name} has it at {goal}."
             )
         known = card.conditioning.tasks
         strange = [task.name for task in tasks if task.name not in known]
         if "one_hot" in card.conditioning.kinds and strange:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} is told its task by a one-hot code, which has no place for "
                 f"'{strange[0]}'; it knows {', '.join(known)}."
             )
@@ -214,7 +215,7 @@ class PolicyAgent:
         """
         trained = checkpoint.load(self.run)
         if trained.fingerprint != self.fingerprint:
-            raise ValueError(f"{self.run} changed while it was evaluated.")
+            raise InputError(f"{self.run} changed while it was evaluated.")
         return trained
 
 

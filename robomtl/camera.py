@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.task import Env, Suite
 
@@ -41,11 +42,11 @@ class Camera:
             ValueError: If the profile is unknown, or a side too short or too long.
         """
         if self.profile is not None and self.profile not in get_args(Profile):
-            raise ValueError(unknown("profile", self.profile, get_args(Profile)))
+            raise InputError(unknown("profile", self.profile, get_args(Profile)))
         for side in ("width", "height"):
             length = getattr(self, side)
             if length is not None and length not in _SIDES:
-                raise ValueError(
+                raise InputError(
                     f"The {side} of pictures is {length}; give {_SIDES[0]} to"
                     f" {_SIDES[-1]}."
                 )
@@ -92,7 +93,7 @@ def refuse_settings(name: str, camera: Camera, *known: str) -> None:
     """
     strange = [key for key in camera.given if key not in known]
     if strange:
-        raise ValueError(
+        raise InputError(
             f"{name} shows its envs in its own way: {' and '.join(strange)} cannot be"
             f" chosen, but {' and '.join(known) or 'nothing'}."
         )
@@ -106,7 +107,7 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
         ImportError: If this machine lacks what draws.
     """
     if env.render_mode != "rgb_array":
-        raise ValueError(
+        raise InputError(
             f"The env shows no pictures: its render_mode is {env.render_mode!r}; expected"
             " 'rgb_array'."
         )
@@ -122,7 +123,7 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
         kind = type(picture).__name__
         if isinstance(picture, np.ndarray):
             kind = f"{picture.dtype} of shape {picture.shape}"
-        raise ValueError(
+        raise InputError(
             f"The env's render() gave {kind}; expected uint8 of (height, width, 3)."
         )
     return picture

@@ -14,6 +14,7 @@ from safetensors.torch import save as serialise
 
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
+from robomtl.errors import InputError
 from robomtl.policy import Policy, Spec
 from robomtl.ranges import check_names, check_types
 from robomtl.registry import OBJECTIVES, POLICIES
@@ -72,8 +73,8 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
         made = config(**fields)
         check_types(made)
         return made
-    except TypeError as error:
-        raise ValueError(f"Policy '{policy}': {error}.") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Policy '{policy}': {error}.") from error
 
 
 def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
@@ -89,8 +90,8 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
         made = objective(**fields)
         check_types(made)
         return made
-    except TypeError as error:
-        raise ValueError(f"Objective '{name}': {error}.") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Objective '{name}': {error}.") from error
 
 
 def build(card: Card) -> Policy:
@@ -136,19 +137,19 @@ def load(run: Path | str) -> TrainedPolicy:
     weights = folder / _WEIGHTS
     content = weights.read_bytes() if weights.exists() else b""
     if hashlib.sha256(content).hexdigest() != values.get("weights"):
-        raise ValueError(
+        raise InputError(
             f"{weights} is missing or not the file its card was made with."
         )
     try:
         card = _card(values)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder / _CARD} lacks or misnames {error}.") from error
+        raise InputError(f"{folder / _CARD} lacks or misnames {error}.") from error
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
         policy = build(card)
     try:
         policy.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{weights} does not fit its card: {error}") from error
+        raise InputError(f"{weights} does not fit its card: {error}") from error
     return TrainedPolicy(
         policy=policy.eval().requires_grad_(False),
         card=card,
@@ -178,15 +179,15 @@ def _read_card(folder: Path) -> dict[str, Any]:
     path = folder / _CARD
     if not path.exists():
         there = "does not exist" if not folder.exists() else f"has no {_CARD}"
-        raise ValueError(
+        raise InputError(
             f"{folder} {there}; name a run directory in which training has finished."
         )
     try:
         values: dict[str, Any] = json.loads(path.read_text())
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not whole: {error}.") from error
+        raise InputError(f"{path} is not whole: {error}.") from error
     if values.get("format") != _FORMAT:
-        raise ValueError(
+        raise InputError(
             f"{path} has format {values.get('format')}; this version reads {_FORMAT}."
         )
     return values

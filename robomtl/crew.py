@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from robomtl.errors import SimulationError, StartError
+from robomtl.errors import InputError, SimulationError, StartError
 
 
 class Failure(NamedTuple):
@@ -205,7 +205,7 @@ def check_counts(workers: int, attempts: int) -> None:
     """
     for name, count in {"workers": workers, "attempts": attempts}.items():
         if count < 1:
-            raise ValueError(f"{name} is {count}; give at least 1.")
+            raise InputError(f"{name} is {count}; give at least 1.")
 
 
 def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
@@ -214,8 +214,8 @@ def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
         return Answer("done", work(item))
     except SimulationError as error:
         return Answer("retry", str(error))
-    except ValueError as error:
-        return Answer("raise", _noted(ValueError(str(error))))
+    except InputError as error:
+        return Answer("raise", _noted(InputError(str(error))))
     except ImportError as error:
         return Answer("raise", _noted(ImportError(str(error))))
     except BaseException:  # noqa: B036 - it crosses to the parent, which raises it.

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from robomtl.errors import InputError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -54,9 +56,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is damaged or cut short: {error}.") from error
+        raise InputError(f"{path} is damaged or cut short: {error}.") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is damaged: it holds no JSON object.")
+        raise InputError(f"{path} is damaged: it holds no JSON object.")
     return content
 
 
@@ -94,7 +96,7 @@ def read_lines(path: Path) -> list[str]:
     try:
         return [line.decode() for line in lines]
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is damaged: {error}.") from error
+        raise InputError(f"{path} is damaged: {error}.") from error
 
 
 def _cut_unfinished_line(file: BinaryIO) -> None:

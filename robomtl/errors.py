@@ -1,7 +1,15 @@
 """Errors that others tell apart by their kind."""
 
 
-class StartError(ValueError):
+class InputError(ValueError):
+    """Something a user gave is wrong; the message says what, and what is allowed.
+
+    The command line shows the message alone. Any other ``ValueError`` is a bug, of robomtl
+    or of a plug-in, and is shown with its traceback. Plug-ins raise it, too.
+    """
+
+
+class StartError(InputError):
     """No worker starts; most often what they work with is not to be had there."""
 
 

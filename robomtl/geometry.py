@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from robomtl.errors import InputError
 from robomtl.registry import suite
 
 Order = Literal["wxyz", "xyzw"]
@@ -72,7 +73,7 @@ def geometries(
         ValueError: If the suite is unknown or has no geometry.
     """
     if name is None:
-        raise ValueError(
+        raise InputError(
             "Task construction needs to know which numbers of a state are positions;"
             " these demonstrations name no suite that says so. Leave construction off."
         )
@@ -80,7 +81,7 @@ def geometries(
         suite(name, **options), "geometry", None
     )
     if find is None:
-        raise ValueError(
+        raise InputError(
             f"Task construction needs to know which numbers of a state are positions;"
             f" {name} lacks the method geometry(task), see robomtl.task.Suite. Leave"
             " construction off, or add it."

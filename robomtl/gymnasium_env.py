@@ -21,7 +21,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.nearest import unknown
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
@@ -62,7 +62,7 @@ def _state_space(task: str, space: spaces.Space[Any]) -> spaces.Box:
     flat = [spaces.flatten_space(part) for part in _parts(space).values()]
     boxes = [part for part in flat if isinstance(part, spaces.Box)]
     if not boxes or len(boxes) < len(flat):
-        raise ValueError(
+        raise InputError(
             f"'{task}' observes {space}, which cannot be flattened into a vector."
         )
     with np.errstate(over="ignore"):  # The largest float64 stands for no bound.
@@ -75,7 +75,7 @@ def _state_space(task: str, space: spaces.Space[Any]) -> spaces.Box:
 
 def _bounded(task: str, space: spaces.Space[Any]) -> spaces.Box:
     if not isinstance(space, spaces.Box) or not space.is_bounded():
-        raise ValueError(
+        raise InputError(
             f"The action space of '{task}' is {space}; expected a Box with bounds."
         )
     return space
@@ -160,7 +160,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         if self._step is None:
             raise ResetNeeded(f"{self.task}: no episode is running; call reset first.")
         if not np.isfinite(action).all():
-            raise ValueError(
+            raise InputError(
                 f"{self.task}, step {self._step}: the action {action} is not finite."
             )
         observation, reward, terminated, truncated, info = self.env.step(
@@ -203,7 +203,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         if callable(self._success):
             return bool(self._success(outcome))
         if self._success not in outcome.info:
-            raise ValueError(unknown("key of info", self._success, outcome.info))
+            raise InputError(unknown("key of info", self._success, outcome.info))
         return bool(outcome.info[self._success])
 
 

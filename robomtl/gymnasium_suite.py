@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from robomtl.camera import Camera, refuse_settings
+from robomtl.errors import InputError
 from robomtl.gymnasium_env import SPLITS, GymnasiumEnv, MakeEnv, Success, goal_of, made
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
@@ -78,7 +79,7 @@ class GymnasiumSuite:
         """
         name = find_task(self, task).name
         if name not in self.experts:
-            raise ValueError(unknown(f"{self.name} expert", name, self.experts))
+            raise InputError(unknown(f"{self.name} expert", name, self.experts))
         return self.experts[name]
 
 
@@ -116,19 +117,19 @@ def from_gymnasium(
     """
     for kind, named in {"env": envs, "expert": experts}.items():
         for task in named.keys() - instructions.keys():
-            raise ValueError(unknown(f"task of an {kind}", task, instructions))
+            raise InputError(unknown(f"task of an {kind}", task, instructions))
     for task in instructions.keys() - envs.keys():
-        raise ValueError(f"The task '{task}' has instructions but no env.")
+        raise InputError(f"The task '{task}' has instructions but no env.")
     for task in set(held_out) - instructions.keys():
-        raise ValueError(unknown("held-out task", task, instructions))
+        raise InputError(unknown("held-out task", task, instructions))
     for task in {name for names in families.values() for name in names}:
         if task not in instructions:
-            raise ValueError(unknown("task of a family", task, instructions))
+            raise InputError(unknown("task of a family", task, instructions))
     if horizon < 1:
-        raise ValueError(f"horizon is {horizon}; give at least 1.")
+        raise InputError(f"horizon is {horizon}; give at least 1.")
     tasks = [Task(name=n, instructions=tuple(w)) for n, w in instructions.items()]
     if len(held_out) == len(tasks):
-        raise ValueError(f"{name} has no task to train on; hold out fewer.")
+        raise InputError(f"{name} has no task to train on; hold out fewer.")
     return GymnasiumSuite(
         name=name,
         train_tasks=tuple(task for task in tasks if task.name not in held_out),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from robomtl.errors import InputError
+
 LOCK = ".lock"
 """File inside a folder as long as a process writes there; one left by a kill is void."""
 
@@ -21,7 +23,7 @@ def locked(folder: Path) -> Iterator[None]:
     path = folder / LOCK
     with path.open("w") as file:
         if not _held(file.fileno()):
-            raise ValueError(
+            raise InputError(
                 f"Another process is writing into {folder}; wait for it, or give another"
                 " folder."
             )

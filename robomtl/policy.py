@@ -8,6 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from robomtl.errors import InputError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -29,7 +31,7 @@ class Spec:
             ValueError: If a size is impossible.
         """
         if min(self.state, self.action, self.tasks) < 1 or self.embedding < 0:
-            raise ValueError(
+            raise InputError(
                 f"{self}: state, action and tasks take 1 or more, embedding 0 or more."
             )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
@@ -55,7 +56,7 @@ def check_counts(settings: object, *names: str) -> None:
     """
     for name in names:
         if getattr(settings, name) < 1:
-            raise ValueError(f"{name} is {getattr(settings, name)}; give at least 1.")
+            raise InputError(f"{name} is {getattr(settings, name)}; give at least 1.")
 
 
 def check_positive(settings: object, *names: str) -> None:
@@ -66,7 +67,7 @@ def check_positive(settings: object, *names: str) -> None:
     """
     for name in names:
         if not getattr(settings, name) > 0:
-            raise ValueError(f"{name} is {getattr(settings, name)}; give more than 0.")
+            raise InputError(f"{name} is {getattr(settings, name)}; give more than 0.")
 
 
 def check_not_negative(settings: object, *names: str) -> None:
@@ -77,7 +78,7 @@ def check_not_negative(settings: object, *names: str) -> None:
     """
     for name in names:
         if getattr(settings, name) < 0:
-            raise ValueError(f"{name} is {getattr(settings, name)}; give 0 or more.")
+            raise InputError(f"{name} is {getattr(settings, name)}; give 0 or more.")
 
 
 def check_parts(settings: object, *names: str) -> None:
@@ -88,4 +89,4 @@ def check_parts(settings: object, *names: str) -> None:
     """
     for name in names:
         if not 0 <= getattr(settings, name) < 1:
-            raise ValueError(f"{name} is {getattr(settings, name)}; give 0 to below 1.")
+            raise InputError(f"{name} is {getattr(settings, name)}; give 0 to below 1.")

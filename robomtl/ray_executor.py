@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from robomtl.crew import Answer, Crew, Failure, Worker, check_counts, outcome
+from robomtl.errors import InputError
 from robomtl.request import differences
 from robomtl.versions import packages
 
@@ -109,7 +110,7 @@ class _Actors(Crew[_Hand]):
                 f" {_reason(error)}. Its node needs the modules and packages that are"
                 " used here."
             )
-            return Answer("raise", ValueError(message))
+            return Answer("raise", InputError(message))
         except errors.RayError as error:
             return Answer("retry", f"its worker was lost: {_reason(error)}")
         return received
@@ -148,7 +149,7 @@ class _Actor:
             "A node of the Ray cluster has other versions, with which results may"
             f" differ: {'; '.join(differing)}. Install the same on every node."
         )
-        return Answer("raise", ValueError(message))
+        return Answer("raise", InputError(message))
 
     def play(self, item: Any) -> Answer:
         """What comes of an item."""
@@ -198,7 +199,7 @@ def _check_that_a_cluster_answers(address: str) -> None:
         reason = f"no answer within {_ANSWER_WITHIN:g} s"
     except subprocess.CalledProcessError as error:
         reason = error.stderr.strip().rpartition("\n")[2]
-    raise ValueError(
+    raise InputError(
         f"No Ray cluster answers at '{address}' ({reason}). Give the address that `ray"
         " start` printed, such as 10.0.0.1:6379, or 'local' to start Ray here. What was"
         " finished is kept."

@@ -10,6 +10,7 @@ from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adapta
 from robomtl.agent import PolicyAgent
 from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations.obtaining import obtain
+from robomtl.errors import InputError
 from robomtl.evaluation import Results, evaluate
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
@@ -133,7 +134,7 @@ def run(
         ValueError: If the recipe is unknown, or the folder holds another run.
     """
     if name not in RECIPES:
-        raise ValueError(unknown("recipe", name, RECIPES))
+        raise InputError(unknown("recipe", name, RECIPES))
     recipe, folder = RECIPES[name], Path(out)
     if isinstance(recipe, AdaptationRecipe):
         found = run_adaptation(

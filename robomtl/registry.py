@@ -3,6 +3,7 @@
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.task import Suite
 
@@ -62,12 +63,12 @@ class Registry(Generic[Item]):
             ValueError: If the name is taken, or holds a slash.
         """
         if "/" in name:
-            raise ValueError(
+            raise InputError(
                 f"{self.kind} '{name}' holds a slash, which is kept for variants; leave "
                 f"it out."
             )
         if name in self.names():
-            raise ValueError(f"{self.kind} '{name}' is already registered.")
+            raise InputError(f"{self.kind} '{name}' is already registered.")
         self._items[name] = item
 
     def get(self, name: str) -> Item:
@@ -86,7 +87,7 @@ class Registry(Generic[Item]):
     def _find(self, name: str) -> EntryPoint:
         available = {**self._plug_ins(), **self._builtins}
         if name not in available:
-            raise ValueError(unknown(self.kind, name, self.names()))
+            raise InputError(unknown(self.kind, name, self.names()))
         return available[name]
 
 
@@ -178,12 +179,12 @@ METHODS: "Registry[type[Method]]" = Registry(
 def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
     """A registered suite, if it is the one asked for."""
     if name != found.name:
-        raise ValueError(
+        raise InputError(
             f"There is no suite '{name}': what is registered there is the suite "
             f"'{found.name}', which has no variants and stands under its own name only."
         )
     if options and options != dict(found.options):
-        raise ValueError(
+        raise InputError(
             f"Suite '{name}' was registered ready with the options "
             f"{dict(found.options)}; it does not take {options}."
         )

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Loss, Policy
 
 
@@ -66,7 +67,7 @@ class RememberingPolicy(Policy):
         Raises:
             ValueError: Always: there is nothing to train.
         """
-        raise ValueError(
+        raise InputError(
             f"{type(self).__name__} remembers demonstrations and has nothing to train;"
             " train another policy, such as film, and adapt it by the method of this name."
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.durable import read_json, write_json
+from robomtl.errors import InputError
 
 
 def plain(value: Any) -> Any:
@@ -53,7 +54,7 @@ def refuse_other(folder: Path, there: Any, here: Any) -> None:
     """
     differing = list(differences(there, here))
     if differing:
-        raise ValueError(
+        raise InputError(
             f"{folder} was begun with other settings; nothing in it was changed."
             f" Differing: {'; '.join(differing)}. Give the same settings to resume, or"
             " another folder (--out)."

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from robomtl.actor import Agent
 from robomtl.agent import Asked, PolicyActor, PolicyAgent
 from robomtl.crew import Answer, outcome
-from robomtl.errors import StartError
+from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
 from robomtl.joining import Group, JointPolicy
 from robomtl.policy import Memory
@@ -67,7 +67,7 @@ class ServedAgent:
             key = multiprocessing.current_process().authkey
             connection = Client(self.address, authkey=key)
         except (OSError, EOFError, AuthenticationError) as error:
-            raise ValueError(
+            raise InputError(
                 f"'{self.name}' is not served here. It is inside its 'with' block, and"
                 " to processes of this machine (LocalExecutor, not Ray)."
             ) from error
@@ -86,7 +86,7 @@ class _Asking:
             self._connection.send(asked)
             answer: Answer = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise ValueError(
+            raise InputError(
                 f"The process that serves '{self._name}' has died. What was finished is"
                 " kept; the same command goes on."
             ) from error
@@ -179,7 +179,7 @@ def _explained(device: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(
+        raise InputError(
             f"Device '{device}' has too little free memory for the policy: {reason}"
         ) from error
 
@@ -213,12 +213,12 @@ def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
             has too little memory.
     """
     if not isinstance(agent, PolicyAgent):
-        raise ValueError(
+        raise InputError(
             f"'{agent.name}' is no trained policy, and has nothing to compute on a"
             " device; leave the device out."
         )
     if device not in devices():
-        raise ValueError(
+        raise InputError(
             f"There is no device '{device}' here; torch finds {', '.join(devices())}."
         )
     process, control = spawn(_serve, agent, device)

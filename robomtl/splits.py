@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 
@@ -15,7 +16,7 @@ def find_split(splits: Mapping[str, range], name: str) -> range:
         ValueError: If there is none; the message names the nearest.
     """
     if name not in splits:
-        raise ValueError(unknown("split", name, splits))
+        raise InputError(unknown("split", name, splits))
     return splits[name]
 
 
@@ -32,7 +33,7 @@ def find_variation(splits: Mapping[str, range], task: str, variation: Any) -> in
     """
     if not any(variation in split for split in splits.values()):
         known = (f"{s[0]} to {s[-1]} ({name})" for name, s in splits.items())
-        raise ValueError(
+        raise InputError(
             f"Unknown variation {variation!r} of '{task}'. Known: {', '.join(known)}."
         )
     return int(variation)

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 Observation = dict[str, NDArray[Any]]
@@ -36,7 +37,7 @@ class Task:
             ValueError: If there is no instruction.
         """
         if not self.instructions:
-            raise ValueError(f"Task '{self.name}' has no instruction; give at least 1.")
+            raise InputError(f"Task '{self.name}' has no instruction; give at least 1.")
 
     @property
     def instruction(self) -> str:
@@ -205,7 +206,7 @@ def find_task(suite: Suite, name: str) -> Task:
     """
     tasks = {task.name: task for task in (*suite.train_tasks, *suite.held_out_tasks)}
     if name not in tasks:
-        raise ValueError(unknown(f"{suite.name} task", name, tasks))
+        raise InputError(unknown(f"{suite.name} task", name, tasks))
     return tasks[name]
 
 

@@ -15,6 +15,7 @@ from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.durable import replacing
+from robomtl.errors import InputError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
@@ -61,13 +62,13 @@ def find_agent(folder: Path, run: Path | None = None) -> Agent:
     for candidate in (folder, folder.resolve().parent) if run is None else (run,):
         try:
             agent = PolicyAgent(candidate)
-        except ValueError:
+        except InputError:
             if run is not None:
                 raise
             continue
         if run is not None or agent.fingerprint == setting.fingerprint:
             return agent
-    raise ValueError(
+    raise InputError(
         f"{folder} is an evaluation of '{setting.agent}', which is not there; name its run"
         " directory: --run DIR."
     )
@@ -106,7 +107,7 @@ def recorded_trial(
     ]
     if not fitting:
         told = ", ".join(f"{key} {value}" for key, value in given.items()) or "any task"
-        raise ValueError(f"{folder} has no trial with an outcome of {told}.")
+        raise InputError(f"{folder} has no trial with an outcome of {told}.")
     criterion = results.setting.criterion
     failed = (place for place in fitting if not place.record.solved(criterion))
     return next(failed, fitting[0])
@@ -163,7 +164,7 @@ def view(
         played = Replay(agent, suite, seen, until)(chunk, {row: recorder})[row]
         recorder.finish(chunk, row, played)
         if isinstance(trial, Place) and (fault := difference(trial.record, played)):
-            raise ValueError(f"The trial did not go as it did before: {fault}.")
+            raise InputError(f"The trial did not go as it did before: {fault}.")
     return played
 
 
@@ -175,7 +176,7 @@ def _recording(rerun: ModuleType, save: Path | None) -> Iterator[Any]:
         if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & {
             *os.environ
         }:
-            raise ValueError(
+            raise InputError(
                 "There is no display to show the trial on; give --save FILE.rrd, and open"
                 " it where there is one: rerun FILE.rrd"
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from wobbling import python_path
 
-from robomtl.errors import SimulationError, StartError
+from robomtl.errors import InputError, SimulationError, StartError
 from robomtl.executor import Failure, LocalExecutor
 
 
@@ -95,7 +95,7 @@ def explode_always(item):
 
 
 def refuse(item):
-    raise ValueError(f"There is no task '{item}'.")
+    raise InputError(f"There is no task '{item}'.")
 
 
 def lack(item):

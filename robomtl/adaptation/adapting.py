@@ -13,6 +13,7 @@ from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.experiments.cost import Cost
 from robomtl.experiments.settings import changed
 from robomtl.registry import METHODS
@@ -33,7 +34,7 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
         made: Method = changed(METHODS.get(method)(), fields)
         return made
     except TypeError as error:
-        raise ValueError(f"Method '{method}': {error}.") from error
+        raise InputError(f"Method '{method}': {error}.") from error
 
 
 def adapt(
@@ -110,13 +111,13 @@ def check_training(method: Method, trained: TrainedPolicy) -> None:
             made, by a method that leaves nothing to start from.
     """
     if not trained.policy.trainable:
-        raise ValueError(
+        raise InputError(
             f"The policy is '{trained.card.policy}', which adaptation made of another;"
             " adapt that other one."
         )
     needed, there = method.objective, trained.card.objective
     if needed is not None and needed != there:
-        raise ValueError(
+        raise InputError(
             f"{type(method).__name__} needs a policy trained with the objective"
             f" {needed}; this one was trained with {there}. Train one by: robomtl train"
             f" --objective {needed}."

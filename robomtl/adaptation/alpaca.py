@@ -45,6 +45,7 @@ from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts, check_positive
@@ -94,11 +95,11 @@ class Alpaca:
             ValueError: If the prior is unknown or a number out of range.
         """
         if self.prior not in get_args(Prior):
-            raise ValueError(unknown("prior", self.prior, get_args(Prior)))
+            raise InputError(unknown("prior", self.prior, get_args(Prior)))
         if self.precision is not None and not self.precision > 0:
-            raise ValueError(f"precision is {self.precision}; give more than 0.")
+            raise InputError(f"precision is {self.precision}; give more than 0.")
         if not self.correlation >= 1:
-            raise ValueError(f"correlation is {self.correlation}; give at least 1.")
+            raise InputError(f"correlation is {self.correlation}; give at least 1.")
 
     def adapt(
         self,

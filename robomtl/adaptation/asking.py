@@ -22,6 +22,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.policy import Policy
 
 
@@ -79,7 +80,7 @@ def most_uncertain(trained: TrainedPolicy, candidates: Tensor, told: Told) -> in
         ValueError: If there is no candidate, or the policy does not know how sure it is.
     """
     if not len(candidates):
-        raise ValueError("There is no candidate to ask for; give at least 1.")
+        raise InputError("There is no candidate to ask for; give at least 1.")
     conditioning = trained.card.conditioning
     variance = variance_at(trained.policy, conditioning, candidates, told)
     return int(variance.argmax())
@@ -110,7 +111,7 @@ def active_support(
     """
     there = demonstrations.select(tasks=[task])
     if not 1 <= shots <= len(there):
-        raise ValueError(
+        raise InputError(
             f"shots is {shots}; '{task}' has {len(there)} demonstrations in"
             f" {there.path}, so ask for 1 to {len(there)}."
         )

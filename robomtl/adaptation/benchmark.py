@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.task import GoalSuite, Suite, Task, find_task
 
 Benchmark = Literal["transfer", "infer"]
@@ -60,7 +61,7 @@ def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]
     if benchmark_of(suite) == "infer" and not known:
         known = suite.train_tasks  # Their goals in the split ``fresh`` are new.
     if not known:
-        raise ValueError(
+        raise InputError(
             f"{suite.name} holds out no task to adapt to; give a suite that does, such"
             " as metaworld/ML10, or metaworld/custom with --held-out-tasks."
         )
@@ -69,7 +70,7 @@ def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]
     chosen = tuple(find_task(suite, name) for name in names)
     trained = [task.name for task in chosen if task not in known]
     if trained:
-        raise ValueError(
+        raise InputError(
             f"{', '.join(trained)} was trained on; adapt to tasks held out:"
             f" {', '.join(task.name for task in known)}."
         )
@@ -125,13 +126,13 @@ def goal_suite(suite: Suite) -> GoalSuite:
         ValueError: If it does not.
     """
     if not isinstance(suite, GoalSuite):
-        raise ValueError(
+        raise InputError(
             f"{suite.name} hides its goals and does not say which variations share one;"
             " give a suite that does, or one that shows goals."
         )
     task = suite.train_tasks[0].name
     if len(suite.variations_of_goal(task, suite.goal_numbers(task, "fresh")[0])) < 2:
-        raise ValueError(
+        raise InputError(
             f"{suite.name} hides its goals and starts each in one way only, so a"
             " demonstration of a goal is its solution; give starts='varied'"
             " (--starts varied)."
@@ -170,7 +171,7 @@ def _check(pool: Demonstrations, suite: Suite, problem: Problem, shots: int) -> 
     there = _showing(pool, suite, problem)
     both = {*there.episodes.variation.tolist()} & {*problem.variations}
     if both:
-        raise ValueError(
+        raise InputError(
             f"{pool.path} shows variation {min(both)} of '{problem.task}', which is a"
             f" trial; collect the support from the split '{pool_split(suite)}'."
         )
@@ -183,7 +184,7 @@ def _fresh(suite: Suite, task: str, trials: int) -> tuple[int, ...]:
 def _enough(there: Sequence[int], trials: int, task: str) -> tuple[int, ...]:
     """The first variations of some."""
     if len(there) < trials:
-        raise ValueError(
+        raise InputError(
             f"There are {len(there)} variations of '{task}' to try it in, fewer than the"
             f" {trials} trials asked for; ask for at most {len(there)}."
         )
@@ -205,7 +206,7 @@ def _of_goals(
     """
     hiding, each = goal_suite(suite), trials // goals
     if trials % goals:
-        raise ValueError(
+        raise InputError(
             f"{trials} trials are not the same number for each of {goals} goals; give a"
             f" multiple of {goals}."
         )
@@ -213,7 +214,7 @@ def _of_goals(
     numbers = hiding.goal_numbers(task, "fresh")
     enough = [number for number in numbers if shown.count(number) >= shots]
     if len(enough) < goals:
-        raise ValueError(
+        raise InputError(
             f"{len(enough)} goals of '{task}' have {shots} demonstrations in"
             f" {pool.path}, fewer than the {goals} asked for; collect more, or ask for"
             " fewer goals or shots."

@@ -34,6 +34,7 @@ from robomtl.adaptation.rows import (
 from robomtl.adaptation.support import check_fit
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.durable import discard_partial, write_json, write_text
+from robomtl.errors import InputError
 from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.trials import CHUNK
 from robomtl.executor import Executor, LocalExecutor
@@ -164,7 +165,7 @@ def _check_suite(family: Family, suite: Suite) -> None:
         for member in some.values():
             card = member.trained.card
             if card.suite and card.suite != suite.name:
-                raise ValueError(
+                raise InputError(
                     f"{member.run} was trained on {card.suite}, not on {suite.name}:"
                     " what that one holds out it may have seen. Give --suite"
                     f" {card.suite}, or policies trained on {suite.name}."

@@ -31,6 +31,7 @@ from robomtl.adaptation.encoding import (
 from robomtl.adaptation.inferring import InferringMethod, telling, withheld
 from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.variational import divergence_from_normal
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Context, Loss, Policy
 from robomtl.ranges import check_counts, check_not_negative, check_parts
@@ -64,9 +65,9 @@ class ContextTraining(Problems):
         super().__post_init__()
         check_counts(self, "size", "width", "steps")
         if self.pooling not in get_args(Pooling):
-            raise ValueError(unknown("pooling", self.pooling, get_args(Pooling)))
+            raise InputError(unknown("pooling", self.pooling, get_args(Pooling)))
         if self.pooling == "attention" and self.width % 4:
-            raise ValueError(
+            raise InputError(
                 f"width is {self.width}; attention takes a multiple of 4, its questions."
             )
         check_parts(self, "withhold")

@@ -11,6 +11,7 @@ from robomtl.adaptation.benchmark import Problem, benchmark_of, draw_for
 from robomtl.adaptation.cell import Control
 from robomtl.adaptation.support import Support
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.task import Suite, find_task
 
 
@@ -21,19 +22,19 @@ def check_control(control: Control, suite: Suite, asked: Sequence[Problem]) -> N
         ValueError: If there is no other task, or no other goal of a task.
     """
     if control == "wrong_task" and len({problem.task for problem in asked}) < 2:
-        raise ValueError(
+        raise InputError(
             "The control wrong_task needs 2 tasks to adapt to, one to show instead of"
             " the other; leave it out."
         )
     if control != "wrong_variation":
         return
     if benchmark_of(suite) == "transfer":
-        raise ValueError(
+        raise InputError(
             "The control wrong_variation is for hidden goals: where they are visible"
             " every support is of other variations; leave it out, or take wrong_task."
         )
     if len({problem.goal for problem in asked}) < 2:
-        raise ValueError(
+        raise InputError(
             "The control wrong_variation needs 2 goals of a task; ask for more goals."
         )
 

@@ -14,6 +14,7 @@ from robomtl.adaptation.gradient import Descent, material_of, sampler_of
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.objective import Draws
 
@@ -33,7 +34,7 @@ class Transfer(Descent):
         """
         super().__post_init__()
         if not 0 <= self.cotraining < 1:
-            raise ValueError(
+            raise InputError(
                 f"cotraining is {self.cotraining}; give 0 to below 1, the part of each"
                 " batch that is drawn from the prior demonstrations."
             )
@@ -78,7 +79,7 @@ class Cotraining:
             ValueError: If it has no room for both.
         """
         if size < 2:
-            raise ValueError(
+            raise InputError(
                 f"Co-training needs batches of at least 2, one of the support and one of"
                 f" the prior; the budget has batch={size}."
             )
@@ -112,7 +113,7 @@ def prior_of(
     """
     prior, spec = support.prior, trained.card.spec
     if prior is None:
-        raise ValueError(
+        raise InputError(
             "The support does not name the demonstrations that the policy was trained"
             f" on, of which a part of each batch is to be; give Support(prior=...), or"
             f" {otherwise}."
@@ -120,7 +121,7 @@ def prior_of(
     for feature in ("state", "action"):
         size, expected = getattr(prior, feature).shape[1], getattr(spec, feature)
         if size != expected:
-            raise ValueError(
+            raise InputError(
                 f"The policy takes {feature} of length {expected}; the prior"
                 f" demonstrations have {size}."
             )

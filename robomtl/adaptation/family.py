@@ -13,6 +13,7 @@ from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.durable import read_json
+from robomtl.errors import InputError
 
 PLAIN = "cloning"
 """The objective of the policies that methods without one of their own take."""
@@ -60,7 +61,7 @@ def find_family(folder: Path | str) -> Family:
     folder = Path(folder).absolute()
     runs = [path.parent for path in _cards(folder)]
     if not runs:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds no policy: neither a {_CARD} nor folders such as"
             f" {PLAIN}/seed-0 with one. Name a run directory of `robomtl train`, or the"
             " folder of several."
@@ -71,7 +72,7 @@ def find_family(folder: Path | str) -> Family:
         some = members.setdefault(trained.card.objective, {})
         seed = _seed(run)
         if seed in some:
-            raise ValueError(
+            raise InputError(
                 f"{some[seed].run} and {run} were both trained with the objective"
                 f" {trained.card.objective} and seed {seed}; a seed counts once."
             )
@@ -107,7 +108,7 @@ def seeds_of(
     for label, objective in objectives.items():
         for seed in seeds:
             if seed not in family.of(objective):
-                raise ValueError(_lacking(family, label, objective, seed))
+                raise InputError(_lacking(family, label, objective, seed))
     return tuple(seeds)
 
 
@@ -123,7 +124,7 @@ def seeds_asked(
     if count is None:
         return seeds or [0]
     if count < 1:
-        raise ValueError(f"seeds is {count}; give at least 1.")
+        raise InputError(f"seeds is {count}; give at least 1.")
     more = (seed for seed in range(count + len(seeds)) if seed not in seeds)
     return [*seeds, *more][:count]
 

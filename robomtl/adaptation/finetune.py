@@ -20,6 +20,7 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.parts import Part, belongs, check_part
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +43,12 @@ class Finetune(Transfer):
         super().__post_init__()
         check_part(self.part)
         if not 0 <= self.probe_steps < self.steps:
-            raise ValueError(
+            raise InputError(
                 f"probe_steps is {self.probe_steps}; give 0 to below the {self.steps}"
                 " steps, of which the probe takes the first."
             )
         if self.probe_steps and self.part == "head":
-            raise ValueError(
+            raise InputError(
                 "probe_steps trains the head before the rest, and part='head' trains no"
                 " rest; leave one of the two out."
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from robomtl.errors import InputError
 from robomtl.task import Env, Expert, GoalSuite, Suite, Task
 
 
@@ -95,7 +96,7 @@ def folds(suite: Suite, count: int) -> tuple[Fold, ...]:
     """
     names = [task.name for task in suite.train_tasks]
     if not 2 <= count <= len(names):
-        raise ValueError(
+        raise InputError(
             f"{len(names)} training tasks of {suite.name} make no {count} folds; give"
             f" from 2 to {len(names)}, and a suite of 2 training tasks or more."
         )

@@ -9,6 +9,7 @@ from robomtl.adaptation.family import PLAIN, Family, find_family, seeds_asked
 from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import read_json
+from robomtl.errors import InputError
 from robomtl.registry import OBJECTIVES
 from robomtl.training.config import TrainConfig, config_of
 
@@ -34,7 +35,7 @@ def recorded(run: Path) -> Recorded:
     """
     path = run / "run.json"
     if not path.exists():
-        raise ValueError(
+        raise InputError(
             f"{run} has no run.json, so it is not known how it was trained."
         )
     values = read_json(path)
@@ -117,14 +118,14 @@ def demonstrations_of(family: Family) -> Demonstrations:
         ValueError: If they are not beside it, or are others.
     """
     if family.prior is None:
-        raise ValueError(
+        raise InputError(
             f"{family.folder} has no folder demonstrations to train on; put the data set"
             " there that its policies were trained on, or train what is missing by"
             " `robomtl train`."
         )
     found = Demonstrations(family.prior)
     if found.fingerprint != example(family).data:
-        raise ValueError(
+        raise InputError(
             f"{family.prior} is not what the policies beside it were trained on; train"
             " what is missing by `robomtl train --data`."
         )

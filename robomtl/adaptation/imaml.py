@@ -29,6 +29,7 @@ from robomtl.adaptation.inner_loop import (
     weights_of,
 )
 from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
 from robomtl.ranges import check_not_negative, check_positive
 
@@ -66,7 +67,7 @@ class ImamlObjective(InnerObjective):
         check_positive(self, "proximity")
         check_not_negative(self, "solver_steps")
         if self.inner_rate * self.proximity >= 2:
-            raise ValueError(
+            raise InputError(
                 f"inner_rate={self.inner_rate} diverges at proximity={self.proximity};"
                 f" give less than 2 / proximity = {2 / self.proximity:g}."
             )

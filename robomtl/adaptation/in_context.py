@@ -23,6 +23,7 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Context, Loss, Policy
 from robomtl.ranges import check_counts, check_parts
 from robomtl.training.episodic import Episodic
@@ -76,7 +77,7 @@ class InContextTraining(Problems):
             ValueError: If the policy has no prompt.
         """
         if not isinstance(policy, Prompted):
-            raise ValueError(
+            raise InputError(
                 f"The objective in_context trains a policy that reads demonstrations,"
                 f" which {type(policy).__name__} does not; take policy='in_context', or"
                 " the objective context with this one."

@@ -17,6 +17,7 @@ from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts
 from robomtl.training.episodic import Episodic
@@ -46,7 +47,7 @@ class InnerObjective(Problems):
         super().__post_init__()
         check_counts(self, "steps")
         if not (self.inner_rate > 0 and math.isfinite(self.inner_rate)):
-            raise ValueError(f"inner_rate is {self.inner_rate}; give more than 0.")
+            raise InputError(f"inner_rate is {self.inner_rate}; give more than 0.")
 
     @property
     def thinned(self) -> int:

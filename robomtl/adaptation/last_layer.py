@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from robomtl.action_head import HeadPolicy
 from robomtl.adaptation.bayesian_regression import Belief, spread
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
 
 # Variance of the noise [squared action]: demonstrations repeat actions exactly, and a
@@ -75,7 +76,7 @@ def last_layer_of(policy: Policy) -> LastLayer:
         ValueError: If it believes nothing.
     """
     if not isinstance(policy.meta, LastLayer):
-        raise ValueError(
+        raise InputError(
             "The policy does not know how sure it is: it has no belief about its last"
             " layer. Adapt it by the method alpaca."
         )
@@ -106,7 +107,7 @@ def with_head(policy: Policy) -> HeadPolicy:
         ValueError: If it does not.
     """
     if not isinstance(policy, HeadPolicy):
-        raise ValueError(
+        raise InputError(
             f"{type(policy).__name__} does not end in an ActionHead, whose last layer"
             " alpaca solves for; use a policy that derives from HeadPolicy, such as film"
             " or mlp."

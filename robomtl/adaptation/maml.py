@@ -32,6 +32,7 @@ from robomtl.adaptation.inner_loop import (
     weights_of,
 )
 from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Policy
 from robomtl.ranges import check_not_negative, check_positive
@@ -91,7 +92,7 @@ class MamlObjective(InnerObjective):
         super().__post_init__()
         for name, known in (("order", Order), ("adapts", Adapting), ("rates", Rates)):
             if getattr(self, name) not in get_args(known):
-                raise ValueError(unknown(name, getattr(self, name), get_args(known)))
+                raise InputError(unknown(name, getattr(self, name), get_args(known)))
         check_positive(self, "clip")
         check_not_negative(self, "transformation")
 
@@ -159,7 +160,7 @@ class MamlObjective(InnerObjective):
             return weights
         head = {n: v for n, v in weights.items() if n.startswith("head.")}
         if not head:
-            raise ValueError(
+            raise InputError(
                 f"{type(policy).__name__} has no part named head; give adapts='all'."
             )
         return head
@@ -185,7 +186,7 @@ def first_bias(policy: Policy) -> str:
         if isinstance(module, nn.Linear) and part not in ("encoder", "head", "meta"):
             if module.bias is not None:
                 return f"{name}.bias"
-    raise ValueError(
+    raise InputError(
         f"{type(policy).__name__} has no linear layer with a bias for a transformation"
         " to shift; give transformation=0."
     )

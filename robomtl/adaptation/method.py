@@ -7,6 +7,7 @@ from torch import Generator
 
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.errors import InputError
 from robomtl.policy import Policy
 
 
@@ -28,7 +29,7 @@ class Budget:
         for name in ("steps", "batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(
+                raise InputError(
                     f"A budget of {name}={value} allows nothing; give at least 1, or the"
                     " method zero_shot, which takes no step."
                 )

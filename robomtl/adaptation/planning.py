@@ -9,6 +9,7 @@ from robomtl.adaptation.benchmark import Problem
 from robomtl.adaptation.cell import Cell, Control
 from robomtl.adaptation.family import PLAIN, Family
 from robomtl.adaptation.method import Budget, Method
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.registry import METHODS
@@ -64,22 +65,22 @@ class Asked(Design):
                 unknown.
         """
         if not self.methods:
-            raise ValueError("No method was named; name at least 1.")
+            raise InputError("No method was named; name at least 1.")
         for label in (*self.settings, *self.policies):
             if label not in self.methods:
-                raise ValueError(unknown("method to set", label, self.methods))
+                raise InputError(unknown("method to set", label, self.methods))
         for name in ("shots", "steps"):
             _check_numbers(name, getattr(self, name))
         if not self.shots:
-            raise ValueError("No number of shots was given; give at least 1.")
+            raise InputError("No number of shots was given; give at least 1.")
         check_counts(self, "supports", "trials", "goals")
         Budget(batch=self.batch)
         check_not_negative(self, "retained")
         for control in self.controls:
             if control not in get_args(Control)[1:]:
-                raise ValueError(unknown("control", control, get_args(Control)[1:]))
+                raise InputError(unknown("control", control, get_args(Control)[1:]))
         if self.probe is not None and self.probe not in self.shots:
-            raise ValueError(
+            raise InputError(
                 f"probe is {self.probe}, none of the shots"
                 f" {', '.join(map(str, self.shots))}; give one of them."
             )
@@ -114,7 +115,7 @@ def objectives(asked: Asked, methods: Mapping[str, Method]) -> dict[str, str]:
     for label, method in methods.items():
         wanted = asked.policies.get(label)
         if method.objective and wanted not in (None, method.objective):
-            raise ValueError(
+            raise InputError(
                 f"The method {label} takes policies trained with {method.objective}, not"
                 f" with {wanted}."
             )
@@ -196,6 +197,6 @@ def _check_numbers(name: str, numbers: tuple[int, ...]) -> None:
             Budget(steps=number)
     for number in numbers:
         if number < 1:
-            raise ValueError(f"{name} holds {number}; give at least 1.")
+            raise InputError(f"{name} holds {number}; give at least 1.")
     if len(set(numbers)) < len(numbers):
-        raise ValueError(f"{name} names a number twice: {numbers}.")
+        raise InputError(f"{name} names a number twice: {numbers}.")

@@ -16,6 +16,7 @@ from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.cost import Cost
@@ -25,7 +26,7 @@ from robomtl.task import Suite
 from robomtl.versions import processor
 
 # What adaptation and its policy may raise of themselves; the rest are bugs.
-_GIVES_UP = (FloatingPointError, ValueError, LinAlgError)
+_GIVES_UP = (FloatingPointError, InputError, LinAlgError)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.parts import belongs
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Frames, gather, mixed
@@ -68,9 +69,9 @@ class Retrieval(Descent):
         """
         super().__post_init__()
         if not 0 < self.kept <= 1:
-            raise ValueError(f"kept is {self.kept}; give more than 0 and at most 1.")
+            raise InputError(f"kept is {self.kept}; give more than 0 and at most 1.")
         if not 0 < self.share < 1:
-            raise ValueError(
+            raise InputError(
                 f"share is {self.share}; give more than 0 and less than 1."
             )
 

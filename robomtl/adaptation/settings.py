@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from robomtl.errors import InputError
 from robomtl.experiments.settings import value
 
 
@@ -24,7 +25,7 @@ def gridded(words: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
         name, equals, values = word.partition("=")
         method, dot, field = name.partition(".")
         if not (equals and dot and field and values):
-            raise ValueError(
+            raise InputError(
                 f"'{word}' is no part of a grid; write METHOD.NAME=VALUE,VALUE, such as"
                 " finetune.steps=30,100,300."
             )

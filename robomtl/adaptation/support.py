@@ -9,6 +9,7 @@ import numpy as np
 
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.registry import suite
 from robomtl.task import Task, find_task
 
@@ -30,15 +31,15 @@ class Support:
         """
         given = self.demonstrations
         if not len(given):
-            raise ValueError("The support holds no demonstration; give at least 1.")
+            raise InputError("The support holds no demonstration; give at least 1.")
         if len(given.tasks) != 1:
-            raise ValueError(
+            raise InputError(
                 f"The support holds {', '.join(given.tasks)}; give demonstrations of 1"
                 " task, as demonstrations.select(tasks=[name]) has them."
             )
         failed = np.flatnonzero(~given.episodes.success)
         if len(failed):
-            raise ValueError(
+            raise InputError(
                 f"{len(failed)} of the {len(given)} demonstrations of '{self.name}' do"
                 f" not succeed (the first has index {failed[0]}); leave them out."
             )
@@ -79,10 +80,10 @@ def draw_support(
         ValueError: If the task is unknown, or there are fewer demonstrations.
     """
     if shots < 1:
-        raise ValueError(f"shots is {shots}; give at least 1.")
+        raise InputError(f"shots is {shots}; give at least 1.")
     there = demonstrations.select(tasks=[task])
     if shots > len(there):
-        raise ValueError(
+        raise InputError(
             f"'{task}' has {len(there)} demonstrations in {there.path}, fewer than the"
             f" {shots} shots asked for; collect more, or ask for at most {len(there)}."
         )
@@ -101,25 +102,25 @@ def check_fit(card: Card, support: Support) -> None:
     given = support.demonstrations
     here, there = (name.partition("/")[0] for name in (card.suite, given.suite or ""))
     if here and there and here != there:
-        raise ValueError(
+        raise InputError(
             f"The policy was trained in {card.suite}, the support is of {given.suite};"
             f" give demonstrations of {here}."
         )
     for feature in ("state", "action"):
         size, expected = getattr(given, feature).shape[1], getattr(card.spec, feature)
         if size != expected:
-            raise ValueError(
+            raise InputError(
                 f"The policy takes {feature} of length {expected}; the support has"
                 f" {size}."
             )
     goals = [_goals(card.suite_options), _goals(given.suite_options)]
     if None not in goals and goals[0] != goals[1]:
-        raise ValueError(
+        raise InputError(
             f"The policy was trained with goals {goals[0]}, the support has them"
             f" {goals[1]}; collect the support with goals={goals[0]!r}."
         )
     if "one_hot" in card.conditioning.kinds:
-        raise ValueError(
+        raise InputError(
             "The policy is told its task by a one-hot code, which has no place for"
             f" '{support.name}'; train it with conditioning on language or goal."
         )

@@ -28,6 +28,7 @@ from robomtl.adaptation.encoding import (
 )
 from robomtl.adaptation.inferring import InferringMethod, telling
 from robomtl.adaptation.problems import Problems
+from robomtl.errors import InputError
 from robomtl.policy import Context, Loss, Policy
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
@@ -97,7 +98,7 @@ class TecnetTraining(Problems):
         super().__post_init__()
         check_counts(self, "size", "width", "queries", "steps")
         if self.tasks < 2:
-            raise ValueError(f"tasks is {self.tasks}; a contrast of tasks takes 2.")
+            raise InputError(f"tasks is {self.tasks}; a contrast of tasks takes 2.")
         weights = ("embedding_weight", "support_weight", "query_weight")
         check_not_negative(self, "margin", *weights)
 

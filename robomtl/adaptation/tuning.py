@@ -20,6 +20,7 @@ from robomtl.adaptation.growing import demonstrations_of, like
 from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.pretraining import learned
 from robomtl.durable import read_json, write_json
+from robomtl.errors import InputError
 from robomtl.executor import Executor
 from robomtl.request import plain
 from robomtl.task import Suite
@@ -122,10 +123,10 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
         ValueError: If the file is missing or no such file.
     """
     if not path.exists():
-        raise ValueError(f"There is no {path}; `robomtl tune` writes one.")
+        raise InputError(f"There is no {path}; `robomtl tune` writes one.")
     settings = read_json(path).get("settings")
     if not isinstance(settings, dict):
-        raise ValueError(f"{path} has no 'settings'; give what `robomtl tune` wrote.")
+        raise InputError(f"{path} has no 'settings'; give what `robomtl tune` wrote.")
     return {
         label: settings[name] for label, name in methods.items() if name in settings
     }
@@ -134,7 +135,7 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
 def _labels(grid: Grid) -> dict[str, tuple[str, dict[str, Any]]]:
     """Every setting of every method, by a label of its own."""
     if not grid:
-        raise ValueError("The grid is empty; give METHOD.NAME=VALUE,VALUE.")
+        raise InputError("The grid is empty; give METHOD.NAME=VALUE,VALUE.")
     labels = {}
     for method, fields in grid.items():
         every = itertools.product(*fields.values())

@@ -12,6 +12,7 @@ from robomtl.adaptation.last_layer import predictive_variance
 from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import KeptEnvs
@@ -39,12 +40,12 @@ def auroc(scores: ArrayLike, failed: ArrayLike) -> float:
     failures = int(outcome.sum())
     successes = len(outcome) - failures
     if not failures or not successes:
-        raise ValueError(
+        raise InputError(
             f"{failures} of {len(outcome)} trials failed; the AUROC compares failed"
             " trials with successful ones and needs both."
         )
     if np.isnan(values).any():
-        raise ValueError("A score is not a number; leave out trials without a score.")
+        raise InputError("A score is not a number; leave out trials without a score.")
     ranks = rankdata(values)
     above = ranks[outcome].sum() - failures * (failures + 1) / 2
     return float(above / (failures * successes))

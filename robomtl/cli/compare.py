@@ -18,6 +18,7 @@ from robomtl.comparison import (
     verdict_table,
 )
 from robomtl.comparison.writing import PAGE
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 
 
@@ -87,7 +88,7 @@ def _paired(flags: Compare) -> None:
 
 def _seeds(flags: Compare) -> None:
     if flags.folders:
-        raise ValueError("Give either two folders, or seeds of both as --a and --b.")
+        raise InputError("Give either two folders, or seeds of both as --a and --b.")
     found = compare_seeds(
         flags.a,
         flags.b,
@@ -133,7 +134,7 @@ def _say_where(out: Path | None) -> None:
 
 def _two(flags: Compare) -> tuple[Path, Path]:
     if len(flags.folders) != 2 or flags.sequential and (flags.a or flags.b):
-        raise ValueError(
+        raise InputError(
             f"Two folders are compared, A and B; {len(flags.folders)} were given. Several"
             " seeds of each are given as --a A1 A2 --b B1 B2."
         )

@@ -11,6 +11,7 @@ from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, VideoFlags, named_agent, run_directory
 from robomtl.cli.tables import show
+from robomtl.errors import InputError
 from robomtl.evaluation import (
     Film,
     Results,
@@ -90,7 +91,7 @@ def _executor(flags: Evaluate) -> Executor:
     if flags.ray is None:
         return LocalExecutor(workers=flags.workers)
     if flags.device is not None:
-        raise ValueError(
+        raise InputError(
             "--device serves a policy to the processes of this machine; leave out"
             " --ray, or --device for a policy on the core of each Ray worker."
         )
@@ -99,7 +100,7 @@ def _executor(flags: Evaluate) -> Executor:
 
 def _begin(flags: Evaluate, executor: Executor) -> _Done:
     if flags.run is None:
-        raise ValueError(
+        raise InputError(
             "Name the run directory of a policy, or 'expert'; or give --resume FOLDER."
         )
     agent = named_agent(flags.run)
@@ -161,7 +162,7 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
     given = [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
     others = [name for name in given if name not in _WITH_RESUME]
     if others:
-        raise ValueError(
+        raise InputError(
             f"--resume takes its settings from {flags.resume}; leave out"
             f" {', '.join('--' + name.replace('_', '-') for name in others)}."
         )

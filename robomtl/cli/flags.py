@@ -14,6 +14,7 @@ from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
+from robomtl.errors import InputError
 from robomtl.registry import suite
 from robomtl.task import Suite
 
@@ -55,7 +56,7 @@ class SuiteFlags:
         try:
             return suite(name, **{**(defaults or {}), **self.given})
         except TypeError as error:
-            raise ValueError(f"Suite '{name}' does not take this: {error}.") from error
+            raise InputError(f"Suite '{name}' does not take this: {error}.") from error
 
     def make_for(self, agent: Agent, name: str | None, **defaults: Any) -> Suite:
         """The suite an agent is to act in, with the given options.
@@ -74,7 +75,7 @@ class SuiteFlags:
         trained = card.suite if card else ""
         chosen = name or trained
         if not chosen:
-            raise ValueError(
+            raise InputError(
                 f"It is not known what '{agent.name}' was trained on; give --suite NAME."
             )
         known = card.suite_options if card and chosen == trained else {}

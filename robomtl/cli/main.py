@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 from safetensors import SafetensorError
 
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.nearest import unknown
 
 VERBS = {
@@ -31,7 +31,7 @@ VERBS = {
 # What is no bug: wrong names and settings, broken files, missing extras, and simulators
 # that give up.
 _EXPECTED = (
-    ValueError,
+    InputError,
     ImportError,
     FloatingPointError,
     OSError,
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
     try:
         if words[0] not in VERBS:
-            raise ValueError(unknown("verb", words[0], VERBS))
+            raise InputError(unknown("verb", words[0], VERBS))
         importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
     except KeyboardInterrupt as stopped:
         console.print(Text(str(stopped) or "Stopped."), soft_wrap=True)

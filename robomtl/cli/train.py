@@ -13,6 +13,7 @@ from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.reading import Beyond
+from robomtl.errors import InputError
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
@@ -94,16 +95,16 @@ def _given(arguments: Sequence[str], flag: str) -> str | None:
 def _check(flags: Train) -> None:
     check_trainable(flags.policy)
     if flags.data is None and flags.suite is None:
-        raise ValueError("Give --data DIR to clone, or --suite NAME to collect from.")
+        raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
     if flags.data is None and flags.beyond != Train.beyond:
-        raise ValueError(
+        raise InputError(
             "--beyond is about a data set; give --data DIR, or leave it out."
         )
     recording = [name for name in _RECORDING if getattr(flags, name) is not None]
     given = [*flags.given, *recording]
     if flags.data is not None and given:
         told = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise ValueError(
+        raise InputError(
             f"{flags.data} is recorded already, so {told} would do nothing; leave out "
             f"either that or --data."
         )
@@ -122,7 +123,7 @@ def _demonstrations(flags: Train, out: Path) -> Demonstrations:
         )
     recorded = Demonstrations(flags.data, beyond=flags.beyond)
     if flags.suite not in (None, recorded.suite):
-        raise ValueError(
+        raise InputError(
             f"{flags.data} was recorded in {recorded.suite}, not in {flags.suite}; "
             f"leave --suite out, or give data of that suite."
         )

@@ -17,6 +17,7 @@ from robomtl.comparison.paired import (
 from robomtl.comparison.pairing import pair
 from robomtl.comparison.power import more_to_settle
 from robomtl.comparison.writing import write_comparison
+from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
 
 
@@ -96,7 +97,7 @@ def check_confidence(confidence: float) -> None:
         ValueError: If it is not between 0 and 1.
     """
     if not 0 < confidence < 1:
-        raise ValueError(
+        raise InputError(
             f"confidence is {confidence}; give a share between 0 and 1, such as 0.95."
         )
 

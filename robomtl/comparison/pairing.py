@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from robomtl.comparison.paired import Tally, total
+from robomtl.errors import InputError
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion
@@ -82,7 +83,7 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
     _check_common(a, b, len(pairs))
     tallies = _tallies(pairs)
     if not tallies:
-        raise ValueError(
+        raise InputError(
             f"Each of the {len(pairs)} trials that A and B have in common ended in an"
             " error in one of them; nothing can be compared."
         )
@@ -131,7 +132,7 @@ def check_conditions(
         two = {first: every[first], name: every[name]}
         found += _differing(two, CONDITIONS) or _told_otherwise(two)
     if found and not across:
-        raise ValueError(
+        raise InputError(
             f"These are evaluations under different conditions: {'; '.join(found)}. Ask"
             " for a comparison across conditions (--across) if that is what you study."
         )
@@ -183,7 +184,7 @@ def _check_common(a: Results, b: Results, common: int) -> None:
         return
     shared = [task for task in a.tasks if task in b.tasks]
     tasks = f"share {len(shared)} tasks" if shared else "share no task"
-    raise ValueError(
+    raise InputError(
         f"A and B have no trial in common: they {tasks}, and are of the splits"
         f" '{a.setting.split}' and '{b.setting.split}'. Evaluate both on the same trials."
     )

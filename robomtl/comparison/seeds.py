@@ -18,6 +18,7 @@ from robomtl.comparison.findings import SeedComparison
 from robomtl.comparison.page import seeds_page
 from robomtl.comparison.pairing import check_conditions
 from robomtl.comparison.writing import write_comparison
+from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
 
 Evaluation = Results | Path | str
@@ -86,7 +87,7 @@ def _evaluations(
 ) -> dict[str, Results]:
     """The evaluations, by the names messages give them: A1, A2, ... and B1, ..."""
     if min(len(a), len(b)) < 2:
-        raise ValueError(
+        raise InputError(
             f"Seeds of A: {len(a)}, of B: {len(b)}. Give at least 2 of each, and 5 or"
             " more for a claim; two single agents are compared by their trials."
         )
@@ -100,7 +101,7 @@ def _evaluations(
     for name, results in every.items():
         other = seen.setdefault(results.setting.fingerprint, name)
         if other != name:
-            raise ValueError(
+            raise InputError(
                 f"{other} and {name} are the same agent; a seed counts once, and more"
                 " trials of an agent are no more seeds."
             )
@@ -111,7 +112,7 @@ def _check_trials(every: Mapping[str, Results]) -> None:
     first, *others = every
     for name in others:
         if differ := len(_trials(every[first]) ^ _trials(every[name])):
-            raise ValueError(
+            raise InputError(
                 f"{first} and {name} differ in {differ} trials; evaluate all seeds on the"
                 " same trials, or ask for a comparison across conditions (--across)."
             )
@@ -128,7 +129,7 @@ def _tasks(every: Sequence[Results]) -> tuple[str, ...]:
         if all(name in each.tasks and each.tasks[name].trials for each in every)
     )
     if not tasks:
-        raise ValueError("No task has an outcome in all evaluations.")
+        raise InputError("No task has an outcome in all evaluations.")
     return tasks
 
 

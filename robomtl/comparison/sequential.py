@@ -10,6 +10,7 @@ from robomtl.comparison.page import verdict_page
 from robomtl.comparison.pairing import pair_of
 from robomtl.comparison.verdict import Judge, Test, Verdict
 from robomtl.comparison.writing import write_comparison
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, Session, open_journal
@@ -106,7 +107,7 @@ def compare_sequentially(
 
 def _check(a: Agent, b: Agent, suite: Suite) -> None:
     if a.fingerprint == b.fingerprint:
-        raise ValueError(
+        raise InputError(
             f"A ({a.name}) and B ({b.name}) are the same agent; no trial can tell them"
             " apart."
         )

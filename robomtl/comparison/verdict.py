@@ -10,6 +10,7 @@ import numpy as np
 from robomtl.comparison.eprocess import LogE, Solved, log_e_of_pairs, log_e_of_streams
 from robomtl.comparison.order import Round
 from robomtl.comparison.paired import Tally
+from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.nearest import unknown
 
@@ -78,9 +79,9 @@ class Judge:
             ValueError: If the test is unknown or the level is no share.
         """
         if self.test not in TESTS:
-            raise ValueError(unknown("test", self.test, TESTS))
+            raise InputError(unknown("test", self.test, TESTS))
         if not 0 < self.alpha < 1:
-            raise ValueError(
+            raise InputError(
                 f"alpha is {self.alpha}; give a share between 0 and 1, such as 0.05."
             )
 

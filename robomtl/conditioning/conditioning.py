@@ -9,6 +9,7 @@ from torch import Tensor
 
 from robomtl.actor import Told
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 Kind = Literal["none", "language", "one_hot", "demonstration", "goal"]
@@ -43,23 +44,23 @@ class Conditioning:
         """
         for kind in self.kinds:
             if kind not in get_args(Kind):
-                raise ValueError(unknown("conditioning", kind, get_args(Kind)))
+                raise InputError(unknown("conditioning", kind, get_args(Kind)))
         if len(set(self.kinds)) < len(self.kinds):
-            raise ValueError(f"Conditioning {self.kinds} names a kind twice.")
+            raise InputError(f"Conditioning {self.kinds} names a kind twice.")
         told = tuple(kind for kind in self.kinds if kind != "none")
         if "none" in self.kinds and set(told) - {"demonstration"}:
-            raise ValueError(
+            raise InputError(
                 f"Conditioning none stands alone, here it is beside {', '.join(told)};"
                 " leave out either."
             )
         object.__setattr__(self, "kinds", told)  # One form of what means the same.
         if "goal" in self.kinds and self.goal is None:
-            raise ValueError(
+            raise InputError(
                 "Conditioning on the goal needs a suite that shows it in the state; "
                 "this one hides it. Use language or one_hot, or goals='observable'."
             )
         if ("demonstration" in self.kinds) != (self.demonstration > 0):
-            raise ValueError(
+            raise InputError(
                 "Conditioning on demonstrations goes with an objective that trains their"
                 " encoder, such as context; name that objective and leave the kind out."
             )
@@ -76,7 +77,7 @@ class Conditioning:
             ValueError: If it is not given.
         """
         if kind not in self.kinds:
-            raise ValueError(unknown("conditioning", kind, self.kinds))
+            raise InputError(unknown("conditioning", kind, self.kinds))
         order: list[Kind] = [k for k in get_args(Kind) if k in self.kinds]
         start = sum(self._sizes[k] for k in order[: order.index(kind)])
         return slice(start, start + self._sizes[kind])
@@ -133,7 +134,7 @@ class Conditioning:
         code = torch.zeros(len(self.tasks))
         if task is not None:
             if task not in self.tasks:
-                raise ValueError(unknown("task of a one-hot policy", task, self.tasks))
+                raise InputError(unknown("task of a one-hot policy", task, self.tasks))
             code[self.tasks.index(task)] = 1.0
         return code
 

@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from robomtl.errors import InputError
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -61,7 +63,7 @@ def check_weights(folder: Path) -> None:
     path = folder / "model.safetensors"
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != WEIGHTS_SHA256:
-        raise ValueError(
+        raise InputError(
             f"The weights {path} have the sha256 {found}; the shipped embeddings are of "
             f"{MODEL} with {WEIGHTS_SHA256}. Give the original weights."
         )

@@ -19,6 +19,7 @@ from torch.nn import functional
 from robomtl.actor import Told
 from robomtl.conditioning.conditioning import Conditioning
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE
+from robomtl.errors import InputError
 
 _NOISE = 8192  # Vectors of noise that samples draw from.
 
@@ -43,9 +44,9 @@ class Augmentation:
         """
         for name in ("mixing", "swap"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1.")
+                raise InputError(f"{name} is {getattr(self, name)}; give 0 to 1.")
         if self.noise < 0:
-            raise ValueError(f"noise is {self.noise}; give 0 or more.")
+            raise InputError(f"noise is {self.noise}; give 0 or more.")
 
 
 class Wordings:

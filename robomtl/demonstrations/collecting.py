@@ -19,7 +19,7 @@ from robomtl.demonstrations.request import Request, check_tasks
 from robomtl.demonstrations.rollout import SOLVED, Block, Recorder, Unit
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.progress import Advance, progress
 from robomtl.request import refuse_other
@@ -64,7 +64,7 @@ class _Collection:
         sizes = Sizes(block.state.shape[1], block.action.shape[1], int(block.fps))
         self.sizes = self.sizes or sizes
         if sizes != self.sizes:
-            raise ValueError(
+            raise InputError(
                 f"'{unit.task}' has {sizes}, another task {self.sizes}; a data set holds "
                 "one kind. Collect them into different folders."
             )
@@ -146,7 +146,7 @@ def _request_there(out: Path) -> dict[str, Any] | None:
     if not (out / layout.INFO).exists():
         return None
     if not (out / layout.ROBOMTL).exists():
-        raise ValueError(
+        raise InputError(
             f"{out} holds a data set that robomtl did not collect; give a new folder."
         )
     request: dict[str, Any] = read_robomtl(out)["request"]

@@ -10,16 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from robomtl.errors import InputError
+
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise ValueError(f"{path} is missing; the data set is incomplete.") from None
+        raise InputError(f"{path} is missing; the data set is incomplete.") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is damaged or cut short: {reason}") from error
+        raise InputError(f"{path} is damaged or cut short: {reason}") from error
 
 
 def num_rows(path: Path) -> int:
@@ -42,7 +44,7 @@ def read_table(path: Path, names: Sequence[str] | None = None) -> Any:
         present = pq.read_schema(path).names
     for name in names or ():
         if name not in present:
-            raise ValueError(f"{path} has no column '{name}'.")
+            raise InputError(f"{path} has no column '{name}'.")
     with _whole(path):
         return pq.ParquetFile(path, page_checksum_verification=True).read(names)
 
@@ -57,7 +59,7 @@ def scalars(table: Any, name: str, path: Path) -> NDArray[Any]:
     kind = column.type
     plain = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
     if column.null_count or not (plain or pa.types.is_floating(kind)):
-        raise ValueError(f"{path}: column '{name}' is not one number a row.")
+        raise InputError(f"{path}: column '{name}' is not one number a row.")
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return values
 
@@ -74,10 +76,10 @@ def vectors(table: Any, name: str, size: int, path: Path) -> NDArray[np.float32]
     kind = column.type
     fixed, listed = pa.types.is_fixed_size_list(kind), pa.types.is_list(kind)
     if not (fixed or listed) or not _is_number(kind.value_type):
-        raise ValueError(f"{path}: column '{name}' holds {kind}, not vectors.")
+        raise InputError(f"{path}: column '{name}' holds {kind}, not vectors.")
     sizes = {kind.list_size} if fixed else set(column.value_lengths().to_pylist())
     if column.null_count or sizes != {size}:
-        raise ValueError(f"{path}: column '{name}' has vectors not of size {size}.")
+        raise InputError(f"{path}: column '{name}' has vectors not of size {size}.")
     flat = column.flatten().to_numpy(zero_copy_only=False)
     values: NDArray[np.float32] = flat.astype(np.float32).reshape(-1, size)
     return values

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 
@@ -73,13 +74,13 @@ def selected(
     """
     for name in tasks or ():
         if name not in contents.tasks:
-            raise ValueError(
+            raise InputError(
                 unknown("task of the demonstrations", name, contents.tasks)
             )
     if tasks is not None and not tasks:
-        raise ValueError("tasks is empty; name at least 1.")
+        raise InputError("tasks is empty; name at least 1.")
     if per_task is not None and per_task < 1:
-        raise ValueError(f"per_task is {per_task}; give at least 1.")
+        raise InputError(f"per_task is {per_task}; give at least 1.")
     names = tuple(n for n in contents.tasks if tasks is None or n in tasks)
     chosen = np.sort(np.concatenate([_first(contents, n, per_task) for n in names]))
     return _subset(contents, names, chosen)
@@ -109,7 +110,7 @@ def renamed(contents: Contents, task: str, instruction: str) -> Contents:
 def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64]:
     found = np.flatnonzero(contents.episodes.task == contents.tasks.index(task))
     if count is not None and len(found) < count:
-        raise ValueError(
+        raise InputError(
             f"'{task}' has {len(found)} episodes in {contents.path}, fewer than the "
             f"{count} asked for."
         )

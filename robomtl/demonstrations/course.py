@@ -8,6 +8,7 @@ import numpy as np
 
 from robomtl.demonstrations.request import Request
 from robomtl.demonstrations.rollout import SOLVED, UNSTABLE, Unit
+from robomtl.errors import InputError
 
 _BLOCK = 5  # Variations a unit; seconds of work, the most that a kill loses.
 _PATIENCE = 10  # Episodes that may fail besides one for each that is asked for.
@@ -61,7 +62,7 @@ class Course:
         if missing <= 0:
             return []
         if start == len(self.variations):
-            raise ValueError(
+            raise InputError(
                 f"The expert of '{self.task}' solved {solved} of all {start} variations "
                 f"in the split '{self.request.split}' of {self.request.suite}; ask for "
                 f"at most {solved} episodes."
@@ -85,7 +86,7 @@ class Course:
         tried = sum(len(unit) for unit in self.finished.values())
         failed = tried - sum(unit.count(SOLVED) for unit in self.finished.values())
         if failed > self.request.episodes + _PATIENCE:
-            raise ValueError(
+            raise InputError(
                 f"The expert of '{self.task}' fails too often: in {failed} of {tried} "
                 f"episodes (noise {self.request.noise:g}). Leave the task out, or ask "
                 "for less noise."

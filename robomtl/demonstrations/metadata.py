@@ -11,6 +11,7 @@ from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import read_table, scalars
 from robomtl.demonstrations.staging import STAGING
 from robomtl.durable import read_json
+from robomtl.errors import InputError
 
 
 class About(NamedTuple):
@@ -58,41 +59,41 @@ def read_info(folder: Path) -> dict[str, Any]:
     """The content of ``meta/info.json``, once it describes what can be read here."""
     path = folder / layout.INFO
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; give that of a data set.")
+        raise InputError(f"{folder} is not a folder; give that of a data set.")
     if (folder / STAGING).exists() and not path.exists():
-        raise ValueError(
+        raise InputError(
             f"{folder} is incomplete: its collection was interrupted. Collect again with "
             "the same arguments, and it continues where it stopped."
         )
     if not path.exists():
-        raise ValueError(
+        raise InputError(
             f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
             "so if recording was interrupted, the data set is incomplete."
         )
     info = read_json(path)
     version = info.get("codebase_version")
     if version != layout.VERSION:
-        raise ValueError(
+        raise InputError(
             f"{path}: the codebase_version is {version}; robomtl reads {layout.VERSION}. "
             "LeRobot converts older data sets: python -m "
             "lerobot.scripts.convert_dataset_v21_to_v30."
         )
     for name in ("total_episodes", "total_frames", "fps", "data_path", "features"):
         if name not in info:
-            raise ValueError(f"{path} has no '{name}'.")
+            raise InputError(f"{path} has no '{name}'.")
     return info
 
 
 def vector_size(folder: Path, features: layout.Features, name: str) -> int:
     """Length of a vector feature that every data set must have."""
     if name not in features:
-        raise ValueError(
+        raise InputError(
             f"{folder / layout.INFO} has no feature '{name}'; it has "
             f"{', '.join(sorted(features))}."
         )
     shape = features[name].get("shape")
     if not isinstance(shape, list) or len(shape) != 1 or shape[0] < 1:
-        raise ValueError(
+        raise InputError(
             f"{folder / layout.INFO}: feature '{name}' has shape {shape}; it must be one "
             "vector a frame."
         )
@@ -106,7 +107,7 @@ def read_tasks(folder: Path) -> dict[int, str]:
     # pandas names an index without a name by its level, as LeRobot 0.4 wrote it.
     words = [n for n in ("task", "__index_level_0__") if n in table.column_names]
     if "task_index" not in table.column_names or not words:
-        raise ValueError(
+        raise InputError(
             f"{path} has the columns {', '.join(table.column_names)}; it must have "
             "'task_index' and 'task'."
         )
@@ -124,7 +125,7 @@ def read_robomtl(folder: Path) -> dict[str, Any]:
     content = read_json(path)
     for name, kind in (("request", dict), ("tasks", list)):
         if not isinstance(content.get(name), kind):
-            raise ValueError(f"{path} is damaged: it has no '{name}'.")
+            raise InputError(f"{path} is damaged: it has no '{name}'.")
     return content
 
 
@@ -149,9 +150,9 @@ def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
         )
         told = {i: task["instruction"] for i, task in enumerate(tasks)}
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error!r}.") from error
+        raise InputError(f"{path} is damaged: {error!r}.") from error
     if told != dict(instructions):
-        raise ValueError(f"{path} and {layout.TASKS} beside it name different tasks.")
+        raise InputError(f"{path} and {layout.TASKS} beside it name different tasks.")
     return about
 
 
@@ -164,7 +165,7 @@ def read_index(folder: Path, info: Mapping[str, Any]) -> Index:
     """
     paths = sorted(folder.glob("meta/episodes/*/*.parquet"))
     if not paths:
-        raise ValueError(f"{folder}/meta/episodes has no file; it is incomplete.")
+        raise InputError(f"{folder}/meta/episodes has no file; it is incomplete.")
     parts = []
     for path in paths:
         table = read_table(path, _LISTED)
@@ -184,15 +185,15 @@ def _check_listed(folder: Path, info: Mapping[str, Any], listed: _Listed) -> Non
     told = info["total_episodes"], info["total_frames"]
     found = len(length), int(length.sum())
     if told != found:
-        raise ValueError(
+        raise InputError(
             f"{where} lists {found[0]} episodes of {found[1]} frames, "
             f"{layout.INFO} {told[0]} of {told[1]}."
         )
     if not found[0]:
-        raise ValueError(f"{folder} holds no episode.")
+        raise InputError(f"{folder} holds no episode.")
     if length.min() < 1:
-        raise ValueError(f"{where}: episode {length.argmin()} has no frame.")
+        raise InputError(f"{where}: episode {length.argmin()} has no frame.")
     follows = np.array_equal(listed.start, np.cumsum(length) - length)
     counted = np.array_equal(listed.number, np.arange(len(length)))
     if not (follows and counted and np.array_equal(listed.end, listed.start + length)):
-        raise ValueError(f"{where} does not list the episodes one after the other.")
+        raise InputError(f"{where} does not list the episodes one after the other.")

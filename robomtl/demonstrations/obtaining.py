@@ -4,6 +4,7 @@ from pathlib import Path
 
 from robomtl.demonstrations.collecting import collect
 from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.errors import InputError
 from robomtl.task import Suite
 
 
@@ -42,7 +43,7 @@ def obtain(
         )
     recorded = Demonstrations(data)
     if recorded.suite != suite.name:
-        raise ValueError(
+        raise InputError(
             f"{data} was recorded in {recorded.suite}; this recipe takes {suite.name}."
         )
     return recorded.select(per_task=episodes)

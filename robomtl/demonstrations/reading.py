@@ -19,6 +19,7 @@ from robomtl.demonstrations.metadata import (
     read_tasks,
     vector_size,
 )
+from robomtl.errors import InputError
 
 Beyond = Literal["refuse", "clip"]
 
@@ -44,7 +45,7 @@ def _frames(folder: Path, info: Mapping[str, Any], index: Index) -> _Frames:
     for i, path in enumerate(files):
         listed, held = int(index.length[owner == i].sum()), num_rows(path)
         if listed != held:
-            raise ValueError(
+            raise InputError(
                 f"{path} holds {held} frames, meta/episodes lists {listed}."
             )
     frames = _empty(folder, info)
@@ -90,7 +91,7 @@ def _read_into(
         scalars(table, "index", path), np.arange(rows.start, rows.stop)
     )
     if not (counted and np.array_equal(scalars(table, "episode_index", path), episode)):
-        raise ValueError(
+        raise InputError(
             f"{path} does not hold the frames in the order of meta/episodes."
         )
     frames.state[rows] = vectors(table, layout.STATE, frames.state.shape[1], path)
@@ -118,13 +119,13 @@ def _names(
     changed = np.flatnonzero(task != np.repeat(first, index.length))
     if len(changed):
         episode, step = _place(index, changed[0])
-        raise ValueError(
+        raise InputError(
             f"{folder}: episode {episode} changes its task at step {step}; robomtl takes "
             "one task an episode."
         )
     for episode, number in enumerate(first.tolist()):
         if number not in about.names:
-            raise ValueError(
+            raise InputError(
                 f"{folder}: episode {episode} has task_index {number}, which "
                 f"{layout.TASKS} does not name."
             )
@@ -145,7 +146,7 @@ def _check_numbers(
         bad = np.flatnonzero(~np.isfinite(values).all(1))
         if len(bad):
             episode, step = _place(index, bad[0])
-            raise ValueError(
+            raise InputError(
                 f"{folder}: '{name}' is not finite in task '{names[episode]}', episode "
                 f"{episode}, step {step}."
             )
@@ -153,7 +154,7 @@ def _check_numbers(
     largest = int(size.argmax())
     if beyond == "refuse" and size[largest] > 1 + _ROUNDING:
         episode, step = _place(index, largest)
-        raise ValueError(
+        raise InputError(
             f"{folder}: an action is {size[largest]:g} in size in task "
             f"'{names[episode]}', episode {episode}, step {step}; policies act within "
             "[-1, 1]. If the simulator clips actions, read with beyond='clip'; else "

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from robomtl.errors import InputError
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
 
@@ -44,14 +45,14 @@ class Request:
         for name, least in (("episodes", 1), ("undisturbed", 0), ("settle", 0)):
             value = getattr(self, name)
             if value < least:
-                raise ValueError(f"{name} is {value}; give at least {least}.")
+                raise InputError(f"{name} is {value}; give at least {least}.")
         if not (math.isfinite(self.noise) and 0 <= self.noise <= 1):
-            raise ValueError(f"noise is {self.noise:g}; give a number from 0 to 1.")
+            raise InputError(f"noise is {self.noise:g}; give a number from 0 to 1.")
         if not self.tasks:
-            raise ValueError("tasks is empty; name at least 1.")
+            raise InputError("tasks is empty; name at least 1.")
         twice = [name for name in self.tasks if self.tasks.count(name) > 1]
         if twice:
-            raise ValueError(f"Task '{twice[0]}' is named twice; name it once.")
+            raise InputError(f"Task '{twice[0]}' is named twice; name it once.")
 
     def plain(self) -> dict[str, Any]:
         """The request as JSON gives it back."""
@@ -69,7 +70,7 @@ def check_tasks(suite: Suite, request: Request) -> None:
     for name in request.tasks:
         instruction = find_task(suite, name).instruction
         if instruction in told:
-            raise ValueError(
+            raise InputError(
                 f"Tasks '{told[instruction]}' and '{name}' have the same instruction, "
                 f"'{instruction}', by which a data set tells tasks apart; collect them "
                 "into different folders."
@@ -77,7 +78,7 @@ def check_tasks(suite: Suite, request: Request) -> None:
         told[instruction] = name
         count = len(suite.variations(name, request.split))
         if count < request.episodes:
-            raise ValueError(
+            raise InputError(
                 f"'{name}' has {count} variations in the split '{request.split}' of "
                 f"{suite.name}; ask for at most {count} episodes."
             )

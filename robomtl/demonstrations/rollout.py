@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations.request import Request
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.task import Action, Env, Expert, Suite
 
 FAILED, SOLVED, UNSTABLE = 0, 1, 2
@@ -181,7 +181,7 @@ def _check_finite(
 ) -> None:
     finite = np.isfinite(values)
     if not finite.all():
-        raise ValueError(
+        raise InputError(
             f"{task}, variation {variation}, step {step}: {what} is not finite in"
             f" components {np.flatnonzero(~finite).tolist()}."
         )

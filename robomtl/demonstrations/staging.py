@@ -11,6 +11,7 @@ import numpy as np
 from robomtl.demonstrations.request import Request
 from robomtl.demonstrations.rollout import Block
 from robomtl.durable import replacing, sync_folder
+from robomtl.errors import InputError
 from robomtl.lock import locked
 from robomtl.request import claim
 
@@ -40,7 +41,7 @@ class Staging:
                 if there are other things in it.
         """
         if not self._folder.exists() and self.out.exists() and any(self.out.iterdir()):
-            raise ValueError(
+            raise InputError(
                 f"{self.out} is not empty and holds no data set; give a new folder."
             )
         with locked(self._folder):
@@ -68,7 +69,7 @@ class Staging:
             with np.load(path, allow_pickle=False) as arrays:
                 return Block(**arrays)
         except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{path} is damaged ({error}); delete it and collect again."
             ) from error
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
+from robomtl.errors import InputError
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.trials import Chunk, deal, plan
@@ -40,11 +41,11 @@ class Conditions:
                 before their last step is known.
         """
         if self.until not in get_args(Until):
-            raise ValueError(unknown("end of trials", self.until, get_args(Until)))
+            raise InputError(unknown("end of trials", self.until, get_args(Until)))
         if self.criterion not in get_args(Criterion):
-            raise ValueError(unknown("criterion", self.criterion, get_args(Criterion)))
+            raise InputError(unknown("criterion", self.criterion, get_args(Criterion)))
         if self.criterion == "last step" and self.until == "success":
-            raise ValueError(
+            raise InputError(
                 "Success at the last step is unknown where trials stop at success; play"
                 " them until='horizon'."
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from robomtl.actor import Agent, Named, Placed
 from robomtl.durable import discard_partial
+from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
@@ -138,7 +139,7 @@ def journal_in(
     """
     path = folder / JOURNAL
     if (folder / RESULTS).exists() and not path.exists():
-        raise ValueError(
+        raise InputError(
             f"{folder} holds a {RESULTS} but no {JOURNAL} to continue from; choose"
             " another folder."
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.actor import Actor, Told
+from robomtl.errors import InputError
 from robomtl.task import Expert, Observation, Suite, Trial
 
 EXPERT = "expert"
@@ -36,7 +37,7 @@ class _Experts:
 
     def _expert(self, task: str | None) -> Expert:
         if task is None:
-            raise ValueError(
+            raise InputError(
                 "The expert has to be told its task; instructions 'none' withhold it."
             )
         return self._suite.make_expert(task)

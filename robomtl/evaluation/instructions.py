@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.actor import Told
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.task import Suite, Task, Trial, families_of
 
@@ -95,7 +96,7 @@ def _telling(
             return {task.name: [Told(None, None)] for task in tasks}
     if not instructions.endswith(".json"):
         message = unknown("kind of instructions", instructions, KINDS)
-        raise ValueError(f"{message} Or give a file that ends in '.json'.")
+        raise InputError(f"{message} Or give a file that ends in '.json'.")
     return _from_file(Path(instructions), suite, tasks)
 
 
@@ -105,7 +106,7 @@ def _each(task: Task, wordings: Sequence[str]) -> list[Told]:
 
 def _paraphrased(task: Task) -> list[Told]:
     if len(task.instructions) == 1:
-        raise ValueError(
+        raise InputError(
             f"Task '{task.name}' has one wording to train on, and so no paraphrase; add"
             " wordings to the suite, or give a file of them."
         )
@@ -114,7 +115,7 @@ def _paraphrased(task: Task) -> list[Told]:
 
 def _held_out(task: Task) -> list[Told]:
     if not task.held_out_instructions:
-        raise ValueError(
+        raise InputError(
             f"Task '{task.name}' has no held-out wording; give a file of wordings."
         )
     return _each(task, task.held_out_instructions)
@@ -128,7 +129,7 @@ def _shuffled(suite: Suite, tasks: Sequence[Task], seed: int) -> dict[str, list[
     telling: dict[str, list[Told]] = {}
     for part in (suite.train_tasks, suite.held_out_tasks):
         if len(part) == 1 and part[0] in tasks:
-            raise ValueError(
+            raise InputError(
                 f"'{part[0].name}' is alone in its part of {suite.name}: there is no"
                 " other task whose instruction it could be told."
             )
@@ -142,7 +143,7 @@ def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[Told]]:
     rivals = rivals_of(suite)
     alone = [task.name for task in tasks if task.name not in rivals]
     if alone:
-        raise ValueError(
+        raise InputError(
             f"{suite.name} names no other task with the scene of {', '.join(alone)}, whose"
             f" instruction would be wrong there. {_with_rivals(suite, rivals)}"
         )
@@ -165,29 +166,29 @@ def _from_file(
     known = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
     for name, values in wordings.items():
         if name not in known:
-            raise ValueError(f"{path}: " + unknown(f"{suite.name} task", name, known))
+            raise InputError(f"{path}: " + unknown(f"{suite.name} task", name, known))
         _check_wordings(path, name, values)
     missing = [task.name for task in tasks if task.name not in wordings]
     if missing:
-        raise ValueError(f"{path} has no wording for: {', '.join(missing)}.")
+        raise InputError(f"{path} has no wording for: {', '.join(missing)}.")
     return {task.name: _each(task, wordings[task.name]) for task in tasks}
 
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ValueError(f"Instructions are to be read from {path}, but it is no file.")
+        raise InputError(f"Instructions are to be read from {path}, but it is no file.")
     try:
         wordings = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(wordings, dict):
-        raise ValueError(f"{path} holds no object of task names and lists of wordings.")
+        raise InputError(f"{path} holds no object of task names and lists of wordings.")
     return wordings
 
 
 def _check_wordings(path: Path, name: str, values: Any) -> None:
     whole = isinstance(values, list) and all(isinstance(value, str) for value in values)
     if not whole or not values or not all(value.strip() for value in values):
-        raise ValueError(
+        raise InputError(
             f"{path}: '{name}' has {values!r}; give a list of at least 1 wording."
         )

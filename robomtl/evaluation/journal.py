@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from robomtl.durable import append_line, read_lines, write_text
+from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
 from robomtl.request import refuse_other
 
@@ -86,9 +87,9 @@ class Journal:
             return
         chunk, outcomes = entry["chunk"], [Outcome(**row) for row in entry["outcomes"]]
         if not self.sessions:
-            raise ValueError("a chunk before any session")
+            raise InputError("a chunk before any session")
         if chunk not in range(len(sizes)) or len(outcomes) != sizes[chunk]:
-            raise ValueError(
+            raise InputError(
                 f"no chunk {chunk} of {len(outcomes)} outcomes in the plan"
             )
         self.outcomes[chunk] = outcomes
@@ -199,6 +200,6 @@ def _reading(path: Path, number: int) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise InputError(
             f"{path}, line {number} is broken ({error!r}); remove the file to begin anew."
         ) from error

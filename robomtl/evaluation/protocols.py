@@ -9,6 +9,7 @@ those of the split ``fresh``, as LeRobot's follow from the state of a process.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.rollout import Criterion
 from robomtl.nearest import unknown
@@ -88,7 +89,7 @@ def protocol(name: str) -> Protocol:
         ValueError: If there is none.
     """
     if name not in PROTOCOLS:
-        raise ValueError(unknown("protocol", name, PROTOCOLS))
+        raise InputError(unknown("protocol", name, PROTOCOLS))
     return PROTOCOLS[name]
 
 
@@ -118,7 +119,7 @@ def check(name: str, conditions: Conditions, horizon: int | None) -> None:
         told = (
             f"{field} {wanted}, not {given}" for field, (wanted, given) in found.items()
         )
-        raise ValueError(
+        raise InputError(
             f"The protocol '{name}' has {'; '.join(told)}. Leave out what differs, or"
             " name no protocol."
         )

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robomtl.durable import replacing
+from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.evaluation.trials import Chunk
 
@@ -84,15 +85,15 @@ def read_records(path: Path) -> tuple[Record, ...]:
     try:
         table = pq.read_table(path)
     except FileNotFoundError as error:
-        raise ValueError(f"There is no {path}.") from error
+        raise InputError(f"There is no {path}.") from error
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"{path} is no whole parquet file: {error}") from error
+        raise InputError(f"{path} is no whole parquet file: {error}") from error
     if not table.schema.equals(SCHEMA):
         differing = sorted({*map(str, table.schema)} ^ {*map(str, SCHEMA)})
-        raise ValueError(
+        raise InputError(
             f"{path} has other columns than a table of trials; differing:"
             f" {'; '.join(differing) or 'their order'}."
         )
     if not table.num_rows:
-        raise ValueError(f"{path} holds no trial.")
+        raise InputError(f"{path} holds no trial.")
     return tuple(Record(**row) for row in table.to_pylist())

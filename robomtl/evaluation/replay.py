@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gymnasium
 
 from robomtl.actor import Agent
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
@@ -153,4 +154,4 @@ def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
 def _refuse(differing: Iterator[str]) -> None:
     listed = "; ".join(differing)
     if listed:
-        raise ValueError(f"These are not the trials that were evaluated: {listed}.")
+        raise InputError(f"These are not the trials that were evaluated: {listed}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.durable import write_json
+from robomtl.errors import InputError
 from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
@@ -111,12 +112,12 @@ class Results:
         path = Path(folder) / RESULTS
         data = _read_json(path)
         if "kind" in data:
-            raise ValueError(f"{path} is of a {data['kind']}, of no evaluation.")
+            raise InputError(f"{path} is of a {data['kind']}, of no evaluation.")
         records = read_records(path.with_name(TRIALS))
         names = [field.name for field in fields(Setting)]
         missing = [name for name in (*names, "tasks") if name not in data]
         if missing:
-            raise ValueError(f"{path} lacks {', '.join(missing)}.")
+            raise InputError(f"{path} lacks {', '.join(missing)}.")
         setting = Setting(**{name: data[name] for name in names})
         tiers = _task_tiers(path, data["tasks"], records)
         results = cls(setting=setting, records=records, task_tiers=tiers)
@@ -144,18 +145,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ValueError(f"There is no {path}; has the evaluation finished?") from error
+        raise InputError(f"There is no {path}; has the evaluation finished?") from error
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        raise ValueError(f"{path} is of no format this version reads ({_FORMAT}).")
+        raise InputError(f"{path} is of no format this version reads ({_FORMAT}).")
     return data
 
 
 def _task_tiers(path: Path, tasks: Any, records: Sequence[Record]) -> dict[str, str]:
     names = {record.task for record in records}
     if not isinstance(tasks, dict) or {*tasks} != names:
-        raise ValueError(
+        raise InputError(
             f"{path} has other tasks than the trials beside it; those are of"
             f" {', '.join(sorted(names))}."
         )
@@ -165,7 +166,7 @@ def _task_tiers(path: Path, tasks: Any, records: Sequence[Record]) -> dict[str, 
         if not isinstance(rates, dict) or "tier" not in rates
     ]
     if strange:
-        raise ValueError(f"{path} lacks the tier of {', '.join(strange)}.")
+        raise InputError(f"{path} lacks the tier of {', '.join(strange)}.")
     return {name: rates["tier"] for name, rates in tasks.items()}
 
 
@@ -178,7 +179,7 @@ def _check_equal(path: Path, name: str, computed: Any, said: Any) -> None:
         for place, pair in enumerate(zip_longest(computed, said)):
             _check_equal(path, f"{name}.{place}", *pair)
     elif not _same(computed, said):
-        raise ValueError(
+        raise InputError(
             f"{path} says {name.lstrip('.')} is {said!r}, but the trials beside it give"
             f" {computed!r}; was it edited?"
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent, named_agent
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.evaluation import JOURNAL, evaluate_under
 from robomtl.evaluation.journal import read_head
@@ -62,17 +63,17 @@ def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The plan and the origin in a folder's journal."""
     head = read_head(folder / JOURNAL)
     if head is None:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds no {JOURNAL}: no evaluation was begun there. Name the"
             " folder that `robomtl evaluate` printed as its run directory."
         )
     if "agent" not in head["plan"]:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds a comparison of two policies, no evaluation; `robomtl"
             f" compare --sequential` with --out {folder} goes on with it."
         )
     if "kinds" in head["plan"]:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds a probe of a policy, no evaluation; `robomtl probe RUN` with"
             f" --out {folder} goes on with it."
         )
@@ -82,20 +83,20 @@ def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent:
     """The agent a plan is of, found where it was or where it is now."""
     if argument is None:
-        raise ValueError(
+        raise InputError(
             f"{folder} was begun with an agent that only Python can make; call"
             f" robomtl.evaluate with that agent and out='{folder}'."
         )
     try:
         agent = named_agent(argument)
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"The policy that {folder} evaluates is not to be had: {error} If its run"
             f" directory moved: robomtl evaluate RUN --resume {folder}"
         ) from error
     planned, _, _ = fingerprint.partition(" on ")
     if isinstance(agent, PolicyAgent) and agent.fingerprint != planned:
-        raise ValueError(
+        raise InputError(
             f"The policy in {argument} is not the one that {folder} evaluates: its hash"
             f" is {agent.fingerprint[:12]}, and was {planned[:12]}. Put the old one"
             " back, or evaluate this one into another folder."
@@ -110,7 +111,7 @@ def _check_device(folder: Path, agent: Agent, fingerprint: str) -> None:
         for each in (fingerprint, agent.fingerprint)
     )
     if there != here:
-        raise ValueError(
+        raise InputError(
             f"{folder} was begun with its policy on {there}; on {here} results may"
             " differ. Evaluate into another folder."
         )
@@ -120,7 +121,7 @@ def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:
     try:
         return named_suite(plan["suite"], **plan["options"])
     except (ValueError, TypeError) as error:
-        raise ValueError(
+        raise InputError(
             f"The suite that {folder} was begun with cannot be made from its name:"
             f" {error} If it was made in Python, call robomtl.evaluate with it and"
             f" out='{folder}'."
@@ -129,7 +130,7 @@ def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:
 
 def _check_wordings(folder: Path, instructions: str, origin: Mapping[str, Any]) -> None:
     if instructions.endswith(".json") and not Path(instructions).exists():
-        raise ValueError(
+        raise InputError(
             f"{folder} was begun in {origin.get('folder', 'another folder')} with the"
             f" wordings in {instructions}, which is not found from here; resume there."
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.actor import Actor
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.task import Action, Env, Observation, Trial
 
@@ -101,7 +101,7 @@ class _Episode:
     def _check(self, observation: Observation) -> None:
         for name, value in observation.items():
             if value.dtype.kind == "f" and not _finite(value):
-                raise ValueError(
+                raise InputError(
                     f"{_where(self.trial, self.length)}: observation '{name}' is not"
                     " finite."
                 )
@@ -168,7 +168,7 @@ def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> No
     for row, episode in enumerate(episodes):
         if episode.running and not np.isfinite(actions[row]).all():
             where = _where(episode.trial, episode.length + 1)
-            raise ValueError(f"{where}: action {actions[row]} is not finite.")
+            raise InputError(f"{where}: action {actions[row]} is not finite.")
 
 
 def _finite(values: NDArray[Any]) -> bool:

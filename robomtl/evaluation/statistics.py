@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
+from robomtl.errors import InputError
+
 
 class Interval(NamedTuple):
     """A confidence interval of a rate."""
@@ -35,7 +37,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
     importing scipy's takes longer than a small evaluation.
     """
     if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"{successes} successes in {trials} trials are impossible.")
+        raise InputError(f"{successes} successes in {trials} trials are impossible.")
     return _wilson(successes / trials, trials, confidence)
 
 

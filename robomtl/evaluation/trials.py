@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from robomtl.actor import Told
+from robomtl.errors import InputError
 from robomtl.task import Suite, Task, Trial, find_task
 
 CHUNK = 10
@@ -51,7 +52,7 @@ def plan(
             split has fewer variations than episodes are asked for.
     """
     if episodes < 1 or repeats < 1:
-        raise ValueError(
+        raise InputError(
             f"episodes is {episodes} and repeats is {repeats}; give at least 1 of each."
         )
     return tuple(
@@ -73,9 +74,9 @@ def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
     tasks = tuple(find_task(suite, name) for name in names)
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
-        raise ValueError(f"Tasks named twice: {', '.join(twice)}. Name each once.")
+        raise InputError(f"Tasks named twice: {', '.join(twice)}. Name each once.")
     if not tasks:
-        raise ValueError("No task was named; name at least 1.")
+        raise InputError("No task was named; name at least 1.")
     return tasks
 
 
@@ -94,7 +95,7 @@ def deal(trials: Sequence[Trial], told: Sequence[Told]) -> tuple[Chunk, ...]:
 def _variations(suite: Suite, task: Task, split: str, episodes: int) -> Sequence[int]:
     variations = suite.variations(task.name, split)
     if episodes > len(variations):
-        raise ValueError(
+        raise InputError(
             f"'{split}' has {len(variations)} variations of '{task.name}', but"
             f" {episodes} episodes were asked for; ask for at most {len(variations)}."
         )

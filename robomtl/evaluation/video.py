@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from robomtl.actor import Agent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.durable import read_json, replacing, write_json
+from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import Mp4, load_av
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
@@ -203,9 +204,9 @@ def _chosen(
 ) -> Iterator[Place]:
     """The trials to be filmed; refuses what names none."""
     if isinstance(which, str) and which not in ("failures", "all"):
-        raise ValueError(unknown("choice of videos", which, ("failures", "all")))
+        raise InputError(unknown("choice of videos", which, ("failures", "all")))
     if isinstance(which, int) and which < 1:
-        raise ValueError(
+        raise InputError(
             f"{which} videos of each task were asked for; give at least 1."
         )
     whole = (place for place in played if place.record.error is None)
@@ -224,7 +225,7 @@ def _claim(folder: Path, camera: Camera) -> None:
         write_json(path, asked)
     differing = "; ".join(differences(read_json(path), asked))
     if differing:
-        raise ValueError(
+        raise InputError(
             f"{folder} holds videos of another camera: {differing}. Give the same one, or"
             " remove the folder to film anew."
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.ranges import check_names, check_types
 
@@ -23,7 +24,7 @@ def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
     for word in words:
         label, _, name = word.partition("=")
         if label in found:
-            raise ValueError(
+            raise InputError(
                 f"The {noun} {label} is named twice; give the second another label, as"
                 f" in {label}-2={name or label}."
             )
@@ -54,12 +55,12 @@ def parsed(
         name, equals, text = word.partition("=")
         label, dot, field = name.partition(".")
         if not (equals and dot and field):
-            raise ValueError(
+            raise InputError(
                 f"'{word}' sets nothing; write {noun.upper()}.NAME=VALUE, such as"
                 f" {example}."
             )
         if label not in labels:
-            raise ValueError(unknown(f"{noun} to set", label, labels))
+            raise InputError(unknown(f"{noun} to set", label, labels))
         found.setdefault(label, {})[field] = value(text)
     return found
 

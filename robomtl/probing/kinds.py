@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 
@@ -73,11 +74,11 @@ def check_kinds(kinds: Sequence[str]) -> None:
     """
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(unknown("kind of instruction to probe", kind, KINDS))
+            raise InputError(unknown("kind of instruction to probe", kind, KINDS))
     if len(set(kinds)) < len(kinds):
-        raise ValueError(f"Kinds named twice in {', '.join(kinds)}; name each once.")
+        raise InputError(f"Kinds named twice in {', '.join(kinds)}; name each once.")
     if not set(kinds) - {RIGHT}:
-        raise ValueError(
+        raise InputError(
             f"Nothing is compared with '{RIGHT}'; name at least 1 of"
             f" {', '.join(kind for kind in KINDS if kind != RIGHT)}."
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.instructions import rivals_of
 from robomtl.evaluation.trials import Chunk, plan, select
@@ -68,21 +69,21 @@ def planned(
             chunks[kind] = chunks_of(suite, told[kind])
         except _Untellable as error:
             if kinds is not None:
-                raise ValueError(f"'{kind}' cannot be told: {error}.") from error
+                raise InputError(f"'{kind}' cannot be told: {error}.") from error
             left_out[kind] = str(error)
     if "goal" in conditioning.kinds:
         chunks = dict(_with_goals(suite, told, chunks, by_goal_alone(conditioning)))
     return Plan(conditions=told, chunks=chunks, left_out=left_out)
 
 
-class _Untellable(ValueError):
+class _Untellable(InputError):
     """A kind that makes no sense here, as the sentence says."""
 
 
 def _check_tasks(suite: Suite) -> None:
     count = len(suite.train_tasks) + len(suite.held_out_tasks)
     if count < 2:
-        raise ValueError(
+        raise InputError(
             f"{suite.name} has one task: there is no other that its policy could be told"
             " of. Probe in a suite of 2 tasks or more."
         )

@@ -7,6 +7,7 @@ from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent, named_agent
 from robomtl.conditioning import Conditioning
 from robomtl.durable import discard_partial
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.evaluation import finish, journal_in, results_of
 from robomtl.evaluation.identity import identity_of
@@ -137,7 +138,7 @@ def _played(
 
 def _check_margin(margin: float) -> None:
     if not 0 < margin < 1:
-        raise ValueError(
+        raise InputError(
             f"margin is {margin}; give a share between 0 and 1, such as 0.1 for 10 points."
         )
 
@@ -145,13 +146,13 @@ def _check_margin(margin: float) -> None:
 def _conditioning_of(agent: Agent) -> Conditioning:
     policy = agent.agent if isinstance(agent, ServedAgent) else agent
     if not isinstance(policy, PolicyAgent):
-        raise ValueError(
+        raise InputError(
             f"'{agent.name}' is no trained policy, and nothing is known of how it is told"
             " its task; name the run directory of a policy."
         )
     conditioning = policy.card.conditioning
     if not conditioning.kinds:
-        raise ValueError(
+        raise InputError(
             f"{agent.name} was trained with conditioning none: it is told nothing of its"
             " task, and there is nothing to probe. Train it with --conditioning language,"
             " one_hot or goal."

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
+from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
 from robomtl.nearest import unknown
 from robomtl.training import TrainConfig
@@ -84,7 +85,7 @@ def arm_of(
             make the arms unequal.
     """
     if base not in BASES:
-        raise ValueError(unknown("arm", base, BASES))
+        raise InputError(unknown("arm", base, BASES))
     made = Arm(
         **{
             "base": base,
@@ -126,7 +127,7 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
         elif name == "data":
             arm = replace(arm, data=Path(str(value)))
         else:
-            raise ValueError(unknown(f"setting of the arm {label}", name, _FIELDS))
+            raise InputError(unknown(f"setting of the arm {label}", name, _FIELDS))
     return replace(arm, policy_config=config, training=_trained(label, arm, training))
 
 
@@ -134,7 +135,7 @@ def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:
     try:
         return cast(TrainConfig, changed(arm.training, settings))
     except TypeError as error:
-        raise ValueError(f"Training of the arm {label}: {error}.") from error
+        raise InputError(f"Training of the arm {label}: {error}.") from error
 
 
 def _check_balanced(label: str, arm: Arm) -> None:
@@ -144,7 +145,7 @@ def _check_balanced(label: str, arm: Arm) -> None:
         name for name in _BALANCE if getattr(arm.training, name) != getattr(usual, name)
     ]
     if arm.learned == "alone" and differing:
-        raise ValueError(
+        raise InputError(
             f"{label}.training.{differing[0]} balances tasks, and every policy of the arm"
             f" {label} learns one alone; set it of an arm that learns them together."
         )
@@ -152,12 +153,12 @@ def _check_balanced(label: str, arm: Arm) -> None:
 
 def _check_settable(label: str, name: str) -> None:
     if name in _EQUAL:
-        raise ValueError(
+        raise InputError(
             f"{label}.training.{name} would make the arms unequal; all have the same"
             " --steps, --samples, --seeds and --affinity, and one thread each."
         )
     if name == _PLAYING:
-        raise ValueError(
+        raise InputError(
             f"{label}.training.{name} cannot be set: a policy plays once, when it is"
             " trained; leave it out."
         )

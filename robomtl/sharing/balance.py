@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from robomtl import checkpoint
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.sharing.arms import Arm
 from robomtl.sharing.planning import Asked
 from robomtl.training.trainable import check_balance
@@ -39,5 +40,5 @@ def check_balanced(
                     loss=str(getattr(config, "loss", "")),
                     objective="cloning",
                 )
-            except ValueError as error:
-                raise ValueError(f"The arm {label}: {error}") from error
+            except InputError as error:
+                raise InputError(f"The arm {label}: {error}") from error

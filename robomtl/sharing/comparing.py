@@ -7,6 +7,7 @@ from typing import Any
 
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import discard_partial, write_json, write_text
+from robomtl.errors import InputError
 from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.trials import CHUNK
 from robomtl.evaluation.trials import plan as trials_plan
@@ -84,7 +85,7 @@ def multitask(
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
     tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
     if (folder / "run.json").exists():
-        raise ValueError(
+        raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.errors import InputError
 from robomtl.sharing.cell import Cell
 from robomtl.task import Suite
 
@@ -56,7 +57,7 @@ def check_enough(
     """
     path = demonstrations.path
     if demonstrations.suite != suite.name:
-        raise ValueError(
+        raise InputError(
             f"{path} was recorded in {demonstrations.suite}, not in {suite.name}; give"
             " demonstrations of that suite, or leave --data out to collect them."
         )
@@ -66,7 +67,7 @@ def check_enough(
     known = dict(zip(demonstrations.tasks, counts.tolist(), strict=True))
     least = min(tasks, key=lambda task: known.get(task, 0))
     if known.get(least, 0) < most:
-        raise ValueError(
+        raise InputError(
             f"{path} has {known.get(least, 0)} demonstrations of {least}, fewer than the"
             f" {most} asked for; ask for at most {known.get(least, 0)}, or give --data"
             " with more."
@@ -100,7 +101,7 @@ def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
     for count, tasks in found.items():
         for task, digest in tasks.items():
             if digest != wanted[count][task]:
-                raise ValueError(
+                raise InputError(
                     f"The arm {arm} reads other demonstrations of {task} than the others:"
                     f" sha256 of the first {count} in {there} is {digest[:12]}, not"
                     f" {wanted[count][task][:12]}. Arms are compared on the same files;"

@@ -9,6 +9,7 @@ import torch
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.registry import POLICIES
 from robomtl.sharing.arms import Arm
 from robomtl.training.material import conditioning_for, spec_for
@@ -69,7 +70,7 @@ def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) ->
         if each.name == "width" or each.name.endswith("_width")
     }
     if not widths:
-        raise ValueError(
+        raise InputError(
             f"The policy {arm.policy} has no width to divide; leave the arm {label} out,"
             " or give it another policy."
         )
@@ -87,7 +88,7 @@ def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) ->
         low, high = (middle, high) if at(middle).total <= most else (low, middle - 1)
     found = at(low)
     if found.total > most:
-        raise ValueError(
+        raise InputError(
             f"{networks} policies of the arm {label} have {found.total:,} parameters even"
             f" with a width of 1, more than the {most:,} of one for all tasks; leave the"
             " arm out, or widen the policy."
@@ -99,8 +100,8 @@ def _check_fits(label: str, arm: Arm, demonstrations: Demonstrations) -> None:
     try:
         told = conditioning_for(demonstrations, arm.conditioning, Cloning())
         POLICIES.get(arm.policy).check(spec_for(demonstrations, told))
-    except ValueError as error:
-        raise ValueError(f"The arm {label}: {error}") from error
+    except InputError as error:
+        raise InputError(f"The arm {label}: {error}") from error
 
 
 def _parameters(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robomtl.conditioning import Kind
+from robomtl.errors import InputError
 from robomtl.evaluation.trials import select
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative
@@ -61,31 +62,31 @@ class Asked(Design):
                 unknown.
         """
         if not self.arms:
-            raise ValueError(
+            raise InputError(
                 f"No arm was named; name at least 1 of {', '.join(BASES)}."
             )
         if EVERY in self.arms:
-            raise ValueError(
+            raise InputError(
                 f"An arm is called {EVERY}, which stands for all arms; give it another"
                 " label."
             )
         for label in self.arms:
             if not _LABEL.fullmatch(label):
-                raise ValueError(
+                raise InputError(
                     f"An arm is called '{label}', and a folder is to be: take letters,"
                     " digits, '-' and '_'."
                 )
         for label in self.settings:
             if label not in (*self.arms, EVERY):
-                raise ValueError(unknown("arm to set", label, (*self.arms, EVERY)))
+                raise InputError(unknown("arm to set", label, (*self.arms, EVERY)))
         check_not_negative(self, "affinity")
         check_counts(self, "seeds", "trials", "steps", "samples")
         if not self.demonstrations or min(self.demonstrations) < 1:
-            raise ValueError(
+            raise InputError(
                 f"demonstrations is {self.demonstrations}; give numbers of at least 1."
             )
         if len({*self.demonstrations}) < len(self.demonstrations):
-            raise ValueError(
+            raise InputError(
                 f"demonstrations names a number twice: {self.demonstrations}."
             )
 
@@ -119,7 +120,7 @@ def arms_of(asked: Asked) -> dict[str, Arm]:
     }
     if len({arm.training.validation for arm in made.values()}) > 1:
         parts = ", ".join(f"{k} {arm.training.validation}" for k, arm in made.items())
-        raise ValueError(
+        raise InputError(
             f"Arms hold out unlike parts of the demonstrations for validation: {parts}."
             f" Set {EVERY}.training.validation, the same for all."
         )
@@ -134,7 +135,7 @@ def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
     """
     tasks = tuple(task.name for task in select(suite, names))
     if len(tasks) < 2:
-        raise ValueError(
+        raise InputError(
             f"{suite.name} gives one task to learn, {', '.join(tasks)}, which can share"
             " nothing; give a suite of several, such as metaworld/MT10 or points/MT4, or"
             " name at least 2 tasks."

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
 from robomtl.training.gradients import task_gradients
 from robomtl.training.objective import Cloning, Objective
@@ -51,7 +52,7 @@ def task_affinity(
             above 0, of which there are no parts.
     """
     if not part > 0:
-        raise ValueError(f"part is {part}; give more than 0.")
+        raise InputError(f"part is {part}; give more than 0.")
     scored = Scored(policy, objective or Cloning(), torch.float32)
     found = task_gradients(scored, batch, tasks)
     check_positive_losses("task_affinity", found.losses, tasks)

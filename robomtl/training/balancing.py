@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative, check_positive
 
@@ -62,13 +63,13 @@ class Balancing:
         check_positive(self, "rate", "softness")
         check_not_negative(self, "decay", "asymmetry")
         if not 0 <= self.radius < 1:
-            raise ValueError(f"radius is {self.radius}; give 0 to below 1.")
+            raise InputError(f"radius is {self.radius}; give 0 to below 1.")
         named = [task for task, _ in self.weights]
         for task, weight in self.weights:
             if not 0 <= weight < float("inf"):
-                raise ValueError(f"The weight of {task} is {weight}; give 0 or more.")
+                raise InputError(f"The weight of {task} is {weight}; give 0 or more.")
             if named.count(task) > 1:
-                raise ValueError(f"Task {task} has two weights; give one.")
+                raise InputError(f"Task {task} has two weights; give one.")
 
 
 def check_names(sampling: str, weighting: str, aggregation: str) -> None:
@@ -80,7 +81,7 @@ def check_names(sampling: str, weighting: str, aggregation: str) -> None:
     given = {"sampling": sampling, "weighting": weighting, "aggregation": aggregation}
     for kind, known in zip(given, (Sampling, Weighting, Aggregation), strict=True):
         if given[kind] not in get_args(known):
-            raise ValueError(unknown(kind, given[kind], get_args(known)))
+            raise InputError(unknown(kind, given[kind], get_args(known)))
 
 
 def method_of(weighting: str, aggregation: str) -> str:
@@ -104,23 +105,23 @@ def check_together(
         ValueError: If one would undo another.
     """
     if sampling in ("uniform", "proportional") and temperature != float("inf"):
-        raise ValueError(
+        raise InputError(
             f"sampling '{sampling}' fixes the temperature, which is {temperature}; leave"
             " one of them out."
         )
     if balancing.weights and weighting != "fixed":
-        raise ValueError(
+        raise InputError(
             f"balancing.weights are for weighting 'fixed', not '{weighting}', which finds"
             " its own; leave one of them out."
         )
     if weighting != "fixed" and aggregation != "mean":
-        raise ValueError(
+        raise InputError(
             f"weighting '{weighting}' and aggregation '{aggregation}' would each set the"
             " weights of the tasks' gradients; leave one of them out."
         )
     vanishing = [task for task, weight in balancing.weights if weight == 0]
     if vanishing and aggregation != "mean":
-        raise ValueError(
+        raise InputError(
             f"balancing.weights has 0 for {', '.join(vanishing)}, whose gradient vanishes,"
             f" and to some aggregations no step is then common to all tasks; give more, or"
             f" leave aggregation '{aggregation}' out."
@@ -128,7 +129,7 @@ def check_together(
     method = method_of(weighting, aggregation)
     even = sampling in ("temperature", "uniform") and temperature == float("inf")
     if method and not even:
-        raise ValueError(
+        raise InputError(
             f"'{method}' draws equally many samples of every task; leave sampling at"
             f" 'uniform' and temperature at inf, not '{sampling}' and {temperature}."
         )
@@ -151,18 +152,18 @@ def check_tasks(
     """
     for name in filter(None, methods):
         if len(tasks) < 2:
-            raise ValueError(
+            raise InputError(
                 f"'{name}' compares tasks with each other, and there is only"
                 f" {', '.join(tasks)}; leave it out, or give demonstrations of more tasks."
             )
         if name in POSITIVE and loss == "gaussian":
-            raise ValueError(
+            raise InputError(
                 f"'{name}' needs losses above 0, and the policy's loss 'gaussian' is a"
                 " likelihood, which may be negative; train with loss 'l1' or 'l2', or"
                 " leave it out."
             )
         if name != "validation_loss" and batch < len(tasks):
-            raise ValueError(
+            raise InputError(
                 f"A batch of {batch} cannot hold a sample of each of {len(tasks)} tasks,"
                 f" which '{name}' needs; give batch {len(tasks)} or more."
             )

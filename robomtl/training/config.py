@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args
 
 from robomtl.conditioning import Augmentation
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.ranges import (
     check_counts,
@@ -96,15 +97,15 @@ class TrainConfig:
         """
         for name, known in (("schedule", Schedule), ("precision", Precision)):
             if getattr(self, name) not in get_args(known):
-                raise ValueError(unknown(name, getattr(self, name), get_args(known)))
+                raise InputError(unknown(name, getattr(self, name), get_args(known)))
         check_names(self.sampling, self.weighting, self.aggregation)
         if self.seed < 0 or self.evaluate_every < 0:
-            raise ValueError("seed and evaluate_every take 0 or more.")
+            raise InputError("seed and evaluate_every take 0 or more.")
         check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
         check_counts(self, *positive, "evaluate_episodes", "threads")
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
-            raise ValueError(
+            raise InputError(
                 f"sampling 'validation_loss' goes by losses that are first measured at step"
                 f" {self.validate_every}, of {self.steps}; give a smaller validate_every,"
                 f" such as {max(self.steps // 10, 1)}."

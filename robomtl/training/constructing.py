@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from robomtl.errors import InputError
 from robomtl.geometry import Geometry, geometries
 from robomtl.training.approach import approaches, from_elsewhere
 from robomtl.training.changing import Change, rotations, signed_permutations
@@ -226,12 +227,12 @@ def _centre(geometry: Sequence[Geometry], given: "Demonstrations") -> Tensor:
 
 def _check_goals(found: Sequence[Geometry], name: str, tasks: Sequence[str]) -> None:
     if all(geometry.goal is None for geometry in found):
-        raise ValueError(
+        raise InputError(
             f"relabelling needs goals in the state, and {name} hides them here; collect"
             " with goals observable, or leave relabelling at 0."
         )
     if all(geometry.achieved is None for geometry in found):
-        raise ValueError(
+        raise InputError(
             f"relabelling needs a task whose goal is a place that something comes to;"
             f" {name} names no such thing for {', '.join(tasks)}. Leave it at 0."
         )

@@ -13,6 +13,7 @@ Requires Meta-Augmentation", arXiv:2007.05549).
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 ActionSpace = Literal["own", "permuted", "turned"]
@@ -62,15 +63,15 @@ class Construction:
         """
         for name in ("translation", "approach"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(
+                raise InputError(
                     f"{name} is {getattr(self, name)}; give 0 or more [m]."
                 )
         if not 0 <= self.rotation <= 180:
-            raise ValueError(f"rotation is {self.rotation}; give 0 to 180 [degrees].")
+            raise InputError(f"rotation is {self.rotation}; give 0 to 180 [degrees].")
         for name in ("mirror", "masking", "relabelling"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 to 1.")
+                raise InputError(f"{name} is {getattr(self, name)}; give 0 to 1.")
         if self.action_space not in get_args(ActionSpace):
-            raise ValueError(
+            raise InputError(
                 unknown("action_space", self.action_space, get_args(ActionSpace))
             )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Context
 from robomtl.training.changing import Change
 from robomtl.training.objective import Material
@@ -126,7 +127,7 @@ class EpisodicSampler:
         members = [(group == g).nonzero()[:, 0] for g in sorted({*group.tolist()})]
         self._members = [some for some in members if len(some) > 1]
         if not self._members:
-            raise ValueError(
+            raise InputError(
                 "No task, or goal where goals are hidden, has two demonstrations, one for"
                 " the support and one to act in; collect more episodes of each."
             )

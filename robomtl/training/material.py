@@ -8,6 +8,7 @@ import torch
 from robomtl.agent import goal_of
 from robomtl.conditioning import Conditioning, Kind, Wordings
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.task import find_task
@@ -94,7 +95,7 @@ def check_held_out(demonstrations: Demonstrations, part: float) -> None:
     there = {int(task) for task in demonstrations.episodes.task[validation]}
     missing = [task for i, task in enumerate(demonstrations.tasks) if i not in there]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"sampling 'validation_loss' needs held-out episodes of every task, and there"
             f" are none of {', '.join(missing)}; raise validation, or collect more."
         )

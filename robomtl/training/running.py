@@ -17,6 +17,7 @@ from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
+from robomtl.errors import InputError
 from robomtl.evaluation import Results, evaluate
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
@@ -108,7 +109,7 @@ def _train(
     folder: Path,
 ) -> TrainedPolicy:
     if config.evaluate_every and not card.suite:
-        raise ValueError(
+        raise InputError(
             f"{demonstrations.path} names no suite to evaluate on during training; "
             f"leave evaluate_every at 0."
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, Wordings
+from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.approach import Approach, from_elsewhere
 from robomtl.training.changing import Change
@@ -153,7 +154,7 @@ class Sampler:
 
 def _check_single(constructor: Constructor) -> None:
     if constructor.construction.action_space != "own":
-        raise ValueError(
+        raise InputError(
             f"action_space={constructor.construction.action_space!r} gives each problem"
             " actions of its own, which a single frame cannot tell; train with an"
             " objective that draws problems, such as context, or leave it 'own'."

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from robomtl.errors import InputError
 from robomtl.policy import Loss, Policy
 from robomtl.training.objective import Objective
 
@@ -72,7 +73,7 @@ def task_means(per_sample: Tensor, task: Tensor, tasks: Sequence[str]) -> Tensor
     counts = task.bincount(minlength=len(tasks))
     missing = [name for name, count in zip(tasks, counts, strict=True) if not count]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"The batch holds no sample of {', '.join(missing)}; weighing tasks needs all"
             f" {len(tasks)} in every batch. Let the objective draw that many problems, or"
             " leave weighting 'fixed' and aggregation 'mean'."

@@ -1,6 +1,7 @@
 """What is refused before a run begins: architectures and balances that do not fit."""
 
 from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
 from robomtl.registry import POLICIES
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
@@ -16,7 +17,7 @@ def check_trainable(policy: str) -> None:
     """
     if not POLICIES.get(policy).trainable:
         known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
-        raise ValueError(
+        raise InputError(
             f"Policy '{policy}' is not trained but made by methods of adaptation; train"
             f" one of {', '.join(known)}."
         )
@@ -48,7 +49,7 @@ def check_balance(
     check_tasks(methods, tasks, batch=config.batch, loss=loss)
     Fixed(config.balancing.weights, tasks)
     if by_loss and objective != "cloning":
-        raise ValueError(
+        raise InputError(
             f"sampling 'validation_loss' draws frames, and objective '{objective}'"
             " draws problems of its own; leave sampling out, or train with 'cloning'."
         )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torchjd import scalarization
 
+from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.training.adam_state import State, adam_state, restore_adam
 from robomtl.training.balancing import Balancing
@@ -59,10 +60,10 @@ class Fixed:
     ) -> None:
         for name, _ in given:
             if name not in tasks:
-                raise ValueError(unknown("task in balancing.weights", name, tasks))
+                raise InputError(unknown("task in balancing.weights", name, tasks))
         weights = torch.tensor([float(dict(given).get(name, 1)) for name in tasks])
         if not weights.sum() > 0:
-            raise ValueError("All balancing.weights are 0; give one that is more.")
+            raise InputError("All balancing.weights are 0; give one that is more.")
         self._weights = weights / weights.mean()
 
     def weights(self, losses: Tensor) -> Tensor:
@@ -209,7 +210,7 @@ def check_positive_losses(name: str, losses: Tensor, tasks: Sequence[str]) -> No
     """
     if losses.min() <= 0:
         place = int(losses.argmin())
-        raise ValueError(
+        raise InputError(
             f"'{name}' needs losses above 0, and that of {tasks[place]} is"
             f" {losses[place].item():.4g}. A likelihood may be negative: train with an"
             " l1 or l2 loss, or weigh by 'fixed'."
