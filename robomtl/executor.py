@@ -3,15 +3,20 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
 from robomtl.crew import Answer, Crew, Worker, check_counts, outcome
 from robomtl.crew import Failure as Failure
+from robomtl.errors import InputError
+from robomtl.sendable import check_sendable, main_file
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -92,15 +97,59 @@ def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connec
     Args:
         target: What it runs, a function of a module.
         given: Picklable arguments of it; its end of the pipe is the last.
+
+    Raises:
+        ValueError: If a process cannot receive the arguments, or none can be started
+            from here.
     """
+    _check_may_spawn()
+    for each in given:
+        check_sendable(each)
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=target, args=(*given, theirs), daemon=True)
-    # The child inherits the mask: Ctrl-C is the parent's to answer.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    process.start()
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with _ignoring_interrupts(), _importable_main():
+        process.start()
     theirs.close()
     return process, ours
+
+
+def _check_may_spawn() -> None:
+    if multiprocessing.current_process().daemon:
+        raise InputError(
+            "Worker processes cannot be started in a daemonic process, such as one of a"
+            " multiprocessing.Pool; use concurrent.futures.ProcessPoolExecutor there, or"
+            " call robomtl outside it."
+        )
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Blocks Ctrl-C, which is the parent's to answer; a child inherits that."""
+    # It unblocks Ctrl-C as it starts, so it comes first.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _importable_main() -> Iterator[None]:
+    """Hides a file of ``__main__`` that is none, which a child would try to run.
+
+    Python calls its standard input ``<stdin>``.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or main_file() is not None:
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,4 +1,5 @@
 import gc
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -134,6 +135,11 @@ def eventually(condition, seconds=20):
     return True
 
 
+def blocks_ctrl_c(item):
+    time.sleep(0.5)  # Until every other process has started too.
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def outcomes(executor, work, items):
     return dict(executor.map(work, items))
 
@@ -261,6 +267,15 @@ def test_processes_end_when_the_results_are_not_wanted_any_more():
     assert ended(process)
 
 
+def python(*words, **options):
+    """What a Python process said that ran to its end."""
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, **options
+    )
+
+
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     code = (
         "from functools import partial\n"
@@ -286,3 +301,44 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
 def test_counts_below_one_are_refused(count):
     with pytest.raises(ValueError, match=f"{count} is 0; give at least 1"):
         LocalExecutor(**{count: 0})
+
+
+def test_ctrl_c_is_left_to_the_parent_by_every_worker_and_stays_with_it(tmp_path):
+    code = (
+        "import signal\n"
+        "from robomtl.executor import LocalExecutor\n"
+        "from test_executor import blocks_ctrl_c, outcomes\n"
+        "if __name__ == '__main__':\n"
+        "    print(outcomes(LocalExecutor(workers=2), blocks_ctrl_c, [0, 1]))\n"
+        "    print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    said = python(script)
+    assert said.stdout == "{0: True, 1: True}\nset()\n", said.stderr
+
+
+def test_ctrl_c_is_not_blocked_after_a_start_that_failed():
+    with pytest.raises(StartError, match="cannot receive function"):
+        outcomes(LocalExecutor(), lambda item: item, [1])
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_workers_start_from_standard_input_with_what_modules_define():
+    code = (
+        "from robomtl.executor import LocalExecutor\n"
+        "from test_executor import square\n"
+        "print(dict(LocalExecutor(workers=1).map(square, [3])))\n"
+        "def own(item): return item\n"
+        "list(LocalExecutor(workers=1).map(own, [3]))\n"
+    )
+    said = python("-", input=code)
+    assert said.stdout == "{0: 9}\n", said.stderr
+    assert "cannot receive function: it is 'own', and this Python" in said.stderr
+
+
+def test_a_daemonic_process_is_told_that_it_starts_no_workers(monkeypatch):
+    process = multiprocessing.current_process()
+    monkeypatch.setattr(type(process), "daemon", True)
+    with pytest.raises(InputError, match="in a daemonic process.*ProcessPoolExecutor"):
+        outcomes(LocalExecutor(), square, [1])
