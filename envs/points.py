@@ -64,9 +64,13 @@ class PointsSuite:
 
     @property
     def goal(self) -> slice:
-        """Where the flag lies, the goal of ``reach-flag`` and ``push-ball``."""
-        row = ROW["flag"]
-        return slice(2 * row, 2 * row + 2)
+        """Where the flag lies; each task has a place of its own in ``goal_places``."""
+        return _place("flag")
+
+    @property
+    def goal_places(self) -> Mapping[str, slice]:
+        """Where the thing lies that a task goes to, by the name of the task."""
+        return {name: _place(aim.goal) for name, aim in AIMS.items()}
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
@@ -102,7 +106,7 @@ class PointsSuite:
 
     def positions(self, task: str) -> Mapping[str, slice]:
         """Where things are in a state, two numbers each."""
-        return {thing: slice(2 * row, 2 * row + 2) for thing, row in ROW.items()}
+        return {thing: _place(thing) for thing in ROW}
 
     def geometry(self, task: str) -> Geometry:
         """Everything has a place; the flag is the goal, the point what moves.
@@ -128,6 +132,10 @@ class PointsSuite:
             ValueError: If the task is unknown.
         """
         return PointsExpert(find_task(self, task).name)
+
+
+def _place(thing: str) -> slice:
+    return slice(2 * ROW[thing], 2 * ROW[thing] + 2)
 
 
 class _Points:

@@ -21,7 +21,14 @@ from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import Memory, Policy
-from robomtl.task import Observation, Suite, Trial
+from robomtl.task import (
+    Observation,
+    Suite,
+    Task,
+    Trial,
+    goal_place,
+    own_goal_places,
+)
 
 # Every forward pass has this many rows, whatever runs beside a trial: matrix products
 # of another shape may round differently, and a result must not depend on company.
@@ -87,7 +94,7 @@ class PolicyActor:
         self._conditioning = conditioning
         self._predict = predict
         self._fixed = torch.zeros(0, 0)
-        self._goals: dict[int, tuple[float, ...]] = {}
+        self._goals: dict[int, tuple[slice, tuple[float, ...]]] = {}
         self._seeds: list[int] = []
         self._predictions = 0
         self._chunk = np.zeros((0, 0, 0), np.float32)
@@ -99,7 +106,9 @@ class PolicyActor:
         rows = -len(trials) % ROWS
         self._fixed = torch.cat([fixed, fixed.new_zeros(rows, fixed.shape[1])])
         self._goals = {
-            row: each.goal for row, each in enumerate(told) if each.goal is not None
+            row: (slice(*self._conditioning.goal_of(each.task)), each.goal)
+            for row, each in enumerate(told)
+            if each.goal is not None
         }
         self._seeds = [trial.seed for trial in trials[::ROWS]]
         self._predictions = 0
@@ -120,9 +129,8 @@ class PolicyActor:
         state[: len(observations)] = torch.from_numpy(
             np.stack([observation["state"] for observation in observations])
         )
-        for row, goal in self._goals.items():
-            assert self._conditioning.goal is not None
-            state[row, slice(*self._conditioning.goal)] = torch.tensor(goal)
+        for row, (place, goal) in self._goals.items():
+            state[row, place] = torch.tensor(goal)
         embedding = self._conditioning.embedding(self._fixed, state)
         parts = zip(torch.split(state, ROWS), torch.split(embedding, ROWS), strict=True)
         chunks = [
@@ -189,12 +197,8 @@ class PolicyAgent:
                     f"{self.name} takes {feature} of length "
                     f"{getattr(card.spec, feature)}; {suite.name} has {size}."
                 )
-        goal = goal_of(suite, card.spec.state)
-        if "goal" in card.conditioning.kinds and goal != card.conditioning.goal:
-            raise InputError(
-                f"{self.name} is conditioned on the goal at {card.conditioning.goal} of "
-                f"the state; {suite.name} has it at {goal}."
-            )
+        if "goal" in card.conditioning.kinds:
+            self._check_goal(suite, tasks)
         known = card.conditioning.tasks
         strange = [task.name for task in tasks if task.name not in known]
         if "one_hot" in card.conditioning.kinds and strange:
@@ -202,6 +206,19 @@ class PolicyAgent:
                 f"{self.name} is told its task by a one-hot code, which has no place for "
                 f"'{strange[0]}'; it knows {', '.join(known)}."
             )
+
+    def _check_goal(self, suite: Suite, tasks: Sequence[Task]) -> None:
+        told, state = self.card.conditioning, self.card.spec.state
+        # A policy from before tasks had goals of their own is told the suite's as ever.
+        known = {task.name: told.goal_of(task.name) for task in tasks if told.goals}
+        found = {name: goal_of(suite, state, name) for name in known}
+        for task, place in {"": told.goal, **known}.items():
+            there = found[task] if task else goal_of(suite, state)
+            if place != there:
+                raise InputError(
+                    f"{self.name} is conditioned on the goal{' of ' * bool(task)}{task} at"
+                    f" {place} of the state; {suite.name} has it at {there}."
+                )
 
     def load(self, suite: Suite) -> PolicyActor:
         """The policy, ready to start trials."""
@@ -230,12 +247,25 @@ def named_agent(argument: Path | str) -> Agent:
     return PolicyAgent(Path(argument))
 
 
-def goal_of(suite: Suite, state: int) -> tuple[int, int] | None:
-    """First and past-last index of the goal in a state of this length; None if hidden."""
-    if suite.goal is None:
+def goal_of(suite: Suite, state: int, task: str = "") -> tuple[int, int] | None:
+    """First and past-last index of the goal in a state of this length; None if hidden.
+
+    Args:
+        suite: Says where the goal lies.
+        state: Length of a state.
+        task: Name of the task; without it, ``suite.goal`` is meant.
+    """
+    place = goal_place(suite, task)
+    if place is None:
         return None
-    start, stop, _ = suite.goal.indices(state)
+    start, stop, _ = place.indices(state)
     return start, stop
+
+
+def goals_of(suite: Suite, state: int) -> dict[str, tuple[int, int]]:
+    """Where the goals lie of tasks that the suite gives a place of their own, by task."""
+    places = {name: goal_of(suite, state, name) for name in own_goal_places(suite)}
+    return {name: place for name, place in places.items() if place is not None}
 
 
 def _sizes(suite: Suite, task: str) -> dict[str, int]:

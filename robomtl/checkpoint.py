@@ -209,6 +209,10 @@ def _card(values: Mapping[str, Any]) -> Card:
                 task: tuple(values)
                 for task, values in conditioning.get("inferred", {}).items()
             },
+            goals={
+                task: (place[0], place[1])
+                for task, place in conditioning.get("goals", {}).items()
+            },
         ),
         suite=values["suite"],
         suite_options=values["suite_options"],

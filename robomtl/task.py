@@ -98,6 +98,10 @@ class Suite(Protocol):
     them is meant, says so by the property ``families``: names of at least 2 tasks each,
     by the name of the family. See ``families_of``, and ``robomtl.probing`` for their use.
 
+    A suite whose tasks have their goals in different places of the state, as where each
+    goes to another of the things in a scene, says so by the property ``goal_places``: the
+    place of each task's goal, all as long as ``goal``. See ``goal_place``.
+
     A suite whose actions displace what they move may say so, and where everything is, by
     the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,
     mirror and hide things, see ``robomtl.training.construction.Construction``.
@@ -208,6 +212,20 @@ def find_task(suite: Suite, name: str) -> Task:
     if name not in tasks:
         raise InputError(unknown(f"{suite.name} task", name, tasks))
     return tasks[name]
+
+
+def goal_place(suite: Suite, task: str) -> slice | None:
+    """Where the goal of a task lies in ``observation["state"]``; None if hidden.
+
+    It is the task's own of ``goal_places``, where the suite has them, and else ``goal``.
+    """
+    return None if suite.goal is None else own_goal_places(suite).get(task, suite.goal)
+
+
+def own_goal_places(suite: Suite) -> Mapping[str, slice]:
+    """The suite's ``goal_places``; empty where it has none."""
+    places: Mapping[str, slice] = getattr(suite, "goal_places", {})
+    return places
 
 
 def families_of(suite: Suite) -> dict[str, tuple[str, ...]]:

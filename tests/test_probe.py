@@ -219,7 +219,7 @@ def starts(task, count):
     env = SUITE.make_env(task)
     variations = SUITE.variations(task, "fresh")[:count]
     seen = [env.reset(options={"variation": v})[0]["state"] for v in variations]
-    return [state[SUITE.goal].tolist() for state in seen]
+    return [state[SUITE.goal_places[task]].tolist() for state in seen]
 
 
 def test_a_policy_that_is_told_goals_is_told_those_of_others(runs, tmp_path):

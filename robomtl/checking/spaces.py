@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from robomtl.checking.beginnings import start
-from robomtl.task import Env, Suite
+from robomtl.task import Env, Suite, goal_place
 
 
 def spaces(suite: Suite, task: str) -> Iterator[str]:
@@ -24,7 +24,7 @@ def spaces(suite: Suite, task: str) -> Iterator[str]:
         if not _is_float_vector(state):
             yield f"The space of 'state' is {state}; expected a float32 Box (n,)."
         else:
-            yield from _goal(suite.goal, state.shape[0])
+            yield from _goal(goal_place(suite, task), state.shape[0])
     if not _is_float_vector(action) or not (
         (action.low == -1).all() and (action.high == 1).all()
     ):

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 
 from robomtl.checking.beginnings import alike, beginning, copied, difference, start
-from robomtl.task import GoalSuite, Suite
+from robomtl.task import GoalSuite, Suite, goal_place
 
 
 def splits(suite: Suite, task: str) -> Iterator[str]:
@@ -113,8 +113,8 @@ def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]
             f"The variations {listed(group)} share a goal and start alike; variations of"
             f" a goal start differently."
         )
-    elif suite.goal is not None:
-        shown, other = (each["state"][suite.goal] for each in (first, second))
+    elif (place := goal_place(suite, task)) is not None:
+        shown, other = (each["state"][place] for each in (first, second))
         # Simulators settle what they place, by less than this.
         if not np.allclose(shown, other, rtol=0, atol=1e-4):
             yield (

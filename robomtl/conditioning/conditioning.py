@@ -34,6 +34,8 @@ class Conditioning:
     """Length of what is inferred from demonstrations; 0 for none."""
     inferred: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """What was inferred of tasks, by their names; zeros stand for any other."""
+    goals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Where the goal vector lies for tasks that have it elsewhere than at ``goal``."""
 
     def __post_init__(self) -> None:
         """Checks the kinds.
@@ -64,6 +66,12 @@ class Conditioning:
                 "Conditioning on demonstrations goes with an objective that trains their"
                 " encoder, such as context; name that objective and leave the kind out."
             )
+        for task, (start, stop) in self.goals.items():
+            if self.goal is None or stop - start != self.goal[1] - self.goal[0]:
+                raise InputError(
+                    f"The goal of '{task}' lies at {start} to {stop} of the state, that of"
+                    f" other tasks at {self.goal}; goals are all of one length."
+                )
 
     @property
     def size(self) -> int:
@@ -82,10 +90,19 @@ class Conditioning:
         start = sum(self._sizes[k] for k in order[: order.index(kind)])
         return slice(start, start + self._sizes[kind])
 
+    def goal_of(self, task: str | None) -> tuple[int, int]:
+        """Where the goal vector lies for a task, first and past-last index."""
+        assert self.goal is not None
+        return self.goal if task is None else self.goals.get(task, self.goal)
+
     def inferring(self, task: str, inferred: Tensor) -> "Conditioning":
         """This conditioning with what was inferred of one more task; (demonstration,)."""
         values = tuple(inferred.tolist())
         return replace(self, inferred={**self.inferred, task: values})
+
+    @property
+    def _goals_differ(self) -> bool:
+        return "goal" in self.kinds and bool(self.goals)
 
     @property
     def _sizes(self) -> dict[Kind, int]:
@@ -99,9 +116,11 @@ class Conditioning:
         }
 
     def fixed(self, told: Sequence[Told]) -> Tensor:
-        """The part of the embedding that is fixed for a trial; (trial, fixed).
+        """What ``embedding`` needs to know of each trial; (trial, fixed).
 
-        What is withheld is a zero vector.
+        It is the part of the embedding that stays, followed by the indices of the goal in
+        the state where tasks have it in different places. What is withheld is a zero
+        vector.
 
         Raises:
             ValueError: If one-hot conditioning is told of a task it was not trained on.
@@ -116,6 +135,11 @@ class Conditioning:
             nothing = (0.0,) * self.demonstration
             known = [self.inferred.get(each.task or "", nothing) for each in told]
             parts.append(torch.tensor(known))
+        if self._goals_differ:
+            places = [range(*self.goal_of(each.task)) for each in told]
+            parts.append(
+                torch.tensor([[*place] for place in places], dtype=torch.float)
+            )
         return torch.cat(parts, dim=-1)
 
     def embedding(self, fixed: Tensor, state: Tensor) -> Tensor:
@@ -128,6 +152,10 @@ class Conditioning:
         if "goal" not in self.kinds:
             return fixed
         assert self.goal is not None
+        if self._goals_differ:
+            stays = fixed.shape[-1] - self._sizes["goal"]
+            goal = state.gather(-1, fixed[..., stays:].long())
+            return torch.cat([fixed[..., :stays], goal], dim=-1)
         return torch.cat([fixed, state[..., slice(*self.goal)]], dim=-1)
 
     def _one_hot(self, task: str | None) -> Tensor:

@@ -8,7 +8,7 @@ from itertools import groupby
 from robomtl.actor import Told
 from robomtl.evaluation.trials import Chunk
 from robomtl.probing.kinds import EMPTY, SHUFFLED, WRONG
-from robomtl.task import Suite, Trial
+from robomtl.task import Suite, Trial, goal_place
 
 Goal = tuple[float, ...]
 
@@ -73,7 +73,7 @@ def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
             for trial in some:
                 options = {"variation": trial.variation}
                 observation, _ = env.reset(seed=trial.seed, options=options)
-                shown = observation["state"][suite.goal]
+                shown = observation["state"][goal_place(suite, task)]
                 of_task.setdefault(task, []).append(tuple(shown.tolist()))
     sizes = {len(goal) for goals in of_task.values() for goal in goals}
     return Goals(of_task=of_task, size=sizes.pop())

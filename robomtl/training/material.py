@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from robomtl.agent import goal_of
+from robomtl import goals
+from robomtl.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, Kind, Wordings
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
@@ -26,17 +27,37 @@ def conditioning_for(
     Raises:
         ValueError: If a kind is unknown, twice there, or needs what is missing.
     """
-    goal = None
+    goal, own = None, {}
     if demonstrations.suite is not None:
         made = suite(demonstrations.suite, **demonstrations.suite_options)
         goal = goal_of(made, demonstrations.state.shape[1])
+        if "goal" in kinds:
+            own = goals_of(made, demonstrations.state.shape[1])
     inferred: tuple[Kind, ...] = ("demonstration",) if objective.demonstration else ()
     return Conditioning(
         kinds=(*kinds, *inferred),
         tasks=demonstrations.tasks,
         goal=goal,
         demonstration=objective.demonstration,
+        goals=own,
     )
+
+
+def goal_warning(demonstrations: Demonstrations, conditioning: Conditioning) -> str:
+    """Which tasks a policy that is told a goal alone cannot tell apart; empty if none.
+
+    Looked at are the demonstrations, or episodes of the suite where these are few.
+    """
+    if conditioning.kinds != ("goal",) or demonstrations.suite is None:
+        return ""
+    made = suite(demonstrations.suite, **demonstrations.suite_options)
+    table, states = demonstrations.episodes, {}
+    for index, task in enumerate(demonstrations.tasks):
+        starts = table.start[table.task == index]
+        states[task] = demonstrations.state[starts]
+    if min(map(len, states.values())) < goals.SAMPLE:
+        states = goals.first_states(made, demonstrations.tasks)
+    return goals.warning(made.name, goals.tasks_alike(made, states=states))
 
 
 def spec_for(demonstrations: Demonstrations, conditioning: Conditioning) -> Spec:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
 from robomtl.training.material import (
     conditioning_for,
+    goal_warning,
     instructions,
     materials,
     spec_for,
@@ -98,6 +100,8 @@ def train(
     POLICIES.get(policy).check(card.spec)
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=objective)
+    if doubt := goal_warning(demonstrations, told):
+        print(doubt, file=sys.stderr)
     return _train(demonstrations, card, minimised, config, Path(out))
 
 

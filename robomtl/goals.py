@@ -1,0 +1,103 @@
+"""Whether the goals of a suite tell its tasks apart, so that a policy may be told by them.
+
+A policy that is told its task by a goal vector alone cannot know which of two tasks is
+meant if their goals lie in the same place of the state and their episodes start alike.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.task import Suite, own_goal_places
+
+States = Mapping[str, NDArray[np.float32]]
+"""First states of episodes, which hold their goals; (episode, state) by task."""
+
+SAMPLE = 20  # Variations of each task: enough that chance tells no equal tasks apart.
+_APART = 0.875  # Part of the episodes that one threshold assigns to the right task.
+_RESOLUTION = 1e-4  # Simulators settle what they place, by less than this.
+
+
+def first_states(
+    suite: Suite, tasks: Sequence[str] | None = None, *, count: int = SAMPLE
+) -> dict[str, NDArray[np.float32]]:
+    """The first states of the first ``fresh`` variations; each is reset once.
+
+    Args:
+        suite: Has the tasks.
+        tasks: Names of tasks; None for those of training.
+        count: Number of variations of each task.
+    """
+    names = [task.name for task in suite.train_tasks] if tasks is None else tasks
+    return {name: np.stack([*_starts(suite, name, count)]) for name in names}
+
+
+def tasks_alike(
+    suite: Suite,
+    tasks: Sequence[str] | None = None,
+    *,
+    states: States | None = None,
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of tasks that the goal vector does not tell apart; empty where all differ.
+
+    Two tasks differ if their goals lie in different places of the state, or if some
+    threshold on a component of the first state, which holds the goal, assigns at least
+    seven of eight episodes to the right one of the two.
+
+    Args:
+        suite: Has the tasks, and shows their goals.
+        tasks: Names of tasks; None for those of training.
+        states: States seen already, such as those of demonstrations; None to reset each
+            task 20 times, see ``first_states``.
+    """
+    seen = first_states(suite, tasks) if states is None else states
+    places = own_goal_places(suite)
+    return tuple(
+        (first, second)
+        for first, second in combinations(seen, 2)
+        if places.get(first, suite.goal) == places.get(second, suite.goal)
+        and _separation(seen[first], seen[second]) < _APART
+    )
+
+
+def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
+    """What ``tasks_alike`` found in the suite of this name; empty if it found nothing."""
+    if not alike:
+        return ""
+    (first, second), more = alike[0], len(alike) - 1
+    others = f", nor {more} other {'pair' if more == 1 else 'pairs'} of tasks"
+    return (
+        f"The goals of {suite} do not tell '{first}' and '{second}' apart"
+        f"{others if more else ''}: a policy told its task by the goal alone cannot know"
+        " which of them is meant. Add language or one_hot to its conditioning."
+    )
+
+
+def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:
+    with closing(suite.make_env(task)) as env:
+        for variation in suite.variations(task, "fresh")[:count]:
+            observation, _ = env.reset(seed=0, options={"variation": variation})
+            yield observation["state"].copy()
+
+
+def _separation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Part of the states on the right side of the best threshold, 0.5 to 1.
+
+    It is one half and half the Kolmogorov-Smirnov distance of the best component.
+    """
+    both = np.round(np.concatenate([first, second]).astype(np.float64) / _RESOLUTION)
+    return max(
+        _of_component(values[: len(first)], values[len(first) :]) for values in both.T
+    )
+
+
+def _of_component(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    thresholds = np.concatenate([first, second])
+    below = [
+        np.searchsorted(np.sort(values), thresholds, side="right") / len(values)
+        for values in (first, second)
+    ]
+    return 0.5 + 0.5 * float(np.abs(below[0] - below[1]).max())
