@@ -1,5 +1,6 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -7,7 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from robomtl.errors import InputError
+from robomtl.errors import DiskFullError, InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """A block in which a full disk is told in a sentence that names the folder.
+
+    Raises:
+        DiskFullError: If a disk, a quota or a limit on file sizes is reached.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFullError(
+            f"The disk of {folder} is full ({os.strerror(error.errno)}). Nothing finished"
+            " is lost; free space and give the same command again, which goes on."
+        ) from error
 
 
 @contextmanager
@@ -15,21 +36,29 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path whose file takes the given name once the block has succeeded.
 
     The contents are on disk before the name appears, so a reader sees the old file, the
-    new file, or none; after an error the temporary file is gone.
+    new file, or none; after an error the temporary file is gone. The file has the access
+    rights that the umask gives, whichever library writes it.
 
     Args:
         path: The name to write; its folder is made if missing.
+
+    Raises:
+        DiskFullError: If there is no space for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing_into(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            yield temporary
+            temporary.chmod(mode)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def discard_partial(folder: Path) -> None:
@@ -72,16 +101,20 @@ def append_line(path: Path, line: str) -> None:
     """Appends one line, on disk when this returns.
 
     A line that was cut short by a kill is removed first, lest the two become one.
+
+    Raises:
+        DiskFullError: If there is no space for it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    created = not path.exists()
-    with path.open("a+b") as file:
-        _cut_unfinished_line(file)
-        file.write(line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    if created:
-        sync_folder(path.parent)
+    with writing_into(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        created = not path.exists()
+        with path.open("a+b") as file:
+            _cut_unfinished_line(file)
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if created:
+            sync_folder(path.parent)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class DiskFullError(InputError, OSError):
+    """A file could not be written: a disk, a quota or a limit on file sizes is reached."""
+
+
 class StartError(InputError):
     """No worker starts; most often what they work with is not to be had there."""
 

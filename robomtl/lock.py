@@ -1,11 +1,14 @@
 """One process at a time writes into a folder."""
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from robomtl.durable import discard_partial
 from robomtl.errors import InputError
 
 LOCK = ".lock"
@@ -16,21 +19,49 @@ LOCK = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Holds a folder until the block ends; the folder is made if missing.
 
+    What killed processes left half written in it is removed first.
+
     Raises:
-        ValueError: If another process holds it.
+        ValueError: If another process holds it, or if its lock is no plain file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    with path.open("w") as file:
-        if not _held(file.fileno()):
+    descriptor = _opened(path)
+    try:
+        if not _held(descriptor):
             raise InputError(
                 f"Another process is writing into {folder}; wait for it, or give another"
                 " folder."
             )
         try:
+            discard_partial(folder)
             yield
         finally:
             path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    """The lock's file, made if missing; neither followed, cut, nor waited for."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise _strange(path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _strange(path)
+    return descriptor
+
+
+def _strange(path: Path) -> InputError:
+    return InputError(
+        f"{path} is no plain file, as robomtl makes it; remove it, and give the same"
+        " command again."
+    )
 
 
 def _held(descriptor: int) -> bool:

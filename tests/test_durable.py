@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from robomtl.durable import (
     write_json,
     write_text,
 )
+from robomtl.errors import DiskFullError
 
 
 def test_a_file_appears_whole_with_its_folder(tmp_path):
@@ -87,6 +89,38 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
     write_text(path, "new")
     assert path.read_text() == "new"
+
+
+def test_a_file_has_the_access_rights_of_the_umask_whoever_writes_it(tmp_path):
+    path = tmp_path / "weights"
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        temporary.chmod(0o600)
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+@pytest.fixture
+def full_disk():
+    """No file may grow beyond 4 kB, which fails as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+@pytest.mark.parametrize("write", [write_text, append_line])
+def test_a_full_disk_is_told_and_leaves_what_was_finished(tmp_path, full_disk, write):
+    path = tmp_path / "trials.jsonl"
+    append_line(path, "one")
+    message = f"The disk of {tmp_path} is full .*Nothing finished is lost; free space"
+    with pytest.raises(DiskFullError, match=message):
+        write(path, "x" * 8000)
+    assert os.listdir(tmp_path) == ["trials.jsonl"]
+    assert read_lines(path) == ["one"]
 
 
 def test_lines_are_read_as_appended(tmp_path):

@@ -65,3 +65,22 @@ def test_a_folder_that_is_removed_while_held_is_no_error(tmp_path):
         (folder / LOCK).unlink()
         folder.rmdir()
     assert not folder.exists()
+
+
+def test_what_killed_processes_left_half_written_is_removed(tmp_path):
+    (tmp_path / ".training.safetensors.123.partial").write_text("half")
+    with locked(tmp_path):
+        assert os.listdir(tmp_path) == [LOCK]
+
+
+@pytest.mark.parametrize("strange", ["link", "pipe", "folder"])
+def test_a_lock_that_is_no_plain_file_is_refused_and_left_as_it_is(tmp_path, strange):
+    folder, target = tmp_path / "run", tmp_path / "target"
+    folder.mkdir()
+    target.write_text("precious")
+    make = {"link": lambda path: path.symlink_to(target), "pipe": os.mkfifo}
+    make.get(strange, os.mkdir)(folder / LOCK)
+    with pytest.raises(ValueError, match=r"\.lock is no plain file"), locked(folder):
+        pass
+    assert target.read_text() == "precious"
+    assert os.listdir(folder) == [LOCK]

@@ -33,7 +33,7 @@ from robomtl.adaptation.rows import (
 )
 from robomtl.adaptation.support import check_fit
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.durable import discard_partial, write_json, write_text
+from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.trials import CHUNK
@@ -135,7 +135,6 @@ def compare_methods(
         objectives=_check_members(family, asked, chosen, material, pool),
     )
     with locked(folder):
-        discard_partial(folder)
         journal, places = _journal(folder, comparison, pool)
         cells = comparison.cells
         placed = {places[_name(comparison, cell)]: cell for cell in cells}

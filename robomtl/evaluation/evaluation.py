@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.actor import Agent, Named, Placed
-from robomtl.durable import discard_partial
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -117,7 +116,6 @@ def evaluate_under(
     chunks = chunks_of(suite, conditions)
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
     with locked(out):
-        discard_partial(out)
         journal = journal_in(out, identity, chunks, agent)
         play = PlayChunk(agent, suite, conditions.until)
         finish(journal, chunks, play, executor)

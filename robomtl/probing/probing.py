@@ -6,7 +6,6 @@ from pathlib import Path
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent, named_agent
 from robomtl.conditioning import Conditioning
-from robomtl.durable import discard_partial
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.evaluation import finish, journal_in, results_of
@@ -89,7 +88,6 @@ def probe(
     )
     plan = planned(suite, conditions, conditioning, kinds)
     with locked(Path(out)):
-        discard_partial(Path(out))
         executor = executor or LocalExecutor(workers=workers)
         results = _played(plan, conditions, acting, suite, Path(out), executor)
         told = {

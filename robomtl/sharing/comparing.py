@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import discard_partial, write_json, write_text
+from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.trials import CHUNK
@@ -92,7 +92,6 @@ def multitask(
     trials_plan(suite, tasks, episodes=asked.trials)  # Refuses more than there are.
     most = max(asked.demonstrations)
     with locked(folder):
-        discard_partial(folder)
         if data is None:
             data = obtain(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers

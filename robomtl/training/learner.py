@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from robomtl.durable import replacing
@@ -146,8 +147,10 @@ class Learner:
         tensors |= {"average": self._average, "step": torch.tensor(self.step)}
         if self.validation is not None:
             tensors["validation"] = self.validation
+        # As bytes, so that a full disk is an error of the disk and not of safetensors.
+        content = serialise({name: value.clone() for name, value in tensors.items()})
         with replacing(path) as temporary:
-            save_file({k: v.clone() for k, v in tensors.items()}, temporary)
+            temporary.write_bytes(content)
 
     def restore(self, path: Path) -> None:
         """Goes back to where ``save`` was called, bit for bit."""
