@@ -2,30 +2,55 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object] | int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deferral:
+    """Ctrl-C that waits until a loop is between two of its steps."""
+
+    pressed: threading.Event = field(default_factory=threading.Event)
+    """Set by Ctrl-C."""
+    before: Handler = None
+    """What answered Ctrl-C before; None outside the main thread."""
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """A block in which Ctrl-C breaks in at once, as it did before."""
+        if self.before is None:
+            yield
+            return
+        noting = signal.signal(signal.SIGINT, self.before)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, noting)
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a loop can end between two of its steps.
+def deferred_interrupt() -> Iterator[Deferral]:
+    """Ctrl-C sets an event, so that a loop can end between two of its steps.
 
     A second Ctrl-C breaks in at once. Outside the main thread, which alone receives
     signals, nothing is changed.
     """
-    pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield pressed
+        yield Deferral()
         return
+    deferral = Deferral(before=signal.getsignal(signal.SIGINT))
 
     def note(number: int, frame: FrameType | None) -> None:
-        if pressed.is_set():
+        if deferral.pressed.is_set():
             raise KeyboardInterrupt
-        pressed.set()
+        deferral.pressed.set()
 
-    before = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
-        yield pressed
+        yield deferral
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, deferral.before)

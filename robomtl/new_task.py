@@ -90,7 +90,8 @@ def _adapted(
         "seed": seed,
         "policy": PolicyAgent(run).fingerprint,
     }
-    claim(out / "adaptation.json", asked)
-    if not (out / "policy.json").exists():
+    made = out / "policy.json"
+    claim(out / "adaptation.json", asked, finished=[made])
+    if not made.exists():
         adapt(run, support, method=method, seed=seed, out=out)
     return PolicyAgent(out)

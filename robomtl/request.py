@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,49 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def claim(path: Path, request: Mapping[str, Any]) -> None:
-    """Writes down a request, or checks that it is the one written down before.
+def claim(
+    path: Path, request: Mapping[str, Any], *, finished: Iterable[Path] = ()
+) -> None:
+    """Writes down a request, unless something was finished for another one.
 
     Args:
         path: JSON file of the request.
         request: What the folder is to hold.
+        finished: Files that depend on the request; see ``check_claim``.
 
     Raises:
-        ValueError: If another request was made there, see ``refuse_other``, or the file
-            is damaged.
+        ValueError: See ``check_claim``.
     """
-    asked = plain(request)
-    if path.exists():
-        refuse_other(path.parent, read_json(path), asked)
-    else:
-        write_json(path, asked)
+    check_claim(path, request, finished=finished)
+    write_json(path, plain(request))
+
+
+def check_claim(
+    path: Path, request: Mapping[str, Any], *, finished: Iterable[Path] = ()
+) -> None:
+    """Refuses a request where something was finished for another one.
+
+    A request for which nothing was finished binds nobody: what it asked for may be what
+    stopped it, and the corrected one shall run in the same folder.
+
+    Args:
+        path: JSON file of the request that was written down before, if any.
+        request: What the folder is to hold.
+        finished: Files that depend on the request, of which any may exist.
+
+    Raises:
+        ValueError: If something was finished for another request, see ``refuse_other``,
+            or the file of that request is missing or damaged.
+    """
+    there = [each for each in finished if each.exists()]
+    if not there:
+        return
+    if not path.exists():
+        raise InputError(
+            f"{path} is missing, which says what {there[0].name} beside it was made for;"
+            " put it back, or give another folder (--out)."
+        )
+    refuse_other(path.parent, read_json(path), plain(request))
 
 
 def refuse_other(folder: Path, there: Any, here: Any) -> None:

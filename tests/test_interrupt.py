@@ -12,16 +12,24 @@ def press():
 
 
 def test_ctrl_c_sets_the_event_and_does_not_break_in():
-    with deferred_interrupt() as pressed:
-        assert not pressed.is_set()
+    with deferred_interrupt() as deferral:
+        assert not deferral.pressed.is_set()
         press()
-        assert pressed.is_set()
+        assert deferral.pressed.is_set()
 
 
 def test_a_second_ctrl_c_breaks_in():
     with pytest.raises(KeyboardInterrupt), deferred_interrupt():
         press()
         press()
+
+
+def test_ctrl_c_breaks_in_at_once_where_the_deferral_is_lifted():
+    with deferred_interrupt() as deferral:
+        with pytest.raises(KeyboardInterrupt), deferral.lifted():
+            press()
+        press()
+        assert deferral.pressed.is_set()
 
 
 def test_ctrl_c_is_as_before_afterwards():
@@ -35,8 +43,8 @@ def test_other_threads_are_left_alone():
     seen = []
 
     def work():
-        with deferred_interrupt() as pressed:
-            seen.append(pressed.is_set())
+        with deferred_interrupt() as deferral:
+            seen.append(deferral.pressed.is_set())
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from robomtl.durable import read_json
 from robomtl.request import claim, differences, plain
 
 
@@ -21,15 +22,23 @@ def test_a_plain_value_is_one_that_json_can_hold():
     assert plain(Settings()) == PLAIN
 
 
-def test_a_folder_is_claimed_once_and_found_again(tmp_path):
+@pytest.fixture
+def finished(tmp_path):
+    path = tmp_path / "run" / "weights"
+    path.parent.mkdir()
+    path.touch()
+    return [path]
+
+
+def test_a_folder_is_claimed_once_and_found_again(tmp_path, finished):
     path = tmp_path / "run" / "run.json"
     claim(path, {"training": Settings()})
     before = path.read_bytes()
-    claim(path, {"training": Settings()})
+    claim(path, {"training": Settings()}, finished=finished)
     assert path.read_bytes() == before
 
 
-def test_another_request_is_refused_naming_all_that_differs(tmp_path):
+def test_another_request_is_refused_naming_all_that_differs(tmp_path, finished):
     path = tmp_path / "run" / "run.json"
     claim(path, {"training": Settings(), "seed": 0})
     before = path.read_bytes()
@@ -40,14 +49,31 @@ def test_another_request_is_refused_naming_all_that_differs(tmp_path):
         r" another folder \(--out\)\."
     )
     with pytest.raises(ValueError, match=message):
-        claim(path, {"training": Settings(steps=70), "policy": "film"})
+        claim(
+            path, {"training": Settings(steps=70), "policy": "film"}, finished=finished
+        )
     assert path.read_bytes() == before
 
 
-def test_a_damaged_request_is_refused_with_its_file(tmp_path):
-    (tmp_path / "run.json").write_text("{")
+def test_a_request_for_which_nothing_was_finished_binds_nobody(tmp_path):
+    path = tmp_path / "run" / "run.json"
+    claim(path, {"seed": 0})
+    claim(path, {"seed": 1}, finished=[tmp_path / "run" / "weights"])
+    assert read_json(path) == {"seed": 1}
+
+
+def test_what_was_finished_without_a_request_is_refused(tmp_path, finished):
+    with pytest.raises(
+        ValueError, match="run.json is missing, which says what weights"
+    ):
+        claim(tmp_path / "run" / "run.json", {"seed": 0}, finished=finished)
+
+
+def test_a_damaged_request_is_refused_with_its_file(tmp_path, finished):
+    path = tmp_path / "run" / "run.json"
+    path.write_text("{")
     with pytest.raises(ValueError, match="run.json is damaged or cut short"):
-        claim(tmp_path / "run.json", {"seed": 0})
+        claim(path, {"seed": 0}, finished=finished)
 
 
 def test_differences_say_where_each_value_is():

@@ -14,10 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.lock import locked
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.registry import suite
-from robomtl.training import TrainConfig, train
+from robomtl.training import TrainConfig, acting, train
 from robomtl.training.learner import Learner, learning_rate
 from robomtl.training.samples import Sampler, frames
 
@@ -229,6 +230,46 @@ def test_a_run_directory_of_other_settings_is_refused(data, tmp_path):
         quick(data, tmp_path, policy_config={**SMALL, "width": 33})
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"learning_rate": 1e38, "clip": 1e38}, FloatingPointError),
+        ({"precision": "float32", "sampling": "validation_loss"}, ValueError),
+    ],
+)
+def test_a_run_that_stopped_before_anything_was_kept_claims_no_folder(
+    data, tmp_path, wrong, error
+):
+    config = replace(QUICK, validation=0.0, schedule="constant", save_every=1000)
+    with pytest.raises(error):
+        quick(data, tmp_path, replace(config, **wrong))
+    quick(data, tmp_path, config)
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["training"]["learning_rate"] == QUICK.learning_rate
+
+
+def test_a_run_beside_another_in_one_folder_is_refused_and_overwrites_nothing(
+    data, tmp_path
+):
+    with (
+        locked(tmp_path),
+        pytest.raises(ValueError, match="Another process is writing"),
+    ):
+        quick(data, tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_policy_without_its_request_is_not_taken_for_the_one_that_is_asked_for(
+    data, tmp_path
+):
+    quick(data, tmp_path)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(
+        ValueError, match=r"run.json is missing, which says what policy"
+    ):
+        quick(data, tmp_path)
+
+
 def test_losses_are_logged_by_task_for_training_and_validation(data, tmp_path):
     quick(data, tmp_path)
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
@@ -297,6 +338,25 @@ def test_the_policy_is_evaluated_during_training_if_asked(data, tmp_path):
     quick(data, tmp_path, TrainConfig(**settings))
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert [s.step for s in log.Scalars("evaluation/task_mean")] == [30, 60]
+
+
+def press_ctrl_c(*given, **named):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_run_stopped_in_an_evaluation_goes_on_with_that_evaluation(
+    data, tmp_path, monkeypatch
+):
+    config = replace(QUICK, evaluate_every=60, evaluate_episodes=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(acting, "evaluate", press_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            quick(data, tmp_path, config)
+    assert load_file(tmp_path / "training.safetensors")["step"] == 60
+    quick(data, tmp_path, config)
+    log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [each.step for each in log.Scalars("evaluation/task_mean")] == [60]
+    assert [each.step for each in log.Scalars("train/loss")] == [*range(10, 61, 10)]
 
 
 @pytest.mark.parametrize(

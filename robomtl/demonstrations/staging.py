@@ -45,7 +45,8 @@ class Staging:
                 f"{self.out} is not empty and holds no data set; give a new folder."
             )
         with locked(self._folder):
-            claim(self._folder / "plan.json", self._request.plain())
+            plan, units = self._folder / "plan.json", self._folder.glob("task-*/*.npz")
+            claim(plan, self._request.plain(), finished=units)
             yield
 
     def save(self, task: str, start: int, block: Block) -> None:

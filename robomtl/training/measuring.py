@@ -16,6 +16,14 @@ from robomtl.training.log import Log
 from robomtl.training.objective import Draws, Objective
 from robomtl.training.samples import Sampler
 
+_CONFLICTS, _AFFINITY = "conflicts.json", "affinity.json"
+
+
+def forget_measurements(folder: Path) -> None:
+    """Removes what a run measured whose steps are lost, and may have been others."""
+    for name in (_CONFLICTS, _AFFINITY):
+        (folder / name).unlink(missing_ok=True)
+
 
 def measure_conflict(
     learner: Learner,
@@ -28,7 +36,7 @@ def measure_conflict(
     """Logs, and keeps, the cosines between the tasks' gradients."""
     cosine = learner.cosines(_even_batch(draws, learner, config))
     log.conflict(learner.step, conflict(cosine))
-    path = folder / "conflicts.json"
+    path = folder / _CONFLICTS
     kept = record(path, tasks, learner.step, cosine, name="cosines")
     drawn = picture(tasks, kept["steps"], torch.tensor(kept["cosines"]))
     with replacing(folder / "conflicts.svg") as temporary:
@@ -46,7 +54,7 @@ def measure_affinity(
     """Keeps how a step on one task changes the losses of the others."""
     batch = _even_batch(draws, learner, config)
     found = task_affinity(learner.policy, batch, tasks, objective=objective)
-    path = folder / "affinity.json"
+    path = folder / _AFFINITY
     record(path, tasks, learner.step, found, name="affinity")
 
 

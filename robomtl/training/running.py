@@ -2,30 +2,27 @@
 
 import hashlib
 import json
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from robomtl import checkpoint
-from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import write_json
+from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
-from robomtl.evaluation import Results, evaluate
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
-from robomtl.policy import Loss, Policy
+from robomtl.policy import Loss
 from robomtl.progress import progress
-from robomtl.registry import POLICIES, suite
-from robomtl.request import claim, plain
+from robomtl.registry import POLICIES
+from robomtl.request import check_claim, claim, plain
+from robomtl.training.acting import Evaluations, averaged, save_policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
 from robomtl.training.log import Log
@@ -36,14 +33,18 @@ from robomtl.training.material import (
     materials,
     spec_for,
 )
-from robomtl.training.measuring import measure_affinity, measure_conflict
+from robomtl.training.measuring import (
+    forget_measurements,
+    measure_affinity,
+    measure_conflict,
+)
 from robomtl.training.objective import Drawn, Draws, Material, Objective
 from robomtl.training.samples import Sampler, mixed
 from robomtl.training.trainable import check_balance, check_trainable
 from robomtl.training.weighting import check_positive_losses
 from robomtl.versions import versions
 
-_STATE = "training.safetensors"
+_REQUEST, _STATE, _POLICY = "run.json", "training.safetensors", "policy.json"
 
 
 def train(
@@ -117,12 +118,13 @@ def _train(
             f"{demonstrations.path} names no suite to evaluate on during training; "
             f"leave evaluate_every at 0."
         )
-    wordings = instructions(demonstrations)
-    claim(folder / "run.json", _request(demonstrations, card, wordings, config))
-    if (folder / "policy.json").exists():
+    request = _request(demonstrations, card, instructions(demonstrations), config)
+    made = folder / _POLICY, folder / _STATE
+    check_claim(folder / _REQUEST, request, finished=made)
+    if (folder / _POLICY).exists():
         return checkpoint.load(folder)
-    write_json(folder / "versions.json", versions())
-    with locked(folder), _torch(config):
+    with locked(folder), writing_into(folder), _torch(config):
+        check_claim(folder / _REQUEST, request, finished=made)  # Now it cannot change.
         torch.manual_seed(config.seed)
         built = checkpoint.build(card).to(config.device)
         learner = Learner(built, config, objective, card.conditioning.tasks)
@@ -132,11 +134,16 @@ def _train(
         built.normaliser.fit(training.states(config.seed))
         if (folder / _STATE).exists():
             learner.restore(folder / _STATE)
+        else:
+            forget_measurements(folder)
         draws = objective.draws(training, config)
         if config.sampling == "validation_loss":
             _emphasise(learner, draws)
+        # Whatever may be refused has been by now: the folder is claimed last.
+        claim(folder / _REQUEST, request, finished=made)
+        write_json(folder / "versions.json", versions())
         _learn(learner, card, objective, draws, validation, config, folder)
-        _finish(learner, card, folder)
+        save_policy(learner, card, folder)
     return checkpoint.load(folder)
 
 
@@ -163,11 +170,15 @@ def _learn(
 ) -> None:
     """Batch, step, log, evaluate, save, until the last step."""
     tasks = card.conditioning.tasks
+    evaluations = Evaluations(learner=learner, card=card, config=config, run=folder)
     with (
-        deferred_interrupt() as pressed,
-        closing(Log(folder / "tensorboard", tasks, step=learner.step)) as log,
+        deferred_interrupt() as deferral,
+        closing(Log(folder / "tensorboard", tasks, step=learner.step + 1)) as log,
         progress("Training", config.steps, done=learner.step) as advance,
     ):
+        if evaluations.stopped:
+            with deferral.lifted():
+                log.evaluate(learner.step, evaluations.go_on())
         while learner.step < config.steps:
             rate = learning_rate(learner.step, config)
             batch = draws.batch(learner.step, config.batch)
@@ -181,7 +192,7 @@ def _learn(
                 units = (step - 1) % config.log_every + 1
                 advance(units, note=f"loss {loss.per_sample.mean():.4f}")
             if step % config.validate_every == 0:
-                policy = _averaged(learner, card).to(config.device)
+                policy = averaged(learner, card).to(config.device)
                 batches = objective.validation(validation)
                 means = log.validate(step, policy, objective, batches)
                 if config.sampling == "validation_loss":
@@ -191,13 +202,14 @@ def _learn(
                 measure_conflict(learner, draws, tasks, config, log, folder)
             if config.affinity_every and step % config.affinity_every == 0:
                 measure_affinity(learner, draws, objective, tasks, config, folder)
-            if config.evaluate_every and step % config.evaluate_every == 0:
-                so_far = folder / "so-far" / f"{step:08d}"
-                log.evaluate(step, _evaluate(learner, card, so_far, config))
-            if pressed.is_set() or step % config.save_every == 0:
+            stopping = deferral.pressed.is_set()
+            if stopping or evaluations.due or step % config.save_every == 0:
                 learner.save(folder / _STATE)
-            if pressed.is_set():
+            if stopping:
                 raise KeyboardInterrupt
+            if evaluations.due:
+                with deferral.lifted():
+                    log.evaluate(step, evaluations.begin())
 
 
 def _emphasise(learner: Learner, draws: Draws) -> None:
@@ -225,32 +237,6 @@ def _update(learner: Learner, batch: Drawn, tasks: Sequence[str]) -> tuple[Loss,
             f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower "
             f"learning_rate or float32 precision may help."
         ) from error
-
-
-def _evaluate(
-    learner: Learner, card: Card, so_far: Path, config: TrainConfig
-) -> Results:
-    shutil.rmtree(so_far, ignore_errors=True)  # Of a run killed since its checkpoint.
-    _finish(learner, card, so_far)
-    return evaluate(
-        PolicyAgent(so_far),
-        suite(card.suite, **card.suite_options),
-        out=so_far / "evaluation",
-        episodes=config.evaluate_episodes,
-        workers=config.threads,
-        seed=config.seed,
-    )
-
-
-def _averaged(learner: Learner, card: Card) -> Policy:
-    policy = checkpoint.build(card)
-    policy.load_state_dict(learner.averaged())
-    return policy.eval()
-
-
-def _finish(learner: Learner, card: Card, folder: Path) -> None:
-    finished = replace(card, step=learner.step)
-    checkpoint.save(folder, _averaged(learner, card), finished)
 
 
 def _request(

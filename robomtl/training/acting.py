@@ -1,0 +1,78 @@
+"""The policy of a run as it acts: with averaged weights, saved and evaluated so far."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from robomtl import checkpoint
+from robomtl.agent import PolicyAgent
+from robomtl.checkpoint import Card
+from robomtl.evaluation import Results, evaluate
+from robomtl.evaluation.results import RESULTS
+from robomtl.policy import Policy
+from robomtl.registry import suite
+from robomtl.training.config import TrainConfig
+from robomtl.training.learner import Learner
+
+SO_FAR = "so-far"
+"""Folder inside a run directory: a policy and its evaluation for each step evaluated."""
+
+
+def averaged(learner: Learner, card: Card) -> Policy:
+    """The policy with averaged weights, on the CPU."""
+    policy = checkpoint.build(card)
+    policy.load_state_dict(learner.averaged())
+    return policy.eval()
+
+
+def save_policy(learner: Learner, card: Card, folder: Path) -> None:
+    """Writes the policy as it is after the last step."""
+    finished = replace(card, step=learner.step)
+    checkpoint.save(folder, averaged(learner, card), finished)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluations:
+    """The evaluations of a policy while it is trained."""
+
+    learner: Learner
+    """Trains it."""
+    card: Card
+    """What it is."""
+    config: TrainConfig
+    """Settings of the run."""
+    run: Path
+    """Run directory."""
+
+    @property
+    def due(self) -> bool:
+        """Whether one belongs to the last step."""
+        every, step = self.config.evaluate_every, self.learner.step
+        return every > 0 and step > 0 and step % every == 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the one of the last step, from which a run goes on, was stopped."""
+        return self.due and not (self._folder / "evaluation" / RESULTS).exists()
+
+    def begin(self) -> Results:
+        """The results of the last step, which the run has just taken."""
+        # A run that was killed may have come this far, and lost the step since.
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return self.go_on()
+
+    def go_on(self) -> Results:
+        """The results of the last step; trials that were played before are kept."""
+        save_policy(self.learner, self.card, self._folder)
+        return evaluate(
+            PolicyAgent(self._folder),
+            suite(self.card.suite, **self.card.suite_options),
+            out=self._folder / "evaluation",
+            episodes=self.config.evaluate_episodes,
+            workers=self.config.threads,
+            seed=self.config.seed,
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return self.run / SO_FAR / f"{self.learner.step:08d}"
