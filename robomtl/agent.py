@@ -16,7 +16,6 @@ from robomtl import checkpoint
 from robomtl.actor import Agent, Told
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning
-from robomtl.durable import read_json
 from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
@@ -29,6 +28,7 @@ from robomtl.task import (
     goal_place,
     own_goal_places,
 )
+from robomtl.untrusted import read_json
 
 # Every forward pass has this many rows, whatever runs beside a trial: matrix products
 # of another shape may round differently, and a result must not depend on company.
@@ -182,7 +182,7 @@ class PolicyAgent:
     def settings(self) -> dict[str, Any]:
         """How it was trained, for reports; empty where the folder does not say."""
         path = Path(self.run) / "run.json"
-        return read_json(path) if path.exists() else {}
+        return read_json(path, dict[str, Any]) if path.exists() else {}
 
     def check(self, suite: Suite) -> None:
         """Refuses a suite whose observation, action, goal or tasks do not fit.

@@ -19,6 +19,7 @@ from robomtl.policy import Policy, Spec
 from robomtl.ranges import check_names, check_types
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
+from robomtl.untrusted import fitted, read_json
 
 _FORMAT = 1
 _WEIGHTS, _CARD = "policy.safetensors", "policy.json"
@@ -140,10 +141,7 @@ def load(run: Path | str) -> TrainedPolicy:
         raise InputError(
             f"{weights} is missing or not the file its card was made with."
         )
-    try:
-        card = _card(values)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / _CARD} lacks or misnames {error}.") from error
+    card = fitted(values, Card, where=str(folder / _CARD))
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
         policy = build(card)
     try:
@@ -182,41 +180,9 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder} {there}; name a run directory in which training has finished."
         )
-    try:
-        values: dict[str, Any] = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not whole: {error}.") from error
+    values = read_json(path, dict[str, Any])
     if values.get("format") != _FORMAT:
         raise InputError(
             f"{path} has format {values.get('format')}; this version reads {_FORMAT}."
         )
     return values
-
-
-def _card(values: Mapping[str, Any]) -> Card:
-    conditioning = values["conditioning"]
-    goal = conditioning["goal"]
-    return Card(
-        policy=values["policy"],
-        config=values["config"],
-        spec=Spec(**values["spec"]),
-        conditioning=Conditioning(
-            kinds=tuple(conditioning["kinds"]),
-            tasks=tuple(conditioning["tasks"]),
-            goal=None if goal is None else (goal[0], goal[1]),
-            demonstration=conditioning.get("demonstration", 0),
-            inferred={
-                task: tuple(values)
-                for task, values in conditioning.get("inferred", {}).items()
-            },
-            goals={
-                task: (place[0], place[1])
-                for task, place in conditioning.get("goals", {}).items()
-            },
-        ),
-        suite=values["suite"],
-        suite_options=values["suite_options"],
-        step=values["step"],
-        objective=values.get("objective", "cloning"),
-        objective_config=values.get("objective_config", {}),
-    )

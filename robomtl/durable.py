@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from robomtl.errors import DiskFullError, InputError
+from robomtl.untrusted import read_file
+
+LINES_LIMIT = 128 * 2**20
+"""Largest file of lines that is read [bytes]; a trial takes about 130 in a journal."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -76,21 +80,6 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        ValueError: If the file is damaged or holds something else; names the file.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged or cut short: {error}.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged: it holds no JSON object.")
-    return content
-
-
 def write_text(path: Path, text: str) -> None:
     """Writes a text, durably."""
     with replacing(path) as temporary:
@@ -121,11 +110,11 @@ def read_lines(path: Path) -> list[str]:
     """The whole lines of a file; a line cut short by a kill is left out.
 
     Raises:
-        ValueError: If a line is no text; names the file.
+        InputError: If a line is no text, or the file is not regular or too large.
     """
     if not path.exists():
         return []
-    *lines, _ = path.read_bytes().split(b"\n")
+    *lines, _ = read_file(path, limit=LINES_LIMIT).split(b"\n")
     try:
         return [line.decode() for line in lines]
     except UnicodeDecodeError as error:

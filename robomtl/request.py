@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import read_json, write_json
+from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.untrusted import read_json
 
 
 def plain(value: Any) -> Any:
@@ -65,7 +66,7 @@ def check_claim(
             f"{path} is missing, which says what {there[0].name} beside it was made for;"
             " put it back, or give another folder (--out)."
         )
-    refuse_other(path.parent, read_json(path), plain(request))
+    refuse_other(path.parent, read_json(path, dict[str, Any]), plain(request))
 
 
 def refuse_other(folder: Path, there: Any, here: Any) -> None:

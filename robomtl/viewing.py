@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -242,7 +243,7 @@ class _Recorder:
             line = self._rerun.LineStrips3D([path])
             self._recording.log(f"positions/{name}/path", line, static=True)
         told, trial = chunk.told[row], chunk.trials[row]
-        lines = {**vars(trial), "instruction": told.instruction, **outcome._asdict()}
+        lines = {**vars(trial), "instruction": told.instruction, **asdict(outcome)}
         text = "\n".join(f"- {key}: {value}" for key, value in lines.items())
         document = self._rerun.TextDocument(text, media_type="text/markdown")
         self._recording.log("trial", document, static=True)

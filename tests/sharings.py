@@ -7,7 +7,7 @@ from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.request import plain
-from robomtl.sharing.affinity import affinity_of
+from robomtl.sharing.affinity import Measured, affinity_of
 from robomtl.sharing.crossover import crossover
 from robomtl.sharing.findings import Definition, Findings, Took
 from robomtl.sharing.planning import Asked
@@ -90,7 +90,7 @@ def affinity():
         [0.002, 0.001, 0.04, -0.01],
         [-0.003, -0.002, -0.012, 0.05],
     ]
-    found = affinity_of([{"tasks": TASKS, "affinity": mean, "count": 20}])
+    found = affinity_of([Measured(tasks=TASKS, affinity=mean, count=20)])
     assert found is not None
     return found
 

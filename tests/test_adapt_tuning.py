@@ -124,7 +124,7 @@ def test_a_file_that_tuning_did_not_write_is_refused(tmp_path):
     with pytest.raises(ValueError, match="There is no .*; `robomtl tune` writes one"):
         read_config(path, {})
     path.write_text("{}")
-    with pytest.raises(ValueError, match="has no 'settings'"):
+    with pytest.raises(ValueError, match="missing required field settings"):
         read_config(path, {})
 
 

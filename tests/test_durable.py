@@ -9,7 +9,6 @@ import pytest
 
 from robomtl.durable import (
     append_line,
-    read_json,
     read_lines,
     replacing,
     write_json,
@@ -28,25 +27,6 @@ def test_a_file_appears_whole_with_its_folder(tmp_path):
 def test_a_text_is_written_as_it_is(tmp_path):
     write_text(tmp_path / "report.html", "größer\n")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "größer\n"
-
-
-def test_an_object_is_read_as_written(tmp_path):
-    write_json(tmp_path / "config.json", {"task": "öffnen"})
-    assert read_json(tmp_path / "config.json") == {"task": "öffnen"}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'{"seed": ', "cut short: Expecting value"),
-        (b"\xff", "cut short: 'utf-8' codec can't decode"),
-        (b"[1]", "it holds no JSON object"),
-    ],
-)
-def test_a_damaged_object_is_refused_with_its_file(tmp_path, content, message):
-    (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(ValueError, match=f"config.json is damaged.*{message}"):
-        read_json(tmp_path / "config.json")
 
 
 def test_the_old_file_stands_until_the_block_has_succeeded(tmp_path):

@@ -107,13 +107,16 @@ def test_a_missing_file_is_refused():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "mine.json is not JSON: Expecting"),
-        ("[]", "mine.json holds no object of task names and lists of wordings"),
+        ("{", "mine.json is damaged or cut short: "),
+        ("[]", "mine.json is damaged: \$: expected object, got array"),
         ('{"reach-rod": ["go"]}', "mine.json: Unknown .* 'reach-rod'. Did you mean"),
         ('{"reach-red": []}', r"'reach-red' has \[\]; give a list of at least 1"),
-        ('{"reach-red": "go"}', "'reach-red' has 'go'; give a list of at least 1"),
+        ('{"reach-red": "go"}', "'reach-red' is damaged: .*: expected array, got str"),
         ('{"reach-red": [" "]}', r"'reach-red' has \[' '\]; give a list"),
-        ('{"reach-red": [3]}', r"'reach-red' has \[3\]; give a list"),
+        (
+            '{"reach-red": [3]}',
+            r"'reach-red' is damaged: \$\[0\]: expected str, got int",
+        ),
         (
             '{"reach-red": ["go"]}',
             "no wording for: reach-green, reach-blue, reach-flag",

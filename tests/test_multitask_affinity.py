@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from robomtl.sharing.affinity import affinity_of, summed_up
+from robomtl.errors import InputError
+from robomtl.sharing.affinity import Kept, Measured, affinity_of, summed_up
 from robomtl.sharing.affinity_chart import SIDE, affinity_picture
 
 NAMES = ("a", "b", "c", "d")
@@ -16,7 +17,8 @@ PAIRED = np.array(
 
 
 def measured(matrix=PAIRED, count=3):
-    return {"tasks": NAMES, "affinity": matrix.tolist(), "count": count}
+    rows = tuple(map(tuple, matrix.tolist()))
+    return Measured(tasks=NAMES, affinity=rows, count=count)
 
 
 def test_tasks_that_help_each_other_stand_together():
@@ -41,12 +43,15 @@ def test_nothing_was_measured():
 
 
 def test_the_measurements_of_a_training_are_averaged():
-    kept = {"tasks": ["a", "b"], "affinity": [[[1, 2], [3, 4]], [[3, 4], [5, 6]]]}
-    assert summed_up(kept) == {
-        "tasks": ["a", "b"],
-        "affinity": [[2, 3], [4, 5]],
-        "count": 2,
-    }
+    matrices = (((1, 2), (3, 4)), ((3, 4), (5, 6)))
+    assert summed_up(Kept(tasks=("a", "b"), affinity=matrices)) == Measured(
+        tasks=("a", "b"), affinity=((2, 3), (4, 5)), count=2
+    )
+
+
+def test_a_matrix_that_does_not_fit_its_tasks_is_refused():
+    with pytest.raises(InputError, match="not a matrix of 2 x 2 numbers"):
+        Measured(tasks=("a", "b"), affinity=((1, 2), (3,)), count=1)
 
 
 def test_the_picture_has_a_square_for_each_pair_and_joins_all_tasks():

@@ -39,7 +39,7 @@ from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.trials import CHUNK
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
-from robomtl.experiments.running import Work, done_of, finish, how_made
+from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
 from robomtl.request import plain
 from robomtl.task import Suite, Task
@@ -243,7 +243,7 @@ def _journal(
         "chunks": {_name(of, cell): len(trials_of(suite, cell)) for cell in of.cells},
     }
     growing = ("methods", "fingerprints")
-    return open_growing(folder / JOURNAL, identity, growing=growing)
+    return open_growing(folder / JOURNAL, identity, growing=growing, note=Note)
 
 
 def _name(of: _Comparison, cell: Cell) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.durable import read_json
 from robomtl.errors import InputError
+from robomtl.untrusted import read_json
 
 PLAIN = "cloning"
 """The objective of the policies that methods without one of their own take."""
@@ -49,6 +49,20 @@ class Family:
         runs = [each.run for some in self.members.values() for each in some.values()]
         there = [folder / "demonstrations" for folder in (self.folder, *runs)]
         return next((path for path in there if path.exists()), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    """Settings of a run that tell members of a family apart."""
+
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What a run directory says of its training."""
+
+    training: _Training
 
 
 def find_family(folder: Path | str) -> Family:
@@ -138,7 +152,7 @@ def _cards(folder: Path) -> list[Path]:
 def _seed(run: Path) -> int:
     """The seed a run says it was trained with; 0 if it does not say."""
     path = run / "run.json"
-    return int(read_json(path)["training"]["seed"]) if path.exists() else 0
+    return read_json(path, _Run).training.seed if path.exists() else 0
 
 
 def _lacking(family: Family, label: str, objective: str, seed: int) -> str:

@@ -1,17 +1,18 @@
 """Trains what a family of policies lacks, as its members were trained."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from robomtl.adaptation.family import PLAIN, Family, find_family, seeds_asked
 from robomtl.adaptation.pretraining import Training, train_all
+from robomtl.conditioning.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import read_json
 from robomtl.errors import InputError
 from robomtl.registry import OBJECTIVES
 from robomtl.training.config import TrainConfig, config_of
+from robomtl.untrusted import read_json
 
 
 class Recorded(NamedTuple):
@@ -20,11 +21,29 @@ class Recorded(NamedTuple):
     policy: str
     """Registered name of its architecture."""
     policy_config: Mapping[str, Any]
-    conditioning: tuple[Any, ...]
+    conditioning: tuple[Kind, ...]
     """Kinds; without what its objective infers."""
     config: TrainConfig
     data: str
     """Hash of the demonstrations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    """What a run says of its demonstrations."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What a run directory says of its training."""
+
+    policy: str
+    policy_config: Mapping[str, Any]
+    conditioning: tuple[Kind, ...]
+    training: Mapping[str, Any]
+    data: _Data
 
 
 def recorded(run: Path) -> Recorded:
@@ -38,13 +57,13 @@ def recorded(run: Path) -> Recorded:
         raise InputError(
             f"{run} has no run.json, so it is not known how it was trained."
         )
-    values = read_json(path)
+    said = read_json(path, _Run)
     return Recorded(
-        policy=values["policy"],
-        policy_config=values["policy_config"],
-        conditioning=tuple(k for k in values["conditioning"] if k != "demonstration"),
-        config=config_of(values["training"]),
-        data=values["data"]["sha256"],
+        policy=said.policy,
+        policy_config=said.policy_config,
+        conditioning=tuple(k for k in said.conditioning if k != "demonstration"),
+        config=config_of(said.training, where=f"{path}, training"),
+        data=said.data.sha256,
     )
 
 

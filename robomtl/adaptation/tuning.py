@@ -19,11 +19,12 @@ from robomtl.adaptation.folds import folds
 from robomtl.adaptation.growing import demonstrations_of, like
 from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.pretraining import learned
-from robomtl.durable import read_json, write_json
+from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.executor import Executor
 from robomtl.request import plain
 from robomtl.task import Suite
+from robomtl.untrusted import read_json
 
 CONFIG = "config.json"
 
@@ -38,6 +39,14 @@ class Tried:
     settings: Mapping[str, Any]
     success: float | None
     """Mean over folds, shots and tasks; None where it always gave up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tuned:
+    """What ``tune`` writes for ``read_config``."""
+
+    settings: dict[str, dict[str, Any]]
+    """The best of each method."""
 
 
 def tune(
@@ -124,9 +133,7 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
     """
     if not path.exists():
         raise InputError(f"There is no {path}; `robomtl tune` writes one.")
-    settings = read_json(path).get("settings")
-    if not isinstance(settings, dict):
-        raise InputError(f"{path} has no 'settings'; give what `robomtl tune` wrote.")
+    settings = read_json(path, _Tuned).settings
     return {
         label: settings[name] for label, name in methods.items() if name in settings
     }

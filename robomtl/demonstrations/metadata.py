@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import read_table, scalars
 from robomtl.demonstrations.staging import STAGING
-from robomtl.durable import read_json
 from robomtl.errors import InputError
+from robomtl.untrusted import read_json
 
 
 class About(NamedTuple):
@@ -70,7 +70,7 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
             "so if recording was interrupted, the data set is incomplete."
         )
-    info = read_json(path)
+    info = read_json(path, dict[str, Any])
     version = info.get("codebase_version")
     if version != layout.VERSION:
         raise InputError(
@@ -122,7 +122,7 @@ def read_robomtl(folder: Path) -> dict[str, Any]:
         ValueError: If the file is damaged.
     """
     path = folder / layout.ROBOMTL
-    content = read_json(path)
+    content = read_json(path, dict[str, Any])
     for name, kind in (("request", dict), ("tasks", list)):
         if not isinstance(content.get(name), kind):
             raise InputError(f"{path} is damaged: it has no '{name}'.")

@@ -1,16 +1,15 @@
 """What an actor is told of the task in each trial."""
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from robomtl.actor import Told
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.task import Suite, Task, Trial, families_of
+from robomtl.untrusted import read_json
 
 KINDS: Mapping[str, str] = {
     "canonical": "the first wording of the task",
@@ -174,21 +173,14 @@ def _from_file(
     return {task.name: _each(task, wordings[task.name]) for task in tasks}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, list[str]]:
     if not path.is_file():
         raise InputError(f"Instructions are to be read from {path}, but it is no file.")
-    try:
-        wordings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    if not isinstance(wordings, dict):
-        raise InputError(f"{path} holds no object of task names and lists of wordings.")
-    return wordings
+    return read_json(path, dict[str, list[str]])
 
 
-def _check_wordings(path: Path, name: str, values: Any) -> None:
-    whole = isinstance(values, list) and all(isinstance(value, str) for value in values)
-    if not whole or not values or not all(value.strip() for value in values):
+def _check_wordings(path: Path, name: str, values: Sequence[str]) -> None:
+    if not values or not all(value.strip() for value in values):
         raise InputError(
             f"{path}: '{name}' has {values!r}; give a list of at least 1 wording."
         )

@@ -3,23 +3,56 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any
 
 from robomtl.durable import append_line, read_lines, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
-from robomtl.request import refuse_other
+from robomtl.request import plain, refuse_other
+from robomtl.untrusted import fitted, parse_json
+
+_CHUNKS = ("chunks", dict[str, int])
 
 
-class Session(NamedTuple):
+@dataclass(frozen=True)
+class Session:
     """How a session ran that worked on a plan."""
 
     processor: str
     """Of the machine it was started on; workers tell their own with each chunk."""
     workers: int
     """Number of processes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The first line of a journal."""
+
+    plan: Mapping[str, Any]
+    """Everything that outcomes depend on."""
+    origin: Mapping[str, Any] | None = None
+    """What else makes the plan again; see ``open_journal``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Began:
+    """The line of a session."""
+
+    session: Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finished:
+    """The line of a finished chunk; see ``Journal.append``."""
+
+    chunk: int
+    seconds: float
+    outcomes: list[Outcome]
+    processor: str | None = None
+    note: Any = None
 
 
 @dataclass
@@ -32,6 +65,8 @@ class Journal:
 
     path: Path
     """The file."""
+    note: type[Any] = NoneType
+    """Type of what is noted of a chunk, a dataclass; that of None where nothing is."""
     outcomes: dict[int, list[Outcome]] = field(default_factory=dict)
     """Of each finished chunk, by its place in the plan."""
     sessions: list[Session] = field(default_factory=list)
@@ -39,13 +74,13 @@ class Journal:
     processors: set[str] = field(default_factory=set)
     """Those that chunks were played on."""
     notes: dict[int, Any] = field(default_factory=dict)
-    """What was noted of finished chunks, by their place, where anything was."""
+    """What was noted of finished chunks, by their place."""
     seconds: float = 0.0
     """Time that went into the finished chunks, of all sessions [s]."""
 
     def begin(self, session: Session) -> None:
         """Records that a session works on the plan from now on."""
-        append_line(self.path, json.dumps({"session": session._asdict()}))
+        append_line(self.path, json.dumps({"session": asdict(session)}))
         self.sessions.append(session)
 
     def append(
@@ -63,40 +98,41 @@ class Journal:
             outcomes: Of its trials.
             seconds: Time since the session began or last finished a chunk [s].
             processor: What it was played on; None if that is not known.
-            note: What else is to be kept of it, as JSON can hold it; None for nothing.
+            note: What else is to be kept of it; None for nothing.
         """
-        rows = [outcome._asdict() for outcome in outcomes]
+        rows = [asdict(outcome) for outcome in outcomes]
         entry = {"chunk": chunk, "seconds": seconds, "processor": processor}
         if note is not None:
-            entry["note"] = self.notes[chunk] = note
+            entry["note"] = plain(note)
+        self.notes[chunk] = note
         append_line(self.path, json.dumps({**entry, "outcomes": rows}))
         self.outcomes[chunk] = list(outcomes)
         self.seconds += seconds
         self._played_on(processor)
 
-    def take(self, entry: Any, sizes: Sequence[int]) -> None:
+    def take(self, line: str, sizes: Sequence[int], *, where: str) -> None:
         """Enters what a line of the file says.
 
+        Args:
+            line: The line.
+            sizes: How many outcomes each chunk of the plan has.
+            where: Names the line in messages.
+
         Raises:
-            ValueError: If it does not fit the plan.
-            KeyError: If it lacks a field.
-            TypeError: If it holds something else than is written.
+            InputError: If it is of another form, or does not fit the plan.
         """
+        entry = parse_json(line, dict[str, Any], where=where)
         if "session" in entry:
-            self.sessions.append(Session(**entry["session"]))
+            self.sessions.append(fitted(entry, _Began, where=where).session)
             return
-        chunk, outcomes = entry["chunk"], [Outcome(**row) for row in entry["outcomes"]]
+        done = fitted(entry, _Finished, where=where)
+        _check_fits(done, sizes, where)
         if not self.sessions:
-            raise InputError("a chunk before any session")
-        if chunk not in range(len(sizes)) or len(outcomes) != sizes[chunk]:
-            raise InputError(
-                f"no chunk {chunk} of {len(outcomes)} outcomes in the plan"
-            )
-        self.outcomes[chunk] = outcomes
-        if "note" in entry:
-            self.notes[chunk] = entry["note"]
-        self.seconds += entry["seconds"]
-        self._played_on(entry.get("processor"))
+            raise InputError(f"{where} is damaged: a chunk before any session.")
+        self.notes[done.chunk] = fitted(done.note, self.note, where=where)
+        self.outcomes[done.chunk] = done.outcomes
+        self.seconds += done.seconds
+        self._played_on(done.processor)
 
     def _played_on(self, processor: str | None) -> None:
         if processor:
@@ -125,12 +161,18 @@ def open_journal(
     """
     there = read_head(path)
     if there is not None:
-        refuse_other(path.parent, there["plan"], plan)
-    return _opened(path, plan, sizes, origin)
+        refuse_other(path.parent, there.plan, plan)
+    journal = Journal(path)
+    _fill(journal, Head(plan=plan, origin=origin), sizes)
+    return journal
 
 
 def open_growing(
-    path: Path, plan: Mapping[str, Any], *, growing: Sequence[str]
+    path: Path,
+    plan: Mapping[str, Any],
+    *,
+    growing: Sequence[str],
+    note: type[Any] = NoneType,
 ) -> tuple[Journal, dict[str, int]]:
     """The journal of a plan that others add to, begun or continued, and its places.
 
@@ -140,6 +182,7 @@ def open_growing(
             many outcomes each chunk has, by its name.
         growing: Fields of the plan that hold something by name, of which there may be
             more than before; what was there before is kept.
+        note: Type of what is noted of each chunk, a dataclass; that of None for nothing.
 
     Returns:
         The journal, and of each chunk's name its place in it.
@@ -149,8 +192,11 @@ def open_growing(
             both have.
     """
     there = read_head(path)
-    before = {} if there is None else there["plan"]
+    before = {} if there is None else there.plan
     fields = (*growing, "chunks")
+    with _reading(path):
+        for name, form in (*((name, dict[str, Any]) for name in growing), _CHUNKS):
+            fitted(before.get(name, {}), form, where=f"{path}, {name} of the plan")
     shared = {
         name: {
             key: plan[name][key] for key in before.get(name, {}) if key in plan[name]
@@ -162,44 +208,50 @@ def open_growing(
         refuse_other(path.parent, {**before, **known}, {**plan, **shared})
     whole = {name: {**before.get(name, {}), **plan[name]} for name in fields}
     chunks: dict[str, int] = whole["chunks"]
-    journal = _opened(path, {**plan, **whole}, list(chunks.values()), None)
+    journal = Journal(path, note)
+    _fill(journal, Head(plan={**plan, **whole}), list(chunks.values()))
     return journal, {name: place for place, name in enumerate(chunks)}
 
 
-def _opened(
-    path: Path,
-    plan: Mapping[str, Any],
-    sizes: Sequence[int],
-    origin: Mapping[str, Any] | None,
-) -> Journal:
-    lines = [json.dumps({"plan": plan, "origin": origin}), *read_lines(path)[1:]]
-    journal = Journal(path)
-    for number, line in enumerate(lines[1:], start=2):
-        with _reading(path, number):
-            journal.take(json.loads(line), sizes)
+def _fill(journal: Journal, head: Head, sizes: Sequence[int]) -> None:
+    """Enters the lines of a journal's file, and writes the file with another head."""
+    path = journal.path
+    lines = [json.dumps(asdict(head)), *read_lines(path)[1:]]
+    with _reading(path):
+        for number, line in enumerate(lines[1:], start=2):
+            journal.take(line, sizes, where=f"{path}, line {number}")
     write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
-    return journal
 
 
-def read_head(path: Path) -> dict[str, Any] | None:
-    """The ``plan`` a journal is of and its ``origin``; None where none was begun.
+def _check_fits(done: _Finished, sizes: Sequence[int], where: str) -> None:
+    size = len(done.outcomes)
+    if done.chunk not in range(len(sizes)) or size != sizes[done.chunk]:
+        raise InputError(
+            f"{where} is damaged: no chunk {done.chunk} of {size} outcomes in the plan."
+        )
+    for outcome in done.outcomes:
+        if (outcome.success is None) == (outcome.error is None):
+            raise InputError(
+                f"{where} is damaged: an outcome has either success or an error."
+            )
+
+
+def read_head(path: Path) -> Head | None:
+    """The first line of a journal; None where none was begun.
 
     Raises:
-        ValueError: If the file is no journal.
+        InputError: If the file is not a journal.
     """
     lines = read_lines(path)
     if not lines:
         return None
-    with _reading(path, 1):
-        head = json.loads(lines[0])
-        return {"plan": head["plan"], "origin": head.get("origin")}
+    with _reading(path):
+        return parse_json(lines[0], Head, where=f"{path}, line 1")
 
 
 @contextmanager
-def _reading(path: Path, number: int) -> Iterator[None]:
+def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}, line {number} is broken ({error!r}); remove the file to begin anew."
-        ) from error
+    except InputError as error:
+        raise InputError(f"{error} Remove {path.name} to begin anew.") from error

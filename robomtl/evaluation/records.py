@@ -62,7 +62,7 @@ def records_of(chunk: Chunk, outcomes: Sequence[Outcome]) -> list[Record]:
             variation=trial.variation,
             repeat=trial.repeat,
             instruction=told.instruction,
-            **outcome._asdict(),
+            **asdict(outcome),
         )
         for trial, told, outcome in zip(chunk.trials, chunk.told, outcomes, strict=True)
     ]

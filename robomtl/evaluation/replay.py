@@ -5,6 +5,7 @@ counted; that it ended alike is checked all the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -133,9 +134,9 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
 
 def difference(record: Record, outcome: Outcome) -> str:
     """How an outcome differs from the recorded one; empty if it does not."""
-    fields = [name for name in Outcome._fields if name != "seconds"]
+    names = [each.name for each in fields(Outcome) if each.name != "seconds"]
     there, here = (
-        {name: getattr(each, name) for name in fields} for each in (record, outcome)
+        {name: getattr(each, name) for name in names} for each in (record, outcome)
     )
     sides = ("in the evaluation", "when played again")
     return "; ".join(differences(there, here, sides=sides))

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +14,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
+from robomtl.untrusted import fitted, read_json
 
 RESULTS = "results.json"
 TRIALS = "trials.parquet"
@@ -110,20 +111,21 @@ class Results:
                 ``results.json`` says otherwise than the trials.
         """
         path = Path(folder) / RESULTS
-        data = _read_json(path)
-        if "kind" in data:
-            raise InputError(f"{path} is of a {data['kind']}, of no evaluation.")
+        data = _read(path)
         records = read_records(path.with_name(TRIALS))
-        names = [field.name for field in fields(Setting)]
-        missing = [name for name in (*names, "tasks") if name not in data]
-        if missing:
-            raise InputError(f"{path} lacks {', '.join(missing)}.")
-        setting = Setting(**{name: data[name] for name in names})
-        tiers = _task_tiers(path, data["tasks"], records)
+        setting = fitted(data, Setting, where=str(path))
+        tiers = _task_tiers(path, data, records)
         results = cls(setting=setting, records=records, task_tiers=tiers)
         computed = json.loads(json.dumps(_rates(results.summary)))
         _check_equal(path, "", computed, {name: data.get(name) for name in computed})
         return results
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tiered:
+    """The rates of a task, but for what follows from its trials."""
+
+    tier: str
 
 
 def _rates(summary: Summary) -> dict[str, Any]:
@@ -141,33 +143,28 @@ def _rates(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"There is no {path}; has the evaluation finished?") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
-    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise InputError(f"There is no {path}; has the evaluation finished?")
+    data = read_json(path, dict[str, Any])
+    if data.get("format") != _FORMAT:
         raise InputError(f"{path} is of no format this version reads ({_FORMAT}).")
+    if "kind" in data:
+        raise InputError(f"{path} is of a {data['kind']}, of no evaluation.")
     return data
 
 
-def _task_tiers(path: Path, tasks: Any, records: Sequence[Record]) -> dict[str, str]:
+def _task_tiers(
+    path: Path, data: Mapping[str, Any], records: Sequence[Record]
+) -> dict[str, str]:
+    said = fitted(data.get("tasks"), dict[str, _Tiered], where=f"{path}, tasks")
     names = {record.task for record in records}
-    if not isinstance(tasks, dict) or {*tasks} != names:
+    if {*said} != names:
         raise InputError(
             f"{path} has other tasks than the trials beside it; those are of"
             f" {', '.join(sorted(names))}."
         )
-    strange = [
-        name
-        for name, rates in tasks.items()
-        if not isinstance(rates, dict) or "tier" not in rates
-    ]
-    if strange:
-        raise InputError(f"{path} lacks the tier of {', '.join(strange)}.")
-    return {name: rates["tier"] for name, rates in tasks.items()}
+    return {name: rates.tier for name, rates in said.items()}
 
 
 def _check_equal(path: Path, name: str, computed: Any, said: Any) -> None:

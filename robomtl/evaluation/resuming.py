@@ -1,6 +1,7 @@
 """A stopped evaluation, finished by what its folder says of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,25 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.registry import suite as named_suite
 from robomtl.serving import placed
 from robomtl.task import Suite
+from robomtl.untrusted import fitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan(Conditions):
+    """What the plan of an evaluation says, see ``identity_of``."""
+
+    agent: str
+    suite: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Origin:
+    """What else makes the plan again, see ``journal_in``."""
+
+    agent: str | None = None
+    device: str | None = None
+    folder: str = "another folder"
 
 
 def resume_evaluation(
@@ -44,13 +64,13 @@ def resume_evaluation(
     """
     folder = Path(folder)
     plan, origin = _begun(folder)
-    agent = _agent(folder, run or origin.get("agent"), plan["agent"])
-    _check_wordings(folder, plan["instructions"], origin)
-    suite, device = _suite(folder, plan), device or origin.get("device")
+    agent = _agent(folder, run or origin.agent, plan.agent)
+    _check_wordings(folder, plan.instructions, origin)
+    suite, device = _suite(folder, plan), device or origin.device
     with placed(agent, device) as acting:
-        _check_device(folder, acting, plan["agent"])
+        _check_device(folder, acting, plan.agent)
         return evaluate_under(
-            Conditions.recorded(plan),
+            Conditions.recorded(vars(plan)),
             acting,
             suite,
             out=folder,
@@ -59,7 +79,7 @@ def resume_evaluation(
         )
 
 
-def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _begun(folder: Path) -> tuple[_Plan, _Origin]:
     """The plan and the origin in a folder's journal."""
     head = read_head(folder / JOURNAL)
     if head is None:
@@ -67,17 +87,21 @@ def _begun(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
             f"{folder} holds no {JOURNAL}: no evaluation was begun there. Name the"
             " folder that `robomtl evaluate` printed as its run directory."
         )
-    if "agent" not in head["plan"]:
+    if "agent" not in head.plan:
         raise InputError(
             f"{folder} holds a comparison of two policies, no evaluation; `robomtl"
             f" compare --sequential` with --out {folder} goes on with it."
         )
-    if "kinds" in head["plan"]:
+    if "kinds" in head.plan:
         raise InputError(
             f"{folder} holds a probe of a policy, no evaluation; `robomtl probe RUN` with"
             f" --out {folder} goes on with it."
         )
-    return head["plan"], head["origin"] or {}
+    where = str(folder / JOURNAL)
+    return (
+        fitted(head.plan, _Plan, where=f"{where}, its plan"),
+        fitted(head.origin or {}, _Origin, where=f"{where}, its origin"),
+    )
 
 
 def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent:
@@ -117,9 +141,9 @@ def _check_device(folder: Path, agent: Agent, fingerprint: str) -> None:
         )
 
 
-def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:
+def _suite(folder: Path, plan: _Plan) -> Suite:
     try:
-        return named_suite(plan["suite"], **plan["options"])
+        return named_suite(plan.suite, **plan.options)
     except (ValueError, TypeError) as error:
         raise InputError(
             f"The suite that {folder} was begun with cannot be made from its name:"
@@ -128,9 +152,9 @@ def _suite(folder: Path, plan: Mapping[str, Any]) -> Suite:
         ) from error
 
 
-def _check_wordings(folder: Path, instructions: str, origin: Mapping[str, Any]) -> None:
+def _check_wordings(folder: Path, instructions: str, origin: _Origin) -> None:
     if instructions.endswith(".json") and not Path(instructions).exists():
         raise InputError(
-            f"{folder} was begun in {origin.get('folder', 'another folder')} with the"
+            f"{folder} was begun in {origin.folder} with the"
             f" wordings in {instructions}, which is not found from here; resume there."
         )

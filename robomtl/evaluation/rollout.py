@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ Criterion = Literal["any step", "last step"]
 """When a trial counts as solved: success was reported at some step, or at the last."""
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """How a trial went; after an error all but ``error`` and ``seconds`` is None."""
 
     success: bool | None = None

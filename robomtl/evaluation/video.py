@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from robomtl.actor import Agent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
-from robomtl.durable import read_json, replacing, write_json
+from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import Mp4, load_av
 from robomtl.evaluation.records import Record
@@ -24,6 +24,7 @@ from robomtl.nearest import unknown
 from robomtl.progress import progress
 from robomtl.request import differences, plain
 from robomtl.task import Env, Suite, Trial
+from robomtl.untrusted import read_json
 
 VIDEOS = "videos"
 """Folder of an evaluation's videos, in its own."""
@@ -223,7 +224,7 @@ def _claim(folder: Path, camera: Camera) -> None:
     path, asked = folder / _CAMERA, plain(camera)
     if not path.exists():
         write_json(path, asked)
-    differing = "; ".join(differences(read_json(path), asked))
+    differing = "; ".join(differences(read_json(path, dict[str, Any]), asked))
     if differing:
         raise InputError(
             f"{folder} holds videos of another camera: {differing}. Give the same one, or"

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from robomtl.evaluation.journal import Journal, Session
@@ -12,6 +12,15 @@ from robomtl.executor import Executor, Failure
 from robomtl.experiments.cost import Cost
 from robomtl.progress import progress
 from robomtl.versions import packages, versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a journal keeps of a cell beside its outcomes; see ``Done``."""
+
+    cost: Cost | None = None
+    reason: str | None = None
+    measured: Mapping[str, Any] | None = None
 
 
 class Done(NamedTuple):
@@ -80,11 +89,7 @@ def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, work.trials(cell))
-            note = {
-                "cost": done.cost and asdict(done.cost),
-                "reason": done.reason,
-                "measured": done.measured,
-            }
+            note = Note(cost=done.cost, reason=done.reason, measured=done.measured)
             journal.append(
                 left[index], done.outcomes, now - before, done.processor, note=note
             )
@@ -102,11 +107,8 @@ def _so_far(tally: Counter[bool | None]) -> str:
 
 def done_of(journal: Journal, key: int) -> Done:
     """What came of a finished cell."""
-    note = journal.notes[key]
-    cost = None if note["cost"] is None else Cost(**note["cost"])
-    return Done(
-        journal.outcomes[key], cost, note["reason"], measured=note.get("measured")
-    )
+    note: Note = journal.notes[key]
+    return Done(journal.outcomes[key], note.cost, note.reason, measured=note.measured)
 
 
 def how_made(journal: Journal) -> dict[str, Any]:

@@ -5,14 +5,15 @@ Learning"; see ``robomtl.training.affinity``. Tasks are put beside those they he
 helped by, by average linkage of the mean of both directions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage  # type: ignore[import-untyped]
 from scipy.spatial.distance import squareform  # type: ignore[import-untyped]
+
+from robomtl.errors import InputError
 
 Matrix = NDArray[np.float64]
 """Row i, column j: part of the loss of task j that a step on task i takes away."""
@@ -34,24 +35,70 @@ class Affinity:
     """Over all trainings."""
 
 
-def affinity_of(measured: Sequence[Mapping[str, Any]]) -> Affinity | None:
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The mean affinity over the measurements of one training."""
+
+    tasks: tuple[str, ...]
+    affinity: tuple[tuple[float, ...], ...]
+    """(task, task)"""
+    count: int
+    """Number of measurements."""
+
+    def __post_init__(self) -> None:
+        """Checks the size of the matrix.
+
+        Raises:
+            InputError: If it does not fit the tasks.
+        """
+        _check_square(self.affinity, self.tasks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """The measurements of one training, as ``affinity.json`` of its run has them."""
+
+    tasks: tuple[str, ...]
+    affinity: tuple[tuple[tuple[float, ...], ...], ...]
+    """(measurement, task, task)"""
+
+    def __post_init__(self) -> None:
+        """Checks that there is a measurement, and the size of each.
+
+        Raises:
+            InputError: If there is none, or one does not fit the tasks.
+        """
+        if not self.affinity:
+            raise InputError("affinity is empty; it has at least 1 measurement.")
+        for matrix in self.affinity:
+            _check_square(matrix, self.tasks)
+
+
+def _check_square(matrix: Sequence[Sequence[float]], tasks: Sequence[str]) -> None:
+    if {len(tasks)} != {len(matrix), *map(len, matrix)} or len(tasks) < 2:
+        raise InputError(
+            f"affinity is not a matrix of {len(tasks)} x {len(tasks)} numbers for the"
+            f" tasks {', '.join(tasks)}, which are at least 2."
+        )
+
+
+def affinity_of(measured: Sequence[Measured]) -> Affinity | None:
     """The mean over trainings, clustered; None without a measurement.
 
     Args:
-        measured: Of each training ``tasks``, ``affinity`` (task, task), which is the mean
-            over its measurements, and ``count``, how many there were.
+        measured: Of each training.
     """
     if not measured:
         return None
-    names: tuple[str, ...] = tuple(measured[0]["tasks"])
-    mean = np.mean([each["affinity"] for each in measured], axis=0)
+    names = measured[0].tasks
+    mean = np.mean([each.affinity for each in measured], axis=0)
     order = leaves_list(_links(mean))
     clustered = mean[np.ix_(order, order)]
     return Affinity(
         tasks=tuple(names[place] for place in order),
         matrix=tuple(tuple(map(float, row)) for row in clustered.round(6)),
         links=tuple(tuple(map(float, row)) for row in _links(clustered).round(6)),
-        measurements=sum(each["count"] for each in measured),
+        measurements=sum(each.count for each in measured),
     )
 
 
@@ -65,14 +112,11 @@ def _links(matrix: Matrix) -> Matrix:
     return np.asarray(found, np.float64)
 
 
-def summed_up(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The mean over the measurements of one training.
-
-    Args:
-        kept: ``affinity.json`` of its run directory.
-    """
-    return {
-        "tasks": list(kept["tasks"]),
-        "affinity": np.mean(kept["affinity"], axis=0).round(6).tolist(),
-        "count": len(kept["affinity"]),
-    }
+def summed_up(kept: Kept) -> Measured:
+    """The mean over the measurements of one training."""
+    mean = np.mean(kept.affinity, axis=0).round(6)
+    return Measured(
+        tasks=kept.tasks,
+        affinity=tuple(tuple(row) for row in mean.tolist()),
+        count=len(kept.affinity),
+    )

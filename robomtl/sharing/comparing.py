@@ -1,6 +1,5 @@
 """Learning together against learning alone: from a suite to tables and findings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from robomtl.evaluation.trials import CHUNK
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
-from robomtl.experiments.running import Work, done_of, finish, how_made
+from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
 from robomtl.request import plain
+from robomtl.sharing.affinity import Measured
 from robomtl.sharing.balance import check_balanced
 from robomtl.sharing.cell import Cell, trials_of
 from robomtl.sharing.concluding import findings_of
@@ -27,6 +27,7 @@ from robomtl.sharing.parameters import size_of
 from robomtl.sharing.planning import Asked, arms_of, plan, tasks_of
 from robomtl.sharing.rows import CELLS, TRIALS, CellRow, TrialRow, cell_row, trial_rows
 from robomtl.task import Suite
+from robomtl.untrusted import fitted
 from robomtl.versions import packages
 
 JOURNAL = "journal.jsonl"
@@ -167,7 +168,7 @@ def _journal(
             cell.name: len(trials_of(suite, cell, asked.trials)) for cell in cells
         },
     }
-    return open_growing(folder / JOURNAL, identity, growing=("arms", "data"))
+    return open_growing(folder / JOURNAL, identity, growing=("arms", "data"), note=Note)
 
 
 def _finish(journal: Journal, of: _Experiment, executor: Executor) -> None:
@@ -190,13 +191,16 @@ def _write(folder: Path, of: _Experiment, journal: Journal) -> Findings:
     material = of.material
     trials: list[TrialRow] = []
     cells: list[CellRow] = []
-    measured: dict[str, list[Mapping[str, Any]]] = {}
+    measured: dict[str, list[Measured]] = {}
     for cell in sorted(of.cells, key=lambda cell: of.places[cell.name]):
         done = done_of(journal, of.places[cell.name])
-        there = trials_of(material.suite, cell, material.asked.trials)
-        trials += trial_rows(cell, there, done.outcomes)
+        query = trials_of(material.suite, cell, material.asked.trials)
+        trials += trial_rows(cell, query, done.outcomes)
         if done.measured:
-            measured.setdefault(cell.arm, []).append(done.measured)
+            there = fitted(
+                done.measured, Measured, where=f"{journal.path}, {cell.name}"
+            )
+            measured.setdefault(cell.arm, []).append(there)
         cells.append(cell_row(cell, done, material.hashes[cell.demonstrations]))
     write_rows(folder / "trials.parquet", trials, TRIALS)
     write_rows(folder / "cells.parquet", cells, CELLS)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
 
 from robomtl.comparison.aggregates import Estimate
 from robomtl.experiments.concluding import (
@@ -17,7 +16,7 @@ from robomtl.experiments.crossed import Crossed
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.scores import Where, scores_of
 from robomtl.request import plain
-from robomtl.sharing.affinity import affinity_of
+from robomtl.sharing.affinity import Measured, affinity_of
 from robomtl.sharing.crossover import crossover
 from robomtl.sharing.findings import Definition, Findings, Took
 from robomtl.sharing.learning import Material
@@ -31,7 +30,7 @@ def findings_of(
     material: Material,
     trials: Sequence[TrialRow],
     cells: Sequence[CellRow],
-    measured: Mapping[str, Sequence[Mapping[str, Any]]],
+    measured: Mapping[str, Sequence[Measured]],
 ) -> Findings:
     """What the tables of an experiment say.
 

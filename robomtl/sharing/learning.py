@@ -10,13 +10,14 @@ import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import read_json, write_json
+from robomtl.durable import write_json
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.cost import Cost
 from robomtl.experiments.playing import play_trials
 from robomtl.experiments.running import Done
 from robomtl.progress import quiet
-from robomtl.sharing.affinity import summed_up
+from robomtl.request import plain
+from robomtl.sharing.affinity import Kept, summed_up
 from robomtl.sharing.arms import Arm
 from robomtl.sharing.cell import Cell, trials_of
 from robomtl.sharing.data import Hashes, read
@@ -24,6 +25,7 @@ from robomtl.sharing.parameters import Size
 from robomtl.sharing.planning import Asked, batch_of
 from robomtl.task import Suite
 from robomtl.training import train
+from robomtl.untrusted import read_json
 from robomtl.versions import processor
 
 _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
@@ -49,6 +51,13 @@ class Material:
     """Of what all arms are to read."""
     runs: Path
     """Folder of the run directories."""
+
+
+@dataclass(frozen=True)
+class _Time:
+    """How long a training took."""
+
+    seconds: float
 
 
 class LearnCell:
@@ -110,7 +119,7 @@ class LearnCell:
     def _measured(self, cell: Cell) -> dict[str, Any] | None:
         """The affinities of the tasks, where they were measured."""
         path = cell.run(self._of.runs) / _AFFINITY
-        return summed_up(read_json(path)) if path.exists() else None
+        return plain(summed_up(read_json(path, Kept))) if path.exists() else None
 
     def _demonstrations(self, path: Path) -> Demonstrations:
         if path not in self._read:
@@ -122,4 +131,4 @@ def _noted(path: Path, seconds: float) -> float:
     """How long a training took [s]: noted when it ended, as it may be asked for again."""
     if not path.exists():
         write_json(path, {"seconds": seconds})
-    return float(read_json(path)["seconds"])
+    return read_json(path, _Time).seconds

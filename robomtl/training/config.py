@@ -1,9 +1,11 @@
 """What decides a training run besides the data and the policy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal, get_args
 
+from robomtl import ranges
 from robomtl.conditioning import Augmentation
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -22,6 +24,7 @@ from robomtl.training.balancing import (
     check_together,
 )
 from robomtl.training.construction import Construction
+from robomtl.untrusted import fitted
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
 Precision = Literal["bfloat16", "float32"]
@@ -52,7 +55,7 @@ class TrainConfig:
     sampling: Sampling = "temperature"
     """Of which tasks samples are drawn: by ``temperature``, which names the two of its
     values, ``uniform`` and ``proportional``; or by ``validation_loss`` as well."""
-    temperature: float = float("inf")
+    temperature: float = inf
     """Tasks are drawn with probability ∝ frames^(1/temperature): 1 is proportional to
     the data, infinity is uniform."""
     weighting: Weighting = "fixed"
@@ -121,23 +124,19 @@ class TrainConfig:
         )
 
 
-def config_of(values: Mapping[str, Any]) -> TrainConfig:
+def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
     """The config that a run directory says; what it does not say has its default.
 
     Args:
         values: Under ``training`` in ``run.json``.
+        where: Names them in messages.
 
     Raises:
-        ValueError: If a value is unknown or out of range.
-        TypeError: If a name is unknown.
+        InputError: If a name is unknown, or a value is of another type or out of range.
     """
-    parts: dict[str, Any] = {
-        each.name: each.default_factory
-        for each in fields(TrainConfig)
-        if is_dataclass(each.default_factory)
-    }
-    whole = {
-        name: parts[name](**value) if name in parts else value
-        for name, value in values.items()
-    }
-    return TrainConfig(**{**whole, "temperature": float(values["temperature"])})
+    try:
+        ranges.check_names(TrainConfig, values)
+    except TypeError as error:
+        raise InputError(f"{where}: {error}.") from error
+    endless = {"temperature": inf} if values.get("temperature") == "inf" else {}
+    return fitted({**values, **endless}, TrainConfig, where=where)

@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from robomtl.durable import read_json, write_json
+from robomtl.durable import write_json
+from robomtl.untrusted import fitted, read_json
+
+_Matrix = list[list[float]]
 
 
 class Conflict(NamedTuple):
@@ -64,13 +67,15 @@ def record(
     Returns:
         What the file holds.
     """
-    known = read_json(path) if path.exists() else {"steps": [], name: []}
-    before = sum(each < step for each in known["steps"])
+    known = read_json(path, dict[str, list[Any]]) if path.exists() else {}
+    steps = fitted(known.get("steps", []), list[int], where=f"{path}, steps")
+    matrices = fitted(known.get(name, []), list[_Matrix], where=f"{path}, {name}")
+    before = sum(each < step for each in steps)
     rounded = [[round(value, 4) for value in row] for row in matrix.tolist()]
     found = {
         "tasks": list(tasks),
-        "steps": [*known["steps"][:before], step],
-        name: [*known[name][:before], rounded],
+        "steps": [*steps[:before], step],
+        name: [*matrices[:before], rounded],
     }
     write_json(path, found)
     return found
