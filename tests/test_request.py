@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from robomtl.durable import read_json
 from robomtl.request import claim, differences, plain
+from robomtl.untrusted import read_json
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def test_a_request_for_which_nothing_was_finished_binds_nobody(tmp_path):
     path = tmp_path / "run" / "run.json"
     claim(path, {"seed": 0})
     claim(path, {"seed": 1}, finished=[tmp_path / "run" / "weights"])
-    assert read_json(path) == {"seed": 1}
+    assert read_json(path, dict) == {"seed": 1}
 
 
 def test_what_was_finished_without_a_request_is_refused(tmp_path, finished):
