@@ -420,7 +420,7 @@ def test_a_recipe_that_is_run_again_shows_the_same(capsys, tmp_path, monkeypatch
 
 def test_a_protocol_sets_the_horizon_and_the_number_of_episodes(tmp_path):
     words = "evaluate expert --suite points/MT4 --protocol lerobot --workers 1"
-    assert main([*words.split(), "--tasks", "reach-red", "--out", str(tmp_path)]) == 0
+    assert main([*words.split(), "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "results.json").read_text())
     assert (found["protocol"], found["horizon"], found["episodes"]) == (
         "lerobot",
@@ -432,6 +432,8 @@ def test_a_protocol_sets_the_horizon_and_the_number_of_episodes(tmp_path):
 def test_a_protocol_is_not_stretched(capsys, tmp_path):
     words = ("evaluate", "expert", "--suite", "points/MT4", "--out", tmp_path)
     said = refusal(capsys, *words, "--protocol", "lerobot", "--episodes", 9)
-    assert "has episodes 10, not 9" in said
+    assert "is not kept: episodes 9, not 10" in said
+    said = refusal(capsys, *words, "--protocol", "lerobot", "--tasks", "reach-red")
+    assert "is not kept: tasks 1 of 4, not all of the suite" in said
     said = refusal(capsys, *words, "--protocol", "lerobt")
     assert "Did you mean 'lerobot'?" in said

@@ -70,13 +70,27 @@ def test_a_policy_and_the_experts_play_until_it_is_settled(tmp_path, capsys):
 def test_other_than_two_folders_are_refused(folders, capsys):
     assert "A and B; 1 were given" in refusal(capsys, folders / "a1")
     assert "A and B; 0 were given" in refusal(capsys)
-    words = ("--sequential", "--a", folders / "a1")
-    assert "A and B; 0 were given" in refusal(capsys, *words)
 
 
 def test_folders_and_seeds_at_once_are_refused(folders, capsys):
     words = (folders / "a1", folders / "b1", "--a", folders / "a2")
     assert "Give either two folders, or seeds" in refusal(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--tasks", "push"), "--tasks: only a comparison that plays"),
+        (("--seed", 3, "--horizon", 9), "--horizon, --seed: only a comparison that"),
+        (
+            ("--sequential", "--a", "x"),
+            "--a: a comparison that plays (--sequential) does",
+        ),
+    ],
+)
+def test_flags_that_would_be_ignored_are_refused(folders, capsys, options, said):
+    words = (folders / "a1", folders / "b1", *options)
+    assert said in refusal(capsys, *words)
 
 
 def test_experts_against_each_other_need_a_suite(capsys):

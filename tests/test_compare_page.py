@@ -51,6 +51,15 @@ def test_pages_are_whole_html_that_loads_nothing(pages, kind):
     assert not re.search(r"https?://|url\(|@import", text)
 
 
+@pytest.mark.parametrize("tasks", [3, 7, 49])
+def test_a_difference_of_100_points_has_a_page(tasks):
+    a, b = (
+        evaluation({f"task-{n}": letter * 10 for n in range(tasks)}, fingerprint=letter)
+        for letter in "10"
+    )
+    assert "+100.0" in paired(a, b)
+
+
 def test_the_mean_difference_and_its_test_stand_at_the_top():
     found = robomtl.compare(A, B)
     head = paired(A, B).partition("<table")[0]

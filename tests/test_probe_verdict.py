@@ -19,13 +19,15 @@ def test_a_policy_that_loses_success_listens():
 
 
 def test_a_policy_that_does_the_same_whatever_it_is_told_ignores_it():
-    half = words("1111100000")
+    half = words("1111100000" * 5)
     verdict = found(right=half, shuffled=half).verdict
     assert verdict.word == "ignores"
     assert "film IGNORES its instruction: right minus shuffled is +0.0" in (
         verdict.sentence
     )
-    assert "listening would show as 10 points or more" in verdict.sentence
+    assert verdict.sentence.endswith(
+        ", which lies wholly within the margin of 10 points."
+    )
 
 
 def test_a_difference_below_the_margin_is_no_listening():
@@ -35,16 +37,19 @@ def test_a_difference_below_the_margin_is_no_listening():
     assert found(**given, margin=0.02).verdict.word == "listens"
 
 
-def test_an_interval_that_holds_zero_is_no_listening():
-    right, shuffled = words("1" * 60 + "0" * 40), words("0" * 7 + "1" * 60 + "0" * 33)
-    assert found(right=right, shuffled=shuffled).verdict.word == "ignores"
-
-
-def test_too_few_trials_tell_nothing():
-    verdict = found(right=words("11"), shuffled=words("10")).verdict
+@pytest.mark.parametrize(
+    ("right", "shuffled"),
+    [
+        ("1111100000", "1110000001"),  # +20 points, the interval from about 0 to 40.
+        ("11", "10"),
+    ],
+)
+def test_an_interval_that_reaches_beyond_the_margin_tells_nothing(right, shuffled):
+    verdict = found(right=words(right), shuffled=words(shuffled)).verdict
     assert verdict.word == "cannot be told"
     assert "Whether film listens to its instruction cannot be told" in verdict.sentence
-    assert verdict.sentence.endswith("and more trials would tell.")
+    assert "reaches beyond the margin of 10 points; it takes about" in verdict.sentence
+    assert f"trials told each way, {2 * len(right)} so far" in verdict.sentence
 
 
 def test_a_policy_that_solves_nothing_has_nothing_to_lose():

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import pytest
 from evaluations import evaluation
@@ -8,27 +9,68 @@ from robomtl.comparison import compare
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.protocols import CUSTOM, PROTOCOLS, check, name_of, protocol
+from robomtl.task import Task
 
 OFFICIAL = Conditions(split="official", episodes=50)
+
+
+NAMES = ("reach", "push", "pick")
+
+
+@dataclasses.dataclass
+class Three:
+    """A suite as far as protocols look at it."""
+
+    horizon: int | None = 500
+    train_tasks = tuple(Task(name=name, instructions=(name,)) for name in NAMES[:2])
+    held_out_tasks = (Task(name="pick", instructions=("pick",)),)
+
+    @property
+    def options(self):
+        return {} if self.horizon is None else {"horizon": self.horizon}
 
 
 @pytest.mark.parametrize(
     ("conditions", "horizon", "name"),
     [
         (OFFICIAL, 500, "official"),
-        (Conditions(split="official", episodes=20), 500, CUSTOM),
-        (OFFICIAL, 400, CUSTOM),
+        (replace(OFFICIAL, tasks=("push", "reach")), 500, "official"),
+        (replace(OFFICIAL, tasks=("pick",)), 500, "official"),
         (Conditions(), 500, "fresh"),
-        (Conditions(episodes=20, until="success"), None, "fresh"),
+        (Conditions(episodes=20, until="success", tasks=("reach",)), None, "fresh"),
         (Conditions(episodes=10), 400, "lerobot"),
         (Conditions(episodes=10), 500, "fresh"),
         (Conditions(criterion="last step"), 500, "strict"),
         (Conditions(split="train"), 500, CUSTOM),
-        (Conditions(repeats=2), 500, CUSTOM),
     ],
 )
 def test_conditions_are_named_after_the_protocol_they_meet(conditions, horizon, name):
-    assert name_of(conditions, horizon) == name
+    assert name_of(conditions, Three(horizon)) == name
+
+
+@pytest.mark.parametrize(
+    ("changed", "horizon", "differs"),
+    [
+        ({"episodes": 20}, 500, "episodes 20, not 50"),
+        ({}, 400, "horizon 400, not 500"),
+        ({"tasks": ("reach",)}, 500, "tasks 1 of 3, not all of the suite"),
+        ({"until": "success"}, 500, "until success, not horizon"),
+        ({"repeats": 2}, 500, "repeats 2, not 1"),
+        (
+            {"instructions": "shuffled", "tasks": ("reach",)},
+            500,
+            "instructions shuffled, not canonical; tasks 1 of 3, not all of the suite",
+        ),
+    ],
+)
+def test_a_name_is_not_printed_where_a_part_was_not_kept(changed, horizon, differs):
+    found = name_of(replace(OFFICIAL, **changed), Three(horizon))
+    assert found == f"custom (official, but with {differs})"
+
+
+def test_other_instructions_are_no_protocol_of_ours_either():
+    found = name_of(Conditions(instructions="none"), Three())
+    assert found == "custom (fresh, but with instructions none, not canonical)"
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -37,8 +79,8 @@ def test_a_protocol_s_own_conditions_have_its_name(name):
     conditions = Conditions(
         split=rules.split, episodes=rules.episodes, criterion=rules.criterion
     )
-    check(name, conditions, rules.horizon)
-    assert name_of(conditions, rules.horizon) == name
+    check(name, conditions, Three(rules.horizon))
+    assert name_of(conditions, Three(rules.horizon)) == name
 
 
 def test_an_unknown_protocol_names_the_nearest():
@@ -47,11 +89,11 @@ def test_an_unknown_protocol_names_the_nearest():
 
 
 def test_what_contradicts_a_protocol_is_refused():
-    wrong = "has split official, not train; episodes 50, not 5. Leave out what differs"
+    wrong = "is not kept: split train, not official; episodes 5, not 50. Leave out"
     with pytest.raises(ValueError, match=wrong):
-        check("official", Conditions(split="train", episodes=5), 500)
-    with pytest.raises(ValueError, match="has horizon 400, not 500"):
-        check("lerobot", Conditions(episodes=10), 500)
+        check("official", Conditions(split="train", episodes=5), Three())
+    with pytest.raises(ValueError, match="is not kept: horizon 500, not 400"):
+        check("lerobot", Conditions(episodes=10), Three())
 
 
 def test_success_at_the_last_step_needs_trials_that_are_played_to_it():
@@ -75,7 +117,7 @@ def test_an_evaluation_follows_its_protocol_and_says_so(points, tmp_path):
     assert (setting.protocol, setting.criterion) == ("strict", "last step")
     assert robomtl.Results.read(tmp_path).setting.protocol == "strict"
     with pytest.raises(
-        ValueError, match="protocol 'strict' has split fresh, not train"
+        ValueError, match="'strict' is not kept: split train, not fresh"
     ):
         robomtl.evaluate(
             ExpertAgent(),

@@ -1,7 +1,7 @@
 """``robomtl compare``: which of two policies is better, and how sure that is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -37,7 +37,7 @@ class Compare(SuiteFlags):
     confidence: float = 0.95
     """Of intervals; tests are at the level it leaves."""
     seed: int = 0
-    """Seed of the bootstrap; with --sequential, of the order of tasks."""
+    """Sequential: seed of the order of tasks."""
     out: Path | None = None
     """Folder for comparison.json and comparison.html; with --sequential a dated one
     under runs/ by default, in which an interrupted comparison goes on."""
@@ -61,9 +61,14 @@ class Compare(SuiteFlags):
     """Sequential: processes."""
 
 
+_BOTH = {"folders", "confidence", "out", "sequential"}
+_FINISHED = {"a", "b", "across"}  # Of finished evaluations alone.
+
+
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Compare, args=arguments, prog="robomtl compare")
+    _refuse_ignored(flags)
     if flags.sequential:
         _sequential(flags)
     elif flags.a or flags.b:
@@ -79,7 +84,6 @@ def _paired(flags: Compare) -> None:
         b,
         across=flags.across,
         confidence=flags.confidence,
-        seed=flags.seed,
         out=flags.out,
     )
     show(comparison_table(found))
@@ -94,7 +98,6 @@ def _seeds(flags: Compare) -> None:
         flags.b,
         across=flags.across,
         confidence=flags.confidence,
-        seed=flags.seed,
         out=flags.out,
     )
     show(seeds_table(found))
@@ -132,8 +135,31 @@ def _say_where(out: Path | None) -> None:
         print(f"Page: {out / PAGE}")
 
 
+def _refuse_ignored(flags: Compare) -> None:
+    """Refuses flags that this way to compare would not look at.
+
+    Raises:
+        InputError: Naming them, and what takes them.
+    """
+    given = {f.name for f in fields(flags) if getattr(flags, f.name) != f.default}
+    ignored = given & _FINISHED if flags.sequential else given - _FINISHED - _BOTH
+    if not ignored:
+        return
+    names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
+    if flags.sequential:
+        raise InputError(
+            f"{names}: a comparison that plays (--sequential) does not take this; leave it"
+            " out."
+        )
+    raise InputError(
+        f"{names}: only a comparison that plays (--sequential) takes this. Finished"
+        " evaluations are compared on all trials that they share; leave it out, or"
+        " evaluate what is to be compared."
+    )
+
+
 def _two(flags: Compare) -> tuple[Path, Path]:
-    if len(flags.folders) != 2 or flags.sequential and (flags.a or flags.b):
+    if len(flags.folders) != 2:
         raise InputError(
             f"Two folders are compared, A and B; {len(flags.folders)} were given. Several"
             " seeds of each are given as --a A1 A2 --b B1 B2."

@@ -9,7 +9,13 @@ import tyro
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, VideoFlags, named_agent, run_directory
+from robomtl.cli.flags import (
+    SuiteFlags,
+    VideoFlags,
+    chosen_executor,
+    named_agent,
+    run_directory,
+)
 from robomtl.cli.tables import show
 from robomtl.errors import InputError
 from robomtl.evaluation import (
@@ -23,8 +29,7 @@ from robomtl.evaluation import (
 )
 from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
-from robomtl.executor import Executor, LocalExecutor
-from robomtl.ray_executor import RayExecutor
+from robomtl.executor import Executor
 from robomtl.serving import placed
 from robomtl.task import Suite
 
@@ -80,22 +85,11 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     play = _begin if flags.resume is None else _resume
-    done = play(flags, _executor(flags))
+    done = play(flags, chosen_executor(flags.workers, flags.ray, flags.device))
     show(success_table(done.results))
     print(f"Report: {done.folder / 'report.html'}")
     if done.films is not None:
         _tell(done.films, done.folder)
-
-
-def _executor(flags: Evaluate) -> Executor:
-    if flags.ray is None:
-        return LocalExecutor(workers=flags.workers)
-    if flags.device is not None:
-        raise InputError(
-            "--device serves a policy to the processes of this machine; leave out"
-            " --ray, or --device for a policy on the core of each Ray worker."
-        )
-    return RayExecutor(address=flags.ray, workers=flags.workers)
 
 
 def _begin(flags: Evaluate, executor: Executor) -> _Done:

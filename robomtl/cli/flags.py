@@ -15,6 +15,8 @@ from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
+from robomtl.executor import Executor, LocalExecutor
+from robomtl.ray_executor import RayExecutor
 from robomtl.registry import suite
 from robomtl.task import Suite
 
@@ -104,6 +106,22 @@ class VideoFlags:
             width=width,
             height=height,
         )
+
+
+def chosen_executor(workers: int, ray: str | None, device: str | None) -> Executor:
+    """The executor that the flags --workers, --ray and --device choose.
+
+    Raises:
+        InputError: If both Ray and a device are given.
+    """
+    if ray is None:
+        return LocalExecutor(workers=workers)
+    if device is not None:
+        raise InputError(
+            "--device serves a policy to the processes of this machine; leave out"
+            " --ray, or --device for a policy on the core of each Ray worker."
+        )
+    return RayExecutor(address=ray, workers=workers)
 
 
 @contextmanager

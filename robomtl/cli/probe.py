@@ -7,12 +7,10 @@ from typing import Literal
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
+from robomtl.cli.flags import SuiteFlags, chosen_executor, named_agent, run_directory
 from robomtl.cli.tables import show
-from robomtl.executor import Executor, LocalExecutor
 from robomtl.probing import difference_table, kinds_table, probe
 from robomtl.probing.probing import MARGIN
-from robomtl.ray_executor import RayExecutor
 from robomtl.serving import placed
 
 
@@ -53,7 +51,10 @@ class Probe(SuiteFlags):
 def main(arguments: Sequence[str]) -> None:
     """Probes as the arguments say."""
     flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
-    agent, executor = named_agent(flags.run), _executor(flags)
+    agent, executor = (
+        named_agent(flags.run),
+        chosen_executor(flags.workers, flags.ray, flags.device),
+    )
     suite = flags.make_for(agent, flags.suite)
     with (
         placed(agent, flags.device) as acting,
@@ -75,9 +76,3 @@ def main(arguments: Sequence[str]) -> None:
     show(kinds_table(found))
     show(difference_table(found))
     print(f"Report: {out / 'report.html'}")
-
-
-def _executor(flags: Probe) -> Executor:
-    if flags.ray is None:
-        return LocalExecutor(workers=flags.workers)
-    return RayExecutor(address=flags.ray, workers=flags.workers)

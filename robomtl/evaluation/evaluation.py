@@ -95,7 +95,7 @@ def evaluate(
         seed=seed,
     )
     if protocol is not None:
-        protocols.check(protocol, conditions, suite.options.get("horizon"))
+        protocols.check(protocol, conditions, suite)
     executor = executor or LocalExecutor(workers=workers)
     return evaluate_under(
         conditions, agent, suite, out=Path(out), executor=executor, config=config or {}
@@ -216,7 +216,7 @@ def results_of(
     setting = Setting(
         agent=agent.name,
         fingerprint=agent.fingerprint,
-        protocol=protocols.name_of(conditions, suite.options.get("horizon")),
+        protocol=protocols.name_of(conditions, suite),
         suite=suite.name,
         options=plain(suite.options),
         **told,

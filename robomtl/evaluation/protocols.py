@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
-from robomtl.evaluation.rollout import Criterion
+from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.nearest import unknown
+from robomtl.task import Suite
 
 CUSTOM = "custom"
-"""The name of conditions that no protocol has."""
+"""The name of conditions that no protocol has; what differs may follow it."""
+
+_ALL = "all of the suite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +36,39 @@ class Protocol:
     """When a trial counts as solved."""
     horizon: int | None
     """Steps after which a trial ends; None for the suite's own, and any number of
-    episodes."""
+    episodes and any tasks."""
+    until: Until | None = None
+    """When a trial ends; None where either rule gives the same rates."""
 
     def differences(
-        self, conditions: Conditions, horizon: int | None
+        self, conditions: Conditions, suite: Suite
     ) -> Mapping[str, tuple[object, object]]:
         """By field, what the protocol has and what the conditions have instead."""
         pairs: dict[str, tuple[object, object]] = {
             "split": (self.split, conditions.split),
             "criterion": (self.criterion, conditions.criterion),
             "repeats": (1, conditions.repeats),
+            "instructions": ("canonical", conditions.instructions),
         }
+        if self.until is not None:
+            pairs["until"] = self.until, conditions.until
         if self.horizon is not None:
-            pairs["horizon"] = self.horizon, horizon
+            pairs["horizon"] = self.horizon, suite.options.get("horizon")
             pairs["episodes"] = self.episodes, conditions.episodes
+            pairs["tasks"] = _ALL, _tasks(conditions, suite)
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _tasks(conditions: Conditions, suite: Suite) -> str:
+    """The requested tasks: all that a suite trains on, holds out or has, or how many."""
+    train, held_out = (
+        {task.name for task in tasks}
+        for tasks in (suite.train_tasks, suite.held_out_tasks)
+    )
+    given = train if conditions.tasks is None else {*conditions.tasks}
+    if given in (train, held_out, train | held_out):
+        return _ALL
+    return f"{len(given)} of {len(train | held_out)}"
 
 
 PROTOCOLS = {
@@ -57,6 +78,7 @@ PROTOCOLS = {
         episodes=50,
         criterion="any step",
         horizon=500,
+        until="horizon",
     ),
     "lerobot": Protocol(
         line="10 other goals a task, 400 steps; its number is the tier mean",
@@ -93,33 +115,45 @@ def protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def name_of(conditions: Conditions, horizon: int | None) -> str:
-    """The first protocol that the conditions meet; ``CUSTOM`` if none.
+def name_of(conditions: Conditions, suite: Suite) -> str:
+    """The first protocol of which the conditions keep every part.
+
+    Where none is kept, the name is ``CUSTOM``, followed by what differs from the first
+    protocol that uses the same split.
 
     Args:
         conditions: Under which an agent is evaluated.
-        horizon: Steps after which the suite's trials end; None if it does not say.
+        suite: Supplies the tasks, and may say after how many steps its trials end.
     """
-    fitting = (
-        name
-        for name, each in PROTOCOLS.items()
-        if not each.differences(conditions, horizon)
-    )
-    return next(fitting, CUSTOM)
+    found = {
+        name: each.differences(conditions, suite) for name, each in PROTOCOLS.items()
+    }
+    kept = [name for name, differing in found.items() if not differing]
+    if kept:
+        return kept[0]
+    near = [name for name, each in PROTOCOLS.items() if each.split == conditions.split]
+    if not near:
+        return CUSTOM
+    nearest = min(near, key=lambda name: len(found[name]))
+    return f"{CUSTOM} ({nearest}, but with {_told(found[nearest])})"
 
 
-def check(name: str, conditions: Conditions, horizon: int | None) -> None:
+def check(name: str, conditions: Conditions, suite: Suite) -> None:
     """Refuses conditions that are not the protocol's.
 
     Raises:
-        ValueError: Naming what differs.
+        InputError: Naming what differs.
     """
-    found = protocol(name).differences(conditions, horizon)
+    found = protocol(name).differences(conditions, suite)
     if found:
-        told = (
-            f"{field} {wanted}, not {given}" for field, (wanted, given) in found.items()
-        )
         raise InputError(
-            f"The protocol '{name}' has {'; '.join(told)}. Leave out what differs, or"
-            " name no protocol."
+            f"The protocol '{name}' is not kept: {_told(found)}. Leave out what differs,"
+            " or name no protocol."
         )
+
+
+def _told(differing: Mapping[str, tuple[object, object]]) -> str:
+    """Which conditions differ, in words."""
+    return "; ".join(
+        f"{field} {given}, not {wanted}" for field, (wanted, given) in differing.items()
+    )

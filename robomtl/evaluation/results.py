@@ -30,7 +30,8 @@ class Setting:
     fingerprint: str
     """Hash of everything its actions depend on."""
     protocol: str
-    """Name of the protocol it followed, ``custom`` for none; see ``PROTOCOLS``."""
+    """Name of the protocol of which every part was kept; ``custom`` for none, with what
+    differs from the nearest. See ``PROTOCOLS``."""
     suite: str
     options: Mapping[str, Any]
     """Options with which the suite was built."""

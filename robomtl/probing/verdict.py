@@ -1,5 +1,6 @@
 """Whether a policy listens, by right less shuffled where scenes do not tell the task."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,11 +34,13 @@ def judged(given: Evidence) -> Verdict:
 
     1. It listens if D lies above zero and does not lie below the margin; or if that
        holds in some family, by an interval corrected for the number of families.
-    2. It cannot be told if there is no D; if no tasks share scenes, as then policies may
-       solve them by what they see; if less than the margin is solved when told rightly,
-       as then no more can be lost; if D lies below zero; or if D holds both zero and
-       half of what is solved, as then either may be true.
-    3. Else it ignores what it is told: D holds zero, or lies below the margin.
+    2. It ignores what it is told if D lies wholly between minus the margin and the
+       margin: an equivalence test.
+    3. It cannot be told otherwise; nor if there is no D; if no tasks share scenes, as
+       then policies may solve them by what they see; or if less than the margin is
+       solved when told rightly, as then no more can be lost.
+
+    Source of 2: D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987), 657-680.
     """
     group = given.ambiguous or given.everything
     found = group.differences.get(SHUFFLED)
@@ -58,8 +61,8 @@ def judged(given: Evidence) -> Verdict:
     if doubt:
         return _cannot(given, f"{seen}, and {doubt}")
     sentence = (
-        f"{given.name} IGNORES its {given.noun}: {seen}; listening would show as"
-        f" {100 * given.margin:g} points or more."
+        f"{given.name} IGNORES its {given.noun}: {seen}, which lies wholly within the"
+        f" margin of {100 * given.margin:g} points."
     )
     return _verdict(given, "ignores", sentence)
 
@@ -75,7 +78,7 @@ def _shows(found: Difference | None, given: Evidence) -> bool:
 def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
     """Why it cannot be told; empty if it can."""
     right = group.kinds[RIGHT].task_mean or 0.0
-    if found.interval.high < 0:
+    if found.interval.high < 0 and found.interval.low < -given.margin:
         return "it does better when told wrongly, which neither of the two explains"
     if given.ambiguous is None:
         return "the suite names no tasks that share a scene: see 'families' in its contract"
@@ -84,9 +87,21 @@ def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
             f"as only {percent(right)} are solved when told rightly, there is little to"
             " lose"
         )
-    if found.interval.low > 0 or found.interval.high < right / 2:
+    if max(-found.interval.low, found.interval.high) < given.margin:
         return ""
-    return "more trials would tell"
+    return _needed(given, found)
+
+
+def _needed(given: Evidence, found: Difference) -> str:
+    """What it takes to tell: trials for an interval that fits into the margin."""
+    low, high = found.interval
+    trials = math.ceil(found.pairs * ((high - low) / (2 * given.margin)) ** 2)
+    margin = f"the margin of {100 * given.margin:g} points"
+    more = max(2 * found.pairs, trials + 1)
+    return (
+        f"the interval holds zero and reaches beyond {margin}; it takes about {more:,}"
+        f" trials told each way, {found.pairs:,} so far, for one that fits into it"
+    )
 
 
 def _seen(given: Evidence, group: Shared, found: Difference) -> str:
