@@ -3,11 +3,15 @@
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from robomtl.errors import InputError, SimulationError, StartError
+from robomtl.pulse import Beat
+
+_LOST_TRIALS = 5  # Of an item; where more of them kill workers, the suite is broken.
 
 
 class Failure(NamedTuple):
@@ -23,6 +27,8 @@ class Answer(NamedTuple):
     """``retry`` where another worker may fare better, ``raise`` where none would."""
     value: Any = None
     """The result; why to try again; or the exception to raise."""
+    trial: int = 0
+    """Key of the trial in whose simulator the worker died or hung; 0 for none."""
 
 
 @dataclass(eq=False)
@@ -36,12 +42,38 @@ class Worker:
     started: bool = False
     """Whether it can be given one."""
     since: float = field(default_factory=time.monotonic)
-    """When it began to start, or was given its item."""
+    """When it began to start, was given its item, or was last seen to move on."""
+    beats: int = 0
+    """How often it had moved on by then."""
 
     @property
     def idle(self) -> bool:
         """Whether it waits for an item."""
         return self.started and self.index is None
+
+
+class _Tried:
+    """How often an item was tried, and which of its trials are given up.
+
+    Args:
+        attempts: How often a trial, or the item apart from its trials, is tried.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+        self._failed: Counter[int] = Counter()  # By the trial at fault, 0 for none.
+        self.lost: dict[int, str] = {}
+
+    def goes_on_after(self, answer: Answer) -> bool:
+        """Whether the item is worth another try, without the trials that are lost."""
+        self._failed[answer.trial] += 1
+        if self._failed.total() >= self._attempts * _LOST_TRIALS:
+            return False
+        if self._failed[answer.trial] < self._attempts:
+            return True
+        if answer.trial:
+            self.lost[answer.trial] = answer.value
+        return bool(answer.trial)
 
 
 Some = TypeVar("Some", bound=Worker)
@@ -54,7 +86,8 @@ class Crew(ABC, Generic[Some]):
         size: Number of workers at most.
         attempts: How often an item is tried before it counts as failed, and how many
             workers in a row may fail to start where there are no others.
-        limit: Longest an item may take, or a worker to start [s].
+        limit: Longest that a worker may take to start, or may not be seen to move on
+            while it has an item [s].
     """
 
     def __init__(self, size: int, attempts: int, limit: float) -> None:
@@ -67,8 +100,14 @@ class Crew(ABC, Generic[Some]):
         """A new worker, which answers once it has started."""
 
     @abstractmethod
-    def give(self, worker: Some, item: Any) -> None:
-        """Lets an idle worker begin an item; that it died is found by ``receive``."""
+    def give(self, worker: Some, item: Any, lost: Mapping[int, str]) -> None:
+        """Lets an idle worker begin an item; that it died is found by ``receive``.
+
+        Args:
+            worker: The worker.
+            item: What to work on.
+            lost: Trials of the item that are not to be played, see ``Pulse``.
+        """
 
     @abstractmethod
     def answering(self, workers: Sequence[Some]) -> Sequence[Some]:
@@ -81,6 +120,10 @@ class Crew(ABC, Generic[Some]):
     @abstractmethod
     def lost(self, worker: Some) -> bool:
         """Whether an idle worker is known to have died."""
+
+    @abstractmethod
+    def beat(self, worker: Some) -> Beat:
+        """What a worker noted last; the same for ever where that cannot be known."""
 
     @abstractmethod
     def dismiss(self, worker: Some) -> None:
@@ -107,17 +150,17 @@ class Crew(ABC, Generic[Some]):
             Exception: One that a worker answered with.
             StartError: If no worker starts.
         """
-        waiting, tried = list(reversed(range(len(items)))), [0] * len(items)
+        waiting = list(reversed(range(len(items))))
+        tried: list[_Tried] = [_Tried(self._attempts) for _ in items]
         kinds = [kind(item) for item in items]
         try:
             while waiting or self._busy():
-                self._feed(waiting, items, kinds)
+                self._feed(waiting, items, kinds, tried)
                 for index, answer in self._answers():
                     if answer.kind == "done":
                         yield index, answer.value
                         continue
-                    tried[index] += 1
-                    if tried[index] < self._attempts:
+                    if tried[index].goes_on_after(answer):
                         waiting.append(index)
                     else:
                         yield index, Failure(answer.value)
@@ -129,7 +172,11 @@ class Crew(ABC, Generic[Some]):
         return sum(worker.index is not None for worker in self._workers)
 
     def _feed(
-        self, waiting: list[int], items: Sequence[Any], kinds: Sequence[Hashable]
+        self,
+        waiting: list[int],
+        items: Sequence[Any],
+        kinds: Sequence[Hashable],
+        tried: Sequence[_Tried],
     ) -> None:
         """Hires workers as far as they are needed, and gives items to idle ones."""
         for worker in [
@@ -142,7 +189,7 @@ class Crew(ABC, Generic[Some]):
         for worker in idle[: len(waiting)]:
             worker.index = waiting.pop(self._next(worker, waiting, kinds))
             worker.kind, worker.since = kinds[worker.index], time.monotonic()
-            self.give(worker, items[worker.index])
+            self.give(worker, items[worker.index], tried[worker.index].lost)
 
     def _next(
         self, idle: Some, waiting: Sequence[int], kinds: Sequence[Hashable]
@@ -169,9 +216,12 @@ class Crew(ABC, Generic[Some]):
         for worker in waited:
             if worker in answering:
                 index, answer = worker.index, self.receive(worker)
+            elif (beat := self.beat(worker)).beats != worker.beats:
+                worker.beats, worker.since = beat.beats, now
+                continue
             elif now - worker.since > self._limit:
-                reason = f"took longer than {self._limit:g} s"
-                index, answer = worker.index, Answer("retry", reason)
+                reason = f"did not move on for {self._limit:g} s"
+                index, answer = worker.index, Answer("retry", reason, beat.trial)
             else:
                 continue
             self._note(worker, answer)
@@ -206,6 +256,16 @@ def check_counts(workers: int, attempts: int) -> None:
     for name, count in {"workers": workers, "attempts": attempts}.items():
         if count < 1:
             raise InputError(f"{name} is {count}; give at least 1.")
+
+
+def check_limit(limit: float) -> None:
+    """Refuses an executor that gives its workers no time.
+
+    Raises:
+        ValueError: If the limit is no positive number of seconds.
+    """
+    if not limit > 0:
+        raise InputError(f"limit is {limit:g} s; give a number above 0, such as 600.")
 
 
 def outcome(work: Callable[[Any], Any], item: Any) -> Answer:

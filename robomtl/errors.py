@@ -17,6 +17,10 @@ class StartError(InputError):
     """No worker starts; most often what they work with is not to be had there."""
 
 
+class EpisodesError(RuntimeError):
+    """Most episodes broke off by errors of the simulator or of the expert."""
+
+
 class SimulationError(RuntimeError):
     """A simulator went unstable; the episode has no outcome.
 

@@ -5,7 +5,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Hashable,
+    Iterator,
+    Mapping,
+    MutableSequence,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -13,13 +20,17 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
-from robomtl.crew import Answer, Crew, Worker, check_counts, outcome
+from robomtl.crew import Answer, Crew, Worker, check_counts, check_limit, outcome
 from robomtl.crew import Failure as Failure
 from robomtl.errors import InputError
+from robomtl.pulse import PULSE, Beat
 from robomtl.sendable import check_sendable, main_file
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+LIMIT = 600.0
+"""Longest that a worker may not be seen to move on [s], unless another is given."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -62,24 +73,28 @@ class LocalExecutor:
     """Processes on this machine; each holds one item at a time.
 
     An item whose process dies, hangs or reports a ``SimulationError`` is tried again in
-    a process of its own; after the last attempt its result is a ``Failure``. A process
-    that dies before it has started costs no item an attempt.
+    a process of its own; after the last attempt its result is a ``Failure``. Where the
+    process died or hung in a simulator, the trial at fault is left out instead (see
+    ``robomtl.pulse``), and the item is tried without it. A process that dies before it
+    has started costs no item an attempt.
     """
 
     workers: int = 2
     """Number of processes."""
     attempts: int = 3
     """How often an item is tried before it counts as failed."""
-    limit: float = 600.0
-    """Longest an item may take before its process is replaced [s]."""
+    limit: float = LIMIT
+    """Longest that a process may not move on, as by a step of a simulator, before it is
+    replaced [s]."""
 
     def __post_init__(self) -> None:
-        """Checks the counts.
+        """Checks the counts and the limit.
 
         Raises:
-            ValueError: If there would be no process or no attempt.
+            ValueError: If there would be no process, no attempt or no time.
         """
         check_counts(self.workers, self.attempts)
+        check_limit(self.limit)
 
     def map(
         self,
@@ -99,12 +114,9 @@ def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connec
         given: Picklable arguments of it; its end of the pipe is the last.
 
     Raises:
-        ValueError: If a process cannot receive the arguments, or none can be started
-            from here.
+        ValueError: If no process can be started from here.
     """
     _check_may_spawn()
-    for each in given:
-        check_sendable(each)
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=target, args=(*given, theirs), daemon=True)
     with _ignoring_interrupts(), _importable_main():
@@ -156,6 +168,8 @@ def _importable_main() -> Iterator[None]:
 class _Process(Worker):
     process: BaseProcess
     connection: Connection
+    memory: MutableSequence[int]
+    """Of its pulse."""
 
 
 class _Processes(Crew[_Process]):
@@ -163,15 +177,17 @@ class _Processes(Crew[_Process]):
 
     def __init__(self, work: Callable[[Any], Any], executor: LocalExecutor) -> None:
         super().__init__(executor.workers, executor.attempts, executor.limit)
+        check_sendable(work)
         self._work = work
 
     def hire(self) -> _Process:
-        process, connection = spawn(_serve, self._work)
-        return _Process(process=process, connection=connection)
+        memory = _SPAWN.RawArray("Q", len(Beat._fields))
+        process, connection = spawn(_serve, self._work, memory)
+        return _Process(process=process, connection=connection, memory=memory)
 
-    def give(self, worker: _Process, item: Any) -> None:
+    def give(self, worker: _Process, item: Any, lost: Mapping[int, str]) -> None:
         try:
-            worker.connection.send(item)
+            worker.connection.send((item, lost))
         except ConnectionError:
             pass  # The dead process is found, and the item tried again, by receive.
 
@@ -184,12 +200,15 @@ class _Processes(Crew[_Process]):
             received: Answer = worker.connection.recv()
         except (EOFError, OSError):  # OSError: it died halfway through the answer.
             worker.process.join(5)
-            code = worker.process.exitcode
-            return Answer("retry", f"its process died with exit code {code}")
+            reason = f"its process died with exit code {worker.process.exitcode}"
+            return Answer("retry", reason, self.beat(worker).trial)
         return received
 
     def lost(self, worker: _Process) -> bool:
         return not worker.process.is_alive()
+
+    def beat(self, worker: _Process) -> Beat:
+        return Beat(*worker.memory)
 
     def dismiss(self, worker: _Process) -> None:
         worker.connection.close()
@@ -204,16 +223,21 @@ class _Processes(Crew[_Process]):
         )
 
 
-def _serve(work: Callable[[Any], Any], connection: Connection) -> None:
+def _serve(
+    work: Callable[[Any], Any], memory: MutableSequence[int], connection: Connection
+) -> None:
     """The life of a process: receive an item, work, send the outcome."""
+    PULSE.share(memory)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     connection.send(Answer("done"))  # It has started.
     while True:
         try:
-            item = connection.recv()
+            item, PULSE.lost = connection.recv()
         except EOFError:
             return
-        connection.send(outcome(work, item))
+        answer = outcome(work, item)
+        PULSE.beat()
+        connection.send(answer)
 
 
 def _exit_with_parent() -> None:

@@ -5,13 +5,22 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from robomtl.crew import Answer, Crew, Failure, Worker, check_counts, outcome
+from robomtl.crew import (
+    Answer,
+    Crew,
+    Failure,
+    Worker,
+    check_counts,
+    check_limit,
+    outcome,
+)
 from robomtl.errors import InputError
+from robomtl.pulse import PULSE, Beat
 from robomtl.request import differences
 from robomtl.versions import packages
 
@@ -45,13 +54,14 @@ class RayExecutor:
     """Longest an item may take, or an actor to start, before it is replaced [s]."""
 
     def __post_init__(self) -> None:
-        """Checks the counts, and that Ray is installed.
+        """Checks the counts and the limit, and that Ray is installed.
 
         Raises:
-            ValueError: If there would be no actor or no attempt.
+            ValueError: If there would be no actor, no attempt or no time.
             ImportError: If the extra ``ray`` is missing.
         """
         check_counts(self.workers, self.attempts)
+        check_limit(self.limit)
         _ray()
 
     def map(
@@ -91,8 +101,8 @@ class _Actors(Crew[_Hand]):
         actor = self._actor.remote(sys.path)
         return _Hand(actor=actor, awaited=actor.start.remote(self._work, packages()))
 
-    def give(self, worker: _Hand, item: Any) -> None:
-        worker.awaited = worker.actor.play.remote(item)
+    def give(self, worker: _Hand, item: Any, lost: Mapping[int, str]) -> None:
+        worker.awaited = worker.actor.play.remote(item, lost)
 
     def answering(self, workers: Sequence[_Hand]) -> Sequence[_Hand]:
         awaited = [worker.awaited for worker in workers]
@@ -117,6 +127,9 @@ class _Actors(Crew[_Hand]):
 
     def lost(self, worker: _Hand) -> bool:
         return False  # It is found when it is given an item.
+
+    def beat(self, worker: _Hand) -> Beat:
+        return Beat()  # Nothing is shared with other machines.
 
     def dismiss(self, worker: _Hand) -> None:
         _ray().kill(worker.actor)
@@ -151,9 +164,10 @@ class _Actor:
         )
         return Answer("raise", InputError(message))
 
-    def play(self, item: Any) -> Answer:
+    def play(self, item: Any, lost: Mapping[int, str]) -> Answer:
         """What comes of an item."""
         assert self._work is not None
+        PULSE.lost = lost
         return outcome(self._work, item)
 
 

@@ -21,6 +21,7 @@ from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
 from robomtl.joining import Group, JointPolicy
 from robomtl.policy import Memory
+from robomtl.sendable import check_sendable
 from robomtl.task import Suite
 
 
@@ -221,6 +222,7 @@ def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
         raise InputError(
             f"There is no device '{device}' here; torch finds {', '.join(devices())}."
         )
+    check_sendable(agent)
     process, control = spawn(_serve, agent, device)
     try:
         address, kind = _begun(control)

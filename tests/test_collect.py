@@ -17,7 +17,7 @@ from robomtl.demonstrations.request import Request
 from robomtl.demonstrations.rollout import FAILED, SOLVED, UNSTABLE, Recorder, Unit
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
-from robomtl.errors import SimulationError
+from robomtl.errors import EpisodesError, SimulationError
 from robomtl.executor import Failure
 from robomtl.registry import suite
 from robomtl.task import Action, Expert, Observation, Task
@@ -28,7 +28,7 @@ POINTS = PointsSuite(variant="MT4", horizon=50)
 class Inline:
     """An executor that needs no process."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, limit: float) -> None:
         self.workers = workers
 
     def map(
@@ -131,6 +131,7 @@ class Fragile(PointsEnv):
         Fragile.lives += 1
         self.first = Fragile.lives == 1
         self.breaks = False
+        self.error: BaseException = SimulationError(task, 1, 2, "diverged")
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -143,20 +144,37 @@ class Fragile(PointsEnv):
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         if self.breaks and self._step == 2:
-            raise SimulationError(self.task, 1, 2, "diverged")
+            raise self.error
         return super().step(action)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FragileSuite(PointsSuite):
+    error: type[BaseException] | None = None
+
     def make_env(self, task: str) -> Fragile:
-        return Fragile(task, self.horizon)
+        env = Fragile(task, self.horizon)
+        if self.error is not None:
+            env.error = self.error("gripper")
+        return env
 
 
-def test_an_episode_that_breaks_off_is_tried_again_and_then_told_apart() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (None, "variation 1, step 2: diverged"),
+        (KeyError, "variation 1, step 2: KeyError: 'gripper' (test_collect.py, line "),
+        (SystemExit, "variation 1, step 2: SystemExit: gripper (test_collect.py, line"),
+    ],
+)
+def test_an_episode_that_breaks_off_is_tried_again_and_then_told_apart(
+    error: type[BaseException] | None, told: str
+) -> None:
     Fragile.lives = 0
-    block = Recorder(FragileSuite(), request())(Unit("reach-red", 0, (0, 1, 2)))
+    suite = FragileSuite(error=error)
+    block = Recorder(suite, request())(Unit("reach-red", 0, (0, 1, 2)))
     assert block.outcome.tolist() == [SOLVED, UNSTABLE, SOLVED]
+    assert str(block.error).startswith(told)
     assert block.length[1] == 0
     steady = Recorder(POINTS, request())(Unit("reach-red", 0, (0, 2)))
     assert np.array_equal(block.state, steady.state)
@@ -586,6 +604,25 @@ def test_an_expert_that_fails_too_often_is_named(tmp_path: Path, inline: None) -
         collect(hopeless, tmp_path, episodes=3, noise=0.2)
     with pytest.raises(ValueError, match=message):  # Without trying everything again.
         collect(hopeless, tmp_path, episodes=3, noise=0.2)
+
+
+class RaisingSuite(PointsSuite):
+    def make_expert(self, task: str) -> Expert:
+        def expert(observation: Observation) -> Action:
+            raise KeyError("gripper")
+
+        return expert
+
+
+def test_an_expert_that_raises_too_often_is_quoted(
+    tmp_path: Path, inline: None
+) -> None:
+    message = (
+        r"1\d of 1\d episodes of 'reach-red' broke off; the last: variation \d+, step 0:"
+        r" KeyError: 'gripper' \(test_collect.py, line"
+    )
+    with pytest.raises(EpisodesError, match=message):
+        collect(RaisingSuite(variant="MT4"), tmp_path, episodes=1, tasks=["reach-red"])
 
 
 def test_an_expert_that_runs_out_of_variations_is_named(

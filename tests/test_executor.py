@@ -15,6 +15,7 @@ from wobbling import python_path
 
 from robomtl.errors import InputError, SimulationError, StartError
 from robomtl.executor import Failure, LocalExecutor
+from robomtl.pulse import PULSE
 
 
 class Unreadable:
@@ -133,6 +134,16 @@ def eventually(condition, seconds=20):
             return False
         time.sleep(0.05)
     return True
+
+
+def play_trials(item):
+    """Is at one trial after the other; one of them is deadly, one slow."""
+    for trial in [trial for trial in (1, 2, 3) if trial not in PULSE.lost]:
+        PULSE.beat(trial)
+        if trial == item["deadly"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(item["pause"])
+    return dict(PULSE.lost)
 
 
 def blocks_ctrl_c(item):
@@ -257,7 +268,20 @@ def test_a_bug_is_raised_here_with_its_traceback():
 def test_an_item_that_hangs_is_given_up_and_the_others_are_not():
     executor = LocalExecutor(workers=1, attempts=1, limit=3)
     results = outcomes(executor, hang, ["slow", "a"])
-    assert results == {0: Failure("took longer than 3 s"), 1: "a"}
+    assert results == {0: Failure("did not move on for 3 s"), 1: "a"}
+
+
+def test_an_item_that_moves_on_may_take_longer_than_the_limit():
+    executor = LocalExecutor(workers=1, attempts=1, limit=3)
+    item = {"deadly": None, "pause": 1.5}
+    assert outcomes(executor, play_trials, [item]) == {0: {}}
+
+
+def test_a_trial_that_kills_its_process_is_given_up_and_not_its_item():
+    executor = LocalExecutor(workers=1, attempts=2)
+    items = [{"deadly": 2, "pause": 0}, {"deadly": None, "pause": 0}]
+    results = outcomes(executor, play_trials, items)
+    assert results == {0: {2: "its process died with exit code -9"}, 1: {}}
 
 
 def test_processes_end_when_the_results_are_not_wanted_any_more():
@@ -295,6 +319,11 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
     parent.wait()
     workers = [int(note.read_text()) for note in notes]
     assert eventually(lambda: all(map(ended, workers)))
+
+
+def test_a_limit_of_no_time_is_refused():
+    with pytest.raises(ValueError, match="limit is 0 s; give a number above 0"):
+        LocalExecutor(limit=0)
 
 
 @pytest.mark.parametrize("count", ["workers", "attempts"])

@@ -82,20 +82,33 @@ class BitsSuite(PointsSuite):
 
 
 class BrokenEnv(PointsEnv):
+    how = "unstable"
+
     def reset(self, *, seed=None, options=None):
         self.broken = options["variation"] == BROKEN
         return super().reset(seed=seed, options=options)
 
     def step(self, action):
         if self.broken and self._step == 2:
-            raise SimulationError(self.task, BROKEN, 3, "it blew up")
+            if self.how == "death":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise {
+                "unstable": SimulationError(self.task, BROKEN, 3, "it blew up"),
+                "bug": ZeroDivisionError("BADQACC"),
+                "memory": MemoryError(),
+                "exit": SystemExit(3),
+            }[self.how]
         return super().step(action)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenSuite(PointsSuite):
+    how: str = "unstable"
+
     def make_env(self, task):
-        return BrokenEnv(super().make_env(task).task, self.horizon)
+        env = BrokenEnv(super().make_env(task).task, self.horizon)
+        env.how = self.how
+        return env
 
 
 class ShakyExpert:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from multiprocessing.reduction import ForkingPickler
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 from robomtl import registry
@@ -16,6 +14,7 @@ from robomtl.checking.episodes import STAGES
 from robomtl.errors import StartError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.nearest import unknown
+from robomtl.plug_in import described
 from robomtl.task import Suite, Task, families_of, find_task
 
 Check = Callable[..., Iterator[str]]
@@ -154,10 +153,8 @@ def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
         except (
             Exception
         ) as error:  # Plug-ins raise anything; the rest is still checked.
-            *_, frame = extract_tb(error.__traceback__)
             what = part.__name__.strip("_").replace("_", " ")
-            place = f"{Path(frame.filename).name}, line {frame.lineno}"
-            yield f"The check '{what}' met a {_brief(error)} ({place})."
+            yield f"The check '{what}' met a {described(error)}."
 
 
 def _of_task(suite: Suite, task: str) -> list[str]:

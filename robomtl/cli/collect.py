@@ -8,6 +8,7 @@ import tyro
 
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.demonstrations import collect
+from robomtl.executor import LIMIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class Collect(SuiteFlags):
     """Seed of the disturbance."""
     workers: int = 2
     """Processes."""
+    limit: float = LIMIT
+    """Seconds that a step of the simulator may take before it counts as hanging."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -43,5 +46,6 @@ def main(arguments: Sequence[str]) -> None:
             tasks=flags.tasks,
             seed=flags.seed,
             workers=flags.workers,
+            limit=flags.limit,
         )
     print(f"{len(recorded)} episodes of {len(recorded.tasks)} tasks in {out}")

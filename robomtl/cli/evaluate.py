@@ -67,11 +67,11 @@ class Evaluate(SuiteFlags, VideoFlags):
     ray: str | None = None
     """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
     resume: Path | None = None
-    """Finish what was begun in this folder, which says what: only --workers, --ray,
-    --device and the policy's new place, if it moved, may be given with it."""
+    """Finish what was begun in this folder, which says what: only --workers,
+    --limit, --ray, --device and the policy's new place, if it moved, may be given."""
 
 
-_WITH_RESUME = ("run", "workers", "device", "ray", "resume")
+_WITH_RESUME = ("run", "workers", "limit", "device", "ray", "resume")
 
 
 class _Done(NamedTuple):

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 from safetensors import SafetensorError
 
-from robomtl.errors import InputError, SimulationError
+from robomtl.errors import EpisodesError, InputError, SimulationError
 from robomtl.nearest import unknown
 
 VERBS = {
@@ -31,6 +31,7 @@ VERBS = {
 # What is no bug: wrong names and settings, broken files, missing extras, and simulators
 # that give up.
 _EXPECTED = (
+    EpisodesError,
     InputError,
     ImportError,
     FloatingPointError,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.course import Course, Tally
@@ -20,7 +21,7 @@ from robomtl.demonstrations.rollout import SOLVED, Block, Recorder, Unit
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
-from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
 from robomtl.progress import Advance, progress
 from robomtl.request import refuse_other
 from robomtl.task import Suite, find_task
@@ -60,6 +61,7 @@ class _Collection:
         Raises:
             ValueError: If its sizes differ from those of the others, or if the expert
                 of its task has failed too often.
+            EpisodesError: If most of those failures were errors.
         """
         sizes = Sizes(block.state.shape[1], block.action.shape[1], int(block.fps))
         self.sizes = self.sizes or sizes
@@ -68,12 +70,20 @@ class _Collection:
                 f"'{unit.task}' has {sizes}, another task {self.sizes}; a data set holds "
                 "one kind. Collect them into different folders."
             )
-        self.courses[unit.task].finish(unit.start, block.outcome.tolist())
+        self.courses[unit.task].finish(
+            unit.start, block.outcome.tolist(), str(block.error)
+        )
 
     @property
     def done(self) -> int:
         """Number of successful episodes so far."""
         return sum(course.done for course in self.courses.values())
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why an episode of a task broke off, of the tasks in which any did."""
+        courses = self.courses.items()
+        return {name: course.error for name, course in courses if course.error}
 
     def run(self, units: list[Unit], executor: Executor, advance: Advance) -> None:
         """Runs units in processes, and keeps each as it finishes.
@@ -153,13 +163,17 @@ def _request_there(out: Path) -> dict[str, Any] | None:
     return request
 
 
-def _report(tallies: dict[str, Tally]) -> None:
+def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
     table = Table("task", title="Demonstrations")
     for heading in Tally._fields:
         table.add_column(heading, justify="right")
     for name, tally in tallies.items():
         table.add_row(name, *map(str, tally))
-    Console(stderr=True).print(table)
+    console = Console(stderr=True)
+    console.print(table)
+    for name, error in errors.items():
+        said = Text(f"An episode of {name} broke off: {error}")
+        console.print(said, soft_wrap=True)
 
 
 def _collect(collection: _Collection, executor: Executor) -> None:
@@ -172,7 +186,8 @@ def _collect(collection: _Collection, executor: Executor) -> None:
             units = collection.planned()
     writing.write(staging.fresh_folder(), collection.header(), collection.recorded())
     staging.publish()
-    _report({name: course.tally() for name, course in collection.courses.items()})
+    courses = collection.courses.items()
+    _report({name: course.tally() for name, course in courses}, collection.errors)
 
 
 def collect(
@@ -186,6 +201,7 @@ def collect(
     tasks: Sequence[str] | None = None,
     split: str = "train",
     settle: int = 5,
+    limit: float = LIMIT,
 ) -> Demonstrations:
     """Demonstrations of a suite's experts, collected into a folder.
 
@@ -206,14 +222,17 @@ def collect(
         split: Split of the suite from which variations are taken.
         settle: Steps recorded after the one that first succeeds, so that a policy learns
             to stay where it succeeded.
+        limit: Longest that a step of a simulator or an expert may take before its
+            episode counts as hanging [s].
 
     Raises:
         ValueError: If an argument is out of range, the folder holds something else, or
             an expert fails too often or runs out of variations.
+        EpisodesError: If most episodes of a task are broken off by errors.
         SimulationError: If a process died or hung in every attempt; what is finished is
             kept.
     """
-    executor = LocalExecutor(workers=workers)
+    executor = LocalExecutor(workers=workers, limit=limit)
     request = Request(
         suite=suite.name,
         options=dict(suite.options),

@@ -8,7 +8,7 @@ import numpy as np
 
 from robomtl.demonstrations.request import Request
 from robomtl.demonstrations.rollout import SOLVED, UNSTABLE, Unit
-from robomtl.errors import InputError
+from robomtl.errors import EpisodesError, InputError
 
 _BLOCK = 5  # Variations a unit; seconds of work, the most that a kill loses.
 _PATIENCE = 10  # Episodes that may fail besides one for each that is asked for.
@@ -22,7 +22,7 @@ class Tally(NamedTuple):
     failed: int
     """Never successful."""
     unstable: int
-    """Broken off by the simulator, in a second env too."""
+    """Broken off by an error, in a second env too."""
 
 
 @dataclass(kw_only=True)
@@ -40,6 +40,8 @@ class Course:
     """All that the suite has, in order."""
     finished: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Outcomes of each finished unit, by its start."""
+    error: str = ""
+    """Why the latest episode broke off that did."""
 
     def planned(self) -> list[Unit]:
         """The unfinished units of the running round; none once enough succeeded.
@@ -76,16 +78,29 @@ class Course:
         chosen = self.variations[first : min(first + _BLOCK, end)]
         return Unit(self.task, first, tuple(int(variation) for variation in chosen))
 
-    def finish(self, start: int, outcomes: Sequence[int]) -> None:
+    def finish(self, start: int, outcomes: Sequence[int], error: str = "") -> None:
         """Takes the outcomes of the unit that begins at a place.
+
+        Args:
+            start: The place.
+            outcomes: Of its episodes.
+            error: Why the last of them broke off that did.
 
         Raises:
             ValueError: If more episodes have failed than is allowed.
+            EpisodesError: If most of those were broken off by errors.
         """
         self.finished[start] = tuple(outcomes)
+        self.error = error or self.error
         tried = sum(len(unit) for unit in self.finished.values())
         failed = tried - sum(unit.count(SOLVED) for unit in self.finished.values())
         if failed > self.request.episodes + _PATIENCE:
+            broken = sum(unit.count(UNSTABLE) for unit in self.finished.values())
+            if 2 * broken > failed:
+                raise EpisodesError(
+                    f"{broken} of {tried} episodes of '{self.task}' broke off; the last:"
+                    f" {self.error}. Finished episodes are kept."
+                )
             raise InputError(
                 f"The expert of '{self.task}' fails too often: in {failed} of {tried} "
                 f"episodes (noise {self.request.noise:g}). Leave the task out, or ask "

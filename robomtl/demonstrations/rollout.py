@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations.request import Request
 from robomtl.errors import InputError, SimulationError
-from robomtl.task import Action, Env, Expert, Suite
+from robomtl.plug_in import close_broken, described
+from robomtl.pulse import PULSE
+from robomtl.task import Action, Env, Expert, Suite, Trial
 
 FAILED, SOLVED, UNSTABLE = 0, 1, 2
-"""How an episode went: never successful; successful; broken off by the simulator."""
+"""How an episode went: never successful; successful; broken off by an error."""
 
 _FPS = 10  # [1/s] Of envs that do not tell, as LeRobot takes for toy envs.
 
@@ -49,6 +51,16 @@ class Block(NamedTuple):
     """Steps per second of simulated time; ()."""
     horizon: NDArray[np.int64]
     """Of the env, -1 where it does not tell; ()."""
+    error: NDArray[np.str_] = np.array("")
+    """Why the last of those broke off that did, empty for none; ()."""
+
+
+class _Episode(NamedTuple):
+    """How an episode went."""
+
+    outcome: int
+    frames: Sequence["_Frame"] = ()
+    error: str = ""
 
 
 class _Frame(NamedTuple):
@@ -90,7 +102,8 @@ class Recorder:
     def __call__(self, unit: Unit) -> Block:
         """Records the episodes of a unit.
 
-        An episode that the simulator breaks off is tried once more in a new env.
+        An episode that an error of the simulator or the expert breaks off is tried once
+        more in a new env.
 
         Raises:
             ValueError: If a state or the expert's action is not finite; the message
@@ -101,11 +114,12 @@ class Recorder:
         spaces = bench.env.observation_space, bench.env.action_space
         return Block(
             variation=np.array(unit.variations, np.int64),
-            outcome=np.array([outcome for outcome, _ in episodes], np.int8),
-            length=np.array([len(frames) for _, frames in episodes], np.int64),
-            **_stacked([frame for _, frames in episodes for frame in frames], *spaces),
+            outcome=np.array([each.outcome for each in episodes], np.int8),
+            length=np.array([len(each.frames) for each in episodes], np.int64),
+            **_stacked([frame for each in episodes for frame in each.frames], *spaces),
             fps=np.array(round(bench.env.metadata.get("render_fps", _FPS))),
             horizon=np.array(_horizon(bench.env)),
+            error=np.array(next((e.error for e in episodes[::-1] if e.error), "")),
         )
 
     def _at(self, task: str) -> _Bench:
@@ -123,26 +137,35 @@ class Recorder:
 
     def _leave(self) -> None:
         if self._bench is not None:
-            self._bench.env.close()
+            close_broken(self._bench.env)
         self._bench = None
 
-    def _try_twice(self, task: str, variation: int) -> tuple[int, list[_Frame]]:
-        for _ in range(2):
+    def _try_twice(self, task: str, variation: int) -> _Episode:
+        key = Trial(self.suite.name, task, variation).seed
+        error = PULSE.lost.get(key, "")
+        for _ in range(0 if error else 2):
+            bench, frames = self._at(task), list[_Frame]()
             try:
-                frames = list(self._episode(self._at(task), variation))
-            except SimulationError:
+                for frame in self._episode(bench, variation, key):
+                    frames.append(frame)
+            except (InputError, ImportError):
+                raise
+            except (Exception, SystemExit) as raised:  # Plug-ins raise anything.
+                error = _told(raised, len(frames))
                 self._leave()
                 continue
             solved = any(frame.success for frame in frames)
-            return (SOLVED, frames) if solved else (FAILED, [])
-        return UNSTABLE, []
+            return _Episode(SOLVED, frames) if solved else _Episode(FAILED)
+        return _Episode(UNSTABLE, error=f"variation {variation}, {error}")
 
-    def _episode(self, bench: _Bench, variation: int) -> Iterator[_Frame]:
+    def _episode(self, bench: _Bench, variation: int, key: int) -> Iterator[_Frame]:
         """The frames of an episode, up to ``settle`` steps after the first success."""
         disturb = _Disturbance(self.request, bench.task, variation)
+        PULSE.beat(key)
         observation, _ = bench.env.reset(options={"variation": variation})
         step, ended, solved, left = 0, False, False, self.request.settle
         while not ended and left >= 0:
+            PULSE.beat(key)
             where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
             _check_finite("the state", state, *where)
@@ -156,6 +179,12 @@ class Recorder:
             ended, solved = terminated or truncated, solved or info["success"]
             left -= int(solved)
             step += 1
+
+
+def _told(error: BaseException, step: int) -> str:
+    if isinstance(error, SimulationError):
+        return f"step {error.step}: {error.reason}"
+    return f"step {step}: {described(error)}"
 
 
 class _Disturbance:

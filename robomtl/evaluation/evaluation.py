@@ -21,7 +21,7 @@ from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk, Played
-from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
 from robomtl.lock import locked
 from robomtl.progress import progress
 from robomtl.request import plain
@@ -46,6 +46,7 @@ def evaluate(
     workers: int = 2,
     until: Until = "horizon",
     seed: int = 0,
+    limit: float = LIMIT,
     executor: Executor | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Results:
@@ -72,6 +73,8 @@ def evaluate(
         until: ``horizon`` plays each trial to its end; ``success`` stops it once
             solved, which is faster and leaves success at the last step unknown.
         seed: Decides whose instruction a task gets when they are shuffled.
+        limit: Longest that a step of a simulator may take before its trial counts as
+            hanging [s]; the executor's own where one is given.
         executor: Runs the chunks; processes on this machine by default. With
             ``robomtl.RayExecutor``, a Ray cluster.
         config: How the agent came to be, shown in the report.
@@ -96,7 +99,7 @@ def evaluate(
     )
     if protocol is not None:
         protocols.check(protocol, conditions, suite)
-    executor = executor or LocalExecutor(workers=workers)
+    executor = executor or LocalExecutor(workers=workers, limit=limit)
     return evaluate_under(
         conditions, agent, suite, out=Path(out), executor=executor, config=config or {}
     )

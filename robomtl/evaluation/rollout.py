@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from robomtl.actor import Actor
 from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.plug_in import described
+from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]
@@ -41,28 +43,35 @@ class Outcome:
         return self.success if criterion == "any step" else self.success_at_end
 
 
+_OURS = (InputError, ImportError)
+"""What a simulator raises that ends all: it would be the same in every trial."""
+
+
 class _Episode:
     """One trial while it runs."""
 
     def __init__(self, env: Env, trial: Trial, until: Until) -> None:
         self.trial = trial
         self.observation: Observation | None = None
-        self.running = True
         self.length = 0
         self.seconds = 0.0
         self._env = env
         self._until = until
         self._first_success: int | None = None
         self._success = False
-        self._error: str | None = None
+        self._error = PULSE.lost.get(trial.seed)
+        self.running = self._error is None
 
     def reset(self) -> None:
-        start = time.perf_counter()
+        start, trial = time.perf_counter(), self.trial
+        PULSE.beat(trial.seed)
         try:
             self.observation, _ = self._env.reset(
-                seed=self.trial.seed, options={"variation": self.trial.variation}
+                seed=trial.seed, options={"variation": trial.variation}
             )
-        except SimulationError as error:
+        except _OURS:
+            raise
+        except (Exception, SystemExit) as error:  # A simulator raises anything.
             self._fail(error)
         else:
             self._check(self.observation)
@@ -70,9 +79,12 @@ class _Episode:
 
     def step(self, action: Action) -> None:
         start = time.perf_counter()
+        PULSE.beat(self.trial.seed)
         try:
             observation, _, terminated, truncated, info = self._env.step(action)
-        except SimulationError as error:
+        except _OURS:
+            raise
+        except (Exception, SystemExit) as error:
             self._fail(error)
             return
         self.length += 1
@@ -96,8 +108,12 @@ class _Episode:
             seconds=self.seconds,
         )
 
-    def _fail(self, error: SimulationError) -> None:
-        self._error = f"step {error.step}: {error.reason}"
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, SimulationError):
+            self._error = f"step {error.step}: {error.reason}"
+        else:
+            when = "reset" if self.observation is None else f"step {self.length + 1}"
+            self._error = f"{when}: {described(error)}"
         self.running = False
 
     def _check(self, observation: Observation) -> None:
@@ -138,7 +154,8 @@ def roll(
         chunk.told + chunk.told[-1:] * padding,
     )
     for episode in episodes:
-        episode.reset()
+        if episode.running:
+            episode.reset()
     running = np.zeros(CHUNK, np.bool_)
     while any(episode.running for episode in episodes):
         running[: len(episodes)] = [episode.running for episode in episodes]
@@ -148,6 +165,7 @@ def roll(
 
 def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) -> None:
     start = time.perf_counter()
+    PULSE.beat()
     actions = actor(_rows(episodes), running)
     active = [episode for episode in episodes if episode.running]
     share = (time.perf_counter() - start) / len(active)

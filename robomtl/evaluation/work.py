@@ -6,6 +6,8 @@ from typing import NamedTuple
 from robomtl.actor import Actor, Agent
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
+from robomtl.plug_in import close_broken
+from robomtl.pulse import PULSE
 from robomtl.task import Env, Suite
 from robomtl.versions import processor
 
@@ -43,13 +45,14 @@ class KeptEnvs:
             self.close()
             self._task = task
         while len(self._envs) < count:
+            PULSE.beat()  # Each may take long.
             self._envs.append(self._suite.make_env(task))
         return self._envs
 
     def close(self) -> None:
         """Closes them; the next ones are new."""
         while self._envs:
-            self._envs.pop().close()
+            close_broken(self._envs.pop())
 
 
 class KeptActor:
@@ -78,14 +81,15 @@ class KeptActor:
 def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outcome]:
     """How each trial of a chunk went.
 
-    After a ``SimulationError`` the whole chunk is played again in new envs, where the
-    other trials repeat themselves; a trial that fails again is an error.
+    After an exception of a simulator the whole chunk is played again in new envs, where
+    the other trials repeat themselves; a trial that fails again is an error.
     """
     outcomes: list[Outcome] = []
     for _ in range(_ATTEMPTS):
         there = envs.of(chunk.task, len(chunk.trials))
         outcomes = roll(there, actor, chunk, until=until)
-        if all(outcome.error is None for outcome in outcomes):
+        played = zip(chunk.trials, outcomes, strict=True)
+        if not any(it.error for trial, it in played if trial.seed not in PULSE.lost):
             break
         envs.close()
     return outcomes
