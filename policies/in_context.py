@@ -135,7 +135,12 @@ class InContextTransformer(HeadPolicy):
                 "state": torch.zeros(0, 1, spec.state),
                 "action": torch.zeros(0, 1, spec.action),
                 "progress": torch.zeros(0, 1),
-            }
+            },
+            axes={
+                "state": "shot time _",
+                "action": "shot time _",
+                "progress": "shot time",
+            },
         )
 
     def remember(self, context: Context) -> None:

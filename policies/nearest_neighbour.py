@@ -46,7 +46,8 @@ class NearestNeighbour(RememberingPolicy):
             {
                 "key": torch.zeros(1, self.key_size),
                 "action": torch.zeros(1, spec.action),
-            }
+            },
+            axes={"key": "step _", "action": "step _"},
         )
 
     @property

@@ -30,7 +30,8 @@ class Replay(RememberingPolicy):
             {
                 "start": torch.zeros(1, spec.state),
                 "action": torch.zeros(1, 1, spec.action),
-            }
+            },
+            axes={"start": "episode _", "action": "episode time _"},
         )
 
     def remember(self, episodes: Sequence[Batch]) -> None:

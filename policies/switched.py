@@ -44,7 +44,8 @@ class Switched(Policy):
         self.base = architecture(made, spec)
         self.changed = architecture(made, spec)
         self.wordings = Remembered(
-            {"told": torch.zeros(0, 0), "others": torch.zeros(0, 0)}
+            {"told": torch.zeros(0, 0), "others": torch.zeros(0, 0)},
+            axes={"told": "told words", "others": "other words"},
         )
 
     @property

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 
 from robomtl.conditioning import Conditioning
@@ -20,6 +18,13 @@ from robomtl.ranges import check_names, check_types
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.untrusted import fitted, read_json
+from robomtl.weights import (
+    check_finite,
+    digest_of,
+    on_meta,
+    read_header,
+    read_tensors,
+)
 
 _FORMAT = 1
 _WEIGHTS, _CARD = "policy.safetensors", "policy.json"
@@ -134,25 +139,57 @@ def load(run: Path | str) -> TrainedPolicy:
         ValueError: If the folder holds no policy, or a broken one.
     """
     folder = Path(run)
-    values = _read_card(folder)
-    weights = folder / _WEIGHTS
-    content = weights.read_bytes() if weights.exists() else b""
-    if hashlib.sha256(content).hexdigest() != values.get("weights"):
+    values, weights = _read_card(folder), folder / _WEIGHTS
+    if digest_of(weights) != values.get("weights"):
         raise InputError(
             f"{weights} is missing or not the file its card was made with."
         )
     card = fitted(values, Card, where=str(folder / _CARD))
+    _check_card(folder, card)
+    _check_weights(weights, card)
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
         policy = build(card)
-    try:
-        policy.load_state_dict(load_file(weights))
-    except (RuntimeError, SafetensorError) as error:
-        raise InputError(f"{weights} does not fit its card: {error}") from error
+    tensors = read_tensors(weights)
+    check_finite(tensors, policy.state_dict(), where=weights)
+    policy.load_state_dict(tensors)
     return TrainedPolicy(
         policy=policy.eval().requires_grad_(False),
         card=card,
         fingerprint=_fingerprint(values),
     )
+
+
+def _check_card(folder: Path, card: Card) -> None:
+    """Refuses a card whose parts contradict one another."""
+    told, spec = card.conditioning, card.spec
+    if told.size != spec.embedding:
+        raise InputError(
+            f"{folder / _CARD} is damaged: its conditioning has length {told.size}, its"
+            f" spec.embedding is {spec.embedding}."
+        )
+    for start, stop in filter(None, (told.goal, *told.goals.values())):
+        if not 0 <= start < stop <= spec.state:
+            raise InputError(
+                f"{folder / _CARD} is damaged: its goal lies at {start} to {stop} of a"
+                f" state of length {spec.state}."
+            )
+
+
+def _check_weights(weights: Path, card: Card) -> None:
+    """Refuses weights that are not those of the card's policy, from their header."""
+    header = read_header(weights)
+    try:
+        policy = on_meta(lambda: build(card), len(header))
+        kinds = {name: it.dtype for name, it in policy.state_dict().items()}
+        policy.load_state_dict(header)
+    except (InputError, RuntimeError) as error:
+        raise InputError(f"{weights} does not fit its card: {error}") from error
+    for name, kind in kinds.items():
+        if header[name].dtype != kind:
+            raise InputError(
+                f"{weights} does not fit its card: {name} is {header[name].dtype}, where"
+                f" {kind} is expected."
+            )
 
 
 def _weights(policy: Policy) -> bytes:

@@ -11,14 +11,18 @@ from robomtl.policy import Batch, Loss, Policy
 
 
 class Remembered(nn.Module):
-    """Named tensors that are saved with a policy and loaded in whatever size they have.
+    """Named tensors that are saved with a policy and loaded in the size they have.
 
     Args:
         tensors: Each by its name; empty ones for a policy that remembers nothing yet.
+        axes: Of each tensor, words for its axes: those of one word have one size, which
+            is free; one called ``_`` keeps the size of the given tensor.
     """
 
-    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], axes: Mapping[str, str]) -> None:
         super().__init__()
+        self._axes = {name: axes[name].split() for name in tensors}
+        self._built = {name: tensor.shape for name, tensor in tensors.items()}
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
 
@@ -32,6 +36,22 @@ class Remembered(nn.Module):
             self.get_buffer(name)  # It must be there.
             self.register_buffer(name, tensor)
 
+    def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether axes of one word have one size, and the others that of the built."""
+        sizes: dict[str, int] = {}
+        for name, tensor in tensors.items():
+            built = self._built[name]
+            if tensor.ndim != len(built):
+                return False
+            for axis, size, before in zip(
+                self._axes[name], tensor.shape, built, strict=True
+            ):
+                if axis == "_" and size != before or not size and before:
+                    return False
+                if axis != "_" and sizes.setdefault(axis, size) != size:
+                    return False
+        return True
+
     def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, state_dict: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
@@ -40,8 +60,19 @@ class Remembered(nn.Module):
             for name, _ in self.named_buffers()
             if prefix + name in state_dict
         }
+        if not self._fits(found):
+            rest[-1].append(
+                f"{prefix} has tensors of shapes"
+                f" {', '.join(f'{n} {tuple(t.shape)}' for n, t in found.items())}; they"
+                f" are {', '.join(f'{n} ({_said(a)})' for n, a in self._axes.items())}"
+            )
+            return
         self.fill(found)
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _said(axes: list[str]) -> str:
+    return " x ".join(axes)
 
 
 class RememberingPolicy(Policy):

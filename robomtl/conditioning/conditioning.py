@@ -66,6 +66,12 @@ class Conditioning:
                 "Conditioning on demonstrations goes with an objective that trains their"
                 " encoder, such as context; name that objective and leave the kind out."
             )
+        for task, values in self.inferred.items():
+            if len(values) != self.demonstration:
+                raise InputError(
+                    f"What is inferred of '{task}' has length {len(values)}, not"
+                    f" {self.demonstration}."
+                )
         for task, (start, stop) in self.goals.items():
             if self.goal is None or stop - start != self.goal[1] - self.goal[0]:
                 raise InputError(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+_KNOWN = {"step", "exp_avg", "exp_avg_sq"}
+
 State = dict[str, Tensor]
 """All that something which learns has to know to go on, by name."""
 
@@ -22,6 +24,9 @@ def restore_adam(optimiser: torch.optim.Adam, state: Mapping[str, Tensor]) -> No
     Args:
         optimiser: Of the parameter.
         state: What was known, among others.
+
+    Raises:
+        KeyError: If a part of it is missing.
     """
     (parameter,) = optimiser.param_groups[0]["params"]
     known = {
@@ -29,5 +34,7 @@ def restore_adam(optimiser: torch.optim.Adam, state: Mapping[str, Tensor]) -> No
         for name, value in state.items()
         if name.startswith("adam.")
     }
+    if known and known.keys() != _KNOWN:
+        raise KeyError(f"adam.{min(_KNOWN ^ known.keys())}")
     if known:
         optimiser.state[parameter] = known

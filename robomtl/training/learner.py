@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from robomtl.durable import replacing
+from robomtl.errors import InputError
 from robomtl.policy import Loss, Policy
 from robomtl.training.combining import NotFiniteError as NotFiniteError
 from robomtl.training.combining import combiner_for
@@ -19,6 +19,13 @@ from robomtl.training.conflicts import cosines
 from robomtl.training.gradients import task_gradients
 from robomtl.training.objective import Cloning, Objective
 from robomtl.training.scored import Scored
+from robomtl.weights import (
+    check_by_task,
+    check_finite,
+    check_same,
+    read_header,
+    read_tensors,
+)
 
 # Moving the average costs 1 % of a step: after the first 1000 only every 8th does.
 _FEW, _AVERAGE_EVERY = 1000, 8
@@ -153,15 +160,46 @@ class Learner:
             temporary.write_bytes(content)
 
     def restore(self, path: Path) -> None:
-        """Goes back to where ``save`` was called, bit for bit."""
-        stored = load_file(path)
+        """Goes back to where ``save`` was called, bit for bit.
+
+        Raises:
+            InputError: If the file is damaged, or not of this training.
+        """
+        expected, found = self._expected(), read_header(path)
+        by_task = {name: it for name, it in found.items() if _is_by_task(name)}
+        check_by_task(by_task, len(self.tasks), where=path)
+        check_same(found, expected | by_task, where=path)
+        stored = read_tensors(path)
+        check_finite(stored, expected, where=path)
+        if not 0 <= int(stored["step"]) <= self._config.steps:
+            raise InputError(
+                f"{path} is damaged: its step is {int(stored['step'])}, of"
+                f" {self._config.steps}."
+            )
         tensors = {name: value.to(self.device) for name, value in stored.items()}
         self.step = int(tensors["step"])
         self.policy.load_state_dict(_part(tensors, "policy"))
         self._average.copy_(tensors["average"])
         self._optimiser.state[self._weights] = _part(tensors, "adam")
-        self._combiner.restore(_part(stored, "combiner"))
+        try:
+            self._combiner.restore(_part(stored, "combiner"))
+        except KeyError as error:
+            raise InputError(
+                f"{path} does not fit: it lacks tensor combiner.{error.args[0]}."
+            ) from error
         self.validation = stored.get("validation")
+
+    def _expected(self) -> dict[str, Tensor]:
+        """What ``save`` writes, but for what is kept of each task."""
+        policy = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
+        return {
+            **policy,
+            "average": self._average,
+            "step": torch.tensor(self.step),
+            "adam.step": torch.tensor(0.0),
+            "adam.exp_avg": self._weights.detach(),
+            "adam.exp_avg_sq": self._weights.detach(),
+        }
 
     def _moments(self) -> dict[str, Tensor]:
         moments: dict[str, Tensor] = self._optimiser.state[self._weights]
@@ -194,6 +232,10 @@ def _joined(parameters: Sequence[nn.Parameter]) -> Tensor:
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.data = part.view_as(parameter)
     return joined
+
+
+def _is_by_task(name: str) -> bool:
+    return name == "validation" or name.startswith("combiner.")
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
