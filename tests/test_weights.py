@@ -94,7 +94,7 @@ def test_a_card_that_does_not_fit_is_refused_before_memory_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("weights", "message"),
+    ("tensors", "message"),
     [
         (
             {"stem.bias": torch.zeros(8, dtype=torch.float64)},
