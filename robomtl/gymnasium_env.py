@@ -5,13 +5,14 @@ What a robomtl env promises and a Gymnasium env need not, is made up for as foll
 1. The variation is the seed of the reset.
 2. Observations are flattened into ``state``. Of a Dict, ``achieved_goal`` is left out, as
    the observation holds it, and ``desired_goal`` comes last, where ``Suite.goal`` is.
-3. Actions are scaled from [-1, 1] to the bounds of the env.
-4. An episode that the env terminates, for good or ill, is truncated there.
+3. Actions are scaled from [-1, 1] to the bounds of the env, and rounded where it takes
+   integers.
+4. An episode that the env terminates, for good or ill, is truncated there; a time limit
+   that is shorter than the horizon is not.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
-from contextlib import closing
-from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,10 +20,18 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
+from robomtl.border import (
+    kind_of,
+    number,
+    succeeded,
+    truth,
+    unpacked_reset,
+    unpacked_step,
+)
 from robomtl.errors import InputError, SimulationError
-from robomtl.nearest import unknown
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
@@ -31,6 +40,7 @@ SPLITS: Mapping[str, range] = MappingProxyType(
 )
 GOAL = "desired_goal"
 REPEATED = "achieved_goal"
+_LARGEST = 1e30  # Of a bound: the largest float32, say, stands for no bound.
 
 
 class Outcome(NamedTuple):
@@ -74,7 +84,10 @@ def _state_space(task: str, space: spaces.Space[Any]) -> spaces.Box:
 
 
 def _bounded(task: str, space: spaces.Space[Any]) -> spaces.Box:
-    if not isinstance(space, spaces.Box) or not space.is_bounded():
+    if (
+        not isinstance(space, spaces.Box)
+        or not ((np.abs(space.low) < _LARGEST) & (np.abs(space.high) < _LARGEST)).all()
+    ):
         raise InputError(
             f"The action space of '{task}' is {space}; expected a Box with bounds."
         )
@@ -87,12 +100,52 @@ def made(
     """The env that an id names or a function makes."""
     if callable(make):
         return make()
+    # Passed on is only what was given: not every env takes a render_mode.
+    given = {} if render_mode is None else {"render_mode": render_mode}
     return gymnasium.make(
-        make,
-        max_episode_steps=horizon,
-        disable_env_checker=True,
-        render_mode=render_mode,
+        make, max_episode_steps=horizon, disable_env_checker=True, **given
     )
+
+
+def layout(task: str, env: gymnasium.Env[Any, Any]) -> dict[str, int]:
+    """Lengths of the parts of an env's state, in order; one of no name for a vector.
+
+    Raises:
+        ValueError: If observations cannot be flattened.
+    """
+    _state_space(task, env.observation_space)
+    parts = _parts(env.observation_space)
+    return {key: spaces.flatdim(part) for key, part in parts.items()}
+
+
+def goal_in(parts: Mapping[str, int]) -> slice | None:
+    """Where ``desired_goal`` lies in a state of this layout; None if it has none."""
+    end = sum(parts.values())
+    return slice(end - parts[GOAL], end) if GOAL in parts else None
+
+
+def _check_reset(task: str, env: gymnasium.Env[Any, Any]) -> None:
+    """Refuses an env of the API that Gym had before 0.26, in which resets take no seed."""
+    taken = inspect.signature(env.unwrapped.reset).parameters
+    # Wrappers pass on both, and without any only the seed is given.
+    needed = ("seed",) if env is env.unwrapped else ("seed", "options")
+    lacking = [name for name in needed if name not in taken]
+    if lacking and all(each.kind != each.VAR_KEYWORD for each in taken.values()):
+        raise InputError(
+            f"'{task}': reset() of {type(env.unwrapped).__name__} takes no"
+            f" {' and no '.join(lacking)}, as in Gym before 0.26; write it as"
+            " reset(self, *, seed=None, options=None), and begin with"
+            " super().reset(seed=seed)."
+        )
+
+
+def _give_time(env: gymnasium.Env[Any, Any], horizon: int) -> None:
+    """Lets a TimeLimit that is shorter than the horizon give way, as it does for ids."""
+    layer = env
+    while isinstance(layer, gymnasium.Wrapper):
+        if isinstance(layer, TimeLimit):
+            layer._max_episode_steps = max(layer._max_episode_steps, horizon)
+        layer = layer.env
 
 
 class GymnasiumEnv(gymnasium.Env[Observation, Action]):
@@ -107,7 +160,8 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         horizon: Number of steps after which an episode is truncated.
 
     Raises:
-        ValueError: If observations cannot be flattened or actions have no bounds.
+        ValueError: If observations cannot be flattened, actions have no bounds, or resets
+            take no seed.
     """
 
     def __init__(
@@ -117,13 +171,18 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         self.task = task
         self.horizon = horizon
         self._success = success
+        _check_reset(task, env)
+        _give_time(env, horizon)
         self._bounds = _bounded(task, env.action_space)
         state = _state_space(task, env.observation_space)
+        self._parts, self._size = _parts(env.observation_space), state.shape[0]
         self.observation_space: spaces.Space[Any] = spaces.Dict({"state": state})
         size = int(np.prod(self._bounds.shape))
         self.action_space = spaces.Box(-1, 1, (size,), np.float32)
         self.metadata = env.metadata
         self.render_mode = env.render_mode
+        self.cut_at: int | None = None
+        """Step at which the env itself truncated the last episode before the horizon."""
         self._variation = 0
         self._step: int | None = None
 
@@ -137,8 +196,9 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         """
         super().reset(seed=seed)
         self._variation = asked_variation(SPLITS, self.task, options, self.np_random)
-        observation, info = self.env.reset(seed=self._variation)
         self._step = 0
+        result = self.env.reset(seed=self._variation)
+        observation, info = unpacked_reset(result, self._where)
         outcome = Outcome(observation, 0.0, False, info)
         # Most envs report success from the first step on only.
         reported = callable(self._success) or self._success in info
@@ -163,13 +223,20 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             raise InputError(
                 f"{self.task}, step {self._step}: the action {action} is not finite."
             )
-        observation, reward, terminated, truncated, info = self.env.step(
-            self._scaled(action)
-        )
-        outcome = Outcome(observation, float(reward), bool(terminated), info)
+        result = self.env.step(self._scaled(action))
         self._step += 1
+        where = self._where
+        observation, reward, terminated, truncated, info = unpacked_step(result, where)
+        outcome = Outcome(
+            observation,
+            number(reward, "reward", where),
+            truth(terminated, "terminated", where),
+            info,
+        )
         state, success = self._state(observation), self._succeeded(outcome)
-        ended = terminated or truncated or self._step == self.horizon
+        cut = truth(truncated, "truncated", where)
+        self.cut_at = self._step if cut and self._step < self.horizon else None
+        ended = outcome.terminated or cut or self._step == self.horizon
         self._step = None if ended else self._step
         return state, outcome.reward, False, ended, {**info, "success": success}
 
@@ -184,34 +251,53 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
     def _scaled(self, action: Action) -> Any:
         share = (np.clip(np.asarray(action, np.float64), -1, 1) + 1) / 2
         low, high = self._bounds.low.ravel(), self._bounds.high.ravel()
-        scaled = (low + share * (high - low)).astype(self._bounds.dtype)
-        return scaled.reshape(self._bounds.shape)
+        scaled = low + share * (high - low)
+        if self._bounds.dtype.kind in "iu":
+            scaled = np.rint(scaled)
+        return scaled.astype(self._bounds.dtype).reshape(self._bounds.shape)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.task}, variation {self._variation}, step {self._step or 0}"
 
     def _state(self, observation: Any) -> Observation:
         flat: list[NDArray[Any]] = []
-        for key, space in _parts(self.env.observation_space).items():
-            part = observation[key] if key else observation
+        for key, space in self._parts.items():
+            part = self._part(observation, key)
+            if isinstance(space, spaces.Box) and np.shape(part) != space.shape:
+                raise InputError(
+                    f"{self._where}: observation '{key or 'state'}' is {kind_of(part)};"
+                    f" expected an array of shape {space.shape}, as the observation space"
+                    " says."
+                )
             flat.append(np.asarray(spaces.flatten(space, part)))
-        state = np.concatenate(flat).astype(np.float32)
+        with np.errstate(over="ignore"):  # What is too large for float32 is told below.
+            state = np.concatenate(flat).astype(np.float32)
+        if len(state) != self._size:
+            raise InputError(
+                f"{self._where}: the observation has {len(state)} numbers; expected"
+                f" {self._size}, as the observation space says."
+            )
         if not np.isfinite(state).all():
             raise SimulationError(
                 self.task, self._variation, self._step or 0, "its state is not finite"
             )
         return {"state": state}
 
+    def _part(self, observation: Any, key: str) -> Any:
+        if not key:
+            return observation
+        if not isinstance(observation, Mapping) or key not in observation:
+            has = kind_of(observation)
+            if isinstance(observation, Mapping):
+                has = f"a dict of {', '.join(map(str, observation)) or 'nothing'}"
+            raise InputError(
+                f"{self._where}: the observation is {has}; expected one that has '{key}',"
+                " as the observation space says."
+            )
+        return observation[key]
+
     def _succeeded(self, outcome: Outcome) -> bool:
         if callable(self._success):
-            return bool(self._success(outcome))
-        if self._success not in outcome.info:
-            raise InputError(unknown("key of info", self._success, outcome.info))
-        return bool(outcome.info[self._success])
-
-
-@cache
-def goal_of(make: MakeEnv, horizon: int) -> slice | None:
-    """Where ``desired_goal`` lies in the state of an env; None if it has none."""
-    with closing(made(make, horizon)) as env:
-        parts = _parts(env.observation_space)
-    sizes = {key: spaces.flatdim(part) for key, part in parts.items()}
-    end = sum(sizes.values())
-    return slice(end - sizes[GOAL], end) if GOAL in sizes else None
+            return truth(self._success(outcome), "success", self._where)
+        return succeeded(outcome.info, self._success, self._where)

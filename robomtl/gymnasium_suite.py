@@ -1,16 +1,27 @@
 """A suite of Gymnasium envs that know when they have succeeded; see ``gymnasium_env``."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from robomtl.camera import Camera, refuse_settings
 from robomtl.errors import InputError
-from robomtl.gymnasium_env import SPLITS, GymnasiumEnv, MakeEnv, Success, goal_of, made
+from robomtl.gymnasium_env import (
+    SPLITS,
+    GymnasiumEnv,
+    MakeEnv,
+    Success,
+    goal_in,
+    layout,
+    made,
+)
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Env, Expert, Task, find_task
+from robomtl.words import several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +48,13 @@ class GymnasiumSuite:
     """Options of the registered factory, other than its defaults."""
     render_mode: str | None = None
     """That of envs named by an id; a function that makes an env decides on its own."""
+    one_env_per_process: bool = False
+    """Whether its envs must not live side by side in a process."""
 
     @property
     def goal(self) -> slice | None:
         """Where ``desired_goal`` lies in the state, if the env has it."""
-        return goal_of(self.envs[self.train_tasks[0].name], self.horizon)
+        return goal_in(self._layout)
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in ``train`` or ``fresh``.
@@ -56,11 +69,35 @@ class GymnasiumSuite:
         """An env of the task.
 
         Raises:
-            ValueError: If the task is unknown.
+            ValueError: If the task is unknown, or its env does not fit; see
+                ``GymnasiumEnv``.
         """
         name = find_task(self, task).name
         env = made(self.envs[name], self.horizon, self.render_mode)
+        parts = layout(name, env)
+        if len(parts) > 1:  # Vectors of one length are alike.
+            self._check_layout(name, parts)
         return GymnasiumEnv(env, name, self.success, self.horizon)
+
+    @cached_property
+    def _layout(self) -> dict[str, int]:
+        name = self.train_tasks[0].name
+        with closing(made(self.envs[name], self.horizon)) as env:
+            return layout(name, env)
+
+    def _check_layout(self, task: str, parts: Mapping[str, int]) -> None:
+        """Refuses states as long as those of other tasks that hold something else."""
+        if self.one_env_per_process and "_layout" not in vars(self):
+            return  # Another env must not be made beside this one.
+        like = self._layout
+        if [*like.items()] != [*parts.items()] and (
+            sum(like.values()) == sum(parts.values())
+        ):
+            raise InputError(
+                f"'{task}' observes {_named(parts)}, '{self.train_tasks[0].name}'"
+                f" {_named(like)}; tasks of a suite observe the same parts, of the same"
+                " lengths."
+            )
 
     def with_camera(self, camera: Camera) -> "GymnasiumSuite":
         """This suite with envs that show pictures, in their own way and size.
@@ -83,16 +120,21 @@ class GymnasiumSuite:
         return self.experts[name]
 
 
+def _named(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{key} ({size})" for key, size in parts.items())
+
+
 def from_gymnasium(
     name: str,
     envs: Mapping[str, MakeEnv],
-    instructions: Mapping[str, Sequence[str]],
+    instructions: Mapping[str, str | Sequence[str]],
     *,
     horizon: int,
     success: Success = "success",
-    held_out: Sequence[str] = (),
+    held_out: str | Sequence[str] = (),
     experts: Mapping[str, Expert] = MappingProxyType({}),
     families: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    one_env_per_process: bool = False,
 ) -> GymnasiumSuite:
     """A suite of Gymnasium envs, ready for ``robomtl.registry.SUITES.register``.
 
@@ -104,39 +146,50 @@ def from_gymnasium(
     Args:
         name: Name of the suite.
         envs: Gymnasium id, or function that makes an env, of each task.
-        instructions: Wordings of each task.
+        instructions: Wordings of each task; one may stand for itself.
         horizon: Number of steps after which an episode is truncated.
         success: Key of info, or function of an ``Outcome``.
         held_out: Names of the tasks kept for adaptation.
         experts: Demonstrators of tasks; they see and act as policies do.
         families: Names of tasks that share a scene, by the name of their family; see
             ``robomtl.probe``.
+        one_env_per_process: Whether envs share something within a process, such as a
+            simulator of which there is one or a global random generator, so that they
+            must not live side by side. ``robomtl check`` finds out.
 
     Raises:
         ValueError: If a task lacks an env or instructions, or none is left to train on.
     """
+    held = several("held_out", held_out)
+    groups = {
+        family: several(f"family '{family}'", each) for family, each in families.items()
+    }
     for kind, named in {"env": envs, "expert": experts}.items():
         for task in named.keys() - instructions.keys():
             raise InputError(unknown(f"task of an {kind}", task, instructions))
     for task in instructions.keys() - envs.keys():
         raise InputError(f"The task '{task}' has instructions but no env.")
-    for task in set(held_out) - instructions.keys():
+    for task in set(held) - instructions.keys():
         raise InputError(unknown("held-out task", task, instructions))
-    for task in {name for names in families.values() for name in names}:
+    for task in {name for names in groups.values() for name in names}:
         if task not in instructions:
             raise InputError(unknown("task of a family", task, instructions))
     if horizon < 1:
         raise InputError(f"horizon is {horizon}; give at least 1.")
-    tasks = [Task(name=n, instructions=tuple(w)) for n, w in instructions.items()]
-    if len(held_out) == len(tasks):
+    tasks = [
+        Task(name=n, instructions=several(f"instructions of '{n}'", w))
+        for n, w in instructions.items()
+    ]
+    if len(set(held)) == len(tasks):
         raise InputError(f"{name} has no task to train on; hold out fewer.")
     return GymnasiumSuite(
         name=name,
-        train_tasks=tuple(task for task in tasks if task.name not in held_out),
-        held_out_tasks=tuple(task for task in tasks if task.name in held_out),
+        train_tasks=tuple(task for task in tasks if task.name not in held),
+        held_out_tasks=tuple(task for task in tasks if task.name in held),
         envs=dict(envs),
         success=success,
         horizon=horizon,
         experts=dict(experts),
-        families={family: tuple(names) for family, names in families.items()},
+        families=groups,
+        one_env_per_process=one_env_per_process,
     )

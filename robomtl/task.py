@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+from robomtl.words import check_name, several
 
 Observation = dict[str, NDArray[Any]]
 Action = NDArray[np.float32]
@@ -31,11 +32,15 @@ class Task:
     """Difficulty tier by which results are grouped; empty where there is none."""
 
     def __post_init__(self) -> None:
-        """Checks that the task can be told.
+        """Checks that the task can be named and told; one wording may stand for itself.
 
         Raises:
-            ValueError: If there is no instruction.
+            ValueError: If there is no instruction, or the name is no printable text.
         """
+        check_name("task", self.name)
+        for field in ("instructions", "held_out_instructions"):
+            wordings = several(f"{field} of '{self.name}'", getattr(self, field))
+            object.__setattr__(self, field, wordings)
         if not self.instructions:
             raise InputError(f"Task '{self.name}' has no instruction; give at least 1.")
 
@@ -97,6 +102,10 @@ class Suite(Protocol):
     A suite in which some tasks share a scene, so that an agent has to be told which of
     them is meant, says so by the property ``families``: names of at least 2 tasks each,
     by the name of the family. See ``families_of``, and ``robomtl.probing`` for their use.
+
+    A suite whose envs share something within a process, such as a simulator of which there
+    is one or a global random generator, says so by the property ``one_env_per_process``:
+    then its envs live one at a time in a process. See ``one_env_per_process``.
 
     A suite whose tasks have their goals in different places of the state, as where each
     goes to another of the things in a scene, says so by the property ``goal_places``: the
@@ -212,6 +221,11 @@ def find_task(suite: Suite, name: str) -> Task:
     if name not in tasks:
         raise InputError(unknown(f"{suite.name} task", name, tasks))
     return tasks[name]
+
+
+def one_env_per_process(suite: Suite) -> bool:
+    """Whether envs of the suite must not live side by side in a process."""
+    return bool(getattr(suite, "one_env_per_process", False))
 
 
 def goal_place(suite: Suite, task: str) -> slice | None:

@@ -241,7 +241,8 @@ class BlindingSuite(PointsSuite):
 
 def test_a_state_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
     message = (
-        r"reach-red, variation \d+, step 3: the state is not finite in components \[5\]"
+        r"reach-red, variation \d+, step 3: observation 'state' is not finite in"
+        r" components \[5\]"
     )
     with pytest.raises(ValueError, match=message):
         collect(BlindingSuite(), tmp_path, episodes=1, workers=1, tasks=["reach-red"])

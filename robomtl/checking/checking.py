@@ -11,7 +11,7 @@ from typing import Any
 from robomtl import registry
 from robomtl.checking.beginnings import difference, first_episode
 from robomtl.checking.episodes import STAGES
-from robomtl.errors import StartError
+from robomtl.errors import InputError, StartError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.nearest import unknown
 from robomtl.plug_in import described
@@ -150,6 +150,8 @@ def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
     for part in checks:
         try:
             yield from part(*subject)
+        except InputError as error:  # It says what is wrong.
+            yield str(error)
         except (
             Exception
         ) as error:  # Plug-ins raise anything; the rest is still checked.
@@ -160,7 +162,8 @@ def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
 def _of_task(suite: Suite, task: str) -> list[str]:
     """What is wrong with a task; a stage relies on those before it."""
     for stage in STAGES:
-        found = list(_sentences(stage, suite, task))
+        # Several checks may meet the same fault.
+        found = list(dict.fromkeys(_sentences(stage, suite, task)))
         if found:
             return found
     return []

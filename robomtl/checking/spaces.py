@@ -24,7 +24,8 @@ def spaces(suite: Suite, task: str) -> Iterator[str]:
         if not _is_float_vector(state):
             yield f"The space of 'state' is {state}; expected a float32 Box (n,)."
         else:
-            yield from _goal(goal_place(suite, task), state.shape[0])
+            for place in (suite.goal, goal_place(suite, task)):
+                yield from _goal(place, state.shape[0])
     if not _is_float_vector(action) or not (
         (action.low == -1).all() and (action.high == 1).all()
     ):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.border import Border, action_array, frames_per_second
 from robomtl.demonstrations.request import Request
 from robomtl.errors import InputError, SimulationError
 from robomtl.plug_in import close_broken, described
@@ -17,8 +18,6 @@ from robomtl.task import Action, Env, Expert, Suite, Trial
 
 FAILED, SOLVED, UNSTABLE = 0, 1, 2
 """How an episode went: never successful; successful; broken off by an error."""
-
-_FPS = 10  # [1/s] Of envs that do not tell, as LeRobot takes for toy envs.
 
 
 class Unit(NamedTuple):
@@ -117,7 +116,7 @@ class Recorder:
             outcome=np.array([each.outcome for each in episodes], np.int8),
             length=np.array([len(each.frames) for each in episodes], np.int64),
             **_stacked([frame for each in episodes for frame in each.frames], *spaces),
-            fps=np.array(round(bench.env.metadata.get("render_fps", _FPS))),
+            fps=np.array(frames_per_second(bench.env)),
             horizon=np.array(_horizon(bench.env)),
             error=np.array(next((e.error for e in episodes[::-1] if e.error), "")),
         )
@@ -161,24 +160,26 @@ class Recorder:
     def _episode(self, bench: _Bench, variation: int, key: int) -> Iterator[_Frame]:
         """The frames of an episode, up to ``settle`` steps after the first success."""
         disturb = _Disturbance(self.request, bench.task, variation)
+        border = Border(bench.env, bench.task, variation)
+        expected = bench.env.action_space.shape or ()
+        who = f"the expert of {bench.task}"
         PULSE.beat(key)
-        observation, _ = bench.env.reset(options={"variation": variation})
+        observation = border.reset(bench.env.reset(options={"variation": variation}))
         step, ended, solved, left = 0, False, False, self.request.settle
         while not ended and left >= 0:
             PULSE.beat(key)
             where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
-            _check_finite("the state", state, *where)
-            action = np.clip(bench.expert(observation), -1, 1).astype(np.float32)
+            action = bench.expert(observation)
+            action = np.clip(action_array(action, expected, who), -1, 1)
             _check_finite("the expert's action", action, *where)
-            observation, reward, terminated, truncated, info = bench.env.step(
-                disturb(action)
-            )
-            state[bench.hidden] = 0
-            yield _Frame(state, action, float(reward), bool(info["success"]))
-            ended, solved = terminated or truncated, solved or info["success"]
-            left -= int(solved)
             step += 1
+            stepped = border.step(bench.env.step(disturb(action)), step)
+            state[bench.hidden] = 0
+            yield _Frame(state, action, stepped.reward, stepped.success)
+            observation, ended = stepped.observation, stepped.ended
+            solved = solved or stepped.success
+            left -= int(solved)
 
 
 def _told(error: BaseException, step: int) -> str:

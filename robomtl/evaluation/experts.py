@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.actor import Actor, Told
+from robomtl.border import action_array
 from robomtl.errors import InputError
 from robomtl.task import Expert, Observation, Suite, Trial
 
@@ -22,15 +23,22 @@ class _Experts:
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
         self._experts: list[Expert] = []
+        self._tasks: list[str | None] = []
 
     def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
         self._experts = [self._expert(told_now.task) for told_now in told]
+        self._tasks = [told_now.task for told_now in told]
 
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         rows = np.flatnonzero(running).tolist()
-        actions = [self._experts[row](observations[row]) for row in rows]
+        actions: list[NDArray[np.float32]] = []
+        for row in rows:
+            action = self._experts[row](observations[row])
+            shape = actions[0].shape if actions else (np.size(action),)
+            who = f"The expert of '{self._tasks[row]}'"
+            actions.append(action_array(action, shape, who))
         batch = np.zeros((len(observations), len(actions[0])), np.float32)
         batch[rows] = actions
         return batch

@@ -1,15 +1,15 @@
 """Trials played side by side, with one batched call of the actor at each step."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.actor import Actor
+from robomtl.border import Border, action_array, finite
 from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.plug_in import described
@@ -56,6 +56,7 @@ class _Episode:
         self.length = 0
         self.seconds = 0.0
         self._env = env
+        self._border = Border(env, trial.task, trial.variation)
         self._until = until
         self._first_success: int | None = None
         self._success = False
@@ -66,7 +67,7 @@ class _Episode:
         start, trial = time.perf_counter(), self.trial
         PULSE.beat(trial.seed)
         try:
-            self.observation, _ = self._env.reset(
+            result = self._env.reset(
                 seed=trial.seed, options={"variation": trial.variation}
             )
         except _OURS:
@@ -74,28 +75,31 @@ class _Episode:
         except (Exception, SystemExit) as error:  # A simulator raises anything.
             self._fail(error)
         else:
-            self._check(self.observation)
+            self.observation = self._border.reset(result)
         self.seconds += time.perf_counter() - start
 
     def step(self, action: Action) -> None:
         start = time.perf_counter()
         PULSE.beat(self.trial.seed)
         try:
-            observation, _, terminated, truncated, info = self._env.step(action)
+            result = self._env.step(action)
         except _OURS:
             raise
         except (Exception, SystemExit) as error:
             self._fail(error)
             return
         self.length += 1
-        self._check(observation)
-        self.observation = observation
-        self._success = bool(info["success"])
+        stepped = self._border.step(result, self.length)
+        self.observation, self._success = stepped.observation, stepped.success
         if self._success and self._first_success is None:
             self._first_success = self.length
         enough = self._success and self._until == "success"
-        self.running = not (terminated or truncated or enough)
+        self.running = not (stepped.ended or enough)
         self.seconds += time.perf_counter() - start
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        return self._env.action_space.shape or ()
 
     def outcome(self) -> Outcome:
         if self._error is not None:
@@ -116,14 +120,6 @@ class _Episode:
             self._error = f"{when}: {described(error)}"
         self.running = False
 
-    def _check(self, observation: Observation) -> None:
-        for name, value in observation.items():
-            if value.dtype.kind == "f" and not _finite(value):
-                raise InputError(
-                    f"{_where(self.trial, self.length)}: observation '{name}' is not"
-                    " finite."
-                )
-
 
 def roll(
     envs: Sequence[Env], actor: Actor, chunk: Chunk, *, until: Until = "horizon"
@@ -141,8 +137,8 @@ def roll(
             trial once it is solved.
 
     Raises:
-        ValueError: If an observation or an action is not finite; the message names the
-            task and the step.
+        ValueError: If an observation or an action is not finite, or an env or the actor
+            returns what its contract does not; the message names the task and the step.
     """
     episodes = [
         _Episode(env, trial, until)
@@ -166,10 +162,15 @@ def roll(
 def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) -> None:
     start = time.perf_counter()
     PULSE.beat()
-    actions = actor(_rows(episodes), running)
     active = [episode for episode in episodes if episode.running]
+    actions = action_array(
+        actor(_rows(episodes), running),
+        (CHUNK, *active[0].action_shape),
+        type(actor).__name__.strip("_"),
+        _where(active[0].trial, active[0].length + 1),
+    )
     share = (time.perf_counter() - start) / len(active)
-    if not _finite(actions):
+    if not finite(actions):
         _check_actions(episodes, actions)
     for row, episode in enumerate(episodes):
         if episode.running:
@@ -189,11 +190,6 @@ def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> No
         if episode.running and not np.isfinite(actions[row]).all():
             where = _where(episode.trial, episode.length + 1)
             raise InputError(f"{where}: action {actions[row]} is not finite.")
-
-
-def _finite(values: NDArray[Any]) -> bool:
-    # The product is four times as fast, and finite unless it overflows.
-    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def _where(trial: Trial, step: int) -> str:
