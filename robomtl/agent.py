@@ -19,6 +19,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
+from robomtl.paths import located
 from robomtl.policy import Memory, Policy
 from robomtl.task import (
     Observation,
@@ -164,7 +165,7 @@ class PolicyAgent:
         """
         trained = checkpoint.load(self.run)
         # Workers may have another working directory.
-        object.__setattr__(self, "run", Path(self.run).absolute())
+        object.__setattr__(self, "run", located(self.run))
         object.__setattr__(self, "fingerprint", trained.fingerprint)
         object.__setattr__(self, "card", trained.card)
 

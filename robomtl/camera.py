@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -10,7 +10,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.ranges import check_types
 from robomtl.task import Env, Suite
 
 Picture = NDArray[np.uint8]
@@ -41,8 +41,7 @@ class Camera:
         Raises:
             ValueError: If the profile is unknown, or a side too short or too long.
         """
-        if self.profile is not None and self.profile not in get_args(Profile):
-            raise InputError(unknown("profile", self.profile, get_args(Profile)))
+        check_types(self)
         for side in ("width", "height"):
             length = getattr(self, side)
             if length is not None and length not in _SIDES:

@@ -13,8 +13,9 @@ from safetensors.torch import save as serialise
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
+from robomtl.paths import located
 from robomtl.policy import Policy, Spec
-from robomtl.ranges import check_names, check_types
+from robomtl.ranges import check_names, fitted_fields
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.untrusted import fitted, read_json
@@ -66,6 +67,10 @@ class TrainedPolicy:
     """sha256 of weights and card."""
 
 
+def _sentence(what: str, error: Exception) -> str:
+    return f"{what}: {str(error).removesuffix('.')}."
+
+
 def configure(policy: str, fields: Mapping[str, Any]) -> Any:
     """The config of an architecture, with the given fields instead of the defaults.
 
@@ -76,11 +81,9 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
     try:
         config = POLICIES.get(policy).Config
         check_names(config, fields)
-        made = config(**fields)
-        check_types(made)
-        return made
+        return config(**fitted_fields(config, fields))
     except (TypeError, ValueError) as error:
-        raise InputError(f"Policy '{policy}': {error}.") from error
+        raise InputError(_sentence(f"Policy '{policy}'", error)) from error
 
 
 def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
@@ -93,11 +96,9 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
     try:
         objective = OBJECTIVES.get(name)
         check_names(objective, fields)
-        made = objective(**fields)
-        check_types(made)
-        return made
+        return objective(**fitted_fields(objective, fields))
     except (TypeError, ValueError) as error:
-        raise InputError(f"Objective '{name}': {error}.") from error
+        raise InputError(_sentence(f"Objective '{name}'", error)) from error
 
 
 def build(card: Card) -> Policy:
@@ -138,7 +139,7 @@ def load(run: Path | str) -> TrainedPolicy:
     Raises:
         ValueError: If the folder holds no policy, or a broken one.
     """
-    folder = Path(run)
+    folder = located(run)
     values, weights = _read_card(folder), folder / _WEIGHTS
     if digest_of(weights) != values.get("weights"):
         raise InputError(

@@ -1,19 +1,15 @@
 """Checks of what settings may be: one wording for what many refuse."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from robomtl.arguments import fitted
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
-_PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
-    bool: ((bool,), "true or false"),
-    int: ((int,), "a whole number"),
-    float: ((int, float), "a number"),
-    str: ((str,), "a word"),
-}
-"""By the type of a setting: types its value may have, and what a message calls them."""
+SEEDS = 2**63
+"""Seeds are below this, as the generators of torch and numpy both take them."""
 
 
 def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> None:
@@ -34,18 +30,45 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
             raise TypeError(said.removesuffix("."))
 
 
-def check_types(settings: Any) -> None:
-    """Makes sure that plain settings of a dataclass are what their types say.
+def fitted_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of settings of a dataclass, as their types want them.
+
+    Args:
+        settings: The dataclass, or its class.
+        values: By name.
 
     Raises:
-        TypeError: If one is not: a word where a number belongs, say.
+        InputError: If one is of another type: a word where a number belongs, say.
+    """
+    kinds = {each.name: each.type for each in fields(settings)}
+    return {name: fitted(name, value, kinds[name]) for name, value in values.items()}
+
+
+def check_types(settings: Any) -> None:
+    """Makes sure that the settings of a dataclass are what their types say.
+
+    Numbers of numpy become Python's own, in place, so that JSON can hold them.
+
+    Raises:
+        InputError: If one is of another type: a word where a number belongs, say.
     """
     for each in fields(settings):
-        if each.type not in _PLAIN:
+        if not each.init:
             continue
-        (fits, said), value = _PLAIN[each.type], getattr(settings, each.name)
-        if not isinstance(value, fits) or isinstance(value, bool) != (bool in fits):
-            raise TypeError(f"{each.name} is {value!r}; give {said}")
+        value = getattr(settings, each.name)
+        plain = fitted(each.name, value, each.type)
+        if plain is not value:
+            object.__setattr__(settings, each.name, plain)  # It may be frozen.
+
+
+def check_seed(seed: int) -> None:
+    """Makes sure that generators take a seed.
+
+    Raises:
+        InputError: If they do not.
+    """
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"seed is {seed}; give 0 to {SEEDS - 1}.")
 
 
 def check_counts(settings: object, *names: str) -> None:
@@ -77,7 +100,7 @@ def check_not_negative(settings: object, *names: str) -> None:
         ValueError: If one is not.
     """
     for name in names:
-        if getattr(settings, name) < 0:
+        if not getattr(settings, name) >= 0:
             raise InputError(f"{name} is {getattr(settings, name)}; give 0 or more.")
 
 

@@ -8,12 +8,15 @@ from typing import Any, Literal
 from robomtl.adaptation.findings import Findings as MethodFindings
 from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adaptation
 from robomtl.agent import PolicyAgent
+from robomtl.arguments import checked
 from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError
 from robomtl.evaluation import Results, evaluate
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
+from robomtl.paths import located
+from robomtl.ranges import check_seed
 from robomtl.registry import suite
 from robomtl.sharing import Asked, multitask
 from robomtl.sharing import Findings as ArmFindings
@@ -110,6 +113,7 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
 """Experiments by name: policies trained and evaluated, or methods compared."""
 
 
+@checked
 def run(
     name: str,
     *,
@@ -133,9 +137,10 @@ def run(
     Raises:
         ValueError: If the recipe is unknown, or the folder holds another run.
     """
+    check_seed(seed)
     if name not in RECIPES:
         raise InputError(unknown("recipe", name, RECIPES))
-    recipe, folder = RECIPES[name], Path(out)
+    recipe, folder = RECIPES[name], located(out)
     if isinstance(recipe, AdaptationRecipe):
         found = run_adaptation(
             recipe, out=folder, data=data, seed=seed, workers=workers

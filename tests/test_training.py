@@ -378,7 +378,7 @@ def test_an_unknown_setting_names_the_nearest(field, value, nearest):
 
 
 def test_a_negative_seed_is_refused():
-    with pytest.raises(ValueError, match="seed and evaluate_every take 0 or more"):
+    with pytest.raises(ValueError, match="seed is -1; give 0 to"):
         TrainConfig(seed=-1)
 
 

@@ -246,7 +246,7 @@ def test_wordings_that_were_changed_since_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("which", "told"),
     [
-        ("failure", "Unknown choice of videos 'failure'. Did you mean 'failures'"),
+        ("failure", "Unknown which 'failure'. Did you mean 'failures'"),
         (0, "0 videos of each task were asked for; give at least 1"),
     ],
 )

@@ -11,11 +11,14 @@ from torch import Generator
 from robomtl import checkpoint
 from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import Support, check_fit
+from robomtl.arguments import checked
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.experiments.cost import Cost
 from robomtl.experiments.settings import changed
+from robomtl.paths import located
+from robomtl.ranges import check_seed
 from robomtl.registry import METHODS
 
 
@@ -33,10 +36,12 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
     try:
         made: Method = changed(METHODS.get(method)(), fields)
         return made
-    except TypeError as error:
-        raise InputError(f"Method '{method}': {error}.") from error
+    except (TypeError, InputError) as error:
+        said = str(error).removesuffix(".")
+        raise InputError(f"Method '{method}': {said}.") from error
 
 
+@checked
 def adapt(
     policy: TrainedPolicy | Path | str,
     support: Support | Demonstrations,
@@ -63,6 +68,7 @@ def adapt(
             the support does not fit the policy.
         FloatingPointError: If the method diverges.
     """
+    check_seed(seed)
     trained = policy if isinstance(policy, TrainedPolicy) else checkpoint.load(policy)
     if isinstance(support, Demonstrations):
         support = Support(demonstrations=support)
@@ -70,7 +76,7 @@ def adapt(
         configure(method, config or {}), trained, support, budget or Budget(), seed
     )
     if out is not None:
-        checkpoint.save(Path(out), made.policy, made.card)
+        checkpoint.save(located(out), made.policy, made.card)
     return made
 
 

@@ -32,6 +32,7 @@ from robomtl.adaptation.rows import (
     trial_rows,
 )
 from robomtl.adaptation.support import check_fit
+from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
@@ -41,6 +42,7 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
+from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite, Task
 from robomtl.versions import packages
@@ -66,6 +68,7 @@ class _Comparison:
     """What the policy of each run directory was trained with."""
 
 
+@checked
 def compare_methods(
     run: Path | str,
     suite: Suite,
@@ -109,7 +112,7 @@ def compare_methods(
             nothing out, there are fewer demonstrations than shots, or the folder holds
             another comparison.
     """
-    folder = Path(out)
+    folder = located(out)
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
     methods = configured(asked)
     family = find_family(run)
@@ -123,7 +126,7 @@ def compare_methods(
         methods=methods,
         problems=_problems(suite, tasks, asked, pool),
         pool=pool.path.absolute(),
-        prior=None if before is None else Path(before).absolute(),
+        prior=None if before is None else located(before),
         batch=asked.batch,
     )
     comparison = _Comparison(

@@ -13,6 +13,7 @@ from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
+from robomtl.paths import located
 from robomtl.untrusted import read_json
 
 PLAIN = "cloning"
@@ -72,7 +73,7 @@ def find_family(folder: Path | str) -> Family:
         ValueError: If there are none, one is broken, or two have the same objective and
             seed.
     """
-    folder = Path(folder).absolute()
+    folder = located(folder)
     runs = [path.parent for path in _cards(folder)]
     if not runs:
         raise InputError(

@@ -9,6 +9,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.policy import Policy
+from robomtl.ranges import check_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class Budget:
         Raises:
             ValueError: If the budget allows nothing.
         """
+        check_types(self)
         for name in ("steps", "batch"):
             value = getattr(self, name)
             if value is not None and value < 1:

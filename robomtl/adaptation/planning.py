@@ -11,7 +11,7 @@ from robomtl.adaptation.family import PLAIN, Family
 from robomtl.adaptation.method import Budget, Method
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts, check_not_negative
+from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.registry import METHODS
 
 BASELINE = "scratch"
@@ -64,6 +64,7 @@ class Asked(Design):
             ValueError: If a number allows nothing or stands there twice, or a name is
                 unknown.
         """
+        check_types(self)
         if not self.methods:
             raise InputError("No method was named; name at least 1.")
         for label in (*self.settings, *self.policies):

@@ -19,9 +19,11 @@ from robomtl.adaptation.folds import folds
 from robomtl.adaptation.growing import demonstrations_of, like
 from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.pretraining import learned
+from robomtl.arguments import checked
 from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.executor import Executor
+from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite
 from robomtl.untrusted import read_json
@@ -49,6 +51,7 @@ class _Tuned:
     """The best of each method."""
 
 
+@checked
 def tune(
     run: Path | str,
     suite: Suite,
@@ -84,7 +87,7 @@ def tune(
         ValueError: If a name is unknown, a grid is empty, there are too few training
             tasks, or the demonstrations are not there.
     """
-    folder, family = Path(out), find_family(run)
+    folder, family = located(out), find_family(run)
     labels = _labels(grid)
     asked = Asked(
         methods={label: method for label, (method, _) in labels.items()},

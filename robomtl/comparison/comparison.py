@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
+from robomtl.arguments import checked
 from robomtl.comparison.findings import Comparison, TaskDifference
 from robomtl.comparison.page import paired_page
 from robomtl.comparison.paired import (
@@ -19,8 +20,11 @@ from robomtl.comparison.power import more_to_settle
 from robomtl.comparison.writing import write_comparison
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
+from robomtl.paths import located
+from robomtl.ranges import check_seed
 
 
+@checked
 def compare(
     a: Results | Path | str,
     b: Results | Path | str,
@@ -48,6 +52,7 @@ def compare(
             ``across``, there is no pair, or the confidence is no share.
     """
     check_confidence(confidence)
+    check_seed(seed)
     first, second = read(a), read(b)
     pairing = pair(first, second, across=across)
     tallies = list(pairing.tallies.values())
@@ -79,7 +84,9 @@ def compare(
         seed=seed,
     )
     if out is not None:
-        write_comparison(Path(out), "paired", found, paired_page(found, pairing.pairs))
+        write_comparison(
+            located(out), "paired", found, paired_page(found, pairing.pairs)
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from robomtl.arguments import checked
 from robomtl.comparison.aggregates import (
     Bootstrap,
     Scores,
@@ -20,10 +21,13 @@ from robomtl.comparison.pairing import check_conditions
 from robomtl.comparison.writing import write_comparison
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
+from robomtl.paths import located
+from robomtl.ranges import check_seed
 
 Evaluation = Results | Path | str
 
 
+@checked
 def compare_seeds(
     a: Sequence[Evaluation],
     b: Sequence[Evaluation],
@@ -51,6 +55,7 @@ def compare_seeds(
             conditions or trials differ without ``across``, or no task is in all.
     """
     check_confidence(confidence)
+    check_seed(seed)
     every = _evaluations(a, b)
     differing = check_conditions(every, across=across)
     if not across:
@@ -78,7 +83,7 @@ def compare_seeds(
         seed=seed,
     )
     if out is not None:
-        write_comparison(Path(out), "seeds", found, seeds_page(found))
+        write_comparison(located(out), "seeds", found, seeds_page(found))
     return found
 
 

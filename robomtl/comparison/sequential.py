@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robomtl.actor import Agent
+from robomtl.arguments import checked
 from robomtl.comparison.order import rounds_of
 from robomtl.comparison.page import verdict_page
 from robomtl.comparison.pairing import pair_of
@@ -20,6 +21,7 @@ from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk, Played
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
+from robomtl.paths import located
 from robomtl.progress import progress
 from robomtl.task import Suite
 from robomtl.versions import versions
@@ -39,6 +41,7 @@ class PlayBoth:
         return Played([*a.outcomes, *b.outcomes], a.processor)
 
 
+@checked
 def compare_sequentially(
     a: Agent,
     b: Agent,
@@ -92,8 +95,9 @@ def compare_sequentially(
     # The test is no part of it, so that it may change.
     identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)
     sizes = [2 * len(chunk.trials) for chunk in chunks]
-    with locked(Path(out)):
-        journal = open_journal(Path(out) / JOURNAL, identity, sizes)
+    out = located(out)
+    with locked(out):
+        journal = open_journal(out / JOURNAL, identity, sizes)
         settled = judge(journal.outcomes).better is not None
         if not settled and len(journal.outcomes) < len(chunks):
             executor = executor or LocalExecutor(workers=workers)
@@ -101,7 +105,7 @@ def compare_sequentially(
             play = PlayBoth(a, b, suite, conditions.until)
             _play(journal, chunks, judge, play, executor)
         verdict = judge(journal.outcomes)
-        _write(Path(out), verdict, chunks, journal, conditions.criterion)
+        _write(out, verdict, chunks, journal, conditions.criterion)
     return verdict
 
 

@@ -20,6 +20,7 @@ from robomtl.actor import Told
 from robomtl.conditioning.conditioning import Conditioning
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 from robomtl.errors import InputError
+from robomtl.ranges import check_not_negative, check_types
 
 _NOISE = 8192  # Vectors of noise that samples draw from.
 
@@ -42,11 +43,11 @@ class Augmentation:
         Raises:
             ValueError: If a value is out of range.
         """
+        check_types(self)
         for name in ("mixing", "swap"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give 0 to 1.")
-        if self.noise < 0:
-            raise InputError(f"noise is {self.noise}; give 0 or more.")
+        check_not_negative(self, "noise")
 
 
 class Wordings:

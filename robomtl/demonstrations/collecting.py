@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
@@ -22,6 +23,7 @@ from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
 from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
+from robomtl.paths import located
 from robomtl.progress import Advance, progress
 from robomtl.request import refuse_other
 from robomtl.task import Suite, find_task
@@ -190,6 +192,7 @@ def _collect(collection: _Collection, executor: Executor) -> None:
     _report({name: course.tally() for name, course in courses}, collection.errors)
 
 
+@checked
 def collect(
     suite: Suite,
     out: Path | str,
@@ -247,7 +250,7 @@ def collect(
         settle=settle,
     )
     check_tasks(suite, request)
-    staging = Staging(Path(out), request)
+    staging = Staging(located(out), request)
     there = _request_there(staging.out)
     if there is None:
         with staging.opened():

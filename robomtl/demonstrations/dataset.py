@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.arguments import checked
 from robomtl.demonstrations.contents import (
     Contents,
     Episodes,
@@ -19,6 +20,7 @@ from robomtl.demonstrations.contents import (
 )
 from robomtl.demonstrations.groups import groups
 from robomtl.demonstrations.reading import Beyond, read
+from robomtl.paths import located
 
 
 class Demonstrations:
@@ -35,8 +37,9 @@ class Demonstrations:
             one, or numbers that cannot be learned from; the message names the file.
     """
 
+    @checked
     def __init__(self, path: Path | str, *, beyond: Beyond = "refuse") -> None:
-        self._contents = read(Path(path), beyond)
+        self._contents = read(located(path), beyond)
 
     @classmethod
     def of(cls, contents: Contents) -> "Demonstrations":
@@ -117,6 +120,7 @@ class Demonstrations:
         """Hash of all that can be learned from: names, wordings, episodes, frames."""
         return fingerprint(self._contents)
 
+    @checked
     def select(
         self, tasks: Sequence[str] | None = None, per_task: int | None = None
     ) -> "Demonstrations":

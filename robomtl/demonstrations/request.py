@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robomtl.errors import InputError
+from robomtl.ranges import check_seed, check_types
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
 
@@ -42,6 +43,8 @@ class Request:
         Raises:
             ValueError: If a number is out of range, or a task missing or named twice.
         """
+        check_types(self)
+        check_seed(self.seed)
         for name, least in (("episodes", 1), ("undisturbed", 0), ("settle", 0)):
             value = getattr(self, name)
             if value < least:

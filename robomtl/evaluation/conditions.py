@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_args
+from typing import Any
 
 from robomtl.errors import InputError
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.trials import Chunk, deal, plan
-from robomtl.nearest import unknown
+from robomtl.ranges import check_seed, check_types
 from robomtl.task import Suite
 
 
@@ -37,13 +37,11 @@ class Conditions:
         """Checks when trials end and when they count as solved.
 
         Raises:
-            ValueError: If ``until`` or ``criterion`` is unknown, or trials would stop
+            ValueError: If a value is of another type or unknown, or trials would stop
                 before their last step is known.
         """
-        if self.until not in get_args(Until):
-            raise InputError(unknown("end of trials", self.until, get_args(Until)))
-        if self.criterion not in get_args(Criterion):
-            raise InputError(unknown("criterion", self.criterion, get_args(Criterion)))
+        check_types(self)
+        check_seed(self.seed)
         if self.criterion == "last step" and self.until == "success":
             raise InputError(
                 "Success at the last step is unknown where trials stop at success; play"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.actor import Agent, Named, Placed
+from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -23,6 +24,7 @@ from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk, Played
 from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
 from robomtl.lock import locked
+from robomtl.paths import located
 from robomtl.progress import progress
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
@@ -32,6 +34,7 @@ JOURNAL = "journal.jsonl"
 REPORT = "report.html"
 
 
+@checked
 def evaluate(
     agent: Agent,
     suite: Suite,
@@ -101,7 +104,12 @@ def evaluate(
         protocols.check(protocol, conditions, suite)
     executor = executor or LocalExecutor(workers=workers, limit=limit)
     return evaluate_under(
-        conditions, agent, suite, out=Path(out), executor=executor, config=config or {}
+        conditions,
+        agent,
+        suite,
+        out=located(out),
+        executor=executor,
+        config=config or {},
     )
 
 

@@ -14,6 +14,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
+from robomtl.paths import located
 from robomtl.untrusted import fitted, read_json
 
 RESULTS = "results.json"
@@ -111,7 +112,7 @@ class Results:
             ValueError: If a file is missing, broken or of another format, or if
                 ``results.json`` says otherwise than the trials.
         """
-        path = Path(folder) / RESULTS
+        path = located(folder) / RESULTS
         data = _read(path)
         records = read_records(path.with_name(TRIALS))
         setting = fitted(data, Setting, where=str(path))

@@ -7,12 +7,14 @@ from typing import Any
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent, named_agent
+from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.evaluation import JOURNAL, evaluate_under
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
 from robomtl.executor import Executor, LocalExecutor
+from robomtl.paths import located
 from robomtl.registry import suite as named_suite
 from robomtl.serving import placed
 from robomtl.task import Suite
@@ -37,6 +39,7 @@ class _Origin:
     folder: str = "another folder"
 
 
+@checked
 def resume_evaluation(
     folder: Path | str,
     *,
@@ -62,7 +65,7 @@ def resume_evaluation(
             changed, its agent or suite can be made in Python only, or ``evaluate``
             raises it.
     """
-    folder = Path(folder)
+    folder = located(folder)
     plan, origin = _begun(folder)
     agent = _agent(folder, run or origin.agent, plan.agent)
     _check_wordings(folder, plan.instructions, origin)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from robomtl.actor import Agent
+from robomtl.arguments import checked
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
@@ -20,7 +21,7 @@ from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
-from robomtl.nearest import unknown
+from robomtl.paths import located
 from robomtl.progress import progress
 from robomtl.request import differences, plain
 from robomtl.task import Env, Suite, Trial
@@ -146,6 +147,7 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
     return seen
 
 
+@checked
 def film(
     agent: Agent,
     suite: Suite,
@@ -179,7 +181,7 @@ def film(
             videos of another camera, or the suite shows no pictures.
         ImportError: If the extra ``video`` or a library that draws is missing.
     """
-    path = Path(folder)
+    path = located(folder)
     results = Results.read(path)
     setting = results.setting
     chosen = list(_chosen(places(results, agent, suite), which, setting.criterion))
@@ -204,8 +206,6 @@ def _chosen(
     played: Sequence[Place], which: Which, criterion: Criterion
 ) -> Iterator[Place]:
     """The trials to be filmed; refuses what names none."""
-    if isinstance(which, str) and which not in ("failures", "all"):
-        raise InputError(unknown("choice of videos", which, ("failures", "all")))
     if isinstance(which, int) and which < 1:
         raise InputError(
             f"{which} videos of each task were asked for; give at least 1."

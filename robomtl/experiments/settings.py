@@ -7,7 +7,7 @@ from typing import Any
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.ranges import check_names, check_types
+from robomtl.ranges import check_names, fitted_fields
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
@@ -82,7 +82,8 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
         within: What stands before their names in messages.
 
     Raises:
-        TypeError: If there is no such field, or a value is of another type.
+        TypeError: If there is no such field.
+        InputError: If a value is of another type.
     """
     check_names(settings, [name.partition(".")[0] for name in fields], within=within)
     others: dict[str, Any] = {}
@@ -95,6 +96,4 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
             others[outer] = changed(before, {inner: value}, within=f"{path}.")
         else:
             others[name] = value
-    made = replace(settings, **others)
-    check_types(made)
-    return made
+    return replace(settings, **fitted_fields(settings, others))

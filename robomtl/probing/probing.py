@@ -5,6 +5,7 @@ from pathlib import Path
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent, named_agent
+from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
@@ -15,6 +16,7 @@ from robomtl.evaluation.rollout import Until
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.lock import locked
+from robomtl.paths import located
 from robomtl.probing.concluding import concluded
 from robomtl.probing.findings import Findings
 from robomtl.probing.planning import Plan, planned
@@ -26,6 +28,7 @@ MARGIN = 0.1
 """Differences of success that lie below it do not count as listening, by default."""
 
 
+@checked
 def probe(
     agent: Agent | Path | str,
     suite: Suite,
@@ -87,9 +90,10 @@ def probe(
         seed=seed,
     )
     plan = planned(suite, conditions, conditioning, kinds)
-    with locked(Path(out)):
+    out = located(out)
+    with locked(out):
         executor = executor or LocalExecutor(workers=workers)
-        results = _played(plan, conditions, acting, suite, Path(out), executor)
+        results = _played(plan, conditions, acting, suite, out, executor)
         told = {
             kind: [told for chunk in some for told in chunk.told]
             for kind, some in plan.chunks.items()
@@ -102,7 +106,7 @@ def probe(
             left_out=plan.left_out,
             margin=margin,
         )
-        write(Path(out), found, told)
+        write(out, found, told)
     return found
 
 

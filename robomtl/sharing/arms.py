@@ -134,8 +134,9 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
 def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:
     try:
         return cast(TrainConfig, changed(arm.training, settings))
-    except TypeError as error:
-        raise InputError(f"Training of the arm {label}: {error}.") from error
+    except (TypeError, InputError) as error:
+        said = str(error).removesuffix(".")
+        raise InputError(f"Training of the arm {label}: {said}.") from error
 
 
 def _check_balanced(label: str, arm: Arm) -> None:

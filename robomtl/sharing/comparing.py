@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
@@ -14,6 +15,7 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
+from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.sharing.affinity import Measured
 from robomtl.sharing.balance import check_balanced
@@ -49,6 +51,7 @@ class _Experiment:
     """Of the cells in the journal, by their names."""
 
 
+@checked
 def multitask(
     suite: Suite,
     asked: Asked | None = None,
@@ -82,7 +85,7 @@ def multitask(
             there are fewer demonstrations than asked for, arms do not read the same, or
             the folder holds another experiment.
     """
-    asked, folder = asked or Asked(), Path(out)
+    asked, folder = asked or Asked(), located(out)
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
     tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
     if (folder / "run.json").exists():
@@ -97,7 +100,7 @@ def multitask(
             data = obtain(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
-        material = _material(asked, suite, tasks, arms, Path(data).absolute(), folder)
+        material = _material(asked, suite, tasks, arms, located(data), folder)
         cells = plan(asked, arms, tasks)
         journal, places = _journal(folder, material, cells)
         experiment = _Experiment(material=material, cells=cells, places=places)

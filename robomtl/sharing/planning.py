@@ -9,7 +9,7 @@ from robomtl.conditioning import Kind
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import select
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts, check_not_negative
+from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.sharing.arms import BASELINE, BASES, EVERY, Arm, arm_of
 from robomtl.sharing.cell import ALL, Cell
 from robomtl.task import Suite
@@ -61,6 +61,7 @@ class Asked(Design):
             ValueError: If a number allows nothing or stands there twice, or a label is
                 unknown.
         """
+        check_types(self)
         if not self.arms:
             raise InputError(
                 f"No arm was named; name at least 1 of {', '.join(BASES)}."

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts, check_not_negative, check_positive
+from robomtl.ranges import check_counts, check_not_negative, check_positive, check_types
 
 Sampling = Literal["temperature", "uniform", "proportional", "validation_loss"]
 Weighting = Literal["fixed", "uncertainty", "dwa", "gradnorm", "famo"]
@@ -59,6 +59,7 @@ class Balancing:
         Raises:
             ValueError: If a value is out of range, or a task has two weights.
         """
+        check_types(self)
         check_counts(self, "window")
         check_positive(self, "rate", "softness")
         check_not_negative(self, "decay", "asymmetry")

@@ -14,6 +14,8 @@ from robomtl.ranges import (
     check_not_negative,
     check_parts,
     check_positive,
+    check_seed,
+    check_types,
 )
 from robomtl.training.balancing import (
     Aggregation,
@@ -98,12 +100,13 @@ class TrainConfig:
         Raises:
             ValueError: If a value is unknown or out of range, or two do not go together.
         """
+        check_types(self)
         for name, known in (("schedule", Schedule), ("precision", Precision)):
             if getattr(self, name) not in get_args(known):
                 raise InputError(unknown(name, getattr(self, name), get_args(known)))
         check_names(self.sampling, self.weighting, self.aggregation)
-        if self.seed < 0 or self.evaluate_every < 0:
-            raise InputError("seed and evaluate_every take 0 or more.")
+        check_seed(self.seed)
+        check_not_negative(self, "weight_decay", "evaluate_every")
         check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
         check_counts(self, *positive, "evaluate_episodes", "threads")

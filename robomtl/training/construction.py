@@ -11,10 +11,10 @@ Requires Meta-Augmentation", arXiv:2007.05549).
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.ranges import check_types
 
 ActionSpace = Literal["own", "permuted", "turned"]
 
@@ -61,6 +61,7 @@ class Construction:
         Raises:
             ValueError: If a value is unknown or out of range.
         """
+        check_types(self)
         for name in ("translation", "approach"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(
@@ -71,7 +72,3 @@ class Construction:
         for name in ("mirror", "masking", "relabelling"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give 0 to 1.")
-        if self.action_space not in get_args(ActionSpace):
-            raise InputError(
-                unknown("action_space", self.action_space, get_args(ActionSpace))
-            )

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from robomtl import checkpoint
+from robomtl.arguments import checked
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
@@ -18,6 +19,7 @@ from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
+from robomtl.paths import located
 from robomtl.policy import Loss
 from robomtl.progress import progress
 from robomtl.registry import POLICIES
@@ -47,6 +49,7 @@ from robomtl.versions import versions
 _REQUEST, _STATE, _POLICY = "run.json", "training.safetensors", "policy.json"
 
 
+@checked
 def train(
     demonstrations: Demonstrations,
     *,
@@ -103,7 +106,7 @@ def train(
     check_balance(demonstrations, config, loss=loss, objective=objective)
     if doubt := goal_warning(demonstrations, told):
         print(doubt, file=sys.stderr)
-    return _train(demonstrations, card, minimised, config, Path(out))
+    return _train(demonstrations, card, minimised, config, located(out))
 
 
 def _train(

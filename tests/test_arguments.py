@@ -1,0 +1,124 @@
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from robomtl.actor import Agent
+from robomtl.adaptation import Budget
+from robomtl.arguments import checked, fitted
+from robomtl.camera import Camera
+from robomtl.conditioning import Augmentation
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.errors import InputError
+from robomtl.evaluation import ExpertAgent, evaluate, film
+from robomtl.ranges import check_types
+from robomtl.registry import suite
+from robomtl.task import Suite
+from robomtl.training import TrainConfig
+
+Until = Literal["horizon", "success"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    steps: int = 3
+    rate: float = 0.5
+    on: bool = False
+    shots: tuple[int, ...] = ()
+    until: Until | None = None
+
+
+@checked
+def call(episodes: int, *, out: Path | str = "x", tasks: Sequence[str] | None = None):
+    """Says what it was given."""
+    return episodes, out, tasks
+
+
+def test_numbers_of_numpy_become_python_s_own_so_that_json_holds_them():
+    settings = Settings(
+        steps=np.int64(2),
+        rate=np.float32(0.25),
+        on=np.bool_(True),
+        shots=(np.int32(1), 2),
+    )
+    check_types(settings)
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    expected = {"steps": 2, "rate": 0.25, "on": True, "shots": [1, 2], "until": None}
+    assert json.loads(json.dumps(values)) == expected
+    assert call(np.int64(2), tasks=np.array(["a"])) == (2, "x", ["a"])
+
+
+def test_what_fits_is_given_on_as_it_is():
+    tasks = ("push", "reach")
+    assert call(2, out=Path("y"), tasks=tasks)[2] is tasks
+    assert call.__doc__ == "Says what it was given."
+    check_types(Settings(rate=1, until="success"))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (2.0, int, "it is 2.0; give a whole number."),
+        (True, int, "it is True; give a whole number."),
+        ("2", int | None, "it is '2'; give a whole number."),
+        (None, int, "it is None; give a whole number."),
+        ("0.1", float, "it is '0.1'; give a number."),
+        (1, bool, "it is 1; give true or false."),
+        (3, str, "it is 3; give a word."),
+        (None, Path | str, "it is None; give a path."),
+        (
+            "sucess",
+            Until,
+            r"Unknown it 'sucess'. Did you mean 'success'\? Known: horizon",
+        ),
+        (3, Until | None, "it is 3; give 'horizon', 'success'."),
+        (2.5, Until | int, "it is 2.5; give 'horizon', 'success' or a whole number."),
+        ("push", Sequence[str], r"it is 'push'; give a list, such as \['push'\]."),
+        ((1, "2"), tuple[int, ...], "it is '2'; give a whole number."),
+        ("points/MT4", Suite, "it is 'points/MT4'; give a Suite object."),
+        ("run", Agent | None, "it is 'run'; give an Agent object."),
+        ({"steps": 3}, TrainConfig, "it is {'steps': 3}; give a TrainConfig object."),
+        ("x" * 99, int, "it is '" + "x" * 56 + r"\.\.\.; give a whole number."),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
+    with pytest.raises(InputError, match=message):
+        fitted("it", value, kind)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: TrainConfig(weight_decay=float("nan")), "weight_decay is nan; give 0"),
+        (lambda: TrainConfig(seed=2**64), f"seed is {2**64}; give 0 to {2**63 - 1}"),
+        (lambda: TrainConfig(augmentation={"x": 1}), "give an Augmentation object"),
+        (lambda: Augmentation(noise=float("nan")), "noise is nan; give 0 or more"),
+        (lambda: Budget(steps=2.5), "steps is 2.5; give a whole number"),
+        (lambda: Camera(profile="nice"), "Unknown profile 'nice'"),
+        (
+            lambda: Demonstrations("d", beyond="scale"),
+            "Unknown beyond 'scale'. Did you mean 'clip'",
+        ),
+        (
+            lambda: evaluate(
+                ExpertAgent(), suite("points/MT4"), out="x", until="sucess"
+            ),
+            "Unknown until 'sucess'. Did you mean 'success'",
+        ),
+        (
+            lambda: film(ExpertAgent(), suite("points/MT4"), "x", which="failure"),
+            "Unknown which 'failure'. Did you mean 'failures'",
+        ),
+        (
+            lambda: collect(suite("points/MT4"), "x", seed=-1),
+            "seed is -1; give 0 to",
+        ),
+    ],
+)
+def test_public_functions_and_settings_check_what_they_are_given(made, message):
+    with pytest.raises(InputError, match=message):
+        made()
