@@ -90,5 +90,5 @@ def test_an_unknown_split_suggests_the_nearest():
 
 
 def test_an_unknown_end_of_trials_suggests_the_nearest():
-    with pytest.raises(ValueError, match="end of trials 'succes'. .* 'success'"):
+    with pytest.raises(ValueError, match="until 'succes'. .* 'success'"):
         Conditions(until="succes")
