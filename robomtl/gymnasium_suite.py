@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from robomtl.camera import Camera, refuse_settings
+from robomtl.definition import definition
 from robomtl.errors import InputError
 from robomtl.gymnasium_env import (
     SPLITS,
@@ -18,6 +19,7 @@ from robomtl.gymnasium_env import (
     layout,
     made,
 )
+from robomtl.gymnasium_ids import of_id
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Env, Expert, Task, find_task
@@ -46,6 +48,8 @@ class GymnasiumSuite:
     """Tasks that share a scene, by the name of their family."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the registered factory, other than its defaults."""
+    definitions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of envs, experts and success as they were given, see ``robomtl.definition``."""
     render_mode: str | None = None
     """That of envs named by an id; a function that makes an env decides on its own."""
     one_env_per_process: bool = False
@@ -55,6 +59,21 @@ class GymnasiumSuite:
     def goal(self) -> slice | None:
         """Where ``desired_goal`` lies in the state, if the env has it."""
         return goal_in(self._layout)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What the suite is made of; see ``definition_of``."""
+        tasks = (*self.train_tasks, *self.held_out_tasks)
+        given = {part: dict(each) for part, each in self.definitions.items()}
+        envs = {
+            task: of_id(it) for task, it in self.envs.items() if isinstance(it, str)
+        }
+        return {
+            **given,
+            "envs": {**given.get("envs", {}), **envs},
+            "horizon": self.horizon,
+            "instructions": {task.name: list(task.instructions) for task in tasks},
+        }
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in ``train`` or ``fresh``.
@@ -182,6 +201,8 @@ def from_gymnasium(
     ]
     if len(set(held)) == len(tasks):
         raise InputError(f"{name} has no task to train on; hold out fewer.")
+    # Before anything is called, which may change what an expert remembers.
+    parts = {"envs": envs, "experts": experts, "success": {"by": success}}
     return GymnasiumSuite(
         name=name,
         train_tasks=tuple(task for task in tasks if task.name not in held),
@@ -192,4 +213,8 @@ def from_gymnasium(
         experts=dict(experts),
         families=groups,
         one_env_per_process=one_env_per_process,
+        definitions={
+            part: {name: definition(it) for name, it in some.items()}
+            for part, some in parts.items()
+        },
     )

@@ -10,6 +10,10 @@ from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.untrusted import read_json
 
+DEFINITION = "definition"
+"""Field of requests that says what a suite is made of, see ``robomtl.definition``; one
+that lacks it was made before there was the field, and is compared without."""
+
 
 def plain(value: Any) -> Any:
     """The value as JSON can hold it: dataclasses as dicts, infinities as words."""
@@ -69,7 +73,9 @@ def check_claim(
     refuse_other(path.parent, read_json(path, dict[str, Any]), plain(request))
 
 
-def refuse_other(folder: Path, there: Any, here: Any) -> None:
+def refuse_other(
+    folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]
+) -> None:
     """Does nothing if the request found in a folder is the one made now.
 
     Args:
@@ -80,6 +86,8 @@ def refuse_other(folder: Path, there: Any, here: Any) -> None:
     Raises:
         ValueError: If they differ; the message lists the fields.
     """
+    if DEFINITION not in there:
+        here = {name: value for name, value in here.items() if name != DEFINITION}
     differing = list(differences(there, here))
     if differing:
         raise InputError(

@@ -84,6 +84,10 @@ class Suite(Protocol):
     ``expert_suite``: the same variations with the goals shown. Experts act there, and
     zeros take the goal's place in what is recorded.
 
+    A suite whose tasks, envs or experts change under the same name and options says so by
+    one more property, ``version``, or ``definition``, which is plain data: what was begun
+    with another is refused. ``from_gymnasium`` does that by itself.
+
     A suite whose actions end in components that bear no disturbance, such as a gripper
     that opens and closes, has one more property, ``undisturbed_actions``: their number,
     0 where it is not given. ``collect(noise=...)`` spares them.

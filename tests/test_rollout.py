@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from wobbling import BROKEN, BrokenEnv
@@ -7,7 +9,7 @@ from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import SimulationError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.experts import ExpertAgent
-from robomtl.evaluation.rollout import roll
+from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.trials import CHUNK
 from robomtl.evaluation.work import PlayChunk
 
@@ -29,7 +31,7 @@ def play(*, env=PointsEnv, actor=None, episodes=CHUNK, until="horizon"):
 
 
 def untimed(outcomes):
-    return [outcome._replace(seconds=0.0) for outcome in outcomes]
+    return [dataclasses.replace(outcome, seconds=0.0) for outcome in outcomes]
 
 
 class Visitor:
@@ -129,7 +131,7 @@ def test_an_unstable_simulator_costs_its_own_trial_only(env, reason):
     expected = untimed(play())
 
     assert outcomes[PLACE].error == reason
-    assert outcomes[PLACE][:4] == (None, None, None, None)
+    assert dataclasses.replace(outcomes[PLACE], error=None) == Outcome()
     assert (
         outcomes[:PLACE] + outcomes[PLACE + 1 :]
         == expected[:PLACE] + expected[PLACE + 1 :]

@@ -33,6 +33,7 @@ from robomtl.adaptation.rows import (
 )
 from robomtl.adaptation.support import check_fit
 from robomtl.arguments import checked
+from robomtl.definition import definition_of
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
@@ -233,6 +234,7 @@ def _journal(
         },
         "suite": suite.name,
         "options": plain(suite.options),
+        **plain(definition_of(suite)),
         "fingerprints": {
             f"{objective}/{seed}": member.trained.fingerprint
             for objective, some in of.family.members.items()

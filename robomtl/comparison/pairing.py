@@ -130,7 +130,9 @@ def check_conditions(
     found: list[str] = []
     for name in others:
         two = {first: every[first], name: every[name]}
-        found += _differing(two, CONDITIONS) or _told_otherwise(two)
+        found += (
+            _differing(two, CONDITIONS) or _made_otherwise(two) or _told_otherwise(two)
+        )
     if found and not across:
         raise InputError(
             f"These are evaluations under different conditions: {'; '.join(found)}. Ask"
@@ -157,6 +159,21 @@ def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, 
         for results in two.values()
     )
     return tuple(differences(there, here, sides=(f"in {a}", f"in {b}")))
+
+
+def _made_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
+    """Phrases if the suite was made of something else, as far as both evaluations say.
+
+    Its experts may differ, which do not act in the trials of a policy.
+    """
+    a, b = two
+    there, here = (dict(each.setting.definition or {}) for each in two.values())
+    if not there or not here:
+        return ()
+    for each in (there, here):
+        each.pop("experts", None)
+    sides = f"in {a}", f"in {b}"
+    return tuple(differences(there, here, sides=sides, name="definition"))
 
 
 def _told_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:

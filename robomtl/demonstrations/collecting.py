@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from robomtl.arguments import checked
+from robomtl.definition import definition_of
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
@@ -248,6 +249,7 @@ def collect(
         undisturbed=getattr(suite, "undisturbed_actions", 0),
         seed=seed,
         settle=settle,
+        **definition_of(suite),
     )
     check_tasks(suite, request)
     staging = Staging(located(out), request)

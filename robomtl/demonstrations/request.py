@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from robomtl.errors import InputError
 from robomtl.ranges import check_seed, check_types
-from robomtl.request import plain
+from robomtl.request import DEFINITION, plain
 from robomtl.task import Suite, find_task
 
 FORMAT = 1
@@ -36,6 +36,8 @@ class Request:
     """Seed of the disturbances."""
     settle: int = 5
     """Steps recorded after the one that first succeeds."""
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    """What the suite is made of, see ``definition_of``; empty where it is not known."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and the tasks.
@@ -59,7 +61,10 @@ class Request:
 
     def plain(self) -> dict[str, Any]:
         """The request as JSON gives it back."""
-        return {"format": FORMAT, **plain(self)}
+        fields = {"format": FORMAT, **plain(self)}
+        if not self.definition:
+            del fields[DEFINITION]
+        return fields
 
 
 def check_tasks(suite: Suite, request: Request) -> None:

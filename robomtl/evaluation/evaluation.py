@@ -10,6 +10,7 @@ from typing import Any
 
 from robomtl.actor import Agent, Named, Placed
 from robomtl.arguments import checked
+from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -230,6 +231,7 @@ def results_of(
         protocol=protocols.name_of(conditions, suite),
         suite=suite.name,
         options=plain(suite.options),
+        **plain(definition_of(suite)),
         **told,
         horizon=_horizon(suite, conditions, records),
         workers=journal.sessions[-1].workers,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.actor import Agent, Told
+from robomtl.definition import definition_of
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.request import plain
@@ -33,6 +34,7 @@ def identity_of(
         **{part: agent.fingerprint for part, agent in agents.items()},
         "suite": suite.name,
         "options": plain(suite.options),
+        **plain(definition_of(suite)),
         **plain(conditions),
         "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
         "chunk": CHUNK,

@@ -48,6 +48,8 @@ class Setting:
     """Whether trials went to the horizon or stopped at success."""
     criterion: Criterion
     """When a trial counts as solved."""
+    definition: Mapping[str, Any] | None = None
+    """What the suite is made of, where it says so; see ``robomtl.definition``."""
     horizon: int | None
     """Actions after which a trial ended; None if no trial was seen to end there."""
     seed: int

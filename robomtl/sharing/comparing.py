@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.arguments import checked
+from robomtl.definition import definition_of
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
@@ -150,6 +151,7 @@ def _journal(
     identity = {
         "suite": suite.name,
         "options": plain(suite.options),
+        **plain(definition_of(suite)),
         "tasks": list(of.tasks),
         "trials": asked.trials,
         "steps": asked.steps,

@@ -1,0 +1,216 @@
+"""What a suite is made of, in a few words and a hash, by which a change is seen.
+
+A function or class is known by its source without comments and docstrings, with what it
+uses of its own module; where there is no source, by its bytecode. Named are its module and
+the arguments it was given. The code of installed packages, which have versions, is not
+looked at.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from robomtl.request import DEFINITION
+from robomtl.task import Suite
+
+_PLAIN = (bool, int, float, str, bytes, type(None))
+
+
+def _module(defined: Any) -> str:
+    """The module something is defined in; the same if that runs as a script."""
+    name = str(getattr(defined, "__module__", None))
+    if name in ("__main__", "__mp_main__"):
+        file = getattr(sys.modules.get(name), "__file__", None) or name
+        return Path(file).stem
+    return name
+
+
+@functools.cache
+def installed(module: str) -> bool:
+    """Whether a module is of an installed package, as opposed to a file at hand."""
+    top = module.partition(".")[0]
+    if top == "robomtl" or top in sys.stdlib_module_names:
+        return True
+    if top in ("__main__", "__mp_main__"):
+        return False
+    try:
+        found = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    origin = Path((found and found.origin) or "")
+    return bool({"site-packages", "dist-packages"} & {*origin.parts})
+
+
+def _bare(tree: ast.AST) -> str:
+    """The code without its docstrings; comments have gone already."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and len(body) > 1 and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant):
+                del body[0]
+    return ast.unparse(tree)
+
+
+def _source(defined: type | FunctionType) -> str | None:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(defined)))
+    except (OSError, TypeError, SyntaxError):  # As of standard input, or of a lambda.
+        return None
+    return _bare(tree)
+
+
+def _code(code: CodeType) -> list[Any]:
+    return [code.co_code.hex(), list(code.co_names), [*map(_constant, code.co_consts)]]
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, CodeType):
+        return _code(value)
+    # The order of a set differs from process to process.
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _methods(defined: type) -> Iterator[FunctionType]:
+    for value in vars(defined).values():
+        value = value.fget if isinstance(value, property) else value
+        value = getattr(value, "__func__", value)
+        if isinstance(value, FunctionType):
+            yield value
+
+
+class _Digest:
+    """Takes in values, each function or class once."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._seen: dict[int, Any] = {}  # Kept, lest another object gets the number.
+
+    def text(self) -> str:
+        return self._hash.hexdigest()[:12]
+
+    def take(self, value: Any) -> None:
+        if isinstance(value, _PLAIN):
+            self._add(f"{type(value).__name__} {value!r}")
+        elif isinstance(value, np.ndarray | np.generic):
+            self._add(f"{value.dtype} {value.shape}")
+            self._hash.update(value.tobytes() if value.dtype != object else b"")
+        elif id(value) in self._seen:
+            return
+        else:
+            self._seen[id(value)] = value
+            self._take_new(value)
+
+    def _add(self, text: str) -> None:
+        self._hash.update(f"{text}\n".encode())
+
+    def _take_new(self, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, each in value.items():
+                self._add(repr(key))
+                self.take(each)
+        elif isinstance(value, list | tuple):
+            for each in value:
+                self.take(each)
+        elif isinstance(value, set | frozenset):
+            self._add(repr(sorted(map(repr, value))))
+        elif isinstance(value, functools.partial):
+            self.take((value.func, value.args, value.keywords))
+        elif isinstance(value, MethodType):
+            self.take((value.__func__, value.__self__))
+        elif isinstance(value, FunctionType):
+            self._take_function(value)
+        elif isinstance(value, type):
+            self._take_class(value)
+        else:
+            self.take((type(value), getattr(value, "__dict__", {})))
+
+    def _take_function(self, function: FunctionType) -> None:
+        if installed(function.__module__):
+            self._add(f"{function.__module__}.{function.__qualname__}")
+            return
+        source = _source(function)
+        self._add(source if source is not None else repr(_code(function.__code__)))
+        self.take((function.__defaults__, function.__kwdefaults__))
+        self._take_used(function)
+
+    def _take_class(self, defined: type) -> None:
+        self._add(f"{_module(defined)}.{defined.__qualname__}")
+        if installed(defined.__module__):
+            return
+        source = _source(defined)
+        if source is not None:
+            self._add(source)
+        for method in _methods(defined):
+            if source is None:
+                self._add(repr(_code(method.__code__)))
+            self._take_used(method)
+        for base in defined.__bases__:
+            if base.__module__ == defined.__module__:
+                self.take(base)
+
+    def _take_used(self, function: FunctionType) -> None:
+        """What a function uses of its own module, and what it closes over."""
+        used = (
+            inspect.getclosurevars(function).nonlocals if function.__closure__ else {}
+        )
+        for name in sorted({*_names(function.__code__)} & {*function.__globals__}):
+            value = function.__globals__[name]
+            own = getattr(value, "__module__", None) == function.__module__
+            if own and isinstance(value, FunctionType | type):
+                used = {**used, name: value}
+            elif isinstance(value, _PLAIN) and not name.startswith("__"):
+                used = {**used, name: value}
+        self.take(used)
+
+
+def definition(value: Any) -> str:
+    """A function, class, partial or callable object in words, with a hash of its code.
+
+    Args:
+        value: What was given; a text, such as the key of a dict, stands for itself.
+    """
+    if isinstance(value, str):
+        return value
+    digest = _Digest()
+    digest.take(value)
+    return f"{_named(value)} (code {digest.text()})"
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, functools.partial):
+        given = [repr(each) for each in value.args]
+        given += [f"{name}={each!r}" for name, each in value.keywords.items()]
+        shown = textwrap.shorten(", ".join(given), 60, placeholder=" ...")
+        return f"{_named(value.func)}({shown})"
+    if not isinstance(value, type | FunctionType | MethodType):
+        return f"an object of {_named(type(value))}"
+    return f"{_module(value)}.{value.__qualname__}"
+
+
+def definition_of(suite: Suite) -> dict[str, Any]:
+    """What a suite is made of besides its name and options, to be put in a request.
+
+    A suite says it by an attribute ``definition``, plain data, or ``version``; empty for
+    one that says nothing.
+    """
+    if (own := getattr(suite, "definition", None)) is not None:
+        return {DEFINITION: own}
+    version = getattr(suite, "version", None)
+    return {} if version is None else {DEFINITION: {"version": str(version)}}

@@ -1,0 +1,155 @@
+import subprocess
+import sys
+import textwrap
+from functools import partial
+
+import pytest
+from gymnasium.envs.classic_control import PendulumEnv
+from wobbling import python_path
+
+import robomtl
+from robomtl.definition import definition, definition_of
+from robomtl.envs.points import PointsSuite
+from robomtl.evaluation import ExpertAgent
+from robomtl.request import DEFINITION, refuse_other
+
+MODULE = """
+    GAIN = 3
+
+    class Env:
+        '''An env.'''
+
+        def __init__(self, speed):
+            self.speed = speed  # [m/s]
+
+        def step(self, action):
+            return helped(action * self.speed)
+
+    def helped(action):
+        return action * GAIN
+
+    class Expert:
+        def __init__(self, size):
+            self.size = size
+
+        def __call__(self, observation):
+            return -observation * self.size
+
+    added = (lambda: lambda observation: observation + 1)()
+"""
+
+
+@pytest.fixture
+def known(tmp_path, monkeypatch):
+    """Returns a function that gives a name of the module after a change to its text."""
+    folders = iter("abc")
+
+    def find(name, old="", new=""):
+        folder = tmp_path / next(folders)
+        folder.mkdir()
+        text = textwrap.dedent(MODULE)
+        assert old in text
+        (folder / "makers.py").write_text(text.replace(old, new))
+        with monkeypatch.context() as context:
+            context.syspath_prepend(folder)
+            context.delitem(sys.modules, "makers", raising=False)
+            return definition(eval(name, vars(__import__("makers"))))
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("Env", "action * self.speed", "action + self.speed"),
+        ("Env", "action * GAIN", "action + GAIN"),
+        ("Env", "GAIN = 3", "GAIN = 4"),
+        ("added", "observation + 1", "observation + 2"),
+        ("Expert(1)", "-observation", "observation"),
+    ],
+)
+def test_what_a_maker_does_otherwise_is_seen(known, name, old, new):
+    assert known(name) != known(name, old, new)
+
+
+@pytest.mark.parametrize(("old", "new"), [("  # [m/s]", ""), ("An env.", "One.")])
+def test_what_changes_nothing_is_not_seen(known, old, new):
+    assert known("Env") == known("Env", old, new)
+
+
+class Holding:
+    def __init__(self, *held):
+        self.held = held
+
+    def __call__(self, observation):
+        return observation
+
+
+def test_arguments_and_what_an_object_holds_are_seen():
+    assert definition(partial(Holding, 2)) != definition(partial(Holding, size=2))
+    assert definition(partial(Holding, 2)).startswith(
+        "test_definition.Holding(2) (code"
+    )
+    assert definition(Holding(1)) != definition(Holding(2))
+    assert definition(Holding({"a"})) == definition(Holding({"a"}))
+    assert definition(Holding(1)).startswith(
+        "an object of test_definition.Holding (code"
+    )
+
+
+def expert(observation):
+    return observation["state"][:1] if len({"a", "b"}) else None
+
+
+class Swing(PendulumEnv):
+    def step(self, action):
+        *seen, _ = super().step(action)
+        return *seen, {"success": True}
+
+
+def suite(horizon=2):
+    return robomtl.from_gymnasium(
+        "swing",
+        envs={"up": partial(Swing, g=9.8), "down": "Pendulum-v1"},
+        instructions={"up": ["swing up"], "down": ["swing down"]},
+        horizon=horizon,
+        held_out=["down"],
+        experts={"up": expert},
+    )
+
+
+def test_it_is_the_same_in_every_process():
+    code = "from test_definition import suite; print(suite().definition)"
+    environment = {"PYTHONPATH": python_path(), "PYTHONHASHSEED": "3"}
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert said.stdout.strip() == str(suite().definition), said.stderr
+    assert suite().definition["envs"]["down"].startswith("Pendulum-v1: gymnasium.envs")
+
+
+def test_what_was_begun_in_another_suite_is_refused_naming_what_differs(tmp_path):
+    for play in (
+        lambda made: robomtl.evaluate(
+            ExpertAgent(), made, out=tmp_path / "e", episodes=1, workers=1
+        ),
+        lambda made: robomtl.collect(made, tmp_path / "d", episodes=1, workers=1),
+    ):
+        play(suite())
+        play(suite())
+        with pytest.raises(
+            ValueError, match="definition.horizon is 2 there and 3 here"
+        ):
+            play(suite(3))
+
+
+class Versioned(PointsSuite):
+    version = 3
+
+
+def test_other_suites_may_say_a_version():
+    assert definition_of(Versioned()) == {DEFINITION: {"version": "3"}}
+    assert definition_of(PointsSuite()) == {}
+
+
+def test_what_was_begun_without_a_definition_goes_on(tmp_path):
+    refuse_other(tmp_path, {"episodes": 3}, {"episodes": 3, **definition_of(suite())})
