@@ -8,6 +8,7 @@ from robomtl.adaptation import Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.evaluation import Results, evaluate
+from robomtl.names import file_name
 from robomtl.registry import suite
 from robomtl.request import claim
 
@@ -65,9 +66,9 @@ def meet(
     )
     return {
         method: evaluate(
-            _adapted(run, demonstrations, method, out / method, seed),
+            _adapted(run, demonstrations, method, out / file_name(method), seed),
             made,
-            out=out / method,
+            out=out / file_name(method),
             tasks=[new.task],
             episodes=new.trials,
             until=new.until,

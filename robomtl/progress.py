@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from robomtl.names import visible
+
 _QUIET = ContextVar("quiet", default=False)
 _LINE_EVERY = 15.0  # [s] Between lines where the output is no terminal.
 
@@ -54,6 +56,7 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         total: Units of work in all.
         done: Units that were done before.
     """
+    title = visible(title)
     if _QUIET.get():
         yield _nothing
     elif sys.stderr.isatty():
@@ -78,7 +81,7 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
         task = bar.add_task(title, total=total, completed=done, note="")
 
         def advance(units: int = 1, *, note: str = "") -> None:
-            bar.update(task, advance=units, note=note)
+            bar.update(task, advance=units, note=visible(note))
 
         yield advance
 
@@ -99,7 +102,7 @@ class _Lines:
         pace = (now - self._start) / max(self._done - self._before, 1)
         print(
             f"{self._title}: {self._done}/{self._total}, {now - self._start:.0f} s, "
-            f"{left * pace:.0f} s left. {note}".rstrip(),
+            f"{left * pace:.0f} s left. {visible(note)}".rstrip(),
             file=sys.stderr,
             flush=True,
         )

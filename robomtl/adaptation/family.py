@@ -13,6 +13,7 @@ from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
+from robomtl.names import file_name
 from robomtl.paths import located
 from robomtl.untrusted import read_json
 
@@ -165,6 +166,6 @@ def _lacking(family: Family, label: str, objective: str, seed: int) -> str:
         f"The method {label} needs a policy trained with the objective {objective} and"
         f" seed {seed}; {family.folder} has objectives (seeds) {there}. Train it by:"
         f" robomtl train --data {data} --objective {objective} --seed {seed} --out"
-        f" {family.folder / objective / f'seed-{seed}'} with the settings of the others; or"
+        f" {family.folder / file_name(objective) / f'seed-{seed}'} with the settings of the others; or"
         " give --train."
     )

@@ -10,6 +10,7 @@ from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.conditioning.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.names import file_name
 from robomtl.registry import OBJECTIVES
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.untrusted import read_json
@@ -93,7 +94,7 @@ def train_missing(
     missing = [
         like(
             family,
-            family.folder / objective / f"seed-{seed}",
+            family.folder / file_name(objective) / f"seed-{seed}",
             objective=objective,
             seed=seed,
         )

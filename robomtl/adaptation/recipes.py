@@ -11,6 +11,7 @@ from robomtl.adaptation.planning import Asked
 from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.obtaining import obtain
+from robomtl.names import file_name
 from robomtl.registry import suite
 from robomtl.training import TrainConfig
 from robomtl.training.construction import Construction
@@ -87,7 +88,7 @@ def run_adaptation(
     )
     trainings = [
         Training(
-            out=out / objective / f"seed-{number}",
+            out=out / file_name(objective) / f"seed-{number}",
             objective=objective,
             objective_config=each.objective_config,
             policy=each.policy,

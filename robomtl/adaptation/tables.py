@@ -3,6 +3,7 @@
 from itertools import compress
 
 from rich.table import Table
+from rich.text import Text
 
 from robomtl.adaptation.findings import Findings, MethodFindings
 from robomtl.evaluation.figures import percent, points
@@ -36,7 +37,7 @@ def methods_table(found: Findings) -> Table:
     return made
 
 
-def _cells(method: MethodFindings, found: Findings) -> list[str]:
+def _cells(method: MethodFindings, found: Findings) -> list[str | Text]:
     probed = method.against_scratch.get(found.probe)
     errors = sum(success.errors for success in method.shots.values())
     took = [took.seconds for took in method.cost.values()]
@@ -46,7 +47,7 @@ def _cells(method: MethodFindings, found: Findings) -> list[str]:
         points(probed.difference) if probed else "–",
         str(len(probed.worse)) if probed else "–",
         f"{max(took):.2g}" if took else "–",
-        f"[red]{errors}" if errors else "",
+        Text(str(errors), "red") if errors else "",
     ]
 
 

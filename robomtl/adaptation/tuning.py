@@ -23,6 +23,7 @@ from robomtl.arguments import checked
 from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.executor import Executor
+from robomtl.names import file_name
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite
@@ -105,7 +106,7 @@ def tune(
         part = folder / f"fold-{number}"
         rest = there.select(tasks=[task.name for task in fold.train_tasks])
         for objective in needed:
-            where = part / "policies" / objective / "seed-0"
+            where = part / "policies" / file_name(objective) / "seed-0"
             learned(like(family, where, objective=objective, seed=0), rest)
         found.append(
             compare_methods(

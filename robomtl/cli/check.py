@@ -7,6 +7,7 @@ import tyro
 
 from robomtl.checking.checking import check
 from robomtl.cli.flags import SuiteFlags
+from robomtl.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Check, args=arguments, prog="robomtl check")
     problems = check(flags.make(flags.suite), tasks=flags.tasks)
     for problem in problems:
-        print(problem)
+        say(str(problem))
     if problems:
         raise SystemExit(1)
     print(f"{flags.suite} keeps the contract.")

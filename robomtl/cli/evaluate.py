@@ -32,6 +32,7 @@ from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
 from robomtl.executor import Executor
 from robomtl.serving import placed
 from robomtl.task import Suite
+from robomtl.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,4 +176,4 @@ def _tell(films: Sequence[Film], out: Path) -> None:
     for each in missing:
         record = each.record
         trial = f"{record.task}, variation {record.variation}, repeat {record.repeat}"
-        print(f"No video of {trial}: {each.fault}")
+        say(f"No video of {trial}: {each.fault}")

@@ -16,6 +16,7 @@ from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
+from robomtl.names import file_name
 from robomtl.ray_executor import RayExecutor
 from robomtl.registry import suite
 from robomtl.task import Suite
@@ -148,4 +149,4 @@ def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
 
 def _dated(verb: str, name: str) -> Path:
     now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    return Path("runs") / f"{now}_{verb}_{name.replace('/', '-')}"
+    return Path("runs") / f"{now}_{verb}_{file_name(name.replace('/', '-'))}"

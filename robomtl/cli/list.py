@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from robomtl.evaluation.protocols import PROTOCOLS
 from robomtl.recipes import RECIPES
 from robomtl.registry import METHODS, OBJECTIVES, POLICIES, SUITES, Registry
+from robomtl.terminal import Terminal
 
 _PLURALS = {"policy": "policies", "objective": "objectives", "method": "methods"}
 
@@ -57,4 +57,4 @@ def _show(title: str, rows: Sequence[tuple[str, str]]) -> None:
     table = Table(title=title, title_justify="left", box=None, show_header=False)
     for row in rows:
         table.add_row(*row)
-    Console(markup=False).print(table)
+    Terminal().print(table)

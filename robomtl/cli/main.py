@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.text import Text
 from safetensors import SafetensorError
 
 from robomtl.errors import EpisodesError, InputError, SimulationError
 from robomtl.nearest import unknown
+from robomtl.terminal import Terminal
 
 VERBS = {
     "run": "a named recipe, from nothing to a report",
@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         _print_help()
         return 0
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     try:
         if words[0] not in VERBS:
             raise InputError(unknown("verb", words[0], VERBS))
         importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
     except KeyboardInterrupt as stopped:
-        console.print(Text(str(stopped) or "Stopped."), soft_wrap=True)
+        console.print(str(stopped) or "Stopped.", soft_wrap=True, highlight=False)
         return 130
     except BrokenPipeError:
         # The reader of our output has left, as `robomtl list | head` does.
@@ -66,9 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _EXPECTED as error:
         if os.environ.get("ROBOMTL_TRACEBACK"):
             raise
-        # As text: what users named may look like rich's markup, as in robomtl[language].
-        said = Text(_sentence(error))
-        console.print(Panel(said, title="robomtl", border_style="red"))
+        console.print(Panel(_sentence(error), title="robomtl", border_style="red"))
         if hasattr(error, "__notes__"):  # A worker noted where it was raised.
             console.print("ROBOMTL_TRACEBACK=1 shows where in the worker it came from.")
         return 2

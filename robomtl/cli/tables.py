@@ -1,14 +1,10 @@
 """Tables on the terminal."""
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from robomtl.terminal import Terminal
 
 
 def show(table: Table) -> None:
-    """Prints a table; what users named in its title and caption is shown as it is."""
-    for part in ("title", "caption"):
-        text = getattr(table, part)
-        if isinstance(text, str):
-            setattr(table, part, escape(text))
-    Console().print(table)
+    """Prints a table; what users named is shown as it is."""
+    Terminal().print(table)

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
@@ -28,6 +26,7 @@ from robomtl.paths import located
 from robomtl.progress import Advance, progress
 from robomtl.request import refuse_other
 from robomtl.task import Suite, find_task
+from robomtl.terminal import Terminal, say
 
 
 class _Collection:
@@ -172,11 +171,9 @@ def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
         table.add_column(heading, justify="right")
     for name, tally in tallies.items():
         table.add_row(name, *map(str, tally))
-    console = Console(stderr=True)
-    console.print(table)
+    Terminal(stderr=True).print(table)
     for name, error in errors.items():
-        said = Text(f"An episode of {name} broke off: {error}")
-        console.print(said, soft_wrap=True)
+        say(f"An episode of {name} broke off: {error}", stderr=True)
 
 
 def _collect(collection: _Collection, executor: Executor) -> None:

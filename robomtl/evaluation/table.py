@@ -1,6 +1,7 @@
 """Success per task, as a table for the terminal."""
 
 from rich.table import Table
+from rich.text import Text
 
 from robomtl.evaluation.figures import counted, percent, span, whole
 from robomtl.evaluation.results import Results
@@ -30,14 +31,14 @@ def success_table(results: Results) -> Table:
     return made
 
 
-def _cells(rates: TaskRates | GroupRates) -> tuple[str, ...]:
+def _cells(rates: TaskRates | GroupRates) -> tuple[str | Text, ...]:
     return (
         percent(rates.success),
         f"{rates.successes}/{rates.trials}",
         span(rates.interval),
         percent(rates.success_at_end),
         whole(rates.mean_steps_to_success),
-        f"[red]{rates.errors}" if rates.errors else "",
+        Text(str(rates.errors), "red") if rates.errors else "",
     )
 
 

@@ -21,6 +21,7 @@ from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
+from robomtl.names import file_name
 from robomtl.paths import located
 from robomtl.progress import progress
 from robomtl.request import differences, plain
@@ -107,7 +108,7 @@ def video_path(folder: Path | str, record: Record) -> Path:
         record: The trial's.
     """
     name = f"{record.variation}-{record.repeat}.mp4"
-    return Path(folder) / VIDEOS / record.task / name
+    return Path(folder) / VIDEOS / file_name(record.task) / name
 
 
 def find_videos(folder: Path, results: Results) -> dict[Trial, Path]:

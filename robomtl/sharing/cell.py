@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from robomtl.names import file_name
 from robomtl.task import Suite, Trial
 
 ALL = "all"
@@ -31,13 +32,12 @@ class Cell:
 
     def run(self, folder: Path) -> Path:
         """Its run directory."""
-        learned = self.learned.replace("/", "-")
         return (
             folder
-            / self.arm
+            / file_name(self.arm)
             / f"{self.demonstrations}-demonstrations"
             / f"seed-{self.seed}"
-            / learned
+            / file_name(self.learned)
         )
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from robomtl.policy import Loss
 from robomtl.progress import progress
 from robomtl.registry import POLICIES
 from robomtl.request import check_claim, claim, plain
+from robomtl.terminal import say
 from robomtl.training.acting import Evaluations, averaged, save_policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
@@ -105,7 +105,7 @@ def train(
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=objective)
     if doubt := goal_warning(demonstrations, told):
-        print(doubt, file=sys.stderr)
+        say(doubt, stderr=True)
     return _train(demonstrations, card, minimised, config, located(out))
 
 
