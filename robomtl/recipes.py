@@ -18,6 +18,7 @@ from robomtl.new_task import NewTask, meet
 from robomtl.paths import located
 from robomtl.ranges import check_seed
 from robomtl.registry import suite
+from robomtl.request import claimed, differences, plain
 from robomtl.sharing import Asked, multitask
 from robomtl.sharing import Findings as ArmFindings
 from robomtl.task import Suite
@@ -25,11 +26,9 @@ from robomtl.training import TrainConfig, train
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One experiment, enough to repeat it."""
+class Experiment:
+    """The settings of a recipe that are plain values."""
 
-    line: str
-    """What it shows, in a line."""
     suite: str
     """Suite of the demonstrations and of the evaluation."""
     episodes: int
@@ -38,10 +37,8 @@ class Recipe:
     """Largest disturbance of the experts; see ``collect``."""
     policy: str = "film"
     """Architecture."""
-    policy_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its config that differ from the defaults."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """How the policy is told its task."""
+    """Conditioning of the policy on its task."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """Settings of behaviour cloning."""
     trials: int = 50
@@ -50,9 +47,19 @@ class Recipe:
     """Where a trial stops."""
     instructions: tuple[str, ...] = ("canonical",)
     """Kinds of wording evaluated; the first one's results are the recipe's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Experiment):
+    """One experiment, enough to repeat it."""
+
+    line: str
+    """What the recipe shows, in a line."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the architecture's config that differ from the defaults."""
     new_task: NewTask | None = None
     """A task the policy adapts to at the end; None for none."""
-    arms: Asked | None = None
+    multitask: Asked | None = None
     """Ways to learn the tasks that are compared at the end; None for none."""
 
 
@@ -77,7 +84,7 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         trials=20,
         until="success",
         new_task=NewTask(suite="metaworld/MT50", task="door-lock-v3"),
-        arms=Asked(
+        multitask=Asked(
             arms={"together": "together", "alone": "alone"},
             demonstrations=(2,),
             trials=20,
@@ -113,9 +120,20 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
 """Experiments by name: policies trained and evaluated, or methods compared."""
 
 
+def named_recipe(name: str) -> Recipe | AdaptationRecipe:
+    """The recipe of a name.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+    """
+    if name not in RECIPES:
+        raise InputError(unknown("recipe", name, RECIPES))
+    return RECIPES[name]
+
+
 @checked
 def run(
-    name: str,
+    recipe: str | Recipe | AdaptationRecipe,
     *,
     out: Path | str,
     data: Path | str | None = None,
@@ -125,32 +143,68 @@ def run(
     """Runs a recipe end to end; what is finished in the folder is not done again.
 
     Args:
-        name: Name of the recipe.
+        recipe: A name in ``RECIPES``, or a recipe, such as one of them with other
+            values by ``dataclasses.replace``.
         out: Run directory; it receives ``demonstrations/``, the policy, the first
             evaluation's results, a folder for each further kind of wording, and
             ``new-task/`` and ``multitask/`` where the recipe has them; of a comparison
-            of methods, see ``run_adaptation``.
+            of methods, see ``run_adaptation``. ``recipe.json`` in it is the request.
         data: Demonstrations recorded before, of the same suite; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
         workers: Processes that collect and evaluate.
 
     Raises:
-        ValueError: If the recipe is unknown, or the folder holds another run.
+        InputError: If the recipe is unknown, its parts do not fit, or the folder holds
+            another run.
     """
     check_seed(seed)
-    if name not in RECIPES:
-        raise InputError(unknown("recipe", name, RECIPES))
-    recipe, folder = RECIPES[name], located(out)
-    if isinstance(recipe, AdaptationRecipe):
-        found = run_adaptation(
-            recipe, out=folder, data=data, seed=seed, workers=workers
+    chosen = named_recipe(recipe) if isinstance(recipe, str) else recipe
+    folder = located(out)
+    request = {**request_of(chosen), "seed": seed}
+    finished = [folder / name for name in _FINISHED]
+    with claimed(folder / "recipe.json", request, finished=finished):
+        if isinstance(chosen, AdaptationRecipe):
+            found = run_adaptation(
+                chosen, out=folder, data=data, seed=seed, workers=workers
+            )
+            return Ran(methods=found)
+        return _run(chosen, folder, data=data, seed=seed, workers=workers)
+
+
+_FINISHED = ("policy.json", "adaptation/journal.jsonl")
+"""The first files that depend on a whole request, in the folder of a recipe."""
+_GROWING = {"line", "training", "instructions", "pretraining", "asked"}
+"""Parts of a recipe of which a folder may receive more, and which refuse others
+themselves: a training by its ``run.json``, cells and wordings by their journals."""
+_GROWING_WITHIN = {
+    "new_task": {"methods"},
+    "multitask": {"arms", "settings", "seeds", "demonstrations"},
+}
+
+
+def request_of(recipe: Recipe | AdaptationRecipe) -> dict[str, Any]:
+    """The values of a recipe that stay the same in its folder, as JSON holds them."""
+    fixed = {k: v for k, v in plain(recipe).items() if k not in _GROWING}
+    for name, growing in _GROWING_WITHIN.items():
+        if fixed.get(name):
+            fixed[name] = {k: v for k, v in fixed[name].items() if k not in growing}
+    return fixed
+
+
+def _about(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's name, and the values in which it differs from the one so named."""
+    name = next((k for k, each in RECIPES.items() if each.line == recipe.line), None)
+    if name is None:
+        return {"recipe": recipe.line}
+    changes = list(
+        differences(
+            plain(RECIPES[name]), plain(recipe), sides=("in the recipe", "here")
         )
-        return Ran(methods=found)
-    return _run(name, recipe, folder, data=data, seed=seed, workers=workers)
+    )
+    return {"recipe": name, **({"overrides": changes} if changes else {})}
 
 
 def _run(
-    name: str,
     recipe: Recipe,
     folder: Path,
     *,
@@ -176,19 +230,24 @@ def _run(
         conditioning=recipe.conditioning,
         config=replace(recipe.training, seed=seed),
     )
-    results = _evaluated(name, recipe, made, folder, seed=seed, workers=workers)
+    results = _evaluated(recipe, made, folder, seed=seed, workers=workers)
     if recipe.new_task is not None:
         new = folder / "new-task"
         results |= meet(folder, recipe.new_task, out=new, seed=seed, workers=workers)
-    if recipe.arms is None:
+    if recipe.multitask is None:
         return Ran(results=results)
-    arms = folder / "multitask"
-    found = multitask(made, recipe.arms, out=arms, data=recorded.path, workers=workers)
+    found = multitask(
+        made,
+        recipe.multitask,
+        out=folder / "multitask",
+        data=recorded.path,
+        workers=workers,
+    )
     return Ran(results=results, arms=found)
 
 
 def _evaluated(
-    name: str, recipe: Recipe, made: Suite, folder: Path, *, seed: int, workers: int
+    recipe: Recipe, made: Suite, folder: Path, *, seed: int, workers: int
 ) -> dict[str, Results]:
     """By kind of wording; the first in the folder itself."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]
@@ -202,7 +261,7 @@ def _evaluated(
             until=recipe.until,
             workers=workers,
             seed=seed,
-            config={"recipe": name, **agent.settings},
+            config={**_about(recipe), **agent.settings},
         )
         for kind in recipe.instructions
     }

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,31 @@ def check_claim(
             " put it back, or give another folder (--out)."
         )
     refuse_other(path.parent, read_json(path, dict[str, Any]), plain(request))
+
+
+@contextmanager
+def claimed(
+    path: Path, request: Mapping[str, Any], *, finished: Iterable[Path]
+) -> Iterator[None]:
+    """Claims a folder for a block; a first request that the block refuses is withdrawn.
+
+    Args:
+        path: JSON file of the request. A folder without it was begun before requests
+            were written there: it takes the first one that its parts do not refuse.
+        request: What the folder is to hold.
+        finished: Files that depend on the request; see ``check_claim``.
+
+    Raises:
+        InputError: See ``check_claim``.
+    """
+    first = not path.exists()
+    claim(path, request, finished=() if first else finished)
+    try:
+        yield
+    except (InputError, ImportError):
+        if first:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def refuse_other(

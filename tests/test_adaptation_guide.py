@@ -18,7 +18,7 @@ from robomtl.adaptation.settings import gridded, split_policies
 from robomtl.cli.adapt import Adapt
 from robomtl.cli.collect import Collect
 from robomtl.cli.flags import SuiteFlags
-from robomtl.cli.run import Run
+from robomtl.cli.overrides import RunFlags
 from robomtl.cli.train import _flags
 from robomtl.cli.tune import Tune
 from robomtl.experiments.settings import by_label, parsed
@@ -29,7 +29,7 @@ from robomtl.training.construction import Construction
 GUIDE = (Path(__file__).parent.parent / "docs" / "adaptation.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    robomtl ([^#\n]+)", GUIDE, flags=re.MULTILINE)
-FLAGS = {"adapt": Adapt, "tune": Tune, "collect": Collect, "run": Run}
+FLAGS = {"adapt": Adapt, "tune": Tune, "collect": Collect, "run": RunFlags}
 ROW = r"^\| `{name}` \| .* \| (.*) \| (.*) \| (.*) \| .*\|$"
 SMALL = {
     'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',

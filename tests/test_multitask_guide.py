@@ -11,8 +11,9 @@ import tyro
 
 import robomtl
 from robomtl.cli.flags import SuiteFlags
+from robomtl.cli.labels import arms_from
 from robomtl.cli.main import main
-from robomtl.cli.multitask import Multitask, asked_for
+from robomtl.cli.multitask import Multitask
 from robomtl.sharing.arms import BASES
 from robomtl.sharing.crossover import Crossover
 from robomtl.sharing.findings import Findings
@@ -34,7 +35,7 @@ FEW = "--steps 2 --samples 2 --trials 1 --horizon 10 --workers 1 --demonstration
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command):
     flags = tyro.cli(Multitask, args=shlex.split(command))
-    asked = asked_for(flags)
+    asked = arms_from(flags)
     suite = flags.make(flags.suite)
     assert plan(asked, arms_of(asked), tasks_of(suite, asked.tasks))
 
@@ -88,7 +89,7 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
 )
 def test_words_that_say_nothing_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
-        asked_for(tyro.cli(Multitask, args=["points/MT4", *words]))
+        arms_from(tyro.cli(Multitask, args=["points/MT4", *words]))
 
 
 def test_every_arm_flag_column_and_key_is_explained():
@@ -112,5 +113,5 @@ def test_the_defaults_are_those_of_the_guide():
     assert rows["`--trials`"] == str(flags.trials)
     assert rows["`--affinity`"] == str(flags.affinity)
     assert rows["`--data`, `--noise`"] == f"collected, {flags.noise}"
-    asked = asked_for(flags)
+    asked = arms_from(flags)
     assert arms_of(asked)["together"].training.validation == 0

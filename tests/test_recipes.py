@@ -175,7 +175,7 @@ def test_a_recipe_may_end_with_learning_together_and_alone(monkeypatch, tmp_path
         samples=4,
         affinity=0,
     )
-    recipe = replace(SMALL, arms=arms, instructions=("canonical",))
+    recipe = replace(SMALL, multitask=arms, instructions=("canonical",))
     monkeypatch.setitem(RECIPES, "ending", recipe)
     found = run("ending", out=tmp_path, workers=1).arms
     assert [*found.arms] == ["together", "alone"]

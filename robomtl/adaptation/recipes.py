@@ -1,16 +1,17 @@
 """Named, complete comparisons of methods: data, policies of every objective, trials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from robomtl.adaptation.comparing import compare_methods
 from robomtl.adaptation.findings import Findings
-from robomtl.adaptation.planning import Asked
+from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.obtaining import obtain
+from robomtl.errors import InputError
 from robomtl.names import file_name
 from robomtl.registry import suite
 from robomtl.training import TrainConfig
@@ -32,27 +33,33 @@ class Pretraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptationRecipe:
+class Comparison:
+    """The settings of a comparison of methods that are plain values."""
+
+    suite: str
+    """Suite that holds tasks, or goals, out."""
+    episodes: int
+    """Demonstrations of each training task."""
+    noise: float = 0.0
+    """Largest disturbance of the experts; see ``collect``."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """Conditioning of the policies on their task, besides what is inferred."""
+    seeds: int = 1
+    """Number of seeds of training; a ranking needs 5, and 5 draws (--supports)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationRecipe(Comparison):
     """One comparison of methods, enough to repeat it."""
 
     line: str
-    """What it shows, in a line."""
-    suite: str
-    """Suite that holds tasks, or goals, out."""
+    """What the recipe shows, in a line."""
     options: Mapping[str, Any]
     """Options of the suite."""
-    episodes: int
-    """Demonstrations of each training task."""
     asked: Asked
     """Methods, shots, draws and trials."""
     pretraining: Mapping[str, Pretraining]
-    """By objective."""
-    noise: float = 0.0
-    """Largest disturbance of the experts; see ``collect``."""
-    conditioning: Sequence[Kind] = ("language",)
-    """How policies are told their task, besides what is inferred."""
-    seeds: int = 1
-    """Seeds of training."""
+    """Training of the policies, by objective."""
 
 
 def run_adaptation(
@@ -74,9 +81,10 @@ def run_adaptation(
         workers: Processes that collect, train, adapt and evaluate.
 
     Raises:
-        ValueError: If a folder holds something else.
+        InputError: If a folder holds something else, or the recipe trains no policy of
+            an objective that a method needs.
     """
-    made = suite(recipe.suite, **recipe.options)
+    made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     prior = obtain(
         made,
         out,
@@ -97,7 +105,7 @@ def run_adaptation(
             config=replace(each.training, seed=number),
         )
         for number in range(seed, seed + recipe.seeds)
-        for objective, each in recipe.pretraining.items()
+        for objective, each in needed.items()
     ]
     train_all(prior, trainings, episodes=recipe.episodes, workers=workers)
     return compare_methods(
@@ -109,6 +117,19 @@ def run_adaptation(
         prior=prior.path,
         workers=workers,
     )
+
+
+def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
+    """The trainings of the policies that methods take, by objective."""
+    wanted = objectives(recipe.asked, configured(recipe.asked))
+    for label, objective in wanted.items():
+        if objective not in recipe.pretraining:
+            raise InputError(
+                f"The method {label} takes policies trained with {objective}, and this"
+                f" recipe trains {', '.join(recipe.pretraining)}; leave {label} out, or"
+                " give the recipe such a pretraining."
+            )
+    return {k: v for k, v in recipe.pretraining.items() if k in wanted.values()}
 
 
 _TRANSFER = Asked(

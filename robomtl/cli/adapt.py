@@ -1,43 +1,34 @@
 """``robomtl adapt``: methods of few-shot adaptation, compared on held-out tasks."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import tyro
 
 from robomtl.adaptation.comparing import REPORT, RESULTS, compare_methods
 from robomtl.adaptation.family import trained_agent
 from robomtl.adaptation.growing import train_missing
-from robomtl.adaptation.planning import Asked, Design, configured, objectives
-from robomtl.adaptation.settings import split_policies
+from robomtl.adaptation.planning import configured, objectives
 from robomtl.adaptation.tables import methods_table
 from robomtl.adaptation.tuning import read_config
 from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.tables import show
-from robomtl.experiments.settings import by_label, parsed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapt(SuiteFlags, Design):
+class Adapt(SuiteFlags, MethodFlags):
     """Adapts policies to held-out tasks by every method and writes what came of it."""
 
     run: tyro.conf.Positional[Path]
     """Run directory of a policy, or a folder of them: OBJECTIVE/seed-NUMBER."""
     suite: str | None = None
     """Suite, such as metaworld/ML45; the one the policies were trained on by default."""
-    methods: tuple[str, ...] = ("scratch", "zero_shot", "finetune")
-    """Methods; LABEL=METHOD for one that is there twice, with other settings; and
-    METHOD@OBJECTIVE for one that takes any policy to take those of an objective."""
-    settings: tuple[str, ...] = ()
-    """Hyper-parameters, such as finetune.learning_rate=1e-3."""
     config: Path | None = None
     """Hyper-parameters that `robomtl tune` chose; --settings come before them."""
     seeds: int | None = None
     """Seeds of training to compare over; all there are by default."""
-    num_goals: int = 10
-    """Goals of each task, where goals are hidden."""
     retained: int = 5
     """Trials of each training task by which forgetting is seen; 0 for none."""
     train: bool = False
@@ -57,15 +48,11 @@ class Adapt(SuiteFlags, Design):
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Adapt, args=arguments, prog="robomtl adapt")
-    words, policies = split_policies(flags.methods)
-    methods = by_label(words)
-    asked = Asked(
-        methods=methods,
-        settings=_settings(flags, methods),
-        policies=policies,
-        **{each.name: getattr(flags, each.name) for each in fields(Design)},
-        goals=flags.num_goals,
-    )
+    asked = methods_from(flags)
+    if flags.config is not None:
+        chosen = read_config(flags.config, asked.methods)
+        settings = merged(chosen, asked.settings, asked.methods)
+        asked = replace(asked, settings=settings)
     suite = flags.make_for(trained_agent(flags.run), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
         if flags.train:
@@ -87,12 +74,3 @@ def main(arguments: Sequence[str]) -> None:
     show(methods_table(found))
     print(f"Results: {out / RESULTS}")
     print(f"Report: {out / REPORT}")
-
-
-def _settings(flags: Adapt, methods: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Those given, before those of the file."""
-    given = parsed(flags.settings, methods)
-    if flags.config is None:
-        return given
-    chosen = read_config(flags.config, methods)
-    return {name: {**chosen.get(name, {}), **given.get(name, {})} for name in methods}

@@ -2,9 +2,10 @@
 
 import datetime
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +124,16 @@ def chosen_executor(workers: int, ray: str | None, device: str | None) -> Execut
             " --ray, or --device for a policy on the core of each Ray worker."
         )
     return RayExecutor(address=ray, workers=workers)
+
+
+def given(arguments: Sequence[str], flag: str) -> str | None:
+    """The value that the arguments give a flag; None if it is not among them."""
+    for word, following in pairwise([*arguments, ""]):
+        if word == flag:
+            return following
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
 
 
 @contextmanager

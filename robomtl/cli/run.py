@@ -1,52 +1,44 @@
 """``robomtl run``: a named recipe, from nothing to a report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
+from typing import Any
 
 import tyro
 
+from robomtl.adaptation.recipes import AdaptationRecipe
 from robomtl.adaptation.tables import methods_table
 from robomtl.cli.flags import run_directory
+from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
 from robomtl.cli.tables import show
 from robomtl.evaluation import success_table
-from robomtl.recipes import RECIPES, Recipe, run
+from robomtl.recipes import Recipe, named_recipe, run
 from robomtl.sharing.tables import arms_table
 
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """Collects if missing, trains, evaluates and reports."""
-
-    recipe: tyro.conf.Positional[str]
-    """Recipe, such as quickstart."""
-    out: Path | None = None
-    """Run directory; a dated one under runs/ by default. An existing one is resumed."""
-    data: Path | None = None
-    """Demonstrations recorded before."""
-    seed: int = 0
-    """Seed of everything that is drawn."""
-    workers: int = 2
-    """Processes that collect and evaluate."""
+_HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs the recipe that the arguments name."""
-    flags = tyro.cli(Run, args=arguments, prog="robomtl run")
+    """Runs the recipe that the arguments name, as they change it."""
+    usual, default = _named(arguments)
+    flags = tyro.cli(
+        type(default),
+        default=default,
+        args=arguments,
+        prog="robomtl run",
+        description=f"{usual.line}.",
+    )
+    recipe = overridden(usual, flags)
     with run_directory(flags.out, "run", flags.recipe) as out:
         ran = run(
-            flags.recipe,
-            out=out,
-            data=flags.data,
-            seed=flags.seed,
-            workers=flags.workers,
+            recipe, out=out, data=flags.data, seed=flags.seed, workers=flags.workers
         )
     if ran.methods is not None:
         show(methods_table(ran.methods))
         print(f"Report: {out / 'adaptation' / 'report.html'}")
         return
     for kind, result in ran.results.items():
-        print(f"\n{_heading(flags.recipe, kind)}", flush=True)
+        print(f"\n{_heading(recipe, kind)}", flush=True)
         show(success_table(result))
     if ran.arms is not None:
         print("\nThe tasks learned together and each alone:", flush=True)
@@ -55,10 +47,23 @@ def main(arguments: Sequence[str]) -> None:
     print(f"Report: {out / 'report.html'}")
 
 
-def _heading(recipe: str, kind: str) -> str:
+def _named(arguments: Sequence[str]) -> tuple[Recipe | AdaptationRecipe, Any]:
+    """The recipe that the arguments name, and the flags that it has."""
+    values = pairwise(["", *(word for word in arguments if word not in _HELP)])
+    names = [
+        word
+        for before, word in values
+        if not word.startswith("-") and (before[:2] != "--" or "=" in before)
+    ]
+    if not names:
+        tyro.cli(RunFlags, args=arguments, prog="robomtl run")  # Shows what is missing.
+    recipe = named_recipe(names[0])
+    return recipe, recipe_flags(recipe, RunFlags(recipe=names[0]), arguments)
+
+
+def _heading(recipe: object, kind: str) -> str:
     """What a table of results is of: a kind of wording, or a method."""
-    known = RECIPES[recipe]
-    new = known.new_task if isinstance(known, Recipe) else None
+    new = recipe.new_task if isinstance(recipe, Recipe) else None
     if new is None or kind not in new.methods:
         return f"Told in {kind} instructions:"
     return f"A task it had not seen, {kind} on {new.shots} demonstrations:"

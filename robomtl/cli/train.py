@@ -3,13 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import SuiteFlags, given, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.reading import Beyond
@@ -70,8 +69,8 @@ _RECORDING = ("episodes", "noise")
 
 def _flags(arguments: Sequence[str]) -> type[Any]:
     """The flags, with those of the architecture and the objective that are named."""
-    policy = _given(arguments, "--policy") or Train.policy
-    objective = _given(arguments, "--objective") or Train.objective
+    policy = given(arguments, "--policy") or Train.policy
+    objective = given(arguments, "--objective") or Train.objective
     kinds = {
         "architecture": POLICIES.get(policy).Config,
         "meta": OBJECTIVES.get(objective),
@@ -80,16 +79,6 @@ def _flags(arguments: Sequence[str]) -> type[Any]:
     return dataclasses.make_dataclass(
         "Train", own, bases=(Train,), frozen=True, kw_only=True
     )
-
-
-def _given(arguments: Sequence[str], flag: str) -> str | None:
-    """What the arguments give a flag; None if it is not among them."""
-    for word, following in pairwise([*arguments, ""]):
-        if word == flag:
-            return following
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _check(flags: Train) -> None:
@@ -101,9 +90,9 @@ def _check(flags: Train) -> None:
             "--beyond is about a data set; give --data DIR, or leave it out."
         )
     recording = [name for name in _RECORDING if getattr(flags, name) is not None]
-    given = [*flags.given, *recording]
-    if flags.data is not None and given:
-        told = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    superfluous = [*flags.given, *recording]
+    if flags.data is not None and superfluous:
+        told = ", ".join(f"--{name.replace('_', '-')}" for name in superfluous)
         raise InputError(
             f"{flags.data} is recorded already, so {told} would do nothing; leave out "
             f"either that or --data."
@@ -113,13 +102,13 @@ def _check(flags: Train) -> None:
 def _demonstrations(flags: Train, out: Path) -> Demonstrations:
     if flags.data is None:
         assert flags.suite is not None
-        given = {name: getattr(flags, name) for name in _RECORDING}
+        settings = {name: getattr(flags, name) for name in _RECORDING}
         return collect(
             flags.make(flags.suite),
             out / "demonstrations",
             seed=flags.seed,
             workers=flags.workers,
-            **{name: value for name, value in given.items() if value is not None},
+            **{name: value for name, value in settings.items() if value is not None},
         )
     recorded = Demonstrations(flags.data, beyond=flags.beyond)
     if flags.suite not in (None, recorded.suite):

@@ -1,0 +1,118 @@
+"""Flags that name what is compared: arms and methods, by label, with their settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from robomtl.adaptation.planning import Asked as Methods
+from robomtl.adaptation.planning import Design as MethodDesign
+from robomtl.adaptation.settings import split_policies
+from robomtl.experiments.settings import by_label, parsed
+from robomtl.sharing.arms import BASES, EVERY
+from robomtl.sharing.planning import Asked as Arms
+from robomtl.sharing.planning import Design as ArmDesign
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmFlags(ArmDesign):
+    """Ways to learn the tasks, compared on equal terms."""
+
+    arms: tuple[str, ...] = tuple(BASES)
+    """Ways to learn; LABEL=ARM for one that is there twice, with other settings."""
+    settings: tuple[str, ...] = ()
+    """Settings of arms, such as wide.policy_config.width=512; every.NAME for all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFlags(MethodDesign):
+    """Methods of adaptation, compared on equal terms."""
+
+    methods: tuple[str, ...] = ("scratch", "zero_shot", "finetune")
+    """Methods; LABEL=METHOD for one that is there twice, with other settings; and
+    METHOD@OBJECTIVE for one that takes any policy to take those of an objective."""
+    settings: tuple[str, ...] = ()
+    """Hyper-parameters, such as finetune.learning_rate=1e-3."""
+    num_goals: int = 10
+    """Goals of each task, where goals are hidden."""
+
+
+def arms_from(flags: ArmFlags, usual: Arms | None = None) -> Arms:
+    """The comparison of arms that flags describe.
+
+    Args:
+        flags: As given.
+        usual: A comparison whose labels may be used, with their settings; the settings
+            of the flags come before them.
+
+    Raises:
+        InputError: If a word of arms or settings has another form, or a label is
+            unknown.
+    """
+    words = by_label(flags.arms, noun="arm")
+    arms = _resolved(words, usual.arms if usual else {})
+    labels = {**arms, EVERY: EVERY}
+    given = parsed(
+        flags.settings, labels, noun="arm", example="wide.policy_config.width=512"
+    )
+    settings = merged(usual.settings if usual else {}, given, labels)
+    return Arms(arms=arms, settings=settings, **_shared(flags, ArmDesign))
+
+
+def methods_from(flags: MethodFlags, usual: Methods | None = None) -> Methods:
+    """The comparison of methods that flags describe.
+
+    Args:
+        flags: As given.
+        usual: A comparison whose labels may be used, with their settings; the settings
+            of the flags come before them.
+
+    Raises:
+        InputError: If a word of methods or settings has another form, or a label is
+            unknown.
+    """
+    words, policies = split_policies(flags.methods)
+    methods = _resolved(by_label(words), usual.methods if usual else {})
+    given = parsed(flags.settings, methods)
+    return Methods(
+        methods=methods,
+        settings=merged(usual.settings if usual else {}, given, methods),
+        policies=policies,
+        goals=flags.num_goals,
+        **_shared(flags, MethodDesign),
+    )
+
+
+def arm_flags(arms: Arms) -> ArmFlags:
+    """The flags of a comparison of arms; its settings are kept by ``arms_from``."""
+    return ArmFlags(arms=_words(arms.arms), **_shared(arms, ArmDesign))
+
+
+def method_words(methods: Methods) -> tuple[str, ...]:
+    """The words of ``MethodFlags.methods`` for a comparison of methods."""
+    taken = methods.policies
+    words = _words(methods.methods)
+    pairs = zip(words, methods.methods, strict=True)
+    return tuple(f"{w}@{taken[k]}" if k in taken else w for w, k in pairs)
+
+
+def merged(
+    usual: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, Mapping[str, Any]],
+    labels: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:
+    """The settings of some labels; those given come before the usual ones."""
+    every = {k: {**usual.get(k, {}), **given.get(k, {})} for k in labels}
+    return {k: settings for k, settings in every.items() if settings}
+
+
+def _words(names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(k if k == name else f"{k}={name}" for k, name in names.items())
+
+
+def _resolved(words: Mapping[str, str], usual: Mapping[str, str]) -> dict[str, str]:
+    """The names by label; a label of the usual comparison alone has the name there."""
+    return {k: usual.get(k, name) if k == name else name for k, name in words.items()}
+
+
+def _shared(source: object, design: type[ArmDesign | MethodDesign]) -> dict[str, Any]:
+    return {each.name: getattr(source, each.name) for each in fields(design)}

@@ -1,0 +1,186 @@
+"""Recipes as flags of the command line, and as those flags change them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, make_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from robomtl import checkpoint
+from robomtl.adaptation.planning import Design
+from robomtl.adaptation.recipes import AdaptationRecipe, Comparison, Pretraining
+from robomtl.cli.flags import SuiteFlags, given
+from robomtl.cli.labels import (
+    MethodFlags,
+    arm_flags,
+    arms_from,
+    method_words,
+    methods_from,
+)
+from robomtl.errors import InputError
+from robomtl.recipes import Experiment, Recipe
+from robomtl.training import TrainConfig
+
+_Policy = Annotated[str, tyro.conf.arg(help="Architecture.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """Collects if missing, trains, evaluates and reports."""
+
+    recipe: tyro.conf.Positional[str]
+    """Recipe, such as quickstart. `robomtl run RECIPE --help` shows all that can be set
+    of it."""
+    out: Path | None = None
+    """Run directory; a dated one under runs/ by default. An existing one is resumed."""
+    data: Path | None = None
+    """Demonstrations recorded before."""
+    seed: int = 0
+    """Seed of everything that is drawn."""
+    workers: int = 2
+    """Processes that collect and evaluate."""
+
+
+def recipe_flags(
+    recipe: Recipe | AdaptationRecipe, common: RunFlags, arguments: Sequence[str]
+) -> Any:
+    """The flags of a recipe: a frozen dataclass whose values are the recipe's.
+
+    Args:
+        recipe: What the flags change.
+        common: The flags that all recipes have.
+        arguments: Words of the command line: they name the architectures whose settings
+            are flags.
+    """
+    if isinstance(recipe, Recipe):
+        own = _of_experiment(recipe, arguments)
+        bases: tuple[type, ...] = (RunFlags, Experiment)
+        shared = _values(recipe, Experiment)
+    else:
+        own = _of_comparison(recipe, arguments)
+        bases = (RunFlags, Comparison, MethodFlags)
+        shared = {
+            **_values(recipe, Comparison),
+            **_values(recipe.asked, Design),
+            "methods": method_words(recipe.asked),
+            "num_goals": recipe.asked.goals,
+        }
+    return _made("Run", own, bases)(**{**vars(common), **shared, **own})
+
+
+def overridden(
+    recipe: Recipe | AdaptationRecipe, flags: Any
+) -> Recipe | AdaptationRecipe:
+    """The recipe with the values of its flags.
+
+    Raises:
+        InputError: If a label is unknown, or values do not go together.
+    """
+    if isinstance(recipe, Recipe):
+        _check_seed("training", flags.training, recipe.training)
+        arms = recipe.multitask and arms_from(flags.multitask, recipe.multitask)
+        return replace(
+            recipe,
+            **_values(flags, Experiment),
+            policy_config=_changes(flags.architecture),
+            new_task=recipe.new_task and flags.new_task,
+            multitask=arms,
+        )
+    for objective, part in recipe.pretraining.items():
+        training = getattr(flags.pretraining, objective).training
+        _check_seed(f"pretraining.{objective}.training", training, part.training)
+    return replace(
+        recipe,
+        **_values(flags, Comparison),
+        options=flags.options.given,
+        asked=methods_from(flags, recipe.asked),
+        pretraining={
+            objective: Pretraining(
+                training=part.training,
+                policy=part.policy,
+                policy_config=_changes(part.architecture),
+                objective_config=_changes(part.meta),
+            )
+            for objective, part in vars(flags.pretraining).items()
+        },
+    )
+
+
+def _of_experiment(recipe: Recipe, arguments: Sequence[str]) -> dict[str, Any]:
+    """The parts of a recipe that are dataclasses of their own, by flag."""
+    architecture = _architecture(recipe.policy, recipe.policy_config, "", arguments)
+    parts = {
+        "architecture": architecture,
+        "new_task": recipe.new_task,
+        "multitask": recipe.multitask and arm_flags(recipe.multitask),
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _of_comparison(
+    recipe: AdaptationRecipe, arguments: Sequence[str]
+) -> dict[str, Any]:
+    """The parts of a comparison that are dataclasses of their own, by flag."""
+    parts = {
+        objective: _of_pretraining(objective, part, arguments)
+        for objective, part in recipe.pretraining.items()
+    }
+    options = {k: _as_tuple(value) for k, value in recipe.options.items()}
+    return {
+        "options": SuiteFlags(**options),
+        "pretraining": _made("Pretraining", parts)(**parts),
+    }
+
+
+def _of_pretraining(objective: str, part: Pretraining, arguments: Sequence[str]) -> Any:
+    within = f"pretraining.{objective.replace('_', '-')}."
+    own = {
+        "training": part.training,
+        "architecture": _architecture(
+            part.policy, part.policy_config, within, arguments
+        ),
+        "meta": checkpoint.configure_objective(objective, part.objective_config),
+    }
+    made = make_dataclass(
+        "Pretraining",
+        [("policy", _Policy), *((name, type(value)) for name, value in own.items())],
+        frozen=True,
+        kw_only=True,
+    )
+    return made(policy=part.policy, **own)
+
+
+def _check_seed(within: str, here: TrainConfig, usual: TrainConfig) -> None:
+    if here.seed != usual.seed:
+        raise InputError(
+            f"--{within}.seed would do nothing: --seed {here.seed} seeds everything that"
+            " a recipe draws."
+        )
+
+
+def _architecture(
+    usual: str, config: Mapping[str, Any], within: str, arguments: Sequence[str]
+) -> Any:
+    """The config of the architecture that the arguments or the recipe name."""
+    named = given(arguments, f"--{within}policy") or usual
+    return checkpoint.configure(named, config if named == usual else {})
+
+
+def _made(name: str, own: Mapping[str, Any], bases: tuple[type, ...] = ()) -> type[Any]:
+    kinds = [(each, type(value)) for each, value in own.items()]
+    return make_dataclass(name, kinds, bases=bases, frozen=True, kw_only=True)
+
+
+def _values(source: object, of: type[Any]) -> dict[str, Any]:
+    return {each.name: getattr(source, each.name) for each in fields(of)}
+
+
+def _changes(config: Any) -> dict[str, Any]:
+    """The fields of a config that differ from its defaults."""
+    usual, here = vars(type(config)()), vars(config)
+    return {name: value for name, value in here.items() if value != usual[name]}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
