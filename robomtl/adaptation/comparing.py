@@ -38,7 +38,7 @@ from robomtl.demonstrations import Demonstrations, collect
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import Journal, open_growing
-from robomtl.evaluation.trials import CHUNK
+from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
@@ -243,7 +243,7 @@ def _journal(
         },
         "support": pool.fingerprint,
         "prior": None if prior is None else Demonstrations(prior).fingerprint,
-        "chunk": CHUNK,
+        "chunk": side_by_side(suite),
         "versions": packages(),
         "chunks": {_name(of, cell): len(trials_of(suite, cell)) for cell in of.cells},
     }

@@ -22,7 +22,7 @@ from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.cost import Cost
 from robomtl.experiments.playing import play_trials
 from robomtl.experiments.running import Done
-from robomtl.task import Suite
+from robomtl.task import Suite, one_env_per_process
 from robomtl.versions import processor
 
 # What adaptation and its policy may raise of themselves; the rest are bugs.
@@ -58,7 +58,9 @@ class PlayCell:
         self._of = material
         # One task at a time: those adapted to stay while others are looked back on.
         self._envs = KeptEnvs(material.suite)
-        self._retained = KeptEnvs(material.suite)
+        self._retained = self._envs
+        if not one_env_per_process(material.suite):
+            self._retained = KeptEnvs(material.suite)
         self._policies: dict[str, TrainedPolicy] = {}
         self._read: dict[Path, Demonstrations] = {}
 

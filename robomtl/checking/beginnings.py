@@ -1,9 +1,10 @@
 """How episodes begin under fixed actions, and how two beginnings differ."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 
 from robomtl.task import Action, Env, Observation, Suite
@@ -72,6 +73,34 @@ def random_actions(env: Env) -> Act:
         return generator.uniform(-1, 1, shape).astype(np.float32)
 
     return act
+
+
+@contextmanager
+def counted_resets(env: Env) -> Iterator[list[str]]:
+    """Collects the name of each class whose ``reset`` is called, in all layers of an env."""
+    called: list[str] = []
+    layers: list[Env] = []
+    layer: Any = env
+    while isinstance(layer, gymnasium.Env):
+        layers.append(layer)
+        layer = vars(layer).get("env")
+    for each in layers:
+        _count(each, called)
+    try:
+        yield called
+    finally:
+        for each in layers:
+            del vars(each)["reset"]
+
+
+def _count(env: Env, called: list[str]) -> None:
+    reset = env.reset
+
+    def counted(**given: Any) -> Any:
+        called.append(type(env).__name__)
+        return reset(**given)
+
+    vars(env)["reset"] = counted
 
 
 def alike(first: Observation, second: Observation) -> bool:

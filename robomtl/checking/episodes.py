@@ -6,18 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robomtl.border import action_array
 from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.checking.beginnings import (
     Act,
     alike,
     beginning,
     copied,
+    counted_resets,
     difference,
     random_actions,
     start,
 )
 from robomtl.checking.spaces import first_observation, sizes, spaces, step_faults
 from robomtl.checking.variations import (
+    company,
     goals,
     listed,
     refused_variation,
@@ -26,7 +29,7 @@ from robomtl.checking.variations import (
     two_variations,
     variety,
 )
-from robomtl.task import Env, Suite
+from robomtl.task import Action, Env, Expert, Observation, Suite
 
 LONGEST = 10_000  # An episode that is not truncated by then is endless.
 
@@ -65,6 +68,7 @@ def _run(env: Env, variation: int, act: Act) -> _Run:
 
 def _episode(suite: Suite, task: str) -> Iterator[str]:
     """An episode ends by truncation, and a next one can begin."""
+    cuts = []
     with closing(suite.make_env(task)) as env:
         for variation in two_variations(suite, task):
             run = _run(env, variation, random_actions(env))
@@ -72,6 +76,60 @@ def _episode(suite: Suite, task: str) -> Iterator[str]:
             if run.faults:
                 return
             yield from _beyond_the_end(env)
+            cuts.append(getattr(env, "cut_at", None))
+    if cuts[0] is not None and cuts[0] == cuts[-1]:
+        yield (
+            f"The env itself ends its episodes after {cuts[0]} steps, before the horizon;"
+            f" give horizon={cuts[0]}, or make it run on."
+        )
+
+
+def _solved_at_once(suite: Suite, task: str) -> Iterator[str]:
+    """Episodes begin unsolved: else whatever acts has success."""
+    variations = suite.variations(task, "fresh")[:5]
+    with closing(suite.make_env(task)) as env:
+        solved = [v for v in variations if start(env, v)[1]["success"]]
+    if solved:
+        yield (
+            f"At reset, the variations {listed(solved)} are solved already; whatever acts"
+            " would count as successful."
+        )
+
+
+def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
+    """No step resets the env or one that it wraps."""
+    variation = suite.variations(task, "fresh")[0]
+    with closing(suite.make_env(task)) as env:
+        for act in _acting(suite, task, env):
+            observation, truncated = start(env, variation)[0], False
+            with counted_resets(env) as resets:
+                while not truncated:
+                    observation, _, _, truncated, _ = env.step(act(observation))
+            if resets:
+                yield (
+                    "The env reset itself within a step; an env never resets itself: end"
+                    " the episode, and leave it to the caller to begin the next."
+                )
+                return
+
+
+def _acting(suite: Suite, task: str, env: Env) -> Iterator[Act]:
+    """Random actions, and those of the expert, if there is one."""
+    yield random_actions(env)
+    try:
+        yield _vector(suite.make_expert(task), env)
+    except ValueError:
+        return
+
+
+def _vector(expert: Expert, env: Env) -> Act:
+    """The expert, which acts by a vector of the env's actions."""
+    shape = env.action_space.shape or ()
+
+    def act(observation: Observation) -> Action:
+        return action_array(expert(observation), shape, "The expert")
+
+    return act
 
 
 def _beyond_the_end(env: Env) -> Iterator[str]:
@@ -96,7 +154,7 @@ def _expert(suite: Suite, task: str) -> Iterator[str]:
     variations = suite.variations(task, "train")[:3]
     with closing(suite.make_env(task)) as env:
         for variation in variations:
-            run = _run(env, variation, expert)
+            run = _run(env, variation, _vector(expert, env))
             if run.faults or run.success:
                 yield from (f"With the expert: {fault}" for fault in run.faults)
                 return
@@ -130,7 +188,16 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
 STAGES = (
     (splits, spaces),
     (sizes, first_observation),
-    (_episode, repeats, variety, goals, refused_variation, _expert),
+    (_episode, _solved_at_once),
+    (
+        _resets_itself,
+        repeats,
+        company,
+        variety,
+        goals,
+        refused_variation,
+        _expert,
+    ),
     (_pictures,),
 )
 """Checks of one task; those of a stage rely on what the stages before it prove."""

@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 import gymnasium
 import numpy as np
 
+from robomtl.border import frames_per_second, unpacked_reset, unpacked_step
 from robomtl.checking.beginnings import start
 from robomtl.task import Env, Suite, goal_place
 
@@ -35,9 +36,17 @@ def spaces(suite: Suite, task: str) -> Iterator[str]:
 def sizes(suite: Suite, task: str) -> Iterator[str]:
     """One policy serves all tasks, so their spaces have one size."""
     first = suite.train_tasks[0].name
-    with closing(suite.make_env(first)) as env, closing(suite.make_env(task)) as other:
+    with closing(suite.make_env(first)) as env:
         expected = {"action": env.action_space, **_parts(env)}
-        found = {"action": other.action_space, **_parts(other)}
+        rate = frames_per_second(env)
+    with closing(suite.make_env(task)) as env:
+        found = {"action": env.action_space, **_parts(env)}
+        other = frames_per_second(env)
+    if rate != other:
+        yield (
+            f"metadata['render_fps'] is {other}, but {rate} in '{first}'; a data set of"
+            " several tasks has one rate."
+        )
     for part in sorted(expected.keys() | found.keys()):
         shapes = [
             spaces[part].shape if part in spaces else None
@@ -53,18 +62,22 @@ def sizes(suite: Suite, task: str) -> Iterator[str]:
 def first_observation(suite: Suite, task: str) -> Iterator[str]:
     """A reset returns an observation of the space and reports success."""
     with closing(suite.make_env(task)) as env:
-        observation, info = start(env, suite.variations(task, "fresh")[0])
+        result = start(env, suite.variations(task, "fresh")[0])
+        observation, info = unpacked_reset(result, f"'{task}', reset")
         for fault in (*_observation_faults(env, observation), *_info_faults(info)):
             yield f"At reset, {fault}"
 
 
 def step_faults(env: Env, result: Any) -> Iterator[str]:
     """What is wrong with the five parts that a step returned."""
-    observation, reward, terminated, truncated, info = result
+    observation, reward, terminated, truncated, info = unpacked_step(result, "a step")
     yield from _observation_faults(env, observation)
     yield from _info_faults(info)
-    if not np.isfinite(reward):
+    if not isinstance(reward, int | float) or not np.isfinite(reward):
         yield f"the reward is {reward}; expected a finite number."
+    for name, value in {"terminated": terminated, "truncated": truncated}.items():
+        if not isinstance(value, bool):
+            yield f"{name} is {value!r}; expected a bool."
     if terminated:
         yield "the env terminated; an episode ends by truncation at the horizon alone."
 

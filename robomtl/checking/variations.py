@@ -5,8 +5,15 @@ from contextlib import closing
 
 import numpy as np
 
-from robomtl.checking.beginnings import alike, beginning, copied, difference, start
-from robomtl.task import GoalSuite, Suite, goal_place
+from robomtl.checking.beginnings import (
+    alike,
+    beginning,
+    copied,
+    difference,
+    random_actions,
+    start,
+)
+from robomtl.task import Env, GoalSuite, Suite, goal_place, one_env_per_process
 
 
 def splits(suite: Suite, task: str) -> Iterator[str]:
@@ -26,13 +33,14 @@ def splits(suite: Suite, task: str) -> Iterator[str]:
 def repeats(suite: Suite, task: str) -> Iterator[str]:
     """The variation alone determines the episode."""
     variation, other = two_variations(suite, task)
-    with closing(suite.make_env(task)) as env, closing(suite.make_env(task)) as fresh:
+    with closing(suite.make_env(task)) as env:
         first = beginning(env, variation, seed=0)
         again = {
             "when reset again with another seed": beginning(env, variation, seed=1)
         }
         beginning(env, other, seed=0)
         again["after another variation"] = beginning(env, variation, seed=0)
+    with closing(suite.make_env(task)) as fresh:
         again["in a new env"] = beginning(fresh, variation, seed=0)
     for when, second in again.items():
         how = difference(first, second)
@@ -41,6 +49,37 @@ def repeats(suite: Suite, task: str) -> Iterator[str]:
                 f"Variation {variation} {how} {when}; an episode depends on its "
                 f"variation alone."
             )
+
+
+def company(suite: Suite, task: str) -> Iterator[str]:
+    """An episode goes as it goes alone while another env is stepped in turn."""
+    if one_env_per_process(suite):
+        return
+    variation, other = two_variations(suite, task)
+    with closing(suite.make_env(task)) as env:
+        alone = beginning(env, variation, seed=0)
+    with closing(suite.make_env(task)) as env, closing(suite.make_env(task)) as second:
+        between = _stepping(second, other)
+        beside = beginning(env, variation, seed=0, look=lambda env: next(between))
+    how = difference(alone, beside)
+    if how:
+        yield (
+            f"Variation {variation} {how} while another env of the process is stepped in"
+            " turn, so they share something, such as a simulator or a global random"
+            " generator. Give each env its own, or say that they need a process each:"
+            " one_env_per_process=True."
+        )
+
+
+def _stepping(env: Env, variation: int) -> Iterator[None]:
+    """Plays an env on by one reset or step each time."""
+    act = random_actions(env)
+    while True:
+        observation, truncated = start(env, variation)[0], False
+        yield
+        while not truncated:
+            observation, _, _, truncated, _ = env.step(act(observation))
+            yield
 
 
 def variety(suite: Suite, task: str) -> Iterator[str]:

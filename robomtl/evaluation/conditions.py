@@ -7,7 +7,7 @@ from typing import Any
 from robomtl.errors import InputError
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Criterion, Until
-from robomtl.evaluation.trials import Chunk, deal, plan
+from robomtl.evaluation.trials import Chunk, deal, plan, side_by_side
 from robomtl.ranges import check_seed, check_types
 from robomtl.task import Suite
 
@@ -74,4 +74,4 @@ def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
         repeats=conditions.repeats,
     )
     told = tell(suite, trials, conditions.instructions, seed=conditions.seed)
-    return deal(trials, told)
+    return deal(trials, told, side_by_side(suite))

@@ -8,7 +8,7 @@ from typing import Any
 from robomtl.actor import Agent, Told
 from robomtl.definition import definition_of
 from robomtl.evaluation.conditions import Conditions
-from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.evaluation.trials import Chunk, side_by_side
 from robomtl.request import plain
 from robomtl.task import Suite
 from robomtl.versions import packages
@@ -37,7 +37,7 @@ def identity_of(
         **plain(definition_of(suite)),
         **plain(conditions),
         "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
-        "chunk": CHUNK,
+        "chunk": side_by_side(suite),
         "versions": packages(),
     }
 

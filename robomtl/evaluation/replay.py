@@ -100,10 +100,13 @@ class Replay:
             chunk: Played whole, as it was, so that nothing differs for those watched.
             watches: Who watches, by row of the chunk.
         """
-        envs = list(self._unseen.of(chunk.task, len(chunk.trials)))
-        seen = self._seen.of(chunk.task, len(watches))
-        for env, (row, watch) in zip(seen, watches.items(), strict=False):
-            envs[row] = _Watched(env, watch)
+        others = len(chunk.trials) - len(watches)
+        unseen = iter(self._unseen.of(chunk.task, others))
+        seen = iter(self._seen.of(chunk.task, len(watches)))
+        envs = [
+            _Watched(next(seen), watches[row]) if row in watches else next(unseen)
+            for row in range(len(chunk.trials))
+        ]
         return roll(envs, self._actor.get(), chunk, until=self._until)
 
 

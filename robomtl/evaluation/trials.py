@@ -6,7 +6,7 @@ from itertools import groupby
 
 from robomtl.actor import Told
 from robomtl.errors import InputError
-from robomtl.task import Suite, Task, Trial, find_task
+from robomtl.task import Suite, Task, Trial, find_task, one_env_per_process
 
 CHUNK = 10
 """Trials of a chunk, and rows of its batch: the same everywhere, as a forward pass over
@@ -80,14 +80,27 @@ def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
     return tasks
 
 
-def deal(trials: Sequence[Trial], told: Sequence[Told]) -> tuple[Chunk, ...]:
-    """The trials in chunks of at most ``CHUNK``, each of one task, in the given order."""
+def side_by_side(suite: Suite) -> int:
+    """Most trials of the suite that are played at once in a process."""
+    return 1 if one_env_per_process(suite) else CHUNK
+
+
+def deal(
+    trials: Sequence[Trial], told: Sequence[Told], size: int = CHUNK
+) -> tuple[Chunk, ...]:
+    """The trials in chunks, each of one task, in the given order.
+
+    Args:
+        trials: In the order of their tasks.
+        told: What is told in each.
+        size: Most trials of a chunk, see ``side_by_side``.
+    """
     chunks: list[Chunk] = []
     pairs = zip(trials, told, strict=True)
     for task, group in groupby(pairs, key=lambda pair: pair[0].task):
         members = list(group)
-        for start in range(0, len(members), CHUNK):
-            some, theirs = zip(*members[start : start + CHUNK], strict=True)
+        for start in range(0, len(members), size):
+            some, theirs = zip(*members[start : start + size], strict=True)
             chunks.append(Chunk(task=task, trials=some, told=theirs))
     return tuple(chunks)
 

@@ -6,7 +6,7 @@ from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Outcome
-from robomtl.evaluation.trials import deal
+from robomtl.evaluation.trials import deal, side_by_side
 from robomtl.evaluation.work import KeptEnvs, play
 from robomtl.task import Suite, Trial
 
@@ -25,6 +25,6 @@ def play_trials(
     actor = PolicyActor(trained.card.conditioning, Predictor(trained.policy))
     return [
         outcome
-        for chunk in deal(trials, tell(suite, trials, "canonical"))
+        for chunk in deal(trials, tell(suite, trials, "canonical"), side_by_side(suite))
         for outcome in play(envs, actor, chunk, "success")
     ]

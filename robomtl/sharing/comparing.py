@@ -10,8 +10,8 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import Journal, open_growing
-from robomtl.evaluation.trials import CHUNK
 from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
@@ -167,7 +167,7 @@ def _journal(
             for label, arm in of.arms.items()
         },
         "data": plain(of.hashes),
-        "chunk": CHUNK,
+        "chunk": side_by_side(suite),
         "versions": packages(),
         "chunks": {
             cell.name: len(trials_of(suite, cell, asked.trials)) for cell in cells
