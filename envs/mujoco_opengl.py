@@ -6,7 +6,7 @@ import os
 from functools import cache
 from typing import Any
 
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 from robomtl.nearest import unknown
 
 _INSTALL = {"egl": "libegl1 libgl1", "osmesa": "libosmesa6"}  # Of Debian and Ubuntu.
@@ -38,11 +38,11 @@ def check_named_backend() -> None:
 
     Raises:
         ValueError: If it is unknown.
-        ImportError: If the library it names is missing; says which package has it.
+        MissingExtraError: If the library it names is missing; says which package has it.
     """
     named = os.environ.get("MUJOCO_GL", "").lower().strip()
     if named in _LIBRARIES and not _is_here(named):
-        raise ImportError(
+        raise MissingExtraError(
             f"MUJOCO_GL is '{named}', but its library is missing. On Debian and Ubuntu:"
             f" apt-get install {_INSTALL[named]}"
         )
@@ -55,7 +55,7 @@ def find_backend() -> str:
 
     Raises:
         ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
-        ImportError: If the library is missing; says which package has it.
+        MissingExtraError: If the library is missing; says which package has it.
     """
     check_named_backend()
     named = os.environ.get("MUJOCO_GL", "").lower().strip()
@@ -67,7 +67,7 @@ def find_backend() -> str:
         if _is_here(backend):
             return backend
     either = " or ".join(_INSTALL.values())
-    raise ImportError(
+    raise MissingExtraError(
         "Pictures need an OpenGL library, and none was found. On Debian and Ubuntu:"
         f" apt-get install {either}"
     )
@@ -82,7 +82,7 @@ def make_context(width: int, height: int) -> Any:
 
     Raises:
         ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
-        ImportError: If no library draws here.
+        MissingExtraError: If no library draws here.
     """
     backend = find_backend()
     module = importlib.import_module(f"mujoco.{backend}")
@@ -90,7 +90,7 @@ def make_context(width: int, height: int) -> Any:
         return module.GLContext(width, height)
     except (ImportError, RuntimeError) as error:  # By the driver: either, of any text.
         other = next(name for name in _LIBRARIES if name != backend)
-        raise ImportError(
+        raise MissingExtraError(
             f"OpenGL by {backend} does not work here ({error}). Try MUJOCO_GL={other}, on"
             f" Debian and Ubuntu after: apt-get install {_INSTALL[other]}"
         ) from error

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 from robomtl.ranges import check_types
 from robomtl.task import Env, Suite
 
@@ -70,7 +70,7 @@ def with_camera(suite: Suite, camera: Camera) -> Suite:
 
     Raises:
         ValueError: If the suite does not take the camera.
-        ImportError: If this machine lacks what draws.
+        MissingExtraError: If this machine lacks what draws.
     """
     place: Callable[[Camera], Suite] | None = getattr(suite, "with_camera", None)
     if place is not None:
@@ -103,7 +103,7 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
 
     Raises:
         ValueError: If the env shows no pictures.
-        ImportError: If this machine lacks what draws.
+        MissingExtraError: If this machine lacks what draws.
     """
     if env.render_mode != "rgb_array":
         raise InputError(
@@ -113,7 +113,7 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
     try:
         picture: Any = env.render()
     except DependencyNotInstalled as error:
-        raise ImportError(f"The env cannot be drawn: {error}") from error
+        raise MissingExtraError(f"The env cannot be drawn: {error}") from error
     if (
         not isinstance(picture, np.ndarray)
         or picture.dtype != np.uint8

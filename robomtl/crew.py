@@ -8,7 +8,14 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from robomtl.errors import InputError, SimulationError, StartError
+from robomtl.errors import (
+    InputError,
+    MissingExtraError,
+    PlugInError,
+    SimulationError,
+    StartError,
+)
+from robomtl.plug_in import exit_described
 from robomtl.pulse import Beat
 
 _LOST_TRIALS = 5  # Of an item; where more of them kill workers, the suite is broken.
@@ -276,8 +283,10 @@ def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
         return Answer("retry", str(error))
     except InputError as error:
         return Answer("raise", _noted(InputError(str(error))))
-    except ImportError as error:
-        return Answer("raise", _noted(ImportError(str(error))))
+    except (MissingExtraError, PlugInError) as error:
+        return Answer("raise", _noted(type(error)(str(error))))
+    except SystemExit as error:
+        return Answer("raise", _noted(PlugInError(exit_described(error))))
     except BaseException:  # noqa: B036 - it crosses to the parent, which raises it.
         return Answer("raise", RuntimeError(_trace()))
 

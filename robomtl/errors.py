@@ -17,6 +17,17 @@ class StartError(InputError):
     """No worker starts; most often what they work with is not to be had there."""
 
 
+class MissingExtraError(ImportError):
+    """Something optional is not installed; the message says how to install it.
+
+    Any other ``ImportError`` is a bug.
+    """
+
+
+class PlugInError(RuntimeError):
+    """Code of a plug-in cannot be used; the message names it and what it raised."""
+
+
 class EpisodesError(RuntimeError):
     """Most episodes broke off by errors of the simulator or of the expert."""
 

@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 from robomtl.crew import Answer, Crew, Worker, check_counts, check_limit, outcome
 from robomtl.crew import Failure as Failure
 from robomtl.errors import InputError
+from robomtl.imports import import_modules, imported
 from robomtl.pulse import PULSE, Beat
 from robomtl.sendable import check_sendable, main_file
 
@@ -62,7 +63,8 @@ class Executor(Protocol):
             ValueError: What ``work`` raises, where the user is at fault; a note holds
                 the worker's traceback.
             StartError: If no worker starts.
-            ImportError: What ``work`` raises, where an extra is missing; noted alike.
+            MissingExtraError: What ``work`` raises; noted alike.
+            PlugInError: Likewise, and where ``work`` ends its process by ``sys.exit``.
             RuntimeError: Any other exception of ``work`` but ``SimulationError``.
         """
         ...
@@ -118,11 +120,17 @@ def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connec
     """
     _check_may_spawn()
     ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=target, args=(*given, theirs), daemon=True)
+    arguments = imported(), target, *given, theirs
+    process = _SPAWN.Process(target=_begin, args=arguments, daemon=True)
     with _ignoring_interrupts(), _importable_main():
         process.start()
     theirs.close()
     return process, ours
+
+
+def _begin(modules: Sequence[str], target: Callable[..., None], *given: Any) -> None:
+    import_modules(modules)  # They register what the process may ask for by name.
+    target(*given)
 
 
 def _check_may_spawn() -> None:

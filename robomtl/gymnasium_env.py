@@ -31,7 +31,7 @@ from robomtl.border import (
     unpacked_reset,
     unpacked_step,
 )
-from robomtl.errors import InputError, SimulationError
+from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
@@ -97,14 +97,29 @@ def _bounded(task: str, space: spaces.Space[Any]) -> spaces.Box:
 def made(
     make: MakeEnv, horizon: int, render_mode: str | None = None
 ) -> gymnasium.Env[Any, Any]:
-    """The env that an id names or a function makes."""
+    """The env that an id names or a function makes.
+
+    Raises:
+        ValueError: If the id is not registered in this process.
+        MissingExtraError: If the env needs what is not installed.
+    """
     if callable(make):
         return make()
     # Passed on is only what was given: not every env takes a render_mode.
     given = {} if render_mode is None else {"render_mode": render_mode}
-    return gymnasium.make(
-        make, max_episode_steps=horizon, disable_env_checker=True, **given
-    )
+    try:
+        return gymnasium.make(
+            make, max_episode_steps=horizon, disable_env_checker=True, **given
+        )
+    except gymnasium.error.UnregisteredEnv as error:
+        raise InputError(
+            f"No Gymnasium env '{make}' is registered in this process: {error} An id of"
+            " your own is to be registered as its module is imported, outside the guard"
+            " if __name__ == '__main__', for workers to know it; name the module with it,"
+            " as in 'my_module:MyEnv-v0'."
+        ) from error
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise MissingExtraError(f"The env '{make}' cannot be made: {error}") from error
 
 
 def layout(task: str, env: gymnasium.Env[Any, Any]) -> dict[str, int]:

@@ -16,6 +16,14 @@ def described(error: BaseException) -> str:
     return f"{said} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
+def exit_described(error: SystemExit) -> str:
+    """What ended the process, where code that is called must raise an exception."""
+    return (
+        f"sys.exit() was called: {described(error)}. Code that robomtl calls reports what is"
+        " wrong by an exception."
+    )
+
+
 def close_broken(env: Env) -> None:
     """Closes an env that may have broken: what it raises then says nothing new."""
     with suppress(Exception):

@@ -19,7 +19,8 @@ from robomtl.crew import (
     check_limit,
     outcome,
 )
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
+from robomtl.imports import import_modules, imported
 from robomtl.pulse import PULSE, Beat
 from robomtl.request import differences
 from robomtl.versions import packages
@@ -58,7 +59,7 @@ class RayExecutor:
 
         Raises:
             ValueError: If there would be no actor, no attempt or no time.
-            ImportError: If the extra ``ray`` is missing.
+            MissingExtraError: If the extra ``ray`` is missing.
         """
         check_counts(self.workers, self.attempts)
         check_limit(self.limit)
@@ -98,7 +99,7 @@ class _Actors(Crew[_Hand]):
         self._actor = _ray().remote(_Actor).options(**options)
 
     def hire(self) -> _Hand:
-        actor = self._actor.remote(sys.path)
+        actor = self._actor.remote(sys.path, imported())
         return _Hand(actor=actor, awaited=actor.start.remote(self._work, packages()))
 
     def give(self, worker: _Hand, item: Any, lost: Mapping[int, str]) -> None:
@@ -146,9 +147,10 @@ class _Actors(Crew[_Hand]):
 class _Actor:
     """What lives in a Ray worker: the work, with whatever it keeps between items."""
 
-    def __init__(self, path: Sequence[str]) -> None:
+    def __init__(self, path: Sequence[str], modules: Sequence[str]) -> None:
         # Modules that are found here are found there, if the node has them.
         sys.path.extend(entry for entry in path if entry not in sys.path)
+        import_modules(modules)
         self._work: Callable[[Any], Any] | None = None
 
     def start(self, work: Callable[[Any], Any], expected: dict[str, str]) -> Answer:
@@ -175,7 +177,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             "Evaluating on a Ray cluster needs an extra: pip install 'robomtl[ray]'"
         ) from error
     return ray

@@ -3,8 +3,9 @@
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from robomtl.errors import InputError
+from robomtl.errors import InputError, PlugInError
 from robomtl.nearest import unknown
+from robomtl.plug_in import described
 from robomtl.task import Suite
 
 if TYPE_CHECKING:  # They import torch.
@@ -48,12 +49,14 @@ class Registry(Generic[Item]):
         """Names that are built in or were registered in this process, sorted."""
         return sorted(set(self.names()) - self.plugged_in().keys())
 
-    def plugged_in(self) -> dict[str, str]:
-        """Names that other distributions add, sorted, and the distributions' names."""
+    def plugged_in(self) -> dict[str, tuple[str, ...]]:
+        """Names that other distributions add, sorted, and the distributions of each.
+
+        A name of several distributions, this one among them, is refused by ``get``.
+        """
         return {
-            name: entry.dist.name if entry.dist else "unknown"
-            for name, entry in sorted(self._plug_ins().items())
-            if name not in self._builtins
+            name: tuple(_distribution(entry) for entry in self._claims(name))
+            for name in sorted(self._plug_ins())
         }
 
     def register(self, name: str, item: Item) -> None:
@@ -75,20 +78,57 @@ class Registry(Generic[Item]):
         """The item registered under a name.
 
         Raises:
-            ValueError: If no item has this name.
+            ValueError: If no item has this name, or several distributions have one.
+            PlugInError: If a plug-in raises anything as it is imported.
         """
         if name not in self._items:
-            self._items[name] = self._find(name).load()
+            self._items[name] = self._loaded(self._find(name))
         return self._items[name]
 
-    def _plug_ins(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=self.group)}
+    def _plug_ins(self) -> dict[str, list[EntryPoint]]:
+        """The entry points of other distributions, by their names."""
+        found: dict[str, list[EntryPoint]] = {}
+        for entry in entry_points(group=self.group):
+            found.setdefault(entry.name, []).append(entry)
+        return found
+
+    def _claims(self, name: str) -> list[EntryPoint]:
+        """Whatever is to be found under a name; more than 1 is a mistake."""
+        own = [self._builtins[name]] if name in self._builtins else []
+        return own + self._plug_ins().get(name, [])
 
     def _find(self, name: str) -> EntryPoint:
-        available = {**self._plug_ins(), **self._builtins}
-        if name not in available:
-            raise InputError(unknown(self.kind, name, self.names()))
-        return available[name]
+        claims = self._claims(name)
+        if not claims:
+            raise InputError(
+                f"{unknown(self.kind, name, self.names())} What a module of yours"
+                " registers is known once that is imported (robomtl --import MODULE)."
+            )
+        if len(claims) > 1:
+            owners = " and ".join(_distribution(entry) for entry in claims)
+            raise InputError(
+                f"The name of the {self.kind} '{name}' is given by {len(claims)} plug-ins,"
+                f" of the distributions {owners}; uninstall all but one of them, or rename"
+                f" the entry point in its group '{self.group}'."
+            )
+        return claims[0]
+
+    def _loaded(self, entry: EntryPoint) -> Item:
+        try:
+            item: Item = entry.load()
+        except (Exception, SystemExit) as error:  # Plug-ins raise anything.
+            if entry.dist is None:
+                raise
+            raise PlugInError(
+                f"The {self.kind} '{entry.name}' of the distribution"
+                f" '{_distribution(entry)}' ({entry.value}) cannot be imported:"
+                f" {described(error)}."
+            ) from error
+        return item
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "robomtl"
 
 
 SUITES: Registry[SuiteFactory | Suite] = Registry(

@@ -16,7 +16,7 @@ from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.durable import replacing
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
@@ -32,12 +32,14 @@ def load_rerun() -> ModuleType:
     """The SDK of rerun.
 
     Raises:
-        ImportError: If it is missing; names the extra.
+        MissingExtraError: If it is missing; names the extra.
     """
     try:
         import rerun
     except ImportError as error:
-        raise ImportError("Viewing needs rerun: pip install 'robomtl[view]'") from error
+        raise MissingExtraError(
+            "Viewing needs rerun: pip install 'robomtl[view]'"
+        ) from error
     return rerun
 
 
@@ -153,7 +155,7 @@ def view(
     Raises:
         ValueError: If there is no display for the viewer, or a recorded trial ended
             otherwise than recorded; then no file is left.
-        ImportError: If the extra ``view`` or a library that draws is missing.
+        MissingExtraError: If the extra ``view`` or a library that draws is missing.
     """
     rerun = load_rerun()
     chunk, row = (trial, 0) if isinstance(trial, Chunk) else (trial.chunk, trial.row)

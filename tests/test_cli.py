@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -305,6 +306,42 @@ def test_a_damaged_file_of_weights_is_told_in_a_sentence(capsys, known):
     known("shelved", Shelved())
     said = refusal(capsys, "collect", "shelved")
     assert "A file of weights is damaged: " in said
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SystemExit(0), r"sys.exit\(\) was called: SystemExit: 0 \(test_cli.py, line"),
+        (PermissionError(13, "Permission denied", "data"), "Permission denied: 'data'"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_what_a_plug_in_raises_ends_no_command_in_silence(
+    capsys, known, tmp_path, error, told
+):
+    class Leaving(PointsSuite):
+        name = "leaving"
+
+        def variations(self, task, split):
+            raise error
+
+    known("leaving", Leaving())
+    assert re.search(
+        told, refusal(capsys, "collect", "leaving", "--out", tmp_path / "d")
+    )
+
+
+@pytest.mark.parametrize("error", [ImportError("gone"), OSError(9, "Bad descriptor")])
+def test_a_bug_shows_its_traceback(known, tmp_path, error):
+    class Buggy(PointsSuite):
+        name = "buggy"
+
+        def variations(self, task, split):
+            raise error
+
+    known("buggy", Buggy())
+    with pytest.raises(type(error)):
+        main(["collect", "buggy", "--out", str(tmp_path / "d")])
 
 
 @pytest.mark.slow

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 from wobbling import python_path
 
-from robomtl.errors import InputError, SimulationError, StartError
+from robomtl.errors import (
+    InputError,
+    MissingExtraError,
+    PlugInError,
+    SimulationError,
+    StartError,
+)
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.pulse import PULSE
 
@@ -101,11 +107,23 @@ def refuse(item):
 
 
 def lack(item):
-    raise ImportError(f"No embedding of '{item}': pip install 'robomtl[language]'")
+    raise MissingExtraError(
+        f"No embedding of '{item}': pip install 'robomtl[language]'"
+    )
 
 
 def stumble(item):
     return {}[item]
+
+
+def leave(item):
+    sys.exit(3)
+
+
+def import_ghost(item):
+    import ghost
+
+    return ghost
 
 
 def hang(item):
@@ -263,6 +281,19 @@ def test_a_bug_is_raised_here_with_its_traceback():
         RuntimeError, match=r"(?s)In a worker:.*in stumble.*KeyError: 'a'"
     ):
         outcomes(LocalExecutor(), stumble, ["a"])
+
+
+def test_an_exit_of_a_plug_in_is_an_error_that_names_it():
+    message = r"sys.exit\(\) was called: SystemExit: 3 \(test_executor.py, line \d+\)"
+    with pytest.raises(PlugInError, match=message):
+        outcomes(LocalExecutor(), leave, ["a"])
+
+
+def test_a_module_that_is_missing_is_a_bug_and_no_missing_extra():
+    with pytest.raises(
+        RuntimeError, match="(?s)in import_ghost.*No module named 'ghost'"
+    ):
+        outcomes(LocalExecutor(), import_ghost, ["a"])
 
 
 def test_an_item_that_hangs_is_given_up_and_the_others_are_not():

@@ -7,20 +7,23 @@ import pytest
 from robomtl import registry
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite, points
+from robomtl.errors import InputError, PlugInError
 from robomtl.registry import POLICIES, SUITES, Registry
 
 
 @pytest.fixture
 def distribution(tmp_path, monkeypatch):
-    """Installs a distribution with plug-ins; returns a function that adds one."""
-    info = tmp_path / "arms-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: arms\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[robomtl.envs]\n")
+    """Installs distributions with plug-ins; returns a function that adds one."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def add(name, module, source):
+    def add(name, module, source, *, of="arms"):
         (tmp_path / f"{module}.py").write_text(dedent(source))
+        info = tmp_path / f"{of}-1.0.dist-info"
+        if not info.exists():
+            info.mkdir()
+            about = f"Metadata-Version: 2.1\nName: {of}\nVersion: 1.0\n"
+            (info / "METADATA").write_text(about)
+            (info / "entry_points.txt").write_text("[robomtl.envs]\n")
         with (info / "entry_points.txt").open("a") as file:
             file.write(f"{name} = {module}:make\n")
 
@@ -132,19 +135,40 @@ def test_a_plug_in_name_cannot_be_taken(distribution, suites):
         suites.register("arms", points)
 
 
-def test_a_plug_in_cannot_replace_a_builtin(distribution, suites):
-    distribution("points", "arms_thief", WORKING)
-    assert suites.get("points") is points
-
-
-def test_a_broken_plug_in_raises_its_own_error_and_spares_the_others(
+def test_two_plug_ins_of_one_name_are_refused_where_it_is_looked_up(
     distribution, suites
 ):
-    distribution("broken", "arms_broken", BROKEN)
+    distribution("points", "arms_thief", WORKING)
+    distribution("legs", "arms_working", WORKING)
+    distribution("legs", "arms_other", WORKING, of="limbs")
+    distribution("fine", "arms_working", WORKING)
+    with pytest.raises(InputError, match="'points' is given by 2 .* robomtl and arms;"):
+        suites.get("points")
+    with pytest.raises(
+        InputError, match="'legs' is given by 2.*(arms|limbs) and .*'rob"
+    ):
+        suites.get("legs")
+    assert suites.get("fine")("ML4") == points("ML4")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (BROKEN, "ModuleNotFoundError: No module named 'a_simulator_that_is_not_inst"),
+        ("def make(:", "SyntaxError"),
+        ("import sys; sys.exit()", "SystemExit"),
+        ("made = 3", "AttributeError: module 'arms_broken' has no attribute 'make'"),
+    ],
+)
+def test_a_broken_plug_in_is_named_with_its_error_and_spares_the_others(
+    distribution, suites, source, reason
+):
+    distribution("broken", "arms_broken", source)
     distribution("arms", "arms_working", WORKING)
     assert suites.get("arms")("MT4") == points("MT4")
     assert suites.get("points") is points
-    with pytest.raises(ModuleNotFoundError, match="a_simulator_that_is_not_installed"):
+    named = r"suite 'broken' of the distribution 'arms' \(arms_broken:make\) cannot be"
+    with pytest.raises(PlugInError, match=rf"{named} imported: {reason}"):
         suites.get("broken")
 
 
@@ -152,16 +176,19 @@ def test_plug_ins_are_named_with_their_distribution(distribution, suites):
     distribution("arms", "arms_working", WORKING)
     distribution("points", "arms_thief", WORKING)
     suites.register("mine", points)
-    assert suites.plugged_in() == {"arms": "arms"}
-    assert suites.own() == ["mine", "points"]
+    assert suites.plugged_in() == {"arms": ("arms",), "points": ("robomtl", "arms")}
+    assert suites.own() == ["mine"]
 
 
 def test_list_shows_plug_ins_without_importing_them(distribution, capsys):
     distribution("good", "arms_working", WORKING)
     distribution("broken[/x]", "arms_broken", BROKEN)
+    distribution("twice", "arms_working", WORKING)
+    distribution("twice", "arms_working", WORKING, of="limbs")
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
     for name in ("good", "broken[/x]"):
         assert re.search(rf"{re.escape(name)} +of the distribution arms", shown)
     assert "points/MT4" in shown
+    assert re.search("twice +refused: of the distributions (arms|limbs) and", shown)
     assert not {"arms_working", "arms_broken"} & set(sys.modules)

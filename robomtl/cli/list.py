@@ -45,8 +45,11 @@ def _classes(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
 
 def _plugged_in(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
     """Names and distributions only: importing them takes long, and may fail."""
-    for name, distribution in registry.plugged_in().items():
-        yield name, f"of the distribution {distribution}"
+    for name, owners in registry.plugged_in().items():
+        if len(owners) == 1:
+            yield name, f"of the distribution {owners[0]}"
+        else:
+            yield name, f"refused: of the distributions {' and '.join(owners)}"
 
 
 def _line(documented: object) -> str:

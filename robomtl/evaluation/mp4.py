@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from robomtl.camera import Picture
+from robomtl.errors import MissingExtraError
 
 _OPTIONS = {"crf": "23", "preset": "veryfast"}  # x264's own quality, made quickly.
 
@@ -14,12 +15,14 @@ def load_av() -> ModuleType:
     """PyAV.
 
     Raises:
-        ImportError: If it is missing; names the extra.
+        MissingExtraError: If it is missing; names the extra.
     """
     try:
         import av
     except ImportError as error:
-        raise ImportError("Videos need PyAV: pip install 'robomtl[video]'") from error
+        raise MissingExtraError(
+            "Videos need PyAV: pip install 'robomtl[video]'"
+        ) from error
     return av
 
 
@@ -30,7 +33,7 @@ class Mp4:
         rate: Pictures a second.
 
     Raises:
-        ImportError: If PyAV is missing; names the extra.
+        MissingExtraError: If PyAV is missing; names the extra.
     """
 
     def __init__(self, rate: Fraction) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robomtl.actor import Actor
 from robomtl.border import Border, action_array, finite
-from robomtl.errors import InputError, SimulationError
+from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.plug_in import described
 from robomtl.pulse import PULSE
@@ -43,7 +43,7 @@ class Outcome:
         return self.success if criterion == "any step" else self.success_at_end
 
 
-_OURS = (InputError, ImportError)
+_OURS = (InputError, MissingExtraError, PlugInError)
 """What a simulator raises that ends all: it would be the same in every trial."""
 
 

@@ -1,0 +1,64 @@
+"""Modules that are imported for what they register, here and in every worker."""
+
+import importlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from robomtl.errors import InputError, PlugInError
+from robomtl.plug_in import described
+
+_IMPORTED: list[str] = []
+
+
+def imported() -> tuple[str, ...]:
+    """Names of the modules that were imported by ``import_modules``."""
+    return tuple(_IMPORTED)
+
+
+def import_modules(given: Iterable[str]) -> None:
+    """Imports modules; workers that are started later do so, too.
+
+    Args:
+        given: Names of modules, found from the working directory as well, or paths of
+            files that end in ``.py``.
+
+    Raises:
+        ValueError: If there is no such module.
+        PlugInError: If one raises anything as it is imported.
+    """
+    for each in given:
+        name = _place(each)
+        try:
+            importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # Modules of users raise anything.
+            if isinstance(error, ModuleNotFoundError) and error.name == name:
+                raise InputError(
+                    f"There is no module '{name}' in {Path.cwd()} nor where Python looks"
+                    " for modules (PYTHONPATH); give --import the name of a module or the"
+                    " path of a .py file."
+                ) from error
+            raise PlugInError(
+                f"The module '{name}' cannot be imported: {described(error)}."
+            ) from error
+        if name not in _IMPORTED:
+            _IMPORTED.append(name)
+
+
+def _place(given: str) -> str:
+    """The name of a module, which can be imported by it from now on."""
+    folder, name = Path.cwd(), given
+    if given.endswith(".py"):
+        path = Path(given).expanduser().absolute()
+        if not path.exists():
+            raise InputError(f"There is no file {path} to import.")
+        folder, name = path.parent, path.stem
+        known = sys.modules.get(name)
+        if known is not None and Path(known.__file__ or "").absolute() != path:
+            raise InputError(
+                f"{path} cannot be imported: a module '{name}' is there already, from"
+                f" {known.__file__}; rename the file."
+            )
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return name
