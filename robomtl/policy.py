@@ -148,6 +148,11 @@ class Policy(nn.Module, ABC):
         self.normaliser = Normaliser(spec.state)
         self.meta: nn.Module | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.normaliser.mean.device
+
     @classmethod
     def check(cls, spec: Spec) -> None:
         """Refuses sizes that the policy cannot be built for, before anything is written.

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from robomtl.names import visible
+from robomtl.terminal import say
 
 _QUIET = ContextVar("quiet", default=False)
 _LINE_EVERY = 15.0  # [s] Between lines where the output is no terminal.
@@ -39,6 +40,12 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         _QUIET.reset(token)
+
+
+def remark(sentence: str) -> None:
+    """Prints a sentence on standard error, unless the block is ``quiet``."""
+    if not _QUIET.get():
+        say(sentence, stderr=True)
 
 
 def _nothing(units: int = 1, *, note: str = "") -> None:

@@ -20,6 +20,7 @@ from robomtl.crew import Answer, outcome
 from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
 from robomtl.joining import Group, JointPolicy
+from robomtl.machine import check_device, device_of
 from robomtl.policy import Memory
 from robomtl.sendable import check_sendable
 from robomtl.task import Suite
@@ -189,15 +190,6 @@ def _kind(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def devices() -> list[str]:
-    """Names of the torch devices of this machine."""
-    accelerator = torch.accelerator.current_accelerator()
-    if accelerator is None or not torch.accelerator.is_available():
-        return ["cpu"]
-    name, count = accelerator.type, torch.accelerator.device_count()
-    return ["cpu", name, *(f"{name}:{index}" for index in range(count))]
-
-
 @contextmanager
 def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
     """The agent with its policy on a device, for as long as the block lasts.
@@ -218,10 +210,8 @@ def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
             f"'{agent.name}' is no trained policy, and has nothing to compute on a"
             " device; leave the device out."
         )
-    if device not in devices():
-        raise InputError(
-            f"There is no device '{device}' here; torch finds {', '.join(devices())}."
-        )
+    check_device(device)
+    device = str(device_of(device))
     check_sendable(agent)
     process, control = spawn(_serve, agent, device)
     try:

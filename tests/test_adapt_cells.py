@@ -17,7 +17,7 @@ from robomtl.adaptation.cell import Cell, trials_of
 from robomtl.adaptation.controls import check_control, support_under
 from robomtl.adaptation.family import find_family, seeds_of
 from robomtl.adaptation.finetune import Finetune
-from robomtl.adaptation.method import Adapted
+from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.planning import Asked, plan
 from robomtl.adaptation.playing import Material, PlayCell
 from robomtl.adaptation.zero_shot import ZeroShot
@@ -76,7 +76,7 @@ def material(family, pool):
         ),
         pool=pool.path,
         prior=family / "demonstrations",
-        batch=16,
+        budget=Budget(batch=16),
     )
 
 

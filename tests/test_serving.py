@@ -32,10 +32,11 @@ from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
 from robomtl.evaluation import evaluate
 from robomtl.joining import Group, JointPolicy
+from robomtl.machine import devices
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.serving import devices, serve
+from robomtl.serving import serve
 
 POINTS = PointsSuite(variant="MT4", horizon=8)
 BITS = BitsSuite(variant="MT4", horizon=8)

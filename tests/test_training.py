@@ -224,8 +224,12 @@ def test_a_finished_run_is_only_read(data, tmp_path):
 
 def test_a_run_directory_of_other_settings_is_refused(data, tmp_path):
     quick(data, tmp_path)
-    with pytest.raises(ValueError, match="training.steps is 60 there and 70 here"):
-        quick(data, tmp_path, TrainConfig(**{**vars(QUICK), "steps": 70}))
+    with pytest.raises(
+        ValueError, match="steps is 60 there and 70 here.*'constant' may"
+    ):
+        quick(data, tmp_path, replace(QUICK, steps=70))
+    with pytest.raises(ValueError, match="batch is 32 there and 16 here"):
+        quick(data, tmp_path, replace(QUICK, batch=16))
     with pytest.raises(ValueError, match="policy_config.width is 32 there and 33 here"):
         quick(data, tmp_path, policy_config={**SMALL, "width": 33})
 
@@ -268,6 +272,66 @@ def test_a_policy_without_its_request_is_not_taken_for_the_one_that_is_asked_for
         ValueError, match=r"run.json is missing, which says what policy"
     ):
         quick(data, tmp_path)
+
+
+def test_settings_that_decide_no_outcome_may_change_when_a_run_goes_on(data, tmp_path):
+    whole = quick(data, tmp_path / "whole")
+    stopped_at(data, tmp_path / "changed", step=30)
+    others = {"threads": 1, "save_every": 7, "log_every": 3, "validate_every": 50}
+    changed = replace(QUICK, device="cpu:0", affinity_every=25, **others)
+    went_on = quick(data, tmp_path / "changed", changed)
+    assert same_weights(went_on, whole)
+    assert quick(data, tmp_path / "changed").fingerprint == went_on.fingerprint
+
+
+def stopped_at(data, out, *, step, config=QUICK):
+    """Leaves a run as one that Ctrl-C stopped after a step."""
+    update = Learner.update
+
+    def stopping(self, batch):
+        taken = update(self, batch)
+        if self.step == step:
+            signal.raise_signal(signal.SIGINT)
+        return taken
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Learner, "update", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            quick(data, out, config)
+
+
+def same_weights(one, other):
+    here, there = one.policy.state_dict(), other.policy.state_dict()
+    return all(torch.equal(here[name], there[name]) for name in there)
+
+
+def test_a_run_of_constant_rate_goes_on_to_more_steps_and_no_other_does(data, tmp_path):
+    constant = replace(QUICK, schedule="constant", steps=30)
+    quick(data, tmp_path / "longer", constant)
+    longer = quick(data, tmp_path / "longer", replace(constant, steps=45))
+    whole = quick(data, tmp_path / "whole", replace(constant, steps=45))
+    assert longer.card.step == 45
+    assert same_weights(longer, whole)
+    with pytest.raises(ValueError, match="steps is 45 there and 30 here"):
+        quick(data, tmp_path / "longer", constant)
+
+
+def test_a_run_that_was_begun_before_precision_was_chosen_goes_on_in_its_own(
+    data, tmp_path
+):
+    early = replace(QUICK, precision="bfloat16", device="cpu", threads=1)
+    stopped_at(data, tmp_path, step=10, config=early)
+    (tmp_path / "machine.json").unlink()
+    quick(data, tmp_path, replace(QUICK, precision="auto"))
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["training"]["precision"] == "bfloat16"
+
+
+def test_a_run_that_goes_on_counts_the_steps_it_takes(data, tmp_path, capsys):
+    stopped_at(data, tmp_path, step=33)
+    capsys.readouterr()
+    quick(data, tmp_path)
+    assert "Training: 60/60" in capsys.readouterr().err
 
 
 def test_losses_are_logged_by_task_for_training_and_validation(data, tmp_path):

@@ -1,7 +1,9 @@
 """One adaptation, from a policy and its support to a policy, with what it cost."""
 
+import copy
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.experiments.cost import Cost
 from robomtl.experiments.settings import changed
+from robomtl.machine import device_of
 from robomtl.paths import located
 from robomtl.ranges import check_seed
 from robomtl.registry import METHODS
@@ -87,12 +90,17 @@ def adapt_by(
     name = type(method).__name__
     check_training(method, trained)
     check_fit(trained.card, support)
+    machine = budget.machine.settled()
+    device = device_of(machine.device)
     begun = time.perf_counter()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
             torch.manual_seed(seed)
             adapted = method.adapt(
-                trained, support, budget, Generator().manual_seed(seed)
+                _placed(trained, device),
+                support,
+                replace(budget, machine=machine),
+                Generator().manual_seed(seed),
             )
     except FloatingPointError as error:
         raise FloatingPointError(
@@ -106,7 +114,14 @@ def adapt_by(
         parameters=adapted.parameters,
         seconds=seconds,
     )
-    return checkpoint.packed(adapted.policy, adapted.card), cost
+    return checkpoint.packed(adapted.policy.to("cpu"), adapted.card), cost
+
+
+def _placed(trained: TrainedPolicy, device: torch.device) -> TrainedPolicy:
+    """The policy on a device; a copy where it was elsewhere."""
+    if trained.policy.device == device:
+        return trained
+    return replace(trained, policy=copy.deepcopy(trained.policy).to(device))
 
 
 def check_training(method: Method, trained: TrainedPolicy) -> None:

@@ -155,7 +155,11 @@ class Alpaca:
         """All steps of the support, under the canonical wording."""
         conditioning = trained.card.conditioning
         material = material_of(
-            support.demonstrations, conditioning, Augmentation(), policy.chunk
+            support.demonstrations,
+            conditioning,
+            Augmentation(),
+            policy.chunk,
+            device=policy.device,
         )
         parts = [(features_of(policy, b), b) for b in _batches(material)]
         action = torch.cat([b.action for _, b in parts])

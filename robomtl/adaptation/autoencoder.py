@@ -74,7 +74,7 @@ def fitted(
     steps: int,
     generator: Generator,
 ) -> Autoencoder:
-    """An autoencoder trained on pairs, drawn evenly; on the CPU.
+    """An autoencoder trained on pairs, drawn evenly; on their device.
 
     Args:
         state: Shape (pair, state).
@@ -89,11 +89,11 @@ def fitted(
         torch.manual_seed(seed)
         made = Autoencoder(
             state=state.shape[1], action=action.shape[1], latent=latent, width=width
-        )
+        ).to(state.device)
         made.normaliser.fit(torch.cat([state, action], dim=-1))
         optimiser = torch.optim.Adam(made.parameters(), lr=_LEARNING_RATE, fused=True)
         for _ in range(steps):
-            rows = torch.randint(len(state), (_BATCH,))
+            rows = torch.randint(len(state), (_BATCH,)).to(state.device)
             optimiser.zero_grad()
             made.loss(state[rows], action[rows]).mean().backward()  # type: ignore[no-untyped-call]
             optimiser.step()

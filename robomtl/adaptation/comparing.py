@@ -1,7 +1,7 @@
 """Methods compared: from a family of policies to tables of trials and findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from robomtl.adaptation.concluding import findings_of
 from robomtl.adaptation.controls import check_control
 from robomtl.adaptation.family import Family, find_family, seeds_of
 from robomtl.adaptation.findings import Findings
+from robomtl.adaptation.method import Budget
 from robomtl.adaptation.page import page
 from robomtl.adaptation.planning import Asked, configured, objectives, plan
 from robomtl.adaptation.playing import Material, PlayCell
@@ -43,6 +44,7 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
+from robomtl.machine import Machine, settled_in
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite, Task
@@ -80,6 +82,7 @@ def compare_methods(
     data: Path | str | None = None,
     prior: Path | str | None = None,
     noise: float = 0.0,
+    machine: Machine | None = None,
     workers: int = 2,
     executor: Executor | None = None,
 ) -> Findings:
@@ -105,6 +108,8 @@ def compare_methods(
             at them again; those beside the policies if None.
         noise: Disturbance of the experts that supports are collected from; see
             ``collect``.
+        machine: What methods compute with; ``auto`` is settled once, recorded in the
+            folder, and kept. Policies act on the CPU.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 
@@ -128,7 +133,7 @@ def compare_methods(
         problems=_problems(suite, tasks, asked, pool),
         pool=pool.path.absolute(),
         prior=None if before is None else located(before),
-        batch=asked.batch,
+        budget=Budget(batch=asked.batch),
     )
     comparison = _Comparison(
         asked=asked,
@@ -139,11 +144,20 @@ def compare_methods(
         objectives=_check_members(family, asked, chosen, material, pool),
     )
     with locked(folder):
+        begun = (folder / JOURNAL).exists()
         journal, places = _journal(folder, comparison, pool)
+        settled = settled_in(folder, machine or Machine(), begun=begun)
+        comparison = _computing(comparison, settled)
         cells = comparison.cells
         placed = {places[_name(comparison, cell)]: cell for cell in cells}
         _finish(journal, comparison, placed, executor)
         return _write(folder, comparison, placed, journal)
+
+
+def _computing(of: _Comparison, machine: Machine) -> _Comparison:
+    """The comparison, with what its methods compute with."""
+    budget = replace(of.material.budget, machine=machine)
+    return replace(of, material=replace(of.material, budget=budget))
 
 
 def _problems(

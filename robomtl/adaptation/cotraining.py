@@ -16,7 +16,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.policy import Batch
-from robomtl.training.objective import Draws
+from robomtl.training.objective import Draws, Material
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,28 @@ class Transfer(Descent):
         Raises:
             ValueError: If it is, and there are no prior demonstrations that fit.
         """
-        told, chunk = trained.card.conditioning, trained.policy.chunk
-        varied = told, self.augmentation, chunk, self.construction
-        new = sampler_of(material_of(support.demonstrations, *varied), generator)
+        new = sampler_of(
+            varied_material(self, trained, support.demonstrations), generator
+        )
         if not self.cotraining:
             return new
         prior = prior_of(trained, support, otherwise="cotraining=0")
-        old = sampler_of(material_of(prior, *varied), generator)
+        old = sampler_of(varied_material(self, trained, prior), generator)
         return Cotraining(new, old, self.cotraining)
+
+
+def varied_material(
+    descent: Descent, trained: TrainedPolicy, demonstrations: Demonstrations
+) -> Material:
+    """What a policy is to descend on, varied as the settings say, on its device."""
+    return material_of(
+        demonstrations,
+        trained.card.conditioning,
+        descent.augmentation,
+        trained.policy.chunk,
+        descent.construction,
+        device=trained.policy.device,
+    )
 
 
 class Cotraining:

@@ -19,6 +19,8 @@ from robomtl.training.material import instructions
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Sampler, frames
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
@@ -54,6 +56,8 @@ class Descent:
             weight_decay=self.weight_decay,
             schedule="cosine",
             ema=self.ema,
+            device=budget.machine.device,
+            precision=budget.machine.precision,
         )
 
 
@@ -63,13 +67,14 @@ def material_of(
     augmentation: Augmentation,
     chunk: int,
     construction: Construction | None = None,
+    *,
+    device: torch.device = _CPU,
 ) -> Material:
     """All frames of some demonstrations and what the policy is told there.
 
     Raises:
         ValueError: If their suite does not allow the construction.
     """
-    device = torch.device("cpu")
     told = replace(conditioning, tasks=demonstrations.tasks)
     constructor = constructor_for(
         construction or Construction(), demonstrations, device
@@ -77,7 +82,7 @@ def material_of(
     known = frames(demonstrations, range(len(demonstrations)), device)
     return Material(
         frames=known if constructor is None else constructor.prepared(known),
-        wordings=Wordings(told, instructions(demonstrations), augmentation),
+        wordings=Wordings(told, instructions(demonstrations), augmentation).to(device),
         conditioning=told,
         chunk=chunk,
         constructor=constructor,

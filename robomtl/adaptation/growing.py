@@ -25,6 +25,7 @@ class Recorded(NamedTuple):
     conditioning: tuple[Kind, ...]
     """Kinds; without what its objective infers."""
     config: TrainConfig
+    """Settings, but for the device and the threads, which are those of each machine."""
     data: str
     """Hash of the demonstrations."""
 
@@ -63,7 +64,11 @@ def recorded(run: Path) -> Recorded:
         policy=said.policy,
         policy_config=said.policy_config,
         conditioning=tuple(k for k in said.conditioning if k != "demonstration"),
-        config=config_of(said.training, where=f"{path}, training"),
+        config=replace(
+            config_of(said.training, where=f"{path}, training"),
+            device="auto",
+            threads="auto",
+        ),
         data=said.data.sha256,
     )
 
@@ -74,6 +79,7 @@ def train_missing(
     *,
     seeds: int | None = None,
     workers: int = 2,
+    device: str = "auto",
 ) -> Family:
     """The family, after those policies were trained that methods need and it lacks.
 
@@ -85,6 +91,7 @@ def train_missing(
         objectives: What methods need policies to be trained with.
         seeds: Seeds of training; those that are there if None.
         workers: Processes, each of which trains one policy at a time.
+        device: What they compute on.
 
     Raises:
         ValueError: If the folder has no policy, or the demonstrations it was trained on
@@ -97,6 +104,7 @@ def train_missing(
             family.folder / file_name(objective) / f"seed-{seed}",
             objective=objective,
             seed=seed,
+            device=device,
         )
         for objective in sorted({*objectives})
         for seed in seeds_asked(family, objectives, seeds)
@@ -107,7 +115,9 @@ def train_missing(
     return find_family(run)
 
 
-def like(family: Family, out: Path, *, objective: str, seed: int) -> Training:
+def like(
+    family: Family, out: Path, *, objective: str, seed: int, device: str = "auto"
+) -> Training:
     """How to train a policy with the settings of a family, but for objective and seed.
 
     An objective that fits one architecture only names it as ``architecture``.
@@ -121,7 +131,7 @@ def like(family: Family, out: Path, *, objective: str, seed: int) -> Training:
         conditioning=settings.conditioning,
         objective=objective,
         objective_config=alike[0].trained.card.objective_config if alike else {},
-        config=replace(settings.config, seed=seed),
+        config=replace(settings.config, seed=seed, device=device),
     )
 
 

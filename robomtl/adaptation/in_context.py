@@ -113,5 +113,7 @@ class InContext:
         """A copy of the policy that remembers the support; see ``Method``."""
         policy = copy.deepcopy(trained.policy)
         objective = cast(InContextTraining, objective_of(trained))
-        cast(Prompted, policy).remember(whole(support, objective.thinned))
+        cast(Prompted, policy).remember(
+            whole(support, objective.thinned, policy.device)
+        )
         return Adapted(policy, trained.card)

@@ -64,12 +64,12 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
     return batch._replace(task_embedding=torch.cat(parts, dim=-1))
 
 
-def whole(support: Support, steps: int) -> Context:
-    """All demonstrations of a support, thinned; one task."""
+def whole(support: Support, steps: int, device: torch.device) -> Context:
+    """All demonstrations of a support, thinned, on a device; one task."""
     given = support.demonstrations
-    every = frames(given, range(len(given)), torch.device("cpu"))
+    every = frames(given, range(len(given)), device)
     there = spans(every)
-    episodes = torch.arange(len(there.start))[None]
+    episodes = torch.arange(len(there.start), device=device)[None]
     return context_of(every, there, episodes, torch.ones_like(episodes), steps)
 
 
@@ -96,7 +96,7 @@ class InferringMethod:
         """The same policy, told of the task; see ``Method``."""
         card, objective = trained.card, cast(Infers, objective_of(trained))
         with torch.inference_mode():
-            context = whole(support, objective.thinned)
+            context = whole(support, objective.thinned, trained.policy.device)
             (inferred,) = objective.infer(trained.policy, context)
         if not inferred.isfinite().all():
             raise FloatingPointError("What was inferred is not finite.")

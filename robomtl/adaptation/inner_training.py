@@ -114,7 +114,11 @@ class InnerMethod:
         objective = objective_of(trained)
         assert isinstance(objective, InnerObjective)
         material = material_of(
-            support.demonstrations, card.conditioning, self.augmentation, policy.chunk
+            support.demonstrations,
+            card.conditioning,
+            self.augmentation,
+            policy.chunk,
+            device=policy.device,
         )
         draws = sampler_of(material, generator)
         steps = budget.steps or objective.steps

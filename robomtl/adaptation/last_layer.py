@@ -97,7 +97,7 @@ def last_layer_for(
         head.chunk * head.action,
         precision=precision,
         noise=noise,
-    )
+    ).to(policy.device)
 
 
 def with_head(policy: Policy) -> HeadPolicy:

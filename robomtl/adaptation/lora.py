@@ -43,9 +43,9 @@ class LowRank(nn.Module):
         super().__init__()
         outputs, inputs = layer.weight.shape
         kept = min(rank, outputs, inputs)  # Departure 2.
-        drawn = torch.randn(kept, inputs, generator=generator)
-        self.a = nn.Parameter(drawn * inputs**-0.5)  # Departure 3.
-        self.b = nn.Parameter(torch.zeros(outputs, kept))
+        drawn = torch.randn(kept, inputs, generator=generator) * inputs**-0.5
+        self.a = nn.Parameter(drawn.to(layer.weight.device))  # Departure 3.
+        self.b = nn.Parameter(layer.weight.new_zeros(outputs, kept))
         self.scale = alpha / rank
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The contract of adaptation: a policy and a few demonstrations in, a policy out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Protocol
 
 from torch import Generator
@@ -8,6 +8,7 @@ from torch import Generator
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
+from robomtl.machine import Machine
 from robomtl.policy import Policy
 from robomtl.ranges import check_types
 
@@ -20,6 +21,8 @@ class Budget:
     """Gradient steps; those that the method takes by default if None."""
     batch: int = 256
     """Samples in a step."""
+    machine: Machine = field(default_factory=Machine)
+    """What it computes with."""
 
     def __post_init__(self) -> None:
         """Checks the numbers.
@@ -75,7 +78,7 @@ class Method(Protocol):
         """The policy for the task of the support.
 
         Args:
-            trained: Left as it is.
+            trained: Left as it is; on the device of the budget.
             support: Fits the policy; ``robomtl.adapt`` has checked that.
             budget: What may be used.
             generator: Of every random number; on the CPU.

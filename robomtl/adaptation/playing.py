@@ -43,8 +43,8 @@ class Material:
     """Demonstrations that supports are drawn from."""
     prior: Path | None
     """Demonstrations the policies were trained on; None if not known."""
-    batch: int
-    """Samples in a gradient step."""
+    budget: Budget
+    """Samples in a gradient step, and what methods compute with."""
 
 
 class PlayCell:
@@ -83,7 +83,7 @@ class PlayCell:
         trained = self._policy(cell.run)
         if cell.problem is None:
             return trained, None
-        budget = Budget(steps=cell.steps, batch=self._of.batch)
+        budget = replace(self._of.budget, steps=cell.steps)
         method, support = self._of.methods[cell.method], self._support(cell)
         return adapt_by(method, trained, support, budget, cell.draws)
 

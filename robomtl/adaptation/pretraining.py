@@ -1,9 +1,11 @@
 """Policies trained side by side, a process each, for methods that adapt them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
@@ -108,6 +110,8 @@ class _Learn:
 
     def __call__(self, training: Training) -> str | None:
         chosen = Demonstrations(self._data).select(per_task=self._episodes)
+        torch.set_num_threads(1)  # Each worker has a core.
+        training = replace(training, config=replace(training.config, threads="auto"))
         try:
             with quiet():
                 learned(training, chosen)

@@ -22,12 +22,11 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.adaptation.autoencoder import fitted
-from robomtl.adaptation.cotraining import Cotraining, prior_of
+from robomtl.adaptation.cotraining import Cotraining, prior_of, varied_material
 from robomtl.adaptation.gradient import (
     Descent,
     copied,
     descend,
-    material_of,
     sampler_of,
     seed_of,
     trained_parameters,
@@ -96,12 +95,9 @@ class Retrieval(Descent):
     def _draws(
         self, trained: TrainedPolicy, support: Support, generator: Generator
     ) -> Draws:
-        told, chunk = trained.card.conditioning, trained.policy.chunk
-        varied = told, self.augmentation, chunk, self.construction
-        new = material_of(support.demonstrations, *varied)
-        old = material_of(
-            prior_of(trained, support, otherwise="take finetune"), *varied
-        )
+        prior = prior_of(trained, support, otherwise="take finetune")
+        new = varied_material(self, trained, support.demonstrations)
+        old = varied_material(self, trained, prior)
         rows = self.retrieved(new.frames, old.frames, generator)
         sampler = sampler_of(new, generator)
         chosen = RetrievedSampler(old, new, rows, seed_of(generator))

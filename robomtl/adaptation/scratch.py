@@ -52,6 +52,7 @@ class Scratch(Descent):
             self.augmentation,
             policy.chunk,
             self.construction,
+            device=policy.device,
         )
         policy.normaliser.fit(material.states(0))
         config = self.descent(budget)
@@ -62,4 +63,4 @@ class Scratch(Descent):
 def _fresh(trained: TrainedPolicy, generator: Generator) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(generator))
-        return build(trained.card)
+        return build(trained.card).to(trained.policy.device)

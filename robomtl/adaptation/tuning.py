@@ -6,23 +6,24 @@ on all, and methods with every setting of a grid adapt to them. What solves most
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from robomtl.adaptation.benchmark import benchmark_of
 from robomtl.adaptation.comparing import compare_methods
-from robomtl.adaptation.family import find_family
+from robomtl.adaptation.family import Family, find_family
 from robomtl.adaptation.findings import Findings
 from robomtl.adaptation.folds import folds
 from robomtl.adaptation.growing import demonstrations_of, like
 from robomtl.adaptation.planning import Asked, configured, objectives
-from robomtl.adaptation.pretraining import learned
+from robomtl.adaptation.pretraining import Training, learned
 from robomtl.arguments import checked
 from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.executor import Executor
+from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.paths import located
 from robomtl.request import plain
@@ -64,6 +65,7 @@ def tune(
     supports: int = 2,
     trials: int = 20,
     batch: int = 256,
+    machine: Machine | None = None,
     workers: int = 2,
     executor: Executor | None = None,
 ) -> dict[str, list[Tried]]:
@@ -81,6 +83,8 @@ def tune(
         supports: Draws of the support.
         trials: Of each task.
         batch: Samples in a gradient step.
+        machine: What policies are trained and methods compute with; see
+            ``compare_methods``.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 
@@ -100,14 +104,14 @@ def tune(
         batch=batch,
     )
     needed = sorted({*objectives(asked, configured(asked)).values()})
-    there = demonstrations_of(family)
+    there, machine = demonstrations_of(family), machine or Machine()
     found = []
     for number, fold in enumerate(folds(suite, num_folds)):
         part = folder / f"fold-{number}"
         rest = there.select(tasks=[task.name for task in fold.train_tasks])
         for objective in needed:
             where = part / "policies" / file_name(objective) / "seed-0"
-            learned(like(family, where, objective=objective, seed=0), rest)
+            learned(_like(family, where, objective, machine), rest)
         found.append(
             compare_methods(
                 part / "policies",
@@ -115,6 +119,7 @@ def tune(
                 asked,
                 out=part / "trials",
                 data=there.path if benchmark_of(suite) == "transfer" else None,
+                machine=machine,
                 workers=workers,
                 executor=executor,
             )
@@ -123,6 +128,14 @@ def tune(
     best = {method: dict(some[0].settings) for method, some in tried.items()}
     write_json(folder / CONFIG, {"settings": best, "tried": plain(tried)})
     return tried
+
+
+def _like(family: Family, out: Path, objective: str, machine: Machine) -> Training:
+    """How to train a policy as the family was, with what is asked for."""
+    made = like(family, out, objective=objective, seed=0, device=machine.device)
+    if machine.precision == "auto":
+        return made
+    return replace(made, config=replace(made.config, precision=machine.precision))
 
 
 def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, Any]]:

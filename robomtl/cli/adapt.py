@@ -15,10 +15,11 @@ from robomtl.adaptation.tuning import read_config
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.tables import show
+from robomtl.machine import Machine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapt(SuiteFlags, MethodFlags):
+class Adapt(SuiteFlags, MethodFlags, Machine):
     """Adapts policies to held-out tasks by every method and writes what came of it."""
 
     run: tyro.conf.Positional[Path]
@@ -58,7 +59,11 @@ def main(arguments: Sequence[str]) -> None:
         if flags.train:
             needed = objectives(asked, configured(asked))
             train_missing(
-                flags.run, needed.values(), seeds=flags.seeds, workers=flags.workers
+                flags.run,
+                needed.values(),
+                seeds=flags.seeds,
+                workers=flags.workers,
+                device=flags.device,
             )
         found = compare_methods(
             flags.run,
@@ -69,6 +74,7 @@ def main(arguments: Sequence[str]) -> None:
             data=flags.data,
             prior=flags.prior,
             noise=flags.noise,
+            machine=Machine(device=flags.device, precision=flags.precision),
             workers=flags.workers,
         )
     show(methods_table(found))

@@ -9,12 +9,13 @@ import tyro
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.labels import ArmFlags, arms_from
 from robomtl.cli.tables import show
+from robomtl.machine import Machine
 from robomtl.sharing.comparing import NOISE, REPORT, RESULTS, multitask
 from robomtl.sharing.tables import arms_table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multitask(SuiteFlags, ArmFlags):
+class Multitask(SuiteFlags, ArmFlags, Machine):
     """Trains one policy on all tasks and one on each, and writes which does better."""
 
     suite: tyro.conf.Positional[str]
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str]) -> None:
             out=out,
             data=flags.data,
             noise=flags.noise,
+            machine=Machine(device=flags.device, precision=flags.precision),
             workers=flags.workers,
         )
     show(arms_table(found))

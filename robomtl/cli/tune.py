@@ -14,10 +14,11 @@ from robomtl.adaptation.tuning import CONFIG, tune
 from robomtl.cli.flags import SuiteFlags, run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation.figures import percent
+from robomtl.machine import Machine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tune(SuiteFlags):
+class Tune(SuiteFlags, Machine):
     """Holds out training tasks in turn, and tries a grid of settings on them."""
 
     run: tyro.conf.Positional[Path]
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str]) -> None:
             supports=flags.supports,
             trials=flags.trials,
             batch=flags.batch,
+            machine=Machine(device=flags.device, precision=flags.precision),
             workers=flags.workers,
         )
     table = Table("method", "settings", "success", title="Best first")

@@ -87,7 +87,8 @@ class Wordings:
 
     def sample(self, task: Tensor, generator: Generator) -> Tensor:
         """A varied embedding for each task index; (batch,) -> (batch, fixed)."""
-        draws = torch.rand(6, len(task), generator=generator, device=task.device)
+        draws = torch.rand(6, len(task), generator=generator, device=generator.device)
+        draws = draws.to(task.device)
         if not self._language:
             return self._rows(task, draws[0])
         told = self._swapped(task, draws[4], draws[5])

@@ -10,6 +10,7 @@ from robomtl import checkpoint
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
+from robomtl.machine import Machine, continued
 from robomtl.nearest import unknown
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
@@ -107,6 +108,14 @@ def arm_of(
         return made
     every = max(1, steps // affinity)
     return replace(made, training=replace(made.training, affinity_every=every))
+
+
+def computing(arm: Arm, machine: Machine) -> Arm:
+    """The arm, trained with a settled machine where its settings do not say with what."""
+    asked = Machine(device=arm.training.device, precision=arm.training.precision)
+    found = continued(asked, machine)
+    training = replace(arm.training, device=found.device, precision=found.precision)
+    return replace(arm, training=training)
 
 
 def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:

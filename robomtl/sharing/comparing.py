@@ -1,6 +1,6 @@
 """Learning together against learning alone: from a suite to tables and findings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
+from robomtl.machine import Machine, settled_in
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.sharing.affinity import Measured
+from robomtl.sharing.arms import computing
 from robomtl.sharing.balance import check_balanced
 from robomtl.sharing.cell import Cell, trials_of
 from robomtl.sharing.concluding import findings_of
@@ -60,6 +62,7 @@ def multitask(
     out: Path | str,
     data: Path | str | None = None,
     noise: float = NOISE,
+    machine: Machine | None = None,
     workers: int = 2,
     executor: Executor | None = None,
 ) -> Findings:
@@ -78,6 +81,8 @@ def multitask(
             and the demonstrations where they are collected; made if missing.
         data: Demonstrations of the tasks; collected if None.
         noise: Disturbance of the experts that are collected from; see ``collect``.
+        machine: What policies are trained with, where settings of an arm do not say;
+            ``auto`` is settled once, recorded in the folder, and kept.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 
@@ -101,6 +106,9 @@ def multitask(
             data = obtain(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
+        begun = (folder / JOURNAL).exists()
+        settled = settled_in(folder, machine or Machine(), begun=begun)
+        arms = {label: computing(arm, settled) for label, arm in arms.items()}
         material = _material(asked, suite, tasks, arms, located(data), folder)
         cells = plan(asked, arms, tasks)
         journal, places = _journal(folder, material, cells)
@@ -162,6 +170,8 @@ def _journal(
                     **vars(arm),
                     "data": None,
                     "policy_config": of.sizes[label].policy_config,
+                    # Where it is computed may change, as processors may.
+                    "training": replace(arm.training, device="cpu"),
                 }
             )
             for label, arm in of.arms.items()

@@ -9,6 +9,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
 from robomtl.evaluation import Results, evaluate
 from robomtl.evaluation.results import RESULTS
+from robomtl.machine import cores
 from robomtl.policy import Policy
 from robomtl.registry import suite
 from robomtl.training.config import TrainConfig
@@ -69,7 +70,7 @@ class Evaluations:
             suite(self.card.suite, **self.card.suite_options),
             out=self._folder / "evaluation",
             episodes=self.config.evaluate_episodes,
-            workers=self.config.threads,
+            workers=cores(),
             seed=self.config.seed,
         )
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from robomtl import ranges
 from robomtl.conditioning import Augmentation
 from robomtl.errors import InputError
+from robomtl.machine import Precision, check_precision
 from robomtl.nearest import unknown
 from robomtl.ranges import (
     check_counts,
@@ -17,6 +18,7 @@ from robomtl.ranges import (
     check_seed,
     check_types,
 )
+from robomtl.threads import Count, check_threads
 from robomtl.training.balancing import (
     Aggregation,
     Balancing,
@@ -29,7 +31,6 @@ from robomtl.training.construction import Construction
 from robomtl.untrusted import fitted
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
-Precision = Literal["bfloat16", "float32"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,9 @@ class TrainConfig:
     """Largest norm of the gradient."""
     ema: float = 0.999
     """Decay of the averaged weights that act; 0 takes the weights as they are."""
-    precision: Precision = "bfloat16"
-    """Arithmetic of the network; weights and losses stay float32."""
+    precision: Precision = "auto"
+    """Arithmetic of the network, whose weights and losses stay float32; ``auto`` is
+    bfloat16 where the device computes in it natively, and float32 elsewhere."""
     sampling: Sampling = "temperature"
     """Of which tasks samples are drawn: by ``temperature``, which names the two of its
     values, ``uniform`` and ``proportional``; or by ``validation_loss`` as well."""
@@ -89,10 +91,11 @@ class TrainConfig:
     """Trials a task in these evaluations."""
     seed: int = 0
     """Seed of the initial weights and of every draw."""
-    device: str = "cpu"
-    """Torch device to train on."""
-    threads: int = 2
-    """Threads of torch on the CPU; results are bit-equal for equal counts."""
+    device: str = "auto"
+    """Torch device to train on; ``auto`` is cuda where there is one, else cpu."""
+    threads: Count = "auto"
+    """Threads of torch on the CPU: results are equal to the bit for equal numbers.
+    ``auto`` is one, or more where they pay clearly, see ``robomtl.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -101,15 +104,16 @@ class TrainConfig:
             ValueError: If a value is unknown or out of range, or two do not go together.
         """
         check_types(self)
-        for name, known in (("schedule", Schedule), ("precision", Precision)):
-            if getattr(self, name) not in get_args(known):
-                raise InputError(unknown(name, getattr(self, name), get_args(known)))
+        if self.schedule not in get_args(Schedule):
+            raise InputError(unknown("schedule", self.schedule, get_args(Schedule)))
+        check_precision(self.precision)
+        check_threads(self.threads)
         check_names(self.sampling, self.weighting, self.aggregation)
         check_seed(self.seed)
         check_not_negative(self, "weight_decay", "evaluate_every")
         check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch", "log_every", "validate_every", "save_every")
-        check_counts(self, *positive, "evaluate_episodes", "threads")
+        check_counts(self, *positive, "evaluate_episodes")
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
             raise InputError(
                 f"sampling 'validation_loss' goes by losses that are first measured at step"

@@ -69,7 +69,8 @@ def context_of(
 
     Args:
         frames: Those of the episodes.
-        there: What ``spans`` says of these frames.
+        there: What ``spans`` says of these frames; beside the next two, which may be
+            elsewhere than the frames.
         episodes: Their indices, in that order; (task, shot).
         mask: Which of them count; (task, shot).
         steps: Number of steps to keep of each; shorter episodes repeat some.
@@ -77,11 +78,12 @@ def context_of(
     progress = torch.linspace(0, 1, steps, device=mask.device)
     length = there.length[episodes][..., None]
     rows = there.start[episodes][..., None] + (progress * (length - 1)).round().long()
+    device = frames.state.device
     return Context(
-        state=frames.state[rows],
-        action=frames.action[rows],
-        progress=progress.expand(rows.shape),
-        mask=mask.float(),
+        state=frames.state[rows.to(device)],
+        action=frames.action[rows.to(device)],
+        progress=progress.expand(rows.shape).to(device),
+        mask=mask.float().to(device),
     )
 
 
@@ -122,7 +124,8 @@ class EpisodicSampler:
     ) -> None:
         self._material, self._shots, self._steps = material, shots, steps
         self._others, self._place = others, _place(material)
-        self._spans = spans(material.frames)
+        # What is drawn one by one is drawn on the CPU: elsewhere each waits for the last.
+        self._spans = Spans(*(part.cpu() for part in spans(material.frames)))
         group = self._spans.group
         members = [(group == g).nonzero()[:, 0] for g in sorted({*group.tolist()})]
         self._members = [some for some in members if len(some) > 1]
@@ -144,7 +147,8 @@ class EpisodicSampler:
         episodes, mask, others, support, query = (
             torch.stack(part) for part in zip(*problems, strict=True)
         )
-        material = self._material
+        material, device = self._material, self._material.frames.task.device
+        support, query = support.to(device), query.to(device)
         told = [self._told(rows.flatten(), generator) for rows in (support, query)]
         constructor, task = material.constructor, material.frames.task[query[:, 0]]
         change = None if constructor is None else constructor.draw(task, generator)

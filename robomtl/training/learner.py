@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from robomtl.durable import replacing
 from robomtl.errors import InputError
+from robomtl.machine import precision_on
 from robomtl.policy import Loss, Policy
 from robomtl.training.combining import NotFiniteError as NotFiniteError
 from robomtl.training.combining import combiner_for
@@ -59,12 +60,12 @@ class Learner:
         self.step = 0
         self.validation: Tensor | None = None
         """Validation loss of each task when it was last measured; (task,)."""
-        precision = getattr(torch, config.precision)
-        self._scored = Scored(policy, objective or Cloning(), precision)
         self._config, self.tasks = config, tasks
         self._combiner = combiner_for(config, tasks)
         self._parameters = [p for p in policy.parameters() if p.requires_grad]
         self._weights = _joined(self._parameters)
+        precision = getattr(torch, precision_on(self.device, config.precision))
+        self._scored = Scored(policy, objective or Cloning(), precision)
         self._weights.grad = torch.zeros_like(self._weights)
         self._average = self._weights.detach().clone()
         self._optimiser = torch.optim.AdamW(
@@ -102,6 +103,12 @@ class Learner:
         self.step += 1
         self._update_average()
         return loss, norm
+
+    def rehearse(self, batch: Any) -> None:
+        """Computes the gradient of a batch and forgets it, to measure how long that takes."""
+        self._scored(batch).per_sample.mean().backward()
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _gather_gradient(self) -> float:
         """Joins the layers' gradients, clipped; returns the norm before clipping."""

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from robomtl import goals
 from robomtl.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, Kind, Wordings
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.machine import device_of
 from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.task import find_task
@@ -78,7 +77,7 @@ def materials(
     chunk: int,
 ) -> tuple[Material, Material]:
     """What to train on, and what to validate on: the last episodes of each task."""
-    device = torch.device(config.device)
+    device = device_of(config.device)
     wordings = Wordings(
         conditioning, instructions(demonstrations), config.augmentation
     ).to(device)

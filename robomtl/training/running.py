@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
 from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
+from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
 from robomtl.policy import Loss
-from robomtl.progress import progress
+from robomtl.progress import progress, remark
 from robomtl.registry import POLICIES
-from robomtl.request import check_claim, claim, plain
+from robomtl.request import claim, plain
 from robomtl.terminal import say
+from robomtl.threads import Threads
 from robomtl.training.acting import Evaluations, averaged, save_policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner, NotFiniteError, learning_rate
@@ -41,6 +45,7 @@ from robomtl.training.measuring import (
     measure_conflict,
 )
 from robomtl.training.objective import Drawn, Draws, Material, Objective
+from robomtl.training.resuming import check_resumed, settled
 from robomtl.training.samples import Sampler, mixed
 from robomtl.training.trainable import check_balance, check_trainable
 from robomtl.training.weighting import check_positive_losses
@@ -86,8 +91,9 @@ def train(
             another run.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
-    config = config or TrainConfig()
+    folder, config = located(out), config or TrainConfig()
     check_trainable(policy)
+    config = settled(config, folder, folder / _REQUEST)
     minimised = checkpoint.configure_objective(objective, objective_config or {})
     told = conditioning_for(demonstrations, conditioning, minimised)
     card = Card(
@@ -106,7 +112,7 @@ def train(
     check_balance(demonstrations, config, loss=loss, objective=objective)
     if doubt := goal_warning(demonstrations, told):
         say(doubt, stderr=True)
-    return _train(demonstrations, card, minimised, config, located(out))
+    return _train(demonstrations, card, minimised, config, folder)
 
 
 def _train(
@@ -123,11 +129,15 @@ def _train(
         )
     request = _request(demonstrations, card, instructions(demonstrations), config)
     made = folder / _POLICY, folder / _STATE
-    check_claim(folder / _REQUEST, request, finished=made)
+    check_resumed(folder / _REQUEST, request, finished=made)
     if (folder / _POLICY).exists():
-        return checkpoint.load(folder)
-    with locked(folder), writing_into(folder), _torch(config):
-        check_claim(folder / _REQUEST, request, finished=made)  # Now it cannot change.
+        there = checkpoint.load(folder)
+        if there.card.step >= config.steps:
+            return there
+    with locked(folder), writing_into(folder), _torch(config, folder) as threads:
+        check_resumed(
+            folder / _REQUEST, request, finished=made
+        )  # Now it cannot change.
         torch.manual_seed(config.seed)
         built = checkpoint.build(card).to(config.device)
         learner = Learner(built, config, objective, card.conditioning.tasks)
@@ -139,41 +149,71 @@ def _train(
             learner.restore(folder / _STATE)
         else:
             forget_measurements(folder)
+            threads.forget()
         draws = objective.draws(training, config)
         if config.sampling == "validation_loss":
             _emphasise(learner, draws)
         # Whatever may be refused has been by now: the folder is claimed last.
-        claim(folder / _REQUEST, request, finished=made)
+        claim(folder / _REQUEST, request)
         write_json(folder / "versions.json", versions())
-        _learn(learner, card, objective, draws, validation, config, folder)
+        machine = Machine(device=config.device, precision=config.precision)
+        warn_if_slow(machine)
+        threads.record(machine)
+        run = _Run(
+            learner=learner,
+            card=card,
+            objective=objective,
+            draws=draws,
+            validation=validation,
+            config=config,
+            folder=folder,
+            threads=threads,
+        )
+        _learn(run)
         save_policy(learner, card, folder)
     return checkpoint.load(folder)
 
 
 @contextmanager
-def _torch(config: TrainConfig) -> Iterator[None]:
+def _torch(config: TrainConfig, folder: Path) -> Iterator[Threads]:
     """Torch as the run wants it; the caller's threads and draws are left as they were."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(config.threads)
-        with torch.random.fork_rng():
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with (
+        Threads(config.threads, device=config.device, folder=folder) as threads,
+        torch.random.fork_rng(),
+    ):
+        yield threads
 
 
-def _learn(
-    learner: Learner,
-    card: Card,
-    objective: Objective,
-    draws: Draws,
-    validation: Material,
-    config: TrainConfig,
-    folder: Path,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What steps are made of."""
+
+    learner: Learner
+    card: Card
+    objective: Objective
+    draws: Draws
+    validation: Material
+    config: TrainConfig
+    folder: Path
+    threads: Threads
+
+    def begin(self) -> None:
+        """Chooses the threads, which takes a few steps that change nothing."""
+        batch = self.draws.batch(self.learner.step, self.config.batch)
+        self.threads.take(self.learner.step, lambda: self.learner.rehearse(batch))
+        count = torch.get_num_threads()
+        remark(
+            f"Training on {self.config.device} in {self.config.precision} with {count}"
+            f" thread{'s' if count > 1 else ''}."
+        )
+
+
+def _learn(run: _Run) -> None:
     """Batch, step, log, evaluate, save, until the last step."""
-    tasks = card.conditioning.tasks
+    learner, card, config, folder = run.learner, run.card, run.config, run.folder
+    objective, draws, tasks = run.objective, run.draws, run.card.conditioning.tasks
     evaluations = Evaluations(learner=learner, card=card, config=config, run=folder)
+    run.begin()
     with (
         deferred_interrupt() as deferral,
         closing(Log(folder / "tensorboard", tasks, step=learner.step + 1)) as log,
@@ -182,9 +222,11 @@ def _learn(
         if evaluations.stopped:
             with deferral.lifted():
                 log.evaluate(learner.step, evaluations.go_on())
+        shown = learner.step
         while learner.step < config.steps:
             rate = learning_rate(learner.step, config)
             batch = draws.batch(learner.step, config.batch)
+            run.threads.take(learner.step, partial(learner.rehearse, batch))
             _seed(learner.device, mixed(config.seed, learner.step))
             loss, norm = _update(learner, batch, tasks)
             step = learner.step
@@ -192,11 +234,11 @@ def _learn(
                 log.train(step, batch, loss, gradient_norm=norm, learning_rate=rate)
                 log.weights(step, learner.weights())
             if step % config.log_every == 0 or step == config.steps:
-                units = (step - 1) % config.log_every + 1
-                advance(units, note=f"loss {loss.per_sample.mean():.4f}")
+                advance(step - shown, note=f"loss {loss.per_sample.mean():.4f}")
+                shown = step
             if step % config.validate_every == 0:
                 policy = averaged(learner, card).to(config.device)
-                batches = objective.validation(validation)
+                batches = objective.validation(run.validation)
                 means = log.validate(step, policy, objective, batches)
                 if config.sampling == "validation_loss":
                     learner.validation = torch.tensor([means[task] for task in tasks])

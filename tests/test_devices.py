@@ -1,0 +1,137 @@
+"""Training and adaptation make no tensor on another device than they compute on."""
+
+import pytest
+import torch
+from elsewhere import ELSEWHERE, elsewhere
+
+import robomtl
+from robomtl import checkpoint
+from robomtl.adaptation import Budget, Support, draw_support
+from robomtl.adaptation.adapting import _placed, configure
+from robomtl.demonstrations import collect
+from robomtl.machine import Machine
+from robomtl.registry import METHODS, OBJECTIVES
+from robomtl.training.balancing import Aggregation, Weighting
+from robomtl.training.construction import Construction
+from robomtl.training.learner import Learner
+from robomtl.training.material import conditioning_for, materials, spec_for
+
+SUITE = robomtl.suite("points/ML4")
+NEW = "reach-ball"
+WITH_GENERATORS = (
+    "robomtl.training.samples",
+    "robomtl.training.constructing",
+    "robomtl.adaptation.retrieval",
+)
+MACHINE = Machine(device=str(ELSEWHERE), precision="float32")
+CONSTRUCTED = Construction(
+    translation=0.1, rotation=10.0, mirror=0.5, masking=0.2, relabelling=0.2
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return collect(SUITE, folder / "old", episodes=4, workers=1)
+
+
+@pytest.fixture(scope="module")
+def support(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("support")
+    new = collect(SUITE, folder / "new", tasks=[NEW], episodes=2, workers=1)
+    drawn = draw_support(new, NEW, shots=2, draw=0)
+    return Support(demonstrations=drawn.demonstrations, prior=data)
+
+
+def policy_of(data, objective):
+    """A policy to be trained, and its card."""
+    own = getattr(OBJECTIVES.get(objective), "architecture", "film")
+    made = checkpoint.configure_objective(objective, {})
+    told = conditioning_for(data, ("language",), made)
+    sizes = {"film": {"blocks": 1, "task_width": 8}, "in_context": {"blocks": 1}}
+    card = checkpoint.Card(
+        policy=own,
+        config={"width": 16, **sizes[own]},
+        spec=spec_for(data, told),
+        conditioning=told,
+        suite=data.suite,
+        suite_options=dict(data.suite_options),
+        step=0,
+        objective=objective,
+        objective_config={},
+    )
+    return checkpoint.build(card), card, made
+
+
+def learn(data, objective="cloning", **settings):
+    """Takes two steps, measures, and validates, on the other device."""
+    policy, card, made = policy_of(data, objective)
+    config = robomtl.TrainConfig(
+        steps=2,
+        batch=24,
+        validation=0.5,
+        device=MACHINE.device,
+        precision=MACHINE.precision,
+        **settings,
+    )
+    with elsewhere(*WITH_GENERATORS):
+        policy = policy.to(MACHINE.device)
+        learner = Learner(policy, config, made, card.conditioning.tasks)
+        told = card.conditioning
+        training, held_out = materials(data, told, config, chunk=policy.chunk)
+        policy.normaliser.fit(training.states(0))
+        draws = made.draws(training, config)
+        for step in range(2):
+            learner.update(draws.batch(step, config.batch))
+        for batch in made.validation(held_out):
+            made.loss(policy, batch)
+        assert policy.device == ELSEWHERE
+        assert learner.averaged()["normaliser.mean"].device == ELSEWHERE
+
+
+@pytest.mark.parametrize("name", OBJECTIVES.own())
+def test_every_objective_trains_on_any_device(name, data):
+    learn(data, name)
+
+
+@pytest.mark.parametrize("name", ["cloning", "maml", "context"])
+def test_tasks_are_constructed_on_any_device(name, data):
+    learn(data, name, construction=CONSTRUCTED)
+
+
+@pytest.mark.parametrize("name", Weighting.__args__)
+def test_every_weighting_computes_on_any_device(name, data):
+    learn(data, weighting=name)
+
+
+@pytest.mark.parametrize("name", Aggregation.__args__)
+def test_every_aggregation_computes_on_any_device(name, data):
+    learn(data, aggregation=name)
+
+
+@pytest.mark.parametrize("name", METHODS.own())
+def test_every_method_adapts_on_any_device(name, data, support):
+    policy, card, _ = policy_of(data, METHODS.get(name).objective or "cloning")
+    trained = checkpoint.packed(policy, card)
+    few = {"retrieval": {"autoencoder_steps": 2, "width": 8}}
+    method = configure(name, few.get(name, {}))
+    budget = Budget(steps=2, batch=8, machine=MACHINE)
+    with elsewhere(*WITH_GENERATORS):
+        there = _placed(trained, ELSEWHERE)
+        adapted = method.adapt(there, support, budget, torch.Generator())
+        adapted.policy.to("cpu")
+        assert adapted.policy.device.type == "cpu"
+    assert trained.policy.device.type == "cpu"
+
+
+def test_the_other_device_refuses_what_a_real_one_would():
+    here = torch.ones(2, 2)
+    with elsewhere():
+        there = here.to(ELSEWHERE)
+        assert (there @ there).device == ELSEWHERE
+        with pytest.raises(RuntimeError, match="tensors on cpu and mps"):
+            here @ there
+        with pytest.raises(RuntimeError, match="a generator on cpu"):
+            torch.rand(2, device=ELSEWHERE, generator=torch.Generator())
+        with pytest.raises(TypeError, match="no numpy"):
+            there.numpy()
