@@ -7,6 +7,7 @@ other versions load. Types are strict: nothing is converted but whole numbers to
 """
 
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -75,7 +76,9 @@ def read_json(path: Path, form: type[Form]) -> Form:
     Raises:
         InputError: If ``read_file`` or ``parse_json`` raises it.
     """
-    return parse_json(read_file(path, limit=LIMIT), form, where=str(path))
+    return parse_json(
+        read_file(path, limit=LIMIT).removeprefix(BOM_UTF8), form, where=str(path)
+    )
 
 
 def parse_json(text: bytes | str, form: type[Form], *, where: str) -> Form:

@@ -155,9 +155,10 @@ def test_flags_of_collecting_are_refused_beside_data(
     assert f"is recorded already, so {told} would do nothing; leave out either" in said
 
 
-def test_beyond_is_refused_without_data(capsys):
-    said = refusal(capsys, "train", "--suite", "points/MT4", "--beyond", "clip")
-    assert "--beyond is about a data set; give --data DIR" in said
+@pytest.mark.parametrize("flag", ["--beyond clip", "--failed clone"])
+def test_flags_of_a_data_set_are_refused_without_data(capsys, flag):
+    said = refusal(capsys, "train", "--suite", "points/MT4", *flag.split())
+    assert f"{flag.split()[0]} is about a data set; give --data DIR" in said
 
 
 def test_actions_beyond_the_range_are_clipped_where_asked(wide_data, capsys, tmp_path):
@@ -178,7 +179,7 @@ def test_train_collects_with_noise_where_asked(tmp_path):
 def test_data_of_another_suite_is_refused(run_directory, capsys):
     data = run_directory / "demonstrations"
     said = refusal(capsys, "train", "--suite", "points/MT6", "--data", data)
-    assert "was recorded in points/MT4, not in points/MT6" in said
+    assert "was recorded in points/MT4, but points/MT6 is needed" in said
 
 
 def test_an_unknown_suite_names_the_nearest(capsys):

@@ -553,10 +553,10 @@ def test_a_whole_data_set_of_another_request_is_refused(collected: Path) -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{}", "it has no 'request'"),
-        ('{"request": {}}', "it has no 'tasks'"),
-        ('{"request": 3, "tasks": []}', "it has no 'request'"),
-        ("[]", "it holds no JSON object"),
+        ("{}", r"\$: object missing required field request"),
+        ('{"request": {}}', r"\$.request: object missing required field suite"),
+        ('{"request": 3, "tasks": []}', r"\$.request: expected object, got int"),
+        ("[]", r"\$: expected object, got array"),
     ],
 )
 def test_a_damaged_note_of_the_request_is_named(

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,46 +8,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from broken_sets import (
+    DATA,
+    EPISODES,
+    FAULTS,
+    LENGTHS,
+    TASK_FILE,
+    TASKS,
+    WORDS,
+    column,
+    edit,
+    entry,
+    episodes,
+    header,
+    sound,
+)
 
 import robomtl
 from robomtl.demonstrations import Demonstrations, collect, layout
-from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.writing import Header, Recorded, write
-
-LENGTHS = (4, 7, 5, 6)
-TASKS = ("open-door", "shut-door")
-WORDS = ("open the door", "shut the door")
+from robomtl.demonstrations.obtaining import check_suite
+from robomtl.demonstrations.writing import Recorded, write
+from robomtl.errors import InputError
 
 
-def episodes() -> list[Recorded]:
-    generator = np.random.default_rng(0)
-    return [
-        Recorded(
-            task=i // 2,
-            variation=10 + i,
-            state=generator.standard_normal((length, 3)).astype(np.float32),
-            action=generator.uniform(-1, 1, (length, 2)).astype(np.float32),
-            reward=generator.random(length).astype(np.float32),
-            success=np.arange(length) >= length - 2,
-        )
-        for i, length in enumerate(LENGTHS)
-    ]
-
-
-def header() -> Header:
-    tasks = [
-        {"name": name, "instruction": words, "failed": failed}
-        for name, words, failed in zip(TASKS, WORDS, (0, 2), strict=True)
-    ]
-    request = {"suite": "doors/MT2", "options": {"horizon": 9}, "noise": 0.25}
-    return Header(WORDS, Sizes(3, 2, 20), "doors", {"request": request, "tasks": tasks})
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sound(tmp_path_factory.mktemp("written") / "own")
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
+def own(written: Path, tmp_path: Path) -> Path:
     """A data set as robomtl writes it."""
-    write(tmp_path / "own", header(), episodes())
-    return tmp_path / "own"
+    return Path(shutil.copytree(written, tmp_path / "own"))
 
 
 @pytest.fixture
@@ -175,6 +168,101 @@ def test_a_data_set_of_others_is_read(others: Path) -> None:
     assert (read.state.shape, read.action.shape) == ((9, 3), (9, 1))
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float16(), 3)],
+    ids=str,
+)
+def test_states_are_read_from_lists_of_any_kind(kind: Any, own: Path) -> None:
+    values = np.arange(66, dtype=np.float32).reshape(22, 3)
+    rows = [row.astype(kind.value_type.to_pandas_dtype()) for row in values]
+    column("observation.state", pa.array(rows, kind))(own / DATA)
+    assert np.array_equal(Demonstrations(own).state, values)
+
+
+@pytest.mark.parametrize("mark", [bool, int, float, lambda each: [bool(each)]], ids=str)
+def test_success_is_read_from_whatever_holds_truth(
+    mark: Callable[[Any], Any], own: Path
+) -> None:
+    column("next.success", [mark(row >= 11) for row in range(22)])(own / DATA)
+    assert Demonstrations(own).episodes.success.tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_tasks_are_read_from_texts_of_any_kind(kind: Any, own: Path) -> None:
+    column("task", pa.array(WORDS, kind))(own / TASK_FILE)
+    assert Demonstrations(own).tasks == TASKS
+
+
+def test_files_that_a_system_left_are_not_read(own: Path) -> None:
+    (own / EPISODES).with_name("._file-000.parquet").write_text("x")
+    (own / "data/.DS_Store").write_text("x")
+    assert len(Demonstrations(own)) == 4
+
+
+def test_links_of_a_hubs_cache_are_followed(own: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache/snapshots").mkdir(parents=True)
+    (tmp_path / "cache/blobs").mkdir()
+    snapshot = own.rename(tmp_path / "cache/snapshots/1234")
+    blob = (snapshot / DATA).rename(tmp_path / "cache/blobs/abcd")
+    (snapshot / DATA).symlink_to(Path("../../../../blobs") / blob.name)
+    assert len(Demonstrations(snapshot)) == 4
+
+
+# Failed episodes, and what else is not learned from.
+
+
+def test_failed_episodes_are_left_out_of_what_is_learned(own: Path) -> None:
+    column("next.success", [row >= 11 for row in range(22)])(own / DATA)
+    read = Demonstrations(own)
+    assert len(read) == 4
+    assert "2 episodes marked as failed" in repr(read)
+    assert read.notes == (
+        f"2 of the 4 episodes of {own} are marked as failed (next.success is never true)"
+        " and left out; --failed clone learns from them, too.",
+    )
+    learned = read.succeeded()
+    assert learned.tasks == ("shut-door",)
+    assert learned.fingerprint == read.select(["shut-door"]).fingerprint
+    wanted = Demonstrations(own, failed="clone")
+    assert wanted.notes == ()
+    assert wanted.succeeded().fingerprint == read.fingerprint
+
+
+def test_episodes_that_all_failed_are_not_learned(own: Path) -> None:
+    column("next.success", [False] * 22)(own / DATA)
+    with pytest.raises(InputError, match="All 4 episodes .* --failed clone"):
+        robomtl.train(Demonstrations(own), out=own / "run", conditioning=("none",))
+    assert not (own / "run").exists()
+
+
+def test_features_that_are_not_used_are_named(others: Path) -> None:
+    assert Demonstrations(others).notes == (
+        f"Not used of {others}: observation.images.top; policies observe"
+        " observation.state alone.",
+    )
+
+
+def test_a_data_set_names_what_is_not_used_in_one_sentence(
+    others: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = robomtl.TrainConfig(steps=1, precision="float32", threads=1)
+    read = Demonstrations(others)
+    assert "not used observation.images.top, suite unknown" in repr(read)
+    robomtl.train(read, out=others / "run", conditioning=("none",), config=config)
+    assert capsys.readouterr().err.count("Not used of") == 1
+
+
+def test_a_data_set_of_another_tool_hides_no_goal(others: Path) -> None:
+    message = "is a data set of another tool, which does not say where its states hold"
+    with pytest.raises(InputError, match=message):
+        robomtl.train(Demonstrations(others), out=others / "r", conditioning=("goal",))
+    with pytest.raises(InputError, match="another tool, but doors/MT2 is needed; give"):
+        check_suite(Demonstrations(others), "doors/MT2", "give others")
+
+
 # Selecting.
 
 
@@ -216,6 +304,23 @@ def test_an_unknown_task_is_not_selected(own: Path) -> None:
 def test_no_more_episodes_are_selected_than_there_are(own: Path) -> None:
     with pytest.raises(ValueError, match="'open-door' has 2 episodes.*the 3 asked for"):
         Demonstrations(own).select(per_task=3)
+
+
+def test_only_episodes_that_are_there_are_taken(own: Path) -> None:
+    for wrong in (-1, 4):
+        with pytest.raises(InputError, match=f"no episode {wrong} in .* it has 4"):
+            Demonstrations(own).take([0, wrong])
+
+
+def test_a_selection_by_a_text_is_refused(own: Path) -> None:
+    with pytest.raises(InputError, match="tasks is 'open-door'; give a list"):
+        Demonstrations(own).select("open-door")
+
+
+@pytest.mark.parametrize("setting", ["beyond", "failed"])
+def test_an_unknown_word_for_a_setting_is_refused(setting: Any, own: Path) -> None:
+    with pytest.raises(InputError, match=f"Unknown {setting} 'clop'. Did you"):
+        Demonstrations(own, **{setting: "clop"})
 
 
 def test_a_selection_of_nothing_is_refused(own: Path) -> None:
@@ -315,178 +420,10 @@ def test_statistics_are_those_of_all_frames(own: Path) -> None:
 # Refusing.
 
 
-def edit(folder: Path, file: str, change: Callable[[Any], Any]) -> None:
-    """Changes a JSON file, or the columns of a parquet file."""
-    path = folder / file
-    if path.suffix == ".json":
-        content = json.loads(path.read_text())
-        path.write_text(json.dumps(change(content)))
-    else:
-        table = pq.read_table(path)
-        columns = {name: table[name].to_pylist() for name in table.column_names}
-        pq.write_table(pa.table(change(columns)), path)
-
-
-DATA = "data/chunk-000/file-000.parquet"
-EPISODES = "meta/episodes/chunk-000/file-000.parquet"
-
-
-def without(name: str) -> Callable[[Any], Any]:
-    return lambda content: {k: v for k, v in content.items() if k != name}
-
-
-def having(name: str, value: Any) -> Callable[[Any], Any]:
-    return lambda content: {**content, name: value}
-
-
-def feature(name: str, described: Any) -> Callable[[Any], Any]:
-    return lambda info: {**info, "features": {**info["features"], name: described}}
-
-
-def entry(name: str, row: int, value: Any) -> Callable[[Any], Any]:
-    def change(columns: Any) -> Any:
-        columns[name][row] = value
-        return columns
-
-    return change
-
-
-REFUSED: dict[str, tuple[str, Callable[[Any], Any], str]] = {
-    "an older version": (
-        "meta/info.json",
-        having("codebase_version", "v2.1"),
-        "codebase_version is v2.1; robomtl reads v3.0.*convert_dataset_v21_to_v30",
-    ),
-    "no count": ("meta/info.json", without("total_frames"), "has no 'total_frames'"),
-    "no state": (
-        "meta/info.json",
-        lambda info: {
-            **info,
-            "features": without("observation.state")(info["features"]),
-        },
-        "info.json has no feature 'observation.state'; it has action",
-    ),
-    "no action": (
-        "meta/info.json",
-        lambda info: {**info, "features": without("action")(info["features"])},
-        "info.json has no feature 'action'",
-    ),
-    "a state that is a matrix": (
-        "meta/info.json",
-        feature("observation.state", {"dtype": "float32", "shape": [3, 1]}),
-        r"'observation.state' has shape \[3, 1\]; it must be one vector",
-    ),
-    "states of another size": (
-        "meta/info.json",
-        feature("observation.state", {"dtype": "float32", "shape": [4]}),
-        "file-000.parquet: column 'observation.state' has vectors not of size 4",
-    ),
-    "states that are numbers": (
-        DATA,
-        having("observation.state", [0.0] * 22),
-        "column 'observation.state' holds double, not vectors",
-    ),
-    "states that differ in size": (
-        DATA,
-        entry("observation.state", 5, [0.0, 1.0]),
-        "column 'observation.state' has vectors not of size 3",
-    ),
-    "a state that is missing": (
-        DATA,
-        entry("observation.state", 5, None),
-        "column 'observation.state' has vectors not of size 3",
-    ),
-    "no column of actions": (DATA, without("action"), "has no column 'action'"),
-    "an index of words": (
-        DATA,
-        having("index", ["a"] * 22),
-        "column 'index' is not one number a row",
-    ),
-    "too many episodes": (
-        "meta/info.json",
-        having("total_episodes", 5),
-        "lists 4 episodes of 22 frames, meta/info.json 5 of 22",
-    ),
-    "too many frames": (
-        "meta/info.json",
-        having("total_frames", 23),
-        "lists 4 episodes of 22 frames, meta/info.json 4 of 23",
-    ),
-    "episodes in disorder": (
-        EPISODES,
-        entry("dataset_from_index", 1, 5),
-        "meta/episodes does not list the episodes one after the other",
-    ),
-    "episodes without a column": (EPISODES, without("length"), "no column 'length'"),
-    "frames cut off": (
-        DATA,
-        lambda columns: {name: column[:-1] for name, column in columns.items()},
-        "file-000.parquet holds 21 frames, meta/episodes lists 22",
-    ),
-    "frames in disorder": (
-        DATA,
-        entry("index", 3, 4),
-        "file-000.parquet does not hold the frames in the order of meta/episodes",
-    ),
-    "frames of another episode": (
-        DATA,
-        entry("episode_index", 3, 1),
-        "file-000.parquet does not hold the frames in the order of meta/episodes",
-    ),
-    "a state that is not finite": (
-        DATA,
-        entry("observation.state", 13, [0.0, float("nan"), 0.0]),
-        "'observation.state' is not finite in task 'shut-door', episode 2, step 2",
-    ),
-    "an action that is not finite": (
-        DATA,
-        entry("action", 5, [0.0, float("inf")]),
-        "'action' is not finite in task 'open-door', episode 1, step 1",
-    ),
-    "an action beyond 1": (
-        DATA,
-        entry("action", 5, [0.0, -25.0]),
-        "an action is 25 in size in task 'open-door', episode 1, step 1;.*beyond='clip'",
-    ),
-    "an episode of two tasks": (
-        DATA,
-        entry("task_index", 2, 1),
-        "episode 0 changes its task at step 2",
-    ),
-    "a task without a name": (
-        DATA,
-        having("task_index", [0] * 11 + [7] * 11),
-        "episode 2 has task_index 7, which meta/tasks.parquet does not name",
-    ),
-    "tasks without instructions": (
-        "meta/tasks.parquet",
-        without("task"),
-        "has the columns task_index; it must have 'task_index' and 'task'",
-    ),
-    "tasks by other names": (
-        "meta/robomtl.json",
-        having("tasks", [{"name": "a", "instruction": "b", "failed": 0}]),
-        "robomtl.json and meta/tasks.parquet beside it name different tasks",
-    ),
-    "no names of its tasks": (
-        "meta/robomtl.json",
-        having("tasks", [{"instruction": "b", "failed": 0}]),
-        "meta/robomtl.json is damaged: KeyError.'name'",
-    ),
-    "no tasks but words": (
-        "meta/robomtl.json",
-        having("tasks", ["a", "b"]),
-        "meta/robomtl.json is damaged: TypeError",
-    ),
-    "no request": ("meta/robomtl.json", without("request"), "has no 'request'"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", FAULTS)
 def test_a_data_set_is_refused_that_has(case: str, own: Path) -> None:
-    file, change, message = REFUSED[case]
-    edit(own, file, change)
-    with pytest.raises(ValueError, match=message):
+    FAULTS[case].put(own)
+    with pytest.raises(InputError, match=FAULTS[case].message):
         Demonstrations(own)
 
 
@@ -533,6 +470,16 @@ def test_a_folder_without_info_is_no_data_set(own: Path, tmp_path: Path) -> None
         Demonstrations(own)
     with pytest.raises(ValueError, match="nowhere is not a folder"):
         Demonstrations(tmp_path / "nowhere")
+
+
+def test_a_folder_in_a_data_set_names_the_data_set(own: Path) -> None:
+    with pytest.raises(InputError, match=f"meta is not a data set, but {own} is one"):
+        Demonstrations(own / "meta")
+
+
+def test_a_data_set_of_a_hub_has_to_be_downloaded_first() -> None:
+    with pytest.raises(InputError, match="hf download --repo-type dataset"):
+        Demonstrations("lerobot/pusht")
 
 
 def test_an_interrupted_collection_says_how_to_continue(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_demonstrations_of_another_suite_are_refused(finished, tmp_path, monkeyp
     out, _ = finished
     other = Recipe(**{**vars(SMALL), "suite": "points/MT6"})
     monkeypatch.setitem(RECIPES, "other", other)
-    with pytest.raises(ValueError, match="in points/MT4; this recipe takes points/MT6"):
+    with pytest.raises(ValueError, match="in points/MT4, but points/MT6 is needed"):
         run("other", out=tmp_path, data=out / "demonstrations")
 
 
@@ -143,7 +143,9 @@ def test_a_comparison_refuses_demonstrations_of_another_suite(
     monkeypatch, finished, tmp_path
 ):
     monkeypatch.setitem(RECIPES, "compared", SMALL_COMPARISON)
-    with pytest.raises(ValueError, match=r"recorded in points/MT4.*takes points/ML4"):
+    with pytest.raises(
+        ValueError, match=r"recorded in points/MT4, but points/ML4 is needed"
+    ):
         run("compared", out=tmp_path, data=finished[0] / "demonstrations")
 
 

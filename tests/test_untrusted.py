@@ -68,6 +68,11 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
         read_json(tmp_path / ("x" * 300), Form)
 
 
+def test_a_mark_of_the_byte_order_is_skipped(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(tmp_path / "a.json", dict[str, int]) == {"a": 1}
+
+
 def test_json_that_our_own_writer_wrote_is_read(tmp_path):
     values = {"seed": 2**64 - 1, "text": "\x1b\u2028😀", "small": 5e-324, "none": None}
     write_json(tmp_path / "a.json", values)

@@ -11,6 +11,8 @@ import tyro
 from robomtl.cli.flags import SuiteFlags, given, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.contents import Failed
+from robomtl.demonstrations.obtaining import check_suite
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
 from robomtl.registry import OBJECTIVES, POLICIES
@@ -29,6 +31,8 @@ class Train(SuiteFlags, TrainConfig):
     """Data set to clone."""
     beyond: Beyond = "refuse"
     """What is done with actions of the data set that lie beyond [-1, 1]."""
+    failed: Failed = "omit"
+    """Whether episodes that the data set marks as failed are left out, or cloned."""
     episodes: int | None = None
     """Successful episodes a task to collect; as many as ``collect`` if None."""
     noise: float | None = None
@@ -85,10 +89,11 @@ def _check(flags: Train) -> None:
     check_trainable(flags.policy)
     if flags.data is None and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
-    if flags.data is None and flags.beyond != Train.beyond:
-        raise InputError(
-            "--beyond is about a data set; give --data DIR, or leave it out."
-        )
+    for name in ("beyond", "failed"):
+        if flags.data is None and getattr(flags, name) != getattr(Train, name):
+            raise InputError(
+                f"--{name} is about a data set; give --data DIR, or leave it out."
+            )
     recording = [name for name in _RECORDING if getattr(flags, name) is not None]
     superfluous = [*flags.given, *recording]
     if flags.data is not None and superfluous:
@@ -110,10 +115,7 @@ def _demonstrations(flags: Train, out: Path) -> Demonstrations:
             workers=flags.workers,
             **{name: value for name, value in settings.items() if value is not None},
         )
-    recorded = Demonstrations(flags.data, beyond=flags.beyond)
-    if flags.suite not in (None, recorded.suite):
-        raise InputError(
-            f"{flags.data} was recorded in {recorded.suite}, not in {flags.suite}; "
-            f"leave --suite out, or give data of that suite."
-        )
+    recorded = Demonstrations(flags.data, beyond=flags.beyond, failed=flags.failed)
+    if flags.suite is not None:
+        check_suite(recorded, flags.suite, "leave --suite out, or give data of it")
     return recorded

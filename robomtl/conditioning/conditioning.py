@@ -59,7 +59,8 @@ class Conditioning:
         if "goal" in self.kinds and self.goal is None:
             raise InputError(
                 "Conditioning on the goal needs a suite that shows it in the state; "
-                "this one hides it. Use language or one_hot, or goals='observable'."
+                "this one hides it. Use language or one_hot, or collect with "
+                "goals='observable' (on the command line: --goals observable)."
             )
         if ("demonstration" in self.kinds) != (self.demonstration > 0):
             raise InputError(

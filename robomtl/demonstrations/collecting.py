@@ -12,10 +12,10 @@ from rich.table import Table
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
 from robomtl.demonstrations import layout, writing
+from robomtl.demonstrations.about import read_request
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.metadata import read_robomtl
 from robomtl.demonstrations.request import Request, check_tasks
 from robomtl.demonstrations.rollout import SOLVED, Block, Recorder, Unit
 from robomtl.demonstrations.staging import Staging
@@ -161,8 +161,7 @@ def _request_there(out: Path) -> dict[str, Any] | None:
         raise InputError(
             f"{out} holds a data set that robomtl did not collect; give a new folder."
         )
-    request: dict[str, Any] = read_robomtl(out)["request"]
-    return request
+    return read_request(out)
 
 
 def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:

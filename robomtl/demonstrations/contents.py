@@ -5,13 +5,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.demonstrations.layout import STATE, SUCCESS
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+
+Failed = Literal["omit", "clone"]
+"""What training does with episodes that their data set marks as failed."""
 
 
 class Episodes(NamedTuple):
@@ -40,7 +44,10 @@ class Contents:
     instructions: Mapping[str, str]
     failures: Mapping[str, int]
     noise: float | None
-    fps: int
+    fps: float
+    unused: tuple[str, ...]
+    """Features of the data set that were not read, such as images."""
+    failed: Failed
     episodes: Episodes
     state: NDArray[np.float32]
     action: NDArray[np.float32]
@@ -90,9 +97,56 @@ def taken(contents: Contents, episodes: Sequence[int]) -> Contents:
     """Some episodes, by their index, in this order.
 
     Raises:
-        IndexError: If there is no such episode.
+        InputError: If there is no such episode.
     """
+    count = len(contents.episodes.length)
+    for episode in episodes:
+        if not 0 <= episode < count:
+            raise InputError(
+                f"There is no episode {episode} in {contents.path}; it has {count},"
+                f" counted from 0."
+            )
     return _subset(contents, contents.tasks, np.array(episodes, np.int64))
+
+
+def succeeded(contents: Contents) -> Contents:
+    """The episodes to clone: without those marked as failed, unless these are wanted.
+
+    Tasks of which no episode is left are left out, too.
+
+    Raises:
+        InputError: If no episode is left.
+    """
+    success = contents.episodes.success
+    if contents.failed == "clone" or success.all():
+        return contents
+    if not success.any():
+        raise InputError(
+            f"All {len(success)} episodes of {contents.path} are marked as failed"
+            f" ({SUCCESS} is never true), so nothing is left to clone. If the marks are"
+            " wrong, read it with failed='clone' (on the command line: --failed clone)."
+        )
+    left = set(contents.episodes.task[success].tolist())
+    names = tuple(name for i, name in enumerate(contents.tasks) if i in left)
+    return _subset(contents, names, np.flatnonzero(success))
+
+
+def notes(contents: Contents) -> tuple[str, ...]:
+    """Sentences on what of a data set is not learned from."""
+    said = []
+    if contents.unused:
+        said.append(
+            f"Not used of {contents.path}: {', '.join(contents.unused)}; policies observe"
+            f" {STATE} alone."
+        )
+    failed = int((~contents.episodes.success).sum())
+    if failed and contents.failed == "omit":
+        said.append(
+            f"{failed} of the {len(contents.episodes.success)} episodes of {contents.path}"
+            f" are marked as failed ({SUCCESS} is never true) and left out; --failed clone"
+            " learns from them, too."
+        )
+    return tuple(said)
 
 
 def renamed(contents: Contents, task: str, instruction: str) -> Contents:
@@ -125,7 +179,8 @@ def _subset(
     length = old.length[chosen]
     start = np.cumsum(length) - length
     frames = np.repeat(old.start[chosen] - start, length) + np.arange(length.sum())
-    index = np.array([tasks.index(t) if t in tasks else -1 for t in contents.tasks])
+    place = {task: index for index, task in enumerate(tasks)}
+    index = np.array([place.get(task, -1) for task in contents.tasks])
     return replace(
         contents,
         tasks=tasks,

@@ -13,9 +13,12 @@ from robomtl.arguments import checked
 from robomtl.demonstrations.contents import (
     Contents,
     Episodes,
+    Failed,
     fingerprint,
+    notes,
     renamed,
     selected,
+    succeeded,
     taken,
 )
 from robomtl.demonstrations.groups import groups
@@ -31,15 +34,24 @@ class Demonstrations:
             each task is named by its instruction; images are left unread.
         beyond: What is done with actions beyond [-1, 1]: ``refuse`` or ``clip``. Clipping
             is right where the recorded simulator clips too, and wrong for joint angles.
+        failed: What training does with episodes that their data set marks as failed:
+            ``omit`` or ``clone``. Cloning imitates whatever it is shown, failures too, so
+            they are omitted by default.
 
     Raises:
-        ValueError: If the folder holds no such data set, an incomplete or contradictory
+        InputError: If the folder holds no such data set, an incomplete or contradictory
             one, or numbers that cannot be learned from; the message names the file.
     """
 
     @checked
-    def __init__(self, path: Path | str, *, beyond: Beyond = "refuse") -> None:
-        self._contents = read(located(path), beyond)
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        beyond: Beyond = "refuse",
+        failed: Failed = "omit",
+    ) -> None:
+        self._contents = read(located(path), beyond, failed)
 
     @classmethod
     def of(cls, contents: Contents) -> "Demonstrations":
@@ -57,6 +69,19 @@ class Demonstrations:
     def suite(self) -> str | None:
         """Name of the suite; None if robomtl did not collect them."""
         return self._contents.suite
+
+    @property
+    def origin(self) -> str:
+        """Where the episodes come from, as the end of a sentence about the data set."""
+        suite = self.suite
+        if suite is None:
+            return "is a data set of another tool"
+        return f"was recorded in {suite}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what of the data set is not learned from; empty if all is."""
+        return notes(self._contents)
 
     @property
     def suite_options(self) -> Mapping[str, Any]:
@@ -87,8 +112,8 @@ class Demonstrations:
         return self._contents.noise
 
     @property
-    def fps(self) -> int:
-        """Frames per second."""
+    def fps(self) -> float:
+        """Frames per second [1/s]."""
         return self._contents.fps
 
     @property
@@ -141,9 +166,17 @@ class Demonstrations:
         """Some episodes, by their index, in this order; all tasks keep their index.
 
         Raises:
-            IndexError: If there is no such episode.
+            InputError: If there is no such episode.
         """
         return self.of(taken(self._contents, episodes))
+
+    def succeeded(self) -> "Demonstrations":
+        """The episodes that training clones: without failed ones, see ``failed``.
+
+        Raises:
+            InputError: If no episode is left.
+        """
+        return self.of(succeeded(self._contents))
 
     def renamed(self, task: str, instruction: str) -> "Demonstrations":
         """The same episodes, as if they all showed one task.
@@ -166,6 +199,11 @@ class Demonstrations:
         return (
             f"Demonstrations({str(self.path)!r}: {len(self)} episodes of "
             f"{len(self.tasks)} tasks, {len(self.state)} frames, state "
-            f"{self.state.shape[1]}, action {self.action.shape[1]}, "
+            f"{self.state.shape[1]}, action {self.action.shape[1]}, {self._marked()}"
             f"suite {self.suite or 'unknown'})"
         )
+
+    def _marked(self) -> str:
+        failed, unused = int((~self.episodes.success).sum()), self._contents.unused
+        marked = f"{failed} episodes marked as failed, " if failed else ""
+        return marked + (f"not used {', '.join(unused)}, " if unused else "")

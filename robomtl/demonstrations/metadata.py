@@ -1,28 +1,42 @@
 """The ``meta`` folder of a LeRobotDataset v3.0, read and checked."""
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import read_table, scalars
+from robomtl.demonstrations.columns import whole
+from robomtl.demonstrations.parquet import Parquet, check_size
+from robomtl.demonstrations.places import check_template, filled, inside
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
-from robomtl.untrusted import read_json
+from robomtl.untrusted import fitted, read_json
+
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
-class About(NamedTuple):
-    """What ``meta/robomtl.json`` says, or what stands in for it."""
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """The fields of ``meta/info.json`` that are read."""
 
-    names: Mapping[int, str]
-    """Name of each task, by its index."""
-    failures: Mapping[str, int]
-    suite: str | None
-    options: Mapping[str, Any]
-    noise: float | None
+    total_episodes: _Count
+    total_frames: _Count
+    fps: Annotated[float, Meta(gt=0, le=100_000)]
+    """Frames per second [1/s]."""
+    data_path: str
+    """Template of the paths of data files."""
+    features: Mapping[str, Any]
+
+    def dtype(self, name: str) -> object:
+        """The type that a feature is said to have; None where there is none."""
+        described = self.features.get(name)
+        return described.get("dtype") if isinstance(described, dict) else None
 
 
 class Index(NamedTuple):
@@ -35,7 +49,7 @@ class Index(NamedTuple):
 
 
 class _Listed(NamedTuple):
-    """Columns of the episode files, by their order in ``_LISTED``."""
+    """Columns of the episode files, by their order in ``LISTED``."""
 
     number: NDArray[np.int64]
     length: NDArray[np.int64]
@@ -45,7 +59,7 @@ class _Listed(NamedTuple):
     file: NDArray[np.int64]
 
 
-_LISTED = (
+LISTED = (
     "episode_index",
     "length",
     "dataset_from_index",
@@ -53,141 +67,123 @@ _LISTED = (
     "data/chunk_index",
     "data/file_index",
 )
+"""Columns of the episode files that are read."""
 
 
-def read_info(folder: Path) -> dict[str, Any]:
-    """The content of ``meta/info.json``, once it describes what can be read here."""
+def read_info(folder: Path) -> Info:
+    """The content of ``meta/info.json``, once it describes what can be read here.
+
+    Raises:
+        InputError: If the folder holds no data set of this version, or a field is missing
+            or of another type.
+    """
+    _check_folder(folder)
+    path = inside(folder, layout.INFO)
+    content = read_json(path, dict[str, Any])
+    _check_version(path, content.get("codebase_version"))
+    info = fitted(content, Info, where=str(path))
+    check_template(info.data_path, path)
+    return info
+
+
+def _check_folder(folder: Path) -> None:
     path = folder / layout.INFO
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder; give that of a data set.")
-    if (folder / STAGING).exists() and not path.exists():
+        raise InputError(
+            f"{folder} is not a folder; give that of a data set. One of a hub has to be"
+            " downloaded first, such as by: hf download --repo-type dataset"
+            " OWNER/NAME --local-dir DIR."
+        )
+    if os.path.lexists(path):
+        return
+    if (folder / STAGING).exists():
         raise InputError(
             f"{folder} is incomplete: its collection was interrupted. Collect again with "
             "the same arguments, and it continues where it stopped."
         )
-    if not path.exists():
-        raise InputError(
-            f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
-            "so if recording was interrupted, the data set is incomplete."
-        )
-    info = read_json(path, dict[str, Any])
-    version = info.get("codebase_version")
-    if version != layout.VERSION:
-        raise InputError(
-            f"{path}: the codebase_version is {version}; robomtl reads {layout.VERSION}. "
-            "LeRobot converts older data sets: python -m "
+    outer = folder.absolute().parent
+    if (outer / layout.INFO).exists():
+        raise InputError(f"{folder} is not a data set, but {outer} is one; give that.")
+    raise InputError(
+        f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
+        "so if recording was interrupted, the data set is incomplete."
+    )
+
+
+def _check_version(path: Path, version: object) -> None:
+    if version == layout.VERSION:
+        return
+    advice = ""
+    if isinstance(version, str) and version < layout.VERSION:
+        advice = (
+            " LeRobot converts older data sets: python -m "
             "lerobot.scripts.convert_dataset_v21_to_v30."
         )
-    for name in ("total_episodes", "total_frames", "fps", "data_path", "features"):
-        if name not in info:
-            raise InputError(f"{path} has no '{name}'.")
-    return info
+    raise InputError(
+        f"{path}: the codebase_version is {version}; robomtl reads {layout.VERSION}."
+        + advice
+    )
 
 
-def vector_size(folder: Path, features: layout.Features, name: str) -> int:
-    """Length of a vector feature that every data set must have."""
+def vector_size(folder: Path, info: Info, name: str) -> int:
+    """Length of a vector feature that every data set must have.
+
+    Raises:
+        InputError: If the feature is missing or no vector of numbers.
+    """
+    path, features = folder / layout.INFO, info.features
     if name not in features:
         raise InputError(
-            f"{folder / layout.INFO} has no feature '{name}'; it has "
-            f"{', '.join(sorted(features))}."
+            f"{path} has no feature '{name}'; it has {', '.join(sorted(features))}."
         )
-    shape = features[name].get("shape")
-    if not isinstance(shape, list) or len(shape) != 1 or shape[0] < 1:
+    described = features[name]
+    shape: Any = described.get("shape") if isinstance(described, dict) else described
+    vector = isinstance(shape, list) and len(shape) == 1 and type(shape[0]) is int
+    if not vector or not 0 < shape[0] < 2**31:
         raise InputError(
-            f"{folder / layout.INFO}: feature '{name}' has shape {shape}; it must be one "
-            "vector a frame."
+            f"{path}: feature '{name}' has shape {str(shape)[:80]}; it must be one vector"
+            " a frame, such as [4]."
         )
     return int(shape[0])
 
 
-def read_tasks(folder: Path) -> dict[int, str]:
-    """The instruction of each task index."""
-    path = folder / layout.TASKS
-    table = read_table(path)
-    # pandas names an index without a name by its level, as LeRobot 0.4 wrote it.
-    words = [n for n in ("task", "__index_level_0__") if n in table.column_names]
-    if "task_index" not in table.column_names or not words:
-        raise InputError(
-            f"{path} has the columns {', '.join(table.column_names)}; it must have "
-            "'task_index' and 'task'."
-        )
-    indices = scalars(table, "task_index", path).tolist()
-    return dict(zip(indices, table[words[0]].to_pylist(), strict=True))
-
-
-def read_robomtl(folder: Path) -> dict[str, Any]:
-    """The content of ``meta/robomtl.json``: the request and what is told of each task.
-
-    Raises:
-        ValueError: If the file is damaged.
-    """
-    path = folder / layout.ROBOMTL
-    content = read_json(path, dict[str, Any])
-    for name, kind in (("request", dict), ("tasks", list)):
-        if not isinstance(content.get(name), kind):
-            raise InputError(f"{path} is damaged: it has no '{name}'.")
-    return content
-
-
-def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
-    """What robomtl keeps of a data set; of another's, each task is named as it is told.
-
-    Raises:
-        ValueError: If ``meta/robomtl.json`` is damaged or names other tasks.
-    """
-    path = folder / layout.ROBOMTL
-    if not path.exists():
-        return About(instructions, {}, None, {}, None)
-    content = read_robomtl(folder)
-    tasks, request = content["tasks"], content["request"]
-    try:
-        about = About(
-            names={i: task["name"] for i, task in enumerate(tasks)},
-            failures={task["name"]: task["failed"] for task in tasks},
-            suite=request["suite"],
-            options=request["options"],
-            noise=request["noise"],
-        )
-        told = {i: task["instruction"] for i, task in enumerate(tasks)}
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {error!r}.") from error
-    if told != dict(instructions):
-        raise InputError(f"{path} and {layout.TASKS} beside it name different tasks.")
-    return about
-
-
-def read_index(folder: Path, info: Mapping[str, Any]) -> Index:
+def read_index(folder: Path, info: Info) -> Index:
     """Where the episodes lie.
 
     Raises:
-        ValueError: If the episode files are missing, damaged, or contradict
+        InputError: If the episode files are missing, damaged or too large, or contradict
             ``meta/info.json`` or one another.
     """
-    paths = sorted(folder.glob("meta/episodes/*/*.parquet"))
+    found = sorted(folder.glob("meta/episodes/*/*.parquet"))
+    # Systems leave files of their own, such as macOS' ._file-000.parquet.
+    paths = [path for path in found if not path.name.startswith(".")]
     if not paths:
         raise InputError(f"{folder}/meta/episodes has no file; it is incomplete.")
+    files = [
+        Parquet(inside(folder, str(path.relative_to(folder))), LISTED) for path in paths
+    ]
+    where = folder / "meta/episodes"
+    check_size(where, sum(f.declared for f in files), sum(f.disk for f in files))
     parts = []
-    for path in paths:
-        table = read_table(path, _LISTED)
-        parts.append([scalars(table, name, path).astype(np.int64) for name in _LISTED])
+    for path, file in zip(paths, files, strict=True):
+        table = file.table()
+        parts.append([whole(table, name, path) for name in LISTED])
     listed = _Listed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     _check_listed(folder, info, listed)
-    template = info["data_path"]
-    files = [
-        folder / template.format(chunk_index=chunk, file_index=file)
-        for chunk, file in zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
-    ]
-    return Index(listed.start, listed.length, tuple(files))
+    places = zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
+    names = {place: folder / filled(info.data_path, *place) for place in set(places)}
+    order = zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
+    return Index(listed.start, listed.length, tuple(names[place] for place in order))
 
 
-def _check_listed(folder: Path, info: Mapping[str, Any], listed: _Listed) -> None:
+def _check_listed(folder: Path, info: Info, listed: _Listed) -> None:
     where, length = f"{folder}/meta/episodes", listed.length
-    told = info["total_episodes"], info["total_frames"]
-    found = len(length), int(length.sum())
-    if told != found:
+    declared = info.total_episodes, info.total_frames
+    found = len(length), sum(length.tolist())
+    if declared != found:
         raise InputError(
             f"{where} lists {found[0]} episodes of {found[1]} frames, "
-            f"{layout.INFO} {told[0]} of {told[1]}."
+            f"{layout.INFO} {declared[0]} of {declared[1]}."
         )
     if not found[0]:
         raise InputError(f"{folder} holds no episode.")
@@ -197,3 +193,10 @@ def _check_listed(folder: Path, info: Mapping[str, Any], listed: _Listed) -> Non
     counted = np.array_equal(listed.number, np.arange(len(length)))
     if not (follows and counted and np.array_equal(listed.end, listed.start + length)):
         raise InputError(f"{where} does not list the episodes one after the other.")
+    for name, places in (("chunk", listed.chunk), ("file", listed.file)):
+        if places.min() < 0:
+            episode, place = places.argmin(), places.min()
+            raise InputError(
+                f"{where}: data/{name}_index of episode {episode} is {place}; it must be"
+                " at least 0."
+            )

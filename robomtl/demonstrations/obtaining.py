@@ -8,6 +8,23 @@ from robomtl.errors import InputError
 from robomtl.task import Suite
 
 
+def check_suite(demonstrations: Demonstrations, suite: str, advice: str) -> None:
+    """Makes sure that demonstrations are of a suite.
+
+    Args:
+        demonstrations: Recorded before.
+        suite: Full name of the suite.
+        advice: What to do otherwise, as the end of the message.
+
+    Raises:
+        InputError: If they are of another suite, or of another tool.
+    """
+    if demonstrations.suite != suite:
+        raise InputError(
+            f"{demonstrations.path} {demonstrations.origin}, but {suite} is needed; {advice}."
+        )
+
+
 def obtain(
     suite: Suite,
     folder: Path,
@@ -42,8 +59,5 @@ def obtain(
             workers=workers,
         )
     recorded = Demonstrations(data)
-    if recorded.suite != suite.name:
-        raise InputError(
-            f"{data} was recorded in {recorded.suite}; this recipe takes {suite.name}."
-        )
+    check_suite(recorded, suite.name, "give data of that suite, or none to collect it")
     return recorded.select(per_task=episodes)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.obtaining import check_suite
 from robomtl.errors import InputError
 from robomtl.sharing.cell import Cell
 from robomtl.task import Suite
@@ -56,11 +57,8 @@ def check_enough(
         ValueError: If they are of another suite, of a task there are none, or fewer.
     """
     path = demonstrations.path
-    if demonstrations.suite != suite.name:
-        raise InputError(
-            f"{path} was recorded in {demonstrations.suite}, not in {suite.name}; give"
-            " demonstrations of that suite, or leave --data out to collect them."
-        )
+    advice = "give demonstrations of that suite, or leave --data out to collect them"
+    check_suite(demonstrations, suite.name, advice)
     counts = np.bincount(
         demonstrations.episodes.task, minlength=len(demonstrations.tasks)
     )

@@ -32,6 +32,11 @@ def conditioning_for(
         goal = goal_of(made, demonstrations.state.shape[1])
         if "goal" in kinds:
             own = goals_of(made, demonstrations.state.shape[1])
+    elif "goal" in kinds:
+        raise InputError(
+            f"{demonstrations.path} {demonstrations.origin}, which does not say where its"
+            " states hold the goal; condition on language or one_hot."
+        )
     inferred: tuple[Kind, ...] = ("demonstration",) if objective.demonstration else ()
     return Conditioning(
         kinds=(*kinds, *inferred),

@@ -73,7 +73,8 @@ def train(
     finished is only read.
 
     Args:
-        demonstrations: What to learn from.
+        demonstrations: What to learn from, without the episodes that are marked as
+            failed unless they were read with ``failed="clone"``.
         out: Run directory; made if missing.
         policy: Registered name of the architecture.
         policy_config: Fields of its config that differ from the defaults.
@@ -94,6 +95,9 @@ def train(
     folder, config = located(out), config or TrainConfig()
     check_trainable(policy)
     config = settled(config, folder, folder / _REQUEST)
+    notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
+    for note in notes:
+        say(note, stderr=True)
     minimised = checkpoint.configure_objective(objective, objective_config or {})
     told = conditioning_for(demonstrations, conditioning, minimised)
     card = Card(

@@ -1,0 +1,109 @@
+"""What the tasks of a data set are called, and what robomtl keeps about them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta
+
+from robomtl.demonstrations import layout
+from robomtl.demonstrations.columns import check_distinct, texts, whole
+from robomtl.demonstrations.parquet import Parquet, columns_of
+from robomtl.demonstrations.places import inside
+from robomtl.errors import InputError
+from robomtl.untrusted import fitted, read_json
+
+_Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class About(NamedTuple):
+    """What ``meta/robomtl.json`` says, or what stands in for it."""
+
+    names: Mapping[int, str]
+    """Name of each task, by its index."""
+    failures: Mapping[str, int]
+    suite: str | None
+    options: Mapping[str, Any]
+    noise: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    name: Annotated[str, Meta(min_length=1)]
+    instruction: str
+    failed: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    suite: str
+    options: Mapping[str, Any]
+    noise: Annotated[float, Meta(ge=0, le=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Robomtl:
+    """The fields of ``meta/robomtl.json`` that are read."""
+
+    request: _Request
+    tasks: tuple[_Task, ...]
+
+
+def read_tasks(folder: Path) -> dict[int, str]:
+    """The instruction of each task index.
+
+    Raises:
+        InputError: If the file is missing, damaged or too large, or two tasks share an
+            index or an instruction.
+    """
+    path = inside(folder, layout.TASKS)
+    present = columns_of(path)
+    # pandas names an index without a name by its level, as LeRobot 0.4 wrote it.
+    words = [n for n in ("task", "__index_level_0__") if n in present]
+    if "task_index" not in present or not words:
+        raise InputError(
+            f"{path} has the columns {', '.join(present)}; it must have "
+            "'task_index' and 'task'."
+        )
+    table = Parquet(path, ["task_index", words[0]], texts=words[:1]).table()
+    indices = whole(table, "task_index", path).tolist()
+    check_distinct(indices, "task_index", path)
+    return dict(zip(indices, texts(table, words[0], path), strict=True))
+
+
+def read_request(folder: Path) -> dict[str, Any]:
+    """The request by which robomtl collected a data set, as ``meta/robomtl.json`` has it.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    path = inside(folder, layout.ROBOMTL)
+    content = read_json(path, dict[str, Any])
+    fitted(content, _Robomtl, where=str(path))
+    request: dict[str, Any] = content["request"]
+    return request
+
+
+def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
+    """What robomtl keeps of a data set; tasks of another tool's are named by their texts.
+
+    Raises:
+        InputError: If ``meta/robomtl.json`` is damaged or names other tasks.
+    """
+    if not os.path.lexists(folder / layout.ROBOMTL):
+        return About(instructions, {}, None, {}, None)
+    path = inside(folder, layout.ROBOMTL)
+    content = read_json(path, _Robomtl)
+    names = [task.name for task in content.tasks]
+    check_distinct(names, "tasks[].name", path)
+    if dict(enumerate(task.instruction for task in content.tasks)) != instructions:
+        raise InputError(f"{path} and {layout.TASKS} beside it name different tasks.")
+    return About(
+        names=dict(enumerate(names)),
+        failures={task.name: task.failed for task in content.tasks},
+        suite=content.request.suite,
+        options=content.request.options,
+        noise=content.request.noise,
+    )

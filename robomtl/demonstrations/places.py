@@ -1,0 +1,62 @@
+"""Files of a data set: regular ones that lie in its folder, links followed."""
+
+import os
+import re
+from pathlib import Path
+
+from robomtl.errors import InputError
+
+_FIELD = re.compile(r"\{(chunk_index|file_index)(?::0?([1-9])d)?\}")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file of a data set, once it is known to be one.
+
+    Args:
+        folder: Folder of the data set.
+        name: Path of the file from there.
+
+    Raises:
+        InputError: If the file is missing, is not a regular file, such as a pipe, or lies
+            outside the folder, as the target of a link may.
+    """
+    path = folder / name
+    if not os.path.lexists(path):
+        raise InputError(f"{path} is missing; the data set is incomplete.")
+    root = Path(os.path.realpath(folder))
+    if root.parent.name == "snapshots":  # A hub's cache links from there to its blobs.
+        root = root.parent.parent
+    if not Path(os.path.realpath(path)).is_relative_to(root):
+        raise InputError(
+            f"{path} is a link that leaves the data set; put a copy of the file there."
+        )
+    if not path.is_file():
+        raise InputError(f"{path} is not a regular file.")
+    return path
+
+
+def check_template(template: str, where: Path) -> None:
+    """Checks the template of the paths of data files.
+
+    Args:
+        template: Such as ``data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet``.
+        where: File that holds it, for the message.
+
+    Raises:
+        InputError: If it has other fields, or may lead out of the data set.
+    """
+    literal = _FIELD.sub("0", template)
+    parts = literal.split("/")
+    plain = literal.isprintable() and not set("{}\\") & set(literal)
+    if not plain or ".." in parts or "" in parts or len(template) > 255:
+        raise InputError(
+            f"{where}: data_path is {template[:100]!r}; it must be a path in the data set"
+            " whose only fields are chunk_index and file_index, such as"
+            " 'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet'."
+        )
+
+
+def filled(template: str, chunk: int, file: int) -> str:
+    """The path that a checked template gives for a chunk and a file in it."""
+    numbers = {"chunk_index": chunk, "file_index": file}
+    return _FIELD.sub(lambda field: f"{numbers[field[1]]:0{field[2] or 1}d}", template)
