@@ -16,6 +16,7 @@ from robomtl.errors import (
     StartError,
 )
 from robomtl.plug_in import exit_described
+from robomtl.progress import notice
 from robomtl.pulse import Beat
 
 _LOST_TRIALS = 5  # Of an item; where more of them kill workers, the suite is broken.
@@ -225,6 +226,8 @@ class Crew(ABC, Generic[Some]):
                 index, answer = worker.index, self.receive(worker)
             elif (beat := self.beat(worker)).beats != worker.beats:
                 worker.beats, worker.since = beat.beats, now
+                if worker.index is not None:
+                    notice(worker.index, beat.thousandths / 1000)
                 continue
             elif now - worker.since > self._limit:
                 reason = f"did not move on for {self._limit:g} s"

@@ -243,6 +243,7 @@ def _serve(
             item, PULSE.lost = connection.recv()
         except EOFError:
             return
+        PULSE.reach(0.0)
         answer = outcome(work, item)
         PULSE.beat()
         connection.send(answer)

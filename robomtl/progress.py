@@ -1,8 +1,9 @@
 """How long work will take, told while it runs."""
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -18,10 +19,11 @@ from rich.progress import (
 )
 
 from robomtl.names import visible
+from robomtl.pulse import PULSE
 from robomtl.terminal import say
 
-_QUIET = ContextVar("quiet", default=False)
-_LINE_EVERY = 15.0  # [s] Between lines where the output is no terminal.
+_LINE_EVERY = 5.0  # [s] Between lines where the output is no terminal.
+_WITHIN = 0.9  # Of an item; the rest is what comes after its training, such as trials.
 
 
 class Advance(Protocol):
@@ -32,9 +34,26 @@ class Advance(Protocol):
         ...
 
 
+class Reach(Protocol):
+    """Reports how much of an item is done."""
+
+    def __call__(self, index: int, fraction: float, *, note: str = "") -> None:
+        """Counts the units of an item that are done; 1.0 is all of them."""
+        ...
+
+
+_QUIET = ContextVar("quiet", default=False)
+_HEARD: ContextVar[Callable[[int, float], None] | None] = ContextVar(
+    "heard", default=None
+)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No line is shown in the block: what goes on there is a part of something larger."""
+    """Shows no line in the block, which is a part of something larger.
+
+    A worker process notes how far it is instead, see ``robomtl.pulse``.
+    """
     token = _QUIET.set(True)
     try:
         yield
@@ -48,15 +67,12 @@ def remark(sentence: str) -> None:
         say(sentence, stderr=True)
 
 
-def _nothing(units: int = 1, *, note: str = "") -> None:
-    """Counts nothing."""
-
-
 @contextmanager
 def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
     """A live line with count, elapsed and remaining time, on standard error.
 
-    On a terminal the line is redrawn; elsewhere a line is printed now and then.
+    On a terminal the line is redrawn; elsewhere a line is printed every few seconds,
+    whether or not anything was done meanwhile.
 
     Args:
         title: What is being done.
@@ -65,12 +81,45 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
     """
     title = visible(title)
     if _QUIET.get():
-        yield _nothing
+        yield _Quiet(total, done)
     elif sys.stderr.isatty():
         with _live(title, total, done) as advance:
             yield advance
     else:
-        yield _Lines(title, total, done)
+        with _Lines(title, total, done).printed() as lines:
+            yield lines
+
+
+@contextmanager
+def item_progress(title: str, units: Sequence[int], *, done: int) -> Iterator[Reach]:
+    """The line of ``progress`` for items in workers, which moves within each of them.
+
+    Args:
+        title: What is being done.
+        units: Units of work of each item.
+        done: Units that were done before, of other items.
+    """
+    shown = [0] * len(units)
+    with progress(title, done + sum(units), done=done) as advance:
+
+        def reach(index: int, fraction: float, *, note: str = "") -> None:
+            more = max(round(fraction * units[index]) - shown[index], 0)
+            shown[index] += more
+            if more or note:
+                advance(more, note=note)
+
+        token = _HEARD.set(reach)
+        try:
+            yield reach
+        finally:
+            _HEARD.reset(token)
+
+
+def notice(index: int, fraction: float) -> None:
+    """Tells the ``item_progress`` around it how much of an item a worker has done."""
+    heard = _HEARD.get()
+    if heard is not None:
+        heard(index, fraction)
 
 
 @contextmanager
@@ -88,28 +137,68 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
         task = bar.add_task(title, total=total, completed=done, note="")
 
         def advance(units: int = 1, *, note: str = "") -> None:
-            bar.update(task, advance=units, note=visible(note))
+            bar.update(task, advance=units)
+            if note:
+                bar.update(task, note=visible(note))
 
         yield advance
 
 
-class _Lines:
-    def __init__(self, title: str, total: int, done: int) -> None:
-        self._title, self._total = title, total
-        self._done = self._before = done
-        self._start = self._printed = time.monotonic()
+class _Quiet:
+    """Notes how far a part of something larger is."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self._total, self._done = total, done
 
     def __call__(self, units: int = 1, *, note: str = "") -> None:
         self._done += units
+        PULSE.reach(_WITHIN * self._done / max(self._total, 1))
+
+
+class _Lines:
+    """Lines now and then, where the output is no terminal."""
+
+    def __init__(self, title: str, total: int, done: int) -> None:
+        self._title, self._total, self._note = title, total, ""
+        self._done = self._before = done
+        self._start = self._printed = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, units: int = 1, *, note: str = "") -> None:
+        with self._lock:
+            self._done += units
+            self._note = note or self._note
+            self._print_if_due(ended=self._done >= self._total)
+
+    @contextmanager
+    def printed(self) -> Iterator["_Lines"]:
+        """Prints lines in the block also while nothing is counted."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._keep_printing, args=(ended,))
+        thread.daemon = True
+        thread.start()
+        try:
+            yield self
+        finally:
+            ended.set()
+            thread.join()
+
+    def _keep_printing(self, ended: threading.Event) -> None:
+        while not ended.wait(0.5):
+            with self._lock:
+                self._print_if_due(ended=False)
+
+    def _print_if_due(self, *, ended: bool) -> None:
         now = time.monotonic()
-        if self._done < self._total and now - self._printed < _LINE_EVERY:
+        if not ended and now - self._printed < _LINE_EVERY:
             return
         self._printed = now
-        left = self._total - self._done
-        pace = (now - self._start) / max(self._done - self._before, 1)
+        left, new = max(self._total - self._done, 0), self._done - self._before
+        pace = (now - self._start) / max(new, 1)
+        soon = f", {left * pace:.0f} s left" if new or not left else ""
         print(
-            f"{self._title}: {self._done}/{self._total}, {now - self._start:.0f} s, "
-            f"{left * pace:.0f} s left. {visible(note)}".rstrip(),
+            f"{self._title}: {self._done}/{self._total}, {now - self._start:.0f} s{soon}."
+            f" {visible(self._note)}".rstrip(),
             file=sys.stderr,
             flush=True,
         )

@@ -1,6 +1,6 @@
-"""How a worker shows that it moves on, and which trial it would die of.
+"""How a worker shows that it moves on, how far it is, and which trial it would die of.
 
-A worker notes each step of a simulator in memory that it shares with the process that
+A worker notes each step of a simulator, and of a training, in memory that it shares with the process that
 started it. That process tells a slow simulator from one that hangs, and knows which trial
 a worker was at when it died.
 """
@@ -16,13 +16,15 @@ class Beat(NamedTuple):
     """How often it noted anything."""
     trial: int = 0
     """Key of the trial whose simulator it is in; 0 for none."""
+    thousandths: int = 0
+    """How much of its item is done."""
 
 
 class Pulse:
     """What this process notes of the work it does.
 
     Args:
-        memory: Two whole numbers, the fields of a ``Beat``.
+        memory: Whole numbers, the fields of a ``Beat``.
     """
 
     def __init__(self, memory: MutableSequence[int]) -> None:
@@ -45,6 +47,11 @@ class Pulse:
         self._memory[1] = trial
         self._memory[0] += 1
 
+    def reach(self, fraction: float) -> None:
+        """Notes how much of its item this process has done."""
+        self._memory[2] = int(1000 * fraction)
+        self.beat()
 
-PULSE = Pulse([0, 0])
+
+PULSE = Pulse([0, 0, 0])
 """That of this process, which nobody reads unless it is a worker."""

@@ -1,4 +1,8 @@
-from robomtl.progress import progress, quiet
+import time
+
+from robomtl import progress as module
+from robomtl.executor import LocalExecutor
+from robomtl.progress import item_progress, progress, quiet
 
 
 def work(units=2):
@@ -18,3 +22,29 @@ def test_what_is_part_of_something_larger_keeps_quiet(capsys):
     assert capsys.readouterr().err == ""
     work()
     assert capsys.readouterr().err
+
+
+def test_a_line_is_printed_while_nothing_is_done(capsys, monkeypatch):
+    monkeypatch.setattr(module, "_LINE_EVERY", 0.0)
+    with progress("Waiting", 3):
+        time.sleep(0.6)
+    assert "Waiting: 0/3, 1 s." in capsys.readouterr().err
+
+
+def slowly(item):
+    with quiet(), progress("Part", 4) as advance:
+        for _ in range(3):
+            advance(note="never shown")
+        time.sleep(1.5)  # The parent looks once a second.
+    return item
+
+
+def test_what_a_worker_has_done_of_an_item_moves_the_line(capsys, monkeypatch):
+    monkeypatch.setattr(module, "_LINE_EVERY", 0.0)
+    with item_progress("Items", [1000], done=200) as reach:
+        for index, _ in LocalExecutor(workers=1).map(slowly, ["one"]):
+            reach(index, 1.0, note="one")
+    shown = capsys.readouterr().err
+    assert "Items: 875/1200" in shown  # 0.9 of 3/4, and what was done before.
+    assert shown.splitlines()[-1].endswith("left. one")
+    assert "Items: 1200/1200" in shown.splitlines()[-1]

@@ -11,7 +11,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.executor import Failure, LocalExecutor
-from robomtl.progress import progress, quiet
+from robomtl.progress import item_progress, quiet
 from robomtl.training import TrainConfig, train
 
 _LIMIT = 24 * 3600.0  # Longest a policy may take to train [s].
@@ -93,13 +93,13 @@ def train_all(
     executor = LocalExecutor(workers=min(workers, len(left)), limit=_LIMIT)
     learn = _Learn(demonstrations.path.absolute(), episodes)
     steps = [training.config.steps for training in left]
-    with progress("Training policies by steps", sum(steps)) as advance:
+    with item_progress("Training policies by steps", steps, done=0) as reach:
         for index, reason in executor.map(learn, left):
             if isinstance(reason, Failure):
                 raise RuntimeError(f"{left[index].out}: {reason.reason}")
             if reason is not None:
                 raise FloatingPointError(f"{left[index].out}: {reason}")
-            advance(steps[index], note=str(left[index].out))
+            reach(index, 1.0, note=str(left[index].out))
 
 
 class _Learn:

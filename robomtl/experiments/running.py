@@ -10,7 +10,7 @@ from robomtl.evaluation.journal import Journal, Session
 from robomtl.evaluation.rollout import Outcome
 from robomtl.executor import Executor, Failure
 from robomtl.experiments.cost import Cost
-from robomtl.progress import progress
+from robomtl.progress import item_progress
 from robomtl.versions import packages, versions
 
 
@@ -80,11 +80,11 @@ def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
     tally = Counter(
         outcome.success for key in done_before for outcome in journal.outcomes[key]
     )
-    units = {key: work.units(cell) for key, cell in work.cells.items()}
-    already = sum(units[key] for key in done_before)
-    with progress(work.title, sum(units.values()), done=already) as advance:
+    items = [work.cells[key] for key in left]
+    units = [work.units(cell) for cell in items]
+    already = sum(work.units(work.cells[key]) for key in done_before)
+    with item_progress(work.title, units, done=already) as reach:
         before = time.monotonic()
-        items = [work.cells[key] for key in left]
         for index, done in executor.map(work.play, items, work.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
@@ -94,9 +94,7 @@ def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
                 left[index], done.outcomes, now - before, done.processor, note=note
             )
             tally.update(outcome.success for outcome in done.outcomes)
-            advance(
-                units[left[index]], note=f"{work.label(cell)} {_so_far(tally)}".strip()
-            )
+            reach(index, 1.0, note=f"{work.label(cell)} {_so_far(tally)}".strip())
             before = now
 
 

@@ -196,7 +196,7 @@ def _finish(journal: Journal, of: _Experiment, executor: Executor) -> None:
         trials=lambda cell: len(trials_of(suite, cell, trials)),
         kind=lambda cell: cell.learned,
         label=lambda cell: cell.name,
-        units=lambda cell: len(cell.tasks),
+        units=lambda cell: len(cell.tasks) * of.material.asked.steps,
     )
     finish(journal, work, executor)
 
