@@ -20,7 +20,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
 from robomtl.paths import located
-from robomtl.policy import Memory, Policy
+from robomtl.policy import Memory, Policy, actions_of
 from robomtl.task import (
     Observation,
     Suite,
@@ -70,7 +70,8 @@ class Predictor:
     def __call__(self, asked: Asked) -> NDArray[np.float32]:
         """The next actions of a group; (row, chunk, action)."""
         torch.default_generator.manual_seed(asked.seed)
-        chunk, self._memories[asked.group] = self._policy.act(
+        chunk, self._memories[asked.group] = actions_of(
+            self._policy,
             {"state": torch.from_numpy(asked.state)},
             torch.from_numpy(asked.told),
             None if asked.first else self._memories[asked.group],

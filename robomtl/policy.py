@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from robomtl.border import kind_of
 from robomtl.errors import InputError
 
 
@@ -213,3 +214,61 @@ class Policy(nn.Module, ABC):
     def num_parameters(self) -> int:
         """Number of weights."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def loss_of(policy: Policy, batch: Batch) -> Loss:
+    """The policy's loss of each sample of a batch, if that is what it returns.
+
+    Raises:
+        ValueError: If it returns anything else, naming the policy, what it returned and
+            what was expected.
+    """
+    loss: Any = policy.loss(batch)
+    rows = (len(batch.action),)
+    if not isinstance(loss, Loss):
+        raise InputError(
+            f"{type(policy).__name__}.loss returned {_kind(loss)}; expected a Loss, of a"
+            f" tensor of shape {rows} and a dict of metrics."
+        )
+    if not isinstance(loss.per_sample, Tensor) or loss.per_sample.shape != rows:
+        raise InputError(
+            f"{type(policy).__name__}.loss returned per_sample as {_kind(loss.per_sample)};"
+            f" expected one number a sample, of shape {rows}: leave the mean to training."
+        )
+    return loss
+
+
+def actions_of(
+    policy: Policy,
+    observation: Mapping[str, Tensor],
+    task_embedding: Tensor,
+    memory: Memory | None,
+) -> tuple[Tensor, Memory | None]:
+    """What the policy's ``act`` returns: an action chunk, in float32, and its memory.
+
+    Raises:
+        ValueError: If it returns anything else, naming the policy, what it returned and
+            what was expected.
+    """
+    returned: Any = policy.act(observation, task_embedding, memory)
+    rows, size = len(task_embedding), policy.spec.action
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise InputError(
+            f"{type(policy).__name__}.act returned {_kind(returned)}; expected an action"
+            " chunk and the memory to keep, or None."
+        )
+    chunk, kept = returned
+    fits = isinstance(chunk, Tensor) and chunk.is_floating_point() and chunk.ndim == 3
+    if not fits or chunk.shape[::2] != (rows, size) or not chunk.shape[1]:
+        raise InputError(
+            f"{type(policy).__name__}.act returned {_kind(chunk)}; expected an action chunk"
+            f" of shape ({rows}, chunk, {size}), of 1 action or more."
+        )
+    return chunk.float(), kept
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"a tensor of shape {tuple(value.shape)} and type {dtype}"
+    return kind_of(value)

@@ -8,6 +8,7 @@ from families import SUITE, GoalsSuite, grow
 
 from robomtl.adaptation.benchmark import (
     Problem,
+    benchmark_of,
     draw_for,
     goal_suite,
     problem_tasks,
@@ -371,6 +372,19 @@ def test_hidden_goals_that_are_not_numbered_are_refused():
 
     with pytest.raises(ValueError, match="does not say which variations share one"):
         goal_suite(Hiding(variant="reach-flag"))
+
+
+def test_a_suite_that_knows_of_no_goal_hides_none():
+    class NoGoal(PointsSuite):
+        goal = None
+
+    class Hiding(NoGoal):
+        expert_suite = PointsSuite()
+
+    assert benchmark_of(NoGoal()) == benchmark_of(PointsSuite()) == "transfer"
+    assert benchmark_of(Hiding()) == benchmark_of(GOALS) == "infer"
+    found = problem_tasks(NoGoal(variant="ML4"), None)
+    assert [task.name for task in found] == ["reach-ball", "push-ball"]
 
 
 def test_goals_that_start_in_one_way_only_are_refused():

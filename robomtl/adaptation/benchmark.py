@@ -2,9 +2,14 @@
 
 There are two benchmarks, never mixed:
 
-- ``transfer``, where states show the goal: a problem is a task that training never saw.
+- ``transfer``, where states show all there is to know: a problem is a task that training
+  never saw.
 - ``infer``, where the goal is hidden: a problem is a goal of a task, which only the
   support shows. Support and trials share the goal and nothing else of the start.
+
+A suite hides goals if it shows none, though it numbers them (``GoalSuite``) or shows them to
+its experts (``expert_suite``). One that knows of no goal, as a Gymnasium env without
+``desired_goal``, hides none.
 """
 
 from collections.abc import Sequence
@@ -36,7 +41,8 @@ class Problem:
 
 def benchmark_of(suite: Suite) -> Benchmark:
     """Which of the two benchmarks a suite is."""
-    return "transfer" if suite.goal is not None else "infer"
+    known = isinstance(suite, GoalSuite) or hasattr(suite, "expert_suite")
+    return "infer" if known and suite.goal is None else "transfer"
 
 
 def pool_split(suite: Suite) -> str:
@@ -123,7 +129,7 @@ def goal_suite(suite: Suite) -> GoalSuite:
     """A suite that hides goals, as one that numbers them.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If it does not, or starts each goal in one way only.
     """
     if not isinstance(suite, GoalSuite):
         raise InputError(

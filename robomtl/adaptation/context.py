@@ -33,7 +33,7 @@ from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.variational import divergence_from_normal
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.policy import Context, Loss, Policy
+from robomtl.policy import Context, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_not_negative, check_parts
 from robomtl.training.episodic import Episodic
 
@@ -95,7 +95,7 @@ class ContextTraining(Problems):
         mean, log_deviation = self._inferred(policy, context)
         noise = torch.randn_like(mean) if training else torch.zeros_like(mean)
         inferred = mean + log_deviation.exp() * noise if self.bottleneck else mean
-        loss = policy.loss(telling(batch.query, batch.place, inferred))
+        loss = loss_of(policy, telling(batch.query, batch.place, inferred))
         if not self.bottleneck:
             return loss
         divergence = divergence_from_normal(mean, log_deviation)

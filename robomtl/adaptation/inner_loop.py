@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
-from robomtl.policy import Batch, Policy
+from robomtl.policy import Batch, Policy, loss_of
 
 Order = Literal["second", "first"]
 Parameters = Mapping[str, Tensor]
@@ -27,7 +27,7 @@ class _Scored(nn.Module):
         self.policy = policy
 
     def forward(self, batch: Batch) -> Tensor:
-        return self.policy.loss(batch).per_sample
+        return loss_of(self.policy, batch).per_sample
 
 
 def losses_of(policy: Policy) -> Losses:

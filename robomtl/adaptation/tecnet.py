@@ -29,7 +29,7 @@ from robomtl.adaptation.encoding import (
 from robomtl.adaptation.inferring import InferringMethod, telling
 from robomtl.adaptation.problems import Problems
 from robomtl.errors import InputError
-from robomtl.policy import Context, Loss, Policy
+from robomtl.policy import Context, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 
@@ -130,7 +130,7 @@ class TecnetTraining(Problems):
         with torch.autocast(query.device.type, enabled=False):
             margin = margin_loss(query, sentences, self.margin)
         support, told = (
-            policy.loss(telling(part, batch.place, sentences))
+            loss_of(policy, telling(part, batch.place, sentences))
             for part in (batch.support, batch.query)
         )
         rows = len(batch.task) // len(margin)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robomtl.adaptation.inferring import telling
 from robomtl.adaptation.problems import Problems
-from robomtl.policy import Context, Loss, Policy
+from robomtl.policy import Context, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 
@@ -112,7 +112,7 @@ class VariationalTraining(Problems):
         """
         queries = batch.query
         each = len(queries.task) // batch.tasks
-        loss = policy.loss(telling(queries, batch.place, belief.rows(each).draw()))
+        loss = loss_of(policy, telling(queries, batch.place, belief.rows(each).draw()))
         nats = divergence(belief, prior)
         share = self.beta * nats / (each * queries.action[0].numel())
         return Loss(

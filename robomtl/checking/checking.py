@@ -16,6 +16,7 @@ from robomtl.executor import Failure, LocalExecutor
 from robomtl.nearest import unknown
 from robomtl.plug_in import described
 from robomtl.task import Suite, Task, families_of, find_task
+from robomtl.words import several
 
 Check = Callable[..., Iterator[str]]
 
@@ -192,7 +193,7 @@ def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
             )
 
 
-def check(suite: Suite, *, tasks: Sequence[str] | None = None) -> list[Problem]:
+def check(suite: Suite, *, tasks: str | Sequence[str] | None = None) -> list[Problem]:
     """Every way found in which a suite breaks its contract; empty for a good one.
 
     Args:
@@ -205,7 +206,7 @@ def check(suite: Suite, *, tasks: Sequence[str] | None = None) -> list[Problem]:
     if tasks is None:
         names = [task.name for task in _tasks(suite)]
     else:
-        names = [find_task(suite, name).name for name in tasks]
+        names = [find_task(suite, name).name for name in several("tasks", tasks)]
     problems = [Problem("", sentence) for sentence in _sentences(_SUITE_CHECKS, suite)]
     for name in dict.fromkeys(names):
         problems += [Problem(name, sentence) for sentence in _of_task(suite, name)]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from robomtl.conditioning import Conditioning, Wordings
-from robomtl.policy import Batch, Loss, Policy
+from robomtl.policy import Batch, Loss, Policy, loss_of
 from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import Constructor
@@ -127,4 +127,4 @@ class Cloning:
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
         """The policy's own."""
-        return policy.loss(batch)
+        return loss_of(policy, batch)

@@ -1,0 +1,98 @@
+"""Policies of somebody's own that return other shapes or types than the contract has."""
+
+import pytest
+import torch
+
+from robomtl.agent import Asked, Predictor
+from robomtl.errors import InputError
+from robomtl.policies.mlp import MLP
+from robomtl.policy import Batch, Loss, Spec, actions_of, loss_of
+
+SPEC = Spec(state=3, action=2, embedding=0)
+BATCH = Batch(
+    observation={"state": torch.zeros(8, 3)},
+    action=torch.zeros(8, 1, 2),
+    mask=torch.ones(8, 1),
+    task_embedding=torch.zeros(8, 0),
+    task=torch.zeros(8, dtype=torch.long),
+)
+
+
+def own(*, loss=lambda loss: loss, chunk=lambda chunk: chunk):
+    """A policy that returns something made of what it should return."""
+
+    class Own(MLP):
+        def loss(self, batch):
+            return loss(super().loss(batch))
+
+        def act(self, observation, task_embedding, memory):
+            actions, kept = super().act(observation, task_embedding, memory)
+            changed = chunk(actions)
+            return changed if isinstance(changed, tuple) else (changed, kept)
+
+    return Own
+
+
+def built(policy):
+    return policy(MLP.Config(width=8, layers=1, chunk=1), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (
+            lambda loss: (loss.per_sample, {}),
+            "Own.loss returned a tuple of 2; expected",
+        ),
+        (lambda loss: loss.per_sample, r"Own.loss returned a tensor of shape \(8,\)"),
+        (lambda loss: None, "Own.loss returned nothing; expected a Loss"),
+        (
+            lambda loss: Loss(loss.per_sample.mean(), {}),
+            r"per_sample as a tensor of shape \(\).*of shape \(8,\): leave the mean to",
+        ),
+    ],
+)
+def test_a_loss_of_another_kind_names_the_policy(loss, said):
+    with pytest.raises(InputError, match=said):
+        loss_of(built(own(loss=loss)), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "said"),
+    [
+        (
+            lambda a: a[:, 0],
+            r"a tensor of shape \(8, 2\) .*shape \(8, chunk, 2\), of 1",
+        ),
+        (
+            lambda a: torch.cat([a, a], -1),
+            r"Own.act returned a tensor of shape \(8, 1, 4",
+        ),
+        (lambda a: a[:1], r"Own.act returned a tensor of shape \(1, 1, 2\)"),
+        (lambda a: a[:, :0], r"Own.act returned a tensor of shape \(8, 0, 2\)"),
+        (lambda a: a.long(), "and type int64; expected an action chunk"),
+        (
+            lambda a: a.detach().numpy(),
+            r"Own.act returned an array of shape \(8, 1, 2\)",
+        ),
+        (
+            lambda a: (a, None, None),
+            "Own.act returned a tuple of 3; expected an action",
+        ),
+    ],
+)
+def test_a_chunk_of_another_shape_names_the_policy(chunk, said):
+    with pytest.raises(InputError, match=said):
+        actions_of(
+            built(own(chunk=chunk)),
+            {"state": torch.zeros(8, 3)},
+            torch.zeros(8, 0),
+            None,
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_chunk_of_another_precision_is_taken(dtype):
+    policy = built(own(chunk=lambda a: a.to(dtype)))
+    asked = Asked(0, True, torch.zeros(10, 3).numpy(), torch.zeros(10, 0).numpy(), 0)
+    assert Predictor(policy)(asked).dtype == "float32"
