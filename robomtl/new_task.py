@@ -1,13 +1,15 @@
 """A trained policy meets a task it has never seen: a few demonstrations, then trials."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from robomtl.adaptation import Support, adapt
+from robomtl.adaptation import Budget, Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.evaluation import Results, evaluate
+from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.registry import suite
 from robomtl.request import claim
@@ -34,7 +36,7 @@ class NewTask:
 
 
 def meet(
-    run: Path, new: NewTask, *, out: Path, seed: int, workers: int
+    run: Path, new: NewTask, *, out: Path, seed: int, machine: Machine, workers: int
 ) -> dict[str, Results]:
     """Adapts a policy to a new task by each method and evaluates what came of it.
 
@@ -46,6 +48,7 @@ def meet(
         out: Receives ``demonstrations/``, and a run directory for each method with its
             results.
         seed: Of the adaptation.
+        machine: What the methods compute with.
         workers: Processes that collect and evaluate.
 
     Returns:
@@ -64,9 +67,10 @@ def meet(
         noise=new.noise,
         workers=workers,
     )
+    adapting = partial(_adapted, run, demonstrations, Budget(machine=machine), seed)
     return {
         method: evaluate(
-            _adapted(run, demonstrations, method, out / file_name(method), seed),
+            adapting(method, out / file_name(method)),
             made,
             out=out / file_name(method),
             tasks=[new.task],
@@ -79,7 +83,12 @@ def meet(
 
 
 def _adapted(
-    run: Path, demonstrations: Demonstrations, method: str, out: Path, seed: int
+    run: Path,
+    demonstrations: Demonstrations,
+    budget: Budget,
+    seed: int,
+    method: str,
+    out: Path,
 ) -> PolicyAgent:
     """The adapted policy, made once."""
     support = Support(demonstrations=demonstrations)
@@ -94,5 +103,5 @@ def _adapted(
     made = out / "policy.json"
     claim(out / "adaptation.json", asked, finished=[made])
     if not made.exists():
-        adapt(run, support, method=method, seed=seed, out=out)
+        adapt(run, support, method=method, budget=budget, seed=seed, out=out)
     return PolicyAgent(out)

@@ -13,6 +13,7 @@ from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError
 from robomtl.evaluation import Results, evaluate
+from robomtl.machine import Machine, check_device
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
 from robomtl.paths import located
@@ -23,6 +24,7 @@ from robomtl.sharing import Asked, multitask
 from robomtl.sharing import Findings as ArmFindings
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
+from robomtl.training.config import computing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,7 @@ def run(
     out: Path | str,
     data: Path | str | None = None,
     seed: int = 0,
+    machine: Machine | None = None,
     workers: int = 2,
 ) -> Ran:
     """Runs a recipe end to end; what is finished in the folder is not done again.
@@ -151,6 +154,8 @@ def run(
             of methods, see ``run_adaptation``. ``recipe.json`` in it is the request.
         data: Demonstrations recorded before, of the same suite; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
+        machine: What networks compute with where the recipe does not say; ``auto``
+            where the machine does not either.
         workers: Processes that collect and evaluate.
 
     Raises:
@@ -158,6 +163,8 @@ def run(
             another run.
     """
     check_seed(seed)
+    machine = machine or Machine()
+    check_device(machine.device)
     chosen = named_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = located(out)
     request = {**request_of(chosen), "seed": seed}
@@ -165,10 +172,19 @@ def run(
     with claimed(folder / "recipe.json", request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(
-                chosen, out=folder, data=data, seed=seed, workers=workers
+                chosen,
+                out=folder,
+                data=data,
+                seed=seed,
+                machine=machine,
+                workers=workers,
             )
             return Ran(methods=found)
-        return _run(chosen, folder, data=data, seed=seed, workers=workers)
+        prepared = replace(chosen, training=computing(chosen.training, machine))
+        check_device(prepared.training.device)  # Before anything is collected.
+        return _run(
+            prepared, folder, data=data, seed=seed, machine=machine, workers=workers
+        )
 
 
 _FINISHED = ("policy.json", "adaptation/journal.jsonl")
@@ -210,6 +226,7 @@ def _run(
     *,
     data: Path | str | None,
     seed: int,
+    machine: Machine,
     workers: int,
 ) -> Ran:
     made = suite(recipe.suite)
@@ -233,7 +250,14 @@ def _run(
     results = _evaluated(recipe, made, folder, seed=seed, workers=workers)
     if recipe.new_task is not None:
         new = folder / "new-task"
-        results |= meet(folder, recipe.new_task, out=new, seed=seed, workers=workers)
+        results |= meet(
+            folder,
+            recipe.new_task,
+            out=new,
+            seed=seed,
+            machine=machine,
+            workers=workers,
+        )
     if recipe.multitask is None:
         return Ran(results=results)
     found = multitask(
@@ -241,6 +265,7 @@ def _run(
         recipe.multitask,
         out=folder / "multitask",
         data=recorded.path,
+        machine=machine,
         workers=workers,
     )
     return Ran(results=results, arms=found)

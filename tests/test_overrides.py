@@ -120,6 +120,13 @@ def test_a_changed_recipe_is_recorded_and_resumed_only_as_it_was(tmp_path, capsy
     assert (tmp_path / "policy.safetensors").stat() == before
 
 
+def test_a_device_that_is_not_there_is_refused_and_claims_nothing(tmp_path, capsys):
+    words = ["run", "small", "--device", "evil", "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert "There is no device 'evil'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_recipe_that_is_refused_claims_nothing(tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'MT4'"):
         run(replace(SMALL, suite="points/MT44"), out=tmp_path)

@@ -12,9 +12,11 @@ from robomtl.adaptation.pretraining import Training, train_all
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError
+from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.registry import suite
 from robomtl.training import TrainConfig
+from robomtl.training.config import computing
 from robomtl.training.construction import Construction
 
 
@@ -68,6 +70,7 @@ def run_adaptation(
     out: Path,
     data: Path | str | None = None,
     seed: int = 0,
+    machine: Machine | None = None,
     workers: int = 2,
 ) -> Findings:
     """Runs a comparison end to end; what is finished in the folder is not done again.
@@ -78,12 +81,14 @@ def run_adaptation(
             each policy, and the comparison in ``adaptation/``.
         data: Demonstrations of the training tasks recorded before; collected when None.
         seed: First seed of training.
+        machine: What networks compute with where the recipe does not say.
         workers: Processes that collect, train, adapt and evaluate.
 
     Raises:
         InputError: If a folder holds something else, or the recipe trains no policy of
             an objective that a method needs.
     """
+    machine = machine or Machine()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     prior = obtain(
         made,
@@ -102,7 +107,7 @@ def run_adaptation(
             policy=each.policy,
             policy_config=each.policy_config,
             conditioning=recipe.conditioning,
-            config=replace(each.training, seed=number),
+            config=computing(replace(each.training, seed=number), machine),
         )
         for number in range(seed, seed + recipe.seeds)
         for objective, each in needed.items()
@@ -115,6 +120,7 @@ def run_adaptation(
         out=out / "adaptation",
         seeds=recipe.seeds,
         prior=prior.path,
+        machine=machine,
         workers=workers,
     )
 

@@ -19,6 +19,7 @@ from robomtl.cli.labels import (
     methods_from,
 )
 from robomtl.errors import InputError
+from robomtl.machine import Machine
 from robomtl.recipes import Experiment, Recipe
 from robomtl.training import TrainConfig
 
@@ -26,7 +27,7 @@ _Policy = Annotated[str, tyro.conf.arg(help="Architecture.")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFlags:
+class RunFlags(Machine):
     """Collects if missing, trains, evaluates and reports."""
 
     recipe: tyro.conf.Positional[str]

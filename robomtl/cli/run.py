@@ -12,6 +12,7 @@ from robomtl.cli.flags import run_directory
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
 from robomtl.cli.tables import show
 from robomtl.evaluation import success_table
+from robomtl.machine import Machine
 from robomtl.recipes import Recipe, named_recipe, run
 from robomtl.sharing.tables import arms_table
 
@@ -31,7 +32,12 @@ def main(arguments: Sequence[str]) -> None:
     recipe = overridden(usual, flags)
     with run_directory(flags.out, "run", flags.recipe) as out:
         ran = run(
-            recipe, out=out, data=flags.data, seed=flags.seed, workers=flags.workers
+            recipe,
+            out=out,
+            data=flags.data,
+            seed=flags.seed,
+            machine=Machine(device=flags.device, precision=flags.precision),
+            workers=flags.workers,
         )
     if ran.methods is not None:
         show(methods_table(ran.methods))

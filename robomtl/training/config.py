@@ -1,14 +1,14 @@
 """What decides a training run besides the data and the policy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, get_args
 
 from robomtl import ranges
 from robomtl.conditioning import Augmentation
 from robomtl.errors import InputError
-from robomtl.machine import Precision, check_precision
+from robomtl.machine import Machine, Precision, check_precision
 from robomtl.nearest import unknown
 from robomtl.ranges import (
     check_counts,
@@ -129,6 +129,16 @@ class TrainConfig:
             temperature=self.temperature,
             balancing=self.balancing,
         )
+
+
+def computing(config: TrainConfig, machine: Machine) -> TrainConfig:
+    """The config, with a machine's values in the place of ``auto``."""
+    auto = {
+        name: getattr(machine, name)
+        for name in ("device", "precision")
+        if getattr(config, name) == "auto"
+    }
+    return replace(config, **auto)
 
 
 def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
