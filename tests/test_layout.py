@@ -155,3 +155,26 @@ def test_constraints_pin_every_direct_dependency_exactly():
     ]
     names = {name.partition(">")[0].partition("=")[0].lower() for name in wanted}
     assert names <= pinned
+
+
+def test_the_lock_has_the_pinned_versions_with_their_hashes():
+    def pins(text):
+        return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+
+    def plain(versions):
+        return {re.sub(r"[-_.]+", "-", n).lower(): v for n, v in versions.items()}
+
+    text = (ROOT / "requirements.lock").read_text()
+    locked, pinned = (
+        plain(pins(each)) for each in (text, (ROOT / "constraints.txt").read_text())
+    )
+    assert {name: locked[name] for name in locked if name in pinned} == {
+        name: version for name, version in pinned.items() if name in locked
+    }
+    required = [*PROJECT["project"]["dependencies"], "setuptools"]
+    for extra in PROJECT["project"]["optional-dependencies"].values():
+        required += extra
+    names = [re.match(r"[\w.-]+", each)[0].lower() for each in required]
+    assert {re.sub(r"[-_.]+", "-", name) for name in names} <= {*locked}
+    for each in re.split(r"^(?=\S)", text, flags=re.MULTILINE):
+        assert not each or "--hash=sha256:" in each, each

@@ -19,6 +19,9 @@ Matrix = NDArray[np.float64]
 """Row i, column j: part of the loss of task j that a step on task i takes away."""
 
 
+_LARGEST = 1e12  # Sums and squares of affinities are to stay finite.
+
+
 @dataclass(frozen=True, kw_only=True)
 class Affinity:
     """What steps on tasks do to others, in the mean over training."""
@@ -80,6 +83,8 @@ def _check_square(matrix: Sequence[Sequence[float]], tasks: Sequence[str]) -> No
             f"affinity is not a matrix of {len(tasks)} x {len(tasks)} numbers for the"
             f" tasks {', '.join(tasks)}, which are at least 2."
         )
+    if any(abs(value) > _LARGEST for row in matrix for value in row):
+        raise InputError(f"affinity has a number beyond {_LARGEST:g}.")
 
 
 def affinity_of(measured: Sequence[Measured]) -> Affinity | None:
