@@ -1,8 +1,8 @@
 """A trained policy as an agent: the run directory evaluated in worker processes."""
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -20,6 +20,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.evaluation.trials import CHUNK
 from robomtl.paths import located
+from robomtl.plug_in import looked_at
 from robomtl.policy import Memory, Policy, actions_of
 from robomtl.task import (
     Observation,
@@ -272,7 +273,7 @@ def goals_of(suite: Suite, state: int) -> dict[str, tuple[int, int]]:
 
 def _sizes(suite: Suite, task: str) -> dict[str, int]:
     """Lengths of the state and of the action."""
-    with contextlib.closing(suite.make_env(task)) as env:
+    with looked_at(partial(suite.make_env, task)) as env:
         space = cast(gymnasium.spaces.Dict, env.observation_space)["state"]
         shapes = {"state": space.shape, "action": env.action_space.shape}
     return {feature: (shape or (0,))[0] for feature, shape in shapes.items()}

@@ -5,12 +5,13 @@ meant if their goals lie in the same place of the state and their episodes start
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.plug_in import looked_at
 from robomtl.task import Suite, own_goal_places
 
 States = Mapping[str, NDArray[np.float32]]
@@ -77,7 +78,7 @@ def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
 
 
 def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:
-    with closing(suite.make_env(task)) as env:
+    with looked_at(partial(suite.make_env, task)) as env:
         for variation in suite.variations(task, "fresh")[:count]:
             observation, _ = env.reset(seed=0, options={"variation": variation})
             yield observation["state"].copy()

@@ -1,9 +1,8 @@
 """A suite of Gymnasium envs that know when they have succeeded; see ``gymnasium_env``."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +20,7 @@ from robomtl.gymnasium_env import (
 )
 from robomtl.gymnasium_ids import of_id
 from robomtl.nearest import unknown
+from robomtl.plug_in import looked_at
 from robomtl.splits import find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.words import several
@@ -101,7 +101,7 @@ class GymnasiumSuite:
     @cached_property
     def _layout(self) -> dict[str, int]:
         name = self.train_tasks[0].name
-        with closing(made(self.envs[name], self.horizon)) as env:
+        with looked_at(partial(made, self.envs[name], self.horizon)) as env:
             return layout(name, env)
 
     def _check_layout(self, task: str, parts: Mapping[str, int]) -> None:

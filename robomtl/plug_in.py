@@ -1,8 +1,10 @@
 """What plug-ins raise, in words: their exceptions are not ours."""
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import chdir, closing, contextmanager, suppress
 from pathlib import Path
 from traceback import extract_tb
+from typing import Protocol, TypeVar
 
 from robomtl.task import Env
 
@@ -22,6 +24,23 @@ def exit_described(error: SystemExit) -> str:
         f"sys.exit() was called: {described(error)}. Code that robomtl calls reports what is"
         " wrong by an exception."
     )
+
+
+class _Closed(Protocol):
+    def close(self) -> None: ...
+
+
+Made = TypeVar("Made", bound=_Closed)
+
+
+@contextmanager
+def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
+    """An env to look at in this process, closed at the end.
+
+    It may change the working directory as it is made; that is as before at the end.
+    """
+    with chdir("."), closing(make()) as env:
+        yield env
 
 
 def close_broken(env: Env) -> None:

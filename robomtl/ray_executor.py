@@ -1,12 +1,14 @@
 """Work spread over a Ray cluster, surviving workers and nodes that die."""
 
+import importlib
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,6 +31,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _ANSWER_WITHIN = 30.0  # [s] ray.init itself would try a dead address for 12 minutes.
+_LONGEST_FOLDER = 30  # A socket's path has 107 bytes at most, of which Ray takes 70.
 _CONNECT = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 
 
@@ -193,14 +196,38 @@ def _connected(address: str, workers: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent home.
-        quiet |= {"num_cpus": workers, "include_dashboard": False}
+        quiet |= {"num_cpus": workers, "include_dashboard": False, **_short_folder()}
     else:
         _check_that_a_cluster_answers(address)
-    ray.init(address=address, **quiet)
+    with _on_loopback() if address == "local" else nullcontext():
+        ray.init(address=address, **quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Lets a Ray that is started listen on the loopback alone.
+
+    Whoever reaches its ports may run code. It takes 127.0.0.1 for the machine's address,
+    unless it is set to be of one machine, as it is by default on those without clusters.
+    """
+    constants: Any = importlib.import_module("ray._private.ray_constants")
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+def _short_folder() -> dict[str, str]:
+    """A folder for Ray where sockets in the usual one would have too long a path."""
+    if len(tempfile.gettempdir()) <= _LONGEST_FOLDER:
+        return {}
+    return {"_temp_dir": f"/tmp/ray-{os.getuid()}"}
 
 
 def _check_that_a_cluster_answers(address: str) -> None:

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -111,12 +113,20 @@ def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
         control.send(begun)
         return
     key = multiprocessing.current_process().authkey
-    with Listener(family="AF_UNIX", authkey=key) as listener:
+    with Listener(_address(), family="AF_UNIX", authkey=key) as listener:
         control.send(Answer("done", (listener.address, _kind(begun.value.device))))
         clients: dict[Connection, _Memories] = {}
         threading.Thread(target=_accept, args=(listener, clients), daemon=True).start()
         while control not in (ready := wait([control, *clients], timeout=0.1)):
             _answer(begun.value, clients, cast(list[Connection], ready))
+
+
+def _address() -> str | None:
+    """A name in Linux's abstract namespace; elsewhere the library chooses a file.
+
+    A file would be in TMPDIR, whose path may be longer than that of a socket can be.
+    """
+    return f"\0robomtl-{uuid.uuid4()}" if sys.platform == "linux" else None
 
 
 def _load(given: tuple[PolicyAgent, str]) -> JointPolicy:

@@ -1,3 +1,4 @@
+import os
 from multiprocessing.reduction import ForkingPickler
 
 import gymnasium
@@ -284,3 +285,16 @@ def test_tasks_that_do_not_fit_together_are_refused(change, message):
     }
     with pytest.raises(ValueError, match=message):
         from_gymnasium(**{**given, **change})
+
+
+def make_elsewhere():
+    os.chdir("/")
+    return gymnasium.make("Pendulum-v1")
+
+
+def test_a_maker_that_changes_the_working_directory_leaves_this_process_alone(tmp_path):
+    parts = {"instructions": {"a": ["go"]}, "horizon": 3}
+    suite = robomtl.from_gymnasium("elsewhere", envs={"a": make_elsewhere}, **parts)
+    before = os.getcwd()
+    assert suite.goal is None
+    assert os.getcwd() == before

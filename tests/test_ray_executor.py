@@ -1,7 +1,10 @@
+import contextlib
 import os
 import socket
 import sys
 from functools import partial
+from operator import itemgetter
+from pathlib import Path
 
 import pytest
 from test_executor import (
@@ -89,6 +92,28 @@ def test_ray_is_started_here_and_ended_when_no_address_is_given(disconnected):
         item: item**2 for item in range(5)
     }
     assert not ray.is_initialized()
+
+
+def listening(item):
+    """Addresses on which this process and the one of Ray that started it listen."""
+    addresses = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            local, state, inode = itemgetter(1, 3, 9)(line.split())
+            if state == "0A":
+                addresses[f"socket:[{inode}]"] = local.partition(":")[0]
+    links = set()
+    for process in (os.getpid(), os.getppid()):
+        for each in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(OSError):  # It was closed meanwhile.
+                links.add(os.readlink(each))
+    return {addresses[link] for link in links & addresses.keys()}
+
+
+@pytest.mark.slow
+def test_ray_started_here_is_reached_from_this_machine_alone(disconnected):
+    ((_, found),) = RayExecutor(workers=1).map(listening, [0])
+    assert found and all(address.endswith("0100007F") for address in found)
 
 
 @pytest.mark.slow

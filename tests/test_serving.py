@@ -114,6 +114,14 @@ def test_trials_are_the_same_for_any_number_of_workers(tmp_path, kind):
     assert len(set(one["first_success_step"].to_pylist())) > 5
 
 
+def test_a_long_path_of_temporary_files_is_no_hindrance(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    with serve(saved(tmp_path / "policy"), device="cpu") as served:
+        assert served.load(SUITE) is not None
+
+
 def test_an_actor_of_several_groups_keeps_their_memories_apart(tmp_path):
     agent = agent_of(tmp_path, Counting)
     seen, running = observations(14), np.ones(14, np.bool_)

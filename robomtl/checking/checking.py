@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -150,7 +151,8 @@ def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
     """What checks found; an exception that one met is one more finding."""
     for part in checks:
         try:
-            yield from part(*subject)
+            with chdir("."):  # Envs may leave this process in another folder.
+                yield from part(*subject)
         except InputError as error:  # It says what is wrong.
             yield str(error)
         except (

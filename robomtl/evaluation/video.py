@@ -1,9 +1,9 @@
 """Videos of an evaluation's trials, which are played again to be filmed."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +23,7 @@ from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
 from robomtl.names import file_name
 from robomtl.paths import located
+from robomtl.plug_in import looked_at
 from robomtl.progress import progress
 from robomtl.request import differences, plain
 from robomtl.task import Env, Suite, Trial
@@ -142,7 +143,7 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
     load_av()
     seen = with_camera(suite, camera)
     task = seen.train_tasks[0].name
-    with closing(seen.make_env(task)) as env:
+    with looked_at(partial(seen.make_env, task)) as env:
         env.reset(options={"variation": seen.variations(task, "fresh")[0]})
         take_picture(env)
     return seen

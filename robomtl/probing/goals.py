@@ -1,12 +1,13 @@
 """Goals told in place of those that envs show."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from robomtl.actor import Told
 from robomtl.evaluation.trials import Chunk
+from robomtl.plug_in import looked_at
 from robomtl.probing.kinds import EMPTY, SHUFFLED, WRONG
 from robomtl.task import Suite, Trial, goal_place
 
@@ -69,7 +70,7 @@ def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
     assert suite.goal is not None
     of_task: dict[str, list[Goal]] = {}
     for task, some in groupby(trials, key=lambda trial: trial.task):
-        with closing(suite.make_env(task)) as env:
+        with looked_at(partial(suite.make_env, task)) as env:
             for trial in some:
                 options = {"variation": trial.variation}
                 observation, _ = env.reset(seed=trial.seed, options=options)
