@@ -157,7 +157,9 @@ SPLITS: dict[str, Split] = {
 
 @functools.cache
 def _instructions() -> dict[str, dict[str, list[str]]]:
-    content: dict[str, dict[str, list[str]]] = json.loads(_INSTRUCTIONS.read_text())
+    content: dict[str, dict[str, list[str]]] = json.loads(
+        _INSTRUCTIONS.read_text(encoding="utf-8")
+    )
     return content
 
 

@@ -6,6 +6,21 @@ from pathlib import Path
 from robomtl.errors import InputError
 
 
+def expanded(path: Path | str) -> Path:
+    """The path, with ``~`` as a home folder.
+
+    Raises:
+        InputError: If it begins with the ``~`` of nobody.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{path} names a home folder that is not known here. Write the path out;"
+            f" ./{path} is a folder of that name here."
+        ) from error
+
+
 def located(path: Path | str) -> Path:
     """The full path, with ``~`` as a home folder: the working directory may change.
 
@@ -15,12 +30,7 @@ def located(path: Path | str) -> Path:
         InputError: If the path begins with the ``~`` of nobody, or is relative to a
             working directory that was removed.
     """
-    try:
-        whole = Path(path).expanduser()
-    except RuntimeError as error:
-        raise InputError(
-            f"{path} names a home folder that is not known here; write the path out."
-        ) from error
+    whole = expanded(path)
     if not whole.is_absolute():
         check_working_directory()
     return whole.absolute()

@@ -99,6 +99,19 @@ def claimed(
         raise
 
 
+def check_there(path: Path) -> None:
+    """Makes sure that a file which was written at the beginning is still there.
+
+    Raises:
+        InputError: If it was removed while work went on in its folder.
+    """
+    if not path.exists():
+        raise InputError(
+            f"{path} was removed while work went on in its folder, and what is finished"
+            " could not be told from other work; give the same command to begin anew."
+        )
+
+
 def refuse_other(
     folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]
 ) -> None:

@@ -23,6 +23,7 @@ from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
 from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, deal
+from robomtl.paths import located
 from robomtl.task import Env, Suite, Trial, find_task
 
 _QUALITY = 85  # Of JPEG: a tenth of the bytes, and no difference to be seen.
@@ -45,7 +46,7 @@ def load_rerun() -> ModuleType:
 
 def is_evaluation(folder: Path) -> bool:
     """Whether a folder holds a finished evaluation."""
-    return (folder / RESULTS).exists()
+    return (located(folder) / RESULTS).exists()
 
 
 def find_agent(folder: Path, run: Path | None = None) -> Agent:
@@ -162,7 +163,7 @@ def view(
     seen = suite if camera is None else with_camera(suite, camera)
     stops = isinstance(trial, Place) and trial.record.success_at_end is None
     until: Until = "success" if stops else "horizon"
-    with _recording(rerun, None if save is None else Path(save)) as recording:
+    with _recording(rerun, None if save is None else located(save)) as recording:
         recorder = _Recorder(rerun, recording, suite, chunk.task)
         played = Replay(agent, suite, seen, until)(chunk, {row: recorder})[row]
         recorder.finish(chunk, row, played)

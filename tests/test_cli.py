@@ -1,3 +1,5 @@
+import datetime
+import io
 import json
 import re
 import shlex
@@ -6,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 
@@ -16,6 +19,7 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 from robomtl import registry
+from robomtl.cli import flags
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.main import VERBS, main
 from robomtl.cli.tables import show
@@ -23,6 +27,7 @@ from robomtl.conditioning import embeddings
 from robomtl.conditioning.embeddings import embed
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import SimulationError
+from robomtl.evaluation import Results
 from robomtl.executor import LocalExecutor
 from robomtl.recipes import RECIPES, Recipe
 from robomtl.registry import Registry
@@ -69,6 +74,65 @@ def refusal(capsys, *words):
     said = capsys.readouterr().err
     assert "Traceback" not in said
     return " ".join(said.replace("│", " ").split())
+
+
+EXPERT = ("evaluate", "expert", "--suite", "points/MT4", "--episodes", 1)
+
+
+@pytest.mark.parametrize("out", ["seed=0:a/file:x", "~/evaluation"])
+def test_a_folder_may_have_a_colon_or_begin_at_home(tmp_path, monkeypatch, out):
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    assert main([*map(str, EXPERT), "--workers", "1", "--out", out]) == 0
+    found = Path(out).expanduser()
+    assert Results.read(out).setting.agent == "expert"
+    assert found.is_relative_to(home) or not home.exists()
+    assert [each.name for each in here.iterdir()] == [
+        each for each in found.parts[:1] if each != "/"
+    ]
+
+
+def test_the_home_of_nobody_is_refused(capsys):
+    said = refusal(capsys, *EXPERT, "--out", "~nobody-here/x")
+    assert "~nobody-here/x names a home folder that is not known here." in said
+
+
+def test_two_commands_of_the_same_second_have_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(flags, "datetime", Frozen)
+    with flags.run_directory(None, "train", "points/MT4") as one:
+        (one / "run.json").touch()
+        with flags.run_directory(None, "train", "points/MT4") as other:
+            assert other == Path("runs/2026-01-01_00-00-00_train_points-MT4-2")
+    assert one.name == "2026-01-01_00-00-00_train_points-MT4"
+    assert not other.exists()  # As nothing was finished in it.
+
+
+class Frozen:
+    """Stands in for the module ``datetime``: a second that does not end."""
+
+    class datetime:  # noqa: N801
+        now = partial(datetime.datetime, 2026, 1, 1)
+
+
+def test_a_terminal_without_the_letters_shows_what_it_can(monkeypatch):
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setitem(VERBS, "list", "≥ 1 – or more")
+    assert main([]) == 0
+    shown.flush()
+    assert b"? 1 ? or more" in shown.buffer.getvalue()
+
+
+def test_a_working_directory_that_was_removed_is_told(capsys, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = refusal(capsys, "list")
+    assert "The working directory was removed; change to one that is there" in said
 
 
 def test_without_a_verb_every_verb_is_shown(capsys):

@@ -585,6 +585,15 @@ def test_a_begun_collection_of_another_request_is_refused(
     assert len(collect(POINTS, tmp_path, episodes=2)) == 8
 
 
+def test_a_collection_of_which_nothing_was_finished_binds_nobody(
+    tmp_path: Path, inline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context, pytest.raises(Stopped):
+        context.setattr(staging.Staging, "save", stop)
+        collect(POINTS, tmp_path, episodes=2)
+    assert len(collect(POINTS, tmp_path, episodes=3)) == 12
+
+
 def stop(*_: Any) -> Any:
     raise Stopped
 

@@ -1,9 +1,10 @@
 import json
+import shutil
 
 import pytest
 
 from robomtl.evaluation import journal
-from robomtl.evaluation.journal import Head, Session
+from robomtl.evaluation.journal import Head, Session, read_head
 from robomtl.evaluation.rollout import Outcome
 
 PLAN = {"suite": "points/MT4", "episodes": 50, "versions": {"numpy": "2.4"}}
@@ -77,7 +78,7 @@ def test_a_plan_cut_short_by_a_kill_is_begun_anew(path):
 
 
 def test_another_plan_is_refused_naming_the_fields_that_differ(path):
-    open_journal(path)
+    begin(path).append(0, [SOLVED], 1.0)
     other = {"suite": "points/MT4", "episodes": 10, "versions": {"numpy": "2.5"}}
     message = (
         "run was begun with other settings; nothing in it was changed. Differing:"
@@ -86,6 +87,22 @@ def test_another_plan_is_refused_naming_the_fields_that_differ(path):
     )
     with pytest.raises(ValueError, match=message):
         open_journal(path, other)
+
+
+def test_a_plan_of_which_nothing_was_finished_binds_nobody(path):
+    begin(path)
+    other = {**PLAN, "episodes": 10}
+    open_journal(path, other)
+    assert read_head(path).plan == other
+
+
+def test_a_folder_removed_while_trials_are_played_is_not_made_again(path):
+    begun = begin(path)
+    shutil.rmtree(path.parent)
+    message = "journal.jsonl was removed while work went on in its folder"
+    with pytest.raises(ValueError, match=message):
+        begun.append(0, [SOLVED], 1.0)
+    assert not path.parent.exists()
 
 
 @pytest.mark.parametrize(
@@ -172,6 +189,8 @@ def test_a_plan_that_grows_keeps_what_is_finished_and_where_it_stands(path):
     ],
 )
 def test_a_plan_that_grows_is_refused_where_it_says_otherwise(path, changes, message):
-    grow(path)
+    begun, places = grow(path)
+    begun.begin(SESSION)
+    begun.append(places["alone/5"], [SOLVED], 1.0)
     with pytest.raises(ValueError, match=message):
         grow(path, **changes)

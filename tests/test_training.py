@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, acting, train
 from robomtl.training.learner import Learner, learning_rate
+from robomtl.training.log import Log
 from robomtl.training.samples import Sampler, frames
 
 SMALL = {"width": 32, "layers": 1, "task_width": 16}
@@ -250,6 +252,23 @@ def test_a_run_that_stopped_before_anything_was_kept_claims_no_folder(
     quick(data, tmp_path, config)
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["training"]["learning_rate"] == QUICK.learning_rate
+
+
+def test_a_run_directory_removed_while_training_is_not_made_again(
+    data, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    record = Log.train
+
+    def removing(self, *given, **named):
+        shutil.rmtree(out)
+        (out / "tensorboard").mkdir(parents=True)
+        record(self, *given, **named)
+
+    monkeypatch.setattr(Log, "train", removing)
+    with pytest.raises(ValueError, match="run.json was removed while work went on"):
+        quick(data, out)
+    assert not (out / "training.safetensors").exists()
 
 
 def test_a_run_beside_another_in_one_folder_is_refused_and_overwrites_nothing(

@@ -148,6 +148,7 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
     Raises:
         ValueError: If the file is missing or no such file.
     """
+    path = located(path)
     if not path.exists():
         raise InputError(f"There is no {path}; `robomtl tune` writes one.")
     settings = read_json(path, _Tuned).settings

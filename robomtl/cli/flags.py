@@ -3,7 +3,7 @@
 import datetime
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +18,7 @@ from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.names import file_name
+from robomtl.paths import expanded
 from robomtl.ray_executor import RayExecutor
 from robomtl.registry import suite
 from robomtl.task import Suite
@@ -148,7 +149,7 @@ def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
     Raises:
         KeyboardInterrupt: Saying how to go on, where the block is interrupted.
     """
-    folder = out or _dated(verb, name)
+    folder = _dated(verb, name) if out is None else expanded(out)
     print(f"Run directory: {folder}", flush=True)
     try:
         yield folder
@@ -156,8 +157,21 @@ def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
         where = "" if out else f" with --out {shlex.quote(str(folder))}"
         message = f"What was finished is kept; the same command{where} goes on."
         raise KeyboardInterrupt(f"Stopped. {message}") from None
+    finally:
+        if out is None:
+            with suppress(OSError):  # As where something was finished in it.
+                folder.rmdir()
 
 
 def _dated(verb: str, name: str) -> Path:
+    """A new folder, which no other process has, were it begun in the same second."""
     now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    return Path("runs") / f"{now}_{verb}_{file_name(name.replace('/', '-'))}"
+    stem = f"{now}_{verb}_{file_name(name.replace('/', '-'))}"
+    folder, number = Path("runs") / stem, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = folder.with_name(f"{stem}-{number}")

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -20,6 +21,7 @@ from robomtl.errors import (
 )
 from robomtl.imports import import_modules
 from robomtl.nearest import unknown
+from robomtl.paths import check_working_directory
 from robomtl.plug_in import exit_described
 from robomtl.terminal import Terminal
 
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after ``robomtl``; those of the process when None.
     """
+    _show_whatever_can_be_shown()
     console = Terminal(stderr=True)
     try:
         modules, words = _imports(sys.argv[1:] if arguments is None else arguments)
@@ -71,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if words[0] not in VERBS:
             raise InputError(unknown("verb", words[0], VERBS))
+        check_working_directory()  # Without it, torch's libraries end the process.
         import_modules(modules)
         importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
     except SystemExit as stopped:
@@ -128,6 +132,13 @@ def _is_bug(error: Exception) -> bool:
 
 def _show(console: Console, sentence: str) -> None:
     console.print(Panel(sentence, title="robomtl", border_style="red"))
+
+
+def _show_whatever_can_be_shown() -> None:
+    """Letters that a terminal does not have appear as question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _sentence(error: Exception) -> str:

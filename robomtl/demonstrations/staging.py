@@ -13,7 +13,9 @@ from robomtl.demonstrations.rollout import Block
 from robomtl.durable import replacing, sync_folder
 from robomtl.errors import InputError
 from robomtl.lock import locked
-from robomtl.request import claim
+from robomtl.request import check_there, claim
+
+_PLAN = "plan.json"
 
 STAGING = ".collecting"
 """Folder inside the data set's own, as long as it is being collected."""
@@ -45,12 +47,13 @@ class Staging:
                 f"{self.out} is not empty and holds no data set; give a new folder."
             )
         with locked(self._folder):
-            plan, units = self._folder / "plan.json", self._folder.glob("task-*/*.npz")
+            plan, units = self._folder / _PLAN, self._folder.glob("task-*/*.npz")
             claim(plan, self._request.plain(), finished=units)
             yield
 
     def save(self, task: str, start: int, block: Block) -> None:
         """Keeps what came of the unit of a task that begins at a place; durable."""
+        check_there(self._folder / _PLAN)
         with replacing(self._path(task, start)) as temporary:
             with temporary.open("wb") as file:
                 np.savez(file, **block._asdict())

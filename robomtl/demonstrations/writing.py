@@ -15,6 +15,7 @@ from robomtl.demonstrations import layout
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.statistics import Statistics, statistics
 from robomtl.durable import replacing, write_json
+from robomtl.parquet import write_table
 
 _EPISODES_PER_GROUP = 500  # Rows that are held before they are written.
 
@@ -240,5 +241,4 @@ def _write_tasks(folder: Path, instructions: Sequence[str]) -> None:
     table = pa.table(
         {"task_index": np.arange(len(instructions)), "task": list(instructions)}
     ).replace_schema_metadata(layout.pandas_index("task", "task_index"))
-    with replacing(folder / layout.TASKS) as temporary:
-        pq.write_table(table, temporary)
+    write_table(folder / layout.TASKS, table)

@@ -8,6 +8,7 @@ from pathlib import Path
 from robomtl.actor import Told
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+from robomtl.paths import located
 from robomtl.task import Suite, Task, Trial, families_of
 from robomtl.untrusted import read_json
 
@@ -96,7 +97,7 @@ def _telling(
     if not instructions.endswith(".json"):
         message = unknown("kind of instructions", instructions, KINDS)
         raise InputError(f"{message} Or give a file that ends in '.json'.")
-    return _from_file(Path(instructions), suite, tasks)
+    return _from_file(located(instructions), suite, tasks)
 
 
 def _each(task: Task, wordings: Sequence[str]) -> list[Told]:

@@ -11,7 +11,7 @@ from typing import Any
 from robomtl.durable import append_line, read_lines, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
-from robomtl.request import plain, refuse_other
+from robomtl.request import check_there, plain, refuse_other
 from robomtl.untrusted import fitted, parse_json
 
 _CHUNKS = ("chunks", dict[str, int])
@@ -80,7 +80,7 @@ class Journal:
 
     def begin(self, session: Session) -> None:
         """Records that a session works on the plan from now on."""
-        append_line(self.path, json.dumps({"session": asdict(session)}))
+        self._add({"session": asdict(session)})
         self.sessions.append(session)
 
     def append(
@@ -105,7 +105,7 @@ class Journal:
         if note is not None:
             entry["note"] = plain(note)
         self.notes[chunk] = note
-        append_line(self.path, json.dumps({**entry, "outcomes": rows}))
+        self._add({**entry, "outcomes": rows})
         self.outcomes[chunk] = list(outcomes)
         self.seconds += seconds
         self._played_on(processor)
@@ -134,6 +134,10 @@ class Journal:
         self.seconds += done.seconds
         self._played_on(done.processor)
 
+    def _add(self, entry: Mapping[str, Any]) -> None:
+        check_there(self.path)
+        append_line(self.path, json.dumps(entry))
+
     def _played_on(self, processor: str | None) -> None:
         if processor:
             self.processors.add(processor)
@@ -159,7 +163,7 @@ def open_journal(
         ValueError: If the file is of another plan, naming the fields that differ, or if
             a line of it is broken or does not fit the plan, naming the line.
     """
-    there = read_head(path)
+    there = _binding_head(path)
     if there is not None:
         refuse_other(path.parent, there.plan, plan)
     journal = Journal(path)
@@ -191,7 +195,7 @@ def open_growing(
         ValueError: As ``open_journal``; fields that grow are compared by the names that
             both have.
     """
-    there = read_head(path)
+    there = _binding_head(path)
     before = {} if there is None else there.plan
     fields = (*growing, "chunks")
     with _reading(path):
@@ -234,6 +238,16 @@ def _check_fits(done: _Finished, sizes: Sequence[int], where: str) -> None:
             raise InputError(
                 f"{where} is damaged: an outcome has either success or an error."
             )
+
+
+def _binding_head(path: Path) -> Head | None:
+    """The first line of a journal in which a chunk was finished; None of any other.
+
+    A plan of which nothing was finished binds nobody; see ``check_claim``.
+    """
+    head = read_head(path)
+    sessions = (line.startswith('{"session"') for line in read_lines(path)[1:])
+    return None if all(sessions) else head
 
 
 def read_head(path: Path) -> Head | None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robomtl.durable import replacing
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.evaluation.trials import Chunk
+from robomtl.parquet import write_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,7 @@ def records_of(chunk: Chunk, outcomes: Sequence[Outcome]) -> list[Record]:
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Writes the rows as parquet, in the given order, durably."""
     rows = [asdict(record) for record in records]
-    with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary)
+    write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
@@ -83,7 +82,9 @@ def read_records(path: Path) -> tuple[Record, ...]:
             or has no row.
     """
     try:
-        table = pq.read_table(path)
+        # Arrow takes some paths for addresses, and folders such as seed=0 for columns.
+        with path.open("rb") as file:
+            table = pq.ParquetFile(file).read()
     except FileNotFoundError as error:
         raise InputError(f"There is no {path}.") from error
     except (OSError, pa.ArrowException) as error:

@@ -156,7 +156,7 @@ def _suite(folder: Path, plan: _Plan) -> Suite:
 
 
 def _check_wordings(folder: Path, instructions: str, origin: _Origin) -> None:
-    if instructions.endswith(".json") and not Path(instructions).exists():
+    if instructions.endswith(".json") and not located(instructions).exists():
         raise InputError(
             f"{folder} was begun in {origin.folder} with the"
             f" wordings in {instructions}, which is not found from here; resume there."

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from robomtl.durable import replacing
 from robomtl.evaluation.rollout import Outcome
+from robomtl.parquet import write_table
 from robomtl.task import Trial
 
 if TYPE_CHECKING:
@@ -78,5 +77,4 @@ def write_rows(
 ) -> None:
     """Writes dataclasses as parquet, in the given order, durably."""
     values = [asdict(row) for row in rows]
-    with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(values, schema=schema), temporary)
+    write_table(path, pa.Table.from_pylist(values, schema=schema))

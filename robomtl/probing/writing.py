@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from robomtl.actor import Told
-from robomtl.durable import replacing, write_json, write_text
+from robomtl.durable import write_json, write_text
 from robomtl.evaluation.evaluation import REPORT
 from robomtl.evaluation.records import SCHEMA
 from robomtl.evaluation.results import RESULTS, TRIALS
+from robomtl.parquet import write_table
 from robomtl.probing.findings import Findings
 from robomtl.probing.page import page
 from robomtl.request import plain
@@ -43,8 +43,7 @@ def write(folder: Path, found: Findings, told: Mapping[str, Sequence[Told]]) -> 
         for kind, records in found.records.items()
         for record, each in zip(records, told[kind], strict=True)
     ]
-    with replacing(folder / TRIALS) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=COLUMNS), temporary)
+    write_table(folder / TRIALS, pa.Table.from_pylist(rows, schema=COLUMNS))
     data = plain(found)
     del data["records"]
     setting = {k: v for k, v in data.pop("setting").items() if k not in _NOT_OF_ALL}

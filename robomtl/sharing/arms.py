@@ -12,6 +12,7 @@ from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
 from robomtl.machine import Machine, continued
 from robomtl.nearest import unknown
+from robomtl.paths import located
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
 
@@ -134,7 +135,7 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
         elif name == "policy":
             arm = replace(arm, policy=str(value))
         elif name == "data":
-            arm = replace(arm, data=Path(str(value)))
+            arm = replace(arm, data=located(str(value)))
         else:
             raise InputError(unknown(f"setting of the arm {label}", name, _FIELDS))
     return replace(arm, policy_config=config, training=_trained(label, arm, training))

@@ -25,7 +25,7 @@ from robomtl.paths import located
 from robomtl.policy import Loss
 from robomtl.progress import progress, remark
 from robomtl.registry import POLICIES
-from robomtl.request import claim, plain
+from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
 from robomtl.threads import Threads
 from robomtl.training.acting import Evaluations, averaged, save_policy
@@ -174,6 +174,7 @@ def _train(
             threads=threads,
         )
         _learn(run)
+        check_there(folder / _REQUEST)
         save_policy(learner, card, folder)
     return checkpoint.load(folder)
 
@@ -253,6 +254,7 @@ def _learn(run: _Run) -> None:
                 measure_affinity(learner, draws, objective, tasks, config, folder)
             stopping = deferral.pressed.is_set()
             if stopping or evaluations.due or step % config.save_every == 0:
+                check_there(folder / _REQUEST)
                 learner.save(folder / _STATE)
             if stopping:
                 raise KeyboardInterrupt
