@@ -11,12 +11,15 @@ from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
 from robomtl.conditioning import Augmentation, Kind
 from robomtl.demonstrations.obtaining import obtain
-from robomtl.errors import InputError
-from robomtl.evaluation import Results, evaluate
+from robomtl.errors import InputError, MissingExtraError
+from robomtl.evaluation import Results, evaluate, film, write_report
+from robomtl.evaluation.evaluation import REPORT
+from robomtl.evaluation.video import Which, find_videos
 from robomtl.machine import Machine, check_device
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
 from robomtl.paths import located
+from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.registry import suite
 from robomtl.request import claimed, differences, plain
@@ -49,6 +52,9 @@ class Experiment:
     """Where a trial stops."""
     instructions: tuple[str, ...] = ("canonical",)
     """Kinds of wording evaluated; the first one's results are the recipe's."""
+    videos: Which | None = None
+    """Trials of the first evaluation that are filmed where pictures can be drawn:
+    examples (a failure and a success), failures, all, or how many of each task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +91,7 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         training=TrainConfig(steps=4_000),
         trials=20,
         until="success",
+        videos="examples",
         new_task=NewTask(suite="metaworld/MT50", task="door-lock-v3"),
         multitask=Asked(
             arms={"together": "together", "alone": "alone"},
@@ -189,7 +196,7 @@ def run(
 
 _FINISHED = ("policy.json", "adaptation/journal.jsonl")
 """The first files that depend on a whole request, in the folder of a recipe."""
-_GROWING = {"line", "training", "instructions", "pretraining", "asked"}
+_GROWING = {"line", "training", "instructions", "videos", "pretraining", "asked"}
 """Parts of a recipe of which a folder may receive more, and which refuse others
 themselves: a training by its ``run.json``, cells and wordings by their journals."""
 _GROWING_WITHIN = {
@@ -248,6 +255,8 @@ def _run(
         config=replace(recipe.training, seed=seed),
     )
     results = _evaluated(recipe, made, folder, seed=seed, workers=workers)
+    if recipe.videos is not None:
+        _film(recipe, recipe.videos, made, folder, workers=workers)
     if recipe.new_task is not None:
         new = folder / "new-task"
         results |= meet(
@@ -290,3 +299,22 @@ def _evaluated(
         )
         for kind in recipe.instructions
     }
+
+
+def _film(
+    recipe: Recipe, which: Which, made: Suite, folder: Path, *, workers: int
+) -> None:
+    """Films trials of the first evaluation, and says in a sentence why it cannot."""
+    agent = PolicyAgent(folder)
+    try:
+        film(agent, made, folder, which=which, workers=workers)
+    except MissingExtraError as error:
+        remark(f"No trial is filmed. {error}")
+        return
+    results = Results.read(folder)
+    write_report(
+        folder / REPORT,
+        results,
+        config={**_about(recipe), **agent.settings},
+        videos=find_videos(folder, results),
+    )

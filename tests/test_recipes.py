@@ -1,4 +1,5 @@
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -54,6 +55,20 @@ def test_a_finished_recipe_is_only_read(finished):
     again = run("small", out=out, workers=1).results
     assert again["canonical"].task_mean == results["canonical"].task_mean
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_a_recipe_films_where_it_can_and_else_says_why_not(
+    finished, capsys, monkeypatch
+):
+    out, _ = finished
+    filming = replace(SMALL, videos="examples")
+    monkeypatch.setitem(sys.modules, "av", None)
+    run(filming, out=out, workers=1)
+    assert "No trial is filmed. Videos need PyAV" in capsys.readouterr().err
+    monkeypatch.undo()
+    pytest.importorskip("av", reason="needs the extra video")
+    run(filming, out=out, workers=1)
+    assert '<figure class="featured"' in (out / "report.html").read_text()
 
 
 @pytest.mark.slow

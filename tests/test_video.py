@@ -13,7 +13,14 @@ from robomtl.camera import Camera
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_picture import COLOURS
-from robomtl.evaluation import ExpertAgent, Results, evaluate, film, video
+from robomtl.evaluation import (
+    ExpertAgent,
+    Results,
+    evaluate,
+    film,
+    video,
+    write_report,
+)
 from robomtl.evaluation.mp4 import Mp4
 from robomtl.evaluation.video import video_path
 from robomtl.executor import LocalExecutor
@@ -241,6 +248,19 @@ def test_wordings_that_were_changed_since_are_refused(tmp_path):
     told = "instruction is 'go to the blue one' in the evaluation and 'go there' here"
     with pytest.raises(ValueError, match=told):
         filmed(out)
+
+
+def test_examples_are_a_failure_and_a_success_of_one_task(tmp_path):
+    results = played(tmp_path)
+    films = filmed(tmp_path, which="examples")
+    assert [each.record.success for each in films] == [True, False] or [
+        each.record.success for each in films
+    ] == [False, True]
+    assert len({each.record.task for each in films}) == 1
+    found = video.find_videos(tmp_path, results)
+    write_report(tmp_path / "report.html", results, videos=found)
+    shown = (tmp_path / "report.html").read_text()
+    assert shown.count('<figure class="featured"') == 2
 
 
 @pytest.mark.parametrize(

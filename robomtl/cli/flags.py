@@ -91,8 +91,9 @@ class SuiteFlags:
 class VideoFlags:
     """Which trials are filmed, and how."""
 
-    video: Literal["failures", "all"] | int | None = None
-    """Film trials: failures, all, or how many of each task. Needs robomtl[video]."""
+    video: Literal["examples", "failures", "all"] | int | None = None
+    """Film trials: examples (a failure and a success), failures, all, or how many of
+    each task. Needs robomtl[video]."""
     video_profile: Profile | None = None
     """fast: without shadows and reflections; faithful: as the simulator shows itself."""
     video_camera: str | None = None

@@ -38,7 +38,7 @@ _RATE = (
 )
 _TOGETHER = 3  # Trials filmed side by side: what draws one takes 50 MB.
 
-Which = Literal["failures", "all"] | int
+Which = Literal["examples", "failures", "all"] | int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,8 @@ def film(
         agent: Who was evaluated.
         suite: In which it was.
         folder: The evaluation's; see ``video_path``.
-        which: ``failures``, ``all``, or how many of each task, from the first one on.
+        which: ``examples``, a failure and a success of the same task where there is
+            one; ``failures``, ``all``, or how many of each task, from the first one on.
             Trials that ended in an error are never filmed.
         camera: What looks at the envs; what it leaves out is the suite's choice.
         workers: Processes on this machine, unless an executor is given.
@@ -212,13 +213,28 @@ def _chosen(
         raise InputError(
             f"{which} videos of each task were asked for; give at least 1."
         )
-    whole = (place for place in played if place.record.error is None)
+    whole = [place for place in played if place.record.error is None]
+    if which == "examples":
+        yield from _examples(whole, criterion)
+        return
     for _, group in groupby(whole, key=lambda place: place.record.task):
         members = list(group)
         if which == "failures":
             yield from (p for p in members if not p.record.solved(criterion))
         else:
             yield from members[: which if isinstance(which, int) else None]
+
+
+def _examples(whole: Sequence[Place], criterion: Criterion) -> Iterator[Place]:
+    """A failure and a success, of the same task where it has both; the longest ones."""
+    by_length = sorted(whole, key=lambda place: -(place.record.length or 0))
+    solved = [place for place in by_length if place.record.solved(criterion)]
+    failed = [place for place in by_length if not place.record.solved(criterion)]
+    tasks = {place.record.task for place in solved}
+    mixed = [place for place in failed if place.record.task in tasks] or failed
+    yield from mixed[:1]
+    same = [p for p in solved if mixed and p.record.task == mixed[0].record.task]
+    yield from (same or solved)[:1]
 
 
 def _claim(folder: Path, camera: Camera) -> None:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 DENSE = 120
 """Cells from which on a row has smaller ones."""
+FEATURED = 4
+"""Most videos of a page that it shows at once; more are shown on a click."""
 
 
 class Clip(NamedTuple):
@@ -15,6 +17,17 @@ class Clip(NamedTuple):
     """Its address, seen from the page."""
     data: str | None
     """The file in base64; None if the page only links it."""
+
+
+class Featured(NamedTuple):
+    """A video that a page shows at once."""
+
+    number: int
+    """Place of its clip among all of the page."""
+    link: str
+    task: str
+    outcome: str
+    """How the trial went, in words."""
 
 
 class Kind(NamedTuple):
@@ -83,6 +96,18 @@ class Grid:
     def clips(self) -> list[Clip]:
         """All videos, in the order they are shown."""
         return [cell.clip for row in self.rows for cell in row.cells if cell.clip]
+
+    @property
+    def featured(self) -> list[Featured]:
+        """The videos to show at once: all, where they are few."""
+        filmed = [(row, cell) for row in self.rows for cell in row.cells if cell.clip]
+        if len(filmed) > FEATURED:
+            return []
+        return [
+            Featured(number, cell.clip.link, row.name, cell.outcome)
+            for number, (row, cell) in enumerate(filmed)
+            if cell.clip
+        ]
 
     @property
     def data(self) -> list[dict[str, Any]]:

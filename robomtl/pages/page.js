@@ -77,14 +77,22 @@ if (document.getElementById("trials")) {
     return URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
   };
 
-  const watch = (cell) => {
-    const found = trial(...find(cell));
+  const player = (clip) => {
     const video = make("video");
     Object.assign(video, { controls: true, autoplay: true, loop: true, muted: true });
     video.playsInline = true;
     video.onerror = () =>
-      video.replaceWith(make("p", `There is no video at ${found.clip[1]}.`, "warn"));
-    video.src = address(found.clip);
+      video.replaceWith(make("p", `There is no video at ${clip[1]}.`, "warn"));
+    video.src = address(clip);
+    return video;
+  };
+
+  for (const figure of document.querySelectorAll("figure.featured"))
+    figure.prepend(player([figure.dataset.number, figure.dataset.link]));
+
+  const watch = (cell) => {
+    const found = trial(...find(cell));
+    const video = player(found.clip);
     hide();
     dialog.querySelector("h2").textContent = `${found.task}: ${found.outcome}`;
     dialog.querySelector(".film").replaceChildren(video, told(found, false));
