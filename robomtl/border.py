@@ -95,7 +95,7 @@ class Border:
 
     def _checked(self, observation: Any, step: int) -> Observation:
         for name, shape in self._shapes.items():
-            value = observation.get(name) if isinstance(observation, Mapping) else None
+            value = observation.get(name) if isinstance(observation, dict) else None
             if type(value) is not np.ndarray or value.shape != shape:
                 raise InputError(
                     f"{self._where(step)}: observation '{name}' is {kind_of(value)};"
@@ -114,7 +114,7 @@ class Border:
         return f"{self._task}, variation {self._variation}, step {step}"
 
 
-def unpacked_reset(result: Any, where: str) -> tuple[Any, Mapping[str, Any]]:
+def unpacked_reset(result: Any, where: object) -> tuple[Any, Mapping[str, Any]]:
     """An observation and its info, as a reset returns them.
 
     Raises:
@@ -128,7 +128,7 @@ def unpacked_reset(result: Any, where: str) -> tuple[Any, Mapping[str, Any]]:
     return result[0], _information(result[1], where)
 
 
-def unpacked_step(result: Any, where: str) -> tuple[Any, Any, Any, Any, Any]:
+def unpacked_step(result: Any, where: object) -> tuple[Any, Any, Any, Any, Any]:
     """The five parts that a step returns.
 
     Raises:
@@ -144,7 +144,7 @@ def unpacked_step(result: Any, where: str) -> tuple[Any, Any, Any, Any, Any]:
     return observation, reward, terminated, truncated, info
 
 
-def succeeded(info: Any, key: str, where: str) -> bool:
+def succeeded(info: Any, key: str, where: object) -> bool:
     """Whether info reports success under a key.
 
     Raises:
@@ -156,13 +156,13 @@ def succeeded(info: Any, key: str, where: str) -> bool:
     return truth(info[key], f"info['{key}']", where)
 
 
-def truth(value: Any, what: str, where: str) -> bool:
+def truth(value: Any, what: str, where: object) -> bool:
     """A truth value, also where it is numpy's, of one element, or 0 or 1.
 
     Raises:
         ValueError: If it is anything else, such as text, NaN or a list.
     """
-    if value is True or value is False:
+    if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, np.ndarray | np.generic | int | float) and np.size(value) == 1:
         single = np.asarray(value).reshape(())
@@ -171,16 +171,16 @@ def truth(value: Any, what: str, where: str) -> bool:
     raise InputError(f"{where}: {what} is {shown(value)}; expected True or False.")
 
 
-def number(value: Any, what: str, where: str) -> float:
+def number(value: Any, what: str, where: object) -> float:
     """A number, also where it is numpy's of one element.
 
     Raises:
         ValueError: If it is anything else.
     """
-    if isinstance(value, np.ndarray | np.generic | int | float) and np.size(value) == 1:
-        single = np.asarray(value).reshape(())
-        if single.dtype.kind in "biuf":
-            return float(single)
+    if isinstance(value, float | int | np.floating | np.integer):
+        return float(value)
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "biuf":
+        return float(value.item())
     raise InputError(f"{where}: {what} is {shown(value)}; expected a number.")
 
 
@@ -255,7 +255,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _information(info: Any, where: str) -> Mapping[str, Any]:
+def _information(info: Any, where: object) -> Mapping[str, Any]:
     if not isinstance(info, Mapping):
         raise InputError(f"{where}: info is {kind_of(info)}; expected a dict.")
     return info

@@ -163,6 +163,17 @@ def _give_time(env: gymnasium.Env[Any, Any], horizon: int) -> None:
         layer = layer.env
 
 
+class _Where:
+    """The task, the variation and the step of an env, told when they are asked for."""
+
+    def __init__(self, env: "GymnasiumEnv") -> None:
+        self._env = env
+
+    def __str__(self) -> str:
+        env = self._env
+        return f"{env.task}, variation {env.variation}, step {env.steps or 0}"
+
+
 class GymnasiumEnv(gymnasium.Env[Observation, Action]):
     """A Gymnasium env that keeps the contract of robomtl; see the module.
 
@@ -198,8 +209,9 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         self.render_mode = env.render_mode
         self.cut_at: int | None = None
         """Step at which the env itself truncated the last episode before the horizon."""
-        self._variation = 0
-        self._step: int | None = None
+        self._where = _Where(self)
+        self.variation = 0
+        self.steps: int | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -210,9 +222,9 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             ValueError: If no split holds the variation.
         """
         super().reset(seed=seed)
-        self._variation = asked_variation(SPLITS, self.task, options, self.np_random)
-        self._step = 0
-        result = self.env.reset(seed=self._variation)
+        self.variation = asked_variation(SPLITS, self.task, options, self.np_random)
+        self.steps = 0
+        result = self.env.reset(seed=self.variation)
         observation, info = unpacked_reset(result, self._where)
         outcome = Outcome(observation, 0.0, False, info)
         # Most envs report success from the first step on only.
@@ -232,14 +244,14 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             ResetNeeded: If no episode is running.
             SimulationError: If the env returns numbers that are not finite.
         """
-        if self._step is None:
+        if self.steps is None:
             raise ResetNeeded(f"{self.task}: no episode is running; call reset first.")
         if not np.isfinite(action).all():
             raise InputError(
-                f"{self.task}, step {self._step}: the action {action} is not finite."
+                f"{self.task}, step {self.steps}: the action {action} is not finite."
             )
         result = self.env.step(self._scaled(action))
-        self._step += 1
+        self.steps += 1
         where = self._where
         observation, reward, terminated, truncated, info = unpacked_step(result, where)
         outcome = Outcome(
@@ -250,9 +262,9 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         )
         state, success = self._state(observation), self._succeeded(outcome)
         cut = truth(truncated, "truncated", where)
-        self.cut_at = self._step if cut and self._step < self.horizon else None
-        ended = outcome.terminated or cut or self._step == self.horizon
-        self._step = None if ended else self._step
+        self.cut_at = self.steps if cut and self.steps < self.horizon else None
+        ended = outcome.terminated or cut or self.steps == self.horizon
+        self.steps = None if ended else self.steps
         return state, outcome.reward, False, ended, {**info, "success": success}
 
     def render(self) -> Any:
@@ -271,23 +283,19 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             scaled = np.rint(scaled)
         return scaled.astype(self._bounds.dtype).reshape(self._bounds.shape)
 
-    @property
-    def _where(self) -> str:
-        return f"{self.task}, variation {self._variation}, step {self._step or 0}"
-
     def _state(self, observation: Any) -> Observation:
         flat: list[NDArray[Any]] = []
         for key, space in self._parts.items():
             part = self._part(observation, key)
-            if isinstance(space, spaces.Box) and np.shape(part) != space.shape:
+            shape = part.shape if type(part) is np.ndarray else np.shape(part)
+            if shape != space.shape and isinstance(space, spaces.Box):
                 raise InputError(
                     f"{self._where}: observation '{key or 'state'}' is {kind_of(part)};"
                     f" expected an array of shape {space.shape}, as the observation space"
                     " says."
                 )
             flat.append(np.asarray(spaces.flatten(space, part)))
-        with np.errstate(over="ignore"):  # What is too large for float32 is told below.
-            state = np.concatenate(flat).astype(np.float32)
+        state = np.concatenate(flat).astype(np.float32)
         if len(state) != self._size:
             raise InputError(
                 f"{self._where}: the observation has {len(state)} numbers; expected"
@@ -295,7 +303,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             )
         if not np.isfinite(state).all():
             raise SimulationError(
-                self.task, self._variation, self._step or 0, "its state is not finite"
+                self.task, self.variation, self.steps or 0, "its state is not finite"
             )
         return {"state": state}
 
