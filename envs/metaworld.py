@@ -24,6 +24,7 @@ from robomtl.geometry import Geometry
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
+from robomtl.words import several
 
 Goals = Literal["observable", "hidden"]
 Reward = Literal["success", "dense"]
@@ -297,8 +298,8 @@ def metaworld(
     starts: Starts = "fixed",
     reward: Reward = "success",
     upstream: bool = False,
-    train_tasks: Sequence[str] = (),
-    held_out_tasks: Sequence[str] = (),
+    train_tasks: str | Sequence[str] = (),
+    held_out_tasks: str | Sequence[str] = (),
 ) -> MetaWorldSuite:
     """A benchmark of Meta-World, ``MT10`` unless a variant is given.
 
@@ -325,8 +326,8 @@ def metaworld(
         starts=starts,
         reward=reward,
         upstream=upstream,
-        train=tuple(train_tasks),
-        held_out=tuple(held_out_tasks),
+        train=several("train_tasks", train_tasks),
+        held_out=several("held_out_tasks", held_out_tasks),
     )
 
 

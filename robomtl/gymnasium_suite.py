@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
+from robomtl.arguments import checked
 from robomtl.camera import Camera, refuse_settings
 from robomtl.definition import definition
 from robomtl.errors import InputError
@@ -23,7 +24,7 @@ from robomtl.nearest import unknown
 from robomtl.plug_in import looked_at
 from robomtl.splits import find_split
 from robomtl.task import Env, Expert, Task, find_task
-from robomtl.words import several
+from robomtl.words import check_name, several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +144,7 @@ def _named(parts: Mapping[str, int]) -> str:
     return ", ".join(f"{key} ({size})" for key, size in parts.items())
 
 
+@checked
 def from_gymnasium(
     name: str,
     envs: Mapping[str, MakeEnv],
@@ -179,6 +181,7 @@ def from_gymnasium(
     Raises:
         ValueError: If a task lacks an env or instructions, or none is left to train on.
     """
+    check_name("suite", name)
     held = several("held_out", held_out)
     groups = {
         family: several(f"family '{family}'", each) for family, each in families.items()

@@ -11,6 +11,7 @@ from robomtl.demonstrations import Demonstrations, collect
 from robomtl.evaluation import Results, evaluate
 from robomtl.machine import Machine
 from robomtl.names import file_name
+from robomtl.ranges import check_types
 from robomtl.registry import suite
 from robomtl.request import claim
 
@@ -33,6 +34,14 @@ class NewTask:
     """Trials of each."""
     until: Literal["horizon", "success"] = "success"
     """Where a trial stops."""
+
+    def __post_init__(self) -> None:
+        """Checks the types, so that a name is not taken for its letters.
+
+        Raises:
+            ValueError: If a value is of another type.
+        """
+        check_types(self)
 
 
 def meet(

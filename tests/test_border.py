@@ -6,6 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+import robomtl
 from robomtl import border
 from robomtl.actor import Told
 from robomtl.border import frames_per_second, number, truth
@@ -320,3 +321,29 @@ def test_an_env_that_takes_no_render_mode_is_made_by_its_id():
     if "Own-v0" not in gymnasium.registry:
         gymnasium.register("Own-v0", entry_point=Own)
     assert made("Own-v0").make_env("x").reset(options={"variation": 0})
+
+
+@pytest.mark.parametrize(
+    ("given", "train", "held_out"),
+    [
+        ({"train_tasks": "reach-v3"}, ["reach-v3"], []),
+        (
+            {"train_tasks": ["reach-v3"], "held_out_tasks": "push-v3"},
+            ["reach-v3"],
+            ["push-v3"],
+        ),
+    ],
+)
+def test_one_task_of_a_suite_of_ones_own_may_be_named_alone(given, train, held_out):
+    suite = robomtl.suite("metaworld/custom", **given)
+    assert [task.name for task in suite.train_tasks] == train
+    assert [task.name for task in suite.held_out_tasks] == held_out
+
+
+def test_one_task_of_gymnasium_may_be_held_out_alone():
+    words = {"swing": "Swing the pole up", "hold": "Hold it"}
+    suite = made(
+        Own, envs=dict.fromkeys(words, Own), instructions=words, held_out="hold"
+    )
+    assert suite.train_tasks[0].instructions == ("Swing the pole up",)
+    assert [task.name for task in suite.held_out_tasks] == ["hold"]

@@ -16,7 +16,14 @@ from robomtl.errors import InputError, StartError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.nearest import unknown
 from robomtl.plug_in import described
-from robomtl.task import Suite, Task, families_of, find_task
+from robomtl.task import (
+    Suite,
+    Task,
+    families_of,
+    find_task,
+    one_env_per_process,
+    own_goal_places,
+)
 from robomtl.words import several
 
 Check = Callable[..., Iterator[str]]
@@ -115,8 +122,16 @@ def _rebuilding(suite: Suite) -> Iterator[str]:
     for part in ("name", "options", "train_tasks", "held_out_tasks", "goal"):
         if getattr(again, part) != getattr(suite, part):
             yield f"{call} builds another suite: its {part} differ."
-    if families_of(again) != families_of(suite):
-        yield f"{call} builds another suite: its families differ."
+    for part, of in _OPTIONAL.items():
+        if of(again) != of(suite):
+            yield f"{call} builds another suite: its {part} differ."
+
+
+_OPTIONAL: dict[str, Callable[[Suite], object]] = {
+    "families": families_of,
+    "goal_places": own_goal_places,
+    "one_env_per_process": one_env_per_process,
+}
 
 
 def _refusals(suite: Suite) -> Iterator[str]:

@@ -162,7 +162,7 @@ class Recorder:
         disturb = _Disturbance(self.request, bench.task, variation)
         border = Border(bench.env, bench.task, variation)
         expected = bench.env.action_space.shape or ()
-        who = f"the expert of {bench.task}"
+        who = "the expert", f"{bench.task}, variation {variation}"
         PULSE.beat(key)
         observation = border.reset(bench.env.reset(options={"variation": variation}))
         step, ended, solved, left = 0, False, False, self.request.settle
@@ -171,7 +171,7 @@ class Recorder:
             where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
             action = bench.expert(observation)
-            action = np.clip(action_array(action, expected, who), -1, 1)
+            action = np.clip(action_array(action, expected, *who), -1, 1)
             _check_finite("the expert's action", action, *where)
             step += 1
             stepped = border.step(bench.env.step(disturb(action)), step)
