@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
 from typing import Any
@@ -123,13 +123,13 @@ class _Digest:
     def _take_new(self, value: Any) -> None:
         if isinstance(value, Mapping):
             for key, each in value.items():
-                self._add(repr(key))
+                self._add(_short(key))
                 self.take(each)
         elif isinstance(value, list | tuple):
             for each in value:
                 self.take(each)
         elif isinstance(value, set | frozenset):
-            self._add(repr(sorted(map(repr, value))))
+            self._add(repr(sorted(map(_short, value))))
         elif isinstance(value, functools.partial):
             self.take((value.func, value.args, value.keywords))
         elif isinstance(value, MethodType):
@@ -195,13 +195,22 @@ def definition(value: Any) -> str:
 
 def _named(value: Any) -> str:
     if isinstance(value, functools.partial):
-        given = [repr(each) for each in value.args]
-        given += [f"{name}={each!r}" for name, each in value.keywords.items()]
-        shown = textwrap.shorten(", ".join(given), 60, placeholder=" ...")
-        return f"{_named(value.func)}({shown})"
-    if not isinstance(value, type | FunctionType | MethodType):
-        return f"an object of {_named(type(value))}"
-    return f"{_module(value)}.{value.__qualname__}"
+        return f"{_named(value.func)}({listed(value.args, value.keywords)})"
+    if isinstance(value, type | FunctionType | MethodType):
+        return f"{_module(value)}.{value.__qualname__}"
+    held = listed((), getattr(value, "__dict__", {}))
+    return f"an object of {_named(type(value))}" + (f" with {held}" if held else "")
+
+
+def listed(values: Sequence[Any], named: Mapping[str, Any]) -> str:
+    """Plain values as they are, others by their kinds: their words may have addresses."""
+    shown = [_short(each) for each in values]
+    shown += [f"{name}={_short(each)}" for name, each in named.items()]
+    return textwrap.shorten(", ".join(shown), 60, placeholder=" ...")
+
+
+def _short(value: Any) -> str:
+    return repr(value) if isinstance(value, _PLAIN) else type(value).__name__
 
 
 def definition_of(suite: Suite) -> dict[str, Any]:

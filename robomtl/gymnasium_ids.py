@@ -5,7 +5,7 @@ from contextlib import suppress
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
-from robomtl.definition import definition, installed
+from robomtl.definition import definition, installed, listed
 
 
 def of_id(name: str) -> str:
@@ -15,8 +15,7 @@ def of_id(name: str) -> str:
     """
     with suppress(ImportError, gymnasium.error.Error):
         spec = gymnasium.spec(name)
-        given = ", ".join(f"{key}={value!r}" for key, value in spec.kwargs.items())
-        return f"{name}: {_entry(spec.entry_point)}({given})"
+        return f"{name}: {_entry(spec.entry_point)}({listed((), spec.kwargs)})"
     return name
 
 

@@ -92,9 +92,11 @@ def test_arguments_and_what_an_object_holds_are_seen():
     )
     assert definition(Holding(1)) != definition(Holding(2))
     assert definition(Holding({"a"})) == definition(Holding({"a"}))
-    assert definition(Holding(1)).startswith(
-        "an object of test_definition.Holding (code"
+    assert "an object of test_definition.Holding with held=tuple" in definition(
+        Holding(1)
     )
+    assert definition(partial(max, Holding(1))) == definition(partial(max, Holding(1)))
+    assert definition(Holding({Holding})) == definition(Holding({Holding}))
 
 
 def expert(observation):
