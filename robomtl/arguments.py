@@ -36,7 +36,7 @@ _SHOWN = 60  # Letters of a value in a message.
 
 
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """The function, which takes its arguments as ``fitted`` to their annotations."""
+    """The function, which takes its arguments as ``typed`` to their annotations."""
     parameters = inspect.signature(function).parameters
 
     @functools.wraps(function)
@@ -55,7 +55,7 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
     return call
 
 
-def fitted(name: str, value: Any, kind: Any) -> Any:
+def typed(name: str, value: Any, kind: Any) -> Any:
     """The value as its type wants it; numpy's numbers as Python's.
 
     Types that are not named here, such as mappings and callables, take anything.
@@ -88,7 +88,7 @@ def fitted(name: str, value: Any, kind: Any) -> Any:
 def _argument(parameter: inspect.Parameter, value: Any) -> Any:
     if parameter.annotation is parameter.empty or value is parameter.default:
         return value
-    return fitted(parameter.name, value, parameter.annotation)
+    return typed(parameter.name, value, parameter.annotation)
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
@@ -128,7 +128,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     inner = [each for each in get_args(kind) if each is not Ellipsis]
     if len(inner) != 1:
         return value
-    plain = [fitted(name, each, inner[0]) for each in value]
+    plain = [typed(name, each, inner[0]) for each in value]
     same = all(new is old for new, old in zip(plain, value, strict=True))
     return value if same else type(value)(plain)
 

@@ -15,7 +15,7 @@ from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.paths import located
 from robomtl.policy import Policy, Spec
-from robomtl.ranges import check_names, fitted_fields
+from robomtl.ranges import check_names, typed_fields
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.untrusted import fitted, read_json
@@ -81,7 +81,7 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
     try:
         config = POLICIES.get(policy).Config
         check_names(config, fields)
-        return config(**fitted_fields(config, fields))
+        return config(**typed_fields(config, fields))
     except (TypeError, ValueError) as error:
         raise InputError(_sentence(f"Policy '{policy}'", error)) from error
 
@@ -96,7 +96,7 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
     try:
         objective = OBJECTIVES.get(name)
         check_names(objective, fields)
-        return objective(**fitted_fields(objective, fields))
+        return objective(**typed_fields(objective, fields))
     except (TypeError, ValueError) as error:
         raise InputError(_sentence(f"Objective '{name}'", error)) from error
 

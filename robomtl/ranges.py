@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from robomtl.arguments import fitted
+from robomtl.arguments import typed
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
@@ -30,7 +30,7 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
             raise TypeError(said.removesuffix("."))
 
 
-def fitted_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of settings of a dataclass, as their types want them.
 
     Args:
@@ -41,7 +41,7 @@ def fitted_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         InputError: If one is of another type: a word where a number belongs, say.
     """
     kinds = {each.name: each.type for each in fields(settings)}
-    return {name: fitted(name, value, kinds[name]) for name, value in values.items()}
+    return {name: typed(name, value, kinds[name]) for name, value in values.items()}
 
 
 def check_types(settings: Any) -> None:
@@ -56,7 +56,7 @@ def check_types(settings: Any) -> None:
         if not each.init:
             continue
         value = getattr(settings, each.name)
-        plain = fitted(each.name, value, each.type)
+        plain = typed(each.name, value, each.type)
         if plain is not value:
             object.__setattr__(settings, each.name, plain)  # It may be frozen.
 

@@ -9,7 +9,7 @@ import pytest
 
 from robomtl.actor import Agent
 from robomtl.adaptation import Budget
-from robomtl.arguments import checked, fitted
+from robomtl.arguments import checked, typed
 from robomtl.camera import Camera
 from robomtl.conditioning import Augmentation
 from robomtl.demonstrations import Demonstrations, collect
@@ -87,7 +87,7 @@ def test_what_fits_is_given_on_as_it_is():
 )
 def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
     with pytest.raises(InputError, match=message):
-        fitted("it", value, kind)
+        typed("it", value, kind)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ class Frozen:
         now = partial(datetime.datetime, 2026, 1, 1)
 
 
+def test_training_asks_for_its_device_before_it_collects(capsys, tmp_path):
+    words = [
+        "train",
+        "--suite",
+        "points/MT4",
+        "--device",
+        "evil",
+        "--out",
+        tmp_path / "r",
+    ]
+    assert "There is no device 'evil' here; torch finds" in refusal(capsys, *words)
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_terminal_without_the_letters_shows_what_it_can(monkeypatch):
     shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", shown)

@@ -15,6 +15,7 @@ from robomtl.demonstrations.contents import Failed
 from robomtl.demonstrations.obtaining import check_suite
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
+from robomtl.machine import check_device
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
@@ -87,6 +88,7 @@ def _flags(arguments: Sequence[str]) -> type[Any]:
 
 def _check(flags: Train) -> None:
     check_trainable(flags.policy)
+    check_device(flags.device)
     if flags.data is None and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
     for name in ("beyond", "failed"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.ranges import check_names, fitted_fields
+from robomtl.ranges import check_names, typed_fields
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
@@ -96,4 +96,4 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
             others[outer] = changed(before, {inner: value}, within=f"{path}.")
         else:
             others[name] = value
-    return replace(settings, **fitted_fields(settings, others))
+    return replace(settings, **typed_fields(settings, others))

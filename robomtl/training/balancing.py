@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative, check_positive, check_types
 
 Sampling = Literal["temperature", "uniform", "proportional", "validation_loss"]
@@ -71,18 +70,6 @@ class Balancing:
                 raise InputError(f"The weight of {task} is {weight}; give 0 or more.")
             if named.count(task) > 1:
                 raise InputError(f"Task {task} has two weights; give one.")
-
-
-def check_names(sampling: str, weighting: str, aggregation: str) -> None:
-    """Makes sure that the three names are known.
-
-    Raises:
-        ValueError: If a name is not.
-    """
-    given = {"sampling": sampling, "weighting": weighting, "aggregation": aggregation}
-    for kind, known in zip(given, (Sampling, Weighting, Aggregation), strict=True):
-        if given[kind] not in get_args(known):
-            raise InputError(unknown(kind, given[kind], get_args(known)))
 
 
 def method_of(weighting: str, aggregation: str) -> str:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from robomtl import ranges
 from robomtl.conditioning import Augmentation
 from robomtl.errors import InputError
-from robomtl.machine import Machine, Precision, check_precision
-from robomtl.nearest import unknown
+from robomtl.machine import Machine, Precision
 from robomtl.ranges import (
     check_counts,
     check_not_negative,
@@ -24,7 +23,6 @@ from robomtl.training.balancing import (
     Balancing,
     Sampling,
     Weighting,
-    check_names,
     check_together,
 )
 from robomtl.training.construction import Construction
@@ -104,11 +102,7 @@ class TrainConfig:
             ValueError: If a value is unknown or out of range, or two do not go together.
         """
         check_types(self)
-        if self.schedule not in get_args(Schedule):
-            raise InputError(unknown("schedule", self.schedule, get_args(Schedule)))
-        check_precision(self.precision)
         check_threads(self.threads)
-        check_names(self.sampling, self.weighting, self.aggregation)
         check_seed(self.seed)
         check_not_negative(self, "weight_decay", "evaluate_every")
         check_not_negative(self, "conflicts_every", "affinity_every")
