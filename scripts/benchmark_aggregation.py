@@ -47,7 +47,8 @@ class Benchmark:
 
 def main(benchmark: Benchmark) -> None:
     """Prints the milliseconds of a step of each method, and its ratios."""
-    torch.set_num_threads(benchmark.config.threads)
+    threads = benchmark.config.threads
+    torch.set_num_threads(1 if threads == "auto" else threads)
     warnings.simplefilter("ignore")
     names = ("plain", *benchmark.methods)
     steps = [_step(benchmark, name) for name in names]

@@ -4,11 +4,19 @@ The bare loop trains the same network with the same optimiser on one batch that 
 memory: forward, loss, backward, step. Training adds the drawing of batches, clipping,
 schedule, averaged weights and the check for losses that are not finite. Blocks of steps
 alternate between the two, and the ratio is the median over pairs of blocks.
+
+With --beside, blocks of training's steps alternate instead between a machine on which so
+many other processes compute without end, and one on which they are stopped.
 """
 
+import contextlib
+import signal
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +25,15 @@ import tyro
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.demonstrations import Demonstrations
+from robomtl.machine import Machine, Precision
 from robomtl.policy import Policy, Spec
 from robomtl.registry import POLICIES, suite
 from robomtl.task import find_task
+from robomtl.threads import Count, Threads
 from robomtl.training import TrainConfig
 from robomtl.training.learner import Learner
 from robomtl.training.samples import Sampler, frames
+from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,32 +48,102 @@ class Benchmark:
     """Steps in a block."""
     pairs: int = 20
     """Pairs of blocks."""
-    threads: int = 2
-    """Threads of torch."""
+    threads: Count = "auto"
+    """Threads of torch; as training chooses them by default."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; as training chooses it by default."""
+    beside: int = 0
+    """Processes that compute beside the steps; 0 to compare with the bare loop."""
 
 
 def main(benchmark: Benchmark) -> None:
     """Prints steps a second of both and the median ratio."""
-    torch.set_num_threads(benchmark.threads)
-    config = TrainConfig(threads=benchmark.threads)
+    machine = Machine(device="cpu", precision=benchmark.precision).settled()
+    config = TrainConfig(device="cpu", precision=machine.precision)
     sampler, spec = _sampler(Demonstrations(benchmark.data), config)
     learner = Learner(_policy(benchmark.policy, spec), config)
-    bare = _bare_step(_policy(benchmark.policy, spec), sampler, config)
 
     def ours() -> None:
         learner.update(sampler.batch(learner.step, config.batch))
 
-    pairs = [
-        (_rate(ours, benchmark.steps), _rate(bare, benchmark.steps))
-        for _ in range(benchmark.pairs + 1)
-    ][1:]  # The first pair warms up.
-    rates = [statistics.median(column) for column in zip(*pairs, strict=True)]
-    ratios = sorted(one / other for one, other in pairs)
-    print(f"training {rates[0]:.1f} steps/s, bare loop {rates[1]:.1f} steps/s")
-    print(
-        f"ratio {statistics.median(ratios):.3f} "
-        f"(from {ratios[0]:.3f} to {ratios[-1]:.3f} over {len(ratios)} pairs)"
-    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Threads(benchmark.threads, device="cpu", folder=Path(folder)) as threads,
+    ):
+        threads.take(0, lambda: learner.rehearse(sampler.batch(0, config.batch)))
+        count = torch.get_num_threads()
+        print(f"{processor()}, {machine.precision}, threads: {count}")
+        if benchmark.beside:
+            _compare_beside(benchmark, ours)
+        else:
+            bare = _bare_step(_policy(benchmark.policy, spec), sampler, config)
+            _compare(benchmark, ("training", ours), ("bare loop", bare))
+
+
+def _compare_beside(benchmark: Benchmark, step: Callable[[], None]) -> None:
+    """Prints what other processes that compute cost a step."""
+    with _spinning(benchmark.beside) as others:
+
+        def signalled(number: signal.Signals) -> Callable[[], None]:
+            def begin() -> None:
+                for other in others:
+                    other.send_signal(number)
+
+            return begin
+
+        _compare(
+            benchmark,
+            ("quiet", step),
+            (f"beside {benchmark.beside}", step),
+            before=(signalled(signal.SIGSTOP), signalled(signal.SIGCONT)),
+        )
+
+
+@contextlib.contextmanager
+def _spinning(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that compute without end."""
+    command = [sys.executable, "-c", "while True: pass"]
+    # In sessions of their own, as schedulers share cores among sessions first.
+    others = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
+    try:
+        yield others
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def _nothing() -> None:
+    """Nothing has to be done before a block."""
+
+
+def _compare(
+    benchmark: Benchmark,
+    first: tuple[str, Callable[[], None]],
+    second: tuple[str, Callable[[], None]],
+    *,
+    before: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing),
+) -> None:
+    """Prints steps a second of two kinds of block, and the median ratio of the two."""
+    pairs = []
+    for _ in range(benchmark.pairs + 1):
+        pair = []
+        for begin, (_name, step) in zip(before, (first, second), strict=True):
+            begin()
+            pair.append(_rate(step, benchmark.steps))
+        pairs.append(pair)
+    pairs = pairs[1:]  # The first pair warms up.
+    for place, kind in enumerate(("", "CPU ")):
+        columns = [
+            [each[place] for each in column] for column in zip(*pairs, strict=True)
+        ]
+        rates = [statistics.median(column) for column in columns]
+        ratios = sorted(one / other for one, other in zip(*columns, strict=True))
+        print(
+            f"{first[0]} {rates[0]:.1f}, {second[0]} {rates[1]:.1f} steps a {kind}second,"
+            f" ratio {statistics.median(ratios):.3f} (from {ratios[0]:.3f} to"
+            f" {ratios[-1]:.3f} over {len(ratios)} pairs)"
+        )
 
 
 def _sampler(
@@ -98,11 +179,11 @@ def _policy(name: str, spec: Spec) -> Policy:
 def _bare_step(
     policy: Policy, sampler: Sampler, config: TrainConfig
 ) -> Callable[[], None]:
-    batch = sampler.batch(0, config.batch)
+    batch, mixed = sampler.batch(0, config.batch), config.precision == "bfloat16"
     optimiser = torch.optim.AdamW(policy.parameters(), lr=1e-3, fused=True)
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
             loss = policy.loss(batch).per_sample.mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -111,11 +192,13 @@ def _bare_step(
     return step
 
 
-def _rate(step: Callable[[], None], steps: int) -> float:
-    start = time.perf_counter()
+def _rate(step: Callable[[], None], steps: int) -> tuple[float, float]:
+    """Steps a second, and a second of processor time."""
+    before = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()
-    return steps / (time.perf_counter() - start)
+    after = time.perf_counter(), time.process_time()
+    return steps / (after[0] - before[0]), steps / (after[1] - before[1])
 
 
 if __name__ == "__main__":
