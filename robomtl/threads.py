@@ -10,6 +10,7 @@ a step with two of them may take ten times as long as with one.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -37,6 +38,17 @@ def check_threads(count: Count) -> None:
     whole = isinstance(count, int) and not isinstance(count, bool)
     if count != "auto" and not (whole and 1 <= int(count) <= MOST_THREADS):
         raise InputError(f"threads is {count!r}; give auto, or 1 to {MOST_THREADS}.")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread in the block, so that sums do not depend on how many there were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Threads:

@@ -3,6 +3,11 @@ import json
 import pytest
 from families import SUITE, grow
 
+from robomtl import checkpoint
+from robomtl.adaptation.comparing import compare_methods
+from robomtl.adaptation.family import find_family
+from robomtl.adaptation.growing import train_missing
+from robomtl.adaptation.planning import Asked
 from robomtl.adaptation.settings import split_policies
 from robomtl.cli.main import main
 from robomtl.experiments.settings import by_label, parsed
@@ -54,6 +59,19 @@ def test_what_cannot_be_compared_is_refused(
     assert adapt(family, *arguments, "--out", tmp_path) == 2
     told = "".join(capsys.readouterr().err.replace("│", " ").split())
     assert "".join(message.split()) in told
+
+
+def test_the_policies_of_a_family_are_read_once(family, tmp_path, monkeypatch):
+    read, load = [], checkpoint.load
+    monkeypatch.setattr(checkpoint, "load", lambda run: read.append(run) or load(run))
+    found = find_family(family)
+    before = len(read)
+    assert train_missing(found, ["cloning"]) is find_family(found) is found
+    with pytest.raises(ValueError, match="needs a policy trained with"):
+        compare_methods(
+            found, SUITE, Asked(methods={"maml": "maml"}), out=tmp_path / "out"
+        )
+    assert len(read) == before
 
 
 def test_methods_are_named_by_label():

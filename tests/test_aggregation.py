@@ -13,7 +13,7 @@ from robomtl.training import TrainConfig
 from robomtl.training.aggregating import rule_for
 from robomtl.training.balancing import Balancing
 from robomtl.training.combining import Aggregating
-from robomtl.training.conflicts import conflict, cosines, record
+from robomtl.training.conflicts import History, conflict, cosines
 from robomtl.training.gradients import task_gradients
 from robomtl.training.learner import Learner
 from robomtl.training.objective import Cloning
@@ -340,10 +340,17 @@ def test_a_conflict_is_summed_up_over_different_tasks():
     assert found.by_task == pytest.approx((0.0, 0.25, -0.25))
 
 
-def test_a_record_drops_what_a_killed_run_measured_later(tmp_path):
+def test_a_history_drops_what_a_killed_run_measured_later(tmp_path):
     path = tmp_path / "conflicts.json"
-    for step, value in ((10, 0.1), (20, 0.2), (30, 0.3), (20, 0.9)):
-        record(path, ["a", "b"], step, torch.full((2, 2), value), name="cosines")
+
+    def measured(step, *more):
+        history = History(path, ["a", "b"], name="cosines", step=step)
+        for at, value in more:
+            history.add(at, torch.full((2, 2), value))
+        history.write()
+
+    measured(0, (10, 0.1), (20, 0.2), (30, 0.3))
+    measured(15, (20, 0.9))
     from robomtl.untrusted import read_json
 
     assert read_json(path, dict) == {

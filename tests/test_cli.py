@@ -233,6 +233,16 @@ def test_flags_of_collecting_are_refused_beside_data(
     assert f"is recorded already, so {told} would do nothing; leave out either" in said
 
 
+@pytest.mark.parametrize(
+    "words", [("adapt", "RUN"), ("multitask", "points/MT4"), ("run", "quickstart")]
+)
+def test_no_verb_takes_a_disturbance_beside_data(run_directory, capsys, words):
+    data = run_directory / "demonstrations"
+    words = [run_directory if word == "RUN" else word for word in words]
+    said = refusal(capsys, *words, "--data", data, "--noise", "0.3")
+    assert "is recorded already, so --noise would do nothing; leave out" in said
+
+
 @pytest.mark.parametrize("flag", ["--beyond clip", "--failed clone"])
 def test_flags_of_a_data_set_are_refused_without_data(capsys, flag):
     said = refusal(capsys, "train", "--suite", "points/MT4", *flag.split())

@@ -362,10 +362,12 @@ def test_losses_are_logged_by_task_for_training_and_validation(data, tmp_path):
         assert {f"train_task/{task}", f"validation_task/{task}"} <= tags
 
 
-def test_too_few_episodes_to_hold_any_out_are_all_trained_on(data, tmp_path):
+def test_too_few_episodes_to_hold_any_out_are_all_trained_on(data, tmp_path, capsys):
     quick(data, tmp_path, TrainConfig(**{**vars(QUICK), "validation": 0.1}))
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert "validation/loss" not in log.Tags()["scalars"]
+    told = "validation is 0.1, which of 8 episodes a task holds out none"
+    assert told in capsys.readouterr().err
 
 
 def test_the_run_directory_says_how_to_repeat_it(data, tmp_path):

@@ -436,6 +436,9 @@ def test_validation_losses_need_held_out_episodes_and_frames(data, tmp_path):
     message = "objective 'context' draws problems of its own; leave sampling out"
     with pytest.raises(ValueError, match=message):
         quick(data, tmp_path / "own", objective="context", sampling="validation_loss")
+    message = "temperature 2.0 says how frames are drawn.*leave temperature out"
+    with pytest.raises(ValueError, match=message):
+        quick(data, tmp_path / "own", objective="context", temperature=2.0)
 
 
 def test_validation_losses_that_would_come_after_the_last_draw_are_refused():

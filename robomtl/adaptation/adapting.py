@@ -23,6 +23,7 @@ from robomtl.machine import device_of
 from robomtl.paths import located
 from robomtl.ranges import check_seed
 from robomtl.registry import METHODS
+from robomtl.threads import one_thread
 
 
 def configure(method: str, fields: Mapping[str, Any]) -> Method:
@@ -94,7 +95,8 @@ def adapt_by(
     device = device_of(machine.device)
     begun = time.perf_counter()
     try:
-        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+        own = [] if device.type == "cpu" else [device]
+        with one_thread(), torch.random.fork_rng(devices=own):
             torch.manual_seed(seed)
             adapted = method.adapt(
                 _placed(trained, device),

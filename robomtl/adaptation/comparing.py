@@ -73,7 +73,7 @@ class _Comparison:
 
 @checked
 def compare_methods(
-    run: Path | str,
+    run: Path | str | Family,
     suite: Suite,
     asked: Asked,
     *,

@@ -67,13 +67,15 @@ class _Run:
     training: _Training
 
 
-def find_family(folder: Path | str) -> Family:
-    """The policies in a folder.
+def find_family(folder: Path | str | Family) -> Family:
+    """The policies in a folder; those of a family that was found before.
 
     Raises:
         ValueError: If there are none, one is broken, or two have the same objective and
             seed.
     """
+    if isinstance(folder, Family):
+        return folder
     folder = located(folder)
     runs = [path.parent for path in _cards(folder)]
     if not runs:
@@ -96,7 +98,7 @@ def find_family(folder: Path | str) -> Family:
     return Family(folder=folder, members=members)
 
 
-def trained_agent(folder: Path | str) -> PolicyAgent:
+def trained_agent(folder: Path | str | Family) -> PolicyAgent:
     """A policy of a family, which says what all were trained on.
 
     Raises:

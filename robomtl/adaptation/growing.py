@@ -74,7 +74,7 @@ def recorded(run: Path) -> Recorded:
 
 
 def train_missing(
-    run: Path | str,
+    run: Path | str | Family,
     objectives: Collection[str],
     *,
     seeds: int | None = None,
@@ -110,9 +110,10 @@ def train_missing(
         for seed in seeds_asked(family, objectives, seeds)
         if seed not in family.of(objective)
     ]
-    if missing:
-        train_all(demonstrations_of(family), missing, workers=workers)
-    return find_family(run)
+    if not missing:
+        return family
+    train_all(demonstrations_of(family), missing, workers=workers)
+    return find_family(family.folder)
 
 
 def like(
@@ -123,6 +124,10 @@ def like(
     An objective that fits one architecture only names it as ``architecture``.
     """
     settings, alike = example(family), [*family.of(objective).values()]
+    config = settings.config
+    if objective != PLAIN:  # It draws problems, where these settings are of frames.
+        usual = TrainConfig()
+        config = replace(config, sampling=usual.sampling, temperature=usual.temperature)
     own = getattr(OBJECTIVES.get(objective), "architecture", settings.policy)
     return Training(
         out=out,
@@ -131,7 +136,7 @@ def like(
         conditioning=settings.conditioning,
         objective=objective,
         objective_config=alike[0].trained.card.objective_config if alike else {},
-        config=replace(settings.config, seed=seed, device=device),
+        config=replace(config, seed=seed, device=device),
     )
 
 

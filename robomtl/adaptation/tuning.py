@@ -55,7 +55,7 @@ class _Tuned:
 
 @checked
 def tune(
-    run: Path | str,
+    run: Path | str | Family,
     suite: Suite,
     grid: Grid,
     *,

@@ -7,12 +7,12 @@ from pathlib import Path
 import tyro
 
 from robomtl.adaptation.comparing import REPORT, RESULTS, compare_methods
-from robomtl.adaptation.family import trained_agent
+from robomtl.adaptation.family import find_family, trained_agent
 from robomtl.adaptation.growing import train_missing
 from robomtl.adaptation.planning import configured, objectives
 from robomtl.adaptation.tables import methods_table
 from robomtl.adaptation.tuning import read_config
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import SuiteFlags, noise_of, run_directory
 from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.tables import show
 from robomtl.machine import Machine
@@ -38,8 +38,8 @@ class Adapt(SuiteFlags, MethodFlags, Machine):
     """Demonstrations of the held-out tasks; collected by default."""
     prior: Path | None = None
     """Demonstrations trained on; those beside the policies by default."""
-    noise: float = 0.0
-    """Disturbance of the experts that are collected from."""
+    noise: float | None = None
+    """Disturbance of the experts that are collected from; 0 by default."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
     workers: int = 2
@@ -54,26 +54,27 @@ def main(arguments: Sequence[str]) -> None:
         chosen = read_config(flags.config, asked.methods)
         settings = merged(chosen, asked.settings, asked.methods)
         asked = replace(asked, settings=settings)
-    suite = flags.make_for(trained_agent(flags.run), flags.suite)
+    family = find_family(flags.run)
+    suite = flags.make_for(trained_agent(family), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
         if flags.train:
             needed = objectives(asked, configured(asked))
-            train_missing(
-                flags.run,
+            family = train_missing(
+                family,
                 needed.values(),
                 seeds=flags.seeds,
                 workers=flags.workers,
                 device=flags.device,
             )
         found = compare_methods(
-            flags.run,
+            family,
             suite,
             asked,
             out=out,
             seeds=flags.seeds,
             data=flags.data,
             prior=flags.prior,
-            noise=flags.noise,
+            noise=noise_of(flags, 0.0),
             machine=Machine(device=flags.device, precision=flags.precision),
             workers=flags.workers,
         )

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import tyro
 
@@ -136,6 +136,47 @@ def given(arguments: Sequence[str], flag: str) -> str | None:
         if word.startswith(f"{flag}="):
             return word.partition("=")[2]
     return None
+
+
+class Recording(Protocol):
+    """Flags of a verb that collects demonstrations, or reads them."""
+
+    @property
+    def data(self) -> Path | None:
+        """What is recorded already."""
+        ...
+
+    @property
+    def noise(self) -> float | None:
+        """Disturbance of the experts to collect from; the verb's own if None."""
+        ...
+
+
+def noise_of(flags: Recording, usual: float) -> float:
+    """The disturbance of the experts that a verb collects from.
+
+    Raises:
+        InputError: If one was given beside demonstrations that are recorded already.
+    """
+    refuse_noise(flags.data, flags.noise)
+    return usual if flags.noise is None else flags.noise
+
+
+def refuse_noise(data: Path | None, noise: object) -> None:
+    """Refuses a disturbance of experts beside demonstrations that are recorded already.
+
+    Args:
+        data: The demonstrations; None to collect some.
+        noise: What was given; None for nothing.
+
+    Raises:
+        InputError: If both were given.
+    """
+    if data is not None and noise is not None:
+        raise InputError(
+            f"{data} is recorded already, so --noise would do nothing; leave out either"
+            " that or --data."
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import SuiteFlags, noise_of, run_directory
 from robomtl.cli.labels import ArmFlags, arms_from
 from robomtl.cli.tables import show
 from robomtl.machine import Machine
@@ -22,8 +22,8 @@ class Multitask(SuiteFlags, ArmFlags, Machine):
     """Suite, such as metaworld/MT10."""
     data: Path | None = None
     """Demonstrations; collected by default."""
-    noise: float = NOISE
-    """Disturbance of the experts that are collected from."""
+    noise: float | None = None
+    """Disturbance of the experts that are collected from; 0.5 by default."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
     workers: int = 2
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
             asked,
             out=out,
             data=flags.data,
-            noise=flags.noise,
+            noise=noise_of(flags, NOISE),
             machine=Machine(device=flags.device, precision=flags.precision),
             workers=flags.workers,
         )

@@ -8,7 +8,7 @@ import tyro
 
 from robomtl.adaptation.recipes import AdaptationRecipe
 from robomtl.adaptation.tables import methods_table
-from robomtl.cli.flags import run_directory
+from robomtl.cli.flags import given, refuse_noise, run_directory
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
 from robomtl.cli.tables import show
 from robomtl.evaluation import success_table
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> None:
         prog="robomtl run",
         description=f"{usual.line}.",
     )
+    refuse_noise(flags.data, given(arguments, "--noise"))
     recipe = overridden(usual, flags)
     with run_directory(flags.out, "run", flags.recipe) as out:
         ran = run(

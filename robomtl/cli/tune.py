@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
-from robomtl.adaptation.family import trained_agent
+from robomtl.adaptation.family import find_family, trained_agent
 from robomtl.adaptation.settings import gridded
 from robomtl.adaptation.tuning import CONFIG, tune
 from robomtl.cli.flags import SuiteFlags, run_directory
@@ -46,10 +46,11 @@ class Tune(SuiteFlags, Machine):
 def main(arguments: Sequence[str]) -> None:
     """Tunes as the arguments say."""
     flags = tyro.cli(Tune, args=arguments, prog="robomtl tune")
-    suite = flags.make_for(trained_agent(flags.run), flags.suite)
+    family = find_family(flags.run)
+    suite = flags.make_for(trained_agent(family), flags.suite)
     with run_directory(flags.out, "tune", suite.name) as out:
         tried = tune(
-            flags.run,
+            family,
             suite,
             gridded(flags.grid),
             out=out,

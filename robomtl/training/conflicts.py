@@ -52,30 +52,37 @@ def conflict(cosine: Tensor) -> Conflict:
     )
 
 
-def record(
-    path: Path, tasks: Sequence[str], step: int, matrix: Tensor, *, name: str
-) -> dict[str, Any]:
-    """Adds a measurement to those of a run, instead of any of this step or later.
+class History:
+    """What a run measures at some of its steps, kept in memory until it is written.
 
     Args:
         path: JSON file of ``tasks``, ``steps``, and what was measured, (step, task, task).
         tasks: Names of the tasks.
-        step: When it was made.
-        matrix: What was measured; (task, task).
-        name: What it is called in the file.
-
-    Returns:
-        What the file holds.
+        name: What is measured, in the file.
+        step: From which the run goes on; what was measured later is measured again.
     """
-    known = read_json(path, dict[str, list[Any]]) if path.exists() else {}
-    steps = fitted(known.get("steps", []), list[int], where=f"{path}, steps")
-    matrices = fitted(known.get(name, []), list[_Matrix], where=f"{path}, {name}")
-    before = sum(each < step for each in steps)
-    rounded = [[round(value, 4) for value in row] for row in matrix.tolist()]
-    found = {
-        "tasks": list(tasks),
-        "steps": [*steps[:before], step],
-        name: [*matrices[:before], rounded],
-    }
-    write_json(path, found)
-    return found
+
+    def __init__(
+        self, path: Path, tasks: Sequence[str], *, name: str, step: int
+    ) -> None:
+        self._path, self._tasks, self._name = path, tasks, name
+        known = read_json(path, dict[str, list[Any]]) if path.exists() else {}
+        steps = fitted(known.get("steps", []), list[int], where=f"{path}, steps")
+        matrices = fitted(known.get(name, []), list[_Matrix], where=f"{path}, {name}")
+        before = sum(each <= step for each in steps)
+        self.steps, self.matrices = steps[:before], matrices[:before]
+        self._written = before
+
+    def add(self, step: int, matrix: Tensor) -> None:
+        """Keeps what was measured at a step; (task, task)."""
+        self.steps.append(step)
+        self.matrices.append(
+            [[round(value, 4) for value in row] for row in matrix.tolist()]
+        )
+
+    def write(self) -> None:
+        """Writes what was added since, durably."""
+        if len(self.steps) > self._written:
+            found = {"tasks": list(self._tasks), "steps": self.steps}
+            write_json(self._path, {**found, self._name: self.matrices})
+            self._written = len(self.steps)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from robomtl import goals
 from robomtl.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, Kind, Wordings
@@ -124,6 +126,20 @@ def check_held_out(demonstrations: Demonstrations, part: float) -> None:
             f"sampling 'validation_loss' needs held-out episodes of every task, and there"
             f" are none of {', '.join(missing)}; raise validation, or collect more."
         )
+
+
+def held_out_note(demonstrations: Demonstrations, config: TrainConfig) -> str:
+    """What to say where validation was asked for and nothing is held out; or nothing."""
+    part, episodes = config.validation, demonstrations.episodes.task
+    if not part or config.validate_every > config.steps:
+        return ""
+    if _split(demonstrations, part)[1]:
+        return ""
+    most = int(np.bincount(episodes).max())
+    return (
+        f"validation is {part}, which of {most} episodes a task holds out none: no"
+        f" validation loss is measured. Give {1 / most:.3g} or more to hold out one."
+    )
 
 
 def _split(demonstrations: Demonstrations, part: float) -> tuple[list[int], list[int]]:

@@ -1,6 +1,5 @@
 """What a run measures of its tasks beside training: it changes nothing."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from robomtl.durable import replacing
 from robomtl.training.affinity import task_affinity
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflict_picture import picture
-from robomtl.training.conflicts import conflict, record
+from robomtl.training.conflicts import History, conflict
 from robomtl.training.learner import Learner
 from robomtl.training.log import Log
 from robomtl.training.objective import Draws, Objective
@@ -25,40 +24,64 @@ def forget_measurements(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def measure_conflict(
-    learner: Learner,
-    draws: Draws,
-    tasks: Sequence[str],
-    config: TrainConfig,
-    log: Log,
-    folder: Path,
-) -> None:
-    """Logs, and keeps, the cosines between the tasks' gradients."""
-    cosine = learner.cosines(_even_batch(draws, learner, config))
-    log.conflict(learner.step, conflict(cosine))
-    path = folder / _CONFLICTS
-    kept = record(path, tasks, learner.step, cosine, name="cosines")
-    drawn = picture(tasks, kept["steps"], torch.tensor(kept["cosines"]))
-    with replacing(folder / "conflicts.svg") as temporary:
-        temporary.write_text(drawn, encoding="utf-8")
+class Measurements:
+    """What is measured at some steps of a run, and its files.
 
+    Args:
+        learner: Takes the steps.
+        draws: Batches of the run.
+        objective: What is minimised.
+        config: Settings of the run.
+        folder: Run directory.
+    """
 
-def measure_affinity(
-    learner: Learner,
-    draws: Draws,
-    objective: Objective,
-    tasks: Sequence[str],
-    config: TrainConfig,
-    folder: Path,
-) -> None:
-    """Keeps how a step on one task changes the losses of the others."""
-    batch = _even_batch(draws, learner, config)
-    found = task_affinity(learner.policy, batch, tasks, objective=objective)
-    path = folder / _AFFINITY
-    record(path, tasks, learner.step, found, name="affinity")
+    def __init__(
+        self,
+        learner: Learner,
+        draws: Draws,
+        objective: Objective,
+        config: TrainConfig,
+        folder: Path,
+    ) -> None:
+        self._learner, self._objective = learner, objective
+        self._config, self._folder = config, folder
+        # Equally many samples of every task, where the draws can be made so.
+        self._even = draws.evenly() if isinstance(draws, Sampler) else draws
+        tasks, step = learner.tasks, learner.step
+        self._conflicts = History(folder / _CONFLICTS, tasks, name="cosines", step=step)
+        self._affinity = History(folder / _AFFINITY, tasks, name="affinity", step=step)
 
+    def take(self, log: Log) -> None:
+        """Measures what is due after the last step."""
+        if self._due(self._config.conflicts_every):
+            cosine = self._learner.cosines(self._batch())
+            log.conflict(self._learner.step, conflict(cosine))
+            self._conflicts.add(self._learner.step, cosine)
+        if self._due(self._config.affinity_every):
+            found = task_affinity(
+                self._learner.policy,
+                self._batch(),
+                self._learner.tasks,
+                objective=self._objective,
+            )
+            self._affinity.add(self._learner.step, found)
 
-def _even_batch(draws: Draws, learner: Learner, config: TrainConfig) -> Any:
-    """Equally many samples of every task, where the draws can be made so."""
-    even = draws.evenly() if isinstance(draws, Sampler) else draws
-    return even.batch(learner.step, config.batch)
+    def write(self) -> None:
+        """Writes what was measured since: with the steps that a run goes on from."""
+        self._conflicts.write()
+        self._affinity.write()
+
+    def finish(self) -> None:
+        """Writes what was measured, and draws it."""
+        self.write()
+        if self._conflicts.steps:
+            cosines = torch.tensor(self._conflicts.matrices)
+            drawn = picture(self._learner.tasks, self._conflicts.steps, cosines)
+            with replacing(self._folder / "conflicts.svg") as temporary:
+                temporary.write_text(drawn, encoding="utf-8")
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self._learner.step % every == 0
+
+    def _batch(self) -> Any:
+        return self._even.batch(self._learner.step, self._config.batch)

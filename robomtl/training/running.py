@@ -35,15 +35,12 @@ from robomtl.training.log import Log
 from robomtl.training.material import (
     conditioning_for,
     goal_warning,
+    held_out_note,
     instructions,
     materials,
     spec_for,
 )
-from robomtl.training.measuring import (
-    forget_measurements,
-    measure_affinity,
-    measure_conflict,
-)
+from robomtl.training.measuring import Measurements, forget_measurements
 from robomtl.training.objective import Drawn, Draws, Material, Objective
 from robomtl.training.resuming import check_resumed, settled
 from robomtl.training.samples import Sampler, mixed
@@ -160,6 +157,8 @@ def _train(
         # Whatever may be refused has been by now: the folder is claimed last.
         claim(folder / _REQUEST, request)
         write_json(folder / "versions.json", versions())
+        if note := held_out_note(demonstrations, config):
+            remark(note)
         machine = Machine(device=config.device, precision=config.precision)
         warn_if_slow(machine)
         threads.record(machine)
@@ -203,7 +202,7 @@ class _Run:
     threads: Threads
 
     def begin(self) -> None:
-        """Chooses the threads, which takes a few steps that change nothing."""
+        """Chooses the threads, which takes a few steps that change nothing; says so."""
         batch = self.draws.batch(self.learner.step, self.config.batch)
         self.threads.take(self.learner.step, lambda: self.learner.rehearse(batch))
         count = torch.get_num_threads()
@@ -218,6 +217,7 @@ def _learn(run: _Run) -> None:
     learner, card, config, folder = run.learner, run.card, run.config, run.folder
     objective, draws, tasks = run.objective, run.draws, run.card.conditioning.tasks
     evaluations = Evaluations(learner=learner, card=card, config=config, run=folder)
+    measurements = Measurements(learner, draws, objective, config, folder)
     run.begin()
     with (
         deferred_interrupt() as deferral,
@@ -248,19 +248,19 @@ def _learn(run: _Run) -> None:
                 if config.sampling == "validation_loss":
                     learner.validation = torch.tensor([means[task] for task in tasks])
                     _emphasise(learner, draws)
-            if config.conflicts_every and step % config.conflicts_every == 0:
-                measure_conflict(learner, draws, tasks, config, log, folder)
-            if config.affinity_every and step % config.affinity_every == 0:
-                measure_affinity(learner, draws, objective, tasks, config, folder)
+            measurements.take(log)
             stopping = deferral.pressed.is_set()
             if stopping or evaluations.due or step % config.save_every == 0:
                 check_there(folder / _REQUEST)
                 learner.save(folder / _STATE)
+                measurements.write()
             if stopping:
+                measurements.finish()
                 raise KeyboardInterrupt
             if evaluations.due:
                 with deferral.lifted():
                     log.evaluate(step, evaluations.begin())
+    measurements.finish()
 
 
 def _emphasise(learner: Learner, draws: Draws) -> None:

@@ -48,10 +48,14 @@ def check_balance(
     ]
     check_tasks(methods, tasks, batch=config.batch, loss=loss)
     Fixed(config.balancing.weights, tasks)
-    if by_loss and objective != "cloning":
+    usual = TrainConfig()
+    drawn = ("sampling", "temperature")
+    given = [each for each in drawn if getattr(config, each) != getattr(usual, each)]
+    if given and objective != "cloning":
         raise InputError(
-            f"sampling 'validation_loss' draws frames, and objective '{objective}'"
-            " draws problems of its own; leave sampling out, or train with 'cloning'."
+            f"{given[0]} {getattr(config, given[0])!r} says how frames are drawn, and"
+            f" objective '{objective}' draws problems of its own; leave {given[0]} out, or"
+            " train with 'cloning'."
         )
     if by_loss:
         check_held_out(demonstrations, config.validation)
