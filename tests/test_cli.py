@@ -233,6 +233,18 @@ def test_flags_of_collecting_are_refused_beside_data(
     assert f"is recorded already, so {told} would do nothing; leave out either" in said
 
 
+def test_no_verb_begins_on_a_device_that_is_not_there(run_directory, capsys, tmp_path):
+    for words in (
+        ("train", "--suite", "points/MT4"),
+        ("adapt", run_directory, "--suite", "points/MT4"),
+        ("multitask", "points/MT4"),
+    ):
+        out = tmp_path / words[0]
+        said = refusal(capsys, *words, "--device", "evil", "--out", out)
+        assert "There is no device 'evil' here; torch finds cpu" in said
+        assert not out.exists()
+
+
 @pytest.mark.parametrize(
     "words", [("adapt", "RUN"), ("multitask", "points/MT4"), ("run", "quickstart")]
 )

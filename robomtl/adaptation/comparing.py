@@ -44,7 +44,7 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
-from robomtl.machine import Machine, settled_in
+from robomtl.machine import Machine, check_device, settled_in
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite, Task
@@ -120,6 +120,8 @@ def compare_methods(
     """
     folder = located(out)
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
+    machine = machine or Machine()
+    check_device(machine.device)  # Before anything is collected.
     methods = configured(asked)
     family = find_family(run)
     chosen = seeds_of(family, objectives(asked, methods), seeds)
@@ -146,7 +148,7 @@ def compare_methods(
     with locked(folder):
         begun = (folder / JOURNAL).exists()
         journal, places = _journal(folder, comparison, pool)
-        settled = settled_in(folder, machine or Machine(), begun=begun)
+        settled = settled_in(folder, machine, begun=begun)
         comparison = _computing(comparison, settled)
         cells = comparison.cells
         placed = {places[_name(comparison, cell)]: cell for cell in cells}

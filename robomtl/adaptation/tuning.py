@@ -23,7 +23,7 @@ from robomtl.arguments import checked
 from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.executor import Executor
-from robomtl.machine import Machine
+from robomtl.machine import Machine, check_device
 from robomtl.names import file_name
 from robomtl.paths import located
 from robomtl.request import plain
@@ -105,6 +105,7 @@ def tune(
     )
     needed = sorted({*objectives(asked, configured(asked)).values()})
     there, machine = demonstrations_of(family), machine or Machine()
+    check_device(machine.device)
     found = []
     for number, fold in enumerate(folds(suite, num_folds)):
         part = folder / f"fold-{number}"

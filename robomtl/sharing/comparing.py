@@ -16,7 +16,7 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
-from robomtl.machine import Machine, settled_in
+from robomtl.machine import Machine, check_device, settled_in
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.sharing.affinity import Measured
@@ -93,6 +93,8 @@ def multitask(
     """
     asked, folder = asked or Asked(), located(out)
     executor = executor or LocalExecutor(workers=workers, limit=_LIMIT)
+    machine = machine or Machine()
+    check_device(machine.device)  # Before anything is collected.
     tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
     if (folder / "run.json").exists():
         raise InputError(
@@ -107,7 +109,7 @@ def multitask(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
         begun = (folder / JOURNAL).exists()
-        settled = settled_in(folder, machine or Machine(), begun=begun)
+        settled = settled_in(folder, machine, begun=begun)
         arms = {label: computing(arm, settled) for label, arm in arms.items()}
         material = _material(asked, suite, tasks, arms, located(data), folder)
         cells = plan(asked, arms, tasks)
