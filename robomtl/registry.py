@@ -1,8 +1,11 @@
 """Named suites, policies, objectives and methods, built in or plugged in."""
 
+import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from robomtl.arguments import typed
 from robomtl.errors import InputError, PlugInError
 from robomtl.nearest import unknown
 from robomtl.plug_in import described
@@ -239,12 +242,34 @@ def suite(name: str, **options: Any) -> Suite:
         **options: Options of the family, such as ``goals="hidden"`` for ``metaworld/ML10``.
 
     Raises:
-        ValueError: If the family or the variant is unknown, or a suite that was
-            registered ready is asked for with another variant or other options.
+        InputError: If the family or the variant is unknown, an option is unknown or of
+            another type, or a suite that was registered ready is asked for with another
+            variant or other options.
     """
     family, _, variant = name.partition("/")
     found = SUITES.get(family)
     if callable(found):
-        made: Suite = found(variant, **options)
+        made: Suite = found(variant, **_typed_options(name, found, options))
         return made
     return _ready(found, name, options)
+
+
+def _typed_options(
+    name: str, family: Callable[..., Suite], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Options of a suite, which a file may have named, as its family takes them."""
+    first, *taken = inspect.signature(family).parameters.values()
+    if inspect.Parameter.VAR_KEYWORD in {each.kind for each in (first, *taken)}:
+        return dict(options)
+    kinds = {each.name: each.annotation for each in taken}
+    for option in options:
+        if option not in kinds:
+            raise InputError(
+                f"Suite '{name}' does not take this: {unknown('option', option, kinds)}"
+            )
+    return {
+        option: value
+        if kinds[option] is inspect.Parameter.empty
+        else typed(option, value, kinds[option])
+        for option, value in options.items()
+    }

@@ -20,6 +20,7 @@ from broken_sets import (
     edit,
     entry,
     episodes,
+    having,
     header,
     sound,
 )
@@ -243,6 +244,22 @@ def test_features_that_are_not_used_are_named(others: Path) -> None:
         f"Not used of {others}: observation.images.top; policies observe"
         " observation.state alone.",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"horizn": 9}, "'points/MT4' does not take this: .* Did you mean 'horizon'"),
+        ({"horizon": "x"}, "horizon is 'x'; give a whole number"),
+    ],
+)
+def test_options_that_its_suite_does_not_take_are_refused(
+    options: Any, message: str, own: Path
+) -> None:
+    asked = {"suite": "points/MT4", "options": options, "noise": 0.0}
+    edit(own, "meta/robomtl.json", having("request", asked))
+    with pytest.raises(InputError, match=message):
+        robomtl.train(Demonstrations(own), out=own / "run", conditioning=("none",))
 
 
 def test_a_data_set_names_what_is_not_used_in_one_sentence(

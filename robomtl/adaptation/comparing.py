@@ -202,7 +202,7 @@ def _pool(
 ) -> Demonstrations:
     """The demonstrations that supports are drawn from, collected if need be."""
     if data is not None:
-        return Demonstrations(data)
+        return Demonstrations(data).succeeded()
     names, split = [task.name for task in tasks], pool_split(suite)
     each = 1
     if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.

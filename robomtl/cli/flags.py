@@ -58,10 +58,7 @@ class SuiteFlags:
         Raises:
             ValueError: If the suite is unknown or does not take an option.
         """
-        try:
-            return suite(name, **{**(defaults or {}), **self.given})
-        except TypeError as error:
-            raise InputError(f"Suite '{name}' does not take this: {error}.") from error
+        return suite(name, **{**(defaults or {}), **self.given})
 
     def make_for(self, agent: Agent, name: str | None, **defaults: Any) -> Suite:
         """The suite an agent is to act in, with the given options.
