@@ -14,6 +14,7 @@ import pytest
 from wobbling import BROKEN, BrokenSuite, StuckSuite, WobblingAgent, python_path
 
 from robomtl.envs.points import PointsSuite
+from robomtl.errors import MissingExtraError
 from robomtl.evaluation import ExpertAgent, Results, evaluate
 from robomtl.executor import LocalExecutor
 from robomtl.versions import versions
@@ -30,7 +31,9 @@ class ExpertlessSuite(PointsSuite):
 
 class WordyAgent(WobblingAgent):
     def load(self, suite):
-        raise ImportError("Not shipped. To embed it: pip install 'robomtl[language]'")
+        raise MissingExtraError(
+            "Not shipped. To embed it: pip install 'robomtl[language]'"
+        )
 
 
 def play(out, *, agent=None, suite=POINTS, episodes=EPISODES, **options):
