@@ -134,7 +134,6 @@ def findings(some=None, **fields):
         trials=20,
         probe=1,
         confidence=0.95,
-        resamples=2000,
         methods=some or methods(),
         ranking=Ranking(order=(), sentence="No ranking: fewer than 2 methods."),
     )

@@ -123,7 +123,6 @@ def findings(**changes):
         demonstrations=COUNTS,
         trials=50,
         confidence=0.95,
-        resamples=2000,
         baseline="alone",
         arms={
             label: dict(zip(COUNTS, map(success, some), strict=True))

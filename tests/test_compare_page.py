@@ -74,7 +74,7 @@ def test_tasks_stand_below_the_mean_by_difference():
     assert names == ["task mean", "push", "reach"]
     chart, difference, interval, sides, alone, p, holm = rows(text)["pushHolm"]
     assert (chart, difference, sides, alone) == ("", "+90.0", "100.0 : 10.0", "9 : 0")
-    assert (interval, p, holm) == ("+41.3, +100.0", "0.004", "0.008")
+    assert (interval, p, holm) == ("+45.6, +100.0", "0.004", "0.008")
 
 
 def test_what_holds_after_correction_is_marked():
@@ -82,7 +82,9 @@ def test_what_holds_after_correction_is_marked():
     assert re.findall(r'class="name">(\w+)<span class="badge mark">Holm', text) == [
         "push"
     ]
-    assert "With Holm's correction for 2 tasks, McNemar's test tells 1 apart." in text
+    assert (
+        "A is worse in 0 tasks and better in 1, by McNemar's test with Holm's" in text
+    )
 
 
 def test_bars_reach_from_zero_to_the_difference():

@@ -9,21 +9,20 @@ from rich.console import Console
 
 import robomtl
 from robomtl.comparison import seeds_table
-from robomtl.comparison.aggregates import (
-    Bootstrap,
-    iqm,
+from robomtl.comparison.aggregates import iqm, probability_of_improvement, trimmed
+from robomtl.comparison.seed_estimates import (
+    improvement_estimate,
     iqm_difference,
-    probability_of_improvement,
+    mean_estimate,
 )
+from robomtl.evaluation.statistics import wilson
 
 # Scores (seed, task), and what rliable 1.2.0 says of them: metrics.aggregate_iqm,
-# metrics.probability_of_improvement, and library.get_interval_estimates with 50,000
-# (5,000 for the probability) resamples.
+# metrics.probability_of_improvement.
 SCORES_A = np.array(
     [[0.9, 0.4, 0.1], [0.8, 0.6, 0.3], [1, 0.5, 0.2], [0.7, 0.3, 0.2], [0.9, 0.5, 0]]
 )
 SCORES_B = np.array([[0.8, 0.4, 0], [0.8, 0.2, 0.1], [0.9, 0.3, 0.2], [0.6, 0.4, 0.1]])
-DRAWS = Bootstrap(confidence=0.95, resamples=20_000, seed=0)
 
 
 def seeds(rates, prefix):
@@ -63,28 +62,76 @@ def test_leading_axes_are_kept():
     )
 
 
-@pytest.mark.parametrize(
-    ("statistic", "scores", "interval"),
-    [
-        (iqm, (SCORES_A,), (0.42222222, 0.54444444)),
-        (iqm, (SCORES_B,), (0.28333333, 0.41666667)),
-        (iqm_difference, (SCORES_A, SCORES_B), (0.03888889, 0.21388889)),
-        (probability_of_improvement, (SCORES_A, SCORES_B), (0.54166667, 0.9)),
-    ],
-)
-def test_the_intervals_are_those_of_rliable(statistic, scores, interval):
-    found = DRAWS.estimate(statistic, *scores)
-    assert found.interval == pytest.approx(interval, abs=0.012)
+def many(rates, trials=10):
+    """Trials of each seed in each task, by task."""
+    solved = np.arange(trials) < np.round(trials * rates)[..., None]
+    return {
+        f"task-{n}": solved[:, n].astype(float)[:, None, None]
+        for n in range(rates.shape[1])
+    }
 
 
-def test_the_bootstrap_draws_seeds_within_their_task():
-    same = np.tile([0.1, 0.5, 0.9], (4, 1))
-    assert DRAWS.estimate(iqm, same).interval == pytest.approx((0.5, 0.5))
+def test_the_influence_of_scores_is_that_of_the_interquartile_mean():
+    kept, clipped = trimmed(SCORES_A)
+    assert (kept * SCORES_A).sum() / kept.sum() == pytest.approx(iqm(SCORES_A))
+    assert clipped.min() > 0 and clipped.max() < 1
+    same = trimmed(np.full((4, 3), 0.5))
+    assert same.kept.sum() == 6
+    assert np.ptp(same.kept) == 0
+
+
+def test_a_seed_that_is_lucky_in_all_tasks_is_one_draw():
+    # Whichever the number of tasks, what is known are two policies.
+    few, lots = (
+        mean_estimate(many(np.tile([[0.2], [0.9]], (1, tasks))), 0.95)
+        for tasks in (3, 30)
+    )
+    assert few.interval == pytest.approx(lots.interval, abs=0.02)
+    assert lots.interval.high - lots.interval.low > 0.8
+
+
+def test_the_probability_of_improvement_is_uncertain_where_every_seed_won():
+    a, b = many(np.full((3, 4), 0.9)), many(np.full((2, 4), 0.1))
+    found = improvement_estimate(a, b, 0.95)
+    assert found.value == 1.0
+    assert found.interval == pytest.approx(wilson(2, 2))
+
+
+def test_other_trials_of_b_are_not_paired_with_those_of_a():
+    a, b = many(SCORES_A), many(SCORES_B, trials=20)
+    found = iqm_difference(a, b, 0.95)
+    assert found.interval.low < found.value < found.interval.high
+
+
+def drawn(seeds, generator):
+    """Trials of seeds that are lucky or not in all of ten tasks, and in each."""
+    rates = (
+        np.linspace(0.4, 0.8, 10)[:, None]
+        + 0.06 * generator.normal(size=(1, seeds))
+        + 0.08 * generator.normal(size=(10, seeds))
+    )
+    solved = generator.random((10, seeds, 1, 1, 50)) < rates[..., None, None, None]
+    return {f"task-{n}": some.astype(float) for n, some in enumerate(solved)}
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_intervals_over_seeds_hold_about_as_often_as_they_say(seeds):
+    # Where seeds were drawn anew within each task, these held in about half of cases.
+    generator, held, repeats = np.random.default_rng(seeds), [], 80
+    for _ in range(repeats):
+        a, b = drawn(seeds, generator), drawn(seeds, generator)
+        mean = mean_estimate(a, 0.95).interval
+        difference = iqm_difference(a, b, 0.95).interval
+        held.append(
+            (mean.low <= 0.6 <= mean.high, difference.low <= 0 <= difference.high)
+        )
+    assert np.mean(held, axis=0).min() >= 0.9
+    assert np.mean(held) <= 0.99
 
 
 def test_two_methods_are_compared_over_their_seeds(tmp_path):
     found = robomtl.compare_seeds(
-        seeds(SCORES_A, "a"), seeds(SCORES_B, "b"), resamples=500, out=tmp_path
+        seeds(SCORES_A, "a"), seeds(SCORES_B, "b"), out=tmp_path
     )
 
     assert found.iqm_a.value == pytest.approx(iqm(SCORES_A))
@@ -118,7 +165,7 @@ def test_other_conditions_are_refused_by_the_name_of_the_seed():
     theirs[1] = dataclasses.replace(theirs[1], setting=setting)
     with pytest.raises(ValueError, match="horizon is 50 in A1 and 400 in B2"):
         robomtl.compare_seeds(ours, theirs)
-    found = robomtl.compare_seeds(ours, theirs, resamples=10, across=True)
+    found = robomtl.compare_seeds(ours, theirs, across=True)
     assert found.differing == ("horizon is 50 in A1 and 400 in B2",)
 
 
@@ -137,7 +184,7 @@ def test_tasks_without_an_outcome_everywhere_are_left_out_and_named():
     theirs = [
         evaluation({"push": "11", "reach": "11"}, fingerprint=name) for name in "bc"
     ]
-    found = robomtl.compare_seeds(ours, theirs, resamples=10)
+    found = robomtl.compare_seeds(ours, theirs)
 
     assert (found.tasks, found.left_out, found.errors) == (("push",), ("reach",), 3)
     assert "3 trials ended in an error" in shown(found)

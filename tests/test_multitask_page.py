@@ -50,7 +50,7 @@ def test_what_was_compared_and_the_answers_stand_at_the_top():
 
 def test_no_negative_transfer_is_told():
     head = shown(findings(losses={})).partition('id="success"')[0]
-    assert "No negative transfer: in no task does an interval" in head
+    assert "No negative transfer: no task is worse, by Holm's correction" in head
 
 
 def test_success_stands_in_a_table_with_intervals_and_area():

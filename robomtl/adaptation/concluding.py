@@ -20,13 +20,15 @@ from robomtl.adaptation.ranking import ranking
 from robomtl.adaptation.rows import CellRow, TrialRow
 from robomtl.adaptation.scores import Arm, query_scores, retained_scores
 from robomtl.experiments.concluding import (
+    CONFIDENCE,
     area_of,
     curve_of,
     difference_of,
+    differences_of,
     mean_success,
     success_of,
 )
-from robomtl.experiments.crossed import Crossed, Scores
+from robomtl.experiments.crossed import Scores
 from robomtl.experiments.curves import shots_for
 from robomtl.experiments.findings import Difference, Success
 
@@ -47,8 +49,7 @@ def findings_of(
         trials: A row for each trial.
         cells: A row for each adaptation.
     """
-    draws = Crossed()
-    view = _View(asked, material, draws, trials, cells)
+    view = _View(asked, material, trials, cells)
     methods = {label: view.method(label) for label in asked.methods}
     return Findings(
         suite=material.suite.name,
@@ -59,12 +60,10 @@ def findings_of(
         supports=asked.supports,
         trials=asked.trials,
         probe=asked.probed,
-        confidence=draws.confidence,
-        resamples=draws.resamples,
+        confidence=CONFIDENCE,
         methods=methods,
         ranking=ranking(
             {label: view.curve(label) for label in methods},
-            draws,
             seeds=len(seeds),
             supports=asked.supports,
         ),
@@ -78,11 +77,10 @@ class _View:
         self,
         asked: Asked,
         material: Material,
-        draws: Crossed,
         trials: Sequence[TrialRow],
         cells: Sequence[CellRow],
     ) -> None:
-        self._asked, self._material, self._draws = asked, material, draws
+        self._asked, self._material = asked, material
         self._cells = cells
         self._query, self._retained = query_scores(trials), retained_scores(trials)
 
@@ -96,7 +94,7 @@ class _View:
             config=vars(method),
             objective=objective,
             shots={each: self._success(Arm(label, each)) for each in shots},
-            area=area_of(self.curve(label), self._draws),
+            area=area_of(self.curve(label)),
             efficiency=self._efficiency(label),
             against_scratch=self._against(label),
             steps={
@@ -131,7 +129,7 @@ class _View:
         )
 
     def _success(self, arm: Arm) -> Success:
-        return success_of(self._query[arm], self._draws)
+        return success_of(self._query[arm])
 
     def _efficiency(self, label: str) -> tuple[Efficiency, ...]:
         baseline = self._baseline(label)
@@ -145,14 +143,15 @@ class _View:
     def _against(self, label: str) -> dict[int, Difference]:
         """Success less that of scratch, by the shots of the latter."""
         baseline, ours = self._baseline(label), self._shots(label)
-        found = {}
-        for shots in [] if baseline is None else self._shots(baseline):
-            theirs = self._query[Arm(baseline or "", shots)]
-            here = self._query[Arm(label, shots if shots in ours else 0)]
-            difference = difference_of(here, theirs, self._draws)
-            if difference is not None:
-                found[shots] = difference
-        return found
+        return differences_of(
+            {
+                shots: (
+                    self._query[Arm(label, shots if shots in ours else 0)],
+                    self._query[Arm(baseline or "", shots)],
+                )
+                for shots in ([] if baseline is None else self._shots(baseline))
+            }
+        )
 
     def _baseline(self, label: str) -> str | None:
         """The label of scratch; None for scratch itself, and where it is not there."""
@@ -161,7 +160,7 @@ class _View:
 
     def _under(self, arm: Arm) -> Under:
         right = self._query[arm._replace(control="none")]
-        lost = difference_of(right, self._query[arm], self._draws)
+        lost = difference_of(right, self._query[arm])
         return Under(success=self._success(arm), lost=lost)
 
     def _forgetting(self, label: str, objective: str) -> Forgetting | None:
@@ -169,7 +168,7 @@ class _View:
         after = next((s for a, s in self._retained.items() if a.method == label), None)
         if before is None or after is None:
             return None
-        change = difference_of(after, before, self._draws)
+        change = difference_of(after, before)
         if change is None:
             return None
         there = {task: before[task] for task in change.tasks}

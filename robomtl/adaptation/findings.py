@@ -103,7 +103,6 @@ class Findings:
     probe: int
     """Shots at which steps, controls and forgetting were looked at."""
     confidence: float
-    resamples: int
     methods: Mapping[str, MethodFindings]
     """By label, in the order asked for."""
     ranking: Ranking

@@ -21,7 +21,6 @@ from robomtl.comparison.writing import write_comparison
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
 from robomtl.paths import located
-from robomtl.ranges import check_seed
 
 
 @checked
@@ -31,8 +30,6 @@ def compare(
     *,
     across: bool = False,
     confidence: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
     out: Path | str | None = None,
 ) -> Comparison:
     """How two evaluations differ on the trials they share.
@@ -42,8 +39,6 @@ def compare(
         b: What it is compared with; differences are A less B.
         across: Whether they may be of different conditions, such as horizons.
         confidence: Of all intervals; the tests' level is what is left of it.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
         out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
             by default.
 
@@ -52,12 +47,12 @@ def compare(
             ``across``, there is no pair, or the confidence is no share.
     """
     check_confidence(confidence)
-    check_seed(seed)
     first, second = read(a), read(b)
     pairing = pair(first, second, across=across)
     tallies = list(pairing.tallies.values())
     everything = total(tallies)
     tasks = task_differences(pairing.tallies, confidence)
+    apart = [name for name in tasks if tasks[name].holm < round(1 - confidence, 12)]
     found = Comparison(
         a=first.setting.agent,
         b=second.setting.agent,
@@ -65,23 +60,19 @@ def compare(
         success_a=fmean(tally.success_a for tally in tallies),
         success_b=fmean(tally.success_b for tally in tallies),
         difference=fmean(tally.difference for tally in tallies),
-        interval=mean_difference_interval(
-            tallies, confidence=confidence, resamples=resamples, seed=seed
-        ),
+        interval=mean_difference_interval(tallies, confidence=confidence),
         tally=everything,
         p_value=mcnemar(everything),
         more_to_settle=_more(everything, round(1 - confidence, 12)),
         tasks=tasks,
-        worse=tuple(name for name in tasks if tasks[name].interval.high < 0),
-        better=tuple(name for name in tasks if tasks[name].interval.low > 0),
+        worse=tuple(name for name in apart if tasks[name].difference < 0),
+        better=tuple(name for name in apart if tasks[name].difference > 0),
         left_out=pairing.left_out,
         errors=pairing.errors,
         only_a=pairing.only_a,
         only_b=pairing.only_b,
         differing=pairing.differing,
         confidence=confidence,
-        resamples=resamples,
-        seed=seed,
     )
     if out is not None:
         write_comparison(

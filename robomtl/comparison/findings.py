@@ -51,10 +51,10 @@ class Comparison:
     tasks: Mapping[str, TaskDifference]
     """By name, in the order of A."""
     worse: tuple[str, ...]
-    """Tasks in which A is worse, its interval all below zero: negative transfer, where
-    B learned the tasks alone."""
+    """Tasks in which A is worse by Holm's correction: negative transfer, where B learned
+    the tasks alone."""
     better: tuple[str, ...]
-    """Tasks in which A is better, its interval all above zero."""
+    """Tasks in which A is better by the same."""
     left_out: tuple[str, ...]
     """Tasks of A or B without a pair."""
     errors: int
@@ -67,15 +67,11 @@ class Comparison:
     """Conditions, versions and processors that differ, a phrase each."""
     confidence: float
     """Of all intervals; the tests' level is what is left of it."""
-    resamples: int
-    """Of the bootstrap."""
-    seed: int
-    """Of the bootstrap."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedComparison:
-    """How two methods differ, a seed of training being the unit; see ``aggregates``."""
+    """How two methods differ over seeds of training; see ``seed_estimates``."""
 
     a: tuple[str, ...]
     """Names of A's agents, one a seed."""
@@ -104,7 +100,3 @@ class SeedComparison:
     """Conditions that differ, a phrase each."""
     confidence: float
     """Of all intervals."""
-    resamples: int
-    """Of the bootstrap."""
-    seed: int
-    """Of the bootstrap."""

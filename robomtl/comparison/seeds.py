@@ -1,28 +1,26 @@
 """Two methods compared over several seeds of training each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from robomtl.arguments import checked
-from robomtl.comparison.aggregates import (
-    Bootstrap,
-    Scores,
-    iqm,
-    iqm_difference,
-    mean,
-    probability_of_improvement,
-)
 from robomtl.comparison.comparison import check_confidence, read
 from robomtl.comparison.findings import SeedComparison
 from robomtl.comparison.page import seeds_page
 from robomtl.comparison.pairing import check_conditions
+from robomtl.comparison.seed_estimates import (
+    improvement_estimate,
+    iqm_difference,
+    iqm_estimate,
+    mean_estimate,
+)
 from robomtl.comparison.writing import write_comparison
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
+from robomtl.experiments.crossed import Scores
+from robomtl.experiments.scores import Where, scores_of
 from robomtl.paths import located
-from robomtl.ranges import check_seed
 
 Evaluation = Results | Path | str
 
@@ -34,8 +32,6 @@ def compare_seeds(
     *,
     across: bool = False,
     confidence: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
     out: Path | str | None = None,
 ) -> SeedComparison:
     """How two methods differ over seeds of training.
@@ -45,8 +41,6 @@ def compare_seeds(
         b: Evaluations of B.
         across: Whether they may be of different conditions or trials.
         confidence: Of all intervals.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
         out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
             by default.
 
@@ -55,7 +49,6 @@ def compare_seeds(
             conditions or trials differ without ``across``, or no task is in all.
     """
     check_confidence(confidence)
-    check_seed(seed)
     every = _evaluations(a, b)
     differing = check_conditions(every, across=across)
     if not across:
@@ -63,7 +56,6 @@ def compare_seeds(
     tasks = _tasks(list(every.values()))
     of_a, of_b = ([every[name] for name in every if name[0] == side] for side in "AB")
     scores_a, scores_b = _scores(of_a, tasks), _scores(of_b, tasks)
-    draws = Bootstrap(confidence=confidence, resamples=resamples, seed=seed)
     found = SeedComparison(
         a=tuple(results.setting.agent for results in of_a),
         b=tuple(results.setting.agent for results in of_b),
@@ -71,16 +63,14 @@ def compare_seeds(
         tasks=tasks,
         left_out=_left_out([*of_a, *of_b], tasks),
         errors=sum(results.summary.everything.errors for results in every.values()),
-        mean_a=draws.estimate(mean, scores_a),
-        mean_b=draws.estimate(mean, scores_b),
-        iqm_a=draws.estimate(iqm, scores_a),
-        iqm_b=draws.estimate(iqm, scores_b),
-        difference=draws.estimate(iqm_difference, scores_a, scores_b),
-        improvement=draws.estimate(probability_of_improvement, scores_a, scores_b),
+        mean_a=mean_estimate(scores_a, confidence),
+        mean_b=mean_estimate(scores_b, confidence),
+        iqm_a=iqm_estimate(scores_a, confidence),
+        iqm_b=iqm_estimate(scores_b, confidence),
+        difference=iqm_difference(scores_a, scores_b, confidence),
+        improvement=improvement_estimate(scores_a, scores_b, confidence),
         differing=differing,
         confidence=confidence,
-        resamples=resamples,
-        seed=seed,
     )
     if out is not None:
         write_comparison(located(out), "seeds", found, seeds_page(found))
@@ -143,7 +133,21 @@ def _left_out(every: Sequence[Results], tasks: Sequence[str]) -> tuple[str, ...]
     return tuple(name for name in names if name not in tasks)
 
 
-def _scores(some: Sequence[Results], tasks: Sequence[str]) -> Scores:
-    """Success of each seed in each task; (seed, task)."""
-    rates = [[results.tasks[name].success for name in tasks] for results in some]
-    return np.array(rates, np.float64)
+@dataclass(frozen=True)
+class _Row:
+    """A trial of a seed."""
+
+    where: Where
+    success: bool | None
+
+
+def _scores(some: Sequence[Results], tasks: Sequence[str]) -> dict[str, Scores]:
+    """Success in the trials of each task; (seed, 1, 1, trial)."""
+    rows: dict[str, list[_Row]] = {name: [] for name in tasks}
+    for seed, results in enumerate(some):
+        for record in results.records:
+            if record.task in rows:
+                where = Where(seed, 0, 0, (record.variation, record.repeat))
+                solved = record.solved(results.setting.criterion)
+                rows[record.task].append(_Row(where, solved))
+    return {name: scores_of(each, lambda row: row.where) for name, each in rows.items()}

@@ -12,8 +12,8 @@ def paired_sentences(found: Comparison) -> Iterator[str]:
     yield paired_trials(found)
     yield (
         f"McNemar's exact test: p = {p_value(found.p_value)}. A is worse in"
-        f" {counted(len(found.worse), 'task')} and better in {len(found.better)},"
-        " by intervals."
+        f" {counted(len(found.worse), 'task')} and better in {len(found.better)}, by"
+        f" Holm's correction for {counted(len(found.tasks), 'task')}."
     )
     yield settled(found)
     yield from warnings(found.left_out, found.differing)
@@ -45,7 +45,7 @@ def seeds_sentences(found: SeedComparison) -> Iterator[str]:
     yield (
         f"{len(found.a)} and {len(found.b)} seeds of training,"
         f" {counted(len(found.tasks), 'task')}; {found.confidence:.0%} intervals over"
-        " seeds; rliable's definitions."
+        " seeds and trials; rliable's definitions."
     )
     if found.errors:
         yield f"{counted(found.errors, 'trial')} ended in an error and are in no rate."

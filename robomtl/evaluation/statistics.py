@@ -38,7 +38,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
     """
     if not 0 <= successes <= trials or trials < 1:
         raise InputError(f"{successes} successes in {trials} trials are impossible.")
-    return _wilson(successes / trials, trials, confidence)
+    return rate_interval(successes / trials, trials, confidence)
 
 
 def mean_interval(
@@ -67,12 +67,23 @@ def mean_interval(
     24 (1998), 193-201, in Wilson's interval as by N. Dean, M. Pagano, J. Surv. Stat.
     Methodol. 3 (2015), 484-503.
     """
+    mean = sum(w * c.successes / c.trials for c, w in zip(counts, weights, strict=True))
+    return rate_interval(mean, effective_trials(counts, weights), confidence)
+
+
+def effective_trials(counts: Sequence[Count], weights: Sequence[float]) -> float:
+    """How many independent trials of one task a weighted mean of tasks is worth.
+
+    Args:
+        counts: Of each task, with at least 1 trial.
+        weights: Of each task, adding up to 1.
+    """
     strata = list(zip(counts, weights, strict=True))
     mean = sum(weight * count.successes / count.trials for count, weight in strata)
     least = 1 / sum(weight**2 / count.trials for count, weight in strata)
     variance = sum(weight**2 * _variance(count, mean) for count, weight in strata)
     effective = mean * (1 - mean) / variance if variance > 0 else least
-    return _wilson(mean, max(effective, least), confidence)
+    return max(effective, least)
 
 
 def _variance(count: Count, mean: float) -> float:
@@ -83,8 +94,8 @@ def _variance(count: Count, mean: float) -> float:
     return rate * (1 - rate) / (count.trials - 1)
 
 
-def _wilson(rate: float, trials: float, confidence: float) -> Interval:
-    """Wilson's formula, for a number of trials that need not be whole."""
+def rate_interval(rate: float, trials: float, confidence: float = 0.95) -> Interval:
+    """Wilson's interval, for a number of trials that need not be whole."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     shrink = 1 / (1 + z**2 / trials)
     centre = shrink * (rate + z**2 / (2 * trials))

@@ -1,34 +1,49 @@
 """From trials of tasks as arrays to what they come to."""
 
-from collections.abc import Mapping
-from statistics import fmean
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from robomtl.comparison.aggregates import Estimate
-from robomtl.experiments.crossed import Crossed, Scores, differences
-from robomtl.experiments.curves import area
+from robomtl.comparison.paired import holm
+from robomtl.experiments.crossed import (
+    Scores,
+    combined,
+    compared,
+    differences,
+    mean_of,
+    parts_of,
+    spread_interval,
+    success_interval,
+    trials_of,
+)
+from robomtl.experiments.curves import area_weights
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.experiments.scores import known
 
+CONFIDENCE = 0.95
+"""Of all intervals; the level of tests is what it leaves."""
 
-def success_of(every: Mapping[str, Scores], draws: Crossed) -> Success:
+Key = TypeVar("Key", bound=Hashable)
+
+
+def success_of(every: Mapping[str, Scores]) -> Success:
     """How tasks went.
 
     Args:
         every: Success in the trials of each, also of those without any outcome.
-        draws: Draws all anew, for the intervals.
     """
     tasks = known(every)
     return Success(
         task_mean=mean_success(tasks) if tasks else None,
-        interval=draws.success(tasks) if tasks else None,
+        interval=success_interval(tasks, CONFIDENCE) if tasks else None,
         trials=sum(_trials(scores) for scores in every.values()),
         errors=sum(int(np.isnan(scores).sum()) for scores in every.values()),
         tasks={
             task: TaskSuccess(
                 success=float(np.nanmean(scores)),
-                interval=draws.success({task: scores}),
+                interval=success_interval({task: scores}, CONFIDENCE),
                 trials=_trials(scores),
                 errors=int(np.isnan(scores).sum()),
             )
@@ -38,22 +53,54 @@ def success_of(every: Mapping[str, Scores], draws: Crossed) -> Success:
 
 
 def difference_of(
-    a: Mapping[str, Scores], b: Mapping[str, Scores], draws: Crossed
+    a: Mapping[str, Scores], b: Mapping[str, Scores]
 ) -> Difference | None:
-    """Success of A less that of B, on the trials that both played; None without any."""
-    both = differences(a, b)
-    if not both:
-        return None
-    tasks = {
-        task: Estimate(float(np.nanmean(some)), draws.difference({task: some}))
-        for task, some in both.items()
+    """Success of A minus that of B, on the trials that both played; None without any."""
+    return differences_of({"": (a, b)}).get("")
+
+
+def differences_of(
+    pairs: Mapping[Key, tuple[Mapping[str, Scores], Mapping[str, Scores]]],
+) -> dict[Key, Difference]:
+    """Success of A minus that of B under each of several conditions.
+
+    Tasks are named as worse or better with Holm's correction for all tasks and
+    conditions at once. A condition without a trial that both played is left out.
+
+    Args:
+        pairs: Scores of A and of B by task, under each condition.
+    """
+    both = {key: differences(a, b) for key, (a, b) in pairs.items()}
+    found = {
+        (key, task): compared({task: some}, CONFIDENCE)
+        for key, tasks in both.items()
+        for task, some in tasks.items()
     }
+    corrected = holm({at: each.p_value for at, each in found.items()})
+    apart = {at for at, p_value in corrected.items() if p_value < 1 - CONFIDENCE}
+    return {
+        key: _difference(
+            tasks,
+            {
+                task: Estimate(_mean(x), found[key, task].interval)
+                for task, x in tasks.items()
+            },
+            {task for task in tasks if (key, task) in apart},
+        )
+        for key, tasks in both.items()
+        if tasks
+    }
+
+
+def _difference(
+    both: Mapping[str, Scores], tasks: Mapping[str, Estimate], apart: set[str]
+) -> Difference:
     return Difference(
         difference=mean_success(both),
-        interval=draws.difference(both),
+        interval=compared(both, CONFIDENCE).interval,
         tasks=tasks,
-        worse=tuple(task for task in tasks if tasks[task].interval.high < 0),
-        better=tuple(task for task in tasks if tasks[task].interval.low > 0),
+        worse=tuple(task for task in tasks if task in apart and tasks[task].value < 0),
+        better=tuple(task for task in tasks if task in apart and tasks[task].value > 0),
     )
 
 
@@ -68,19 +115,31 @@ def curve_of(tried: Curve) -> dict[int, dict[str, Scores]]:
     return some if len(names) == 1 and names != {frozenset()} else {}
 
 
-def area_of(curve: Curve, draws: Crossed) -> Estimate | None:
+def area_of(curve: Curve) -> Estimate | None:
     """The area under a curve of ``curve_of``; None from one number of demonstrations."""
     if len(curve) < 2:
         return None
-    numbers = list(curve)
-    seen = [np.array(mean_success(tasks)) for tasks in curve.values()]
-    drawn = [draws.mean(tasks) for tasks in curve.values()]
-    return Estimate(float(area(numbers, seen)), draws.interval(area(numbers, drawn)))
+    weights = area_weights(list(curve))
+    every = [list(tasks.values()) for tasks in curve.values()]
+    means = [mean_of(tasks) for tasks in every]
+    mean = sum(w * m for w, m in zip(weights, means, strict=True))
+    alone = sum(
+        w**2 * m * (1 - m) / trials_of(tasks)
+        for w, m, tasks in zip(weights, means, every, strict=True)
+    )
+    areas = list(combined(list(curve.values()), weights).values())
+    parts = parts_of(areas, [1 / len(areas)] * len(areas))
+    trials = mean * (1 - mean) / alone if alone else trials_of(every[0])
+    return Estimate(mean, spread_interval(mean, parts, trials, CONFIDENCE))
 
 
 def mean_success(tasks: Mapping[str, Scores]) -> float:
     """Mean over tasks of the mean over trials with an outcome."""
-    return fmean(float(np.nanmean(scores)) for scores in tasks.values())
+    return mean_of(list(tasks.values()))
+
+
+def _mean(scores: Scores) -> float:
+    return float(np.nanmean(scores))
 
 
 def _trials(scores: Scores) -> int:

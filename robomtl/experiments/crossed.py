@@ -1,118 +1,255 @@
-"""Intervals of success where seeds, supports and trials all might have been others.
+"""Intervals of mean success where seeds, supports, goals and trials might all differ.
 
-All methods have the same seeds of training, the same draws of the support and the same
-trials, and every one of them meets every other: the design is crossed, not nested. So
-each is drawn anew by itself: seeds for all tasks at once, as one policy serves them all;
-draws, goals and trials within each task. The tasks stay. Of n there are n - 1 drawn, or
-intervals would be too short by (n - 1) / n; of 1 there is nothing to draw, and the
-interval is that of what remains: with one seed, it is of this one policy.
+All methods share the seeds of training, the draws of the support and the trials, and
+every one of them meets every other: the design is crossed, not nested. A seed is shared
+by all tasks, as one policy serves them; draws, goals and trials belong to one task. The
+tasks are fixed. An axis of length 1 does not vary: with one seed, an interval is of this
+one policy.
 
-Source: A. B. Owen, The pigeonhole bootstrap, Ann. Appl. Stat. 1 (2007), 386-411, whose
-variance is never too small but for these n - 1; those: J. N. K. Rao, C. F. J. Wu, J. Am.
-Stat. Assoc. 83 (1988), 231-241.
+The variance of the mean is that of the analysis of variance. With V_A the mean square of
+the interaction of the axes A over the number of cells, the sum of (-1)^(|A| + 1) V_A
+over all sets A of axes is unbiased, whichever effects and interactions there are. The
+half width of an interval is the root of the sum of t_A^2 V_A: t has the degrees of freedom
+of a set of seeds, draws or goals (for tasks together, Satterthwaite's), and is normal
+for trials. With independent terms such an interval is never too short, so that it holds
+from two seeds on, where a bootstrap over seeds has three resamples.
 
-An interval is never shorter than the one of trials alone, were they all independent, by
-``mean_interval`` and ``mean_difference_interval``: where every trial went alike there is
-nothing to draw anew, and certainty there is none.
+Half the width for independent trials is the least: where seeds agree by chance, the
+estimate comes to nothing. Where nothing but trials varies it is the whole.
+
+Sources: S. R. Searle, G. Casella, C. E. McCulloch, Variance Components (1992), chapter 4;
+F. E. Satterthwaite, Biometrics Bulletin 2 (1946), 110-114; M. R. Mickey, M. B. Brown,
+Ann. Math. Stat. 37 (1966), 639-642. ``scripts/benchmark_coverage.py`` simulates them.
 """
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t  # type: ignore[import-untyped]
 
-from robomtl.comparison.paired import (
-    Tally,
-    difference_interval,
-    mean_difference_interval,
+from robomtl.comparison.paired import Moments, Tally, alone, mcnemar
+from robomtl.evaluation.statistics import (
+    Count,
+    Interval,
+    effective_trials,
+    rate_interval,
 )
-from robomtl.evaluation.statistics import Count, Interval, mean_interval
 
 Scores = NDArray[np.float64]
 """Success of trials, NaN without an outcome; (seed, draw, goal, trial)."""
-Drawn = NDArray[np.float64]
-"""A statistic of each resample; (resample,)."""
 
-_AXES = ("seed", "draw", "goal", "trial")
+_TRIAL = 3
+_LEAST = 0.5  # Of the half width for independent trials.
+_LEVELS = np.geomspace(1e-9, 1.0, 1000)  # At which p-values are looked up.
+
+
+@dataclass(frozen=True)
+class Part:
+    """A mean square of a set of axes over its number of cells, summed over tasks."""
+
+    axes: tuple[int, ...]
+    variance: float
+    freedom: float
+    """Degrees of freedom; infinite where trials are among the axes."""
+
+    @property
+    def sign(self) -> int:
+        """The sign of this part in the variance of the mean."""
+        return 1 if len(self.axes) % 2 else -1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a mean may be from the true one."""
+
+    parts: tuple[Part, ...]
+    alone: float
+    """Variance of the mean, were all trials independent."""
+
+    def half_width(self, confidence: float) -> float:
+        """Half the width of an interval of the mean."""
+        level = np.array([1 - confidence])
+        quantiles = {
+            part.freedom: _quantiles(part.freedom, level) for part in self.parts
+        }
+        normal = _quantiles(np.inf, level)
+        return float(np.sqrt(self._squares(quantiles, normal)[0]))
+
+    def p_value(self, difference: float) -> float:
+        """The least level at which the interval around a difference excludes 0."""
+        quantiles = {part.freedom: _tabulated(part.freedom) for part in self.parts}
+        squares = self._squares(quantiles, _tabulated(np.inf))
+        return float(np.interp(-(difference**2), -squares, _LEVELS))
+
+    def _squares(self, quantiles: Mapping[float, Scores], normal: Scores) -> Scores:
+        """Squares of half widths, at the level of each quantile."""
+        trained = any(np.isfinite(part.freedom) for part in self.parts)
+        varies = any(part.variance > 0 for part in self.parts)
+        least = (_LEAST if trained and varies else 1.0) * normal
+        total = sum(
+            (p.sign * p.variance * quantiles[p.freedom] ** 2 for p in self.parts),
+            np.zeros_like(normal),
+        )
+        return np.asarray(np.maximum(total, least**2 * self.alone))
+
+
+def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, ...]:
+    """The parts of the variance of a weighted mean over tasks.
+
+    Args:
+        tasks: Scores of each; a trial without an outcome counts as the task's mean.
+        weights: Of each.
+    """
+    weighed = [
+        weight * _filled(scores) for scores, weight in zip(tasks, weights, strict=True)
+    ]
+    found: dict[tuple[int, ...], list[tuple[float, int]]] = {}
+    for scores in weighed:
+        for axes, square in _mean_squares(scores):
+            found.setdefault(axes, []).append(square)
+    if (0,) in found and len({len(scores) for scores in weighed}) == 1:
+        whole = sum(scores.mean(axis=(1, 2, 3)) for scores in weighed)
+        found[(0,)] = [(float(np.var(whole, ddof=1)) / len(whole), len(whole) - 1)]
+    freedom = {
+        axes[0]: _freedom(some) for axes, some in found.items() if len(axes) == 1
+    }
+    freedom[_TRIAL] = np.inf
+    return tuple(
+        Part(axes, sum(v for v, _ in some), max(freedom[axis] for axis in axes))
+        for axes, some in found.items()
+    )
+
+
+def unpaired_parts(
+    a: Sequence[Scores], b: Sequence[Scores], weights: Sequence[float]
+) -> tuple[Part, ...]:
+    """The parts of the variance of A minus B, each with seeds of its own.
+
+    Args:
+        a: Scores of each task; (seed of A, draw, goal, trial).
+        b: Scores of B in the same trials, or in others if their number differs.
+        weights: Of each task.
+    """
+    both = summed((*parts_of(a, weights), *parts_of(b, weights)))
+    if any(x.shape[1:] != y.shape[1:] for x, y in zip(a, b, strict=True)):
+        return both
+    shared = [
+        np.nanmean(x, axis=0, keepdims=True) - np.nanmean(y, axis=0, keepdims=True)
+        for x, y in zip(a, b, strict=True)
+    ]
+    own = (part for part in both if 0 in part.axes)
+    return (*own, *parts_of(shared, weights))
+
+
+def summed(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Independent parts of the same axes as one, with Welch's degrees of freedom."""
+    every: dict[tuple[int, ...], list[Part]] = {}
+    for part in parts:
+        every.setdefault(part.axes, []).append(part)
+    return tuple(
+        Part(
+            axes,
+            sum(part.variance for part in some),
+            _freedom([(part.variance, part.freedom) for part in some]),
+        )
+        for axes, some in every.items()
+    )
+
+
+def combined(
+    curve: Sequence[Mapping[str, Scores]], weights: Sequence[float]
+) -> dict[str, Scores]:
+    """Weighted sums of the scores of each task, trial by trial.
+
+    Args:
+        curve: Scores by task, of the same tasks, under each of several conditions.
+        weights: Of each condition, adding up to 1.
+    """
+    return {
+        task: np.asarray(
+            sum(
+                weight * _filled(some[task])
+                for some, weight in zip(curve, weights, strict=True)
+            )
+        )
+        for task in curve[0]
+    }
+
+
+def success_interval(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Interval:
+    """An interval of the mean over tasks of success."""
+    every = list(tasks.values())
+    weights = [1 / len(every)] * len(every)
+    parts = parts_of(every, weights)
+    return spread_interval(mean_of(every), parts, trials_of(every), confidence)
+
+
+def mean_of(tasks: Sequence[Scores]) -> float:
+    """Mean over tasks of the mean over trials with an outcome."""
+    return fmean(float(np.nanmean(scores)) for scores in tasks)
+
+
+def trials_of(tasks: Sequence[Scores]) -> float:
+    """How many independent trials the mean over tasks of success is worth at least."""
+    counts = [Count(int(np.nansum(some)), _outcomes(some)) for some in tasks]
+    return effective_trials(counts, [1 / len(tasks)] * len(tasks))
+
+
+def spread_interval(
+    mean: float, parts: tuple[Part, ...], trials: float, confidence: float
+) -> Interval:
+    """An interval of a mean from 0 to 1.
+
+    Args:
+        mean: As it was seen.
+        parts: Of its variance.
+        trials: How many independent trials its own trials would be worth.
+        confidence: How often such intervals hold the true mean.
+    """
+    single = mean * (1 - mean)
+    if not single:
+        return rate_interval(mean, trials, confidence)
+    half = Spread(parts, single / trials).half_width(confidence)
+    normal = float(_quantiles(np.inf, np.array([1 - confidence]))[0])
+    return rate_interval(mean, single * (normal / half) ** 2, confidence)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crossed:
-    """Draws seeds, supports, goals and trials anew, the same for all methods."""
+class Compared:
+    """A mean over tasks of differences of success."""
 
-    confidence: float = 0.95
-    """How often intervals are to hold the true value."""
-    resamples: int = 2000
-    """How often all is drawn anew."""
-    seed: int = 0
-    """Of these draws."""
+    interval: Interval
+    p_value: float
+    """Of no difference. For one task it is at least that of McNemar's exact test."""
 
-    def rates(self, task: str, scores: Scores) -> Drawn:
-        """Success in a task, in each resample; that seen where one has no outcome."""
-        there = ~np.isnan(scores)
-        weights = [
-            self._weights(axis, task, size)
-            for axis, size in zip(_AXES, scores.shape, strict=True)
-        ]
-        solved = _weighed(np.where(there, scores, 0.0), weights)
-        if there.all():
-            return solved
-        outcomes = _weighed(there.astype(np.float64), weights)
-        seen = np.nanmean(scores)
-        safe = np.where(outcomes > 0, outcomes, 1.0)
-        return np.where(outcomes > 0, solved / safe, seen)
 
-    def mean(self, tasks: Mapping[str, Scores]) -> Drawn:
-        """Mean over tasks of success, in each resample."""
-        every = [self.rates(task, scores) for task, scores in tasks.items()]
-        return np.asarray(np.mean(every, axis=0))
+def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Compared:
+    """How a mean over tasks of differences may come out.
 
-    def interval(self, drawn: Drawn) -> Interval:
-        """Percentiles of a statistic over the resamples."""
-        tail = (1 - self.confidence) / 2
-        low, high = np.quantile(drawn, [tail, 1 - tail])
-        return Interval(float(low), float(high))
-
-    def success(self, tasks: Mapping[str, Scores]) -> Interval:
-        """An interval of the mean over tasks of success."""
-        counts = [_count(scores) for scores in tasks.values()]
-        alone = mean_interval(counts, [1 / len(counts)] * len(counts), self.confidence)
-        return _hull(self.interval(self.mean(tasks)), alone)
-
-    def difference(self, tasks: Mapping[str, Scores]) -> Interval:
-        """An interval of the mean over tasks of differences of success.
-
-        Args:
-            tasks: By task, success of A less that of B in each trial: 1, 0 or -1.
-        """
-        tallies = [_tally(scores) for scores in tasks.values()]
-        if len(tallies) == 1:
-            alone = difference_interval(tallies[0], self.confidence)
-        else:
-            alone = mean_difference_interval(
-                tallies,
-                confidence=self.confidence,
-                resamples=self.resamples,
-                seed=self.seed,
-            )
-        return _hull(self.interval(self.mean(tasks)), alone)
-
-    def _weights(self, axis: str, task: str, size: int) -> NDArray[np.float64]:
-        """How often each of an axis is drawn, as shares; (resample, size)."""
-        if size == 1:
-            return np.ones((self.resamples, 1))
-        name = axis if axis == "seed" else f"{axis}/{task}"
-        generator = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-        counts = generator.multinomial(size - 1, [1 / size] * size, self.resamples)
-        return counts / (size - 1)
+    Args:
+        tasks: By task, success of A minus that of B in each trial, from -1 to 1.
+        confidence: How often the interval is to hold the true mean.
+    """
+    every = list(tasks.values())
+    centre, variance = alone([_moments(scores) for scores in every])
+    spread = Spread(parts_of(every, [1 / len(every)] * len(every)), variance)
+    half = spread.half_width(confidence)
+    p_value = spread.p_value(centre)
+    if len(every) == 1:
+        p_value = max(p_value, mcnemar(_tally(every[0])))
+    interval = Interval(max(-1.0, centre - half), min(1.0, centre + half))
+    return Compared(interval=interval, p_value=p_value)
 
 
 def differences(
     a: Mapping[str, Scores], b: Mapping[str, Scores]
 ) -> dict[str, NDArray[np.float64]]:
-    """Success of A less that of B in each trial of the tasks that both played.
+    """Success of A minus that of B in each trial of the tasks that both played.
 
     An axis of one, as the draw has of a method that looks at no support, is met by every
     entry of the other's. Tasks without a pair are left out.
@@ -121,28 +258,56 @@ def differences(
     return {task: some for task, some in both.items() if not np.isnan(some).all()}
 
 
-def _weighed(
-    values: NDArray[np.float64], weights: Sequence[NDArray[np.float64]]
-) -> Drawn:
-    """Sums weighed along every axis; (resample,)."""
-    seed, draw, goal, trial = weights
-    drawn = np.einsum("sdgt,rt->rsdg", values, trial, optimize=True)
-    weighed = np.einsum("rsdg,rs,rd,rg->r", drawn, seed, draw, goal, optimize=True)
-    return np.asarray(weighed)
+def _filled(scores: Scores) -> Scores:
+    """Scores with the mean of the task in place of trials without an outcome."""
+    return np.where(np.isnan(scores), np.nanmean(scores), scores)
 
 
-def _count(scores: Scores) -> Count:
-    return Count(int(np.nansum(scores)), int((~np.isnan(scores)).sum()))
+def _mean_squares(
+    scores: Scores,
+) -> Iterator[tuple[tuple[int, ...], tuple[float, int]]]:
+    """Of every set of axes, the mean square over its cells, and its freedom."""
+    varying = [axis for axis, size in enumerate(scores.shape) if size > 1]
+    for number in range(1, len(varying) + 1):
+        for axes in combinations(varying, number):
+            others = tuple(axis for axis in range(scores.ndim) if axis not in axes)
+            cells = scores.mean(axis=others, keepdims=True)
+            for axis in axes:
+                cells = cells - cells.mean(axis=axis, keepdims=True)
+            freedom = int(np.prod([scores.shape[axis] - 1 for axis in axes]))
+            square = float(np.sum(cells**2)) / freedom / cells.size
+            yield axes, (square, freedom)
+
+
+def _freedom(squares: Sequence[tuple[float, float]]) -> float:
+    """Degrees of freedom of a sum of mean squares; rounded, so that few occur."""
+    total = sum(square for square, _ in squares)
+    if not total:
+        return float(sum(freedom for _, freedom in squares))
+    below = sum(square**2 / freedom for square, freedom in squares)
+    return round(total**2 / below, 1) if below else np.inf
+
+
+def _quantiles(freedom: float, levels: Scores) -> Scores:
+    """Two-sided quantiles of the t distribution."""
+    return np.asarray(t.isf(levels / 2, freedom))
+
+
+@lru_cache(maxsize=1024)
+def _tabulated(freedom: float) -> Scores:
+    return _quantiles(freedom, _LEVELS)
+
+
+def _moments(scores: Scores) -> Moments:
+    there = scores[~np.isnan(scores)]
+    return Moments(there.size, float(there.sum()), float((there**2).sum()))
 
 
 def _tally(scores: Scores) -> Tally:
     """Pairs by who solved them alone; which of the others were solved is not needed."""
-    return Tally(
-        a_alone=int((scores == 1).sum()),
-        b_alone=int((scores == -1).sum()),
-        neither=int((scores == 0).sum()),
-    )
+    a_alone, b_alone = int((scores > 0).sum()), int((scores < 0).sum())
+    return Tally(0, a_alone, b_alone, _outcomes(scores) - a_alone - b_alone)
 
 
-def _hull(a: Interval, b: Interval) -> Interval:
-    return Interval(min(a.low, b.low), max(a.high, b.high))
+def _outcomes(scores: Scores) -> int:
+    return int((~np.isnan(scores)).sum())

@@ -27,6 +27,13 @@ def area(
     return np.asarray(np.trapezoid(heights, at, axis=-1) / (at[-1] - at[0]))
 
 
+def area_weights(shots: Sequence[int]) -> list[float]:
+    """The weight of success at each number of shots in the area; they add up to 1."""
+    if len(shots) == 1:
+        return [1.0]
+    return [float(weight) for weight in area(shots, list(np.eye(len(shots))))]
+
+
 def shots_for(
     wanted: float, shots: Sequence[int], success: Sequence[float]
 ) -> float | None:

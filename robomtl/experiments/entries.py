@@ -32,7 +32,7 @@ def _errors(number: int) -> str:
 
 
 def difference(found: Difference | None) -> Entry:
-    """A difference with its interval, and in how many tasks it is wholly below 0."""
+    """A difference with its interval, and in how many tasks it is worse."""
     if found is None:
         return NONE
     worse = f"worse in {counted(len(found.worse), 'task')}" if found.worse else ""

@@ -39,6 +39,7 @@ class Difference:
     interval: Interval
     tasks: Mapping[str, Estimate]
     worse: tuple[str, ...]
-    """Tasks whose interval is wholly below 0: negative transfer, against the baseline."""
+    """Tasks that are worse by Holm's correction: negative transfer, against the baseline;
+    see ``differences_of``."""
     better: tuple[str, ...]
-    """Tasks whose interval is wholly above 0."""
+    """Tasks that are better by the same."""

@@ -6,13 +6,13 @@ from statistics import median
 
 from robomtl.comparison.aggregates import Estimate
 from robomtl.experiments.concluding import (
+    CONFIDENCE,
     Curve,
     area_of,
     curve_of,
-    difference_of,
+    differences_of,
     success_of,
 )
-from robomtl.experiments.crossed import Crossed
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.scores import Where, scores_of
 from robomtl.request import plain
@@ -40,25 +40,24 @@ def findings_of(
         cells: A row for each policy.
         measured: Affinities of each training, by label; see ``affinity_of``.
     """
-    asked, draws, every = material.asked, Crossed(), _tried(trials)
+    asked, every = material.asked, _tried(trials)
     tried = {label: every[label] for label in material.arms}  # In the order asked for.
     affinities = {label: affinity_of(some) for label, some in measured.items()}
-    differences = _differences(tried, asked.baseline, draws)
+    differences = _differences(tried, asked.baseline)
     return Findings(
         suite=material.suite.name,
         tasks=material.tasks,
         seeds=tuple(range(asked.seeds)),
         demonstrations=tuple(sorted(asked.demonstrations)),
         trials=asked.trials,
-        confidence=draws.confidence,
-        resamples=draws.resamples,
+        confidence=CONFIDENCE,
         baseline=asked.baseline,
         arms={
-            label: {count: success_of(tasks, draws) for count, tasks in some.items()}
+            label: {count: success_of(tasks) for count, tasks in some.items()}
             for label, some in tried.items()
         },
         definitions={label: _definition(material, label) for label in material.arms},
-        area=_areas(tried, draws),
+        area=_areas(tried),
         differences=differences,
         gains={
             label: _where_told({k: each.better for k, each in some.items()})
@@ -98,24 +97,18 @@ def _where(row: TrialRow) -> Where:
 
 
 def _differences(
-    tried: Tried, baseline: str | None, draws: Crossed
+    tried: Tried, baseline: str | None
 ) -> dict[str, dict[int, Difference]]:
     """Success less that of the baseline, where both have outcomes."""
     theirs = tried.get(baseline, {}) if baseline else {}
     found = {
-        label: {
-            count: difference_of(tasks, theirs[count], draws)
-            for count, tasks in some.items()
-            if count in theirs
-        }
+        label: differences_of(
+            {n: (tasks, theirs[n]) for n, tasks in some.items() if n in theirs}
+        )
         for label, some in tried.items()
         if label != baseline
     }
-    kept = {
-        label: {count: each for count, each in some.items() if each is not None}
-        for label, some in found.items()
-    }
-    return {label: some for label, some in kept.items() if some}
+    return {label: some for label, some in found.items() if some}
 
 
 def _where_told(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
@@ -127,8 +120,8 @@ def _where_told(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]
     }
 
 
-def _areas(tried: Tried, draws: Crossed) -> dict[str, Estimate]:
-    found = {label: area_of(curve_of(some), draws) for label, some in tried.items()}
+def _areas(tried: Tried) -> dict[str, Estimate]:
+    found = {label: area_of(curve_of(some)) for label, some in tried.items()}
     return {label: each for label, each in found.items() if each}
 
 

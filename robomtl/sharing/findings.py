@@ -61,7 +61,6 @@ class Findings:
     trials: int
     """Of each task."""
     confidence: float
-    resamples: int
     baseline: str | None
     """Label of the arm the others are compared with; None if there is none."""
     arms: Mapping[str, Mapping[int, Success]]
@@ -74,10 +73,10 @@ class Findings:
     differences: Mapping[str, Mapping[int, Difference]]
     """Success less that of the baseline, by label and number of demonstrations."""
     gains: Mapping[str, Mapping[str, tuple[int, ...]]]
-    """By label and task, at which numbers of demonstrations the interval of the
-    difference lies wholly above 0."""
+    """By label and task, at which numbers of demonstrations it is better; see
+    ``differences_of``."""
     losses: Mapping[str, Mapping[str, tuple[int, ...]]]
-    """The same below 0: negative transfer."""
+    """The same where it is worse: negative transfer."""
     crossover: Mapping[str, Crossover]
     """By label, of arms that are compared."""
     affinity: Mapping[str, Affinity]

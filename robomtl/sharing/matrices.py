@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.figures import change, points
 from robomtl.experiments.entries import NONE, difference, estimate, rate, seconds
+from robomtl.experiments.findings import Difference
 from robomtl.pages.matrix import Entry, Line, Matrix
 from robomtl.sharing.charts import styles
 from robomtl.sharing.findings import Definition, Findings
@@ -47,7 +47,7 @@ def task_matrices(found: Findings) -> dict[str, Matrix]:
                     name=task,
                     style=None,
                     entries=[
-                        _change(some[n].tasks.get(task)) if n in some else NONE
+                        _change(some[n], task) if n in some else NONE
                         for n in found.demonstrations
                     ],
                 )
@@ -124,12 +124,12 @@ def _crossing(found: Findings, label: str) -> Entry:
     return Entry(f"≤ {fewest}" if at <= fewest else f"{at:.3g}", "demonstrations")
 
 
-def _change(found: Estimate | None) -> Entry:
-    if found is None:
+def _change(found: Difference, task: str) -> Entry:
+    if task not in found.tasks:
         return NONE
-    low, high = found.interval
-    warning = "worse" if high < 0 else ""
-    return Entry(points(found.value), change(found.interval), warning)
+    each = found.tasks[task]
+    warning = "worse" if task in found.worse else ""
+    return Entry(points(each.value), change(each.interval), warning)
 
 
 def _equal(each: Definition) -> list[Entry]:
