@@ -77,6 +77,21 @@ def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
     )
 
 
+def goal_warning(
+    conditioning: Sequence[str], suite: Suite, tasks: Sequence[str] | None = None
+) -> str:
+    """The ``warning`` for a policy in a suite; empty where goals are not all it is told.
+
+    Args:
+        conditioning: Kinds of conditioning of the policy.
+        suite: Has the tasks.
+        tasks: Names of tasks; None for those of training.
+    """
+    if tuple(conditioning) != ("goal",) or suite.goal is None:
+        return ""
+    return warning(suite.name, tasks_alike(suite, tasks))
+
+
 def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:
     with looked_at(partial(suite.make_env, task)) as env:
         for variation in suite.variations(task, "fresh")[:count]:

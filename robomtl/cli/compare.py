@@ -7,7 +7,7 @@ from typing import Literal
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, named_agent, run_directory
+from robomtl.cli.flags import SuiteFlags, named_agent, run_directory, warn_of_goals
 from robomtl.cli.tables import show
 from robomtl.comparison import (
     compare,
@@ -107,6 +107,8 @@ def _seeds(flags: Compare) -> None:
 def _sequential(flags: Compare) -> None:
     a, b = (named_agent(folder) for folder in _two(flags))
     suite = flags.make_for(a, flags.suite)
+    for agent in (a, b):
+        warn_of_goals(agent, suite, flags.tasks)
     conditions = Conditions(
         tasks=flags.tasks,
         split=flags.variations,

@@ -15,6 +15,7 @@ from robomtl.cli.flags import (
     chosen_executor,
     named_agent,
     run_directory,
+    warn_of_goals,
 )
 from robomtl.cli.tables import show
 from robomtl.errors import InputError
@@ -102,6 +103,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     if flags.video is not None:
         check_filming(suite, flags.make_camera())
+    warn_of_goals(agent, suite, flags.tasks)
     with (
         placed(agent, flags.device) as acting,
         run_directory(flags.out, "evaluate", suite.name) as out,

@@ -2,6 +2,7 @@
 
 import datetime
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
@@ -17,6 +18,7 @@ from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
+from robomtl.goals import goal_warning
 from robomtl.names import file_name
 from robomtl.paths import expanded
 from robomtl.ray_executor import RayExecutor
@@ -107,6 +109,14 @@ class VideoFlags:
             width=width,
             height=height,
         )
+
+
+def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None:
+    """Says so, on stderr, where a policy's goals do not tell the tasks apart."""
+    if isinstance(agent, PolicyAgent):
+        said = goal_warning(agent.card.conditioning.kinds, suite, tasks)
+        if said:
+            print(said, file=sys.stderr)
 
 
 def chosen_executor(workers: int, ray: str | None, device: str | None) -> Executor:

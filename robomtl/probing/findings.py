@@ -104,5 +104,8 @@ class Findings:
     verdict: Verdict
     left_out: Mapping[str, str]
     """Why other kinds were not told."""
+    warning: str = ""
+    """Why goals cannot tell tasks apart; empty where they can, or are not all that tells
+    the policy its task. See ``robomtl.goals``."""
     records: Mapping[str, tuple[Record, ...]]
     """The trials, by kind."""

@@ -1,6 +1,7 @@
 """A policy told its task rightly, in other words, wrongly and not, on the same trials."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from robomtl.actor import Agent
@@ -15,6 +16,7 @@ from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Until
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor, LocalExecutor
+from robomtl.goals import goal_warning
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.probing.concluding import concluded
@@ -106,6 +108,7 @@ def probe(
             left_out=plan.left_out,
             margin=margin,
         )
+        found = replace(found, warning=goal_warning(conditioning.kinds, suite, tasks))
         write(out, found, told)
     return found
 

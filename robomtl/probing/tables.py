@@ -74,4 +74,4 @@ def _cell(difference: Difference | None) -> str:
 def _lines(found: Findings) -> list[str]:
     told = [f"{kind}: {rates.told}" for kind, rates in found.kinds.items()]
     left = [f"{kind} left out: {why}" for kind, why in found.left_out.items()]
-    return [*told, *left]
+    return [*told, *left, *([found.warning] if found.warning else [])]
