@@ -10,9 +10,9 @@ The variance of the mean is that of the analysis of variance. With V_A the mean 
 the interaction of the axes A over the number of cells, the sum of (-1)^(|A| + 1) V_A
 over all sets A of axes is unbiased, whichever effects and interactions there are. The
 half width of an interval is the root of the sum of t_A^2 V_A: t has the degrees of freedom
-of a set of seeds, draws or goals (for tasks together, Satterthwaite's), and is normal
-for trials. With independent terms such an interval is never too short, so that it holds
-from two seeds on, where a bootstrap over seeds has three resamples.
+of seeds, draws or goals (for tasks together, Satterthwaite's), for interactions the sum
+of those of their axes, and is normal for trials. That holds from two seeds on, where a
+bootstrap over seeds has three resamples.
 
 Half the width for independent trials is the least: where seeds agree by chance, the
 estimate comes to nothing. Where nothing but trials varies it is the whole.
@@ -120,7 +120,7 @@ def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, .
     }
     freedom[_TRIAL] = np.inf
     return tuple(
-        Part(axes, sum(v for v, _ in some), max(freedom[axis] for axis in axes))
+        Part(axes, sum(v for v, _ in some), sum(freedom[axis] for axis in axes))
         for axes, some in found.items()
     )
 
