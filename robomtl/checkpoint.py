@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from robomtl.weights import (
 )
 
 _FORMAT = 1
+_LARGEST = 2**31  # Sizes of networks; torch itself fails beyond 64 bits.
 _WEIGHTS, _CARD = "policy.safetensors", "policy.json"
 
 
@@ -163,6 +164,11 @@ def load(run: Path | str) -> TrainedPolicy:
 def _check_card(folder: Path, card: Card) -> None:
     """Refuses a card whose parts contradict one another."""
     told, spec = card.conditioning, card.spec
+    sizes = plain([spec, card.config, card.objective_config])
+    if any(abs(number) > _LARGEST for number in _numbers(sizes)):
+        raise InputError(
+            f"{folder / _CARD} is damaged: a whole number in it is beyond {_LARGEST}."
+        )
     if told.size != spec.embedding:
         raise InputError(
             f"{folder / _CARD} is damaged: its conditioning has length {told.size}, its"
@@ -174,6 +180,15 @@ def _check_card(folder: Path, card: Card) -> None:
                 f"{folder / _CARD} is damaged: its goal lies at {start} to {stop} of a"
                 f" state of length {spec.state}."
             )
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """The whole numbers in a plain value."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
 
 
 def _check_weights(weights: Path, card: Card) -> None:

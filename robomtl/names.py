@@ -12,7 +12,7 @@ def file_name(name: str) -> str:
     """The name of a file or folder for any text: one component, another for each text.
 
     Simple names, such as those of Meta-World's tasks, are kept. In others, unusual
-    characters become ``_``, and a hash follows after ``=``, which simple names lack.
+    characters become ``_``, and a hash follows after ``@``, which simple names lack.
 
     Args:
         name: Such as that of a task.
@@ -21,7 +21,7 @@ def file_name(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     start = _UNUSUAL.sub("_", name)[:_KEPT].replace(".", "_")
-    return f"{start}={digest[:_DIGITS]}"
+    return f"{start}@{digest[:_DIGITS]}"
 
 
 def visible(text: str) -> str:

@@ -1,11 +1,147 @@
-"""Tables on disk, as Parquet."""
+"""Parquet files, read once their footers show that they fit into memory.
 
+A file of a few megabytes may inflate to any size. What its footer declares is therefore
+summed up before anything is decoded: the bytes of each column chunk without compression,
+and 8 more for each of its values, since runs of equal values take next to no bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robomtl.durable import replacing
+from robomtl.errors import InputError
+
+LIMIT = 128 * 2**20
+"""Size in memory up to which any file is read [bytes]."""
+_INFLATION = 50  # Times its size on disk that a larger file may take.
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} is damaged or cut short: {reason}") from error
+
+
+def check_size(where: Path, declared: int, disk: int) -> None:
+    """Refuses what would inflate beyond any recorded data.
+
+    Args:
+        where: File or folder, for the message.
+        declared: Its size in memory, by footers [bytes].
+        disk: Its size on disk [bytes].
+
+    Raises:
+        InputError: If more is declared than is read.
+    """
+    if declared > max(LIMIT, _INFLATION * disk):
+        raise InputError(
+            f"{where} has {disk:,} bytes and declares {declared:,} in memory; at most"
+            f" {LIMIT:,} are read, or {_INFLATION} times its size if that is more."
+        )
+
+
+class Parquet:
+    """A parquet file whose footer has been read.
+
+    Args:
+        path: A regular file.
+        names: Columns that are to be read.
+        texts: Those of them that hold texts; they are read as dictionaries, in which a
+            text that is repeated stands once.
+
+    Raises:
+        InputError: If the file is damaged or cut short, lacks a column or has one twice,
+            or declares more than is read.
+    """
+
+    def __init__(
+        self, path: Path, names: Sequence[str], *, texts: Sequence[str] = ()
+    ) -> None:
+        self.path = path
+        """Where it lies."""
+        self._names = list(names)
+        with _whole(path), pq.ParquetFile(path) as file:
+            present: list[str] = file.schema_arrow.names
+            _check_columns(path, names, present)
+            paths = file.reader.column_paths
+            chosen = [leaf for leaf, each in enumerate(paths) if each[0] in names]
+            self._texts = [name for name in texts if [name] in paths]
+            self.rows = int(file.metadata.num_rows)
+            """Number of rows."""
+            self.declared = _declared(file.metadata, chosen)
+            """Size of the columns in memory [bytes]."""
+            self.disk = path.stat().st_size
+            """Size of the file [bytes]."""
+        check_size(path, self.declared, self.disk)
+
+    def table(self) -> Any:
+        """The columns as an arrow table.
+
+        Raises:
+            InputError: If the file is damaged or cut short, or holds other than its
+                footer declares.
+        """
+        opened = pq.ParquetFile(
+            self.path,
+            read_dictionary=self._texts,
+            page_checksum_verification=True,
+            pre_buffer=False,  # Handing small files to threads takes longer than reading.
+        )
+        with _whole(self.path), opened as file:
+            table = file.read(self._names, use_threads=False)
+            table.validate(full=True)
+        if len(table) != self.rows:
+            raise InputError(
+                f"{self.path} is damaged: it holds {len(table)} rows and declares"
+                f" {self.rows}."
+            )
+        return table
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names of the columns of a parquet file.
+
+    Raises:
+        InputError: If the file is damaged or cut short.
+    """
+    names: list[str] = schema_of(path).names
+    return names
+
+
+def schema_of(path: Path) -> Any:
+    """The arrow schema of a parquet file.
+
+    Raises:
+        InputError: If the file is damaged or cut short.
+    """
+    with _whole(path):
+        return pq.read_schema(path)
+
+
+def _check_columns(path: Path, names: Sequence[str], present: Sequence[str]) -> None:
+    for name in names:
+        if name not in present:
+            raise InputError(f"{path} has no column '{name}'.")
+        if present.count(name) > 1:
+            raise InputError(f"{path} has {present.count(name)} columns '{name}'.")
+
+
+def _declared(metadata: Any, leaves: Sequence[int]) -> int:
+    size = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for leaf in leaves:
+            chunk = group.column(leaf)
+            size += max(chunk.total_uncompressed_size, 0) + 8 * max(chunk.num_values, 0)
+    return size
 
 
 def write_table(path: Path, table: Any) -> None:

@@ -119,6 +119,8 @@ def test_a_folder_removed_while_trials_are_played_is_not_made_again(path):
         '{"session": {}}',
         '{"session": 3}',
         '{"chunk": 0, "seconds": 1.0, "outcomes": [{"seconds": 1.0}]}',
+        '{"chunk": 0, "seconds": 1.0, "outcomes": [{"success": true, "length": -1}]}',
+        '{"chunk": 0, "seconds": 1.0, "outcomes": [{"success": true, "length": 1e30}]}',
         '{"chunk": 0, "seconds": NaN, "outcomes": [{"success": true}]}',
         '{"chunk": true, "seconds": 1.0, "outcomes": [{"success": true}]}',
         '{"chunk": 0, "seconds": 1.0, "outcomes": [{"success": 1}]}',

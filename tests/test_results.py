@@ -238,7 +238,7 @@ def test_missing_trials_are_refused(folder):
 def test_truncated_trials_are_refused(folder):
     path = folder / "trials.parquet"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match="trials.parquet is no whole parquet file"):
+    with pytest.raises(ValueError, match="trials.parquet is damaged or cut short"):
         Results.read(folder)
 
 

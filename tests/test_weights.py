@@ -62,12 +62,12 @@ def change(run, *, tensors=None, **values):
         ({"config__width": 10**9}, "does not fit its card"),
         (
             {"config__width": 2**62},
-            "does not fit its card: its network cannot be built",
+            "a whole number in it is beyond 2147483648",
         ),
         ({"config__blocks": 4}, "(?s)does not fit its card: .*Missing key"),
         ({"config__blocks": "4"}, "blocks is '4'; give a whole number"),
-        ({"config__chunk": 10**12}, "does not fit its card"),
-        ({"spec__state": 10**12}, "does not fit its card"),
+        ({"config__chunk": 2**31}, "does not fit its card"),
+        ({"spec__state": 2**31}, "does not fit its card"),
         (
             {"spec__embedding": 5},
             "its conditioning has length 4, its spec.embedding is",

@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import check_distinct, texts, whole
-from robomtl.demonstrations.parquet import Parquet, columns_of
 from robomtl.demonstrations.places import inside
 from robomtl.errors import InputError
+from robomtl.parquet import Parquet, columns_of
 from robomtl.untrusted import fitted, read_json
 
 _Count = Annotated[int, Meta(ge=0, le=2**53)]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import whole
-from robomtl.demonstrations.parquet import Parquet, check_size
 from robomtl.demonstrations.places import check_template, filled, inside
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
+from robomtl.parquet import Parquet, check_size
 from robomtl.untrusted import fitted, read_json
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]

@@ -18,9 +18,9 @@ from robomtl.demonstrations.metadata import (
     read_info,
     vector_size,
 )
-from robomtl.demonstrations.parquet import Parquet, check_size
 from robomtl.demonstrations.places import inside
 from robomtl.errors import InputError
+from robomtl.parquet import Parquet, check_size
 
 Beyond = Literal["refuse", "clip"]
 

@@ -15,6 +15,7 @@ from robomtl.request import check_there, plain, refuse_other
 from robomtl.untrusted import fitted, parse_json
 
 _CHUNKS = ("chunks", dict[str, int])
+_MOST = 2**31  # Steps of a trial.
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,11 @@ def _check_fits(done: _Finished, sizes: Sequence[int], where: str) -> None:
         if (outcome.success is None) == (outcome.error is None):
             raise InputError(
                 f"{where} is damaged: an outcome has either success or an error."
+            )
+        steps = outcome.length or 0, outcome.first_success_step or 0
+        if not all(0 <= step <= _MOST for step in steps):
+            raise InputError(
+                f"{where} is damaged: a trial has from 0 to {_MOST} steps, not {steps}."
             )
 
 

@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.evaluation.trials import Chunk
-from robomtl.parquet import write_table
+from robomtl.parquet import Parquet, schema_of, write_table
+from robomtl.untrusted import check_file
+
+_LIMIT = 2**30  # [bytes] Millions of trials.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +83,17 @@ def read_records(path: Path) -> tuple[Record, ...]:
         ValueError: If the file is missing, is no whole parquet file, has other columns,
             or has no row.
     """
-    try:
-        # Arrow takes some paths for addresses, and folders such as seed=0 for columns.
-        with path.open("rb") as file:
-            table = pq.ParquetFile(file).read()
-    except FileNotFoundError as error:
-        raise InputError(f"There is no {path}.") from error
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is no whole parquet file: {error}") from error
-    if not table.schema.equals(SCHEMA):
-        differing = sorted({*map(str, table.schema)} ^ {*map(str, SCHEMA)})
+    if not path.exists():
+        raise InputError(f"There is no {path}.")
+    check_file(path, limit=_LIMIT)
+    schema = schema_of(path)
+    if not schema.equals(SCHEMA):
+        differing = sorted({*map(str, schema)} ^ {*map(str, SCHEMA)})
         raise InputError(
             f"{path} has other columns than a table of trials; differing:"
             f" {'; '.join(differing) or 'their order'}."
         )
+    table = Parquet(path, SCHEMA.names).table()
     if not table.num_rows:
         raise InputError(f"{path} holds no trial.")
     return tuple(Record(**row) for row in table.to_pylist())

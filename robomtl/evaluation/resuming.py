@@ -1,7 +1,7 @@
 """A stopped evaluation, finished by what its folder says of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def resume_evaluation(
     with placed(agent, device) as acting:
         _check_device(folder, acting, plan.agent)
         return evaluate_under(
-            Conditions.recorded(vars(plan)),
+            Conditions.recorded(asdict(plan)),
             acting,
             suite,
             out=folder,
