@@ -33,7 +33,7 @@ from robomtl.evaluation.trials import plan
 from robomtl.experiments.cost import Cost
 from robomtl.experiments.running import Note, done_of
 from robomtl.sharing.affinity import Kept, Measured, affinity_of, summed_up
-from robomtl.training.conflicts import record
+from robomtl.training.conflicts import History
 from robomtl.untrusted import fitted, read_json
 
 SUITE = PointsSuite(variant="MT4", horizon=20)
@@ -166,7 +166,9 @@ def _affinity(folder: Path) -> None:
 def _conflicts(folder: Path) -> None:
     import torch
 
-    record(folder / "plans/conflicts.json", ["a"], 2, torch.ones(1, 1), name="cosines")
+    history = History(folder / "plans/conflicts.json", ["a"], name="cosines", step=2)
+    history.add(3, torch.ones(1, 1))
+    history.write()
 
 
 def _config(folder: Path) -> None:
@@ -197,6 +199,7 @@ KINDS = {
     "weights": Kind("run/policy.safetensors", _act_with_hash),
     "training state": Kind("half/training.safetensors", _go_on),
     "request of a run": Kind("half/run.json", _go_on),
+    "machine": Kind("half/machine.json", _go_on),
     "request, read": Kind("run/run.json", _requests),
     "journal": Kind("evaluation/journal.jsonl", _resume),
     "journal of cells": Kind("experiment/journal.jsonl", _cells),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from robomtl.durable import write_json
+from robomtl.errors import InputError
 from robomtl.untrusted import fitted, read_json
 
 _Matrix = list[list[float]]
@@ -69,6 +70,13 @@ class History:
         known = read_json(path, dict[str, list[Any]]) if path.exists() else {}
         steps = fitted(known.get("steps", []), list[int], where=f"{path}, steps")
         matrices = fitted(known.get(name, []), list[_Matrix], where=f"{path}, {name}")
+        size = {len(tasks)}
+        square = all({len(rows), *map(len, rows)} == size for rows in matrices)
+        if len(steps) != len(matrices) or not square:
+            raise InputError(
+                f"{path} is damaged: {name} is not a matrix of {len(tasks)} x"
+                f" {len(tasks)} numbers for each of its steps."
+            )
         before = sum(each <= step for each in steps)
         self.steps, self.matrices = steps[:before], matrices[:before]
         self._written = before
