@@ -241,5 +241,5 @@ def test_an_unknown_test_is_refused(tmp_path):
 def test_both_agents_play_in_one_process_as_each_would_alone():
     both = PlayBoth(ExpertAgent(), Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
     alone = PlayChunk(Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
-    timeless = [one._replace(seconds=0.0) for one in both]
-    assert timeless[10:] == [one._replace(seconds=0.0) for one in alone]
+    timeless = [dataclasses.replace(one, seconds=0.0) for one in both]
+    assert timeless[10:] == [dataclasses.replace(one, seconds=0.0) for one in alone]
