@@ -94,7 +94,7 @@ def cell(material, family, **changes):
 
 
 def untimed(outcomes):
-    return [outcome._replace(seconds=0.0) for outcome in outcomes]
+    return [dataclasses.replace(outcome, seconds=0.0) for outcome in outcomes]
 
 
 def test_a_cell_plays_its_problem_and_says_what_adaptation_took(material, family):
