@@ -308,7 +308,7 @@ def _film(
     agent = PolicyAgent(folder)
     try:
         film(agent, made, folder, which=which, workers=workers)
-    except MissingExtraError as error:
+    except (MissingExtraError, InputError) as error:  # The results stand without films.
         remark(f"No trial is filmed. {error}")
         return
     results = Results.read(folder)

@@ -67,6 +67,8 @@ def test_a_recipe_films_where_it_can_and_else_says_why_not(
     assert "No trial is filmed. Videos need PyAV" in capsys.readouterr().err
     monkeypatch.undo()
     pytest.importorskip("av", reason="needs the extra video")
+    run(replace(filming, videos=0), out=out, workers=1)
+    assert "No trial is filmed. 0 videos of each task" in capsys.readouterr().err
     run(filming, out=out, workers=1)
     assert '<figure class="featured"' in (out / "report.html").read_text()
 
