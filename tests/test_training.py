@@ -367,6 +367,7 @@ def test_too_few_episodes_to_hold_any_out_are_all_trained_on(data, tmp_path, cap
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert "validation/loss" not in log.Tags()["scalars"]
     told = "validation is 0.1, which of 8 episodes a task holds out none"
+    told += ": no validation loss is measured. Give 0.125 or more to hold out one."
     assert told in capsys.readouterr().err
 
 

@@ -1,5 +1,6 @@
 """From a data set to what a run learns from: sizes, evidence, frames and wordings."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -136,9 +137,11 @@ def held_out_note(demonstrations: Demonstrations, config: TrainConfig) -> str:
     if _split(demonstrations, part)[1]:
         return ""
     most = int(np.bincount(episodes).max())
+    least = math.ceil(1000 / most) / 1000
+    advice = f"Give {least} or more to hold out one." if most > 1 else "Collect more."
     return (
         f"validation is {part}, which of {most} episodes a task holds out none: no"
-        f" validation loss is measured. Give {1 / most:.3g} or more to hold out one."
+        f" validation loss is measured. {advice}"
     )
 
 
