@@ -11,7 +11,7 @@ SUITE = PointsSuite(variant="ML4", horizon=40)
 
 def grow(folder, *, seeds=(0,), steps=2):
     """A family of cloned policies that have hardly learned, and their demonstrations."""
-    data = collect(SUITE, folder / "demonstrations", episodes=4)
+    data = collect(SUITE, folder / "demonstrations", episodes=4, workers=1)
     for seed in seeds:
         train(
             data,

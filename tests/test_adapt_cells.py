@@ -59,7 +59,9 @@ def family(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
     names = [task.name for task in SUITE.held_out_tasks]
-    return collect(SUITE, tmp_path_factory.mktemp("pool"), episodes=6, tasks=names)
+    return collect(
+        SUITE, tmp_path_factory.mktemp("pool"), episodes=6, tasks=names, workers=1
+    )
 
 
 @pytest.fixture(scope="module")

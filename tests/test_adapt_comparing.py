@@ -34,7 +34,7 @@ def family(tmp_path_factory):
 def pool(tmp_path_factory):
     names = [task.name for task in SUITE.held_out_tasks]
     folder = tmp_path_factory.mktemp("pool")
-    return collect(SUITE, folder, episodes=4, tasks=names).path
+    return collect(SUITE, folder, episodes=4, tasks=names, workers=1).path
 
 
 @pytest.fixture(scope="module")

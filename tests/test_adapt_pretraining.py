@@ -14,7 +14,7 @@ SMALL = {"width": 16, "blocks": 1}
 
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
-    return collect(SUITE, tmp_path_factory.mktemp("data"), episodes=3)
+    return collect(SUITE, tmp_path_factory.mktemp("data"), episodes=3, workers=1)
 
 
 def two(folder, config=CONFIG):

@@ -23,7 +23,7 @@ SUITE = robomtl.suite("points/ML4")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("points")
-    data = collect(SUITE, folder / "data", episodes=4)
+    data = collect(SUITE, folder / "data", episodes=4, workers=1)
     config = robomtl.TrainConfig(steps=30, batch=32, threads=1)
     robomtl.train(data, out=folder / "run", policy_config=SMALL, config=config)
     return folder / "run"
@@ -33,7 +33,7 @@ def run(tmp_path_factory):
 def demonstrations(tmp_path_factory):
     tasks = [task.name for task in SUITE.held_out_tasks]
     out = tmp_path_factory.mktemp("held-out") / "data"
-    return collect(SUITE, out, tasks=tasks, episodes=4)
+    return collect(SUITE, out, tasks=tasks, episodes=4, workers=1)
 
 
 @pytest.fixture
