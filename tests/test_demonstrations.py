@@ -181,7 +181,11 @@ def test_states_are_read_from_lists_of_any_kind(kind: Any, own: Path) -> None:
     assert np.array_equal(Demonstrations(own).state, values)
 
 
-@pytest.mark.parametrize("mark", [bool, int, float, lambda each: [bool(each)]], ids=str)
+@pytest.mark.parametrize(
+    "mark",
+    [bool, int, float, lambda each: [bool(each)]],
+    ids=["bool", "int", "float", "list"],
+)
 def test_success_is_read_from_whatever_holds_truth(
     mark: Callable[[Any], Any], own: Path
 ) -> None:
