@@ -21,10 +21,10 @@ from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.errors import InputError
 from robomtl.geometry import Geometry
+from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
-from robomtl.words import several
 
 Goals = Literal["observable", "hidden"]
 Reward = Literal["success", "dense"]

@@ -82,7 +82,7 @@ def typed(name: str, value: Any, kind: Any) -> Any:
     if Path in kinds:
         kinds = [each for each in kinds if each is not str]
     allowed = " or ".join(_said(each, value) for each in kinds)
-    raise InputError(f"{name} is {_shown(value)}; give {allowed}.")
+    raise InputError(f"{name} is {shown(value)}; give {allowed}.")
 
 
 def _argument(parameter: inspect.Parameter, value: Any) -> Any:
@@ -145,6 +145,7 @@ def _said(kind: Any, value: Any) -> str:
     return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__} object"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value for a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

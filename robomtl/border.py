@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.arguments import shown
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.task import Env, Observation
@@ -247,12 +248,6 @@ def kind_of(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return f"a {type(value).__name__}"
-
-
-def shown(value: Any) -> str:
-    """A value in words, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _information(info: Any, where: object) -> Mapping[str, Any]:

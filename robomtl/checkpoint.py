@@ -18,7 +18,7 @@ from robomtl.policy import Policy, Spec
 from robomtl.ranges import check_names, typed_fields
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
-from robomtl.untrusted import fitted, read_json
+from robomtl.untrusted import converted, read_json
 from robomtl.weights import (
     check_finite,
     digest_of,
@@ -146,7 +146,7 @@ def load(run: Path | str) -> TrainedPolicy:
         raise InputError(
             f"{weights} is missing or not the file its card was made with."
         )
-    card = fitted(values, Card, where=str(folder / _CARD))
+    card = converted(values, Card, where=str(folder / _CARD))
     _check_card(folder, card)
     _check_weights(weights, card)
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.

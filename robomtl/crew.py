@@ -230,7 +230,7 @@ class Crew(ABC, Generic[Some]):
                     notice(worker.index, beat.thousandths / 1000)
                 continue
             elif now - worker.since > self._limit:
-                reason = f"did not move on for {self._limit:g} s"
+                reason = f"made no progress for {self._limit:g} s"
                 index, answer = worker.index, Answer("retry", reason, beat.trial)
             else:
                 continue

@@ -20,11 +20,11 @@ from robomtl.gymnasium_env import (
     made,
 )
 from robomtl.gymnasium_ids import of_id
+from robomtl.names import check_name, several
 from robomtl.nearest import unknown
 from robomtl.plug_in import looked_at
 from robomtl.splits import find_split
 from robomtl.task import Env, Expert, Task, find_task
-from robomtl.words import check_name, several
 
 
 @dataclass(frozen=True, kw_only=True)

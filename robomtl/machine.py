@@ -1,7 +1,7 @@
-"""What a run computes with: device and precision, as this machine does them well.
+"""The device and the precision of a run, chosen by what this machine does well.
 
-``auto`` is settled once a run and recorded in its folder. A run that is resumed, here or
-on another machine, keeps its precision, because sums in another one differ.
+``auto`` is resolved once per run and recorded in its folder. A run that is resumed, here
+or on another machine, keeps its precision, because sums in another one differ.
 """
 
 import os
@@ -11,29 +11,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
 from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
 from robomtl.progress import remark
+from robomtl.ranges import check_types
 from robomtl.request import plain, refuse_other
 from robomtl.untrusted import read_json
 
 Precision = Literal["auto", "bfloat16", "float32"]
 
-RECORD = "machine.json"
+MACHINE_FILE = "machine.json"
 MOST_THREADS = 1024
-_SIDE = {"cpu": 256, "cuda": 4096}  # Of the matrices that are multiplied to measure.
+_SIDE = {"cpu": 256, "cuda": 4096}  # Of the square matrices that are timed.
 _TRIES = 8
-_NATIVE = 0.8  # Of the time of float32; what is emulated takes longer than float32.
+_NATIVE = (
+    0.8  # Fraction of float32's time; emulated bfloat16 takes longer than float32.
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What networks compute with."""
+    """The device and the precision that networks compute with."""
 
     device: str = "auto"
     """Torch device of the networks, such as cpu or cuda:1; ``auto`` is cuda where there
@@ -43,18 +45,18 @@ class Machine:
     bfloat16 where the device computes in it natively."""
 
     def __post_init__(self) -> None:
-        """Checks the precision.
+        """Checks the types.
 
         Raises:
-            InputError: If it is unknown; names the nearest.
+            InputError: If the precision is unknown; names the nearest.
         """
-        check_precision(self.precision)
+        check_types(self)
 
-    def settled(self) -> "Machine":
-        """The same with what ``auto`` is here.
+    def resolved(self) -> "Machine":
+        """The same with ``auto`` replaced by what this machine does well.
 
         Raises:
-            InputError: If there is no such device here.
+            InputError: If this machine does not have the device.
         """
         check_device(self.device)
         device = device_of(self.device)
@@ -63,21 +65,11 @@ class Machine:
         )
 
 
-def check_precision(name: str) -> None:
-    """Makes sure that a precision is known.
-
-    Raises:
-        InputError: If it is not; names the nearest.
-    """
-    if name not in get_args(Precision):
-        raise InputError(unknown("precision", name, get_args(Precision)))
-
-
 def check_device(name: str) -> None:
-    """Makes sure that a device is there.
+    """Refuses a device that this machine does not have.
 
     Raises:
-        InputError: If it is not; names those that are.
+        InputError: If it is missing; lists the available ones.
     """
     if name not in ("auto", "cpu:0", *devices()):
         raise InputError(
@@ -108,19 +100,19 @@ def device_of(name: str) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def precision_on(device: torch.device, asked: Precision) -> Precision:
-    """The precision that is asked for; for ``auto`` what the device does natively."""
-    if asked != "auto":
-        return asked
+def precision_on(device: torch.device, requested: Precision) -> Precision:
+    """The requested precision; for ``auto``, what the device computes in natively."""
+    if requested != "auto":
+        return requested
     return "bfloat16" if computes_in_bfloat16(device) else "float32"
 
 
 @cache
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 natively: torch says so, and it is quicker.
+    """Whether a device computes in bfloat16 natively: torch says so, and it is faster.
 
-    Torch also says so of processors on which it emulates bfloat16, and a product that is
-    emulated takes up to 66 times as long as one in float32.
+    Torch also says so on processors where it emulates bfloat16, where a product takes up
+    to 66 times as long as in float32.
     """
     return _claims_bfloat16(device) and _quicker_in_bfloat16(device)
 
@@ -133,7 +125,7 @@ def _claims_bfloat16(device: torch.device) -> bool:
 
 
 def _quicker_in_bfloat16(device: torch.device) -> bool:
-    """Measures one product in each: the quickest of a few, as others may compute too."""
+    """Times a product in each precision; other processes disturb the minimum least."""
     side, threads = _SIDE[device.type], torch.get_num_threads()
     single = torch.ones(side, side, device=device)
     half = single.bfloat16()
@@ -147,7 +139,7 @@ def _quicker_in_bfloat16(device: torch.device) -> bool:
 
 
 def _seconds(matrix: torch.Tensor) -> float:
-    """How long it takes to multiply a matrix with itself [s]."""
+    """Time to multiply a matrix with itself [s]."""
     wait: Callable[[], object] = (
         torch.cuda.synchronize if matrix.is_cuda else torch.cpu.synchronize
     )
@@ -159,18 +151,18 @@ def _seconds(matrix: torch.Tensor) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record(Machine):
-    """What the file ``machine.json`` of a folder says; ``auto`` where it does not."""
+class MachineRecord(Machine):
+    """The content of ``machine.json`` in a folder; ``auto`` where a field is missing."""
 
     threads: tuple[tuple[int, int], ...] = ()
-    """First steps, and with how many threads it went on from each; see
+    """Pairs of a first step and the number of threads from there on; see
     ``robomtl.threads``."""
 
     def __post_init__(self) -> None:
-        """Checks the precision and the numbers.
+        """Checks the types and the ranges.
 
         Raises:
-            InputError: If one is out of range.
+            InputError: If a value is unknown or out of range.
         """
         super().__post_init__()
         for first, count in self.threads:
@@ -181,66 +173,66 @@ class Record(Machine):
                 )
 
 
-def recorded(folder: Path) -> Record:
-    """What a folder says it computes with; nothing where it does not.
+def recorded_machine(folder: Path) -> MachineRecord:
+    """The machine that a folder has recorded; all ``auto`` where none is recorded.
 
     Raises:
         InputError: If the file is damaged.
     """
-    path = folder / RECORD
-    return read_json(path, Record) if path.exists() else Record()
+    path = folder / MACHINE_FILE
+    return read_json(path, MachineRecord) if path.exists() else MachineRecord()
 
 
-def settled_in(folder: Path, asked: Machine, *, begun: bool) -> Machine:
-    """What a folder's work computes with: as it began, or settled now and recorded.
+def resolved_in(folder: Path, requested: Machine, *, begun: bool) -> Machine:
+    """The machine for a folder's work: the recorded one, or resolved now and recorded.
 
     Args:
         folder: Receives ``machine.json``.
-        asked: What is asked for now.
-        begun: Whether the folder holds work. What does not say how it computes was begun
-            before that could be chosen, in bfloat16.
+        requested: The machine that is requested now.
+        begun: Whether the folder holds work. Work without a record is older than the
+            choice of precision, and was computed in bfloat16.
 
     Raises:
-        InputError: If there is no such device here, or the work began in another
+        InputError: If this machine does not have the device, or the work began in another
             precision.
     """
-    there: Machine = recorded(folder)
-    if there == Record() and begun:
+    there: Machine = recorded_machine(folder)
+    if there == MachineRecord() and begun:
         there = Machine(precision="bfloat16")
-    machine = continued(asked, there)
+    machine = continued(requested, there)
     if there.precision not in ("auto", machine.precision):
         given = {"precision": machine.precision}
         refuse_other(folder, {"precision": there.precision}, given)
-    write_json(folder / RECORD, plain(machine))
+    write_json(folder / MACHINE_FILE, plain(machine))
     warn_if_slow(machine)
     remark(f"Computing on {machine.device} in {machine.precision}.")
     return machine
 
 
-def continued(asked: Machine, there: Machine) -> Machine:
-    """What is asked for, with what a folder has recorded in the place of ``auto``.
+def continued(requested: Machine, recorded: Machine) -> Machine:
+    """The requested machine, where ``auto`` means what a folder has recorded.
 
     Args:
-        asked: What is asked for now.
-        there: What is recorded; a device that is not here is settled anew.
+        requested: The machine that is requested now.
+        recorded: The machine of the folder; a device that is missing here is chosen anew.
 
     Raises:
-        InputError: If there is no such device here.
+        InputError: If this machine does not have the device.
     """
-    device, precision = asked.device, asked.precision
-    if device == "auto" and there.device in devices():
-        device = there.device
+    device, precision = requested.device, requested.precision
+    if device == "auto" and recorded.device in devices():
+        device = recorded.device
     if precision == "auto":
-        precision = there.precision
-    return Machine(device=device, precision=precision).settled()
+        precision = recorded.precision
+    return Machine(device=device, precision=precision).resolved()
 
 
 def warn_if_slow(machine: Machine) -> None:
-    """Says so where a settled machine computes in a precision that it emulates."""
+    """Warns where a resolved machine computes in a precision that it only emulates."""
     slow = not computes_in_bfloat16(device_of(machine.device))
     if machine.precision == "bfloat16" and slow:
         remark(
-            f"{machine.device} has no native bfloat16 here: a product may take 66 times"
-            " as long in it as in float32. For float32, begin anew in another folder"
+            f"{machine.device} has no native bfloat16 here: a matrix product may take 66"
+            " times as long as in float32. For float32, start again in another folder"
             " (--out) with --precision float32."
         )

@@ -1,4 +1,4 @@
-"""Where files lie that a user names."""
+"""Paths that a user gives, made absolute."""
 
 import os
 from pathlib import Path
@@ -7,28 +7,28 @@ from robomtl.errors import InputError
 
 
 def expanded(path: Path | str) -> Path:
-    """The path, with ``~`` as a home folder.
+    """The path, with ``~`` replaced by the home folder.
 
     Raises:
-        InputError: If it begins with the ``~`` of nobody.
+        InputError: If it begins with the ``~`` of an unknown user.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise InputError(
-            f"{path} names a home folder that is not known here. Write the path out;"
-            f" ./{path} is a folder of that name here."
+            f"{path} names the home folder of an unknown user. Write the path out, or"
+            f" ./{path} for a folder of that name."
         ) from error
 
 
 def located(path: Path | str) -> Path:
-    """The full path, with ``~`` as a home folder: the working directory may change.
+    """The absolute path, with ``~`` expanded, since the working directory may change.
 
-    A full path is also what no library takes for an address, as it would ``file:x``.
+    Libraries that accept URIs, such as ``file:x``, take no absolute path for one.
 
     Raises:
-        InputError: If the path begins with the ``~`` of nobody, or is relative to a
-            working directory that was removed.
+        InputError: If the path begins with the ``~`` of an unknown user, or is relative
+            to a working directory that was removed.
     """
     whole = expanded(path)
     if not whole.is_absolute():
@@ -37,14 +37,14 @@ def located(path: Path | str) -> Path:
 
 
 def check_working_directory() -> None:
-    """Makes sure that the working directory is still there.
+    """Refuses to go on in a working directory that was removed.
 
     Raises:
-        InputError: If it was removed.
+        InputError: If it was.
     """
     try:
         os.getcwd()
     except FileNotFoundError as error:
         raise InputError(
-            "The working directory was removed; change to one that is there, by cd."
+            "The working directory was removed; change to one that exists (cd)."
         ) from error

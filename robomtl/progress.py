@@ -18,12 +18,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from robomtl.names import visible
 from robomtl.pulse import PULSE
-from robomtl.terminal import say
+from robomtl.terminal import say, visible
 
 _LINE_EVERY = 5.0  # [s] Between lines where the output is no terminal.
-_WITHIN = 0.9  # Of an item; the rest is what comes after its training, such as trials.
+_WITHIN = 0.9  # Fraction of an item for its training; the rest is for its trials.
 
 
 class Advance(Protocol):
@@ -50,9 +49,9 @@ _HEARD: ContextVar[Callable[[int, float], None] | None] = ContextVar(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Shows no line in the block, which is a part of something larger.
+    """Shows no progress line in the block, whose work belongs to a larger item.
 
-    A worker process notes how far it is instead, see ``robomtl.pulse``.
+    A worker process notes its progress in its pulse instead, see ``robomtl.pulse``.
     """
     token = _QUIET.set(True)
     try:
@@ -71,8 +70,8 @@ def remark(sentence: str) -> None:
 def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
     """A live line with count, elapsed and remaining time, on standard error.
 
-    On a terminal the line is redrawn; elsewhere a line is printed every few seconds,
-    whether or not anything was done meanwhile.
+    On a terminal the line is redrawn; elsewhere a line is printed every few seconds, also
+    where nothing was done in between.
 
     Args:
         title: What is being done.
@@ -92,7 +91,7 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
 
 @contextmanager
 def item_progress(title: str, units: Sequence[int], *, done: int) -> Iterator[Reach]:
-    """The line of ``progress`` for items in workers, which moves within each of them.
+    """The line of ``progress`` for items in workers; it also advances within an item.
 
     Args:
         title: What is being done.
@@ -116,7 +115,7 @@ def item_progress(title: str, units: Sequence[int], *, done: int) -> Iterator[Re
 
 
 def notice(index: int, fraction: float) -> None:
-    """Tells the ``item_progress`` around it how much of an item a worker has done."""
+    """Reports the fraction of an item that a worker has done to ``item_progress``."""
     heard = _HEARD.get()
     if heard is not None:
         heard(index, fraction)
@@ -145,7 +144,7 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
 
 
 class _Quiet:
-    """Notes how far a part of something larger is."""
+    """Notes the progress of a part of an item in the pulse of this process."""
 
     def __init__(self, total: int, done: int) -> None:
         self._total, self._done = total, done
@@ -172,7 +171,7 @@ class _Lines:
 
     @contextmanager
     def printed(self) -> Iterator["_Lines"]:
-        """Prints lines in the block also while nothing is counted."""
+        """Keeps printing in the block, also while nothing is counted."""
         ended = threading.Event()
         thread = threading.Thread(target=self._keep_printing, args=(ended,))
         thread.daemon = True

@@ -1,8 +1,8 @@
-"""How a worker shows that it moves on, how far it is, and which trial it would die of.
+"""The heartbeat of a worker: that it progresses, how far it is, and in which trial.
 
-A worker notes each step of a simulator, and of a training, in memory that it shares with the process that
-started it. That process tells a slow simulator from one that hangs, and knows which trial
-a worker was at when it died.
+A worker notes each step of a simulator and of a training in memory that it shares with the
+process that started it. That process can tell a slow simulator from one that hangs, and
+knows which trial a worker was playing when it died.
 """
 
 from collections.abc import Mapping, MutableSequence
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class Beat(NamedTuple):
-    """What a worker noted last."""
+    """The latest state that a worker noted."""
 
     beats: int = 0
-    """How often it noted anything."""
+    """Number of notes so far."""
     trial: int = 0
-    """Key of the trial whose simulator it is in; 0 for none."""
+    """Key of the trial whose simulator is computing; 0 for none."""
     thousandths: int = 0
-    """How much of its item is done."""
+    """Fraction of its item that is done, times 1000."""
 
 
 class Pulse:
-    """What this process notes of the work it does.
+    """Notes the progress of this process.
 
     Args:
         memory: Whole numbers, the fields of a ``Beat``.
@@ -30,15 +30,15 @@ class Pulse:
     def __init__(self, memory: MutableSequence[int]) -> None:
         self._memory = memory
         self.lost: Mapping[int, str] = {}
-        """Why trials have no outcome of which workers died or hung, by their keys; they
-        are not to be played."""
+        """Reasons, by trial key, of trials that are skipped because workers died or hung
+        in them."""
 
     def share(self, memory: MutableSequence[int]) -> None:
-        """Notes into other memory from now on."""
+        """Switches to other memory, such as shared memory."""
         self._memory = memory
 
     def beat(self, trial: int = 0) -> None:
-        """Notes that this process moves on.
+        """Notes that this process progresses.
 
         Args:
             trial: Key of the trial whose simulator is about to compute, ``Trial.seed``;
@@ -48,10 +48,10 @@ class Pulse:
         self._memory[0] += 1
 
     def reach(self, fraction: float) -> None:
-        """Notes how much of its item this process has done."""
+        """Notes the fraction of its item that this process has done."""
         self._memory[2] = int(1000 * fraction)
         self.beat()
 
 
 PULSE = Pulse([0, 0, 0])
-"""That of this process, which nobody reads unless it is a worker."""
+"""The pulse of this process; it is read only if the process is a worker."""

@@ -27,7 +27,7 @@ from robomtl.sharing import Asked, multitask
 from robomtl.sharing import Findings as ArmFindings
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
-from robomtl.training.config import computing
+from robomtl.training.config import with_machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def run(
                 workers=workers,
             )
             return Ran(methods=found)
-        prepared = replace(chosen, training=computing(chosen.training, machine))
+        prepared = replace(chosen, training=with_machine(chosen.training, machine))
         check_device(prepared.training.device)  # Before anything is collected.
         return _run(
             prepared, folder, data=data, seed=seed, machine=machine, workers=workers

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
+from robomtl.names import check_name, several
 from robomtl.nearest import unknown
-from robomtl.words import check_name, several
 
 Observation = dict[str, NDArray[Any]]
 Action = NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Text on the terminal, as it is: no markup, and control characters are visible."""
+"""Output to the terminal: without markup, and with control characters made visible."""
 
 import sys
 
@@ -6,7 +6,18 @@ from rich.console import Console, HighlighterType, JustifyMethod, OverflowMethod
 from rich.style import Style
 from rich.text import Text
 
-from robomtl.names import visible
+
+def visible(text: str) -> str:
+    """The text with control and formatting characters escaped, except line breaks.
+
+    A terminal would obey those in a hostile name: move its cursor, or reverse the text.
+    """
+    return "".join(
+        each
+        if each.isprintable() or each == "\n"
+        else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 class Terminal(Console):
@@ -19,7 +30,7 @@ class Terminal(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
-    def render_str(  # noqa: PLR0913  The signature is the library's.
+    def render_str(  # The signature is the library's.
         self,
         text: str,
         *,

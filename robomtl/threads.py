@@ -1,11 +1,11 @@
-"""How many threads of torch a run computes with: measured, recorded, and kept.
+"""The number of torch threads that a run computes with: measured, recorded, and kept.
 
-A sum that is split among threads rounds otherwise, so results are equal to the bit for
-equal numbers of threads only. What is chosen is therefore written down with the step from
-which on it holds, and a run that is resumed follows what is written.
+A sum that is split among threads rounds differently, so results are bit-identical only for
+equal numbers of threads. Each choice is therefore recorded with its first step, and a run
+that is resumed follows the record.
 
-More threads than one meet at barriers, where all wait for the last: beside another process
-a step with two of them may take ten times as long as with one.
+Several threads wait for the slowest of them at barriers: beside another busy process, a
+step with two threads may take ten times as long as with one.
 """
 
 import time
@@ -18,22 +18,28 @@ import torch
 
 from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.machine import MOST_THREADS, RECORD, Machine, Record, recorded
+from robomtl.machine import (
+    MACHINE_FILE,
+    MOST_THREADS,
+    Machine,
+    MachineRecord,
+    recorded_machine,
+)
 from robomtl.progress import remark
 from robomtl.request import plain
 
-Count = int | Literal["auto"]
+ThreadCount = int | Literal["auto"]
 
 _TRIES = 3
-_PAYS = 1.5  # How much quicker twice as many threads must be to be worth their cores.
+_PAYS = 1.5  # Speed-up at which twice as many threads are worth their cores.
 _AGAIN = 60.0  # [s] Between measurements of a run that computes with several threads.
 
 
-def check_threads(count: Count) -> None:
-    """Makes sure that so many threads can be started.
+def check_threads(count: ThreadCount) -> None:
+    """Refuses a number of threads that cannot be started.
 
     Raises:
-        InputError: If they cannot.
+        InputError: If it is neither ``auto`` nor in range.
     """
     whole = isinstance(count, int) and not isinstance(count, bool)
     if count != "auto" and not (whole and 1 <= int(count) <= MOST_THREADS):
@@ -42,7 +48,7 @@ def check_threads(count: Count) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread in the block, so that sums do not depend on how many there were."""
+    """Computes the block with one thread, so that sums do not depend on the caller's."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -52,48 +58,48 @@ def one_thread() -> Iterator[None]:
 
 
 class Threads:
-    """Gives torch the threads of each step of a run.
+    """Sets the number of torch threads for each step of a run.
 
-    In a ``with`` block: those before come back at its end. ``auto`` chooses at most as
-    many as these, and one on other devices than the CPU.
+    A context manager that restores the caller's number at the end. ``auto`` chooses at
+    most the caller's number, and one on any device other than the CPU.
 
     Args:
-        asked: How many; ``auto`` to measure.
-        device: Torch's name of what the steps are computed on.
+        requested: The number of threads; ``auto`` to measure.
+        device: Torch's name of the device that computes the steps.
         folder: Run directory; choices are kept in its ``machine.json``.
     """
 
-    def __init__(self, asked: Count, *, device: str, folder: Path) -> None:
-        self._asked, self._folder = asked, folder
+    def __init__(self, requested: ThreadCount, *, device: str, folder: Path) -> None:
+        self._requested, self._folder = requested, folder
         self._before = torch.get_num_threads()
         self._most = self._before if device.startswith("cpu") else 1
-        self._choices = recorded(folder).threads
+        self._choices = recorded_machine(folder).threads
         self._measured = time.monotonic()
 
     def __enter__(self) -> "Threads":
-        torch.set_num_threads(1 if self._asked == "auto" else self._asked)
+        torch.set_num_threads(1 if self._requested == "auto" else self._requested)
         return self
 
     def __exit__(self, *_: object) -> None:
         torch.set_num_threads(self._before)
 
     def forget(self) -> None:
-        """Forgets the choices of a run that begins again."""
+        """Forgets the recorded choices, for a run that starts from its first step."""
         self._choices = ()
 
     def record(self, machine: Machine) -> None:
-        """Writes down what the run computes with, beside the choices."""
-        kept = Record(
+        """Records the machine of the run beside the choices."""
+        kept = MachineRecord(
             device=machine.device, precision=machine.precision, threads=self._choices
         )
-        write_json(self._folder / RECORD, plain(kept))
+        write_json(self._folder / MACHINE_FILE, plain(kept))
 
     def take(self, step: int, rehearse: Callable[[], object]) -> None:
-        """Lets torch compute a step with the threads chosen for it.
+        """Sets the threads for a step, and measures them first where that is due.
 
         Args:
             step: Number of steps taken before.
-            rehearse: Does what a step does, and leaves nothing changed.
+            rehearse: Computes as much as a step does, and changes nothing.
         """
         known = [count for first, count in self._choices if first <= step]
         now = known[-1] if known else None
@@ -106,8 +112,8 @@ class Threads:
     def _count(
         self, now: int | None, rehearse: Callable[[], object], *, last: bool
     ) -> int:
-        if self._asked != "auto":
-            return self._asked
+        if self._requested != "auto":
+            return self._requested
         if now is None or now > self._most:
             return _worthwhile(rehearse, self._most)
         if now > 1 and last and time.monotonic() - self._measured > _AGAIN:
@@ -118,13 +124,13 @@ class Threads:
     def _keep(self, step: int, count: int) -> None:
         before = [each for each in self._choices if each[0] < step]
         self._choices = (*before, (step, count))
-        self.record(recorded(self._folder))
+        self.record(recorded_machine(self._folder))
         if before:
             remark(f"Threads from step {step} on: {count}.")
 
 
 def _worthwhile(rehearse: Callable[[], object], most: int) -> int:
-    """One thread, doubled for as long as that pays."""
+    """One thread, doubled as long as that pays."""
     count = 1
     while 2 * count <= most and _pays(rehearse, count, 2 * count, times=_PAYS):
         count *= 2
@@ -132,13 +138,13 @@ def _worthwhile(rehearse: Callable[[], object], most: int) -> int:
 
 
 def _pays(rehearse: Callable[[], object], few: int, many: int, *, times: float) -> bool:
-    """Whether the slowest try with many threads is so much quicker than any with few."""
+    """Whether every try with many threads beats every try with few by this factor."""
     best = min(_tries(rehearse, few))
     return all(taken * times < best for taken in _tries(rehearse, many))
 
 
 def _tries(rehearse: Callable[[], object], count: int) -> Iterator[float]:
-    """How long a step takes with so many threads, each time [s]; the first warms up."""
+    """Durations of a step with this number of threads [s], after one that warms up."""
     torch.set_num_threads(count)
     rehearse()
     for _ in range(_TRIES):

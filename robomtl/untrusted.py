@@ -102,10 +102,10 @@ def parse_json(text: bytes | str, form: type[Form], *, where: str) -> Form:
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise InputError(f"{where} is damaged or cut short: {error}.") from error
     _check_bounds(value, where)
-    return fitted(value, form, where=where)
+    return converted(value, form, where=where)
 
 
-def fitted(value: Any, form: type[Form], *, where: str) -> Form:
+def converted(value: Any, form: type[Form], *, where: str) -> Form:
     """A plain value, as JSON has it, as a value of a type.
 
     Args:
@@ -121,7 +121,7 @@ def fitted(value: Any, form: type[Form], *, where: str) -> Form:
     except msgspec.ValidationError as error:
         if isinstance(value, dict) and get_origin(form) in (dict, Mapping):
             for key, each in value.items():  # The library does not say which it was.
-                fitted(each, get_args(form)[1], where=f"{where}, '{key}'")
+                converted(each, get_args(form)[1], where=f"{where}, '{key}'")
         reason, _, field = str(error).replace("`", "").rpartition(" - at ")
         if not reason:
             reason, field = field, "$"

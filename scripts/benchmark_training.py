@@ -29,7 +29,7 @@ from robomtl.machine import Machine, Precision
 from robomtl.policy import Policy, Spec
 from robomtl.registry import POLICIES, suite
 from robomtl.task import find_task
-from robomtl.threads import Count, Threads
+from robomtl.threads import ThreadCount, Threads
 from robomtl.training import TrainConfig
 from robomtl.training.learner import Learner
 from robomtl.training.samples import Sampler, frames
@@ -48,7 +48,7 @@ class Benchmark:
     """Steps in a block."""
     pairs: int = 20
     """Pairs of blocks."""
-    threads: Count = "auto"
+    threads: ThreadCount = "auto"
     """Threads of torch; as training chooses them by default."""
     precision: Precision = "auto"
     """Arithmetic of the network; as training chooses it by default."""
@@ -58,7 +58,7 @@ class Benchmark:
 
 def main(benchmark: Benchmark) -> None:
     """Prints steps a second of both and the median ratio."""
-    machine = Machine(device="cpu", precision=benchmark.precision).settled()
+    machine = Machine(device="cpu", precision=benchmark.precision).resolved()
     config = TrainConfig(device="cpu", precision=machine.precision)
     sampler, spec = _sampler(Demonstrations(benchmark.data), config)
     learner = Learner(_policy(benchmark.policy, spec), config)

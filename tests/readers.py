@@ -34,7 +34,7 @@ from robomtl.experiments.cost import Cost
 from robomtl.experiments.running import Note, done_of
 from robomtl.sharing.affinity import Kept, Measured, affinity_of, summed_up
 from robomtl.training.conflicts import History
-from robomtl.untrusted import fitted, read_json
+from robomtl.untrusted import converted, read_json
 
 SUITE = PointsSuite(variant="MT4", horizon=20)
 NAMES = tuple(task.name for task in SUITE.train_tasks)
@@ -156,7 +156,9 @@ def _cells(folder: Path) -> None:
     journal, _ = _experiment(folder)
     done = [done_of(journal, key) for key in journal.outcomes]
     where = str(journal.path)
-    affinity_of([fitted(d.measured, Measured, where=where) for d in done if d.measured])
+    affinity_of(
+        [converted(d.measured, Measured, where=where) for d in done if d.measured]
+    )
 
 
 def _affinity(folder: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 
 import robomtl
 from robomtl.adaptation import Support, adapt, draw_support
-from robomtl.adaptation.autoencoder import fitted
+from robomtl.adaptation.autoencoder import train_autoencoder
 from robomtl.adaptation.gradient import material_of
 from robomtl.adaptation.retrieval import Retrieval, RetrievedSampler, similarity
 from robomtl.conditioning import Augmentation
@@ -85,7 +85,9 @@ def test_the_autoencoder_learns_and_is_the_same_for_the_same_generator():
     data = synthetic(1, 2000, seed=0)
     sizes = {"latent": 8, "width": 64}
     first, again, untrained = (
-        fitted(data.state, data.action, steps=steps, generator=generator(), **sizes)
+        train_autoencoder(
+            data.state, data.action, steps=steps, generator=generator(), **sizes
+        )
         for steps in (300, 300, 0)
     )
     assert first(data.state, data.action).equal(again(data.state, data.action))

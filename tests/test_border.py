@@ -17,8 +17,8 @@ from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.names import several
 from robomtl.task import Task, Trial
-from robomtl.words import several
 
 SUITE = PointsSuite()
 TRIALS = tuple(Trial(SUITE.name, "reach-red", v) for v in (1_000_000, 1_000_001))

@@ -96,7 +96,7 @@ def test_a_folder_may_have_a_colon_or_begin_at_home(tmp_path, monkeypatch, out):
 
 def test_the_home_of_nobody_is_refused(capsys):
     said = refusal(capsys, *EXPERT, "--out", "~nobody-here/x")
-    assert "~nobody-here/x names a home folder that is not known here." in said
+    assert "~nobody-here/x names the home folder of an unknown user." in said
 
 
 def test_two_commands_of_the_same_second_have_a_folder_each(tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_a_working_directory_that_was_removed_is_told(capsys, tmp_path, monkeypa
     monkeypatch.chdir(gone)
     gone.rmdir()
     said = refusal(capsys, "list")
-    assert "The working directory was removed; change to one that is there" in said
+    assert "The working directory was removed; change to one that exists" in said
 
 
 def test_without_a_verb_every_verb_is_shown(capsys):

@@ -156,7 +156,7 @@ def test_a_trial_that_always_hangs_is_an_error_and_the_rest_go_on(whole, tmp_pat
     results = play(tmp_path, suite=suite, executor=LocalExecutor(limit=5, attempts=2))
 
     lost = [record for record in results.records if record.error is not None]
-    assert {record.error for record in lost} == {"did not move on for 5 s"}
+    assert {record.error for record in lost} == {"made no progress for 5 s"}
     assert [record.variation for record in lost] == [BROKEN]
     assert suite.notes.read_text() == "xx"
     assert results.tasks["push-ball"] == Results.read(whole).tasks["push-ball"]

@@ -299,7 +299,7 @@ def test_a_module_that_is_missing_is_a_bug_and_no_missing_extra():
 def test_an_item_that_hangs_is_given_up_and_the_others_are_not():
     executor = LocalExecutor(workers=1, attempts=1, limit=3)
     results = outcomes(executor, hang, ["slow", "a"])
-    assert results == {0: Failure("did not move on for 3 s"), 1: "a"}
+    assert results == {0: Failure("made no progress for 3 s"), 1: "a"}
 
 
 def test_an_item_that_moves_on_may_take_longer_than_the_limit():

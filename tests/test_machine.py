@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from robomtl import machine
-from robomtl.machine import Machine, computes_in_bfloat16, device_of, settled_in
+from robomtl.machine import Machine, computes_in_bfloat16, device_of, resolved_in
 from robomtl.progress import quiet
 
 CPU = torch.device("cpu")
@@ -40,14 +40,16 @@ def test_auto_is_bfloat16_where_torch_says_so_and_a_product_is_quicker(
     monkeypatch, claims, seconds, precision
 ):
     says(monkeypatch, claims=claims, seconds=seconds)
-    assert Machine().settled() == Machine(device="cpu", precision=precision)
-    assert Machine(precision="float32").settled().precision == "float32"
-    assert Machine(precision="bfloat16").settled().precision == "bfloat16"
+    assert Machine().resolved() == Machine(device="cpu", precision=precision)
+    assert Machine(precision="float32").resolved().precision == "float32"
+    assert Machine(precision="bfloat16").resolved().precision == "bfloat16"
 
 
 @pytest.mark.slow
 def test_a_processor_that_emulates_bfloat16_computes_in_float32():
-    script = "from robomtl.machine import Machine; print(Machine().settled().precision)"
+    script = (
+        "from robomtl.machine import Machine; print(Machine().resolved().precision)"
+    )
     old = {
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -79,7 +81,7 @@ def test_cuda_is_taken_where_there_is_one(monkeypatch):
 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="no device 'evil' here; torch finds cpu"):
-        Machine(device="evil").settled()
+        Machine(device="evil").resolved()
 
 
 def test_an_unknown_precision_names_the_nearest():
@@ -91,15 +93,17 @@ def test_a_folder_keeps_its_precision_on_a_machine_that_emulates_it(
     monkeypatch, tmp_path, capsys
 ):
     says(monkeypatch, claims=True, seconds=0.5)
-    began = settled_in(tmp_path, Machine(), begun=False)
+    began = resolved_in(tmp_path, Machine(), begun=False)
     assert "Computing on cpu in bfloat16." in capsys.readouterr().err
     says(monkeypatch, claims=False, seconds=66.0)
-    assert settled_in(tmp_path, Machine(), begun=True) == began
-    assert "cpu has no native bfloat16 here: a product may" in capsys.readouterr().err
+    assert resolved_in(tmp_path, Machine(), begun=True) == began
+    assert (
+        "cpu has no native bfloat16 here: a matrix product" in capsys.readouterr().err
+    )
     with pytest.raises(ValueError, match="is 'bfloat16' there and 'float32' here"):
-        settled_in(tmp_path, Machine(precision="float32"), begun=True)
+        resolved_in(tmp_path, Machine(precision="float32"), begun=True)
 
 
 def test_work_from_before_precision_could_be_chosen_is_in_bfloat16(tmp_path):
     with quiet():
-        assert settled_in(tmp_path, Machine(), begun=True).precision == "bfloat16"
+        assert resolved_in(tmp_path, Machine(), begun=True).precision == "bfloat16"

@@ -4,8 +4,8 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from robomtl.names import file_name, visible
-from robomtl.terminal import Terminal
+from robomtl.names import file_name
+from robomtl.terminal import Terminal, visible
 
 HOSTILE = [
     "../escape",

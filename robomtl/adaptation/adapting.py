@@ -91,7 +91,7 @@ def adapt_by(
     name = type(method).__name__
     check_training(method, trained)
     check_fit(trained.card, support)
-    machine = budget.machine.settled()
+    machine = budget.machine.resolved()
     device = device_of(machine.device)
     begun = time.perf_counter()
     try:

@@ -65,7 +65,7 @@ class Autoencoder(nn.Module):
         return means[0] + means[1]
 
 
-def fitted(
+def train_autoencoder(
     state: Tensor,
     action: Tensor,
     *,

@@ -44,7 +44,7 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
-from robomtl.machine import Machine, check_device, settled_in
+from robomtl.machine import Machine, check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite, Task
@@ -108,7 +108,7 @@ def compare_methods(
             at them again; those beside the policies if None.
         noise: Disturbance of the experts that supports are collected from; see
             ``collect``.
-        machine: What methods compute with; ``auto`` is settled once, recorded in the
+        machine: What methods compute with; ``auto`` is resolved once, recorded in the
             folder, and kept. Policies act on the CPU.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
@@ -148,16 +148,16 @@ def compare_methods(
     with locked(folder):
         begun = (folder / JOURNAL).exists()
         journal, places = _journal(folder, comparison, pool)
-        settled = settled_in(folder, machine, begun=begun)
-        comparison = _computing(comparison, settled)
+        resolved = resolved_in(folder, machine, begun=begun)
+        comparison = _with_machine(comparison, resolved)
         cells = comparison.cells
         placed = {places[_name(comparison, cell)]: cell for cell in cells}
         _finish(journal, comparison, placed, executor)
         return _write(folder, comparison, placed, journal)
 
 
-def _computing(of: _Comparison, machine: Machine) -> _Comparison:
-    """The comparison, with what its methods compute with."""
+def _with_machine(of: _Comparison, machine: Machine) -> _Comparison:
+    """The comparison with the machine that its methods compute on."""
     budget = replace(of.material.budget, machine=machine)
     return replace(of, material=replace(of.material, budget=budget))
 

@@ -16,7 +16,7 @@ from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.registry import suite
 from robomtl.training import TrainConfig
-from robomtl.training.config import computing
+from robomtl.training.config import with_machine
 from robomtl.training.construction import Construction
 
 
@@ -107,7 +107,7 @@ def run_adaptation(
             policy=each.policy,
             policy_config=each.policy_config,
             conditioning=recipe.conditioning,
-            config=computing(replace(each.training, seed=number), machine),
+            config=with_machine(replace(each.training, seed=number), machine),
         )
         for number in range(seed, seed + recipe.seeds)
         for objective, each in needed.items()

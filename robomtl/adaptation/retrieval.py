@@ -21,7 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from robomtl.adaptation.autoencoder import fitted
+from robomtl.adaptation.autoencoder import train_autoencoder
 from robomtl.adaptation.cotraining import Cotraining, prior_of, varied_material
 from robomtl.adaptation.gradient import (
     Descent,
@@ -105,7 +105,7 @@ class Retrieval(Descent):
 
     def retrieved(self, support: Frames, prior: Frames, generator: Generator) -> Tensor:
         """Rows of the prior's frames that resemble the support; (retrieved,)."""
-        encode = fitted(
+        encode = train_autoencoder(
             prior.state,
             prior.action,
             latent=self.latent,

@@ -14,6 +14,7 @@ from robomtl.checking.beginnings import difference, first_episode
 from robomtl.checking.episodes import STAGES
 from robomtl.errors import InputError, StartError
 from robomtl.executor import Failure, LocalExecutor
+from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.plug_in import described
 from robomtl.task import (
@@ -24,7 +25,6 @@ from robomtl.task import (
     one_env_per_process,
     own_goal_places,
 )
-from robomtl.words import several
 
 Check = Callable[..., Iterator[str]]
 

@@ -10,10 +10,10 @@ from msgspec import Meta
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import check_distinct, texts, whole
-from robomtl.demonstrations.places import inside
+from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
 from robomtl.parquet import Parquet, columns_of
-from robomtl.untrusted import fitted, read_json
+from robomtl.untrusted import converted, read_json
 
 _Count = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -81,7 +81,7 @@ def read_request(folder: Path) -> dict[str, Any]:
     """
     path = inside(folder, layout.ROBOMTL)
     content = read_json(path, dict[str, Any])
-    fitted(content, _Robomtl, where=str(path))
+    converted(content, _Robomtl, where=str(path))
     request: dict[str, Any] = content["request"]
     return request
 

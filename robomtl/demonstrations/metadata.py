@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import whole
-from robomtl.demonstrations.places import check_template, filled, inside
+from robomtl.demonstrations.files import check_template, filled, inside
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
 from robomtl.parquet import Parquet, check_size
-from robomtl.untrusted import fitted, read_json
+from robomtl.untrusted import converted, read_json
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
@@ -81,7 +81,7 @@ def read_info(folder: Path) -> Info:
     path = inside(folder, layout.INFO)
     content = read_json(path, dict[str, Any])
     _check_version(path, content.get("codebase_version"))
-    info = fitted(content, Info, where=str(path))
+    info = converted(content, Info, where=str(path))
     check_template(info.data_path, path)
     return info
 

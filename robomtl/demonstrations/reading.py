@@ -11,6 +11,7 @@ from robomtl.demonstrations import layout
 from robomtl.demonstrations.about import About, read_about, read_tasks
 from robomtl.demonstrations.columns import truths, vectors, whole
 from robomtl.demonstrations.contents import Contents, Episodes, Failed
+from robomtl.demonstrations.files import inside
 from robomtl.demonstrations.metadata import (
     Index,
     Info,
@@ -18,7 +19,6 @@ from robomtl.demonstrations.metadata import (
     read_info,
     vector_size,
 )
-from robomtl.demonstrations.places import inside
 from robomtl.errors import InputError
 from robomtl.parquet import Parquet, check_size
 

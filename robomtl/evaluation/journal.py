@@ -12,7 +12,7 @@ from robomtl.durable import append_line, read_lines, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
 from robomtl.request import check_there, plain, refuse_other
-from robomtl.untrusted import fitted, parse_json
+from robomtl.untrusted import converted, parse_json
 
 _CHUNKS = ("chunks", dict[str, int])
 _MOST = 2**31  # Steps of a trial.
@@ -124,13 +124,13 @@ class Journal:
         """
         entry = parse_json(line, dict[str, Any], where=where)
         if "session" in entry:
-            self.sessions.append(fitted(entry, _Began, where=where).session)
+            self.sessions.append(converted(entry, _Began, where=where).session)
             return
-        done = fitted(entry, _Finished, where=where)
+        done = converted(entry, _Finished, where=where)
         _check_fits(done, sizes, where)
         if not self.sessions:
             raise InputError(f"{where} is damaged: a chunk before any session.")
-        self.notes[done.chunk] = fitted(done.note, self.note, where=where)
+        self.notes[done.chunk] = converted(done.note, self.note, where=where)
         self.outcomes[done.chunk] = done.outcomes
         self.seconds += done.seconds
         self._played_on(done.processor)
@@ -201,7 +201,7 @@ def open_growing(
     fields = (*growing, "chunks")
     with _reading(path):
         for name, form in (*((name, dict[str, Any]) for name in growing), _CHUNKS):
-            fitted(before.get(name, {}), form, where=f"{path}, {name} of the plan")
+            converted(before.get(name, {}), form, where=f"{path}, {name} of the plan")
     shared = {
         name: {
             key: plan[name][key] for key in before.get(name, {}) if key in plan[name]

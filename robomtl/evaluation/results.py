@@ -15,7 +15,7 @@ from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
 from robomtl.paths import located
-from robomtl.untrusted import fitted, read_json
+from robomtl.untrusted import converted, read_json
 
 RESULTS = "results.json"
 TRIALS = "trials.parquet"
@@ -117,7 +117,7 @@ class Results:
         path = located(folder) / RESULTS
         data = _read(path)
         records = read_records(path.with_name(TRIALS))
-        setting = fitted(data, Setting, where=str(path))
+        setting = converted(data, Setting, where=str(path))
         tiers = _task_tiers(path, data, records)
         results = cls(setting=setting, records=records, task_tiers=tiers)
         computed = json.loads(json.dumps(_rates(results.summary)))
@@ -161,7 +161,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _task_tiers(
     path: Path, data: Mapping[str, Any], records: Sequence[Record]
 ) -> dict[str, str]:
-    said = fitted(data.get("tasks"), dict[str, _Tiered], where=f"{path}, tasks")
+    said = converted(data.get("tasks"), dict[str, _Tiered], where=f"{path}, tasks")
     names = {record.task for record in records}
     if {*said} != names:
         raise InputError(

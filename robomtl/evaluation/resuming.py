@@ -18,7 +18,7 @@ from robomtl.paths import located
 from robomtl.registry import suite as named_suite
 from robomtl.serving import placed
 from robomtl.task import Suite
-from robomtl.untrusted import fitted
+from robomtl.untrusted import converted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +102,8 @@ def _begun(folder: Path) -> tuple[_Plan, _Origin]:
         )
     where = str(folder / JOURNAL)
     return (
-        fitted(head.plan, _Plan, where=f"{where}, its plan"),
-        fitted(head.origin or {}, _Origin, where=f"{where}, its origin"),
+        converted(head.plan, _Plan, where=f"{where}, its plan"),
+        converted(head.origin or {}, _Origin, where=f"{where}, its origin"),
     )
 
 

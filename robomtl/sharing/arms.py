@@ -111,11 +111,12 @@ def arm_of(
     return replace(made, training=replace(made.training, affinity_every=every))
 
 
-def computing(arm: Arm, machine: Machine) -> Arm:
-    """The arm, trained with a settled machine where its settings do not say with what."""
-    asked = Machine(device=arm.training.device, precision=arm.training.precision)
-    found = continued(asked, machine)
-    training = replace(arm.training, device=found.device, precision=found.precision)
+def arm_with_machine(arm: Arm, machine: Machine) -> Arm:
+    """The arm with a resolved machine where its settings leave that at ``auto``."""
+    training = arm.training
+    requested = Machine(device=training.device, precision=training.precision)
+    found = continued(requested, machine)
+    training = replace(training, device=found.device, precision=found.precision)
     return replace(arm, training=training)
 
 

@@ -16,11 +16,11 @@ from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.rows import write_rows
 from robomtl.experiments.running import Note, Work, done_of, finish, how_made
 from robomtl.lock import locked
-from robomtl.machine import Machine, check_device, settled_in
+from robomtl.machine import Machine, check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.sharing.affinity import Measured
-from robomtl.sharing.arms import computing
+from robomtl.sharing.arms import arm_with_machine
 from robomtl.sharing.balance import check_balanced
 from robomtl.sharing.cell import Cell, trials_of
 from robomtl.sharing.concluding import findings_of
@@ -32,7 +32,7 @@ from robomtl.sharing.parameters import size_of
 from robomtl.sharing.planning import Asked, arms_of, plan, tasks_of
 from robomtl.sharing.rows import CELLS, TRIALS, CellRow, TrialRow, cell_row, trial_rows
 from robomtl.task import Suite
-from robomtl.untrusted import fitted
+from robomtl.untrusted import converted
 from robomtl.versions import packages
 
 JOURNAL = "journal.jsonl"
@@ -82,7 +82,7 @@ def multitask(
         data: Demonstrations of the tasks; collected if None.
         noise: Disturbance of the experts that are collected from; see ``collect``.
         machine: What policies are trained with, where settings of an arm do not say;
-            ``auto`` is settled once, recorded in the folder, and kept.
+            ``auto`` is resolved once, recorded in the folder, and kept.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 
@@ -109,8 +109,8 @@ def multitask(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
         begun = (folder / JOURNAL).exists()
-        settled = settled_in(folder, machine, begun=begun)
-        arms = {label: computing(arm, settled) for label, arm in arms.items()}
+        resolved = resolved_in(folder, machine, begun=begun)
+        arms = {label: arm_with_machine(arm, resolved) for label, arm in arms.items()}
         material = _material(asked, suite, tasks, arms, located(data), folder)
         cells = plan(asked, arms, tasks)
         journal, places = _journal(folder, material, cells)
@@ -214,7 +214,7 @@ def _write(folder: Path, of: _Experiment, journal: Journal) -> Findings:
         query = trials_of(material.suite, cell, material.asked.trials)
         trials += trial_rows(cell, query, done.outcomes)
         if done.measured:
-            there = fitted(
+            there = converted(
                 done.measured, Measured, where=f"{journal.path}, {cell.name}"
             )
             measured.setdefault(cell.arm, []).append(there)

@@ -1,4 +1,4 @@
-"""The policy of a run as it acts: with averaged weights, saved and evaluated so far."""
+"""The policy of a run with averaged weights (EMA): saved, and evaluated on the way."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -37,9 +37,9 @@ class Evaluations:
     """The evaluations of a policy while it is trained."""
 
     learner: Learner
-    """Trains it."""
+    """Trains the policy."""
     card: Card
-    """What it is."""
+    """Card of the policy."""
     config: TrainConfig
     """Settings of the run."""
     run: Path
@@ -47,23 +47,23 @@ class Evaluations:
 
     @property
     def due(self) -> bool:
-        """Whether one belongs to the last step."""
+        """Whether the last step is one to evaluate after."""
         every, step = self.config.evaluate_every, self.learner.step
         return every > 0 and step > 0 and step % every == 0
 
     @property
     def stopped(self) -> bool:
-        """Whether the one of the last step, from which a run goes on, was stopped."""
+        """Whether the evaluation of the step that a run resumes from was interrupted."""
         return self.due and not (self._folder / "evaluation" / RESULTS).exists()
 
     def begin(self) -> Results:
-        """The results of the last step, which the run has just taken."""
-        # A run that was killed may have come this far, and lost the step since.
+        """The results after the step that the run has just taken, evaluated afresh."""
+        # A killed run may have evaluated this step, and lost the step itself.
         shutil.rmtree(self._folder, ignore_errors=True)
         return self.go_on()
 
     def go_on(self) -> Results:
-        """The results of the last step; trials that were played before are kept."""
+        """The results after the last step; trials that were played before are kept."""
         save_policy(self.learner, self.card, self._folder)
         return evaluate(
             PolicyAgent(self._folder),

@@ -17,7 +17,7 @@ from robomtl.ranges import (
     check_seed,
     check_types,
 )
-from robomtl.threads import Count, check_threads
+from robomtl.threads import ThreadCount, check_threads
 from robomtl.training.balancing import (
     Aggregation,
     Balancing,
@@ -26,7 +26,7 @@ from robomtl.training.balancing import (
     check_together,
 )
 from robomtl.training.construction import Construction
-from robomtl.untrusted import fitted
+from robomtl.untrusted import converted
 
 Schedule = Literal["one_cycle", "cosine", "constant"]
 
@@ -91,7 +91,7 @@ class TrainConfig:
     """Seed of the initial weights and of every draw."""
     device: str = "auto"
     """Torch device to train on; ``auto`` is cuda where there is one, else cpu."""
-    threads: Count = "auto"
+    threads: ThreadCount = "auto"
     """Threads of torch on the CPU: results are equal to the bit for equal numbers.
     ``auto`` is one, or more where they pay clearly, see ``robomtl.threads``."""
 
@@ -125,8 +125,8 @@ class TrainConfig:
         )
 
 
-def computing(config: TrainConfig, machine: Machine) -> TrainConfig:
-    """The config, with a machine's values in the place of ``auto``."""
+def with_machine(config: TrainConfig, machine: Machine) -> TrainConfig:
+    """The config with ``auto`` replaced by the machine's values."""
     auto = {
         name: getattr(machine, name)
         for name in ("device", "precision")
@@ -136,7 +136,7 @@ def computing(config: TrainConfig, machine: Machine) -> TrainConfig:
 
 
 def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
-    """The config that a run directory says; what it does not say has its default.
+    """The config that a run directory records; missing settings have their defaults.
 
     Args:
         values: Under ``training`` in ``run.json``.
@@ -150,4 +150,4 @@ def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
     except TypeError as error:
         raise InputError(f"{where}: {error}.") from error
     endless = {"temperature": inf} if values.get("temperature") == "inf" else {}
-    return fitted({**values, **endless}, TrainConfig, where=where)
+    return converted({**values, **endless}, TrainConfig, where=where)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.untrusted import fitted, read_json
+from robomtl.untrusted import converted, read_json
 
 _Matrix = list[list[float]]
 
@@ -68,8 +68,10 @@ class History:
     ) -> None:
         self._path, self._tasks, self._name = path, tasks, name
         known = read_json(path, dict[str, list[Any]]) if path.exists() else {}
-        steps = fitted(known.get("steps", []), list[int], where=f"{path}, steps")
-        matrices = fitted(known.get(name, []), list[_Matrix], where=f"{path}, {name}")
+        steps = converted(known.get("steps", []), list[int], where=f"{path}, steps")
+        matrices = converted(
+            known.get(name, []), list[_Matrix], where=f"{path}, {name}"
+        )
         size = {len(tasks)}
         square = all({len(rows), *map(len, rows)} == size for rows in matrices)
         if len(steps) != len(matrices) or not square:

@@ -1,4 +1,4 @@
-"""What a training that is resumed keeps, and what may be other than before."""
+"""Which settings a resumed training keeps, and which may differ from before."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.errors import InputError
-from robomtl.machine import Machine, continued, recorded
+from robomtl.machine import Machine, continued, recorded_machine
 from robomtl.request import check_claim, plain
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.untrusted import read_json
@@ -21,53 +21,53 @@ _FREE = (
     "evaluate_every",
     "evaluate_episodes",
 )
-"""Settings that decide nothing of what is learned, or are recorded in ``machine.json``."""
+"""Settings that do not change what is learned, or are recorded in ``machine.json``."""
 
 
-def settled(config: TrainConfig, folder: Path, request: Path) -> TrainConfig:
-    """The settings with what ``auto`` is in a run, but for threads.
+def resolved_config(config: TrainConfig, folder: Path, request: Path) -> TrainConfig:
+    """The settings with ``auto`` resolved, except for threads.
 
     Args:
-        config: As they were given.
+        config: The settings as they were given.
         folder: Run directory, which may have recorded the device.
-        request: What the run was asked for, with its precision, if it has begun.
+        request: File of the run's request, with its precision, if it has begun.
 
     Raises:
-        InputError: If there is no such device here.
+        InputError: If this machine does not have the device.
     """
-    there: Machine = recorded(folder)
+    there: Machine = recorded_machine(folder)
     if request.exists():
         began = config_of(_training(request), where=f"{request}, training")
         there = Machine(device=there.device, precision=began.precision)
-    asked = Machine(device=config.device, precision=config.precision)
-    machine = continued(asked, there)
+    requested = Machine(device=config.device, precision=config.precision)
+    machine = continued(requested, there)
     return replace(config, device=machine.device, precision=machine.precision)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Request:
-    """What is read of a run's request."""
+    """The part of a run's request that is read here."""
 
     training: dict[str, Any]
 
 
 def _training(request: Path) -> dict[str, Any]:
-    """The settings in the file of a request, not yet checked."""
+    """The training settings in the file of a request, not yet checked."""
     return read_json(request, _Request).training
 
 
 def check_resumed(
     path: Path, request: Mapping[str, Any], *, finished: Sequence[Path]
 ) -> None:
-    """Refuses to go on with a run whose outcome was to be another one.
+    """Refuses to resume a run with settings that would lead to another outcome.
 
     Args:
         path: File of the request with which the run began, if it has.
-        request: What is asked for now; ``training`` has all settings.
+        request: The present request; ``training`` has all settings.
         finished: Files that depend on it, of which any may exist.
 
     Raises:
-        InputError: If it was; see ``check_claim``.
+        InputError: If a setting differs that must not; see ``check_claim``.
     """
     there = _training(path) if path.exists() else {}
     training = _as_it_began(plain(request["training"]), there)
@@ -77,13 +77,13 @@ def check_resumed(
         if there.get("steps", training["steps"]) == training["steps"]:
             raise
         raise InputError(
-            f"{error} How the learning rate of '{training['schedule']}' falls depends on"
-            " the number of steps; a run of the schedule 'constant' may be given more."
+            f"{error} The learning rate of schedule '{training['schedule']}' depends on"
+            " the number of steps; only the schedule 'constant' may be given more steps."
         ) from error
 
 
 def _as_it_began(training: dict[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of now, those that may differ as they were."""
+    """The present settings, with the earlier values of those that may differ."""
     free = [*_FREE]
     if training["sampling"] != "validation_loss":
         free.append("validate_every")
