@@ -42,7 +42,7 @@ from robomtl.training.material import (
 )
 from robomtl.training.measuring import Measurements, forget_measurements
 from robomtl.training.objective import Drawn, Draws, Material, Objective
-from robomtl.training.resuming import check_resumed, settled
+from robomtl.training.resuming import check_resumed, resolved_config
 from robomtl.training.samples import Sampler, mixed
 from robomtl.training.trainable import check_balance, check_trainable
 from robomtl.training.weighting import check_positive_losses
@@ -91,7 +91,7 @@ def train(
     """
     folder, config = located(out), config or TrainConfig()
     check_trainable(policy)
-    config = settled(config, folder, folder / _REQUEST)
+    config = resolved_config(config, folder, folder / _REQUEST)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)
@@ -136,25 +136,10 @@ def _train(
         if there.card.step >= config.steps:
             return there
     with locked(folder), writing_into(folder), _torch(config, folder) as threads:
-        check_resumed(
-            folder / _REQUEST, request, finished=made
-        )  # Now it cannot change.
-        torch.manual_seed(config.seed)
-        built = checkpoint.build(card).to(config.device)
-        learner = Learner(built, config, objective, card.conditioning.tasks)
-        training, validation = materials(
-            demonstrations, card.conditioning, config, chunk=built.chunk
-        )
-        built.normaliser.fit(training.states(config.seed))
-        if (folder / _STATE).exists():
-            learner.restore(folder / _STATE)
-        else:
-            forget_measurements(folder)
-            threads.forget()
-        draws = objective.draws(training, config)
-        if config.sampling == "validation_loss":
-            _emphasise(learner, draws)
-        # Whatever may be refused has been by now: the folder is claimed last.
+        # Another process may have written there before the lock was taken.
+        check_resumed(folder / _REQUEST, request, finished=made)
+        run = _prepared(demonstrations, card, objective, config, folder, threads)
+        # The folder is claimed last, once everything that may be refused is checked.
         claim(folder / _REQUEST, request)
         write_json(folder / "versions.json", versions())
         if note := held_out_note(demonstrations, config):
@@ -162,25 +147,51 @@ def _train(
         machine = Machine(device=config.device, precision=config.precision)
         warn_if_slow(machine)
         threads.record(machine)
-        run = _Run(
-            learner=learner,
-            card=card,
-            objective=objective,
-            draws=draws,
-            validation=validation,
-            config=config,
-            folder=folder,
-            threads=threads,
-        )
         _learn(run)
         check_there(folder / _REQUEST)
-        save_policy(learner, card, folder)
+        save_policy(run.learner, card, folder)
     return checkpoint.load(folder)
+
+
+def _prepared(
+    demonstrations: Demonstrations,
+    card: Card,
+    objective: Objective,
+    config: TrainConfig,
+    folder: Path,
+    threads: Threads,
+) -> "_Run":
+    """The run at its first step, or at the step of its last checkpoint."""
+    torch.manual_seed(config.seed)
+    built = checkpoint.build(card).to(config.device)
+    learner = Learner(built, config, objective, card.conditioning.tasks)
+    training, validation = materials(
+        demonstrations, card.conditioning, config, chunk=built.chunk
+    )
+    built.normaliser.fit(training.states(config.seed))
+    if (folder / _STATE).exists():
+        learner.restore(folder / _STATE)
+    else:
+        forget_measurements(folder)
+        threads.forget()
+    draws = objective.draws(training, config)
+    if config.sampling == "validation_loss":
+        _emphasise(learner, draws)
+    return _Run(
+        learner=learner,
+        card=card,
+        objective=objective,
+        draws=draws,
+        validation=validation,
+        config=config,
+        folder=folder,
+        threads=threads,
+    )
 
 
 @contextmanager
 def _torch(config: TrainConfig, folder: Path) -> Iterator[Threads]:
-    """Torch as the run wants it; the caller's threads and draws are left as they were."""
+    """Sets torch's threads for the block; restores them and the random state after it."""
     with (
         Threads(config.threads, device=config.device, folder=folder) as threads,
         torch.random.fork_rng(),
@@ -190,7 +201,7 @@ def _torch(config: TrainConfig, folder: Path) -> Iterator[Threads]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """What steps are made of."""
+    """The parts of a training run."""
 
     learner: Learner
     card: Card
@@ -202,7 +213,7 @@ class _Run:
     threads: Threads
 
     def begin(self) -> None:
-        """Chooses the threads, which takes a few steps that change nothing; says so."""
+        """Chooses the number of threads by a few trial steps, and prints the choice."""
         batch = self.draws.batch(self.learner.step, self.config.batch)
         self.threads.take(self.learner.step, lambda: self.learner.rehearse(batch))
         count = torch.get_num_threads()
@@ -215,9 +226,9 @@ class _Run:
 def _learn(run: _Run) -> None:
     """Batch, step, log, evaluate, save, until the last step."""
     learner, card, config, folder = run.learner, run.card, run.config, run.folder
-    objective, draws, tasks = run.objective, run.draws, run.card.conditioning.tasks
+    draws, tasks = run.draws, run.card.conditioning.tasks
     evaluations = Evaluations(learner=learner, card=card, config=config, run=folder)
-    measurements = Measurements(learner, draws, objective, config, folder)
+    measurements = Measurements(learner, draws, run.objective, config, folder)
     run.begin()
     with (
         deferred_interrupt() as deferral,
@@ -242,12 +253,7 @@ def _learn(run: _Run) -> None:
                 advance(step - shown, note=f"loss {loss.per_sample.mean():.4f}")
                 shown = step
             if step % config.validate_every == 0:
-                policy = averaged(learner, card).to(config.device)
-                batches = objective.validation(run.validation)
-                means = log.validate(step, policy, objective, batches)
-                if config.sampling == "validation_loss":
-                    learner.validation = torch.tensor([means[task] for task in tasks])
-                    _emphasise(learner, draws)
+                _validate(run, log)
             measurements.take(log)
             stopping = deferral.pressed.is_set()
             if stopping or evaluations.due or step % config.save_every == 0:
@@ -261,6 +267,17 @@ def _learn(run: _Run) -> None:
                 with deferral.lifted():
                     log.evaluate(step, evaluations.begin())
     measurements.finish()
+
+
+def _validate(run: _Run, log: Log) -> None:
+    """Logs the validation losses, and draws by them if the sampling does."""
+    learner = run.learner
+    policy = averaged(learner, run.card).to(run.config.device)
+    batches = run.objective.validation(run.validation)
+    means = log.validate(learner.step, policy, run.objective, batches)
+    if run.config.sampling == "validation_loss":
+        learner.validation = torch.tensor([means[task] for task in learner.tasks])
+        _emphasise(learner, run.draws)
 
 
 def _emphasise(learner: Learner, draws: Draws) -> None:
