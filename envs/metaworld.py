@@ -237,7 +237,7 @@ class MetaWorldSuite:
         and height are 480 px, Meta-World's own.
 
         Raises:
-            ValueError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+            InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
         settled = Camera(**{**_CAMERA, **camera.given})
@@ -267,7 +267,7 @@ class MetaWorldSuite:
         """Meta-World's scripted policy of the task.
 
         Raises:
-            ValueError: If the task is unknown or goals are hidden.
+            InputError: If the task is unknown or goals are hidden.
             ImportError: If ``MUJOCO_GL`` names a library that is missing.
         """
         check_named_backend()

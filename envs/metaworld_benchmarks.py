@@ -33,7 +33,7 @@ def split_of(
         held_out: Tasks kept for adaptation, of ``custom`` only.
 
     Raises:
-        ValueError: If there is no such variant or task, or tasks are given that the
+        InputError: If there is no such variant or task, or tasks are given that the
             variant does not take.
     """
     if variant == "custom":

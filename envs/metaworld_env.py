@@ -130,7 +130,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         """What the eye sees now; (height, width, 3).
 
         Raises:
-            ValueError: If the env has no eye.
+            InputError: If the env has no eye.
             ImportError: If no OpenGL library draws here.
         """
         if self.eye is None:

@@ -81,7 +81,7 @@ class VariedStarts:
         """The variations that share a goal.
 
         Raises:
-            ValueError: If there is no goal of this number.
+            InputError: If there is no goal of this number.
         """
         if self.goal_number(goal) != goal:
             raise InputError(

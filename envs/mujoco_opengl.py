@@ -37,7 +37,7 @@ def check_named_backend() -> None:
     """Refuses a value of ``MUJOCO_GL`` with which MuJoCo cannot even be imported.
 
     Raises:
-        ValueError: If it is unknown.
+        InputError: If it is unknown.
         MissingExtraError: If the library it names is missing; says which package has it.
     """
     named = os.environ.get("MUJOCO_GL", "").lower().strip()
@@ -54,7 +54,7 @@ def find_backend() -> str:
     """What draws: the library that ``MUJOCO_GL`` names, or the first that is here.
 
     Raises:
-        ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
+        InputError: If ``MUJOCO_GL`` is unknown or forbids to draw.
         MissingExtraError: If the library is missing; says which package has it.
     """
     check_named_backend()

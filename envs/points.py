@@ -35,7 +35,7 @@ class PointsSuite:
         """Checks the variant and the horizon.
 
         Raises:
-            ValueError: If the variant is unknown or the horizon is not positive.
+            InputError: If the variant is unknown or the horizon is not positive.
         """
         if self.variant not in VARIANTS:
             raise InputError(unknown("variant of points", self.variant, VARIANTS))

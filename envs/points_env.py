@@ -113,7 +113,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
         """Moves the point; actions beyond [-1, 1] are clipped.
 
         Raises:
-            ValueError: If the action is not finite.
+            InputError: If the action is not finite.
             ResetNeeded: If no episode is running.
         """
         if self._places is None or self._step >= self.horizon:
@@ -136,7 +136,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
         """Everything as a disc, from above; (height, width, 3).
 
         Raises:
-            ValueError: If the env has no camera.
+            InputError: If the env has no camera.
             ResetNeeded: If no episode is running.
         """
         if self.camera is None:

@@ -48,7 +48,7 @@ class InContextConfig(HeadConfig):
         """Checks the sizes.
 
         Raises:
-            ValueError: If a size is not positive, or the heads do not share the width.
+            InputError: If a size is not positive, or the heads do not share the width.
         """
         super().__post_init__()
         if self.width % self.heads:

@@ -24,7 +24,7 @@ class NearestNeighbourConfig:
         """Checks the number.
 
         Raises:
-            ValueError: If it is not positive.
+            InputError: If it is not positive.
         """
         if self.neighbours < 1:
             raise InputError(f"neighbours is {self.neighbours}; give at least 1.")

@@ -35,7 +35,7 @@ class HeadConfig:
         """Checks the sizes, also those that an architecture adds.
 
         Raises:
-            ValueError: If a size is not positive.
+            InputError: If a size is not positive.
         """
         sizes = {f.name: getattr(self, f.name) for f in fields(self)}
         sizes = {name: size for name, size in sizes.items() if isinstance(size, int)}
@@ -54,7 +54,7 @@ class ActionHead(nn.Module):
             with a predicted diagonal deviation.
 
     Raises:
-        ValueError: If the chunk is empty or the loss unknown.
+        InputError: If the chunk is empty or the loss unknown.
     """
 
     def __init__(self, width: int, *, action: int, chunk: int, loss: LossName) -> None:

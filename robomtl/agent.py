@@ -191,7 +191,7 @@ class PolicyAgent:
         """Refuses a suite whose observation, action, goal or tasks do not fit.
 
         Raises:
-            ValueError: Saying which feature does not fit.
+            InputError: Saying which feature does not fit.
         """
         card, tasks = self.card, [*suite.train_tasks, *suite.held_out_tasks]
         for feature, size in _sizes(suite, tasks[0].name).items():
@@ -231,7 +231,7 @@ class PolicyAgent:
         """The policy, read again.
 
         Raises:
-            ValueError: If it is another one by now.
+            InputError: If it is another one by now.
         """
         trained = checkpoint.load(self.run)
         if trained.fingerprint != self.fingerprint:

@@ -40,7 +40,7 @@ class Border:
         variation: The variation that is played, for messages.
 
     Raises:
-        ValueError: If the observation space is no Dict.
+        InputError: If the observation space is no Dict.
     """
 
     def __init__(self, env: Env, task: str, variation: int) -> None:
@@ -119,7 +119,7 @@ def unpacked_reset(result: Any, where: object) -> tuple[Any, Mapping[str, Any]]:
     """An observation and its info, as a reset returns them.
 
     Raises:
-        ValueError: If it returned anything else.
+        InputError: If it returned anything else.
     """
     if not isinstance(result, tuple) or len(result) != 2:
         raise InputError(
@@ -133,7 +133,7 @@ def unpacked_step(result: Any, where: object) -> tuple[Any, Any, Any, Any, Any]:
     """The five parts that a step returns.
 
     Raises:
-        ValueError: If it returned anything else.
+        InputError: If it returned anything else.
     """
     if not isinstance(result, tuple) or len(result) != 5:
         raise InputError(
@@ -149,7 +149,7 @@ def succeeded(info: Any, key: str, where: object) -> bool:
     """Whether info reports success under a key.
 
     Raises:
-        ValueError: If it does not say, or not by a truth value.
+        InputError: If it does not say, or not by a truth value.
     """
     info = _information(info, where)
     if key not in info:
@@ -161,7 +161,7 @@ def truth(value: Any, what: str, where: object) -> bool:
     """A truth value, also where it is numpy's, of one element, or 0 or 1.
 
     Raises:
-        ValueError: If it is anything else, such as text, NaN or a list.
+        InputError: If it is anything else, such as text, NaN or a list.
     """
     if isinstance(value, bool | np.bool_):
         return bool(value)
@@ -176,7 +176,7 @@ def number(value: Any, what: str, where: object) -> float:
     """A number, also where it is numpy's of one element.
 
     Raises:
-        ValueError: If it is anything else.
+        InputError: If it is anything else.
     """
     if isinstance(value, float | int | np.floating | np.integer):
         return float(value)
@@ -197,7 +197,7 @@ def action_array(
         where: What stands before the message, such as a task and a step.
 
     Raises:
-        ValueError: If it is not of this shape, or no array of numbers.
+        InputError: If it is not of this shape, or no array of numbers.
     """
     if type(value) is np.ndarray and value.dtype == np.float32 and value.shape == shape:
         return value
@@ -219,7 +219,7 @@ def frames_per_second(env: Env) -> int:
     """The rate of an env's steps, ``metadata["render_fps"]`` or 10 where it has none.
 
     Raises:
-        ValueError: If it is no positive number.
+        InputError: If it is no positive number.
     """
     value = (env.metadata or {}).get("render_fps")
     if value is None:

@@ -39,7 +39,7 @@ class Camera:
         """Checks the profile and the size.
 
         Raises:
-            ValueError: If the profile is unknown, or a side too short or too long.
+            InputError: If the profile is unknown, or a side too short or too long.
         """
         check_types(self)
         for side in ("width", "height"):
@@ -88,7 +88,7 @@ def refuse_settings(name: str, camera: Camera, *known: str) -> None:
         *known: Fields of ``Camera`` that the suite takes.
 
     Raises:
-        ValueError: If another field is given.
+        InputError: If another field is given.
     """
     strange = [key for key in camera.given if key not in known]
     if strange:
@@ -102,7 +102,7 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
     """What the camera of an env sees now; (height, width, 3).
 
     Raises:
-        ValueError: If the env shows no pictures.
+        InputError: If the env shows no pictures.
         MissingExtraError: If this machine lacks what draws.
     """
     if env.render_mode != "rgb_array":

@@ -76,7 +76,7 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
     """The config of an architecture, with the given fields instead of the defaults.
 
     Raises:
-        ValueError: If the architecture is unknown, or its config has other fields or
+        InputError: If the architecture is unknown, or its config has other fields or
             fields of other types.
     """
     try:
@@ -91,7 +91,7 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
     """An objective, with the given settings instead of the defaults.
 
     Raises:
-        ValueError: If the objective is unknown, or has other settings or settings of
+        InputError: If the objective is unknown, or has other settings or settings of
             other types.
     """
     try:
@@ -138,7 +138,7 @@ def load(run: Path | str) -> TrainedPolicy:
     """The policy of a run directory.
 
     Raises:
-        ValueError: If the folder holds no policy, or a broken one.
+        InputError: If the folder holds no policy, or a broken one.
     """
     folder = located(run)
     values, weights = _read_card(folder), folder / _WEIGHTS

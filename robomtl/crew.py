@@ -261,7 +261,7 @@ def check_counts(workers: int, attempts: int) -> None:
     """Refuses an executor without a worker or an attempt.
 
     Raises:
-        ValueError: Naming the count.
+        InputError: Naming the count.
     """
     for name, count in {"workers": workers, "attempts": attempts}.items():
         if count < 1:
@@ -272,7 +272,7 @@ def check_limit(limit: float) -> None:
     """Refuses an executor that gives its workers no time.
 
     Raises:
-        ValueError: If the limit is no positive number of seconds.
+        InputError: If the limit is no positive number of seconds.
     """
     if not limit > 0:
         raise InputError(f"limit is {limit:g} s; give a number above 0, such as 600.")

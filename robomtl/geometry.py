@@ -70,7 +70,7 @@ def geometries(
         tasks: Names of the tasks.
 
     Raises:
-        ValueError: If the suite is unknown or has no geometry.
+        InputError: If the suite is unknown or has no geometry.
     """
     if name is None:
         raise InputError(

@@ -100,7 +100,7 @@ def made(
     """The env that an id names or a function makes.
 
     Raises:
-        ValueError: If the id is not registered in this process.
+        InputError: If the id is not registered in this process.
         MissingExtraError: If the env needs what is not installed.
     """
     if callable(make):
@@ -240,7 +240,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         """Acts; actions beyond [-1, 1] are clipped.
 
         Raises:
-            ValueError: If the action is not finite, or the env reports no success.
+            InputError: If the action is not finite, or the env reports no success.
             ResetNeeded: If no episode is running.
             SimulationError: If the env returns numbers that are not finite.
         """

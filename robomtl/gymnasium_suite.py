@@ -132,7 +132,7 @@ class GymnasiumSuite:
         """The expert that was given for the task.
 
         Raises:
-            ValueError: If the task is unknown or was given no expert.
+            InputError: If the task is unknown or was given no expert.
         """
         name = find_task(self, task).name
         if name not in self.experts:
@@ -179,7 +179,7 @@ def from_gymnasium(
             must not live side by side. ``robomtl check`` finds out.
 
     Raises:
-        ValueError: If a task lacks an env or instructions, or none is left to train on.
+        InputError: If a task lacks an env or instructions, or none is left to train on.
     """
     check_name("suite", name)
     held = several("held_out", held_out)

@@ -24,7 +24,7 @@ def import_modules(given: Iterable[str]) -> None:
             files that end in ``.py``.
 
     Raises:
-        ValueError: If there is no such module.
+        InputError: If there is no such module.
         PlugInError: If one raises anything as it is imported.
     """
     for each in given:

@@ -22,7 +22,7 @@ def locked(folder: Path) -> Iterator[None]:
     What killed processes left half written in it is removed first.
 
     Raises:
-        ValueError: If another process holds it, or if its lock is no plain file.
+        InputError: If another process holds it, or if its lock is no plain file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK

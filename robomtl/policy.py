@@ -29,7 +29,7 @@ class Spec:
         """Checks the sizes.
 
         Raises:
-            ValueError: If a size is impossible.
+            InputError: If a size is impossible.
         """
         if min(self.state, self.action, self.tasks) < 1 or self.embedding < 0:
             raise InputError(
@@ -220,7 +220,7 @@ def loss_of(policy: Policy, batch: Batch) -> Loss:
     """The policy's loss of each sample of a batch, if that is what it returns.
 
     Raises:
-        ValueError: If it returns anything else, naming the policy, what it returned and
+        InputError: If it returns anything else, naming the policy, what it returned and
             what was expected.
     """
     loss: Any = policy.loss(batch)
@@ -247,7 +247,7 @@ def actions_of(
     """What the policy's ``act`` returns: an action chunk, in float32, and its memory.
 
     Raises:
-        ValueError: If it returns anything else, naming the policy, what it returned and
+        InputError: If it returns anything else, naming the policy, what it returned and
             what was expected.
     """
     returned: Any = policy.act(observation, task_embedding, memory)

@@ -75,7 +75,7 @@ def check_counts(settings: object, *names: str) -> None:
     """Makes sure that these settings are at least 1.
 
     Raises:
-        ValueError: If one is not.
+        InputError: If one is not.
     """
     for name in names:
         if getattr(settings, name) < 1:
@@ -86,7 +86,7 @@ def check_positive(settings: object, *names: str) -> None:
     """Makes sure that these settings are above 0.
 
     Raises:
-        ValueError: If one is not.
+        InputError: If one is not.
     """
     for name in names:
         if not getattr(settings, name) > 0:
@@ -97,7 +97,7 @@ def check_not_negative(settings: object, *names: str) -> None:
     """Makes sure that these settings are 0 or more.
 
     Raises:
-        ValueError: If one is not.
+        InputError: If one is not.
     """
     for name in names:
         if not getattr(settings, name) >= 0:
@@ -108,7 +108,7 @@ def check_parts(settings: object, *names: str) -> None:
     """Makes sure that these settings are parts of a whole that leave some of it.
 
     Raises:
-        ValueError: If one is below 0, or 1 and more.
+        InputError: If one is below 0, or 1 and more.
     """
     for name in names:
         if not 0 <= getattr(settings, name) < 1:

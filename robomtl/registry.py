@@ -66,7 +66,7 @@ class Registry(Generic[Item]):
         """Adds an item under a new name, in this process.
 
         Raises:
-            ValueError: If the name is taken, or holds a slash.
+            InputError: If the name is taken, or holds a slash.
         """
         if "/" in name:
             raise InputError(

@@ -96,7 +96,7 @@ class RememberingPolicy(Policy):
         """Refuses.
 
         Raises:
-            ValueError: Always: there is nothing to train.
+            InputError: Always: there is nothing to train.
         """
         raise InputError(
             f"{type(self).__name__} remembers demonstrations and has nothing to train;"

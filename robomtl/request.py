@@ -60,7 +60,7 @@ def check_claim(
         finished: Files that depend on the request, of which any may exist.
 
     Raises:
-        ValueError: If something was finished for another request, see ``refuse_other``,
+        InputError: If something was finished for another request, see ``refuse_other``,
             or the file of that request is missing or damaged.
     """
     there = [each for each in finished if each.exists()]
@@ -123,7 +123,7 @@ def refuse_other(
         here: The request made now, plain.
 
     Raises:
-        ValueError: If they differ; the message lists the fields.
+        InputError: If they differ; the message lists the fields.
     """
     if DEFINITION not in there:
         here = {name: value for name, value in here.items() if name != DEFINITION}

@@ -64,7 +64,7 @@ class ServedAgent:
         """An actor that asks the serving process.
 
         Raises:
-            ValueError: If the process does not serve this one.
+            InputError: If the process does not serve this one.
         """
         try:
             # Processes that one process spawned have the same key.
@@ -212,7 +212,7 @@ def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
         device: Torch's name of the device, such as ``cuda``, ``cuda:1`` or ``cpu``.
 
     Raises:
-        ValueError: If the agent is no trained policy, there is no such device, or it
+        InputError: If the agent is no trained policy, there is no such device, or it
             has too little memory.
     """
     if not isinstance(agent, PolicyAgent):

@@ -13,7 +13,7 @@ def find_split(splits: Mapping[str, range], name: str) -> range:
     """The split of this name.
 
     Raises:
-        ValueError: If there is none; the message names the nearest.
+        InputError: If there is none; the message names the nearest.
     """
     if name not in splits:
         raise InputError(unknown("split", name, splits))
@@ -29,7 +29,7 @@ def find_variation(splits: Mapping[str, range], task: str, variation: Any) -> in
         variation: What was given.
 
     Raises:
-        ValueError: If no split holds it; the message lists the splits.
+        InputError: If no split holds it; the message lists the splits.
     """
     if not any(variation in split for split in splits.values()):
         known = (f"{s[0]} to {s[-1]} ({name})" for name, s in splits.items())

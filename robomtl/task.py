@@ -35,7 +35,7 @@ class Task:
         """Checks that the task can be named and told; one wording may stand for itself.
 
         Raises:
-            ValueError: If there is no instruction, or the name is no printable text.
+            InputError: If there is no instruction, or the name is no printable text.
         """
         check_name("task", self.name)
         for field in ("instructions", "held_out_instructions"):
@@ -219,7 +219,7 @@ def find_task(suite: Suite, name: str) -> Task:
     """The task of this name among the training and held-out tasks of a suite.
 
     Raises:
-        ValueError: If the suite has no such task; the message names the nearest.
+        InputError: If the suite has no such task; the message names the nearest.
     """
     tasks = {task.name: task for task in (*suite.train_tasks, *suite.held_out_tasks)}
     if name not in tasks:

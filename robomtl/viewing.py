@@ -58,7 +58,7 @@ def find_agent(folder: Path, run: Path | None = None) -> Agent:
             around it are tried, as recipes leave their evaluations there.
 
     Raises:
-        ValueError: If the policy is not there, or it is another one.
+        InputError: If the policy is not there, or it is another one.
     """
     setting = Results.read(folder).setting
     if setting.fingerprint == ExpertAgent().fingerprint:
@@ -98,7 +98,7 @@ def recorded_trial(
         repeat: Which repeat; any if None.
 
     Raises:
-        ValueError: If no trial with an outcome fits, or agent or suite are others.
+        InputError: If no trial with an outcome fits, or agent or suite are others.
     """
     asked = {"task": task, "variation": variation, "repeat": repeat}
     given = {key: value for key, value in asked.items() if value is not None}
@@ -154,7 +154,7 @@ def view(
         save: A file for rerun, ``.rrd``, in place of the viewer.
 
     Raises:
-        ValueError: If there is no display for the viewer, or a recorded trial ended
+        InputError: If there is no display for the viewer, or a recorded trial ended
             otherwise than recorded; then no file is left.
         MissingExtraError: If the extra ``view`` or a library that draws is missing.
     """

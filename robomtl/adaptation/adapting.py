@@ -35,7 +35,7 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
             by both names with a dot between them.
 
     Raises:
-        ValueError: If the method is unknown or has no such hyper-parameter.
+        InputError: If the method is unknown or has no such hyper-parameter.
     """
     try:
         made: Method = changed(METHODS.get(method)(), fields)
@@ -130,7 +130,7 @@ def check_training(method: Method, trained: TrainedPolicy) -> None:
     """Makes sure that a policy was trained as a method needs.
 
     Raises:
-        ValueError: If it was not; says how to train it. Or if it was not trained but
+        InputError: If it was not; says how to train it. Or if it was not trained but
             made, by a method that leaves nothing to start from.
     """
     if not trained.policy.trainable:

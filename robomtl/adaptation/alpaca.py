@@ -92,7 +92,7 @@ class Alpaca:
         """Checks the values.
 
         Raises:
-            ValueError: If the prior is unknown or a number out of range.
+            InputError: If the prior is unknown or a number out of range.
         """
         if self.prior not in get_args(Prior):
             raise InputError(unknown("prior", self.prior, get_args(Prior)))

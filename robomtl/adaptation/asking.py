@@ -77,7 +77,7 @@ def most_uncertain(trained: TrainedPolicy, candidates: Tensor, told: Told) -> in
         told: What the policy is told of its task.
 
     Raises:
-        ValueError: If there is no candidate, or the policy does not know how sure it is.
+        InputError: If there is no candidate, or the policy does not know how sure it is.
     """
     if not len(candidates):
         raise InputError("There is no candidate to ask for; give at least 1.")
@@ -107,7 +107,7 @@ def active_support(
         method: Its settings.
 
     Raises:
-        ValueError: If the task is unknown, or there are fewer demonstrations.
+        InputError: If the task is unknown, or there are fewer demonstrations.
     """
     there = demonstrations.select(tasks=[task])
     if not 1 <= shots <= len(there):

@@ -61,7 +61,7 @@ def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]
         names: Those of them to take; None for all.
 
     Raises:
-        ValueError: If there are none, or one was trained on with its goal visible.
+        InputError: If there are none, or one was trained on with its goal visible.
     """
     known = suite.held_out_tasks
     if benchmark_of(suite) == "infer" and not known:
@@ -129,7 +129,7 @@ def goal_suite(suite: Suite) -> GoalSuite:
     """A suite that hides goals, as one that numbers them.
 
     Raises:
-        ValueError: If it does not, or starts each goal in one way only.
+        InputError: If it does not, or starts each goal in one way only.
     """
     if not isinstance(suite, GoalSuite):
         raise InputError(

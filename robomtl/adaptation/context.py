@@ -60,7 +60,7 @@ class ContextTraining(Problems):
         """Checks the settings.
 
         Raises:
-            ValueError: If one is out of range.
+            InputError: If one is out of range.
         """
         super().__post_init__()
         check_counts(self, "size", "width", "steps")

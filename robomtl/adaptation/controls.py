@@ -19,7 +19,7 @@ def check_control(control: Control, suite: Suite, asked: Sequence[Problem]) -> N
     """Refuses a control that a benchmark does not have.
 
     Raises:
-        ValueError: If there is no other task, or no other goal of a task.
+        InputError: If there is no other task, or no other goal of a task.
     """
     if control == "wrong_task" and len({problem.task for problem in asked}) < 2:
         raise InputError(

@@ -30,7 +30,7 @@ class Transfer(Descent):
         """Checks the ranges.
 
         Raises:
-            ValueError: If one is out of range.
+            InputError: If one is out of range.
         """
         super().__post_init__()
         if not 0 <= self.cotraining < 1:
@@ -90,7 +90,7 @@ class Cotraining:
         """The batch of a step.
 
         Raises:
-            ValueError: If it has no room for both.
+            InputError: If it has no room for both.
         """
         if size < 2:
             raise InputError(
@@ -123,7 +123,7 @@ def prior_of(
         otherwise: What else one can do where there are none, for the message.
 
     Raises:
-        ValueError: If there are none, or their sizes are others.
+        InputError: If there are none, or their sizes are others.
     """
     prior, spec = support.prior, trained.card.spec
     if prior is None:

@@ -71,7 +71,7 @@ def find_family(folder: Path | str | Family) -> Family:
     """The policies in a folder; those of a family that was found before.
 
     Raises:
-        ValueError: If there are none, one is broken, or two have the same objective and
+        InputError: If there are none, one is broken, or two have the same objective and
             seed.
     """
     if isinstance(folder, Family):
@@ -119,7 +119,7 @@ def seeds_of(
         count: How many seeds are asked for; all if None.
 
     Raises:
-        ValueError: If there are fewer, or a method lacks a policy; the message has the
+        InputError: If there are fewer, or a method lacks a policy; the message has the
             command that trains what is missing.
     """
     seeds = seeds_asked(family, {*objectives.values()}, count)
@@ -136,7 +136,7 @@ def seeds_asked(
     """So many seeds: those that some policy has, then the smallest others.
 
     Raises:
-        ValueError: If none is asked for.
+        InputError: If none is asked for.
     """
     seeds = sorted({seed for each in objectives for seed in family.of(each)})
     if count is None:

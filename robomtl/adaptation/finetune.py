@@ -38,7 +38,7 @@ class Finetune(Transfer):
         """Checks the ranges.
 
         Raises:
-            ValueError: If one is out of range, or the probe leaves nothing to fine-tune.
+            InputError: If one is out of range, or the probe leaves nothing to fine-tune.
         """
         super().__post_init__()
         check_part(self.part)

@@ -92,7 +92,7 @@ def folds(suite: Suite, count: int) -> tuple[Fold, ...]:
         count: Number of folds; tasks are dealt to them in turn.
 
     Raises:
-        ValueError: If a fold would hold out nothing, or everything.
+        InputError: If a fold would hold out nothing, or everything.
     """
     names = [task.name for task in suite.train_tasks]
     if not 2 <= count <= len(names):

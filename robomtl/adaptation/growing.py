@@ -52,7 +52,7 @@ def recorded(run: Path) -> Recorded:
     """How the policy of a run directory was trained.
 
     Raises:
-        ValueError: If the folder does not say.
+        InputError: If the folder does not say.
     """
     path = run / "run.json"
     if not path.exists():
@@ -150,7 +150,7 @@ def demonstrations_of(family: Family) -> Demonstrations:
     """The demonstrations that a family was trained on.
 
     Raises:
-        ValueError: If they are not beside it, or are others.
+        InputError: If they are not beside it, or are others.
     """
     if family.prior is None:
         raise InputError(

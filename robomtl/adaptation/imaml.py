@@ -61,7 +61,7 @@ class ImamlObjective(InnerObjective):
         """Checks the ranges.
 
         Raises:
-            ValueError: If a number is out of range, or the inner loop must diverge.
+            InputError: If a number is out of range, or the inner loop must diverge.
         """
         super().__post_init__()
         check_positive(self, "proximity")

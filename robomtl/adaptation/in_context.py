@@ -74,7 +74,7 @@ class InContextTraining(Problems):
         """Nothing is learned beside the policy.
 
         Raises:
-            ValueError: If the policy has no prompt.
+            InputError: If the policy has no prompt.
         """
         if not isinstance(policy, Prompted):
             raise InputError(

@@ -42,7 +42,7 @@ class InnerObjective(Problems):
         """Checks the ranges.
 
         Raises:
-            ValueError: If a number is out of range.
+            InputError: If a number is out of range.
         """
         super().__post_init__()
         check_counts(self, "steps")

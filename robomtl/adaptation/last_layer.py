@@ -73,7 +73,7 @@ def last_layer_of(policy: Policy) -> LastLayer:
     """What a policy believes of its last layer.
 
     Raises:
-        ValueError: If it believes nothing.
+        InputError: If it believes nothing.
     """
     if not isinstance(policy.meta, LastLayer):
         raise InputError(
@@ -104,7 +104,7 @@ def with_head(policy: Policy) -> HeadPolicy:
     """The policy, if it ends in a linear layer.
 
     Raises:
-        ValueError: If it does not.
+        InputError: If it does not.
     """
     if not isinstance(policy, HeadPolicy):
         raise InputError(

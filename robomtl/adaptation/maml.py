@@ -87,7 +87,7 @@ class MamlObjective(InnerObjective):
         """Checks the ranges.
 
         Raises:
-            ValueError: If a name is unknown or a number out of range.
+            InputError: If a name is unknown or a number out of range.
         """
         super().__post_init__()
         for name, known in (("order", Order), ("adapts", Adapting), ("rates", Rates)):
@@ -179,7 +179,7 @@ def first_bias(policy: Policy) -> str:
     """The name of the bias of the first layer that sees the observation.
 
     Raises:
-        ValueError: If no linear layer outside the task encoder and the head has one.
+        InputError: If no linear layer outside the task encoder and the head has one.
     """
     for name, module in policy.named_modules():
         part = name.partition(".")[0]

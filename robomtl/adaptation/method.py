@@ -28,7 +28,7 @@ class Budget:
         """Checks the numbers.
 
         Raises:
-            ValueError: If the budget allows nothing.
+            InputError: If the budget allows nothing.
         """
         check_types(self)
         for name in ("steps", "batch"):

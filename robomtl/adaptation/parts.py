@@ -18,7 +18,7 @@ def check_part(part: str) -> None:
     """Makes sure that a part is one.
 
     Raises:
-        ValueError: If it is unknown; names the nearest.
+        InputError: If it is unknown; names the nearest.
     """
     if part not in get_args(Part):
         raise InputError(unknown("part of a policy", part, get_args(Part)))

@@ -61,7 +61,7 @@ class Asked(Design):
         """Checks the numbers and names.
 
         Raises:
-            ValueError: If a number allows nothing or stands there twice, or a name is
+            InputError: If a number allows nothing or stands there twice, or a name is
                 unknown.
         """
         check_types(self)
@@ -110,7 +110,7 @@ def objectives(asked: Asked, methods: Mapping[str, Method]) -> dict[str, str]:
     """What the policies of each method are trained with, by label.
 
     Raises:
-        ValueError: If a method is to take a policy that it cannot.
+        InputError: If a method is to take a policy that it cannot.
     """
     found = {}
     for label, method in methods.items():

@@ -64,7 +64,7 @@ class Retrieval(Descent):
         """Checks the ranges.
 
         Raises:
-            ValueError: If one is out of range.
+            InputError: If one is out of range.
         """
         super().__post_init__()
         if not 0 < self.kept <= 1:

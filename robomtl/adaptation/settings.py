@@ -18,7 +18,7 @@ def gridded(words: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
     """Values to try by method and hyper-parameter, from ``METHOD.NAME=VALUE,VALUE``.
 
     Raises:
-        ValueError: If a word is of another form.
+        InputError: If a word is of another form.
     """
     found: dict[str, dict[str, list[Any]]] = {}
     for word in words:

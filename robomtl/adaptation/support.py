@@ -27,7 +27,7 @@ class Support:
         """Checks what needs no policy.
 
         Raises:
-            ValueError: If there is no episode, a failed one, or one of another task.
+            InputError: If there is no episode, a failed one, or one of another task.
         """
         given = self.demonstrations
         if not len(given):
@@ -77,7 +77,7 @@ def draw_support(
         draw: Number of the draw; each is another one.
 
     Raises:
-        ValueError: If the task is unknown, or there are fewer demonstrations.
+        InputError: If the task is unknown, or there are fewer demonstrations.
     """
     if shots < 1:
         raise InputError(f"shots is {shots}; give at least 1.")
@@ -96,7 +96,7 @@ def check_fit(card: Card, support: Support) -> None:
     """Makes sure that demonstrations are of the kind a policy was trained on.
 
     Raises:
-        ValueError: If the suite, the observation or the action is another, goals are
+        InputError: If the suite, the observation or the action is another, goals are
             hidden from one of the two only, or the policy has no code for the task.
     """
     given = support.demonstrations

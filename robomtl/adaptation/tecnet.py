@@ -93,7 +93,7 @@ class TecnetTraining(Problems):
         """Checks the settings.
 
         Raises:
-            ValueError: If one is out of range.
+            InputError: If one is out of range.
         """
         super().__post_init__()
         check_counts(self, "size", "width", "queries", "steps")

@@ -147,7 +147,7 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
         methods: Registered names by label.
 
     Raises:
-        ValueError: If the file is missing or no such file.
+        InputError: If the file is missing or no such file.
     """
     path = located(path)
     if not path.exists():

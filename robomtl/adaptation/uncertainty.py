@@ -34,7 +34,7 @@ def auroc(scores: ArrayLike, failed: ArrayLike) -> float:
         failed: Which trials failed; (trial,).
 
     Raises:
-        ValueError: If all trials failed or none did, or a score is not a number.
+        InputError: If all trials failed or none did, or a score is not a number.
     """
     values, outcome = np.asarray(scores, np.float64), np.asarray(failed, np.bool_)
     failures = int(outcome.sum())

@@ -72,7 +72,7 @@ class SuiteFlags:
                 the agent was trained on.
 
         Raises:
-            ValueError: If there is no name, the suite is unknown, or it does not take
+            InputError: If there is no name, the suite is unknown, or it does not take
                 an option.
         """
         card = agent.card if isinstance(agent, PolicyAgent) else None

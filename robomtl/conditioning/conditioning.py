@@ -41,7 +41,7 @@ class Conditioning:
         """Checks the kinds.
 
         Raises:
-            ValueError: If a kind is unknown or twice there, none stands beside another,
+            InputError: If a kind is unknown or twice there, none stands beside another,
                 the goal is hidden, or the demonstration's length is missing.
         """
         for kind in self.kinds:
@@ -89,7 +89,7 @@ class Conditioning:
         """Where a kind of evidence stands in the task embedding.
 
         Raises:
-            ValueError: If it is not given.
+            InputError: If it is not given.
         """
         if kind not in self.kinds:
             raise InputError(unknown("conditioning", kind, self.kinds))

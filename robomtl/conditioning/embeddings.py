@@ -60,7 +60,7 @@ def check_weights(folder: Path) -> None:
     """Makes sure that a folder holds the very model that made the table.
 
     Raises:
-        ValueError: If its weights are others.
+        InputError: If its weights are others.
     """
     path = folder / "model.safetensors"
     found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -41,7 +41,7 @@ class Augmentation:
         """Checks the ranges.
 
         Raises:
-            ValueError: If a value is out of range.
+            InputError: If a value is out of range.
         """
         check_types(self)
         for name in ("mixing", "swap"):

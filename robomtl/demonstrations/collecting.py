@@ -61,7 +61,7 @@ class _Collection:
         """Counts the episodes of a unit.
 
         Raises:
-            ValueError: If its sizes differ from those of the others, or if the expert
+            InputError: If its sizes differ from those of the others, or if the expert
                 of its task has failed too often.
             EpisodesError: If most of those failures were errors.
         """
@@ -152,7 +152,7 @@ def _request_there(out: Path) -> dict[str, Any] | None:
     """The request of a whole data set, None where there is no data set.
 
     Raises:
-        ValueError: If the data set was not collected by robomtl, or what it says of its
+        InputError: If the data set was not collected by robomtl, or what it says of its
             request is damaged.
     """
     if not (out / layout.INFO).exists():

@@ -77,7 +77,7 @@ def selected(
         per_task: Number of episodes of each; None for all.
 
     Raises:
-        ValueError: If a task is unknown, or has too few episodes.
+        InputError: If a task is unknown, or has too few episodes.
     """
     for name in tasks or ():
         if name not in contents.tasks:

@@ -87,7 +87,7 @@ class Course:
             error: Why the last of them broke off that did.
 
         Raises:
-            ValueError: If more episodes have failed than is allowed.
+            InputError: If more episodes have failed than is allowed.
             EpisodesError: If most of those were broken off by errors.
         """
         self.finished[start] = tuple(outcomes)

@@ -43,7 +43,7 @@ class Request:
         """Checks the numbers and the tasks.
 
         Raises:
-            ValueError: If a number is out of range, or a task missing or named twice.
+            InputError: If a number is out of range, or a task missing or named twice.
         """
         check_types(self)
         check_seed(self.seed)
@@ -71,7 +71,7 @@ def check_tasks(suite: Suite, request: Request) -> None:
     """Checks a request against the suite it is put to.
 
     Raises:
-        ValueError: If a task or the split is unknown or has too few variations, or if
+        InputError: If a task or the split is unknown or has too few variations, or if
             two tasks share an instruction.
     """
     told: dict[str, str] = {}

@@ -39,7 +39,7 @@ class Staging:
         """Holds the folder, so that no other process collects into it.
 
         Raises:
-            ValueError: If another process does, if it was begun for another request, or
+            InputError: If another process does, if it was begun for another request, or
                 if there are other things in it.
         """
         if not self._folder.exists() and self.out.exists() and any(self.out.iterdir()):
@@ -66,7 +66,7 @@ class Staging:
         """What came of a finished unit.
 
         Raises:
-            ValueError: If the file is damaged.
+            InputError: If the file is damaged.
         """
         path = self._path(task, start)
         try:

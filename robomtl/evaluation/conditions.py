@@ -37,7 +37,7 @@ class Conditions:
         """Checks when trials end and when they count as solved.
 
         Raises:
-            ValueError: If a value is of another type or unknown, or trials would stop
+            InputError: If a value is of another type or unknown, or trials would stop
                 before their last step is known.
         """
         check_types(self)

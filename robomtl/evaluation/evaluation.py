@@ -145,7 +145,7 @@ def journal_in(
     """The journal of what an agent plays in a folder, begun or continued.
 
     Raises:
-        ValueError: If the folder holds something else, or results without a journal.
+        InputError: If the folder holds something else, or results without a journal.
     """
     path = folder / JOURNAL
     if (folder / RESULTS).exists() and not path.exists():

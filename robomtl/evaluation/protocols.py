@@ -108,7 +108,7 @@ def protocol(name: str) -> Protocol:
     """The protocol of this name.
 
     Raises:
-        ValueError: If there is none.
+        InputError: If there is none.
     """
     if name not in PROTOCOLS:
         raise InputError(unknown("protocol", name, PROTOCOLS))

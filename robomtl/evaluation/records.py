@@ -80,7 +80,7 @@ def read_records(path: Path) -> tuple[Record, ...]:
     """The rows of a file that ``write_records`` wrote.
 
     Raises:
-        ValueError: If the file is missing, is no whole parquet file, has other columns,
+        InputError: If the file is missing, is no whole parquet file, has other columns,
             or has no row.
     """
     if not path.exists():

@@ -31,7 +31,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Interval:
         confidence: How often such intervals hold the true rate.
 
     Raises:
-        ValueError: If there is no trial or the counts are impossible.
+        InputError: If there is no trial or the counts are impossible.
 
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212. Computed here, as
     importing scipy's takes longer than a small evaluation.

@@ -48,7 +48,7 @@ def plan(
             actor or a simulator that draws random numbers.
 
     Raises:
-        ValueError: If a task or the split is unknown, a task is named twice, or the
+        InputError: If a task or the split is unknown, a task is named twice, or the
             split has fewer variations than episodes are asked for.
     """
     if episodes < 1 or repeats < 1:
@@ -67,7 +67,7 @@ def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
     """The tasks of these names; the training tasks where no names are given.
 
     Raises:
-        ValueError: If a name is unknown or given twice, or there is none.
+        InputError: If a name is unknown or given twice, or there is none.
     """
     if names is None:
         return suite.train_tasks

@@ -18,7 +18,7 @@ def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
         noun: What they name, for the message.
 
     Raises:
-        ValueError: If a label stands there twice.
+        InputError: If a label stands there twice.
     """
     found: dict[str, str] = {}
     for word in words:
@@ -48,7 +48,7 @@ def parsed(
         example: A word that sets something, for the messages.
 
     Raises:
-        ValueError: If a word is of another form, or the label is unknown.
+        InputError: If a word is of another form, or the label is unknown.
     """
     found: dict[str, dict[str, Any]] = {}
     for word in words:

@@ -70,7 +70,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
     """Refuses kinds that are not known, or nothing to compare.
 
     Raises:
-        ValueError: If a kind is unknown or named twice, or only ``right`` is left.
+        InputError: If a kind is unknown or named twice, or only ``right`` is left.
     """
     for kind in kinds:
         if kind not in KINDS:

@@ -53,7 +53,7 @@ def planned(
         kinds: What is told besides; None for all that make sense.
 
     Raises:
-        ValueError: If a kind is unknown, one that was named cannot be told, the tasks
+        InputError: If a kind is unknown, one that was named cannot be told, the tasks
             are not of the suite, or there is but one of them.
     """
     if kinds is not None:

@@ -83,7 +83,7 @@ def arm_of(
         affinity: Measurements of affinity in a training on all tasks.
 
     Raises:
-        ValueError: If the base, a setting or the policy is unknown, or a setting would
+        InputError: If the base, a setting or the policy is unknown, or a setting would
             make the arms unequal.
     """
     if base not in BASES:

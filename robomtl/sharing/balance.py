@@ -26,7 +26,7 @@ def check_balanced(
         asked: Numbers of demonstrations, and samples of each task in a step.
 
     Raises:
-        ValueError: If an arm cannot; see ``check_balance``.
+        InputError: If an arm cannot; see ``check_balance``.
     """
     fewest = demonstrations.select(tasks, min(asked.demonstrations))
     for label, arm in arms.items():

@@ -87,7 +87,7 @@ def multitask(
         executor: Runs the cells; processes on this machine by default.
 
     Raises:
-        ValueError: If there is one task alone, an arm, a setting or a policy is unknown,
+        InputError: If there is one task alone, an arm, a setting or a policy is unknown,
             there are fewer demonstrations than asked for, arms do not read the same, or
             the folder holds another experiment.
     """

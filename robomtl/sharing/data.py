@@ -54,7 +54,7 @@ def check_enough(
     """Makes sure that there are so many demonstrations of each task.
 
     Raises:
-        ValueError: If they are of another suite, of a task there are none, or fewer.
+        InputError: If they are of another suite, of a task there are none, or fewer.
     """
     path = demonstrations.path
     advice = "give demonstrations of that suite, or leave --data out to collect them"
@@ -94,7 +94,7 @@ def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
         wanted: Those of what the others read.
 
     Raises:
-        ValueError: If a task has others.
+        InputError: If a task has others.
     """
     for count, tasks in found.items():
         for task, digest in tasks.items():

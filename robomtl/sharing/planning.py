@@ -58,7 +58,7 @@ class Asked(Design):
         """Checks the numbers and labels.
 
         Raises:
-            ValueError: If a number allows nothing or stands there twice, or a label is
+            InputError: If a number allows nothing or stands there twice, or a label is
                 unknown.
         """
         check_types(self)
@@ -103,7 +103,7 @@ def arms_of(asked: Asked) -> dict[str, Arm]:
     """The arms, by label.
 
     Raises:
-        ValueError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
+        InputError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
             train on unlike parts of the demonstrations.
     """
     every = asked.settings.get(EVERY, {})
@@ -132,7 +132,7 @@ def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
     """Names of the tasks to learn.
 
     Raises:
-        ValueError: If a name is unknown or twice there, or there is only one.
+        InputError: If a name is unknown or twice there, or there is only one.
     """
     tasks = tuple(task.name for task in select(suite, names))
     if len(tasks) < 2:

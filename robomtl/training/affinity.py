@@ -48,7 +48,7 @@ def task_affinity(
         negative where it adds. (task, task)
 
     Raises:
-        ValueError: If a task has no sample, the part is not positive, or a loss is not
+        InputError: If a task has no sample, the part is not positive, or a loss is not
             above 0, of which there are no parts.
     """
     if not part > 0:

@@ -56,7 +56,7 @@ class Balancing:
         """Checks the ranges.
 
         Raises:
-            ValueError: If a value is out of range, or a task has two weights.
+            InputError: If a value is out of range, or a task has two weights.
         """
         check_types(self)
         check_counts(self, "window")
@@ -90,7 +90,7 @@ def check_together(
     """Makes sure that the three go together.
 
     Raises:
-        ValueError: If one would undo another.
+        InputError: If one would undo another.
     """
     if sampling in ("uniform", "proportional") and temperature != float("inf"):
         raise InputError(
@@ -135,7 +135,7 @@ def check_tasks(
         loss: Name of the policy's loss.
 
     Raises:
-        ValueError: If there is one task only, a batch cannot hold all, or a method that
+        InputError: If there is one task only, a batch cannot hold all, or a method that
             needs losses above 0 meets a likelihood.
     """
     for name in filter(None, methods):

@@ -99,7 +99,7 @@ class TrainConfig:
         """Checks the ranges.
 
         Raises:
-            ValueError: If a value is unknown or out of range, or two do not go together.
+            InputError: If a value is unknown or out of range, or two do not go together.
         """
         check_types(self)
         check_threads(self.threads)

@@ -59,7 +59,7 @@ class Construction:
         """Checks the ranges.
 
         Raises:
-            ValueError: If a value is unknown or out of range.
+            InputError: If a value is unknown or out of range.
         """
         check_types(self)
         for name in ("translation", "approach"):

@@ -109,7 +109,7 @@ class EpisodicSampler:
         others: Demonstrations, of those the queries are of, to give whole as well.
 
     Raises:
-        ValueError: If no group has two demonstrations, one to learn from and one to act.
+        InputError: If no group has two demonstrations, one to learn from and one to act.
     """
 
     def __init__(

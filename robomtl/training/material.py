@@ -27,7 +27,7 @@ def conditioning_for(
     """What a policy is told, by the kinds asked for and what the objective infers.
 
     Raises:
-        ValueError: If a kind is unknown, twice there, or needs what is missing.
+        InputError: If a kind is unknown, twice there, or needs what is missing.
     """
     goal, own = None, {}
     if demonstrations.suite is not None:
@@ -117,7 +117,7 @@ def check_held_out(demonstrations: Demonstrations, part: float) -> None:
     """Makes sure that some episodes of every task are held out for validation.
 
     Raises:
-        ValueError: If a task has none.
+        InputError: If a task has none.
     """
     _, validation = _split(demonstrations, part)
     there = {int(task) for task in demonstrations.episodes.task[validation]}

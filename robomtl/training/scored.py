@@ -68,7 +68,7 @@ def task_means(per_sample: Tensor, task: Tensor, tasks: Sequence[str]) -> Tensor
         tasks: Names of all.
 
     Raises:
-        ValueError: If a task has no sample.
+        InputError: If a task has no sample.
     """
     counts = task.bincount(minlength=len(tasks))
     missing = [name for name, count in zip(tasks, counts, strict=True) if not count]

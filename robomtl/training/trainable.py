@@ -13,7 +13,7 @@ def check_trainable(policy: str) -> None:
     """Makes sure that training can start from an architecture.
 
     Raises:
-        ValueError: If it is unknown, or only methods of adaptation make it.
+        InputError: If it is unknown, or only methods of adaptation make it.
     """
     if not POLICIES.get(policy).trainable:
         known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
@@ -35,7 +35,7 @@ def check_balance(
         objective: Registered name of what is minimised.
 
     Raises:
-        ValueError: If a method does not fit the tasks, the batch, the loss or the
+        InputError: If a method does not fit the tasks, the batch, the loss or the
             objective, or a weight names no task.
     """
     tasks = demonstrations.tasks

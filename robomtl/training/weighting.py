@@ -52,7 +52,7 @@ class Fixed:
         tasks: Names of all tasks.
 
     Raises:
-        ValueError: If a task is unknown, or every weight is 0.
+        InputError: If a task is unknown, or every weight is 0.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ def check_positive_losses(name: str, losses: Tensor, tasks: Sequence[str]) -> No
     """Makes sure that all losses are above 0.
 
     Raises:
-        ValueError: If one is not.
+        InputError: If one is not.
     """
     if losses.min() <= 0:
         place = int(losses.argmin())
