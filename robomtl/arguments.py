@@ -1,7 +1,7 @@
-"""What users give to public functions, made plain and checked by its type, once.
+"""Checks of the arguments of public functions against their annotations.
 
-A number of numpy is taken as Python's own, which JSON can hold; a word that is none of
-those allowed is answered with the nearest; what is of another type is refused in words.
+Numbers of numpy become Python's own, which JSON can hold. A wrong value is refused by a
+message that names what is allowed and, for one of several words, the nearest.
 """
 
 import functools
@@ -27,16 +27,16 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a word"),
     Path: ((str, os.PathLike), "a path"),
 }
-"""By the type that is wanted: types that fit, and what a message calls them."""
+"""By annotation: the types that fit, and their name in messages."""
 
 _NO_OBJECT = (str, bytes, os.PathLike, int, float, tuple, list, dict)
-"""What is given by mistake where an object with methods is wanted."""
+"""Types of values that cannot be meant as an object with methods."""
 
-_SHOWN = 60  # Letters of a value in a message.
+_SHOWN = 60  # Characters of a value in a message.
 
 
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """The function, which takes its arguments as ``typed`` to their annotations."""
+    """The function with its arguments checked by ``typed`` against their annotations."""
     parameters = inspect.signature(function).parameters
 
     @functools.wraps(function)
@@ -56,19 +56,19 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:
-    """The value as its type wants it; numpy's numbers as Python's.
+    """The value, if it fits its annotation; numbers of numpy as Python's own.
 
-    Types that are not named here, such as mappings and callables, take anything.
+    Other annotations than those below, such as mappings and callables, accept any value.
 
     Args:
-        name: Of the setting or argument, for the message.
-        value: As it was given.
+        name: Name of the setting or argument, for the message.
+        value: The given value.
         kind: The annotation: a plain type, a ``Literal``, a sequence, a class, a protocol,
             or a union of these.
 
     Raises:
-        InputError: If the value does not fit; the message says what does, and of words
-            the nearest.
+        InputError: If the value does not fit; the message says what does, and names the
+            nearest of several words.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -118,7 +118,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    """A value that fits; of a sequence, numpy's numbers as Python's."""
+    """A value that fits, with numpy's numbers in sequences as Python's own."""
     if get_origin(kind) not in (tuple, list, Sequence):
         return value
     if isinstance(value, np.ndarray):

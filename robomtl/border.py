@@ -1,8 +1,8 @@
-"""What envs, agents and experts return, checked where it enters, and told in words.
+"""Checks of the values that envs, agents and experts of plug-ins return.
 
-What means the same is made the same: numpy's booleans, numbers of one element, success as
-0 or 1, actions as lists or tensors. All else is refused with the task, the variation and
-the step. A check of a step takes about 2 microseconds where nothing is wrong.
+Equivalent values are converted: numpy's booleans, arrays of one element, success as 0 or
+1, actions as lists or tensors. Any other value is refused with the task, the variation and
+the step. The check of a correct step takes about 2 microseconds.
 """
 
 import math
@@ -18,11 +18,11 @@ from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.task import Env, Observation
 
-FPS = 10  # [1/s] Of envs that do not tell, as LeRobot takes for toy envs.
+FPS = 10  # [1/s] Of envs that declare none; LeRobot's value for toy envs.
 
 
 class Stepped(NamedTuple):
-    """What a step returned."""
+    """The checked values of a step."""
 
     observation: Observation
     reward: float
@@ -32,10 +32,10 @@ class Stepped(NamedTuple):
 
 
 class Border:
-    """Checks what one env returns.
+    """Checks the values that one env returns.
 
     Args:
-        env: Its observation space says what to expect.
+        env: The env; its observation space declares the expected shapes.
         task: Name of the task, for messages.
         variation: The variation that is played, for messages.
 
@@ -63,10 +63,10 @@ class Border:
         return self._checked(observation, 0)
 
     def step(self, result: Any, step: int) -> Stepped:
-        """The parts of what a step returned.
+        """The checked values of a step.
 
         Args:
-            result: What it returned.
+            result: The value that the env returned.
             step: Number of the step in its episode, from 1.
 
         Raises:
@@ -188,13 +188,13 @@ def number(value: Any, what: str, where: object) -> float:
 def action_array(
     value: Any, shape: tuple[int, ...], who: str, where: str = ""
 ) -> NDArray[np.float32]:
-    """Actions as a float32 array of a shape, also from a list or a tensor.
+    """Actions as a float32 array, converted from a list or a tensor where necessary.
 
     Args:
-        value: What was returned.
-        shape: What it has to have.
-        who: Returned it, for the message.
-        where: What stands before the message, such as a task and a step.
+        value: The returned value.
+        shape: The expected shape.
+        who: Name of what returned it, for the message.
+        where: Prefix of the message, such as a task and a step.
 
     Raises:
         InputError: If it is not of this shape, or no array of numbers.
@@ -216,7 +216,7 @@ def action_array(
 
 
 def frames_per_second(env: Env) -> int:
-    """The rate of an env's steps, ``metadata["render_fps"]`` or 10 where it has none.
+    """The rate of an env's steps [1/s]: ``metadata["render_fps"]``, or 10 without one.
 
     Raises:
         InputError: If it is no positive number.
@@ -227,20 +227,20 @@ def frames_per_second(env: Env) -> int:
     fits = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not fits or not 0.5 <= float(value) < math.inf:
         raise InputError(
-            f"metadata['render_fps'] is {value!r}; give the steps in a second, a number of"
-            " at least 1, or leave it out."
+            f"metadata['render_fps'] is {value!r}; give the steps per second, at least 1,"
+            " or leave it out."
         )
     return round(float(value))
 
 
 def finite(values: NDArray[Any]) -> bool:
-    """Whether all of an array is finite."""
-    # The product is four times as fast, and finite unless it overflows.
+    """Whether all values of an array are finite."""
+    # The product takes a quarter of the time, and is finite unless it overflows.
     return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in words: of arrays the shape, of tuples the length."""
+    """The type of a value for messages, with the shape of arrays and the size of lists."""
     if value is None:
         return "nothing"
     if isinstance(value, np.ndarray):

@@ -1,9 +1,8 @@
-"""What a suite is made of, in a few words and a hash, by which a change is seen.
+"""Definitions of suites: a short text with a hash of the code, so that changes show.
 
-A function or class is known by its source without comments and docstrings, with what it
-uses of its own module; where there is no source, by its bytecode. Named are its module and
-the arguments it was given. The code of installed packages, which have versions, is not
-looked at.
+The hash of a function or class covers its source without comments and docstrings, and what
+it uses of its own module; its bytecode, if there is no source. The text names the module
+and the given arguments. Code of installed packages is not hashed, as it has versions.
 """
 
 import ast
@@ -27,7 +26,7 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 def _module(defined: Any) -> str:
-    """The module something is defined in; the same if that runs as a script."""
+    """The module that defines a value; its file's name where that runs as a script."""
     name = str(getattr(defined, "__module__", None))
     if name in ("__main__", "__mp_main__"):
         file = getattr(sys.modules.get(name), "__file__", None) or name
@@ -37,7 +36,7 @@ def _module(defined: Any) -> str:
 
 @functools.cache
 def installed(module: str) -> bool:
-    """Whether a module is of an installed package, as opposed to a file at hand."""
+    """Whether a module belongs to an installed package and is no file of the user."""
     top = module.partition(".")[0]
     if top == "robomtl" or top in sys.stdlib_module_names:
         return True
@@ -52,7 +51,7 @@ def installed(module: str) -> bool:
 
 
 def _bare(tree: ast.AST) -> str:
-    """The code without its docstrings; comments have gone already."""
+    """The code without docstrings; parsing has dropped its comments."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and len(body) > 1 and isinstance(body[0], ast.Expr):
@@ -96,11 +95,11 @@ def _methods(defined: type) -> Iterator[FunctionType]:
 
 
 class _Digest:
-    """Takes in values, each function or class once."""
+    """A hash of values, in which each function or class counts once."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._seen: dict[int, Any] = {}  # Kept, lest another object gets the number.
+        self._seen: dict[int, Any] = {}  # Keeps objects alive, so that ids stay unique.
 
     def text(self) -> str:
         return self._hash.hexdigest()[:12]
@@ -181,10 +180,10 @@ class _Digest:
 
 
 def definition(value: Any) -> str:
-    """A function, class, partial or callable object in words, with a hash of its code.
+    """The name and arguments of a callable, with a hash of its code.
 
     Args:
-        value: What was given; a text, such as the key of a dict, stands for itself.
+        value: A function, class, partial or callable object; a text is returned unchanged.
     """
     if isinstance(value, str):
         return value
@@ -203,7 +202,7 @@ def _named(value: Any) -> str:
 
 
 def listed(values: Sequence[Any], named: Mapping[str, Any]) -> str:
-    """Plain values as they are, others by their kinds: their words may have addresses."""
+    """Plain values as they are, and the types of others: their repr may have addresses."""
     shown = [_short(each) for each in values]
     shown += [f"{name}={_short(each)}" for name, each in named.items()]
     return textwrap.shorten(", ".join(shown), 60, placeholder=" ...")
@@ -214,10 +213,10 @@ def _short(value: Any) -> str:
 
 
 def definition_of(suite: Suite) -> dict[str, Any]:
-    """What a suite is made of besides its name and options, to be put in a request.
+    """The field of a request that tells suites of one name and options apart.
 
-    A suite says it by an attribute ``definition``, plain data, or ``version``; empty for
-    one that says nothing.
+    A suite declares it by an attribute ``definition`` of plain data, or ``version``; empty
+    for a suite without either.
     """
     if (own := getattr(suite, "definition", None)) is not None:
         return {DEFINITION: own}

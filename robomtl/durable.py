@@ -19,7 +19,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def writing_into(folder: Path) -> Iterator[None]:
-    """A block in which a full disk is told in a sentence that names the folder.
+    """Turns the error of a full disk in the block into a message that names the folder.
 
     Raises:
         DiskFullError: If a disk, a quota or a limit on file sizes is reached.
@@ -31,7 +31,7 @@ def writing_into(folder: Path) -> Iterator[None]:
             raise
         raise DiskFullError(
             f"The disk of {folder} is full ({os.strerror(error.errno)}). Nothing finished"
-            " is lost; free space and give the same command again, which goes on."
+            " is lost; free some space and give the same command again to resume."
         ) from error
 
 
@@ -40,8 +40,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path whose file takes the given name once the block has succeeded.
 
     The contents are on disk before the name appears, so a reader sees the old file, the
-    new file, or none; after an error the temporary file is gone. The file has the access
-    rights that the umask gives, whichever library writes it.
+    new file, or none; after an error the temporary file is removed. The permissions follow
+    the umask, whichever library writes the file.
 
     Args:
         path: The name to write; its folder is made if missing.

@@ -2,10 +2,10 @@
 
 
 class InputError(ValueError):
-    """Something a user gave is wrong; the message says what, and what is allowed.
+    """A mistake of the user; the message says what was given and what is allowed.
 
-    The command line shows the message alone. Any other ``ValueError`` is a bug, of robomtl
-    or of a plug-in, and is shown with its traceback. Plug-ins raise it, too.
+    The command line shows the message alone. Any other ``ValueError`` is a bug of robomtl
+    or of a plug-in, and is shown with its traceback. Plug-ins may raise it too.
     """
 
 
@@ -14,22 +14,22 @@ class DiskFullError(InputError, OSError):
 
 
 class StartError(InputError):
-    """No worker starts; most often what they work with is not to be had there."""
+    """No worker starts, most often because it cannot load what it works with."""
 
 
 class MissingExtraError(ImportError):
-    """Something optional is not installed; the message says how to install it.
+    """An optional package is not installed; the message says how to install it.
 
     Any other ``ImportError`` is a bug.
     """
 
 
 class PlugInError(RuntimeError):
-    """Code of a plug-in cannot be used; the message names it and what it raised."""
+    """Code of a plug-in cannot be used; the message names it and its exception."""
 
 
 class EpisodesError(RuntimeError):
-    """Most episodes broke off by errors of the simulator or of the expert."""
+    """Most episodes ended in errors of the simulator or the expert."""
 
 
 class SimulationError(RuntimeError):

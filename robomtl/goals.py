@@ -1,7 +1,7 @@
-"""Whether the goals of a suite tell its tasks apart, so that a policy may be told by them.
+"""Whether the goals of a suite distinguish its tasks.
 
-A policy that is told its task by a goal vector alone cannot know which of two tasks is
-meant if their goals lie in the same place of the state and their episodes start alike.
+A policy that is conditioned on the goal vector alone cannot distinguish two tasks whose
+goals lie in the same place of the state and whose episodes start alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +17,15 @@ from robomtl.task import Suite, own_goal_places
 States = Mapping[str, NDArray[np.float32]]
 """First states of episodes, which hold their goals; (episode, state) by task."""
 
-SAMPLE = 20  # Variations of each task: enough that chance tells no equal tasks apart.
-_APART = 0.875  # Part of the episodes that one threshold assigns to the right task.
-_RESOLUTION = 1e-4  # Simulators settle what they place, by less than this.
+SAMPLE = 20  # Variations per task; with fewer, equal tasks may differ by chance.
+_APART = 0.875  # Fraction of episodes that a threshold must assign to the right task.
+_RESOLUTION = 1e-4  # Simulators move what they place by less than this.
 
 
 def first_states(
     suite: Suite, tasks: Sequence[str] | None = None, *, count: int = SAMPLE
 ) -> dict[str, NDArray[np.float32]]:
-    """The first states of the first ``fresh`` variations; each is reset once.
+    """The initial states of the first ``fresh`` variations, from one reset each.
 
     Args:
         suite: Has the tasks.
@@ -42,7 +42,7 @@ def tasks_alike(
     *,
     states: States | None = None,
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs of tasks that the goal vector does not tell apart; empty where all differ.
+    """Pairs of tasks that the goal vector does not distinguish; empty if all differ.
 
     Two tasks differ if their goals lie in different places of the state, or if some
     threshold on a component of the first state, which holds the goal, assigns at least
@@ -65,22 +65,22 @@ def tasks_alike(
 
 
 def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
-    """What ``tasks_alike`` found in the suite of this name; empty if it found nothing."""
+    """The warning about what ``tasks_alike`` found in a suite; empty if it found nothing."""
     if not alike:
         return ""
     (first, second), more = alike[0], len(alike) - 1
     others = f", nor {more} other {'pair' if more == 1 else 'pairs'} of tasks"
     return (
-        f"The goals of {suite} do not tell '{first}' and '{second}' apart"
-        f"{others if more else ''}: a policy told its task by the goal alone cannot know"
-        " which of them is meant. Add language or one_hot to its conditioning."
+        f"The goals of {suite} do not distinguish '{first}' from '{second}'"
+        f"{others if more else ''}: a policy that is conditioned on the goal alone cannot"
+        " know its task. Add language or one_hot to its conditioning."
     )
 
 
 def goal_warning(
     conditioning: Sequence[str], suite: Suite, tasks: Sequence[str] | None = None
 ) -> str:
-    """The ``warning`` for a policy in a suite; empty where goals are not all it is told.
+    """The ``warning`` for a policy in a suite; empty unless goals are its only condition.
 
     Args:
         conditioning: Kinds of conditioning of the policy.
@@ -100,9 +100,9 @@ def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]
 
 
 def _separation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Part of the states on the right side of the best threshold, 0.5 to 1.
+    """Fraction of states on the right side of the best threshold, 0.5 to 1.
 
-    It is one half and half the Kolmogorov-Smirnov distance of the best component.
+    It is 0.5 plus half the Kolmogorov-Smirnov distance of the best component.
     """
     both = np.round(np.concatenate([first, second]).astype(np.float64) / _RESOLUTION)
     return max(

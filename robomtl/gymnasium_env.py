@@ -101,11 +101,11 @@ def made(
 
     Raises:
         InputError: If the id is not registered in this process.
-        MissingExtraError: If the env needs what is not installed.
+        MissingExtraError: If a package that the env needs is not installed.
     """
     if callable(make):
         return make()
-    # Passed on is only what was given: not every env takes a render_mode.
+    # Not every env takes a render_mode, so it is passed only if it was given.
     given = {} if render_mode is None else {"render_mode": render_mode}
     try:
         return gymnasium.make(
@@ -113,10 +113,10 @@ def made(
         )
     except gymnasium.error.UnregisteredEnv as error:
         raise InputError(
-            f"No Gymnasium env '{make}' is registered in this process: {error} An id of"
-            " your own is to be registered as its module is imported, outside the guard"
-            " if __name__ == '__main__', for workers to know it; name the module with it,"
-            " as in 'my_module:MyEnv-v0'."
+            f"No Gymnasium env '{make}' is registered in this process: {error} Workers"
+            " know ids that are registered when their module is imported, outside the"
+            " guard if __name__ == '__main__'; name the module in the id, as in"
+            " 'my_module:MyEnv-v0'."
         ) from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingExtraError(f"The env '{make}' cannot be made: {error}") from error
@@ -140,7 +140,7 @@ def goal_in(parts: Mapping[str, int]) -> slice | None:
 
 
 def _check_reset(task: str, env: gymnasium.Env[Any, Any]) -> None:
-    """Refuses an env of the API that Gym had before 0.26, in which resets take no seed."""
+    """Refuses an env with the API of Gym before 0.26, whose resets take no seed."""
     taken = inspect.signature(env.unwrapped.reset).parameters
     # Wrappers pass on both, and without any only the seed is given.
     needed = ("seed",) if env is env.unwrapped else ("seed", "options")
@@ -155,7 +155,7 @@ def _check_reset(task: str, env: gymnasium.Env[Any, Any]) -> None:
 
 
 def _give_time(env: gymnasium.Env[Any, Any], horizon: int) -> None:
-    """Lets a TimeLimit that is shorter than the horizon give way, as it does for ids."""
+    """Extends a TimeLimit that is shorter than the horizon, as ``made`` does for ids."""
     layer = env
     while isinstance(layer, gymnasium.Wrapper):
         if isinstance(layer, TimeLimit):
@@ -164,7 +164,7 @@ def _give_time(env: gymnasium.Env[Any, Any], horizon: int) -> None:
 
 
 class _Where:
-    """The task, the variation and the step of an env, told when they are asked for."""
+    """The task, variation and step of an env, formatted only when a message needs them."""
 
     def __init__(self, env: "GymnasiumEnv") -> None:
         self._env = env

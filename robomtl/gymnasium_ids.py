@@ -1,4 +1,4 @@
-"""What the id of a Gymnasium env stands for."""
+"""Definitions of Gymnasium envs that are named by an id; see ``robomtl.definition``."""
 
 from contextlib import suppress
 
@@ -9,9 +9,9 @@ from robomtl.definition import definition, installed, listed
 
 
 def of_id(name: str) -> str:
-    """The id with what it is registered with; the id alone where it is not, or not yet.
+    """The id with its registered entry point and arguments; the id alone if unregistered.
 
-    Envs of installed packages are named only; their code is theirs to version.
+    Code of installed packages is not hashed, as it has versions.
     """
     with suppress(ImportError, gymnasium.error.Error):
         spec = gymnasium.spec(name)

@@ -50,7 +50,7 @@ class GymnasiumSuite:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the registered factory, other than its defaults."""
     definitions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Of envs, experts and success as they were given, see ``robomtl.definition``."""
+    """Definitions of the given envs, experts and success; see ``robomtl.definition``."""
     render_mode: str | None = None
     """That of envs named by an id; a function that makes an env decides on its own."""
     one_env_per_process: bool = False
@@ -63,7 +63,7 @@ class GymnasiumSuite:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What the suite is made of; see ``definition_of``."""
+        """Definition of the suite; see ``definition_of``."""
         tasks = (*self.train_tasks, *self.held_out_tasks)
         given = {part: dict(each) for part, each in self.definitions.items()}
         envs = {
@@ -106,7 +106,7 @@ class GymnasiumSuite:
             return layout(name, env)
 
     def _check_layout(self, task: str, parts: Mapping[str, int]) -> None:
-        """Refuses states as long as those of other tasks that hold something else."""
+        """Refuses states of the same length as other tasks' that have other parts."""
         if self.one_env_per_process and "_layout" not in vars(self):
             return  # Another env must not be made beside this one.
         like = self._layout
@@ -115,8 +115,8 @@ class GymnasiumSuite:
         ):
             raise InputError(
                 f"'{task}' observes {_named(parts)}, '{self.train_tasks[0].name}'"
-                f" {_named(like)}; tasks of a suite observe the same parts, of the same"
-                " lengths."
+                f" {_named(like)}; all tasks of a suite observe the same parts, of the"
+                " same lengths."
             )
 
     def with_camera(self, camera: Camera) -> "GymnasiumSuite":

@@ -1,4 +1,4 @@
-"""Modules that are imported for what they register, here and in every worker."""
+"""Modules of the user that are imported to register plug-ins, here and in workers."""
 
 import importlib
 import sys
@@ -17,7 +17,7 @@ def imported() -> tuple[str, ...]:
 
 
 def import_modules(given: Iterable[str]) -> None:
-    """Imports modules; workers that are started later do so, too.
+    """Imports modules; workers that start later import them too.
 
     Args:
         given: Names of modules, found from the working directory as well, or paths of
@@ -25,7 +25,7 @@ def import_modules(given: Iterable[str]) -> None:
 
     Raises:
         InputError: If there is no such module.
-        PlugInError: If one raises anything as it is imported.
+        PlugInError: If an import raises any exception.
     """
     for each in given:
         name = _place(each)
@@ -34,9 +34,9 @@ def import_modules(given: Iterable[str]) -> None:
         except (Exception, SystemExit) as error:  # Modules of users raise anything.
             if isinstance(error, ModuleNotFoundError) and error.name == name:
                 raise InputError(
-                    f"There is no module '{name}' in {Path.cwd()} nor where Python looks"
-                    " for modules (PYTHONPATH); give --import the name of a module or the"
-                    " path of a .py file."
+                    f"There is no module '{name}' in {Path.cwd()} or on Python's path"
+                    " (PYTHONPATH); give --import the name of a module or the path of a"
+                    " .py file."
                 ) from error
             raise PlugInError(
                 f"The module '{name}' cannot be imported: {described(error)}."
@@ -46,7 +46,7 @@ def import_modules(given: Iterable[str]) -> None:
 
 
 def _place(given: str) -> str:
-    """The name of a module, which can be imported by it from now on."""
+    """The name of a module, after its folder was added to Python's path."""
     folder, name = Path.cwd(), given
     if given.endswith(".py"):
         path = Path(given).expanduser().absolute()
@@ -56,7 +56,7 @@ def _place(given: str) -> str:
         known = sys.modules.get(name)
         if known is not None and Path(known.__file__ or "").absolute() != path:
             raise InputError(
-                f"{path} cannot be imported: a module '{name}' is there already, from"
+                f"{path} cannot be imported: a module '{name}' is already imported, from"
                 f" {known.__file__}; rename the file."
             )
     if str(folder) not in sys.path:

@@ -17,11 +17,11 @@ class Deferral:
     pressed: threading.Event = field(default_factory=threading.Event)
     """Set by Ctrl-C."""
     before: Handler = None
-    """What answered Ctrl-C before; None outside the main thread."""
+    """The previous handler of Ctrl-C; None outside the main thread."""
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
-        """A block in which Ctrl-C breaks in at once, as it did before."""
+        """A block in which Ctrl-C interrupts at once, as without the deferral."""
         if self.before is None:
             yield
             return
@@ -34,7 +34,7 @@ class Deferral:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Deferral]:
-    """Ctrl-C sets an event, so that a loop can end between two of its steps.
+    """Lets Ctrl-C set an event, so that a loop can end between two of its steps.
 
     A second Ctrl-C breaks in at once. Outside the main thread, which alone receives
     signals, nothing is changed.

@@ -19,10 +19,10 @@ LOCK = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Holds a folder until the block ends; the folder is made if missing.
 
-    What killed processes left half written in it is removed first.
+    Files that killed processes left unfinished in it are removed first.
 
     Raises:
-        InputError: If another process holds it, or if its lock is no plain file.
+        InputError: If another process holds it, or its lock is not a regular file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
@@ -43,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _opened(path: Path) -> int:
-    """The lock's file, made if missing; neither followed, cut, nor waited for."""
+    """The open lock file, created if missing; links are not followed, nothing is cut."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o666)
@@ -59,8 +59,8 @@ def _opened(path: Path) -> int:
 
 def _strange(path: Path) -> InputError:
     return InputError(
-        f"{path} is no plain file, as robomtl makes it; remove it, and give the same"
-        " command again."
+        f"{path} is not a regular file, and so not robomtl's lock; remove it, and give the"
+        " same command again."
     )
 
 

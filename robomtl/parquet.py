@@ -1,8 +1,8 @@
-"""Parquet files, read once their footers show that they fit into memory.
+"""Parquet files, read only if their footers show that they fit into memory.
 
-A file of a few megabytes may inflate to any size. What its footer declares is therefore
-summed up before anything is decoded: the bytes of each column chunk without compression,
-and 8 more for each of its values, since runs of equal values take next to no bytes.
+A file of a few megabytes may inflate to any size. The sizes that its footer declares are
+therefore added up before anything is decoded: the uncompressed bytes of each column chunk,
+and 8 more for each of its values, since runs of equal values take almost no bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from robomtl.errors import InputError
 
 LIMIT = 128 * 2**20
 """Size in memory up to which any file is read [bytes]."""
-_INFLATION = 50  # Times its size on disk that a larger file may take.
+_INFLATION = 50  # Largest ratio of size in memory to size on disk, beyond that.
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def check_size(where: Path, declared: int, disk: int) -> None:
-    """Refuses what would inflate beyond any recorded data.
+    """Refuses a file that would inflate far beyond what recorded data do.
 
     Args:
         where: File or folder, for the message.
@@ -54,8 +54,8 @@ class Parquet:
     Args:
         path: A regular file.
         names: Columns that are to be read.
-        texts: Those of them that hold texts; they are read as dictionaries, in which a
-            text that is repeated stands once.
+        texts: Columns of texts among them; they are read as dictionaries, which store a
+            repeated text once.
 
     Raises:
         InputError: If the file is damaged or cut short, lacks a column or has one twice,
@@ -66,7 +66,7 @@ class Parquet:
         self, path: Path, names: Sequence[str], *, texts: Sequence[str] = ()
     ) -> None:
         self.path = path
-        """Where it lies."""
+        """Path of the file."""
         self._names = list(names)
         with _whole(path), pq.ParquetFile(path) as file:
             present: list[str] = file.schema_arrow.names
@@ -147,7 +147,7 @@ def _declared(metadata: Any, leaves: Sequence[int]) -> int:
 def write_table(path: Path, table: Any) -> None:
     """Writes an arrow table, durably.
 
-    Arrow gets an open file, as it takes some paths for addresses.
+    Arrow gets an open file, because it takes some paths for URIs.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:
         pq.write_table(table, file)

@@ -1,4 +1,4 @@
-"""What plug-ins raise, in words: their exceptions are not ours."""
+"""Handling of plug-ins' code: descriptions of its exceptions, and envs that may break."""
 
 from collections.abc import Callable, Iterator
 from contextlib import chdir, closing, contextmanager, suppress
@@ -10,7 +10,7 @@ from robomtl.task import Env
 
 
 def described(error: BaseException) -> str:
-    """The kind of an exception, its message, and the file and line it came from."""
+    """The type of an exception, its message, and the file and line that raised it."""
     said = f"{type(error).__name__}: {error}".removesuffix(": ")
     frames = extract_tb(error.__traceback__)
     if not frames:
@@ -19,10 +19,10 @@ def described(error: BaseException) -> str:
 
 
 def exit_described(error: SystemExit) -> str:
-    """What ended the process, where code that is called must raise an exception."""
+    """A description of ``sys.exit`` in code that must raise an exception instead."""
     return (
-        f"sys.exit() was called: {described(error)}. Code that robomtl calls reports what is"
-        " wrong by an exception."
+        f"sys.exit() was called: {described(error)}. Code that robomtl calls must report"
+        " faults by an exception."
     )
 
 
@@ -35,15 +35,15 @@ Made = TypeVar("Made", bound=_Closed)
 
 @contextmanager
 def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
-    """An env to look at in this process, closed at the end.
+    """An env that is inspected in this process, and closed at the end of the block.
 
-    It may change the working directory as it is made; that is as before at the end.
+    The working directory, which envs may change while they are made, is restored.
     """
     with chdir("."), closing(make()) as env:
         yield env
 
 
 def close_broken(env: Env) -> None:
-    """Closes an env that may have broken: what it raises then says nothing new."""
-    with suppress(Exception):
+    """Closes an env that may have broken."""
+    with suppress(Exception):  # Its fault is known, and plug-ins raise anything.
         env.close()

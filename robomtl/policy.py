@@ -217,7 +217,7 @@ class Policy(nn.Module, ABC):
 
 
 def loss_of(policy: Policy, batch: Batch) -> Loss:
-    """The policy's loss of each sample of a batch, if that is what it returns.
+    """The policy's loss of each sample of a batch, checked.
 
     Raises:
         InputError: If it returns anything else, naming the policy, what it returned and
@@ -233,7 +233,7 @@ def loss_of(policy: Policy, batch: Batch) -> Loss:
     if not isinstance(loss.per_sample, Tensor) or loss.per_sample.shape != rows:
         raise InputError(
             f"{type(policy).__name__}.loss returned per_sample as {_kind(loss.per_sample)};"
-            f" expected one number a sample, of shape {rows}: leave the mean to training."
+            f" expected one loss per sample, of shape {rows}, not their mean."
         )
     return loss
 
@@ -244,7 +244,7 @@ def actions_of(
     task_embedding: Tensor,
     memory: Memory | None,
 ) -> tuple[Tensor, Memory | None]:
-    """What the policy's ``act`` returns: an action chunk, in float32, and its memory.
+    """The policy's action chunk, in float32, and its memory, checked.
 
     Raises:
         InputError: If it returns anything else, naming the policy, what it returned and

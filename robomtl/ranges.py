@@ -1,4 +1,4 @@
-"""Checks of what settings may be: one wording for what many refuse."""
+"""Checks of settings: their names, types and ranges, with one wording of each message."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -9,7 +9,7 @@ from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 SEEDS = 2**63
-"""Seeds are below this, as the generators of torch and numpy both take them."""
+"""Seeds are below this limit, which suits the generators of both torch and numpy."""
 
 
 def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> None:
@@ -18,7 +18,7 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
     Args:
         settings: The dataclass.
         names: Of settings.
-        within: What stands before their names in messages, such as ``training.``.
+        within: Prefix of their names in messages, such as ``training.``.
 
     Raises:
         TypeError: If it has not.
@@ -31,7 +31,7 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
 
 
 def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of settings of a dataclass, as their types want them.
+    """Values of settings of a dataclass, checked by ``typed`` against their types.
 
     Args:
         settings: The dataclass, or its class.
@@ -45,9 +45,9 @@ def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_types(settings: Any) -> None:
-    """Makes sure that the settings of a dataclass are what their types say.
+    """Checks the settings of a dataclass against their types.
 
-    Numbers of numpy become Python's own, in place, so that JSON can hold them.
+    Numbers of numpy are replaced by Python's own, so that JSON can hold them.
 
     Raises:
         InputError: If one is of another type: a word where a number belongs, say.
@@ -62,10 +62,10 @@ def check_types(settings: Any) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Makes sure that generators take a seed.
+    """Refuses a seed that generators do not take.
 
     Raises:
-        InputError: If they do not.
+        InputError: If it is negative or too large.
     """
     if not 0 <= seed < SEEDS:
         raise InputError(f"seed is {seed}; give 0 to {SEEDS - 1}.")

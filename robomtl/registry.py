@@ -82,21 +82,21 @@ class Registry(Generic[Item]):
 
         Raises:
             ValueError: If no item has this name, or several distributions have one.
-            PlugInError: If a plug-in raises anything as it is imported.
+            PlugInError: If importing a plug-in raises any exception.
         """
         if name not in self._items:
             self._items[name] = self._loaded(self._find(name))
         return self._items[name]
 
     def _plug_ins(self) -> dict[str, list[EntryPoint]]:
-        """The entry points of other distributions, by their names."""
+        """The entry points of other distributions, by name."""
         found: dict[str, list[EntryPoint]] = {}
         for entry in entry_points(group=self.group):
             found.setdefault(entry.name, []).append(entry)
         return found
 
     def _claims(self, name: str) -> list[EntryPoint]:
-        """Whatever is to be found under a name; more than 1 is a mistake."""
+        """All entry points of a name, built-in or plugged in; more than 1 is a mistake."""
         own = [self._builtins[name]] if name in self._builtins else []
         return own + self._plug_ins().get(name, [])
 
@@ -104,15 +104,15 @@ class Registry(Generic[Item]):
         claims = self._claims(name)
         if not claims:
             raise InputError(
-                f"{unknown(self.kind, name, self.names())} What a module of yours"
-                " registers is known once that is imported (robomtl --import MODULE)."
+                f"{unknown(self.kind, name, self.names())} Names that your own module"
+                " registers are known once it is imported (robomtl --import MODULE)."
             )
         if len(claims) > 1:
             owners = " and ".join(_distribution(entry) for entry in claims)
             raise InputError(
-                f"The name of the {self.kind} '{name}' is given by {len(claims)} plug-ins,"
-                f" of the distributions {owners}; uninstall all but one of them, or rename"
-                f" the entry point in its group '{self.group}'."
+                f"The {self.kind} '{name}' is registered by {len(claims)} distributions,"
+                f" {owners}; uninstall all but one of them, or rename the entry point in"
+                f" its group '{self.group}'."
             )
         return claims[0]
 
@@ -223,8 +223,8 @@ def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
     """A registered suite, if it is the one asked for."""
     if name != found.name:
         raise InputError(
-            f"There is no suite '{name}': what is registered there is the suite "
-            f"'{found.name}', which has no variants and stands under its own name only."
+            f"There is no suite '{name}': the suite '{found.name}' has no variants and "
+            "is known by that name only."
         )
     if options and options != dict(found.options):
         raise InputError(
@@ -257,7 +257,7 @@ def suite(name: str, **options: Any) -> Suite:
 def _typed_options(
     name: str, family: Callable[..., Suite], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Options of a suite, which a file may have named, as its family takes them."""
+    """The options of a suite, checked against its factory: they may come from a file."""
     first, *taken = inspect.signature(family).parameters.values()
     if inspect.Parameter.VAR_KEYWORD in {each.kind for each in (first, *taken)}:
         return dict(options)

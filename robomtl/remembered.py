@@ -15,8 +15,8 @@ class Remembered(nn.Module):
 
     Args:
         tensors: Each by its name; empty ones for a policy that remembers nothing yet.
-        axes: Of each tensor, words for its axes: those of one word have one size, which
-            is free; one called ``_`` keeps the size of the given tensor.
+        axes: Words for the axes of each tensor. Axes of the same word have the same size,
+            which may differ from that of the given tensors; ``_`` keeps the given size.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], axes: Mapping[str, str]) -> None:
@@ -37,7 +37,7 @@ class Remembered(nn.Module):
             self.register_buffer(name, tensor)
 
     def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether axes of one word have one size, and the others that of the built."""
+        """Whether the sizes agree with the words of the axes."""
         sizes: dict[str, int] = {}
         for name, tensor in tensors.items():
             built = self._built[name]
@@ -63,8 +63,8 @@ class Remembered(nn.Module):
         if not self._fits(found):
             rest[-1].append(
                 f"{prefix} has tensors of shapes"
-                f" {', '.join(f'{n} {tuple(t.shape)}' for n, t in found.items())}; they"
-                f" are {', '.join(f'{n} ({_said(a)})' for n, a in self._axes.items())}"
+                f" {', '.join(f'{n} {tuple(t.shape)}' for n, t in found.items())}; expected"
+                f" {', '.join(f'{n} ({_said(a)})' for n, a in self._axes.items())}"
             )
             return
         self.fill(found)

@@ -1,4 +1,4 @@
-"""What a folder was asked to hold, so that asking again resumes and never overwrites."""
+"""The request of a folder: the same one resumes its work, another one is refused."""
 
 import dataclasses
 import math
@@ -12,8 +12,8 @@ from robomtl.errors import InputError
 from robomtl.untrusted import read_json
 
 DEFINITION = "definition"
-"""Field of requests that says what a suite is made of, see ``robomtl.definition``; one
-that lacks it was made before there was the field, and is compared without."""
+"""Field of requests with the definition of the suite, see ``robomtl.definition``. Requests
+without it are of an earlier version, and are compared without it."""
 
 
 def plain(value: Any) -> Any:
@@ -32,11 +32,11 @@ def plain(value: Any) -> Any:
 def claim(
     path: Path, request: Mapping[str, Any], *, finished: Iterable[Path] = ()
 ) -> None:
-    """Writes down a request, unless something was finished for another one.
+    """Writes a request, unless something was finished for another one.
 
     Args:
         path: JSON file of the request.
-        request: What the folder is to hold.
+        request: Settings of the work in the folder.
         finished: Files that depend on the request; see ``check_claim``.
 
     Raises:
@@ -49,14 +49,14 @@ def claim(
 def check_claim(
     path: Path, request: Mapping[str, Any], *, finished: Iterable[Path] = ()
 ) -> None:
-    """Refuses a request where something was finished for another one.
+    """Refuses a request if something was finished for another one.
 
-    A request for which nothing was finished binds nobody: what it asked for may be what
-    stopped it, and the corrected one shall run in the same folder.
+    A request for which nothing was finished does not bind: it may have failed by its own
+    settings, and the corrected one may use the same folder.
 
     Args:
-        path: JSON file of the request that was written down before, if any.
-        request: What the folder is to hold.
+        path: JSON file of the request that was written before, if any.
+        request: Settings of the work in the folder.
         finished: Files that depend on the request, of which any may exist.
 
     Raises:
@@ -68,8 +68,8 @@ def check_claim(
         return
     if not path.exists():
         raise InputError(
-            f"{path} is missing, which says what {there[0].name} beside it was made for;"
-            " put it back, or give another folder (--out)."
+            f"{path} is missing, which has the settings of {there[0].name} beside it; put"
+            " it back, or give another folder (--out)."
         )
     refuse_other(path.parent, read_json(path, dict[str, Any]), plain(request))
 
@@ -78,12 +78,12 @@ def check_claim(
 def claimed(
     path: Path, request: Mapping[str, Any], *, finished: Iterable[Path]
 ) -> Iterator[None]:
-    """Claims a folder for a block; a first request that the block refuses is withdrawn.
+    """Claims a folder for a block; withdraws a first request that the block refuses.
 
     Args:
-        path: JSON file of the request. A folder without it was begun before requests
-            were written there: it takes the first one that its parts do not refuse.
-        request: What the folder is to hold.
+        path: JSON file of the request. Folders of earlier versions lack it, and take the
+            first request that their parts do not refuse.
+        request: Settings of the work in the folder.
         finished: Files that depend on the request; see ``check_claim``.
 
     Raises:
@@ -100,15 +100,15 @@ def claimed(
 
 
 def check_there(path: Path) -> None:
-    """Makes sure that a file which was written at the beginning is still there.
+    """Refuses to go on if a file that was written at the beginning is missing.
 
     Raises:
-        InputError: If it was removed while work went on in its folder.
+        InputError: If it was removed while robomtl worked in its folder.
     """
     if not path.exists():
         raise InputError(
-            f"{path} was removed while work went on in its folder, and what is finished"
-            " could not be told from other work; give the same command to begin anew."
+            f"{path} was removed while robomtl worked in its folder, so that finished work"
+            " could no longer be identified; give the same command to begin anew."
         )
 
 

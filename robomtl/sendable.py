@@ -1,4 +1,4 @@
-"""Whether workers can receive a value, and which part of it stands in the way."""
+"""Checks that workers can receive a value, and names the part that they cannot."""
 
 import dataclasses
 import functools
@@ -12,14 +12,14 @@ from typing import Any
 
 from robomtl.errors import StartError
 
-_DEPTH = 8  # A maker lies in a partial in a mapping in a suite in the work.
+_DEPTH = 8  # For example: work, suite, mapping, partial, env maker.
 _CURE = (
     "Define it with 'def' or 'class' at the top of a module or script, outside functions"
     " and the guard; functools.partial fixes its arguments."
 )
 _NO_FILE = (
-    "this Python reads its program from no file (standard input, -c or a notebook), so"
-    " that workers cannot import it. Write it to a file and import it from there."
+    "this program has no file (standard input, -c or a notebook), so workers cannot"
+    " import it. Write the definition to a file and import it from there."
 )
 
 
@@ -33,7 +33,7 @@ def main_file() -> str | None:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """What a value holds, each with how it is reached from there."""
+    """The parts of a value, each with its path from there."""
     if isinstance(value, functools.partial):
         yield "", value.func
         yield from (
@@ -83,7 +83,7 @@ def _of_main(value: Any, path: str, depth: int) -> tuple[str, Any] | None:
 
 
 def check_sendable(value: Any) -> None:
-    """Refuses what workers could not receive, naming the part that is at fault.
+    """Refuses a value that workers cannot receive, naming the part at fault.
 
     Args:
         value: Work or an agent, with the suite in it.

@@ -1,9 +1,9 @@
-"""Files that anyone may have written: regular, of bounded size, and of a declared form.
+"""Reading of files that anyone may have written: regular, of bounded size, and typed.
 
-JSON is decoded to plain values, whose depth and whole numbers are bounded, and then to
-the type that the caller declares: a frozen dataclass, or a mapping. Fields that the type
-does not name are ignored, and its fields with a default may be absent, so that files of
-other versions load. Types are strict: nothing is converted but whole numbers to floats.
+JSON is decoded to plain values, whose depth and integers are bounded, and then converted
+to the type that the caller declares: a frozen dataclass, or a mapping. Unknown fields are
+ignored, and fields with a default may be absent, so that files of other versions load.
+Types are strict: only integers are converted, to floats.
 """
 
 import stat
@@ -18,8 +18,8 @@ from robomtl.errors import InputError
 
 LIMIT = 16 * 2**20
 """Largest JSON document that is read [bytes]."""
-_DEPTH = 64  # Of objects and lists in one another; the code walks them recursively.
-_LARGEST = 2**64  # Whole numbers: seeds have 64 bits, and arrays no more.
+_DEPTH = 64  # Levels of nested objects and lists; other code walks them recursively.
+_LARGEST = 2**64  # Largest integer; seeds have 64 bits.
 
 Form = TypeVar("Form")
 
@@ -29,7 +29,7 @@ def read_file(path: Path, *, limit: int) -> bytes:
 
     Args:
         path: The file.
-        limit: Size at which reading is refused [bytes].
+        limit: Largest size that is read [bytes].
 
     Raises:
         InputError: If the file is missing, unreadable, not regular, such as a folder or a
@@ -82,7 +82,7 @@ def read_json(path: Path, form: type[Form]) -> Form:
 
 
 def parse_json(text: bytes | str, form: type[Form], *, where: str) -> Form:
-    """A JSON text as a value of a type.
+    """The content of a JSON text as a value of a type.
 
     Args:
         text: The JSON.
@@ -106,7 +106,7 @@ def parse_json(text: bytes | str, form: type[Form], *, where: str) -> Form:
 
 
 def converted(value: Any, form: type[Form], *, where: str) -> Form:
-    """A plain value, as JSON has it, as a value of a type.
+    """A plain value, as JSON holds it, converted to a type.
 
     Args:
         value: Made of dicts, lists, texts, numbers, truth values and None.
@@ -140,7 +140,7 @@ def _check_bounds(value: Any, where: str) -> None:
 
 
 def _parts(value: Any, where: str) -> list[Any]:
-    """What lies directly in a value."""
+    """The direct parts of a value."""
     if isinstance(value, dict):
         return list(value.values())
     if isinstance(value, int) and abs(value) > _LARGEST:

@@ -1,4 +1,4 @@
-"""Weights in safetensors files, whose headers are compared before memory is taken."""
+"""Weights in safetensors files; their headers are checked before memory is allocated."""
 
 import hashlib
 import threading
@@ -18,7 +18,7 @@ from robomtl.untrusted import check_file
 
 _HEADER = 8 * 2**20  # [bytes] About 100,000 tensors.
 _LIMIT = 2**40  # [bytes] Of a file.
-_FEW, _EACH = 1000, 16  # Parts of a network of n tensors: at most 1000 + 16 n.
+_FEW, _EACH = 1000, 16  # A network of n tensors has at most 1000 + 16 n parts.
 
 _DTYPES = {
     "BOOL": torch.bool,
@@ -50,7 +50,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
         )
     try:
         with safe_open(path, "pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            slices = {name: file.get_slice(name) for name in file.keys()}
             return {name: _described(path, name, each) for name, each in slices.items()}
     except SafetensorError as error:
         raise InputError(f"{path} is damaged: {error}.") from error
@@ -67,7 +67,7 @@ def _described(path: Path, name: str, found: Any) -> Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file whose header was compared.
+    """The tensors of a file whose header was checked.
 
     Raises:
         InputError: If the file is damaged.
@@ -79,7 +79,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 of a file, read piece by piece; that of nothing where none is."""
+    """The sha256 of a file, read in blocks; that of an empty file where none exists."""
     if not path.exists():
         return hashlib.sha256(b"").hexdigest()
     check_file(path, limit=_LIMIT)
@@ -93,8 +93,8 @@ def check_same(
     """Refuses tensors of other names, shapes or types than expected.
 
     Args:
-        found: What a file has, by name.
-        expected: What it should have.
+        found: Tensors of a file, by name.
+        expected: Tensors that it should have.
         where: The file, for the message.
 
     Raises:
@@ -113,10 +113,10 @@ def check_same(
 
 
 def check_by_task(found: Mapping[str, Tensor], tasks: int, *, where: Path) -> None:
-    """Refuses tensors that are neither one number nor one for each task.
+    """Refuses tensors that are neither a single number nor one for each task.
 
     Args:
-        found: What a file has, by name.
+        found: Tensors of a file, by name.
         tasks: Number of tasks.
         where: The file, for the message.
 
@@ -138,11 +138,11 @@ def _kind(tensor: Tensor) -> str:
 def check_finite(
     found: Mapping[str, Tensor], fresh: Mapping[str, Tensor], *, where: Path
 ) -> None:
-    """Refuses values that are not finite, where a fresh network has finite ones.
+    """Refuses values that are not finite.
 
     Args:
-        found: What a file has, by name.
-        fresh: Tensors of a freshly built network, which may have infinite constants.
+        found: Tensors of a file, by name.
+        fresh: Tensors of a freshly built network; where these are infinite, constants are.
         where: The file, for the message.
 
     Raises:
@@ -155,9 +155,9 @@ def check_finite(
 
 
 def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Module:
-    """A network without values, built only as far as a file of weights goes.
+    """A network without values, which may have few more parts than a file of weights.
 
-    A network that reads values while it is built, which plug-ins may do, is built with
+    A network that reads values while it is built, as those of plug-ins may, is built with
     values.
 
     Args:
@@ -179,7 +179,7 @@ def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Modu
 
 @contextmanager
 def _bounded(limit: int) -> Iterator[None]:
-    """A block in which modules of this thread may register so many parts."""
+    """Limits the number of parts that modules of this thread register in the block."""
     thread, count = threading.get_ident(), 0
 
     def registered(*_: Any) -> None:

@@ -163,7 +163,7 @@ def test_an_experts_odd_action_names_its_task():
 def test_rates_that_are_no_rates_are_refused(fps):
     env = PointsEnv("reach-red", 3)
     env.metadata = {"render_fps": fps}
-    with pytest.raises(InputError, match="render_fps.*; give the steps in a second"):
+    with pytest.raises(InputError, match="render_fps.*; give the steps per second"):
         frames_per_second(env)
 
 

@@ -191,7 +191,7 @@ def suite_of(*envs, **settings):
         ([AlmostUnbounded], "expected a Box with bounds"),
         ([Discrete], "is Discrete(3); expected a Box with bounds"),
         ([NoVector], "'a' observes Sequence(Discrete(3), stack=False), which cannot"),
-        ([FastRate], "metadata['render_fps'] is 'fast'; give the steps in a second"),
+        ([FastRate], "metadata['render_fps'] is 'fast'; give the steps per second"),
         ([Good, OtherRate], "b: metadata['render_fps'] is 25, but 10 in 'a'"),
         ([Parts, OtherParts], "'b' observes arm (2), hand (1), 'a' arm (1), hand (2)"),
     ],

@@ -99,7 +99,7 @@ def test_a_plan_of_which_nothing_was_finished_binds_nobody(path):
 def test_a_folder_removed_while_trials_are_played_is_not_made_again(path):
     begun = begin(path)
     shutil.rmtree(path.parent)
-    message = "journal.jsonl was removed while work went on in its folder"
+    message = "journal.jsonl was removed while robomtl worked in its folder"
     with pytest.raises(ValueError, match=message):
         begun.append(0, [SOLVED], 1.0)
     assert not path.parent.exists()

@@ -56,7 +56,7 @@ def test_tasks_with_one_goal_and_like_scenes_are_named():
     assert alike[0] == ("reach-red", "reach-blue")
     assert len(alike) == 3
     said = goals.warning("one-goal", alike)
-    assert "'reach-red' and 'reach-blue' apart, nor 2 other pairs of tasks" in said
+    assert "'reach-red' from 'reach-blue', nor 2 other pairs of tasks" in said
 
 
 def test_scenes_or_values_of_goals_tell_tasks_apart_too():
@@ -72,7 +72,7 @@ def test_training_by_goals_that_tell_nothing_apart_warns(suite, tmp_path, capsys
         data, out=tmp_path / "run", policy="mlp", conditioning=("goal",), config=CONFIG
     )
     said = capsys.readouterr().err
-    assert ("do not tell 'reach-red' and 'reach-green' apart" in said) == (
+    assert ("do not distinguish 'reach-red' from 'reach-green'" in said) == (
         suite is not MT4
     )
 

@@ -72,7 +72,9 @@ def test_what_cannot_be_imported_is_told(written, capsys):
     assert "There is no file" in refusal(capsys, "list", "--import", "ghost.py")
     assert "--import lacks what" in refusal(capsys, "list", "--import")
     written("json", "x = 3")
-    assert "'json' is there already" in refusal(capsys, "list", "--import", "json.py")
+    assert "'json' is already imported" in refusal(
+        capsys, "list", "--import", "json.py"
+    )
     broken = written("mine_broken", "import sys\n\nsys.exit()\n")
     said = r"'mine_broken' cannot be imported: SystemExit \(mine_broken.py, line 3\)"
     with pytest.raises(PlugInError, match=said):

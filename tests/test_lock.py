@@ -80,7 +80,10 @@ def test_a_lock_that_is_no_plain_file_is_refused_and_left_as_it_is(tmp_path, str
     target.write_text("precious")
     make = {"link": lambda path: path.symlink_to(target), "pipe": os.mkfifo}
     make.get(strange, os.mkdir)(folder / LOCK)
-    with pytest.raises(ValueError, match=r"\.lock is no plain file"), locked(folder):
+    with (
+        pytest.raises(ValueError, match=r"\.lock is not a regular file"),
+        locked(folder),
+    ):
         pass
     assert target.read_text() == "precious"
     assert os.listdir(folder) == [LOCK]

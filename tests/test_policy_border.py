@@ -48,7 +48,7 @@ def built(policy):
         (lambda loss: None, "Own.loss returned nothing; expected a Loss"),
         (
             lambda loss: Loss(loss.per_sample.mean(), {}),
-            r"per_sample as a tensor of shape \(\).*of shape \(8,\): leave the mean to",
+            r"per_sample as a tensor of shape \(\).*of shape \(8,\), not their mean",
         ),
     ],
 )

@@ -27,5 +27,5 @@ def test_a_name_that_is_not_there_is_not_filled():
 )
 def test_tensors_that_do_not_fit_one_another_are_refused(state, action):
     saved = {"state": torch.zeros(state), "action": torch.zeros(action)}
-    with pytest.raises(RuntimeError, match=r"they are state \(step x _\), action"):
+    with pytest.raises(RuntimeError, match=r"expected state \(step x _\), action"):
         remembered().load_state_dict(saved)

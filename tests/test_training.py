@@ -266,7 +266,9 @@ def test_a_run_directory_removed_while_training_is_not_made_again(
         record(self, *given, **named)
 
     monkeypatch.setattr(Log, "train", removing)
-    with pytest.raises(ValueError, match="run.json was removed while work went on"):
+    with pytest.raises(
+        ValueError, match="run.json was removed while robomtl worked in its folder"
+    ):
         quick(data, out)
     assert not (out / "training.safetensors").exists()
 
@@ -288,7 +290,7 @@ def test_a_policy_without_its_request_is_not_taken_for_the_one_that_is_asked_for
     quick(data, tmp_path)
     (tmp_path / "run.json").unlink()
     with pytest.raises(
-        ValueError, match=r"run.json is missing, which says what policy"
+        ValueError, match=r"run.json is missing, which has the settings of policy"
     ):
         quick(data, tmp_path)
 
@@ -366,7 +368,7 @@ def test_too_few_episodes_to_hold_any_out_are_all_trained_on(data, tmp_path, cap
     quick(data, tmp_path, TrainConfig(**{**vars(QUICK), "validation": 0.1}))
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert "validation/loss" not in log.Tags()["scalars"]
-    told = "validation is 0.1, which of 8 episodes a task holds out none"
+    told = "validation is 0.1, which holds out none of 8 episodes per task"
     told += ": no validation loss is measured. Give 0.125 or more to hold out one."
     assert told in capsys.readouterr().err
 

@@ -51,9 +51,10 @@ def conditioning_for(
 
 
 def goal_warning(demonstrations: Demonstrations, conditioning: Conditioning) -> str:
-    """Which tasks a policy that is told a goal alone cannot tell apart; empty if none.
+    """A warning if a policy is conditioned on goals that do not distinguish its tasks.
 
-    Looked at are the demonstrations, or episodes of the suite where these are few.
+    Empty if there is nothing to warn of. It is judged by the demonstrations, or by episodes
+    of the suite if there are few of them.
     """
     if conditioning.kinds != ("goal",) or demonstrations.suite is None:
         return ""
@@ -130,7 +131,7 @@ def check_held_out(demonstrations: Demonstrations, part: float) -> None:
 
 
 def held_out_note(demonstrations: Demonstrations, config: TrainConfig) -> str:
-    """What to say where validation was asked for and nothing is held out; or nothing."""
+    """A note if validation is requested and no episode is held out; else empty."""
     part, episodes = config.validation, demonstrations.episodes.task
     if not part or config.validate_every > config.steps:
         return ""
@@ -140,7 +141,7 @@ def held_out_note(demonstrations: Demonstrations, config: TrainConfig) -> str:
     least = math.ceil(1000 / most) / 1000
     advice = f"Give {least} or more to hold out one." if most > 1 else "Collect more."
     return (
-        f"validation is {part}, which of {most} episodes a task holds out none: no"
+        f"validation is {part}, which holds out none of {most} episodes per task: no"
         f" validation loss is measured. {advice}"
     )
 
