@@ -567,6 +567,12 @@ def test_a_protocol_sets_the_horizon_and_the_number_of_episodes(tmp_path):
     )
 
 
+@pytest.mark.parametrize("words", [EXPERT, ("collect", "points/MT4")])
+def test_the_time_limit_of_a_step_is_a_flag(capsys, tmp_path, words):
+    said = refusal(capsys, *words, "--limit", 0, "--out", tmp_path / "out")
+    assert "limit is 0 s; give a number above 0" in said
+
+
 def test_a_protocol_is_not_stretched(capsys, tmp_path):
     words = ("evaluate", "expert", "--suite", "points/MT4", "--out", tmp_path)
     said = refusal(capsys, *words, "--protocol", "lerobot", "--episodes", 9)

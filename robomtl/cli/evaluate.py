@@ -30,7 +30,7 @@ from robomtl.evaluation import (
 )
 from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
-from robomtl.executor import Executor
+from robomtl.executor import LIMIT, Executor
 from robomtl.serving import placed
 from robomtl.task import Suite
 from robomtl.terminal import say
@@ -60,17 +60,20 @@ class Evaluate(SuiteFlags, VideoFlags):
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
     seed: int = 0
-    """Seed of which task's instruction is told where they are shuffled."""
+    """Seed that decides which other task's instruction each task gets (shuffled)."""
     workers: int = 2
     """Processes."""
+    limit: float = LIMIT
+    """Seconds that a step of the simulator may take before its trial counts as hanging;
+    with --ray, seconds for the trials that are played side by side."""
     device: str | None = None
     """Hold the policy in one process on this torch device, such as cuda, and let the
     others only step envs; by default each process has the policy on its core."""
     ray: str | None = None
     """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
     resume: Path | None = None
-    """Finish what was begun in this folder, which says what: only --workers,
-    --limit, --ray, --device and the policy's new place, if it moved, may be given."""
+    """Resume the evaluation in this folder with its own settings: only --workers,
+    --limit, --ray, --device, and the policy's new path if it moved, may be given."""
 
 
 _WITH_RESUME = ("run", "workers", "limit", "device", "ray", "resume")
@@ -87,7 +90,10 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     play = _begin if flags.resume is None else _resume
-    done = play(flags, chosen_executor(flags.workers, flags.ray, flags.device))
+    executor = chosen_executor(
+        flags.workers, flags.ray, flags.device, limit=flags.limit
+    )
+    done = play(flags, executor)
     show(success_table(done.results))
     print(f"Report: {done.folder / 'report.html'}")
     if done.films is not None:

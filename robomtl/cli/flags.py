@@ -17,7 +17,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
-from robomtl.executor import Executor, LocalExecutor
+from robomtl.executor import LIMIT, Executor, LocalExecutor
 from robomtl.goals import goal_warning
 from robomtl.names import file_name
 from robomtl.paths import expanded
@@ -112,27 +112,29 @@ class VideoFlags:
 
 
 def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None:
-    """Says so, on stderr, where a policy's goals do not tell the tasks apart."""
+    """Warns on stderr if a policy is conditioned on goals that do not distinguish tasks."""
     if isinstance(agent, PolicyAgent):
         said = goal_warning(agent.card.conditioning.kinds, suite, tasks)
         if said:
             print(said, file=sys.stderr)
 
 
-def chosen_executor(workers: int, ray: str | None, device: str | None) -> Executor:
-    """The executor that the flags --workers, --ray and --device choose.
+def chosen_executor(
+    workers: int, ray: str | None, device: str | None, *, limit: float = LIMIT
+) -> Executor:
+    """The executor that the flags --workers, --ray, --device and --limit choose.
 
     Raises:
-        InputError: If both Ray and a device are given.
+        InputError: If both Ray and a device are given, or the limit is not positive.
     """
     if ray is None:
-        return LocalExecutor(workers=workers)
+        return LocalExecutor(workers=workers, limit=limit)
     if device is not None:
         raise InputError(
             "--device serves a policy to the processes of this machine; leave out"
             " --ray, or --device for a policy on the core of each Ray worker."
         )
-    return RayExecutor(address=ray, workers=workers)
+    return RayExecutor(address=ray, workers=workers, limit=limit)
 
 
 def given(arguments: Sequence[str], flag: str) -> str | None:
