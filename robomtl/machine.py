@@ -38,11 +38,11 @@ class Machine:
     """The device and the precision that networks compute with."""
 
     device: str = "auto"
-    """Torch device of the networks, such as cpu or cuda:1; ``auto`` is cuda where there
-    is one."""
+    """Torch device of the networks, such as cpu or cuda:1; ``auto`` is cuda if available,
+    else cpu."""
     precision: Precision = "auto"
     """Arithmetic of the networks, whose weights and losses stay float32; ``auto`` is
-    bfloat16 where the device computes in it natively."""
+    bfloat16 where the device computes in it natively, else float32."""
 
     def __post_init__(self) -> None:
         """Checks the types.

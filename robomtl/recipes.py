@@ -53,8 +53,8 @@ class Experiment:
     instructions: tuple[str, ...] = ("canonical",)
     """Kinds of wording evaluated; the first one's results are the recipe's."""
     videos: Which | None = None
-    """Trials of the first evaluation that are filmed where pictures can be drawn:
-    examples (a failure and a success), failures, all, or how many of each task."""
+    """Trials of the first evaluation to film, where pictures can be drawn: examples (a
+    failure and a success), failures, all, or how many of each task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Ran:
 
 RECIPES: dict[str, Recipe | AdaptationRecipe] = {
     "quickstart": Recipe(
-        line="MT10 in minutes: 25 demonstrations a task, told in words",
+        line="MT10 in minutes: language-conditioned, 25 demonstrations per task",
         suite="metaworld/MT10",
         episodes=25,
         training=TrainConfig(steps=4_000),
@@ -161,8 +161,8 @@ def run(
             of methods, see ``run_adaptation``. ``recipe.json`` in it is the request.
         data: Demonstrations recorded before, of the same suite; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
-        machine: What networks compute with where the recipe does not say; ``auto``
-            where the machine does not either.
+        machine: Device and precision of the networks, where the recipe leaves them at
+            ``auto``.
         workers: Processes that collect and evaluate.
 
     Raises:
@@ -195,10 +195,10 @@ def run(
 
 
 _FINISHED = ("policy.json", "adaptation/journal.jsonl")
-"""The first files that depend on a whole request, in the folder of a recipe."""
+"""The first files in the folder of a recipe that depend on the whole request."""
 _GROWING = {"line", "training", "instructions", "videos", "pretraining", "asked"}
-"""Parts of a recipe of which a folder may receive more, and which refuse others
-themselves: a training by its ``run.json``, cells and wordings by their journals."""
+"""Parts of a recipe that may be extended in the same folder. They are not compared here:
+a training is checked by its ``run.json``, cells and wordings by their journals."""
 _GROWING_WITHIN = {
     "new_task": {"methods"},
     "multitask": {"arms", "settings", "seeds", "demonstrations"},
@@ -304,7 +304,7 @@ def _evaluated(
 def _film(
     recipe: Recipe, which: Which, made: Suite, folder: Path, *, workers: int
 ) -> None:
-    """Films trials of the first evaluation, and says in a sentence why it cannot."""
+    """Films trials of the first evaluation, or prints why they cannot be filmed."""
     agent = PolicyAgent(folder)
     try:
         film(agent, made, folder, which=which, workers=workers)

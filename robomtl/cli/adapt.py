@@ -31,7 +31,7 @@ class Adapt(SuiteFlags, MethodFlags, Machine):
     seeds: int | None = None
     """Seeds of training to compare over; all there are by default."""
     retained: int = 5
-    """Trials of each training task by which forgetting is seen; 0 for none."""
+    """Trials of each training task that measure forgetting; 0 for none."""
     train: bool = False
     """Train first the policies that methods need and RUN lacks, as RUN was trained."""
     data: Path | None = None
@@ -39,7 +39,7 @@ class Adapt(SuiteFlags, MethodFlags, Machine):
     prior: Path | None = None
     """Demonstrations trained on; those beside the policies by default."""
     noise: float | None = None
-    """Disturbance of the experts that are collected from; 0 by default."""
+    """Noise on the experts' actions while collecting; 0 by default."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
     workers: int = 2

@@ -24,7 +24,7 @@ from robomtl.evaluation.conditions import Conditions
 
 @dataclass(frozen=True, kw_only=True)
 class Compare(SuiteFlags):
-    """Compares two evaluations on the trials they share; differences are A less B."""
+    """Compares two evaluations on the trials they share; differences are A minus B."""
 
     folders: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Two evaluations, A and B; with --sequential, two run directories or 'expert'."""
@@ -35,14 +35,14 @@ class Compare(SuiteFlags):
     across: bool = False
     """Compare evaluations under different conditions."""
     confidence: float = 0.95
-    """Of intervals; tests are at the level it leaves."""
+    """Confidence of intervals; the level of tests is 1 minus this."""
     seed: int = 0
     """Sequential: seed of the order of tasks."""
     out: Path | None = None
     """Folder for comparison.json and comparison.html; with --sequential a dated one
     under runs/ by default, in which an interrupted comparison goes on."""
     sequential: bool = False
-    """Let two policies play until it is settled which is better."""
+    """Play two policies until it is decided which is better."""
     test: Literal["pairs", "streams"] = "pairs"
     """Sequential: count trials that one solved alone, or compare rates of success."""
     suite: str | None = None

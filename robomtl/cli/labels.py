@@ -18,7 +18,7 @@ class ArmFlags(ArmDesign):
     """Ways to learn the tasks, compared on equal terms."""
 
     arms: tuple[str, ...] = tuple(BASES)
-    """Ways to learn; LABEL=ARM for one that is there twice, with other settings."""
+    """Ways to train; LABEL=ARM adds an arm again with other settings."""
     settings: tuple[str, ...] = ()
     """Settings of arms, such as wide.policy_config.width=512; every.NAME for all."""
 
@@ -28,8 +28,8 @@ class MethodFlags(MethodDesign):
     """Methods of adaptation, compared on equal terms."""
 
     methods: tuple[str, ...] = ("scratch", "zero_shot", "finetune")
-    """Methods; LABEL=METHOD for one that is there twice, with other settings; and
-    METHOD@OBJECTIVE for one that takes any policy to take those of an objective."""
+    """Methods; LABEL=METHOD adds a method again with other settings; METHOD@OBJECTIVE
+    gives a method that takes any policy those trained with an objective."""
     settings: tuple[str, ...] = ()
     """Hyper-parameters, such as finetune.learning_rate=1e-3."""
     num_goals: int = 10

@@ -33,7 +33,7 @@ VERBS = {
     "adapt": "methods of adaptation to held-out tasks, compared",
     "tune": "hyper-parameters of methods, chosen on training tasks",
     "evaluate": "success of a policy, task by task",
-    "probe": "whether a policy listens to what it is told",
+    "probe": "whether a policy uses its instruction",
     "view": "one trial, in rerun's viewer",
     "compare": "which of two policies is better, and how sure that is",
     "list": "suites, policies, objectives, methods and recipes",
@@ -135,7 +135,7 @@ def _show(console: Console, sentence: str) -> None:
 
 
 def _show_whatever_can_be_shown() -> None:
-    """Letters that a terminal does not have appear as question marks."""
+    """Shows characters that a terminal cannot encode as question marks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -153,5 +153,5 @@ def _print_help() -> None:
     for verb, line in VERBS.items():
         console.print(f"  robomtl {verb:<9} {line}", highlight=False)
     console.print("\n  robomtl VERB --help says what it takes.", highlight=False)
-    line = "imports a module or file first, for what it registers; with any verb"
+    line = "imports a module or file first, to register its plug-ins; with any verb"
     console.print(f"  robomtl --import MODULE VERB {line}.", highlight=False)

@@ -23,7 +23,7 @@ class Multitask(SuiteFlags, ArmFlags, Machine):
     data: Path | None = None
     """Demonstrations; collected by default."""
     noise: float | None = None
-    """Disturbance of the experts that are collected from; 0.5 by default."""
+    """Noise on the experts' actions while collecting; 0.5 by default."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
     workers: int = 2

@@ -1,4 +1,4 @@
-"""``robomtl probe``: whether a policy listens to what it is told."""
+"""``robomtl probe``: whether a policy uses its instruction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from robomtl.serving import placed
 
 @dataclass(frozen=True, kw_only=True)
 class Probe(SuiteFlags):
-    """Tells a policy its task rightly, in other words, wrongly and not at all."""
+    """Compares a policy under right, reworded, wrong and empty instructions."""
 
     run: tyro.conf.Positional[str]
-    """Run directory of a policy that is told its task."""
+    """Run directory of a policy with a conditioning."""
     suite: str | None = None
     """Suite, such as metaworld/MT10; the one the policy was trained on by default."""
     kinds: tuple[str, ...] | None = None
-    """What to tell besides right: paraphrased, held-out, shuffled, empty, wrong; by
-    default all that make sense for the policy."""
+    """Kinds of instruction besides right: paraphrased, held-out, shuffled, empty, wrong;
+    by default all that make sense for the policy."""
     tasks: tuple[str, ...] | None = None
     """Tasks to play; all training tasks by default."""
     variations: str = "fresh"
@@ -34,12 +34,12 @@ class Probe(SuiteFlags):
     until: Literal["horizon", "success"] = "success"
     """Whether a trial ends at its horizon or at its first success."""
     margin: float = MARGIN
-    """Difference of success below which a policy is said to ignore what it is told."""
+    """Difference of success below which a policy counts as ignoring its instruction."""
     seed: int = 0
-    """Seed of which task's instruction is told where they are shuffled."""
+    """Seed that decides which other task's instruction each task gets (shuffled)."""
     out: Path | None = None
-    """Folder of the results; a dated one under runs/ by default. Given again, what was
-    stopped goes on."""
+    """Folder of the results; a dated one under runs/ by default. An interrupted probe is
+    resumed in the same folder."""
     workers: int = 2
     """Processes."""
     device: str | None = None

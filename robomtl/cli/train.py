@@ -31,17 +31,17 @@ class Train(SuiteFlags, TrainConfig):
     data: Path | None = None
     """Data set to clone."""
     beyond: Beyond = "refuse"
-    """What is done with actions of the data set that lie beyond [-1, 1]."""
+    """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
     failed: Failed = "omit"
-    """Whether episodes that the data set marks as failed are left out, or cloned."""
+    """Whether episodes that the data set marks as failed are omitted or cloned."""
     episodes: int | None = None
-    """Successful episodes a task to collect; as many as ``collect`` if None."""
+    """Successful episodes per task to collect; as many as ``collect`` if None."""
     noise: float | None = None
-    """Disturbance of the experts that are collected from; that of ``collect`` if None."""
+    """Noise on the experts' actions while collecting; that of ``collect`` if None."""
     policy: str = "film"
     """Architecture; its own settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] = ("language",)
-    """How the policy is told its task; ``none`` for one that is not told it."""
+    """What the policy is conditioned on; ``none`` for no conditioning."""
     objective: str = "cloning"
     """What is minimised; its own settings are the flags --meta.*"""
     out: Path | None = None

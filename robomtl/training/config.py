@@ -38,40 +38,41 @@ class TrainConfig:
     steps: int = 20_000
     """Gradient steps."""
     batch: int = 256
-    """Samples in a step."""
+    """Samples per step."""
     learning_rate: float = 1e-3
-    """Largest learning rate of AdamW."""
+    """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
     schedule: Schedule = "one_cycle"
-    """Learning rate over the run: rise and fall, fall only, or neither."""
+    """Learning rate over the run: linear warm-up and cosine decay, cosine decay alone, or
+    constant."""
     warm_up: float = 0.1
-    """Part of the run over which ``one_cycle`` rises."""
+    """Fraction of the run over which ``one_cycle`` warms up."""
     clip: float = 1.0
     """Largest norm of the gradient."""
     ema: float = 0.999
-    """Decay of the averaged weights that act; 0 takes the weights as they are."""
+    """EMA decay; the EMA policy acts; 0 disables."""
     precision: Precision = "auto"
     """Arithmetic of the network, whose weights and losses stay float32; ``auto`` is
     bfloat16 where the device computes in it natively, and float32 elsewhere."""
     sampling: Sampling = "temperature"
-    """Of which tasks samples are drawn: by ``temperature``, which names the two of its
-    values, ``uniform`` and ``proportional``; or by ``validation_loss`` as well."""
+    """How tasks are sampled: by ``temperature``, two values of which are ``uniform`` and
+    ``proportional``; or also by ``validation_loss``."""
     temperature: float = inf
-    """Tasks are drawn with probability ∝ frames^(1/temperature): 1 is proportional to
+    """Tasks are sampled with probability ∝ frames^(1/temperature): 1 is proportional to
     the data, infinity is uniform."""
     weighting: Weighting = "fixed"
-    """How the tasks' losses are weighed; all but ``fixed`` need losses above 0."""
+    """How the tasks' losses are weighted; all but ``fixed`` need positive losses."""
     aggregation: Aggregation = "mean"
-    """How the tasks' gradients become one."""
+    """How the tasks' gradients are combined."""
     balancing: Balancing = field(default_factory=Balancing)
     """Settings of weightings and aggregations."""
     augmentation: Augmentation = field(default_factory=Augmentation)
-    """How wordings are varied."""
+    """Augmentation of instructions."""
     construction: Construction = field(default_factory=Construction)
-    """How more tasks are made of those there are."""
+    """Augmentation by constructed tasks."""
     validation: float = 0.04
-    """Part of each task's episodes that is held out, rounded down."""
+    """Fraction of each task's episodes that is held out, rounded down."""
     log_every: int = 100
     """Steps between logged metrics."""
     validate_every: int = 1000
@@ -90,10 +91,10 @@ class TrainConfig:
     seed: int = 0
     """Seed of the initial weights and of every draw."""
     device: str = "auto"
-    """Torch device to train on; ``auto`` is cuda where there is one, else cpu."""
+    """Torch device to train on; ``auto`` is cuda if available, else cpu."""
     threads: ThreadCount = "auto"
-    """Threads of torch on the CPU: results are equal to the bit for equal numbers.
-    ``auto`` is one, or more where they pay clearly, see ``robomtl.threads``."""
+    """Threads of torch on the CPU; results are bit-identical for equal numbers. ``auto``
+    is one, or more where they clearly pay, see ``robomtl.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -110,7 +111,7 @@ class TrainConfig:
         check_counts(self, *positive, "evaluate_episodes")
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
             raise InputError(
-                f"sampling 'validation_loss' goes by losses that are first measured at step"
+                f"sampling 'validation_loss' needs losses that are first measured at step"
                 f" {self.validate_every}, of {self.steps}; give a smaller validate_every,"
                 f" such as {max(self.steps // 10, 1)}."
             )
