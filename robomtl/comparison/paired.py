@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from statistics import NormalDist, fmean
 from typing import NamedTuple, TypeVar
 
@@ -59,9 +60,12 @@ def mcnemar(tally: Tally) -> float:
     in place of the normal; computed by scipy.
     """
     discordant = tally.a_alone + tally.b_alone
-    if discordant == 0:
-        return 1.0
-    return float(binomtest(tally.a_alone, discordant, 0.5).pvalue)
+    return _binomial(tally.a_alone, discordant) if discordant else 1.0
+
+
+@lru_cache(maxsize=4096)
+def _binomial(successes: int, trials: int) -> float:
+    return float(binomtest(successes, trials, 0.5).pvalue)
 
 
 def difference_interval(tally: Tally, confidence: float = 0.95) -> Interval:

@@ -30,7 +30,7 @@ from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t  # type: ignore[import-untyped]
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from robomtl.comparison.paired import Moments, Tally, alone, mcnemar
 from robomtl.evaluation.statistics import (
@@ -105,15 +105,13 @@ def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, .
         tasks: Scores of each; a trial without an outcome counts as the task's mean.
         weights: Of each.
     """
-    weighed = [
-        weight * _filled(scores) for scores, weight in zip(tasks, weights, strict=True)
-    ]
+    weighed = _stacked(tasks, weights)
     found: dict[tuple[int, ...], list[tuple[float, int]]] = {}
     for scores in weighed:
-        for axes, square in _mean_squares(scores):
-            found.setdefault(axes, []).append(square)
-    if (0,) in found and len({len(scores) for scores in weighed}) == 1:
-        whole = sum(scores.mean(axis=(1, 2, 3)) for scores in weighed)
+        for axes, squares in _mean_squares(scores):
+            found.setdefault(axes, []).extend(squares)
+    if (0,) in found and len({scores.shape[1] for scores in weighed}) == 1:
+        whole = sum(scores.mean(axis=(2, 3, 4)).sum(axis=0) for scores in weighed)
         found[(0,)] = [(float(np.var(whole, ddof=1)) / len(whole), len(whole) - 1)]
     freedom = {
         axes[0]: _freedom(some) for axes, some in found.items() if len(axes) == 1
@@ -260,23 +258,41 @@ def differences(
 
 def _filled(scores: Scores) -> Scores:
     """Scores with the mean of the task in place of trials without an outcome."""
-    return np.where(np.isnan(scores), np.nanmean(scores), scores)
+    means = np.nanmean(scores, axis=(-4, -3, -2, -1), keepdims=True)
+    return np.where(np.isnan(scores), means, scores)
+
+
+def _stacked(tasks: Sequence[Scores], weights: Sequence[float]) -> list[Scores]:
+    """Weighted scores, an array for each shape; (task, seed, draw, goal, trial)."""
+    alike: dict[tuple[int, ...], list[tuple[Scores, float]]] = {}
+    for scores, weight in zip(tasks, weights, strict=True):
+        alike.setdefault(scores.shape, []).append((scores, weight))
+    return [
+        np.array([weight for _, weight in some])[:, None, None, None, None]
+        * _filled(np.stack([scores for scores, _ in some]))
+        for some in alike.values()
+    ]
 
 
 def _mean_squares(
-    scores: Scores,
-) -> Iterator[tuple[tuple[int, ...], tuple[float, int]]]:
-    """Of every set of axes, the mean square over its cells, and its freedom."""
-    varying = [axis for axis, size in enumerate(scores.shape) if size > 1]
+    tasks: Scores,
+) -> Iterator[tuple[tuple[int, ...], list[tuple[float, int]]]]:
+    """For every set of axes, the mean square over its cells of each task, and its freedom.
+
+    Args:
+        tasks: Scores of the same shape; (task, seed, draw, goal, trial).
+    """
+    sizes = tasks.shape[1:]
+    varying = [axis for axis, size in enumerate(sizes) if size > 1]
     for number in range(1, len(varying) + 1):
         for axes in combinations(varying, number):
-            others = tuple(axis for axis in range(scores.ndim) if axis not in axes)
-            cells = scores.mean(axis=others, keepdims=True)
+            others = tuple(1 + axis for axis in range(len(sizes)) if axis not in axes)
+            cells = tasks.mean(axis=others, keepdims=True)
             for axis in axes:
-                cells = cells - cells.mean(axis=axis, keepdims=True)
-            freedom = int(np.prod([scores.shape[axis] - 1 for axis in axes]))
-            square = float(np.sum(cells**2)) / freedom / cells.size
-            yield axes, (square, freedom)
+                cells = cells - cells.mean(axis=1 + axis, keepdims=True)
+            freedom = int(np.prod([sizes[axis] - 1 for axis in axes]))
+            squares = np.sum(cells**2, axis=(1, 2, 3, 4)) / freedom / cells[0].size
+            yield axes, [(float(square), freedom) for square in squares]
 
 
 def _freedom(squares: Sequence[tuple[float, float]]) -> float:
@@ -290,7 +306,7 @@ def _freedom(squares: Sequence[tuple[float, float]]) -> float:
 
 def _quantiles(freedom: float, levels: Scores) -> Scores:
     """Two-sided quantiles of the t distribution."""
-    return np.asarray(t.isf(levels / 2, freedom))
+    return np.asarray(-stdtrit(freedom, levels / 2))
 
 
 @lru_cache(maxsize=1024)
