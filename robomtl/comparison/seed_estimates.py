@@ -101,9 +101,13 @@ def _trials(tasks: Sequence[Scores]) -> float:
     """How many independent trials the scores within the quartiles are worth."""
     kept = trimmed(rates_of(tasks)).kept
     counts = [
-        Count(int(np.nansum(seed)), int((~np.isnan(seed)).sum()))
+        Count(int(solved), int(known))
         for scores in tasks
-        for seed in scores
+        for solved, known in zip(
+            np.nansum(scores, axis=(1, 2, 3)),
+            (~np.isnan(scores)).sum(axis=(1, 2, 3)),
+            strict=True,
+        )
     ]
     cells = zip(counts, (kept / kept.sum()).T.flat, strict=True)
     some = [(count, float(weight)) for count, weight in cells if weight]
