@@ -62,6 +62,7 @@ def difference(value, *, worse=()):
     return Difference(
         difference=value,
         interval=interval(value),
+        holm=0.01,
         tasks={name: Estimate(value, interval(value)) for name in TASKS},
         worse=worse,
         better=(),

@@ -57,6 +57,7 @@ def difference(value, half=0.05, worse=(), better=()):
     return Difference(
         difference=value,
         interval=Interval(value - half, value + half),
+        holm=0.01 if abs(value) > half else 0.5,
         tasks=tasks,
         worse=tuple(worse),
         better=tuple(better),

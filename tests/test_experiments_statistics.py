@@ -16,6 +16,7 @@ from robomtl.experiments.crossed import (
     success_interval,
 )
 from robomtl.experiments.curves import area, shots_for
+from robomtl.sharing.crossover import crossover
 
 
 def scores(rates, shape, seed=0):
@@ -184,6 +185,16 @@ def test_tasks_are_named_with_holm_s_correction_for_all_conditions_at_once():
     assert alone[1].worse == ("x",)  # McNemar's p is 0.016.
     many = differences_of({n: ({"x": lost}, {"x": kept}) for n in range(4)})
     assert many[1].worse == ()
+
+
+def test_an_arm_pays_up_to_a_number_of_demonstrations_by_holm_s_correction_for_them():
+    kept, lost = np.ones((1, 1, 1, 7)), np.zeros((1, 1, 1, 7))
+    even = np.arange(7.0).reshape(1, 1, 1, 7) % 2
+    pays, level = ({"x": kept}, {"x": lost}), ({"x": even}, {"x": 1 - even})
+    assert crossover(differences_of({1: pays})).pays_up_to == 1  # p is 0.016.
+    many = differences_of({1: pays, 2: level, 5: level, 10: level})
+    assert many[1].interval.low > 0
+    assert crossover(many).pays_up_to is None
 
 
 def test_too_few_seeds_or_supports_give_no_ranking():

@@ -422,6 +422,7 @@ def curve(values, half=0.05):
         count: Difference(
             difference=value,
             interval=Interval(value - half, value + half),
+            holm=0.01 if abs(value) > half else 0.5,
             tasks={},
             worse=(),
             better=(),

@@ -128,6 +128,7 @@ def _opposite(given: Difference) -> Difference:
     return Difference(
         difference=-given.difference,
         interval=Interval(-high, -low),
+        holm=given.holm,
         tasks={},
         worse=given.better,
         better=given.worse,

@@ -65,12 +65,14 @@ def differences_of(
     """Success of A minus that of B under each of several conditions.
 
     Tasks are named as worse or better with Holm's correction for all tasks and
-    conditions at once. A condition without a trial that both played is left out.
+    conditions at once, and means are tested with that for the conditions. A condition
+    without a trial that both played is left out.
 
     Args:
         pairs: Scores of A and of B by task, under each condition.
     """
-    both = {key: differences(a, b) for key, (a, b) in pairs.items()}
+    every = {key: differences(a, b) for key, (a, b) in pairs.items()}
+    both = {key: tasks for key, tasks in every.items() if tasks}
     found = {
         (key, task): compared({task: some}, CONFIDENCE)
         for key, tasks in both.items()
@@ -78,30 +80,26 @@ def differences_of(
     }
     corrected = holm({at: each.p_value for at, each in found.items()})
     apart = {at for at, p_value in corrected.items() if p_value < 1 - CONFIDENCE}
+    means = {key: compared(tasks, CONFIDENCE) for key, tasks in both.items()}
+    of_means = holm({key: each.p_value for key, each in means.items()})
     return {
-        key: _difference(
-            tasks,
-            {
-                task: Estimate(_mean(x), found[key, task].interval)
-                for task, x in tasks.items()
+        key: Difference(
+            difference=mean_success(tasks),
+            interval=means[key].interval,
+            holm=of_means[key],
+            tasks={
+                task: Estimate(_mean(some), found[key, task].interval)
+                for task, some in tasks.items()
             },
-            {task for task in tasks if (key, task) in apart},
+            worse=tuple(
+                t for t, some in tasks.items() if (key, t) in apart and _mean(some) < 0
+            ),
+            better=tuple(
+                t for t, some in tasks.items() if (key, t) in apart and _mean(some) > 0
+            ),
         )
         for key, tasks in both.items()
-        if tasks
     }
-
-
-def _difference(
-    both: Mapping[str, Scores], tasks: Mapping[str, Estimate], apart: set[str]
-) -> Difference:
-    return Difference(
-        difference=mean_success(both),
-        interval=compared(both, CONFIDENCE).interval,
-        tasks=tasks,
-        worse=tuple(task for task in tasks if task in apart and tasks[task].value < 0),
-        better=tuple(task for task in tasks if task in apart and tasks[task].value > 0),
-    )
 
 
 Curve = Mapping[int, Mapping[str, Scores]]

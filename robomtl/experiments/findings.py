@@ -37,6 +37,9 @@ class Difference:
 
     difference: float
     interval: Interval
+    holm: float
+    """The p-value of no difference, by Holm's correction for the conditions, such as
+    numbers of demonstrations."""
     tasks: Mapping[str, Estimate]
     worse: tuple[str, ...]
     """Tasks that are worse by Holm's correction: negative transfer, against the baseline;

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from robomtl.evaluation.figures import counted
+from robomtl.experiments.concluding import CONFIDENCE
 from robomtl.experiments.findings import Difference
 
 
@@ -13,13 +14,13 @@ class Crossover:
     """Where an arm stops paying."""
 
     pays_up_to: int | None
-    """Most demonstrations at which the interval of the difference lies wholly above 0;
-    None where none does."""
+    """Most demonstrations at which the arm is better, by Holm's correction for the numbers
+    of demonstrations; None where it is at none."""
     but_for: tuple[int, ...]
-    """Numbers below that at which it does not."""
+    """Numbers below that at which it is not."""
     reaches_zero: int | None
-    """Fewest demonstrations from which on no interval does; None where that of the most
-    tried does."""
+    """Fewest demonstrations from which on it is at none; None where it is at the most
+    tried."""
     changes_sign: float | None
     """Demonstrations at which the difference first falls to 0, along the logarithm; the
     fewest tried where it is not above 0 there; None where it never falls to 0."""
@@ -57,7 +58,12 @@ def crossover(differences: Mapping[int, Difference]) -> Crossover:
         differences: Success less that of learning alone, by demonstrations; at least 1.
     """
     counts = sorted(differences)
-    above = [count for count in counts if differences[count].interval.low > 0]
+    above = [
+        count
+        for count in counts
+        if differences[count].difference > 0
+        and differences[count].holm < 1 - CONFIDENCE
+    ]
     after = [count for count in counts if not above or count > above[-1]]
     values = [differences[count].difference for count in counts]
     return Crossover(
