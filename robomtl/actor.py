@@ -77,6 +77,16 @@ class Named(Protocol):
 
 
 @runtime_checkable
+class Conditioned(Protocol):
+    """An agent that says how it is told its task."""
+
+    @property
+    def conditioning_kinds(self) -> tuple[str, ...]:
+        """Kinds of conditioning, such as ``language``; see ``robomtl.conditioning``."""
+        ...
+
+
+@runtime_checkable
 class Placed(Protocol):
     """An agent that computes on a device of its own, on which its actions depend."""
 

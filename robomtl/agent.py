@@ -182,6 +182,11 @@ class PolicyAgent:
         return str(Path(self.run).resolve()) if type(self) is PolicyAgent else None
 
     @property
+    def conditioning_kinds(self) -> tuple[str, ...]:
+        """Kinds of conditioning of the policy."""
+        return tuple(self.card.conditioning.kinds)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """How it was trained, for reports; empty where the folder does not say."""
         path = Path(self.run) / "run.json"

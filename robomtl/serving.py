@@ -52,6 +52,11 @@ class ServedAgent:
         return self.agent.argument
 
     @property
+    def conditioning_kinds(self) -> tuple[str, ...]:
+        """Kinds of conditioning of the policy."""
+        return self.agent.conditioning_kinds
+
+    @property
     def fingerprint(self) -> str:
         """The policy's, and the kind of device."""
         return f"{self.agent.fingerprint} on {self.kind}"

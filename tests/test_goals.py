@@ -1,16 +1,21 @@
 """Goals that tell tasks apart, each in a place of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from families import Here
 
 import robomtl
 from robomtl import goals
-from robomtl.agent import PolicyAgent
+from robomtl.agent import ExpertAgent, PolicyAgent
+from robomtl.cli.main import main
+from robomtl.comparison.goals import goal_warnings
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
+from robomtl.evaluation import evaluate
+from robomtl.evaluation.results import Results
 from robomtl.registry import SUITES
 from robomtl.task import goal_place
 
@@ -32,6 +37,17 @@ class OneGoal(PointsSuite):
 
 
 SUITES.register("one-goal", lambda variant, *, horizon: OneGoal(horizon=horizon))
+
+
+class ToldGoals(ExpertAgent):
+    """Experts that say that a goal is all they are told."""
+
+    conditioning_kinds = ("goal",)
+
+
+def change(results, **setting):
+    """The results of another evaluation that went the same."""
+    return replace(results, setting=replace(results.setting, **setting))
 
 
 def test_each_task_of_points_shows_its_own_goal():
@@ -77,12 +93,31 @@ def test_training_by_goals_that_tell_nothing_apart_warns(suite, tmp_path, capsys
     )
 
 
+def test_a_comparison_of_evaluations_with_goals_alone_warns(tmp_path, capsys):
+    names, out = ["reach-red", "reach-blue"], tmp_path / "a"
+    ours = evaluate(
+        ToldGoals(), OneGoal(), out=out, tasks=names, episodes=1, executor=Here()
+    )
+    assert Results.read(out).setting.conditioning == ("goal",)
+    theirs = change(ours, conditioning=("language",), fingerprint="b")
+    theirs.write(tmp_path / "b")
+    assert main(["compare", str(out), str(tmp_path / "b")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "do not tell 'reach-red' and 'reach-blue' apart: a policy" in said
+    silent = theirs, change(ours, conditioning=None), change(ours, suite="elsewhere")
+    assert goal_warnings(silent) == ()
+    a = [ours, change(ours, fingerprint="a2")]
+    b = [theirs, change(theirs, fingerprint="b2")]
+    assert len(robomtl.compare_seeds(a, b, across=True).goal_warnings) == 1
+
+
 def test_a_policy_reads_the_goal_where_its_task_has_it(tmp_path):
     data = collect(MT4, tmp_path / "data", episodes=2, workers=1)
     robomtl.train(
         data, out=tmp_path / "run", policy="mlp", conditioning=("goal",), config=CONFIG
     )
     agent = PolicyAgent(tmp_path / "run")
+    assert agent.conditioning_kinds == ("goal",)
     told = agent.card.conditioning
     assert told.goal_of("reach-red") == (4, 6)
     assert told.goal_of("push-ball") == told.goal_of("unknown") == (10, 12)

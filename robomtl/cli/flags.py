@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 import tyro
 
-from robomtl.actor import Agent
+from robomtl.actor import Agent, Conditioned
 from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
@@ -113,8 +113,8 @@ class VideoFlags:
 
 def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None:
     """Warns on stderr if a policy is conditioned on goals that do not distinguish tasks."""
-    if isinstance(agent, PolicyAgent):
-        said = goal_warning(agent.card.conditioning.kinds, suite, tasks)
+    if isinstance(agent, Conditioned):
+        said = goal_warning(agent.conditioning_kinds, suite, tasks)
         if said:
             print(said, file=sys.stderr)
 

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from robomtl.arguments import checked
 from robomtl.comparison.findings import Comparison, TaskDifference
+from robomtl.comparison.goals import goal_warnings
 from robomtl.comparison.page import paired_page
 from robomtl.comparison.paired import (
     Tally,
@@ -72,6 +73,7 @@ def compare(
         only_a=pairing.only_a,
         only_b=pairing.only_b,
         differing=pairing.differing,
+        goal_warnings=goal_warnings([first, second]),
         confidence=confidence,
     )
     if out is not None:

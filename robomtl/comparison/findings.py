@@ -65,6 +65,8 @@ class Comparison:
     """Trials that A lacks."""
     differing: tuple[str, ...]
     """Conditions, versions and processors that differ, a phrase each."""
+    goal_warnings: tuple[str, ...]
+    """Why a policy could not know its task by the goal alone; see ``goal_warnings``."""
     confidence: float
     """Of all intervals; the tests' level is what is left of it."""
 
@@ -98,5 +100,7 @@ class SeedComparison:
     """Probability that a seed of A beats one of B in a task, ties counting half."""
     differing: tuple[str, ...]
     """Conditions that differ, a phrase each."""
+    goal_warnings: tuple[str, ...]
+    """Why a policy could not know its task by the goal alone; see ``goal_warnings``."""
     confidence: float
     """Of all intervals."""

@@ -40,7 +40,7 @@ def paired_page(found: Comparison, pairs: Sequence[Pair]) -> str:
         reach=reach_of(intervals),
         trials=paired_trials(found),
         settled=settled(found),
-        warnings=list(warnings(found.left_out, found.differing)),
+        warnings=list(warnings(found)),
         grid=pair_grid(pairs, [name for name, _ in tasks]),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from robomtl.arguments import checked
 from robomtl.comparison.comparison import check_confidence, read
 from robomtl.comparison.findings import SeedComparison
+from robomtl.comparison.goals import goal_warnings
 from robomtl.comparison.page import seeds_page
 from robomtl.comparison.pairing import check_conditions
 from robomtl.comparison.seed_estimates import (
@@ -70,6 +71,7 @@ def compare_seeds(
         difference=iqm_difference(scores_a, scores_b, confidence),
         improvement=improvement_estimate(scores_a, scores_b, confidence),
         differing=differing,
+        goal_warnings=goal_warnings(every.values()),
         confidence=confidence,
     )
     if out is not None:

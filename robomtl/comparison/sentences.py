@@ -16,7 +16,7 @@ def paired_sentences(found: Comparison) -> Iterator[str]:
         f" Holm's correction for {counted(len(found.tasks), 'task')}."
     )
     yield settled(found)
-    yield from warnings(found.left_out, found.differing)
+    yield from warnings(found)
 
 
 def paired_trials(found: Comparison) -> str:
@@ -49,7 +49,7 @@ def seeds_sentences(found: SeedComparison) -> Iterator[str]:
     )
     if found.errors:
         yield f"{counted(found.errors, 'trial')} ended in an error and are in no rate."
-    yield from warnings(found.left_out, found.differing)
+    yield from warnings(found)
 
 
 def verdict_sentences(found: Verdict) -> Iterator[str]:
@@ -68,12 +68,13 @@ def verdict_sentences(found: Verdict) -> Iterator[str]:
     yield "Shares at a moment chosen by the result flatter the better agent."
 
 
-def warnings(left_out: tuple[str, ...], differing: tuple[str, ...]) -> Iterator[str]:
-    """What keeps the two from being alike in all but the agents."""
-    if left_out:
-        yield f"Tasks left out: {', '.join(left_out)}."
-    if differing:
-        yield f"Not alike: {'; '.join(differing)}."
+def warnings(found: Comparison | SeedComparison) -> Iterator[str]:
+    """What keeps the two from being alike in all but the agents, or makes them err."""
+    if found.left_out:
+        yield f"Tasks left out: {', '.join(found.left_out)}."
+    if found.differing:
+        yield f"Not alike: {'; '.join(found.differing)}."
+    yield from found.goal_warnings
 
 
 def named(agents: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import Agent, Named, Placed
+from robomtl.actor import Agent, Conditioned, Named, Placed
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
@@ -228,6 +228,9 @@ def results_of(
     setting = Setting(
         agent=agent.name,
         fingerprint=agent.fingerprint,
+        conditioning=agent.conditioning_kinds
+        if isinstance(agent, Conditioned)
+        else None,
         protocol=protocols.name_of(conditions, suite),
         suite=suite.name,
         options=plain(suite.options),

@@ -30,6 +30,8 @@ class Setting:
     """Its name."""
     fingerprint: str
     """Hash of everything its actions depend on."""
+    conditioning: tuple[str, ...] | None = None
+    """Kinds of conditioning of the policy; None where the agent does not say."""
     protocol: str
     """Name of the protocol of which every part was kept; ``custom`` for none, with what
     differs from the nearest. See ``PROTOCOLS``."""
