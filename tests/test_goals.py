@@ -103,7 +103,7 @@ def test_a_comparison_of_evaluations_with_goals_alone_warns(tmp_path, capsys):
     theirs.write(tmp_path / "b")
     assert main(["compare", str(out), str(tmp_path / "b")]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "do not tell 'reach-red' and 'reach-blue' apart: a policy" in said
+    assert "do not distinguish 'reach-red' from 'reach-blue'" in said
     silent = theirs, change(ours, conditioning=None), change(ours, suite="elsewhere")
     assert goal_warnings(silent) == ()
     a = [ours, change(ours, fingerprint="a2")]
