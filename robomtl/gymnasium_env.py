@@ -13,12 +13,14 @@ What a robomtl env promises and a Gymnasium env need not, is made up for as foll
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.error import ResetNeeded
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
@@ -105,12 +107,15 @@ def made(
     """
     if callable(make):
         return make()
-    # Not every env takes a render_mode, so it is passed only if it was given.
-    given = {} if render_mode is None else {"render_mode": render_mode}
+    build = partial(
+        gymnasium.make, make, max_episode_steps=horizon, disable_env_checker=True
+    )
     try:
-        return gymnasium.make(
-            make, max_episode_steps=horizon, disable_env_checker=True, **given
-        )
+        env = build()
+        if render_mode is None or not _takes_render_mode(env):
+            return env
+        env.close()
+        return build(render_mode=render_mode)
     except gymnasium.error.UnregisteredEnv as error:
         raise InputError(
             f"No Gymnasium env '{make}' is registered in this process: {error} Workers"
@@ -120,6 +125,18 @@ def made(
         ) from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingExtraError(f"The env '{make}' cannot be made: {error}") from error
+
+
+def _takes_render_mode(env: gymnasium.Env[Any, Any]) -> bool:
+    """Whether what makes an env by its id takes a render_mode, which not all do."""
+    entry: Any = env.spec.entry_point if env.spec else None
+    make = load_env_creator(entry) if isinstance(entry, str) else entry
+    if not callable(make):
+        return False
+    taken = inspect.signature(make).parameters
+    return "render_mode" in taken or any(
+        each.kind is each.VAR_KEYWORD for each in taken.values()
+    )
 
 
 def layout(task: str, env: gymnasium.Env[Any, Any]) -> dict[str, int]:

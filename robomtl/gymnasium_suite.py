@@ -57,6 +57,11 @@ class GymnasiumSuite:
     """Whether its envs must not live side by side in a process."""
 
     @property
+    def envs_may_differ(self) -> bool:
+        """Whether envs are to be compared before demonstrations are collected."""
+        return len(set(self.envs.values())) > 1
+
+    @property
     def goal(self) -> slice | None:
         """Where ``desired_goal`` lies in the state, if the env has it."""
         return goal_in(self._layout)

@@ -78,7 +78,7 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
         total: Units of work in all.
         done: Units that were done before.
     """
-    title = visible(title)
+    title, done = visible(title), min(done, total)
     if _QUIET.get():
         yield _Quiet(total, done)
     elif sys.stderr.isatty():
@@ -136,7 +136,8 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
         task = bar.add_task(title, total=total, completed=done, note="")
 
         def advance(units: int = 1, *, note: str = "") -> None:
-            bar.update(task, advance=units)
+            reached = min(bar.tasks[0].completed + units, total)
+            bar.update(task, completed=reached)
             if note:
                 bar.update(task, note=visible(note))
 
@@ -165,7 +166,7 @@ class _Lines:
 
     def __call__(self, units: int = 1, *, note: str = "") -> None:
         with self._lock:
-            self._done += units
+            self._done = min(self._done + units, self._total)
             self._note = note or self._note
             self._print_if_due(ended=self._done >= self._total)
 

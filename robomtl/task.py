@@ -111,6 +111,10 @@ class Suite(Protocol):
     is one or a global random generator, says so by the property ``one_env_per_process``:
     then its envs live one at a time in a process. See ``one_env_per_process``.
 
+    A suite whose envs come from elsewhere, so that those of two tasks may differ in sizes
+    or rates, says so by the property ``envs_may_differ``: then they are compared before
+    demonstrations are collected, at the cost of making each once.
+
     A suite whose tasks have their goals in different places of the state, as where each
     goes to another of the things in a scene, says so by the property ``goal_places``: the
     place of each task's goal, all as long as ``goal``. See ``goal_place``.
@@ -230,6 +234,11 @@ def find_task(suite: Suite, name: str) -> Task:
 def one_env_per_process(suite: Suite) -> bool:
     """Whether envs of the suite must not live side by side in a process."""
     return bool(getattr(suite, "one_env_per_process", False))
+
+
+def envs_may_differ(suite: Suite) -> bool:
+    """Whether envs of two tasks may differ in sizes or rates, though they should not."""
+    return bool(getattr(suite, "envs_may_differ", False))
 
 
 def goal_place(suite: Suite, task: str) -> slice | None:

@@ -10,6 +10,7 @@ import robomtl
 from robomtl import border
 from robomtl.actor import Told
 from robomtl.border import frames_per_second, number, truth
+from robomtl.camera import Camera
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import InputError
@@ -320,7 +321,9 @@ def test_equally_long_states_of_other_parts_are_refused():
 def test_an_env_that_takes_no_render_mode_is_made_by_its_id():
     if "Own-v0" not in gymnasium.registry:
         gymnasium.register("Own-v0", entry_point=Own)
-    assert made("Own-v0").make_env("x").reset(options={"variation": 0})
+    suite = made("Own-v0")
+    assert suite.make_env("x").reset(options={"variation": 0})
+    assert suite.with_camera(Camera()).make_env("x").render_mode is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from gymnasium import spaces
 
 import robomtl
 from robomtl.checking.checking import check
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.work import PlayChunk
@@ -135,6 +136,17 @@ class OtherRate(Good):
     metadata = {"render_fps": 25}
 
 
+class LongState(Good):
+    observation_space = spaces.Box(-9, 9, (3,), np.float64)
+
+    def seen(self):
+        return np.array([self.place, 0.0, 0.0])
+
+
+class LongAction(Good):
+    action_space = spaces.Box(-1, 1, (2,), np.float32)
+
+
 class Parts(Good):
     sizes = {"arm": 1, "hand": 2}
 
@@ -218,6 +230,22 @@ def test_a_broken_expert_is_told_in_a_sentence(action, sentence):
     suite = suite_of(Good, experts={"a": lambda observation: action})
     problems = [str(problem) for problem in check(suite)]
     assert any(sentence in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (OtherRate, "'b' has 25 steps per second, 'a' 10 steps per second; all tasks"),
+        (LongState, "'b' has states of length 3, 'a' states of length 2"),
+        (LongAction, "'b' has actions of length 2, 'a' actions of length 1"),
+    ],
+)
+def test_tasks_that_fit_no_common_data_set_are_refused_before_any_is_played(
+    other, sentence, tmp_path
+):
+    with pytest.raises(InputError, match=sentence):
+        robomtl.collect(suite_of(Good, other), tmp_path / "data", episodes=1)
+    assert not list(tmp_path.rglob("*.npz"))
 
 
 @pytest.mark.parametrize("env", [OneSimulator, GlobalGenerator])

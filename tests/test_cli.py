@@ -210,6 +210,20 @@ def test_train_needs_data_or_a_suite(capsys):
     assert "Give --data DIR to clone, or --suite" in refusal(capsys, "train")
 
 
+def test_settings_of_films_are_refused_where_none_is_asked_for(capsys):
+    words = ["evaluate", "expert", "--suite", "points/MT4", "--video-size", "64", "64"]
+    said = refusal(capsys, *words)
+    assert "Without --video nothing is filmed, so --video-size would do nothing" in said
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "probe"])
+def test_the_limit_of_a_step_is_a_flag_of_what_plays_trials(
+    run_directory, capsys, verb
+):
+    said = refusal(capsys, verb, run_directory, "--limit", 0)
+    assert "limit is 0 s; give a number above 0" in said
+
+
 def test_experts_need_a_suite(capsys):
     assert "not known what 'expert' was trained on; give --suite NAME" in refusal(
         capsys, "evaluate", "expert"

@@ -1,5 +1,7 @@
 import time
 
+import pytest
+
 from robomtl import progress as module
 from robomtl.executor import LocalExecutor
 from robomtl.progress import item_progress, progress, quiet
@@ -48,3 +50,13 @@ def test_what_a_worker_has_done_of_an_item_moves_the_line(capsys, monkeypatch):
     assert "Items: 875/1200" in shown  # 0.9 of 3/4, and what was done before.
     assert shown.splitlines()[-1].endswith("left. one")
     assert "Items: 1200/1200" in shown.splitlines()[-1]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_more_is_shown_as_done_than_there_is(terminal, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    with progress("Training", 3, done=5) as advance:
+        advance(2)
+    shown = capsys.readouterr().err
+    assert "3/3" in shown
+    assert "5/3" not in shown and "7/3" not in shown

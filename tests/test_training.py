@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.errors import InputError
 from robomtl.lock import locked
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
@@ -333,8 +334,9 @@ def test_a_run_of_constant_rate_goes_on_to_more_steps_and_no_other_does(data, tm
     whole = quick(data, tmp_path / "whole", replace(constant, steps=45))
     assert longer.card.step == 45
     assert same_weights(longer, whole)
-    with pytest.raises(ValueError, match="steps is 45 there and 30 here"):
+    with pytest.raises(InputError, match="45 there and 30 here.*not fewer") as refused:
         quick(data, tmp_path / "longer", constant)
+    assert "'constant'" not in str(refused.value)
 
 
 def test_a_run_that_was_begun_before_precision_was_chosen_goes_on_in_its_own(

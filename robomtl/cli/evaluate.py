@@ -105,6 +105,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
         raise InputError(
             "Name the run directory of a policy, or 'expert'; or give --resume FOLDER."
         )
+    flags.check_video()
     agent = named_agent(flags.run)
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     if flags.video is not None:

@@ -17,7 +17,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
-from robomtl.executor import LIMIT, Executor, LocalExecutor
+from robomtl.executor import Executor, LocalExecutor
 from robomtl.goals import goal_warning
 from robomtl.names import file_name
 from robomtl.paths import expanded
@@ -110,6 +110,21 @@ class VideoFlags:
             height=height,
         )
 
+    def check_video(self) -> None:
+        """Refuses settings of films where none is requested.
+
+        Raises:
+            InputError: If there are any.
+        """
+        settings = "video_camera", "video_profile", "video_size"
+        given = [name for name in settings if getattr(self, name) is not None]
+        if self.video is None and given:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise InputError(
+                f"Without --video nothing is filmed, so {names} would do nothing; add"
+                " --video examples, failures, all or a number."
+            )
+
 
 def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None:
     """Warns on stderr if a policy is conditioned on goals that do not distinguish tasks."""
@@ -120,7 +135,7 @@ def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> No
 
 
 def chosen_executor(
-    workers: int, ray: str | None, device: str | None, *, limit: float = LIMIT
+    workers: int, ray: str | None, device: str | None, *, limit: float
 ) -> Executor:
     """The executor that the flags --workers, --ray, --device and --limit choose.
 

@@ -9,6 +9,7 @@ import tyro
 
 from robomtl.cli.flags import SuiteFlags, chosen_executor, named_agent, run_directory
 from robomtl.cli.tables import show
+from robomtl.executor import LIMIT
 from robomtl.probing import difference_table, kinds_table, probe
 from robomtl.probing.probing import MARGIN
 from robomtl.serving import placed
@@ -42,6 +43,8 @@ class Probe(SuiteFlags):
     resumed in the same folder."""
     workers: int = 2
     """Processes."""
+    limit: float = LIMIT
+    """Seconds that a step of the simulator may take before it counts as hanging."""
     device: str | None = None
     """Hold the policy in one process on this torch device; see evaluate."""
     ray: str | None = None
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
     agent, executor = (
         named_agent(flags.run),
-        chosen_executor(flags.workers, flags.ray, flags.device),
+        chosen_executor(flags.workers, flags.ray, flags.device, limit=flags.limit),
     )
     suite = flags.make_for(agent, flags.suite)
     with (

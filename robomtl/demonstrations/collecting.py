@@ -13,6 +13,7 @@ from robomtl.arguments import checked
 from robomtl.definition import definition_of
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_request
+from robomtl.demonstrations.alike import check_alike, refuse_unlike
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import Sizes
@@ -35,6 +36,7 @@ class _Collection:
     def __init__(self, suite: Suite, request: Request, staging: Staging) -> None:
         self.suite, self.request, self.staging = suite, request, staging
         self.sizes: Sizes | None = None
+        self.like = ""  # The task that the sizes were first seen in.
         self.courses = {
             name: Course(
                 request=request,
@@ -66,12 +68,9 @@ class _Collection:
             EpisodesError: If most of those failures were errors.
         """
         sizes = Sizes(block.state.shape[1], block.action.shape[1], int(block.fps))
-        self.sizes = self.sizes or sizes
-        if sizes != self.sizes:
-            raise InputError(
-                f"'{unit.task}' has {sizes}, another task {self.sizes}; a data set holds "
-                "one kind. Collect them into different folders."
-            )
+        if self.sizes is None:
+            self.sizes, self.like = sizes, unit.task
+        refuse_unlike(unit.task, sizes, self.like, self.sizes)
         self.courses[unit.task].finish(
             unit.start, block.outcome.tolist(), str(block.error)
         )
@@ -252,6 +251,7 @@ def collect(
     there = _request_there(staging.out)
     if there is None:
         with staging.opened():
+            check_alike(suite, request)
             _collect(_Collection(suite, request, staging), executor)
     else:
         refuse_other(staging.out, there, request.plain())

@@ -74,12 +74,16 @@ def check_resumed(
     try:
         check_claim(path, {**request, "training": training}, finished=finished)
     except InputError as error:
-        if there.get("steps", training["steps"]) == training["steps"]:
+        begun = there.get("steps", training["steps"])
+        if begun == training["steps"]:
             raise
-        raise InputError(
-            f"{error} The learning rate of schedule '{training['schedule']}' depends on"
-            " the number of steps; only the schedule 'constant' may be given more steps."
-        ) from error
+        hint = (
+            f"The learning rate of schedule '{training['schedule']}' depends on the number"
+            " of steps; only the schedule 'constant' may be given more steps."
+        )
+        if training["schedule"] == there.get("schedule") == "constant":
+            hint = f"It may be given more steps than {begun}, but not fewer."
+        raise InputError(f"{error} {hint}") from error
 
 
 def _as_it_began(training: dict[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""Whether tasks are alike enough for one data set: lengths of vectors, and the rate."""
+
+from functools import partial
+from math import prod
+from typing import Any
+
+from robomtl.border import frames_per_second
+from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.request import Request
+from robomtl.errors import InputError
+from robomtl.plug_in import looked_at
+from robomtl.task import Suite, envs_may_differ
+
+_WORDS = "states of length {}", "actions of length {}", "{} steps per second"
+"""Of the fields of ``Sizes``."""
+
+
+def check_alike(suite: Suite, request: Request) -> None:
+    """Compares the envs of the requested tasks, where those of a suite may differ.
+
+    Raises:
+        InputError: If they do; see ``refuse_unlike``.
+    """
+    if not envs_may_differ(suite) or len(request.tasks) < 2:
+        return
+    first, *others = request.tasks
+    expected = _sizes(suite, first)
+    for task in others:
+        refuse_unlike(task, _sizes(suite, task), first, expected)
+
+
+def refuse_unlike(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
+    """Refuses to put two tasks into one data set that differ in what it has one of.
+
+    Args:
+        task: Name of a task.
+        sizes: Its sizes.
+        other: Name of the other task.
+        others: The sizes of that.
+
+    Raises:
+        InputError: If they differ; the message says in what.
+    """
+    for words, here, there in zip(_WORDS, sizes, others, strict=True):
+        if here != there:
+            raise InputError(
+                f"'{task}' has {words.format(here)}, '{other}' {words.format(there)}; all"
+                " tasks of a data set have the same. Collect them into different folders."
+            )
+
+
+def _sizes(suite: Suite, task: str) -> Sizes:
+    with looked_at(partial(suite.make_env, task)) as env:
+        observed: Any = env.observation_space
+        state, action = observed["state"].shape, env.action_space.shape or ()
+        return Sizes(prod(state), prod(action), frames_per_second(env))
