@@ -296,12 +296,14 @@ def test_a_module_that_is_missing_is_a_bug_and_no_missing_extra():
         outcomes(LocalExecutor(), import_ghost, ["a"])
 
 
+@pytest.mark.slow
 def test_an_item_that_hangs_is_given_up_and_the_others_are_not():
     executor = LocalExecutor(workers=1, attempts=1, limit=3)
     results = outcomes(executor, hang, ["slow", "a"])
     assert results == {0: Failure("made no progress for 3 s"), 1: "a"}
 
 
+@pytest.mark.slow
 def test_an_item_that_moves_on_may_take_longer_than_the_limit():
     executor = LocalExecutor(workers=1, attempts=1, limit=3)
     item = {"deadly": None, "pause": 1.5}
@@ -394,7 +396,10 @@ def test_workers_start_from_standard_input_with_what_modules_define():
     )
     said = python("-", input=code)
     assert said.stdout == "{0: 9}\n", said.stderr
-    assert "cannot receive function: it is 'own', and this Python" in said.stderr
+    assert (
+        "cannot receive function: it is 'own', and this program has no file"
+        in said.stderr
+    )
 
 
 def test_a_daemonic_process_is_told_that_it_starts_no_workers(monkeypatch):
