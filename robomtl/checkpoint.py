@@ -15,7 +15,7 @@ from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.paths import located
 from robomtl.policy import Policy, Spec
-from robomtl.ranges import check_names, typed_fields
+from robomtl.ranges import check_names, made_of, typed_fields
 from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.untrusted import converted, read_json
@@ -68,38 +68,32 @@ class TrainedPolicy:
     """sha256 of weights and card."""
 
 
-def _sentence(what: str, error: Exception) -> str:
-    return f"{what}: {str(error).removesuffix('.')}."
-
-
 def configure(policy: str, fields: Mapping[str, Any]) -> Any:
     """The config of an architecture, with the given fields instead of the defaults.
 
     Raises:
         InputError: If the architecture is unknown, or its config has other fields or
-            fields of other types.
+            fields of other types, or refuses a value.
     """
-    try:
-        config = POLICIES.get(policy).Config
-        check_names(config, fields)
-        return config(**typed_fields(config, fields))
-    except (TypeError, ValueError) as error:
-        raise InputError(_sentence(f"Policy '{policy}'", error)) from error
+    return _configured(f"Policy '{policy}'", POLICIES.get(policy).Config, fields)
 
 
 def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
     """An objective, with the given settings instead of the defaults.
 
     Raises:
-        InputError: If the objective is unknown, or has other settings or settings of
-            other types.
+        InputError: If the objective is unknown, has other settings or settings of other
+            types, or refuses a value.
     """
+    return _configured(f"Objective '{name}'", OBJECTIVES.get(name), fields)
+
+
+def _configured(what: str, config: Any, fields: Mapping[str, Any]) -> Any:
     try:
-        objective = OBJECTIVES.get(name)
-        check_names(objective, fields)
-        return objective(**typed_fields(objective, fields))
-    except (TypeError, ValueError) as error:
-        raise InputError(_sentence(f"Objective '{name}'", error)) from error
+        check_names(config, fields)
+        return made_of(config, typed_fields(config, fields))
+    except InputError as error:
+        raise InputError(f"{what}: {str(error).removesuffix('.')}.") from error
 
 
 def build(card: Card) -> Policy:

@@ -1,7 +1,7 @@
 """Checks of settings: their names, types and ranges, with one wording of each message."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from robomtl.arguments import typed
@@ -21,13 +21,13 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
         within: Prefix of their names in messages, such as ``training.``.
 
     Raises:
-        TypeError: If it has not.
+        InputError: If it has not.
     """
     known = [each.name for each in fields(settings) if each.init]
     for name in names:
         if name not in known:
-            said = unknown("setting", within + name, [within + each for each in known])
-            raise TypeError(said.removesuffix("."))
+            known = [within + each for each in known]
+            raise InputError(unknown("setting", within + name, known))
 
 
 def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,6 +42,24 @@ def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """
     kinds = {each.name: each.type for each in fields(settings)}
     return {name: typed(name, value, kinds[name]) for name, value in values.items()}
+
+
+def made_of(settings: Any, values: Mapping[str, Any]) -> Any:
+    """A dataclass with the given values; by a ``ValueError`` it refuses them.
+
+    Args:
+        settings: The dataclass, or its class for defaults elsewhere.
+        values: By name, of the types of their fields.
+
+    Raises:
+        InputError: If the dataclass raises a ``ValueError``, as that of a plug-in may.
+    """
+    try:
+        if isinstance(settings, type):
+            return settings(**values)
+        return replace(settings, **values)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def check_types(settings: Any) -> None:

@@ -1,7 +1,7 @@
 """Conformance of every registered policy, built in or plugged in."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from robomtl import checkpoint
 from robomtl.adaptation.inner_loop import by_task, losses_of, mapped, weights_of
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
 from robomtl.policy import Batch, Spec
 from robomtl.registry import POLICIES
 
@@ -246,6 +247,27 @@ def test_a_setting_of_another_type_is_refused(value, told):
     message = rf"Policy 'film': width is {value!r}; give {told}\."
     with pytest.raises(ValueError, match=message):
         checkpoint.configure("film", {"width": value})
+
+
+def test_a_config_refuses_values_by_a_value_error_and_has_bugs_by_any_other(
+    monkeypatch,
+):
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """Of a plug-in."""
+
+        width: int = 1
+
+        def __post_init__(self):
+            if self.width < 0:
+                raise ValueError("width is below 0.")
+            _ = [0][self.width]
+
+    monkeypatch.setattr(POLICIES.get("mlp"), "Config", Config)
+    with pytest.raises(InputError, match=r"^Policy 'mlp': width is below 0\.$"):
+        checkpoint.configure("mlp", {"width": -1})
+    with pytest.raises(IndexError):
+        checkpoint.configure("mlp", {"width": 3})
 
 
 def test_a_config_field_that_does_not_exist_is_refused():

@@ -40,7 +40,7 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
     try:
         made: Method = changed(METHODS.get(method)(), fields)
         return made
-    except (TypeError, InputError) as error:
+    except InputError as error:
         said = str(error).removesuffix(".")
         raise InputError(f"Method '{method}': {said}.") from error
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from typing import Any
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.ranges import check_names, typed_fields
+from robomtl.ranges import check_names, made_of, typed_fields
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
@@ -82,8 +82,8 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
         within: What stands before their names in messages.
 
     Raises:
-        TypeError: If there is no such field.
-        InputError: If a value is of another type.
+        InputError: If there is no such field, a value is of another type, or the dataclass
+            refuses it.
     """
     check_names(settings, [name.partition(".")[0] for name in fields], within=within)
     others: dict[str, Any] = {}
@@ -92,8 +92,8 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
         if dot:
             before, path = others.get(outer, getattr(settings, outer)), within + outer
             if not is_dataclass(before):
-                raise TypeError(f"'{path}' has no setting '{inner}'")
+                raise InputError(f"'{path}' has no setting '{inner}'.")
             others[outer] = changed(before, {inner: value}, within=f"{path}.")
         else:
             others[name] = value
-    return replace(settings, **typed_fields(settings, others))
+    return made_of(settings, typed_fields(settings, others))

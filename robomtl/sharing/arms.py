@@ -145,7 +145,7 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
 def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:
     try:
         return cast(TrainConfig, changed(arm.training, settings))
-    except (TypeError, InputError) as error:
+    except InputError as error:
         said = str(error).removesuffix(".")
         raise InputError(f"Training of the arm {label}: {said}.") from error
 

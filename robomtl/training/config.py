@@ -148,7 +148,7 @@ def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
     """
     try:
         ranges.check_names(TrainConfig, values)
-    except TypeError as error:
-        raise InputError(f"{where}: {error}.") from error
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     endless = {"temperature": inf} if values.get("temperature") == "inf" else {}
     return converted({**values, **endless}, TrainConfig, where=where)
