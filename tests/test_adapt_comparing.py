@@ -63,6 +63,7 @@ def test_a_comparison_leaves_tables_findings_and_a_journal(whole):
     assert names == {
         "cells.parquet",
         "journal.jsonl",
+        "machine.json",
         "report.html",
         "results.json",
         "trials.parquet",

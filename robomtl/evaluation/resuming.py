@@ -23,7 +23,7 @@ from robomtl.untrusted import converted
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan(Conditions):
-    """What the plan of an evaluation says, see ``identity_of``."""
+    """The plan of an evaluation in its journal, see ``identity_of``."""
 
     agent: str
     suite: str
@@ -32,7 +32,7 @@ class _Plan(Conditions):
 
 @dataclass(frozen=True, kw_only=True)
 class _Origin:
-    """What else makes the plan again, see ``journal_in``."""
+    """What else is needed to make the plan again, see ``journal_in``."""
 
     agent: str | None = None
     device: str | None = None
@@ -108,7 +108,7 @@ def _begun(folder: Path) -> tuple[_Plan, _Origin]:
 
 
 def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent:
-    """The agent a plan is of, found where it was or where it is now."""
+    """The agent of a plan, found at its earlier or its present path."""
     if argument is None:
         raise InputError(
             f"{folder} was begun with an agent that only Python can make; call"
@@ -116,9 +116,9 @@ def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent
         )
     try:
         agent = named_agent(argument)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(
-            f"The policy that {folder} evaluates is not to be had: {error} If its run"
+            f"The policy that {folder} evaluates cannot be loaded: {error} If its run"
             f" directory moved: robomtl evaluate RUN --resume {folder}"
         ) from error
     planned, _, _ = fingerprint.partition(" on ")
@@ -147,7 +147,7 @@ def _check_device(folder: Path, agent: Agent, fingerprint: str) -> None:
 def _suite(folder: Path, plan: _Plan) -> Suite:
     try:
         return named_suite(plan.suite, **plan.options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:  # Factories of plug-ins raise these.
         raise InputError(
             f"The suite that {folder} was begun with cannot be made from its name:"
             f" {error} If it was made in Python, call robomtl.evaluate with it and"

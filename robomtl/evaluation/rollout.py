@@ -44,7 +44,7 @@ class Outcome:
 
 
 _OURS = (InputError, MissingExtraError, PlugInError)
-"""What a simulator raises that ends all: it would be the same in every trial."""
+"""Exceptions in a simulator that end the evaluation: every trial would raise them."""
 
 
 class _Episode:
@@ -85,7 +85,7 @@ class _Episode:
             result = self._env.step(action)
         except _OURS:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # A simulator raises anything.
             self._fail(error)
             return
         self.length += 1
