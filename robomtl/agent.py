@@ -217,7 +217,7 @@ class PolicyAgent:
 
     def _check_goal(self, suite: Suite, tasks: Sequence[Task]) -> None:
         told, state = self.card.conditioning, self.card.spec.state
-        # A policy from before tasks had goals of their own is told the suite's as ever.
+        # Policies of versions without goals per task are conditioned on the suite's goal.
         known = {task.name: told.goal_of(task.name) for task in tasks if told.goals}
         found = {name: goal_of(suite, state, name) for name in known}
         for task, place in {"": told.goal, **known}.items():
@@ -271,7 +271,7 @@ def goal_of(suite: Suite, state: int, task: str = "") -> tuple[int, int] | None:
 
 
 def goals_of(suite: Suite, state: int) -> dict[str, tuple[int, int]]:
-    """Where the goals lie of tasks that the suite gives a place of their own, by task."""
+    """Places of the goals in the state, for tasks that have a place of their own."""
     places = {name: goal_of(suite, state, name) for name in own_goal_places(suite)}
     return {name: place for name, place in places.items() if place is not None}
 

@@ -50,9 +50,9 @@ class Worker:
     started: bool = False
     """Whether it can be given one."""
     since: float = field(default_factory=time.monotonic)
-    """When it began to start, was given its item, or was last seen to move on."""
+    """When it began to start, was given its item, or last made progress."""
     beats: int = 0
-    """How often it had moved on by then."""
+    """Number of its notes of progress by then."""
 
     @property
     def idle(self) -> bool:
@@ -61,7 +61,7 @@ class Worker:
 
 
 class _Tried:
-    """How often an item was tried, and which of its trials are given up.
+    """The attempts at an item, and its trials that are given up.
 
     Args:
         attempts: How often a trial, or the item apart from its trials, is tried.
@@ -94,8 +94,8 @@ class Crew(ABC, Generic[Some]):
         size: Number of workers at most.
         attempts: How often an item is tried before it counts as failed, and how many
             workers in a row may fail to start where there are no others.
-        limit: Longest that a worker may take to start, or may not be seen to move on
-            while it has an item [s].
+        limit: Longest time that a worker may take to start, or to make progress while it
+            has an item [s].
     """
 
     def __init__(self, size: int, attempts: int, limit: float) -> None:
@@ -114,7 +114,7 @@ class Crew(ABC, Generic[Some]):
         Args:
             worker: The worker.
             item: What to work on.
-            lost: Trials of the item that are not to be played, see ``Pulse``.
+            lost: Reasons of trials of the item that are skipped, see ``Pulse``.
         """
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Crew(ABC, Generic[Some]):
 
     @abstractmethod
     def beat(self, worker: Some) -> Beat:
-        """What a worker noted last; the same for ever where that cannot be known."""
+        """The latest note of a worker; constant where notes cannot be read."""
 
     @abstractmethod
     def dismiss(self, worker: Some) -> None:

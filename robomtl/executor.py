@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LIMIT = 600.0
-"""Longest that a worker may not be seen to move on [s], unless another is given."""
+"""Longest time without progress of a worker [s], unless another is given."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -75,10 +75,9 @@ class LocalExecutor:
     """Processes on this machine; each holds one item at a time.
 
     An item whose process dies, hangs or reports a ``SimulationError`` is tried again in
-    a process of its own; after the last attempt its result is a ``Failure``. Where the
-    process died or hung in a simulator, the trial at fault is left out instead (see
-    ``robomtl.pulse``), and the item is tried without it. A process that dies before it
-    has started costs no item an attempt.
+    another process; after the last attempt its result is a ``Failure``. If the process
+    died or hung in a simulator each time, the item is tried without the trial at fault
+    (see ``robomtl.pulse``). A process that dies before it has started costs no attempt.
     """
 
     workers: int = 2
@@ -86,8 +85,8 @@ class LocalExecutor:
     attempts: int = 3
     """How often an item is tried before it counts as failed."""
     limit: float = LIMIT
-    """Longest that a process may not move on, as by a step of a simulator, before it is
-    replaced [s]."""
+    """Longest time without progress, such as a step of a simulator, after which a process
+    is replaced [s]."""
 
     def __post_init__(self) -> None:
         """Checks the counts and the limit.
@@ -144,8 +143,8 @@ def _check_may_spawn() -> None:
 
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """Blocks Ctrl-C, which is the parent's to answer; a child inherits that."""
-    # It unblocks Ctrl-C as it starts, so it comes first.
+    """Blocks Ctrl-C for processes that start in the block: the parent answers it."""
+    # The tracker unblocks Ctrl-C when it starts, so it must start first.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -156,9 +155,9 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _importable_main() -> Iterator[None]:
-    """Hides a file of ``__main__`` that is none, which a child would try to run.
+    """Hides the name of a file of ``__main__`` that does not exist, such as ``<stdin>``.
 
-    Python calls its standard input ``<stdin>``.
+    A child process would try to run it.
     """
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)

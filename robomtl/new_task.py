@@ -57,7 +57,7 @@ def meet(
         out: Receives ``demonstrations/``, and a run directory for each method with its
             results.
         seed: Of the adaptation.
-        machine: What the methods compute with.
+        machine: Device and precision of the methods.
         workers: Processes that collect and evaluate.
 
     Returns:

@@ -209,10 +209,10 @@ def _connected(address: str, workers: int) -> Iterator[None]:
 
 @contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Lets a Ray that is started listen on the loopback alone.
+    """Starts Ray in the block so that it listens on the loopback interface only.
 
-    Whoever reaches its ports may run code. It takes 127.0.0.1 for the machine's address,
-    unless it is set to be of one machine, as it is by default on those without clusters.
+    Whoever reaches its ports may run code. Ray uses 127.0.0.1 as the address of the node
+    if clusters are disabled.
     """
     constants: Any = importlib.import_module("ray._private.ray_constants")
     before = constants.ENABLE_RAY_CLUSTER
@@ -224,7 +224,7 @@ def _on_loopback() -> Iterator[None]:
 
 
 def _short_folder() -> dict[str, str]:
-    """A folder for Ray where sockets in the usual one would have too long a path."""
+    """A folder for Ray if the paths of sockets in the default one would be too long."""
     if len(tempfile.gettempdir()) <= _LONGEST_FOLDER:
         return {}
     return {"_temp_dir": f"/tmp/ray-{os.getuid()}"}

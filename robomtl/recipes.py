@@ -32,7 +32,7 @@ from robomtl.training.config import with_machine
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """The settings of a recipe that are plain values."""
+    """The plain settings of a recipe."""
 
     suite: str
     """Suite of the demonstrations and of the evaluation."""
@@ -43,7 +43,7 @@ class Experiment:
     policy: str = "film"
     """Architecture."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """Conditioning of the policy on its task."""
+    """Conditioning of the policy."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """Settings of behaviour cloning."""
     trials: int = 50

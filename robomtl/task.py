@@ -32,7 +32,7 @@ class Task:
     """Difficulty tier by which results are grouped; empty where there is none."""
 
     def __post_init__(self) -> None:
-        """Checks that the task can be named and told; one wording may stand for itself.
+        """Checks name and instructions; a single string becomes one instruction.
 
         Raises:
             InputError: If there is no instruction, or the name is no printable text.
@@ -84,9 +84,9 @@ class Suite(Protocol):
     ``expert_suite``: the same variations with the goals shown. Experts act there, and
     zeros take the goal's place in what is recorded.
 
-    A suite whose tasks, envs or experts change under the same name and options says so by
-    one more property, ``version``, or ``definition``, which is plain data: what was begun
-    with another is refused. ``from_gymnasium`` does that by itself.
+    A suite whose tasks, envs or experts may change under the same name and options declares
+    a property ``version``, or ``definition`` of plain data: work that was begun with
+    another one is not resumed. ``from_gymnasium`` defines it.
 
     A suite whose actions end in components that bear no disturbance, such as a gripper
     that opens and closes, has one more property, ``undisturbed_actions``: their number,

@@ -108,8 +108,8 @@ def compare_methods(
             at them again; those beside the policies if None.
         noise: Disturbance of the experts that supports are collected from; see
             ``collect``.
-        machine: What methods compute with; ``auto`` is resolved once, recorded in the
-            folder, and kept. Policies act on the CPU.
+        machine: Device and precision of the methods; ``auto`` is resolved once, recorded
+            in the folder, and kept. Policies act on the CPU.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 

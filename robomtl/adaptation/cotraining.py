@@ -60,7 +60,7 @@ class Transfer(Descent):
 def varied_material(
     descent: Descent, trained: TrainedPolicy, demonstrations: Demonstrations
 ) -> Material:
-    """What a policy is to descend on, varied as the settings say, on its device."""
+    """Demonstrations as training material, augmented by the settings, on the policy's device."""
     return material_of(
         demonstrations,
         trained.card.conditioning,

@@ -55,14 +55,14 @@ class Family:
 
 @dataclass(frozen=True, kw_only=True)
 class _Training:
-    """Settings of a run that tell members of a family apart."""
+    """The setting of a run that distinguishes members of a family."""
 
     seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """What a run directory says of its training."""
+    """The part of ``run.json`` that is read here."""
 
     training: _Training
 

@@ -25,21 +25,21 @@ class Recorded(NamedTuple):
     conditioning: tuple[Kind, ...]
     """Kinds; without what its objective infers."""
     config: TrainConfig
-    """Settings, but for the device and the threads, which are those of each machine."""
+    """Settings; device and threads are ``auto``, since machines differ."""
     data: str
     """Hash of the demonstrations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Data:
-    """What a run says of its demonstrations."""
+    """The demonstrations of a run."""
 
     sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """What a run directory says of its training."""
+    """The part of ``run.json`` that is read here."""
 
     policy: str
     policy_config: Mapping[str, Any]
@@ -91,7 +91,7 @@ def train_missing(
         objectives: What methods need policies to be trained with.
         seeds: Seeds of training; those that are there if None.
         workers: Processes, each of which trains one policy at a time.
-        device: What they compute on.
+        device: Device that they train on.
 
     Raises:
         ValueError: If the folder has no policy, or the demonstrations it was trained on

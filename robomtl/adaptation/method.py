@@ -22,7 +22,7 @@ class Budget:
     batch: int = 256
     """Samples in a step."""
     machine: Machine = field(default_factory=Machine)
-    """What it computes with."""
+    """Device and precision of the adaptation."""
 
     def __post_init__(self) -> None:
         """Checks the numbers.

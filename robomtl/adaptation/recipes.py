@@ -36,16 +36,16 @@ class Pretraining:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The settings of a comparison of methods that are plain values."""
+    """The plain settings of a comparison of methods."""
 
     suite: str
     """Suite that holds tasks, or goals, out."""
     episodes: int
     """Demonstrations of each training task."""
     noise: float = 0.0
-    """Largest disturbance of the experts; see ``collect``."""
+    """Largest noise on the experts' actions; see ``collect``."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """Conditioning of the policies on their task, besides what is inferred."""
+    """Conditioning of the policies, besides what is inferred."""
     seeds: int = 1
     """Number of seeds of training; a ranking needs 5, and 5 draws (--supports)."""
 
@@ -126,7 +126,7 @@ def run_adaptation(
 
 
 def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
-    """The trainings of the policies that methods take, by objective."""
+    """The trainings of the policies that the methods use, by objective."""
     wanted = objectives(recipe.asked, configured(recipe.asked))
     for label, objective in wanted.items():
         if objective not in recipe.pretraining:

@@ -47,7 +47,7 @@ class Tried:
 
 @dataclass(frozen=True, kw_only=True)
 class _Tuned:
-    """What ``tune`` writes for ``read_config``."""
+    """The content of the file that ``tune`` writes."""
 
     settings: dict[str, dict[str, Any]]
     """The best of each method."""
@@ -83,8 +83,7 @@ def tune(
         supports: Draws of the support.
         trials: Of each task.
         batch: Samples in a gradient step.
-        machine: What policies are trained and methods compute with; see
-            ``compare_methods``.
+        machine: Device and precision of trainings and methods; see ``compare_methods``.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 
@@ -132,7 +131,7 @@ def tune(
 
 
 def _like(family: Family, out: Path, objective: str, machine: Machine) -> Training:
-    """How to train a policy as the family was, with what is asked for."""
+    """The training of a policy like the family's, on the requested machine."""
     made = like(family, out, objective=objective, seed=0, device=machine.device)
     if machine.precision == "auto":
         return made

@@ -35,7 +35,7 @@ class Conditioning:
     inferred: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """What was inferred of tasks, by their names; zeros stand for any other."""
     goals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Where the goal vector lies for tasks that have it elsewhere than at ``goal``."""
+    """Place of the goal vector for tasks that have it elsewhere than at ``goal``."""
 
     def __post_init__(self) -> None:
         """Checks the kinds.
@@ -123,11 +123,10 @@ class Conditioning:
         }
 
     def fixed(self, told: Sequence[Told]) -> Tensor:
-        """What ``embedding`` needs to know of each trial; (trial, fixed).
+        """The inputs of ``embedding`` that stay the same in a trial; (trial, fixed).
 
-        It is the part of the embedding that stays, followed by the indices of the goal in
-        the state where tasks have it in different places. What is withheld is a zero
-        vector.
+        It is the constant part of the embedding, followed by the indices of the goal in
+        the state if tasks have it in different places. What is withheld is a zero vector.
 
         Raises:
             ValueError: If one-hot conditioning is told of a task it was not trained on.

@@ -1,4 +1,4 @@
-"""What the tasks of a data set are called, and what robomtl keeps about them."""
+"""Names, instructions and origin of the tasks of a data set."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class About(NamedTuple):
-    """What ``meta/robomtl.json`` says, or what stands in for it."""
+    """The content of ``meta/robomtl.json``, or defaults for a data set without it."""
 
     names: Mapping[int, str]
     """Name of each task, by its index."""
@@ -74,7 +74,7 @@ def read_tasks(folder: Path) -> dict[int, str]:
 
 
 def read_request(folder: Path) -> dict[str, Any]:
-    """The request by which robomtl collected a data set, as ``meta/robomtl.json`` has it.
+    """The request of the collection that made a data set, from ``meta/robomtl.json``.
 
     Raises:
         InputError: If the file is damaged.
@@ -87,7 +87,7 @@ def read_request(folder: Path) -> dict[str, Any]:
 
 
 def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
-    """What robomtl keeps of a data set; tasks of another tool's are named by their texts.
+    """Names and origin of the tasks; without ``meta/robomtl.json``, instructions are names.
 
     Raises:
         InputError: If ``meta/robomtl.json`` is damaged or names other tasks.

@@ -82,7 +82,7 @@ class _Collection:
 
     @property
     def errors(self) -> dict[str, str]:
-        """Why an episode of a task broke off, of the tasks in which any did."""
+        """The reason of an episode that broke off, by task."""
         courses = self.courses.items()
         return {name: course.error for name, course in courses if course.error}
 

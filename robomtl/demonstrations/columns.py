@@ -1,4 +1,4 @@
-"""Columns of parquet files as arrays; each is refused where it holds something else."""
+"""Columns of parquet files as checked arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robomtl.errors import InputError
 
-_WHOLE = 2**53  # Up to which every whole number is a float64 too.
+_WHOLE = 2**53  # Integers below this are exact in float64.
 
 
 def _is_list(kind: Any) -> bool:
@@ -27,7 +27,7 @@ def _is_number(kind: Any) -> bool:
 
 
 def _refuse(path: Path, name: str, wrong: NDArray[np.bool_], needed: str) -> None:
-    """Names the first row of a column in which something is wrong."""
+    """Refuses a column, naming its first wrong row, if there is one."""
     rows = np.flatnonzero(wrong)
     if len(rows):
         raise InputError(f"{path}: row {rows[0]} of column '{name}' {needed}.")
@@ -137,7 +137,7 @@ def texts(table: Any, name: str, path: Path) -> list[str]:
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise InputError(f"{path}: column '{name}' holds {kind}, not texts.")
     _refuse(path, name, _empty(column), "is empty; it must be a text")
-    # Repeated entries are refused before they are decoded, when they may fill the memory.
+    # Repeated entries are refused before decoding, which could exhaust the memory.
     check_distinct(column.indices.to_pylist(), name, path)
     values: list[str] = column.to_pylist()
     blank = np.array([not value.strip() for value in values], np.bool_)
@@ -147,7 +147,7 @@ def texts(table: Any, name: str, path: Path) -> list[str]:
 
 
 def check_distinct(values: Sequence[object], name: str, path: Path) -> None:
-    """Makes sure that no two rows of a column are equal.
+    """Refuses a column with two equal rows.
 
     Args:
         values: The column.

@@ -15,7 +15,7 @@ from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
 Failed = Literal["omit", "clone"]
-"""What training does with episodes that their data set marks as failed."""
+"""Whether training omits or clones episodes that their data set marks as failed."""
 
 
 class Episodes(NamedTuple):
@@ -110,9 +110,9 @@ def taken(contents: Contents, episodes: Sequence[int]) -> Contents:
 
 
 def succeeded(contents: Contents) -> Contents:
-    """The episodes to clone: without those marked as failed, unless these are wanted.
+    """The episodes to clone: without those marked as failed, unless ``failed`` is clone.
 
-    Tasks of which no episode is left are left out, too.
+    Tasks without any remaining episode are left out, too.
 
     Raises:
         InputError: If no episode is left.
@@ -132,7 +132,7 @@ def succeeded(contents: Contents) -> Contents:
 
 
 def notes(contents: Contents) -> tuple[str, ...]:
-    """Sentences on what of a data set is not learned from."""
+    """Sentences about the parts of a data set that training does not use."""
     said = []
     if contents.unused:
         said.append(

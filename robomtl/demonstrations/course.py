@@ -41,7 +41,7 @@ class Course:
     finished: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Outcomes of each finished unit, by its start."""
     error: str = ""
-    """Why the latest episode broke off that did."""
+    """Reason of the latest episode that broke off."""
 
     def planned(self) -> list[Unit]:
         """The unfinished units of the running round; none once enough succeeded.
@@ -84,7 +84,7 @@ class Course:
         Args:
             start: The place.
             outcomes: Of its episodes.
-            error: Why the last of them broke off that did.
+            error: Reason of the last of them that broke off; empty if none did.
 
         Raises:
             InputError: If more episodes have failed than is allowed.

@@ -34,9 +34,9 @@ class Demonstrations:
             each task is named by its instruction; images are left unread.
         beyond: What is done with actions beyond [-1, 1]: ``refuse`` or ``clip``. Clipping
             is right where the recorded simulator clips too, and wrong for joint angles.
-        failed: What training does with episodes that their data set marks as failed:
-            ``omit`` or ``clone``. Cloning imitates whatever it is shown, failures too, so
-            they are omitted by default.
+        failed: Whether training omits or clones episodes that their data set marks as
+            failed: ``omit`` or ``clone``. Cloning imitates failures as readily as
+            successes, so they are omitted by default.
 
     Raises:
         InputError: If the folder holds no such data set, an incomplete or contradictory
@@ -72,7 +72,7 @@ class Demonstrations:
 
     @property
     def origin(self) -> str:
-        """Where the episodes come from, as the end of a sentence about the data set."""
+        """Origin of the episodes, as the end of a sentence about the data set."""
         suite = self.suite
         if suite is None:
             return "is a data set of another tool"
@@ -80,7 +80,7 @@ class Demonstrations:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what of the data set is not learned from; empty if all is."""
+        """Sentences about the parts that training does not use; empty if it uses all."""
         return notes(self._contents)
 
     @property

@@ -1,4 +1,4 @@
-"""Files of a data set: regular ones that lie in its folder, links followed."""
+"""Paths of the files of a data set, which must be regular files inside its folder."""
 
 import os
 import re
@@ -10,7 +10,7 @@ _FIELD = re.compile(r"\{(chunk_index|file_index)(?::0?([1-9])d)?\}")
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file of a data set, once it is known to be one.
+    """The path of a file of a data set, checked.
 
     Args:
         folder: Folder of the data set.
@@ -24,7 +24,9 @@ def inside(folder: Path, name: str) -> Path:
     if not os.path.lexists(path):
         raise InputError(f"{path} is missing; the data set is incomplete.")
     root = Path(os.path.realpath(folder))
-    if root.parent.name == "snapshots":  # A hub's cache links from there to its blobs.
+    if (
+        root.parent.name == "snapshots"
+    ):  # Files in a hub's cache are links to its blobs.
         root = root.parent.parent
     if not Path(os.path.realpath(path)).is_relative_to(root):
         raise InputError(
@@ -57,6 +59,6 @@ def check_template(template: str, where: Path) -> None:
 
 
 def filled(template: str, chunk: int, file: int) -> str:
-    """The path that a checked template gives for a chunk and a file in it."""
+    """The path of a file of a chunk by a checked template."""
     numbers = {"chunk_index": chunk, "file_index": file}
     return _FIELD.sub(lambda field: f"{numbers[field[1]]:0{field[2] or 1}d}", template)

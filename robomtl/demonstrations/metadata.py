@@ -90,9 +90,8 @@ def _check_folder(folder: Path) -> None:
     path = folder / layout.INFO
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is not a folder; give that of a data set. One of a hub has to be"
-            " downloaded first, such as by: hf download --repo-type dataset"
-            " OWNER/NAME --local-dir DIR."
+            f"{folder} is not a folder; give that of a data set. Download one of a hub"
+            " first: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
         )
     if os.path.lexists(path):
         return

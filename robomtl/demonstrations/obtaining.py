@@ -9,19 +9,20 @@ from robomtl.task import Suite
 
 
 def check_suite(demonstrations: Demonstrations, suite: str, advice: str) -> None:
-    """Makes sure that demonstrations are of a suite.
+    """Refuses demonstrations that were not recorded in a suite.
 
     Args:
         demonstrations: Recorded before.
         suite: Full name of the suite.
-        advice: What to do otherwise, as the end of the message.
+        advice: The remedy, as the end of the message.
 
     Raises:
         InputError: If they are of another suite, or of another tool.
     """
     if demonstrations.suite != suite:
         raise InputError(
-            f"{demonstrations.path} {demonstrations.origin}, but {suite} is needed; {advice}."
+            f"{demonstrations.path} {demonstrations.origin}, but {suite} is needed;"
+            f" {advice}."
         )
 
 

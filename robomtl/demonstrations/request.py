@@ -37,7 +37,7 @@ class Request:
     settle: int = 5
     """Steps recorded after the one that first succeeds."""
     definition: Mapping[str, Any] = field(default_factory=dict)
-    """What the suite is made of, see ``definition_of``; empty where it is not known."""
+    """Definition of the suite, see ``definition_of``; empty if it declares none."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and the tasks.

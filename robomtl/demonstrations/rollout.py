@@ -51,7 +51,7 @@ class Block(NamedTuple):
     horizon: NDArray[np.int64]
     """Of the env, -1 where it does not tell; ()."""
     error: NDArray[np.str_] = np.array("")
-    """Why the last of those broke off that did, empty for none; ()."""
+    """Reason of the last episode that broke off; empty if none did. ()"""
 
 
 class _Episode(NamedTuple):

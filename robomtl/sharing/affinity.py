@@ -91,7 +91,7 @@ def affinity_of(measured: Sequence[Measured]) -> Affinity | None:
     """The mean over trainings, clustered; None without a measurement.
 
     Args:
-        measured: Of each training.
+        measured: The mean affinity of each training.
     """
     if not measured:
         return None

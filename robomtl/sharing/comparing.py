@@ -81,8 +81,8 @@ def multitask(
             and the demonstrations where they are collected; made if missing.
         data: Demonstrations of the tasks; collected if None.
         noise: Disturbance of the experts that are collected from; see ``collect``.
-        machine: What policies are trained with, where settings of an arm do not say;
-            ``auto`` is resolved once, recorded in the folder, and kept.
+        machine: Device and precision of training, unless the settings of an arm name
+            them; ``auto`` is resolved once, recorded in the folder, and kept.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
 
