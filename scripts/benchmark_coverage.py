@@ -18,6 +18,7 @@ else undecided. The command ends with status 1 if a target is missed.
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -57,9 +58,13 @@ class Benchmark:
     """What is simulated."""
 
     repeats: int = 400
-    """Simulated experiments in each world."""
+    """Simulated experiments in each world; 0 leaves coverage out."""
     alarms: int = 600
-    """Simulated experiments with equal policies in each world."""
+    """Simulated experiments with equal policies in each world; 0 leaves them out."""
+    tasks: tuple[int, ...] = (10, 50)
+    """Numbers of tasks."""
+    levels: tuple[float, ...] = (1.0, 3.0, 5.0)
+    """Mean logits of the tasks: with these, 67, 91 and 98 % of trials are solved."""
     seed: int = 0
     """Seed of the simulation."""
     most: int = 10
@@ -282,21 +287,24 @@ def equal_policies(
         )
 
 
-def worlds(most: int) -> Iterator[tuple[Simulated, World]]:
-    """What is simulated, and where."""
-    for tasks in (10, 50):
-        for level in (1.0, 3.0, 5.0):  # 67, 91 and 98 % are solved.
-            for trials in (20, 50):
-                yield one_policy, _same_policy(tasks, level, trials)
-            for seeds in (each for each in (2, 3, 5, 10) if each <= most):
-                world = World(tasks=tasks, level=level, seeds=seeds)
-                yield several_seeds, world
-                yield crossed, replace(world, trials=20)
-                draws = min(seeds, 5)  # One draw varies nothing: it is that draw alone.
-                drawn = replace(world, draws=draws, draw=0.5, trials=20)
-                yield crossed, drawn
-                if seeds == 3:
-                    yield crossed, replace(drawn, goals=5, goal=0.5, trials=4)
+def worlds(benchmark: Benchmark) -> Iterator[tuple[Simulated, World]]:
+    """What is simulated, and where intervals are."""
+    for tasks, level in product(benchmark.tasks, benchmark.levels):
+        for trials in (20, 50):
+            yield one_policy, _same_policy(tasks, level, trials)
+        for seeds in (each for each in (2, 3, 5, 10) if each <= benchmark.most):
+            world = World(tasks=tasks, level=level, seeds=seeds)
+            yield several_seeds, world
+            yield crossed, replace(world, trials=20)
+            draws = min(seeds, 5)  # One draw varies nothing: it is that draw alone.
+            drawn = replace(world, draws=draws, draw=0.5, trials=20)
+            yield crossed, drawn
+            if seeds == 3:
+                yield crossed, replace(drawn, goals=5, goal=0.5, trials=4)
+
+
+def equal_worlds(most: int) -> Iterator[tuple[Simulated, World]]:
+    """What is simulated, and where policies are equal."""
     for level in (0.0, 1.0, 3.0):
         yield equal_policies, _same_policy(50, level, 50)
     for seeds in (each for each in (2, 5) if each <= most):
@@ -306,10 +314,10 @@ def worlds(most: int) -> Iterator[tuple[Simulated, World]]:
 def main(benchmark: Benchmark) -> None:
     """Prints coverage and false alarms, and fails where a target is missed."""
     generator, figures = np.random.default_rng(benchmark.seed), []
-    for simulated, world in worlds(benchmark.most):
+    every = [(benchmark.repeats, *each) for each in worlds(benchmark)]
+    every += [(benchmark.alarms, *each) for each in equal_worlds(benchmark.most)]
+    for repeats, simulated, world in (each for each in every if each[0]):
         print(f"{simulated.__name__.replace('_', ' ')}: {_named(world)}")
-        alarms = simulated is equal_policies
-        repeats = benchmark.alarms if alarms else benchmark.repeats
         for figure in simulated(world, repeats, generator):
             print(figure.line, flush=True)
             figures.append({"simulated": simulated.__name__, **asdict(figure)})

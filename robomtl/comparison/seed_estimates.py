@@ -11,8 +11,6 @@ trials: its variance is that of a U-statistic (W. Hoeffding, Ann. Math. Stat. 19
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from robomtl.comparison.aggregates import (
     Estimate,
     improvements,
@@ -24,11 +22,13 @@ from robomtl.experiments.crossed import (
     Part,
     Scores,
     Spread,
+    Totals,
     mean_of,
     parts_of,
     spread_interval,
     success_interval,
     summed,
+    totals,
     unpaired_parts,
 )
 
@@ -81,7 +81,8 @@ def improvement_estimate(a: Tasks, b: Tasks, confidence: float) -> Estimate:
 
 def rates_of(tasks: Sequence[Scores]) -> Scores:
     """Success of each seed in each task; (seed, task)."""
-    return np.stack([np.nanmean(scores, axis=(1, 2, 3)) for scores in tasks], axis=1)
+    every = _totals(tasks)
+    return every.sums / every.numbers
 
 
 def _influences(tasks: Sequence[Scores]) -> list[Scores]:
@@ -99,19 +100,20 @@ def _influences(tasks: Sequence[Scores]) -> list[Scores]:
 
 def _trials(tasks: Sequence[Scores]) -> float:
     """How many independent trials the scores within the quartiles are worth."""
-    kept = trimmed(rates_of(tasks)).kept
+    every = _totals(tasks)
+    kept = trimmed(every.sums / every.numbers).kept
     counts = [
-        Count(int(solved), int(known))
-        for scores in tasks
-        for solved, known in zip(
-            np.nansum(scores, axis=(1, 2, 3)),
-            (~np.isnan(scores)).sum(axis=(1, 2, 3)),
-            strict=True,
-        )
+        Count(int(solved), int(number))
+        for solved, number in zip(every.sums.T.flat, every.numbers.T.flat, strict=True)
     ]
     cells = zip(counts, (kept / kept.sum()).T.flat, strict=True)
     some = [(count, float(weight)) for count, weight in cells if weight]
     return effective_trials([count for count, _ in some], [w for _, w in some])
+
+
+def _totals(tasks: Sequence[Scores]) -> Totals:
+    """Outcomes of each seed in each task; (seed, task)."""
+    return totals([scores.reshape(len(scores), -1) for scores in tasks])
 
 
 def _smoothed(rate: float, trials: float) -> float:

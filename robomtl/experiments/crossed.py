@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,13 +190,40 @@ def success_interval(tasks: Mapping[str, Scores], confidence: float = 0.95) -> I
 
 def mean_of(tasks: Sequence[Scores]) -> float:
     """Mean over tasks of the mean over trials with an outcome."""
-    return fmean(float(np.nanmean(scores)) for scores in tasks)
+    every = totals([scores.reshape(1, -1) for scores in tasks])
+    return fmean((every.sums / every.numbers)[0])
 
 
 def trials_of(tasks: Sequence[Scores]) -> float:
     """How many independent trials the mean over tasks of success is worth at least."""
-    counts = [Count(int(np.nansum(some)), _outcomes(some)) for some in tasks]
+    every = totals([scores.reshape(1, -1) for scores in tasks])
+    counts = [
+        Count(int(solved), int(number))
+        for solved, number in zip(every.sums[0], every.numbers[0], strict=True)
+    ]
     return effective_trials(counts, [1 / len(tasks)] * len(tasks))
+
+
+class Totals(NamedTuple):
+    """Outcomes of tasks, those that are NaN left out; (row, task) each."""
+
+    sums: Scores
+    numbers: NDArray[np.int64]
+
+
+def totals(tasks: Sequence[Scores]) -> Totals:
+    """Sums and numbers of the outcomes of tasks, all tasks at once.
+
+    Args:
+        tasks: Outcomes of each; (row, trial), with as many rows in all.
+    """
+    starts = np.cumsum([0, *(scores.shape[1] for scores in tasks[:-1])])
+    outcomes = np.concatenate(list(tasks), axis=1)
+    there = ~np.isnan(outcomes)
+    return Totals(
+        np.add.reduceat(np.where(there, outcomes, 0.0), starts, axis=1),
+        np.add.reduceat(there, starts, axis=1, dtype=np.int64),
+    )
 
 
 def spread_interval(
