@@ -11,13 +11,15 @@ trials: its variance is that of a U-statistic (W. Hoeffding, Ann. Math. Stat. 19
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from robomtl.comparison.aggregates import (
     Estimate,
     improvements,
     iqm,
     trimmed,
 )
-from robomtl.evaluation.statistics import Count, Interval, effective_trials
+from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.crossed import (
     Part,
     Scores,
@@ -47,7 +49,10 @@ def iqm_estimate(tasks: Tasks, confidence: float) -> Estimate:
     every = list(tasks.values())
     value = float(iqm(rates_of(every)))
     parts = parts_of(_influences(every), _even(every))
-    return Estimate(value, spread_interval(value, parts, _trials(every), confidence))
+    trials = _trials(every)
+    # Scores are kept by their outcomes, so that seeds agree by chance more often.
+    interval = spread_interval(value, parts, trials, confidence, least=1.0)
+    return Estimate(value, interval)
 
 
 def iqm_difference(a: Tasks, b: Tasks, confidence: float) -> Estimate:
@@ -99,16 +104,14 @@ def _influences(tasks: Sequence[Scores]) -> list[Scores]:
 
 
 def _trials(tasks: Sequence[Scores]) -> float:
-    """How many independent trials the scores within the quartiles are worth."""
+    """How many independent trials the scores within the quartiles are worth.
+
+    They lie there by their outcomes, so that they are no strata: all count as of one rate.
+    """
     every = _totals(tasks)
     kept = trimmed(every.sums / every.numbers).kept
-    counts = [
-        Count(int(solved), int(number))
-        for solved, number in zip(every.sums.T.flat, every.numbers.T.flat, strict=True)
-    ]
-    cells = zip(counts, (kept / kept.sum()).T.flat, strict=True)
-    some = [(count, float(weight)) for count, weight in cells if weight]
-    return effective_trials([count for count, _ in some], [w for _, w in some])
+    weights = kept / kept.sum()
+    return float(1 / np.sum(weights**2 / every.numbers))
 
 
 def _totals(tasks: Sequence[Scores]) -> Totals:

@@ -71,6 +71,8 @@ class Spread:
     parts: tuple[Part, ...]
     alone: float
     """Variance of the mean, were all trials independent."""
+    least: float = _LEAST
+    """Least half width where seeds vary, as a fraction of that for independent trials."""
 
     def half_width(self, confidence: float) -> float:
         """Half the width of an interval of the mean."""
@@ -91,7 +93,7 @@ class Spread:
         """Squares of half widths, at the level of each quantile."""
         trained = any(np.isfinite(part.freedom) for part in self.parts)
         varies = any(part.variance > 0 for part in self.parts)
-        least = (_LEAST if trained and varies else 1.0) * normal
+        least = (self.least if trained and varies else 1.0) * normal
         total = sum(
             (p.sign * p.variance * quantiles[p.freedom] ** 2 for p in self.parts),
             np.zeros_like(normal),
@@ -227,7 +229,12 @@ def totals(tasks: Sequence[Scores]) -> Totals:
 
 
 def spread_interval(
-    mean: float, parts: tuple[Part, ...], trials: float, confidence: float
+    mean: float,
+    parts: tuple[Part, ...],
+    trials: float,
+    confidence: float,
+    *,
+    least: float = _LEAST,
 ) -> Interval:
     """An interval of a mean from 0 to 1.
 
@@ -236,11 +243,12 @@ def spread_interval(
         parts: Of its variance.
         trials: How many independent trials its own trials would be worth.
         confidence: How often such intervals hold the true mean.
+        least: Least width where seeds vary, as a fraction of that for these trials.
     """
     single = mean * (1 - mean)
     if not single:
         return rate_interval(mean, trials, confidence)
-    half = Spread(parts, single / trials).half_width(confidence)
+    half = Spread(parts, single / trials, least).half_width(confidence)
     normal = float(_quantiles(np.inf, np.array([1 - confidence]))[0])
     return rate_interval(mean, single * (normal / half) ** 2, confidence)
 
