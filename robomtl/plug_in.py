@@ -13,7 +13,7 @@ def described(error: BaseException) -> str:
     """The type of an exception, its message, and the file and line that raised it."""
     said = f"{type(error).__name__}: {error}".removesuffix(": ")
     frames = extract_tb(error.__traceback__)
-    if not frames:
+    if not frames or isinstance(error, SyntaxError):  # It says where it is itself.
         return said
     return f"{said} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 

@@ -249,16 +249,33 @@ def suite(name: str, **options: Any) -> Suite:
     family, _, variant = name.partition("/")
     found = SUITES.get(family)
     if callable(found):
-        made: Suite = found(variant, **_typed_options(name, found, options))
-        return made
+        made = found(variant, **_typed_options(name, found, options))
+        return _checked(made, f"What is registered as suite '{family}' made")
+    _checked(found, f"Registered as suite '{family}' is")
     return _ready(found, name, options)
+
+
+def _checked(made: Any, what: str) -> Suite:
+    """A suite that a plug-in supplied, if it is one."""
+    if isinstance(made, type) or not hasattr(made, "train_tasks"):
+        raise PlugInError(
+            f"{what} {made!r}; expected a suite, or a function that makes one of a variant."
+        )
+    supplied: Suite = made
+    return supplied
 
 
 def _typed_options(
     name: str, family: Callable[..., Suite], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The options of a suite, checked against its factory: they may come from a file."""
-    first, *taken = inspect.signature(family).parameters.values()
+    parameters = [*inspect.signature(family).parameters.values()]
+    if not parameters:
+        raise PlugInError(
+            f"What is registered as suite '{name.partition('/')[0]}' takes no argument;"
+            " expected a suite, or a function that makes one of a variant."
+        )
+    first, *taken = parameters
     if inspect.Parameter.VAR_KEYWORD in {each.kind for each in (first, *taken)}:
         return dict(options)
     kinds = {each.name: each.annotation for each in taken}

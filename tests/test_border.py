@@ -1,5 +1,7 @@
 """What comes back from envs, agents and experts, made right or refused in words."""
 
+from dataclasses import dataclass
+
 import gymnasium
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from robomtl.border import frames_per_second, number, truth
 from robomtl.camera import Camera
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
-from robomtl.errors import InputError
+from robomtl.errors import InputError, PlugInError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
@@ -158,6 +160,20 @@ def test_an_experts_odd_action_names_its_task():
     message = r"The expert of 'reach-red' returned an array of shape \(1, 2\)"
     with pytest.raises(InputError, match=message):
         roll(envs, ExpertAgent().load(Odd()), CHUNK)
+
+
+def test_what_an_expert_raises_names_its_task_and_the_line():
+    @dataclass(frozen=True, kw_only=True)
+    class Raises(PointsSuite):
+        def make_expert(self, task):
+            return lambda observation: observation["hand"]
+
+    envs = [PointsEnv("reach-red", 3) for _ in range(2)]
+    message = (
+        r"The expert of 'reach-red' raised KeyError: 'hand' \(test_border.py, line"
+    )
+    with pytest.raises(PlugInError, match=message):
+        roll(envs, ExpertAgent().load(Raises()), CHUNK)
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), "fast", True])

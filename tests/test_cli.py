@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
@@ -26,6 +27,7 @@ from robomtl.cli.tables import show
 from robomtl.conditioning import embeddings
 from robomtl.conditioning.embeddings import embed
 from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import SimulationError
 from robomtl.evaluation import Results
 from robomtl.executor import LocalExecutor
@@ -41,6 +43,19 @@ def run_directory(tmp_path_factory):
     more = f"--architecture.width 16 --workers 1 --out {out}"
     assert main([*words.split(), *more.split()]) == 0
     return out
+
+
+class BrokenEnv(PointsEnv):
+    def step(self, action):
+        raise ZeroDivisionError("simulated")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenSuite(PointsSuite):
+    name: str = "broken"
+
+    def make_env(self, task):
+        return BrokenEnv(task, 50)
 
 
 def refuse(item):
@@ -222,6 +237,16 @@ def test_the_limit_of_a_step_is_a_flag_of_what_plays_trials(
 ):
     said = refusal(capsys, verb, run_directory, "--limit", 0)
     assert "limit is 0 s; give a number above 0" in said
+
+
+@pytest.mark.slow
+def test_an_evaluation_says_why_trials_have_no_outcome(known, tmp_path, capsys):
+    known("broken", BrokenSuite())
+    words = "evaluate expert --suite broken --tasks reach-red --episodes 1 --workers 1"
+    assert main([*words.split(), "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "A trial of reach-red has no outcome, variation 1000000, repeat 0" in said
+    assert "step 1: ZeroDivisionError: simulated (test_cli.py" in said
 
 
 def test_experts_need_a_suite(capsys):

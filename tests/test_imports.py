@@ -79,6 +79,9 @@ def test_what_cannot_be_imported_is_told(written, capsys):
     said = r"'mine_broken' cannot be imported: SystemExit \(mine_broken.py, line 3\)"
     with pytest.raises(PlugInError, match=said):
         import_modules([broken])
+    broken = written("mine_wrong", "def f(:")
+    with pytest.raises(PlugInError, match=r"syntax \(mine_wrong.py, line 1\)\.$"):
+        import_modules([broken])
 
 
 @pytest.mark.slow

@@ -96,6 +96,16 @@ def test_register_refuses_a_name_with_a_slash(suites):
         suites.register("arms/two", points)
 
 
+@pytest.mark.parametrize("registered", [42, lambda: None, lambda variant: None])
+def test_what_is_no_suite_is_refused_by_its_name(suites, monkeypatch, registered):
+    monkeypatch.setattr(registry, "SUITES", suites)
+    suites.register("mine", registered)
+    with pytest.raises(
+        PlugInError, match="suite 'mine' .*; expected a suite, or a func"
+    ):
+        registry.suite("mine")
+
+
 def test_a_ready_suite_is_found_under_its_own_name(suites, monkeypatch):
     monkeypatch.setattr(registry, "SUITES", suites)
     ready = Mine()

@@ -95,6 +95,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     done = play(flags, executor)
     show(success_table(done.results))
+    _tell_errors(done.results)
     print(f"Report: {done.folder / 'report.html'}")
     if done.films is not None:
         _tell(done.films, done.folder)
@@ -176,6 +177,16 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
             folder, run=flags.run, device=flags.device, executor=executor
         )
     return _Done(results, folder)
+
+
+def _tell_errors(results: Results) -> None:
+    """Says of each task in which trials ended in an error how the last of them did."""
+    last = {each.task: each for each in results.records if each.error is not None}
+    for each in last.values():
+        trial = f"variation {each.variation}, repeat {each.repeat}"
+        say(
+            f"A trial of {each.task} has no outcome, {trial}: {each.error}", stderr=True
+        )
 
 
 def _tell(films: Sequence[Film], out: Path) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from robomtl.actor import Actor, Told
 from robomtl.border import action_array
-from robomtl.errors import InputError
+from robomtl.errors import InputError, PlugInError
+from robomtl.plug_in import described
 from robomtl.task import Expert, Observation, Suite, Trial
 
 EXPERT = "expert"
@@ -35,9 +36,12 @@ class _Experts:
         rows = np.flatnonzero(running).tolist()
         actions: list[NDArray[np.float32]] = []
         for row in rows:
-            action = self._experts[row](observations[row])
-            shape = actions[0].shape if actions else (np.size(action),)
             who = f"The expert of '{self._tasks[row]}'"
+            try:
+                action = self._experts[row](observations[row])
+            except Exception as error:  # Plug-ins raise anything.
+                raise PlugInError(f"{who} raised {described(error)}.") from error
+            shape = actions[0].shape if actions else (np.size(action),)
             actions.append(action_array(action, shape, who))
         batch = np.zeros((len(observations), len(actions[0])), np.float32)
         batch[rows] = actions
