@@ -97,10 +97,10 @@ class MultiHead(HeadPolicy):
         """Refuses several heads where nothing is told to choose one by; see ``Policy``."""
         if spec.tasks > 1 and not spec.embedding:
             raise InputError(
-                f"multi_head has a head for each of {spec.tasks} tasks and is told nothing"
-                " to choose one by (conditioning none). Condition it on language, one_hot"
-                " or goal, or train film, mlp, mixture_of_experts or soft_modularization,"
-                " which choose nothing."
+                f"multi_head has a head for each of {spec.tasks} tasks and no conditioning"
+                " to choose one by. Condition it on language, one_hot or goal, or train"
+                " film, mlp, mixture_of_experts or soft_modularization, which have one"
+                " head."
             )
 
     def choices(self, task_embedding: Tensor) -> Tensor:

@@ -211,7 +211,7 @@ class PolicyAgent:
         strange = [task.name for task in tasks if task.name not in known]
         if "one_hot" in card.conditioning.kinds and strange:
             raise InputError(
-                f"{self.name} is told its task by a one-hot code, which has no place for "
+                f"{self.name} is conditioned on a one-hot code, which does not include "
                 f"'{strange[0]}'; it knows {', '.join(known)}."
             )
 

@@ -107,17 +107,17 @@ class Suite(Protocol):
     them is meant, says so by the property ``families``: names of at least 2 tasks each,
     by the name of the family. See ``families_of``, and ``robomtl.probing`` for their use.
 
-    A suite whose envs share something within a process, such as a simulator of which there
-    is one or a global random generator, says so by the property ``one_env_per_process``:
-    then its envs live one at a time in a process. See ``one_env_per_process``.
+    A suite whose envs share something within a process, such as a single simulator or a
+    global random generator, sets the property ``one_env_per_process``: its envs then live
+    one at a time in a process. See ``one_env_per_process``.
 
     A suite whose envs come from elsewhere, so that those of two tasks may differ in sizes
     or rates, says so by the property ``envs_may_differ``: then they are compared before
     demonstrations are collected, at the cost of making each once.
 
-    A suite whose tasks have their goals in different places of the state, as where each
-    goes to another of the things in a scene, says so by the property ``goal_places``: the
-    place of each task's goal, all as long as ``goal``. See ``goal_place``.
+    A suite whose tasks have their goals in different places of the state, for instance at
+    different things in a scene, has the property ``goal_places``: the slice of each task's
+    goal, all as long as ``goal``. See ``goal_place``.
 
     A suite whose actions displace what they move may say so, and where everything is, by
     the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,

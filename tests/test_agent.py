@@ -126,7 +126,7 @@ def test_another_length_of_state_is_refused(tmp_path):
 
 def test_a_task_that_a_one_hot_code_does_not_know_is_refused(tmp_path):
     agent = saved(tmp_path, tasks=NAMES[:3])
-    with pytest.raises(ValueError, match=f"has no place for '{NAMES[3]}'"):
+    with pytest.raises(ValueError, match=f"does not include '{NAMES[3]}'"):
         agent.check(SUITE)
 
 

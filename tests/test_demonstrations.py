@@ -323,7 +323,7 @@ def test_an_unknown_task_is_not_selected(own: Path) -> None:
 
 
 def test_no_more_episodes_are_selected_than_there_are(own: Path) -> None:
-    with pytest.raises(ValueError, match="'open-door' has 2 episodes.*the 3 asked for"):
+    with pytest.raises(ValueError, match="'open-door' has 2 episodes.*the 3 requested"):
         Demonstrations(own).select(per_task=3)
 
 

@@ -56,7 +56,9 @@ def test_chunks_hold_every_trial_once_in_order_with_what_it_is_told():
 
 
 def test_more_episodes_than_variations_are_refused():
-    message = "'official' has 50 variations of 'reach-red', but 51 episodes were asked"
+    message = (
+        "'official' has 50 variations of 'reach-red', but 51 episodes were requested"
+    )
     with pytest.raises(ValueError, match=message):
         plan(POINTS, split="official", episodes=51)
 

@@ -273,7 +273,7 @@ def test_an_arm_with_data_of_its_own_is_refused_unless_they_are_the_same(
 
 def test_fewer_demonstrations_than_asked_for_are_refused(data, tmp_path):
     message = (
-        r"has 3 demonstrations of reach-red, fewer than the 5 asked for; ask for at most"
+        r"has 3 demonstrations of reach-red, fewer than the 5 requested; request at most"
         r" 3, or give --data with more\."
     )
     with pytest.raises(ValueError, match=message):
@@ -392,7 +392,7 @@ def test_balancing_tasks_is_refused_where_a_policy_learns_one():
         ),
         (
             {"policy": "multi_head", "conditioning": "none"},
-            "The arm together: multi_head has a head for each of 2 tasks and is told not",
+            "The arm together: multi_head has a head for each of 2 tasks and no",
         ),
     ],
 )

@@ -280,7 +280,7 @@ def test_another_probe_is_not_mixed_in(runs, tmp_path):
 @pytest.mark.parametrize(
     ("run", "given", "message"),
     [
-        ("none", {}, "none was trained with conditioning none: .* nothing to probe"),
+        ("none", {}, "none was trained without conditioning, .* nothing to probe"),
         ("nowhere", {}, "nowhere"),
         ("expert", {}, "'expert' is no trained policy, and nothing is known of how"),
         ("language", {"kinds": ("shufled",)}, "'shufled'. Did you mean 'shuffled'"),
@@ -307,7 +307,7 @@ def test_a_served_policy_is_probed_by_what_it_is_told(runs, tmp_path):
     agent = robomtl.PolicyAgent(runs / "none")
     served = ServedAgent(agent=agent, device="cpu", kind="cpu", address="")
     with pytest.raises(
-        ValueError, match="none on cpu was trained with conditioning no"
+        ValueError, match="none on cpu was trained without conditioning"
     ):
         probed(served, tmp_path)
 

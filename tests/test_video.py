@@ -267,7 +267,7 @@ def test_examples_are_a_failure_and_a_success_of_one_task(tmp_path):
     ("which", "told"),
     [
         ("failure", "Unknown which 'failure'. Did you mean 'failures'"),
-        (0, "0 videos of each task were asked for; give at least 1"),
+        (0, "0 videos of each task were requested; give at least 1"),
     ],
 )
 def test_what_chooses_no_trial_is_refused(evaluation, which, told):

@@ -192,7 +192,7 @@ def _enough(there: Sequence[int], trials: int, task: str) -> tuple[int, ...]:
     if len(there) < trials:
         raise InputError(
             f"There are {len(there)} variations of '{task}' to try it in, fewer than the"
-            f" {trials} trials asked for; ask for at most {len(there)}."
+            f" {trials} requested trials; request at most {len(there)}."
         )
     return tuple(there[:trials])
 
@@ -222,7 +222,7 @@ def _of_goals(
     if len(enough) < goals:
         raise InputError(
             f"{len(enough)} goals of '{task}' have {shots} demonstrations in"
-            f" {pool.path}, fewer than the {goals} asked for; collect more, or ask for"
+            f" {pool.path}, fewer than the {goals} requested; collect more, or request"
             " fewer goals or shots."
         )
     found = []

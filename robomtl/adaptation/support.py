@@ -85,7 +85,7 @@ def draw_support(
     if shots > len(there):
         raise InputError(
             f"'{task}' has {len(there)} demonstrations in {there.path}, fewer than the"
-            f" {shots} shots asked for; collect more, or ask for at most {len(there)}."
+            f" {shots} requested shots; collect more, or request at most {len(there)}."
         )
     seed = zlib.crc32(f"{task}/{draw}".encode())
     order = np.random.default_rng(seed).permutation(len(there))
@@ -121,7 +121,7 @@ def check_fit(card: Card, support: Support) -> None:
         )
     if "one_hot" in card.conditioning.kinds:
         raise InputError(
-            "The policy is told its task by a one-hot code, which has no place for"
+            "The policy is conditioned on a one-hot code, which does not include"
             f" '{support.name}'; train it with conditioning on language or goal."
         )
 

@@ -166,7 +166,7 @@ def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64
     if count is not None and len(found) < count:
         raise InputError(
             f"'{task}' has {len(found)} episodes in {contents.path}, fewer than the "
-            f"{count} asked for."
+            f"{count} requested."
         )
     return found[:count]
 

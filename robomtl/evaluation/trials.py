@@ -110,6 +110,6 @@ def _variations(suite: Suite, task: Task, split: str, episodes: int) -> Sequence
     if episodes > len(variations):
         raise InputError(
             f"'{split}' has {len(variations)} variations of '{task.name}', but"
-            f" {episodes} episodes were asked for; ask for at most {len(variations)}."
+            f" {episodes} episodes were requested; request at most {len(variations)}."
         )
     return variations[:episodes]

@@ -211,7 +211,7 @@ def _chosen(
     """The trials to be filmed; refuses what names none."""
     if isinstance(which, int) and which < 1:
         raise InputError(
-            f"{which} videos of each task were asked for; give at least 1."
+            f"{which} videos of each task were requested; give at least 1."
         )
     whole = [place for place in played if place.record.error is None]
     if which == "examples":

@@ -158,8 +158,7 @@ def _conditioning_of(agent: Agent) -> Conditioning:
     conditioning = policy.card.conditioning
     if not conditioning.kinds:
         raise InputError(
-            f"{agent.name} was trained with conditioning none: it is told nothing of its"
-            " task, and there is nothing to probe. Train it with --conditioning language,"
-            " one_hot or goal."
+            f"{agent.name} was trained without conditioning, so there is nothing to probe."
+            " Train it with --conditioning language, one_hot or goal."
         )
     return conditioning

@@ -67,7 +67,7 @@ def check_enough(
     if known.get(least, 0) < most:
         raise InputError(
             f"{path} has {known.get(least, 0)} demonstrations of {least}, fewer than the"
-            f" {most} asked for; ask for at most {known.get(least, 0)}, or give --data"
+            f" {most} requested; request at most {known.get(least, 0)}, or give --data"
             " with more."
         )
 
