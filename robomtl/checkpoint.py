@@ -189,6 +189,13 @@ def _check_weights(weights: Path, card: Card) -> None:
     """Refuses weights that are not those of the card's policy, from their header."""
     header = read_header(weights)
     try:
+        POLICIES.get(card.policy)
+        OBJECTIVES.get(card.objective)
+    except InputError as error:
+        raise InputError(
+            f"{weights.with_name(_CARD)} cannot be used: {error}"
+        ) from error
+    try:
         policy = on_meta(lambda: build(card), len(header))
         kinds = {name: it.dtype for name, it in policy.state_dict().items()}
         policy.load_state_dict(header)

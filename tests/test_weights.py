@@ -58,6 +58,11 @@ def change(run, *, tensors=None, **values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        (
+            {"policy": "own"},
+            "policy.json cannot be used: Unknown policy 'own'.*--import",
+        ),
+        ({"objective": "own"}, "policy.json cannot be used: Unknown objective 'own'"),
         ({"config__blocks": 10**6}, "does not fit its card: its network has more than"),
         ({"config__width": 10**9}, "does not fit its card"),
         (
