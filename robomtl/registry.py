@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from robomtl.arguments import typed
+from robomtl.arguments import checked, typed
 from robomtl.errors import InputError, PlugInError
 from robomtl.nearest import unknown
 from robomtl.plug_in import described
@@ -234,6 +234,7 @@ def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
     return found
 
 
+@checked
 def suite(name: str, **options: Any) -> Suite:
     """The suite of this name, such as ``metaworld/MT10``.
 

@@ -270,3 +270,8 @@ def test_the_envs_of_suites_are_made_side_by_side_unless_they_say_otherwise():
     assert len(chunks_of(suite, Conditions(episodes=20))) == 4 * 2
     own = suite_of(Good, one_env_per_process=True)
     assert len(chunks_of(own, Conditions(episodes=20))) == 20
+
+
+def test_a_suite_is_checked_and_no_name_of_one():
+    with pytest.raises(InputError, match="suite is 'points/MT4'; give a Suite object"):
+        check("points/MT4")

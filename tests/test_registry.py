@@ -206,3 +206,8 @@ def test_list_shows_plug_ins_without_importing_them(distribution, capsys):
     assert "points/MT4" in shown
     assert re.search("twice +refused: of the distributions (arms|limbs) and", shown)
     assert not {"arms_working", "arms_broken"} & set(sys.modules)
+
+
+def test_a_name_of_a_suite_is_a_word():
+    with pytest.raises(InputError, match="name is None; give a word"):
+        registry.suite(None)

@@ -10,6 +10,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from robomtl import registry
+from robomtl.arguments import typed
 from robomtl.checking.beginnings import difference, first_episode
 from robomtl.checking.episodes import STAGES
 from robomtl.errors import InputError, StartError
@@ -218,8 +219,9 @@ def check(suite: Suite, *, tasks: str | Sequence[str] | None = None) -> list[Pro
         tasks: Names of the tasks to check; all if None.
 
     Raises:
-        ValueError: If the suite has no task of a given name.
+        InputError: If the suite is none, or has no task of a given name.
     """
+    typed("suite", suite, Suite)
     if tasks is None:
         names = [task.name for task in _tasks(suite)]
     else:
