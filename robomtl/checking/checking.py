@@ -13,7 +13,7 @@ from robomtl import registry
 from robomtl.arguments import typed
 from robomtl.checking.beginnings import difference, first_episode
 from robomtl.checking.episodes import STAGES
-from robomtl.errors import InputError, StartError
+from robomtl.errors import InputError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.names import several
 from robomtl.nearest import unknown
@@ -194,7 +194,7 @@ def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
     results = LocalExecutor(workers=1, attempts=1).map(work, names)
     try:
         first = next(results)
-    except StartError as error:
+    except InputError as error:
         yield Problem(names[0], f"A worker could not run it: {error}")
         return
     for index, there in chain([first], results):
