@@ -275,3 +275,12 @@ def test_the_envs_of_suites_are_made_side_by_side_unless_they_say_otherwise():
 def test_a_suite_is_checked_and_no_name_of_one():
     with pytest.raises(InputError, match="suite is 'points/MT4'; give a Suite object"):
         check("points/MT4")
+
+
+@pytest.mark.slow
+def test_an_id_that_workers_do_not_know_is_a_problem_of_its_task(monkeypatch):
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", {})
+    gymnasium.register("Late-v0", entry_point=Good)
+    problems = [str(problem) for problem in check(suite_of("Late-v0"))]
+    assert len(problems) == 1
+    assert "a: A worker could not run it: No Gymnasium env 'Late-v0'" in problems[0]
