@@ -283,7 +283,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         ({"supports": 0}, "supports is 0; give at least 1"),
         ({"retained": -1}, "retained is -1"),
         ({"probe": 3}, "probe is 3, none of the shots 1, 2"),
-        ({"controls": ("wrong_tsk",)}, "Unknown control 'wrong_tsk'. Did you mean"),
+        ({"controls": ("wrong_tsk",)}, "Unknown controls 'wrong_tsk'. Did you mean"),
         ({"methods": {}}, "No method was named"),
         ({"settings": {"finetun": {}}}, "Did you mean 'finetune'"),
         ({"batch": 0}, "batch=0 allows nothing"),

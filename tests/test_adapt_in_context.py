@@ -236,7 +236,7 @@ def test_adapting_fills_a_copy_s_prompt_within_a_second(trained, new):
     adapted = robomtl.adapt(trained, support, method="in_context")
     assert time.process_time() - begun < 1
     remembered = adapted.policy.remembered
-    context = whole(support, SMALL["steps"])
+    context = whole(support, SMALL["steps"], torch.device("cpu"))
     assert torch.equal(remembered["state"], context.state[0])
     assert torch.equal(remembered["action"], context.action[0])
     after = trained.policy.state_dict()

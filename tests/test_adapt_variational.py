@@ -127,7 +127,7 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
     adapted = adapt(
         trained, support, method=trained.card.objective, out=tmp_path / "run"
     )
-    context = whole(Support(demonstrations=support), 16)
+    context = whole(Support(demonstrations=support), 16, torch.device("cpu"))
     expected = objective_of(trained).infer(trained.policy, context)[0]
     loaded = checkpoint.load(tmp_path / "run")
     told = loaded.card.conditioning
@@ -163,7 +163,7 @@ def test_the_order_of_demonstrations_does_not_matter(trained, support):
     pair = [
         infer(
             trained.policy,
-            whole(Support(demonstrations=support.take(order)), 8),
+            whole(Support(demonstrations=support.take(order)), 8, torch.device("cpu")),
         )
         for order in ([0, 1, 2], [2, 0, 1])
     ]

@@ -115,7 +115,10 @@ def test_a_page_fits_its_window_and_asks_for_nothing(browser, folder, name, widt
     outside = f"""[...document.querySelectorAll("main *")].filter(
         (element) => element.getBoundingClientRect().right > {width} + 1).length"""
     assert browser.run(outside) == 0
-    assert browser.requests == [path.as_uri()]
+    # Videos that the page holds have addresses of their own, and nothing is loaded.
+    assert [each for each in browser.requests if not each.startswith("blob:")] == [
+        path.as_uri()
+    ]
     assert browser.complaints == []
 
 
@@ -184,10 +187,10 @@ def test_a_click_plays_the_video_that_the_page_holds(at_desk):
     assert at_desk.run(f"{DIALOG}.querySelector('h2').textContent") == (
         "push: Solved after 20 steps"
     )
-    assert at_desk.requests[1:][0].startswith("blob:")
+    assert at_desk.run(f"{DIALOG}.querySelector('video').src.startsWith('blob:')")
 
     at_desk.click("dialog .close")
-    at_desk.wait("document.querySelectorAll('video').length === 0")
+    at_desk.wait("document.querySelectorAll('dialog video').length === 0")
     assert not at_desk.run(f"{DIALOG}.open")
     assert at_desk.run("document.activeElement.classList.contains('video')")
 
@@ -196,7 +199,7 @@ def test_enter_plays_the_video_that_lies_beside_the_page(at_desk):
     at_desk.run("document.querySelectorAll('button.cell.video')[1].focus()")
     at_desk.press("Enter")
     at_desk.wait(PLAYS)
-    assert at_desk.requests[1:] == [VIDEO.as_uri()]
+    assert at_desk.requests[-1] == VIDEO.as_uri()
     at_desk.press("Escape")
     at_desk.wait(f"!{DIALOG}.open")
 

@@ -28,7 +28,7 @@ from robomtl.conditioning import embeddings
 from robomtl.conditioning.embeddings import embed
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
-from robomtl.errors import SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation import Results
 from robomtl.executor import LocalExecutor
 from robomtl.recipes import RECIPES, Recipe
@@ -59,7 +59,7 @@ class BrokenSuite(PointsSuite):
 
 
 def refuse(item):
-    raise ValueError(f"There is no task '{item}'.")
+    raise InputError(f"There is no task '{item}'.")
 
 
 @pytest.fixture

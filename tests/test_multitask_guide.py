@@ -15,6 +15,7 @@ from robomtl.cli.labels import arms_from
 from robomtl.cli.main import main
 from robomtl.cli.multitask import Multitask
 from robomtl.sharing.arms import BASES
+from robomtl.sharing.comparing import NOISE
 from robomtl.sharing.crossover import Crossover
 from robomtl.sharing.findings import Findings
 from robomtl.sharing.planning import arms_of, plan, tasks_of
@@ -112,6 +113,6 @@ def test_the_defaults_are_those_of_the_guide():
     assert rows["`--steps`, `--samples`"] == f"{flags.steps}, {flags.samples}"
     assert rows["`--trials`"] == str(flags.trials)
     assert rows["`--affinity`"] == str(flags.affinity)
-    assert rows["`--data`, `--noise`"] == f"collected, {flags.noise}"
+    assert rows["`--data`, `--noise`"] == f"collected, {NOISE}"
     asked = arms_from(flags)
     assert arms_of(asked)["together"].training.validation == 0

@@ -77,9 +77,9 @@ if (document.getElementById("trials")) {
     return URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
   };
 
-  const player = (clip) => {
+  const player = (clip, start) => {
     const video = make("video");
-    Object.assign(video, { controls: true, autoplay: true, loop: true, muted: true });
+    Object.assign(video, { controls: true, loop: true, muted: true, ...start });
     video.playsInline = true;
     video.onerror = () =>
       video.replaceWith(make("p", `There is no video at ${clip[1]}.`, "warn"));
@@ -87,12 +87,16 @@ if (document.getElementById("trials")) {
     return video;
   };
 
-  for (const figure of document.querySelectorAll("figure.featured"))
-    figure.prepend(player([figure.dataset.number, figure.dataset.link]));
+  // A page loads no file by itself: a film beside it waits until somebody plays it.
+  for (const figure of document.querySelectorAll("figure.featured")) {
+    const { number, link } = figure.dataset;
+    const held = document.getElementById(`clip-${number}`);
+    figure.prepend(player([number, link], held ? { autoplay: true } : { preload: "none" }));
+  }
 
   const watch = (cell) => {
     const found = trial(...find(cell));
-    const video = player(found.clip);
+    const video = player(found.clip, { autoplay: true });
     hide();
     dialog.querySelector("h2").textContent = `${found.task}: ${found.outcome}`;
     dialog.querySelector(".film").replaceChildren(video, told(found, false));
