@@ -97,7 +97,7 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
             arms={"together": "together", "alone": "alone"},
             demonstrations=(2,),
             trials=20,
-            steps=1_500,
+            steps=800,
             affinity=0,
         ),
     ),

@@ -32,7 +32,8 @@ ThreadCount = int | Literal["auto"]
 
 _TRIES = 3
 _PAYS = 1.5  # Speed-up at which twice as many threads are worth their cores.
-_AGAIN = 60.0  # [s] Between measurements of a run that computes with several threads.
+_AGAIN = 60.0  # [s] Between measurements.
+_SOON = 10.0  # [s] Until the second one: as a run starts, much else may still compute.
 
 
 def check_threads(count: ThreadCount) -> None:
@@ -74,7 +75,7 @@ class Threads:
         self._before = torch.get_num_threads()
         self._most = self._before if device.startswith("cpu") else 1
         self._choices = recorded_machine(folder).threads
-        self._measured = time.monotonic()
+        self._measured = time.monotonic() - max(_AGAIN - _SOON, 0.0)
 
     def __enter__(self) -> "Threads":
         torch.set_num_threads(1 if self._requested == "auto" else self._requested)
@@ -116,10 +117,12 @@ class Threads:
             return self._requested
         if now is None or now > self._most:
             return _worthwhile(rehearse, self._most)
-        if now > 1 and last and time.monotonic() - self._measured > _AGAIN:
-            self._measured = time.monotonic()
-            return now if _pays(rehearse, 1, now, times=1.0) else 1
-        return now
+        if not last or time.monotonic() - self._measured < _AGAIN:
+            return now
+        self._measured = time.monotonic()
+        if now > 1 and _pays(rehearse, 1, now, times=1.0):
+            return now
+        return _worthwhile(rehearse, self._most) if now == 1 else 1
 
     def _keep(self, step: int, count: int) -> None:
         before = [each for each in self._choices if each[0] < step]

@@ -133,7 +133,7 @@ def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(
 
 def test_a_method_that_cannot_run_has_errors_and_a_reason(material, family):
     done = PlayCell(material)(cell(material, family, shots=7))
-    assert "fewer than the 7 shots" in done.reason
+    assert "fewer than the 7 requested shots" in done.reason
     assert all(outcome.error for outcome in done.outcomes)
 
 

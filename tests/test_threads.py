@@ -81,6 +81,15 @@ def test_threads_that_no_longer_pay_are_given_up_from_a_step_that_is_written_dow
     assert taken(tmp_path, again, steps=(6, 7)) == [2, 1]
 
 
+def test_threads_that_pay_by_now_are_taken_from_a_step_that_is_written_down(
+    tmp_path, monkeypatch
+):
+    taken(tmp_path, {1: 50, 2: 780})
+    monkeypatch.setattr(threads, "_AGAIN", -1.0)
+    assert taken(tmp_path, {1: 10, 2: 6, 4: 6}, steps=(7, 8)) == [2, 2]
+    assert recorded(tmp_path) == [[0, 1], [7, 2]]
+
+
 def test_a_number_that_is_asked_for_is_taken(tmp_path):
     assert taken(tmp_path, {}, asked=3) == [3]
     assert taken(tmp_path, {}, asked=2, steps=(5,)) == [2]
