@@ -31,7 +31,7 @@ from robomtl.request import plain
 ThreadCount = int | Literal["auto"]
 
 _TRIES = 3
-_PAYS = 1.5  # Speed-up at which twice as many threads are worth their cores.
+_PAYS = 1.25  # Speed-up at which twice as many threads are worth their cores.
 _AGAIN = 60.0  # [s] Between measurements.
 _SOON = 10.0  # [s] Until the second one: as a run starts, much else may still compute.
 
