@@ -97,7 +97,7 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
             arms={"together": "together", "alone": "alone"},
             demonstrations=(2,),
             trials=20,
-            steps=800,
+            steps=600,
             affinity=0,
         ),
     ),
