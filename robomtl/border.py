@@ -83,7 +83,7 @@ class Border:
             and type(terminated) is type(truncated) is bool
             and type(reward) is float
         ):
-            return Stepped(observation, reward, terminated or truncated, success)
+            return Stepped(observation, reward, terminated or truncated, success)  # pyright: ignore[reportArgumentType]
         where = self._where(step)
         ended = (
             truth(terminated, "terminated", where),
@@ -202,7 +202,7 @@ def action_array(
     if type(value) is np.ndarray and value.dtype == np.float32 and value.shape == shape:
         return value
     if hasattr(value, "detach"):  # A tensor.
-        value = value.detach().cpu().float().numpy()
+        value = value.detach().cpu().float().numpy()  # pyright: ignore[reportAttributeAccessIssue]
     try:
         array = np.asarray(value)
     except ValueError:  # Rows of different lengths.

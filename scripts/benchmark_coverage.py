@@ -202,7 +202,7 @@ def one_policy(
         counts = [Count(int(x.sum()), x.size) for x in a.values()]
         ledger.note("task", *zip((wilson(*each) for each in counts), ours, strict=True))
         ledger.note("task mean", (mean_interval(counts, even), ours.mean()))
-        ledger.note("tier mean", (mean_interval(counts, tiers), float(tiers @ ours)))
+        ledger.note("tier mean", (mean_interval(counts, tiers), float(tiers @ ours)))  # pyright: ignore[reportArgumentType]
         tallies = [_tally(some) for some in differences(a, b).values()]
         found = [difference_interval(tally) for tally in tallies]
         ledger.note("difference of a task", *zip(found, gained, strict=True))

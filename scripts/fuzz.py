@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import readers
+import readers  # pyright: ignore[reportMissingImports]
 
 LIMIT = 20  # [s] For a mutation.
 MEMORY = 10**9  # [bytes] More than the interpreter has once everything is imported.
@@ -46,7 +46,7 @@ def _work(name: str, template: Path, seeds: range) -> list[tuple[int, str]]:
         with contextlib.redirect_stdout(io.StringIO()):
             readers.KINDS[name].read(folder)  # Whatever is loaded on the way.
         signal.signal(signal.SIGALRM, _late)
-        resource.setrlimit(resource.RLIMIT_AS, (_virtual() + MEMORY,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (_virtual() + MEMORY,) * 2)  # pyright: ignore[reportArgumentType]
         for seed in seeds:
             readers.fresh(template, folder)
             signal.alarm(LIMIT)
