@@ -1,0 +1,261 @@
+"""Observation features, actions, and the embodiments that they make up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import gymnasium
+import numpy as np
+
+from robomtl.errors import InputError
+from robomtl.names import check_name
+from robomtl.nearest import unknown
+from robomtl.plug_in import looked_at
+from robomtl.task import Suite
+
+STATE = "state"
+"""Name of the feature that an embodiment with a single vector has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """One named part of an observation."""
+
+    kind: Literal["state", "image"]
+    """``state``: a float32 vector; ``image``: uint8, of red, green and blue."""
+    shape: tuple[int, ...]
+    """(length,) of a state; (height, width, 3) of an image [px]."""
+    names: tuple[str, ...] = ()
+    """Names of a state's components; empty where they have none."""
+    camera: str = ""
+    """Name of the camera that takes an image; empty for a state."""
+
+    def __post_init__(self) -> None:
+        """Checks the shape and the names.
+
+        Raises:
+            InputError: If the shape is not one of the kind, or names or camera do not
+                belong to it.
+        """
+        if self.kind == "state":
+            _check_vector("state feature", self.shape, names=self.names)
+            if self.camera:
+                raise InputError(f"{self}: a state has no camera; leave it out.")
+        elif len(self.shape) != 3 or self.shape[2] != 3 or min(self.shape) < 1:
+            raise InputError(
+                f"An image has the shape {self.shape}; give (height, width, 3)."
+            )
+        elif self.names or not self.camera:
+            raise InputError(f"{self}: an image has a camera, and no names.")
+
+    @property
+    def dtype(self) -> str:
+        """Numpy's name of the type of its values."""
+        return "float32" if self.kind == "state" else "uint8"
+
+    def __str__(self) -> str:
+        return f"{self.kind} of shape {self.shape}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionFeature:
+    """The vector by which a robot acts, within [-1, 1] in each component."""
+
+    size: int
+    """Number of components."""
+    names: tuple[str, ...] = ()
+    """Names of the components, such as ``gripper``; empty where they have none."""
+    units: tuple[str, ...] = ()
+    """Unit of each component at full deflection, such as ``m``; empty if unknown."""
+
+    def __post_init__(self) -> None:
+        """Checks the length, names and units.
+
+        Raises:
+            InputError: If there is no component, or as many names or units are not given.
+        """
+        _check_vector("action", (self.size,), names=self.names, units=self.units)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embodiment:
+    """What a robot observes and how it acts."""
+
+    name: str
+    """Name of the robot, by which policies and data sets tell several apart."""
+    observation: Mapping[str, Feature]
+    """Features of an observation, by name."""
+    action: ActionFeature
+    """How it acts."""
+
+    def __post_init__(self) -> None:
+        """Checks the name and the features.
+
+        Raises:
+            InputError: If a name is no text, or there is no feature.
+        """
+        check_name("embodiment", self.name)
+        if not self.observation:
+            raise InputError(f"The embodiment '{self.name}' observes nothing.")
+        for name in self.observation:
+            check_name("feature", name)
+
+    def feature(self, name: str) -> Feature:
+        """The observation feature of a name.
+
+        Raises:
+            InputError: If there is none; the message names the nearest.
+        """
+        if name not in self.observation:
+            raise InputError(
+                unknown(f"feature of '{self.name}'", name, self.observation)
+            )
+        return self.observation[name]
+
+    @property
+    def states(self) -> dict[str, int]:
+        """Lengths of its state features, by name."""
+        return {
+            name: feature.shape[0]
+            for name, feature in self.observation.items()
+            if feature.kind == "state"
+        }
+
+    @property
+    def images(self) -> dict[str, Feature]:
+        """Its image features, by name."""
+        return {
+            name: feature
+            for name, feature in self.observation.items()
+            if feature.kind == "image"
+        }
+
+    def lacks(self, needed: "Embodiment") -> str:
+        """A clause on what it lacks of another one; empty if it can stand in for that.
+
+        Features that the other does not have are ignored, as are names of robots and
+        components, units and cameras.
+
+        Args:
+            needed: What a policy or a data set was made for.
+        """
+        for name, feature in needed.observation.items():
+            there = self.observation.get(name)
+            if there is None:
+                return (
+                    f"has no feature '{name}' ({feature}), but"
+                    f" {', '.join(sorted(self.observation))}"
+                )
+            if (there.kind, there.shape) != (feature.kind, feature.shape):
+                return f"has '{name}' as {there}, not as {feature}"
+        if self.action.size != needed.action.size:
+            return f"has actions of length {self.action.size}, not {needed.action.size}"
+        return ""
+
+
+@runtime_checkable
+class EmbodiedSuite(Suite, Protocol):
+    """A suite that names the embodiment of each task.
+
+    A suite without this method has one embodiment, that of the env of its first task; see
+    ``embodiment_of``.
+    """
+
+    def embodiment(self, task: str) -> Embodiment:
+        """What is observed and how one acts in a task.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        ...
+
+
+def vector_embodiment(*, state: int, action: int, name: str = "robot") -> Embodiment:
+    """An embodiment with one vector, named ``state``.
+
+    Args:
+        state: Length of the vector.
+        action: Length of an action.
+        name: Name of the robot.
+    """
+    return Embodiment(
+        name=name,
+        observation={STATE: Feature(kind="state", shape=(state,))},
+        action=ActionFeature(size=action),
+    )
+
+
+def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
+    """What is observed and how one acts in a task.
+
+    It is what the suite names by a method ``embodiment(task)``, and otherwise follows from
+    the env of the suite's first task, which is made once; the robot has then the name of
+    the suite's family, such as ``metaworld``.
+
+    Args:
+        suite: Any suite.
+        task: Name of the task; None for the first.
+
+    Raises:
+        InputError: If an env observes what is no feature.
+    """
+    first = (*suite.train_tasks, *suite.held_out_tasks)[0].name
+    if isinstance(suite, EmbodiedSuite):
+        return suite.embodiment(task or first)
+    with looked_at(partial(suite.make_env, first)) as env:
+        return from_spaces(
+            suite.name.partition("/")[0], env.observation_space, env.action_space
+        )
+
+
+def from_spaces(
+    name: str, observation: gymnasium.Space[Any], action: gymnasium.Space[Any]
+) -> Embodiment:
+    """The embodiment that an env's spaces describe; an image's camera has its name.
+
+    Args:
+        name: Name of the robot.
+        observation: A ``Dict`` of float32 vectors and uint8 images.
+        action: A float32 vector within [-1, 1].
+
+    Raises:
+        InputError: If a space is none of these.
+    """
+    if not isinstance(observation, gymnasium.spaces.Dict):
+        raise InputError(
+            f"The observation space is {observation}; expected a Dict of features."
+        )
+    shape = action.shape or ()
+    if len(shape) != 1:
+        raise InputError(f"The action space is {action}; expected Box(-1, 1, (n,)).")
+    return Embodiment(
+        name=name,
+        observation={
+            key: _feature(key, space) for key, space in observation.spaces.items()
+        },
+        action=ActionFeature(size=shape[0]),
+    )
+
+
+def _feature(name: str, space: gymnasium.Space[Any]) -> Feature:
+    shape = space.shape or ()
+    if space.dtype == np.float32 and len(shape) == 1:
+        return Feature(kind="state", shape=shape)
+    if space.dtype == np.uint8 and len(shape) == 3 and shape[2] == 3:
+        return Feature(kind="image", shape=shape, camera=name)
+    raise InputError(
+        f"The space of '{name}' is {space}; expected a float32 Box (n,) for a state, or a"
+        " uint8 Box (height, width, 3) for an image."
+    )
+
+
+def _check_vector(what: str, shape: tuple[int, ...], **labels: tuple[str, ...]) -> None:
+    if len(shape) != 1 or shape[0] < 1:
+        raise InputError(f"The shape of a {what} is {shape}; give (length,).")
+    for kind, given in labels.items():
+        if given and len(given) != shape[0]:
+            raise InputError(
+                f"A {what} of length {shape[0]} has {len(given)} {kind}; give as many, or"
+                " none."
+            )
