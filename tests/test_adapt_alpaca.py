@@ -8,8 +8,7 @@ from torch.distributions import MultivariateNormal
 from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import Support, adapt
-from robomtl.adaptation.alpaca import AlpacaTraining
-from robomtl.adaptation.bayesian_regression import (
+from robomtl.adaptation.meta.bayesian_regression import (
     Belief,
     evidence,
     marginal_noise,
@@ -17,11 +16,12 @@ from robomtl.adaptation.bayesian_regression import (
     predict,
     spread,
 )
-from robomtl.adaptation.last_layer import (
+from robomtl.adaptation.meta.last_layer import (
     head_mean,
     last_layer_for,
     predictive_variance,
 )
+from robomtl.adaptation.methods.alpaca import AlpacaTraining
 from robomtl.demonstrations import collect
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policy import Policy, Spec

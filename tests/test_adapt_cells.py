@@ -17,11 +17,11 @@ from robomtl.adaptation.benchmark import (
 from robomtl.adaptation.cell import Cell, trials_of
 from robomtl.adaptation.controls import check_control, support_under
 from robomtl.adaptation.family import find_family, seeds_of
-from robomtl.adaptation.finetune import Finetune
 from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.methods.finetune import Finetune
+from robomtl.adaptation.methods.zero_shot import ZeroShot
 from robomtl.adaptation.planning import Asked, plan
 from robomtl.adaptation.playing import Material, PlayCell
-from robomtl.adaptation.zero_shot import ZeroShot
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.envs.points import PointsSuite
 

@@ -194,7 +194,7 @@ def test_a_folder_that_was_begun_with_other_settings_is_refused(whole, play):
 
 
 def test_a_method_without_its_policy_is_refused(play, tmp_path, monkeypatch):
-    from robomtl.adaptation.finetune import Finetune
+    from robomtl.adaptation.methods.finetune import Finetune
 
     monkeypatch.setattr(Finetune, "objective", "maml")
     with pytest.raises(ValueError, match="robomtl train --data .* --objective maml"):

@@ -8,11 +8,11 @@ from torch.nn import functional
 
 import robomtl
 from robomtl.adaptation import Support, draw_support
-from robomtl.adaptation.context import ContextTraining
-from robomtl.adaptation.encoding import PooledEncoder
-from robomtl.adaptation.inferring import telling, withheld
-from robomtl.adaptation.tecnet import TecnetTraining, margin_loss, sentence
-from robomtl.adaptation.variational import divergence_from_normal
+from robomtl.adaptation.meta.encoding import PooledEncoder
+from robomtl.adaptation.meta.inferring import telling, withheld
+from robomtl.adaptation.meta.variational import divergence_from_normal
+from robomtl.adaptation.methods.context import ContextTraining
+from robomtl.adaptation.methods.tecnet import TecnetTraining, margin_loss, sentence
 from robomtl.demonstrations import collect
 from robomtl.policy import Batch, Context
 from robomtl.registry import suite

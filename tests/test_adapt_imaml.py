@@ -3,15 +3,20 @@ import torch
 from tanh_policy import gradients, joined, policy_for, problems
 from torch.func import hessian
 
-from robomtl.adaptation.imaml import (
+from robomtl.adaptation.meta.inner_loop import (
+    carrying,
+    inner_loop,
+    losses_of,
+    weights_of,
+)
+from robomtl.adaptation.methods.imaml import (
     ImamlObjective,
     conjugate_gradients,
     implicit_gradient,
     parted,
     proximal,
 )
-from robomtl.adaptation.imaml import joined as in_order
-from robomtl.adaptation.inner_loop import carrying, inner_loop, losses_of, weights_of
+from robomtl.adaptation.methods.imaml import joined as in_order
 from robomtl.policy import Batch
 
 STRONG = ImamlObjective(steps=60, inner_rate=0.1, proximity=5.0, solver_steps=30)

@@ -6,8 +6,8 @@ from hidden_goals import errors
 
 import robomtl
 from robomtl.adaptation import Support, draw_support
-from robomtl.adaptation.in_context import InContextTraining
-from robomtl.adaptation.inferring import whole
+from robomtl.adaptation.meta.inferring import whole
+from robomtl.adaptation.methods.in_context import InContextTraining
 from robomtl.demonstrations import collect
 from robomtl.policies.in_context import InContextConfig, InContextTransformer
 from robomtl.policy import Batch, Context, Spec

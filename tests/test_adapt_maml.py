@@ -5,15 +5,20 @@ from torch import nn
 
 from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt
-from robomtl.adaptation.inner_loop import by_task, inner_loop, losses_of, weights_of
-from robomtl.adaptation.maml import (
+from robomtl.adaptation.meta.inner_loop import (
+    by_task,
+    inner_loop,
+    losses_of,
+    weights_of,
+)
+from robomtl.adaptation.methods.maml import (
     AnilObjective,
     MamlObjective,
     MetaSgdObjective,
     MilObjective,
     first_bias,
 )
-from robomtl.adaptation.reptile import ReptileObjective, minibatches
+from robomtl.adaptation.methods.reptile import ReptileObjective, minibatches
 from robomtl.demonstrations import collect
 from robomtl.policy import Batch
 from robomtl.registry import suite

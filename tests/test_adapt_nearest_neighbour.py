@@ -5,7 +5,7 @@ import robomtl
 from robomtl.action_head import HeadPolicy
 from robomtl.actor import Told
 from robomtl.adaptation import Budget, adapt, draw_support
-from robomtl.adaptation.vinn import VINN
+from robomtl.adaptation.methods.vinn import VINN
 from robomtl.demonstrations import collect
 from robomtl.policies.nearest_neighbour import locally_weighted
 from robomtl.training import TrainConfig, train

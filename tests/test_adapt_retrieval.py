@@ -5,9 +5,9 @@ import torch
 
 import robomtl
 from robomtl.adaptation import Support, adapt, draw_support
-from robomtl.adaptation.autoencoder import train_autoencoder
-from robomtl.adaptation.gradient import material_of
-from robomtl.adaptation.retrieval import Retrieval, RetrievedSampler, similarity
+from robomtl.adaptation.meta.autoencoder import train_autoencoder
+from robomtl.adaptation.meta.gradient import material_of
+from robomtl.adaptation.methods.retrieval import Retrieval, RetrievedSampler, similarity
 from robomtl.conditioning import Augmentation
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import collect

@@ -11,13 +11,13 @@ from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import Budget, Support, adapt, draw_support
 from robomtl.adaptation.adapting import adapt_by
-from robomtl.adaptation.cotraining import joined
-from robomtl.adaptation.finetune import Finetune
-from robomtl.adaptation.lora import Lora, LowRank, merge
-from robomtl.adaptation.parts import belongs
-from robomtl.adaptation.scratch import Scratch
-from robomtl.adaptation.switching import wordings
-from robomtl.adaptation.task_embedding import TaskEmbedding
+from robomtl.adaptation.meta.cotraining import joined
+from robomtl.adaptation.meta.parts import belongs
+from robomtl.adaptation.meta.switching import wordings
+from robomtl.adaptation.methods.finetune import Finetune
+from robomtl.adaptation.methods.lora import Lora, LowRank, merge
+from robomtl.adaptation.methods.scratch import Scratch
+from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.cli.train import main as train_command
 from robomtl.conditioning import Augmentation, Conditioning
 from robomtl.conditioning.embeddings import embed

@@ -6,8 +6,8 @@ from scipy.stats import mannwhitneyu
 from robomtl.actor import Told
 from robomtl.adaptation import adapt
 from robomtl.adaptation.asking import active_support, greedy, most_uncertain
-from robomtl.adaptation.bayesian_regression import Belief, posterior, spread
-from robomtl.adaptation.last_layer import predictive_variance
+from robomtl.adaptation.meta.bayesian_regression import Belief, posterior, spread
+from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import auroc, early_variance, watch
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect

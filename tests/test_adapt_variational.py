@@ -7,12 +7,12 @@ from torch.distributions import Normal, kl_divergence
 from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import adapt
-from robomtl.adaptation.encoding import steps_of
-from robomtl.adaptation.inferring import whole
-from robomtl.adaptation.neural_process import NeuralProcessTraining
-from robomtl.adaptation.pearl_context import PearlContextTraining, product
+from robomtl.adaptation.meta.encoding import steps_of
+from robomtl.adaptation.meta.inferring import whole
+from robomtl.adaptation.meta.variational import Gaussian, divergence, standard
+from robomtl.adaptation.methods.neural_process import NeuralProcessTraining
+from robomtl.adaptation.methods.pearl_context import PearlContextTraining, product
 from robomtl.adaptation.support import Support
-from robomtl.adaptation.variational import Gaussian, divergence, standard
 from robomtl.demonstrations import collect
 from robomtl.registry import suite
 from robomtl.training.config import TrainConfig

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import robomtl
-from robomtl.adaptation import gradient
+from robomtl.adaptation.meta import gradient
 from robomtl.conditioning import Augmentation, Conditioning
 from robomtl.demonstrations import collect
 from robomtl.envs.points_env import ROW

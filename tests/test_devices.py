@@ -21,7 +21,7 @@ NEW = "reach-ball"
 WITH_GENERATORS = (
     "robomtl.training.samples",
     "robomtl.training.constructing",
-    "robomtl.adaptation.retrieval",
+    "robomtl.adaptation.methods.retrieval",
 )
 MACHINE = Machine(device=str(ELSEWHERE), precision="float32")
 CONSTRUCTED = Construction(

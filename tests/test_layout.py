@@ -82,9 +82,12 @@ def test_a_room_cannot_be_imported_without_its_package(room):
 
 
 def test_every_package_is_built_into_the_wheel():
-    found = {"robomtl"} | {
-        f"robomtl.{path.parent.name}" for path in (ROOT / "robomtl").glob("*/*.py")
-    }
+    modules = [
+        path.relative_to(ROOT)
+        for depth in ("*.py", "*/*.py", "*/*/*.py")
+        for path in (ROOT / "robomtl").glob(depth)
+    ]
+    found = {".".join(module.parent.parts) for module in modules}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 

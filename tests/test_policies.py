@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from robomtl import checkpoint
-from robomtl.adaptation.inner_loop import by_task, losses_of, mapped, weights_of
+from robomtl.adaptation.meta.inner_loop import by_task, losses_of, mapped, weights_of
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError

@@ -15,9 +15,9 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.actor import Told
-from robomtl.adaptation.alpaca import Alpaca
-from robomtl.adaptation.last_layer import predictive_variance
+from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.method import Budget
+from robomtl.adaptation.methods.alpaca import Alpaca
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning

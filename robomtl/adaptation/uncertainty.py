@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
 from robomtl.actor import Actor, Told
-from robomtl.adaptation.last_layer import predictive_variance
+from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning

@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from robomtl.adaptation.gradient import copied, material_of, sampler_of
-from robomtl.adaptation.inferring import objective_of
-from robomtl.adaptation.inner_loop import by_task
+from robomtl.adaptation.meta.gradient import copied, material_of, sampler_of
+from robomtl.adaptation.meta.inferring import objective_of
+from robomtl.adaptation.meta.inner_loop import by_task
+from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation

@@ -21,9 +21,9 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from robomtl.adaptation.autoencoder import train_autoencoder
-from robomtl.adaptation.cotraining import Cotraining, prior_of, varied_material
-from robomtl.adaptation.gradient import (
+from robomtl.adaptation.meta.autoencoder import train_autoencoder
+from robomtl.adaptation.meta.cotraining import Cotraining, prior_of, varied_material
+from robomtl.adaptation.meta.gradient import (
     Descent,
     copied,
     descend,
@@ -31,8 +31,8 @@ from robomtl.adaptation.gradient import (
     seed_of,
     trained_parameters,
 )
+from robomtl.adaptation.meta.parts import belongs
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.parts import belongs
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError

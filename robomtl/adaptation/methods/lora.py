@@ -16,12 +16,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
-from robomtl.adaptation.cotraining import Transfer
-from robomtl.adaptation.gradient import copied, descend, trained_parameters
+from robomtl.adaptation.meta.cotraining import Transfer
+from robomtl.adaptation.meta.gradient import copied, descend, trained_parameters
+from robomtl.adaptation.meta.parts import Part, belongs, check_part
+from robomtl.adaptation.meta.switching import switched
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.parts import Part, belongs, check_part
 from robomtl.adaptation.support import Support
-from robomtl.adaptation.switching import switched
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Policy
 from robomtl.ranges import check_counts, check_positive
@@ -60,7 +60,7 @@ class Lora(Transfer):
     learning_rate: float = 2e-3
     """Largest learning rate of AdamW; it falls along half a cosine."""
     part: Part = "all"
-    """Whose linear layers are adapted; see ``robomtl.adaptation.parts``."""
+    """Whose linear layers are adapted; see ``robomtl.adaptation.meta.parts``."""
     rank: int = 8
     """r, the rank of what is added."""
     alpha: float = 16.0

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Generator
 
-from robomtl.adaptation.gradient import (
+from robomtl.adaptation.meta.gradient import (
     Descent,
     descend,
     material_of,

@@ -18,9 +18,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.adaptation.encoding import StepEncoder, step_size, steps_of
-from robomtl.adaptation.inferring import InferringMethod
-from robomtl.adaptation.variational import Gaussian, VariationalTraining, standard
+from robomtl.adaptation.meta.encoding import StepEncoder, step_size, steps_of
+from robomtl.adaptation.meta.inferring import InferringMethod
+from robomtl.adaptation.meta.variational import Gaussian, VariationalTraining, standard
 from robomtl.policy import Context, Loss, Policy
 from robomtl.training.episodic import Episodic
 

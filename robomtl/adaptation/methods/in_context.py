@@ -18,9 +18,9 @@ from typing import ClassVar, Protocol, cast, runtime_checkable
 
 from torch import Generator
 
-from robomtl.adaptation.inferring import objective_of, whole, withheld
+from robomtl.adaptation.meta.inferring import objective_of, whole, withheld
+from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError

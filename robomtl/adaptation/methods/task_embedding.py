@@ -15,11 +15,11 @@ from typing import ClassVar
 
 from torch import Generator
 
-from robomtl.adaptation.cotraining import Transfer
-from robomtl.adaptation.gradient import copied, descend, trained_parameters
+from robomtl.adaptation.meta.cotraining import Transfer
+from robomtl.adaptation.meta.gradient import copied, descend, trained_parameters
+from robomtl.adaptation.meta.switching import switched
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
-from robomtl.adaptation.switching import switched
 from robomtl.checkpoint import TrainedPolicy
 
 

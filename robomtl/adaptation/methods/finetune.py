@@ -14,10 +14,10 @@ from typing import ClassVar
 
 from torch import Generator
 
-from robomtl.adaptation.cotraining import Transfer
-from robomtl.adaptation.gradient import copied, descend, freeze, trained_parameters
+from robomtl.adaptation.meta.cotraining import Transfer
+from robomtl.adaptation.meta.gradient import copied, descend, freeze, trained_parameters
+from robomtl.adaptation.meta.parts import Part, belongs, check_part
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.parts import Part, belongs, check_part
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
@@ -28,7 +28,7 @@ class Finetune(Transfer):
     """Trains all weights of a policy, or its last ones, on the support."""
 
     part: Part = "all"
-    """What is trained; see ``robomtl.adaptation.parts``."""
+    """What is trained; see ``robomtl.adaptation.meta.parts``."""
     probe_steps: int = 0
     """How many of the gradient steps, the first ones, train the head alone."""
 

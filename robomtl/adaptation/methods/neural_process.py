@@ -15,9 +15,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.adaptation.encoding import StepEncoder, Steps, steps_of
-from robomtl.adaptation.inferring import InferringMethod
-from robomtl.adaptation.variational import Gaussian, VariationalTraining
+from robomtl.adaptation.meta.encoding import StepEncoder, Steps, steps_of
+from robomtl.adaptation.meta.inferring import InferringMethod
+from robomtl.adaptation.meta.variational import Gaussian, VariationalTraining
 from robomtl.policy import Batch, Context, Loss, Policy
 from robomtl.training.episodic import Episodic
 

@@ -21,16 +21,16 @@ import torch
 from einops import repeat
 from torch import Tensor
 
-from robomtl.adaptation.encoding import (
+from robomtl.adaptation.meta.encoding import (
     PooledEncoder,
     Pooling,
     encoder_of,
     standardised,
     step_size,
 )
-from robomtl.adaptation.inferring import InferringMethod, telling, withheld
-from robomtl.adaptation.problems import Problems
-from robomtl.adaptation.variational import divergence_from_normal
+from robomtl.adaptation.meta.inferring import InferringMethod, telling, withheld
+from robomtl.adaptation.meta.problems import Problems
+from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Context, Loss, Policy, loss_of

@@ -22,7 +22,7 @@ from einops import rearrange
 from torch import Generator, Tensor
 
 from robomtl.action_head import HeadPolicy, gaussian_nll, masked_mean
-from robomtl.adaptation.bayesian_regression import (
+from robomtl.adaptation.meta.bayesian_regression import (
     Belief,
     Prediction,
     evidence,
@@ -30,8 +30,8 @@ from robomtl.adaptation.bayesian_regression import (
     posterior,
     predict,
 )
-from robomtl.adaptation.gradient import material_of
-from robomtl.adaptation.last_layer import (
+from robomtl.adaptation.meta.gradient import material_of
+from robomtl.adaptation.meta.last_layer import (
     LastLayer,
     features_of,
     head_mean,
@@ -40,8 +40,8 @@ from robomtl.adaptation.last_layer import (
     set_head_mean,
     with_head,
 )
+from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.problems import Problems
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Augmentation

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadPolicy
-from robomtl.adaptation.bayesian_regression import Belief, spread
+from robomtl.adaptation.meta.bayesian_regression import Belief, spread
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
 

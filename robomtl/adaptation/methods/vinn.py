@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from torch import Generator, Tensor
 
+from robomtl.adaptation.meta.remembering import card_of, remembering
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.remembering import card_of, remembering
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Policy

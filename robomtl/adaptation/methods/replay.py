@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from torch import Generator
 
+from robomtl.adaptation.meta.remembering import card_of, remembering, untold
 from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.remembering import card_of, remembering, untold
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 

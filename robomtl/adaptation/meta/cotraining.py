@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from robomtl.adaptation.gradient import Descent, material_of, sampler_of
+from robomtl.adaptation.meta.gradient import Descent, material_of, sampler_of
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.demonstrations import Demonstrations

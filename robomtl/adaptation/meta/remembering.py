@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from robomtl import checkpoint
-from robomtl.adaptation.gradient import material_of
+from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card

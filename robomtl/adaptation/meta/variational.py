@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from robomtl.adaptation.inferring import telling
-from robomtl.adaptation.problems import Problems
+from robomtl.adaptation.meta.inferring import telling
+from robomtl.adaptation.meta.problems import Problems
 from robomtl.policy import Context, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic

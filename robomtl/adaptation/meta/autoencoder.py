@@ -13,7 +13,7 @@ import torch
 from einops import reduce
 from torch import Generator, Tensor, nn
 
-from robomtl.adaptation.variational import divergence_from_normal
+from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.policy import Normaliser
 
 _BETA = 1e-2  # Departure 1.

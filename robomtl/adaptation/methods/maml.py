@@ -23,7 +23,7 @@ import torch
 from torch import Size, Tensor, nn
 from torch.func import vmap
 
-from robomtl.adaptation.inner_loop import (
+from robomtl.adaptation.meta.inner_loop import (
     Losses,
     Order,
     Parameters,
@@ -31,7 +31,7 @@ from robomtl.adaptation.inner_loop import (
     losses_of,
     weights_of,
 )
-from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
+from robomtl.adaptation.meta.inner_training import InnerMethod, InnerObjective
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Policy

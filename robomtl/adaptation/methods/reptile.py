@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from robomtl.adaptation.inner_loop import (
+from robomtl.adaptation.meta.inner_loop import (
     carrying,
     inner_loop,
     losses_of,
     mapped,
     weights_of,
 )
-from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
+from robomtl.adaptation.meta.inner_training import InnerMethod, InnerObjective
 from robomtl.policy import Batch, Policy
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp, vmap
 
-from robomtl.adaptation.inner_loop import (
+from robomtl.adaptation.meta.inner_loop import (
     Losses,
     Parameters,
     carrying,
@@ -28,7 +28,7 @@ from robomtl.adaptation.inner_loop import (
     losses_of,
     weights_of,
 )
-from robomtl.adaptation.inner_training import InnerMethod, InnerObjective
+from robomtl.adaptation.meta.inner_training import InnerMethod, InnerObjective
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
 from robomtl.ranges import check_not_negative, check_positive

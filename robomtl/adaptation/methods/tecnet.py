@@ -20,14 +20,14 @@ from einops import repeat
 from torch import Tensor
 from torch.nn import functional
 
-from robomtl.adaptation.encoding import (
+from robomtl.adaptation.meta.encoding import (
     PooledEncoder,
     encoder_of,
     standardised,
     step_size,
 )
-from robomtl.adaptation.inferring import InferringMethod, telling
-from robomtl.adaptation.problems import Problems
+from robomtl.adaptation.meta.inferring import InferringMethod, telling
+from robomtl.adaptation.meta.problems import Problems
 from robomtl.errors import InputError
 from robomtl.policy import Context, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_not_negative

@@ -1,0 +1,1 @@
+"""Mathematics and loops that methods of adaptation and their objectives share."""
