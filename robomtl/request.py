@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.durable import write_json
+from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.untrusted import read_json
 
@@ -146,12 +147,14 @@ def differences(
     """Phrases on the fields in which two plain values differ.
 
     Args:
-        there: A value; what it lacks counts as None.
+        there: A value, whose settings may have earlier names; what it lacks counts as
+            None.
         here: The other.
         sides: Where each of them is, in the phrases.
         name: Of the values themselves, empty for the outermost.
     """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
+        there = present(there, here)
         for key in [*there, *(key for key in here if key not in there)]:
             inner = f"{name}.{key}" if name else key
             pair = there.get(key), here.get(key)

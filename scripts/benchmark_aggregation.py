@@ -86,7 +86,7 @@ def _step(benchmark: Benchmark, name: str) -> Callable[[], object]:
 
 
 def _batch(benchmark: Benchmark, chunk: int) -> Batch:
-    each = benchmark.config.batch // benchmark.tasks
+    each = benchmark.config.batch_size // benchmark.tasks
     size = each * benchmark.tasks
     told = torch.nn.functional.normalize(torch.randn(benchmark.tasks, _EMBEDDING))
     return Batch(

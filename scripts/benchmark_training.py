@@ -64,13 +64,13 @@ def main(benchmark: Benchmark) -> None:
     learner = Learner(_policy(benchmark.policy, spec), config)
 
     def ours() -> None:
-        learner.update(sampler.batch(learner.step, config.batch))
+        learner.update(sampler.batch(learner.step, config.batch_size))
 
     with (
         tempfile.TemporaryDirectory() as folder,
         Threads(benchmark.threads, device="cpu", folder=Path(folder)) as threads,
     ):
-        threads.take(0, lambda: learner.rehearse(sampler.batch(0, config.batch)))
+        threads.take(0, lambda: learner.rehearse(sampler.batch(0, config.batch_size)))
         count = torch.get_num_threads()
         print(f"{processor()}, {machine.precision}, threads: {count}")
         if benchmark.beside:
@@ -179,7 +179,7 @@ def _policy(name: str, spec: Spec) -> Policy:
 def _bare_step(
     policy: Policy, sampler: Sampler, config: TrainConfig
 ) -> Callable[[], None]:
-    batch, mixed = sampler.batch(0, config.batch), config.precision == "bfloat16"
+    batch, mixed = sampler.batch(0, config.batch_size), config.precision == "bfloat16"
     optimiser = torch.optim.AdamW(policy.parameters(), lr=1e-3, fused=True)
 
     def step() -> None:

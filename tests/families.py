@@ -17,7 +17,7 @@ def grow(folder, *, seeds=(0,), steps=2):
             data,
             out=folder / "cloning" / f"seed-{seed}",
             policy="mlp",
-            config=TrainConfig(steps=steps, batch=8, seed=seed, threads=1),
+            config=TrainConfig(steps=steps, batch_size=8, seed=seed, threads=1),
         )
     return folder
 

@@ -66,7 +66,9 @@ def errors(objective, *, name, policy, policy_config, steps):
         objective=name,
         objective_config=settings,
     )
-    config = TrainConfig(steps=steps, learning_rate=3e-3, ema=0.98, precision="float32")
+    config = TrainConfig(
+        steps=steps, learning_rate=3e-3, ema_decay=0.98, precision="float32"
+    )
     torch.manual_seed(0)
     learner = Learner(checkpoint.build(card), config, objective)
     draws = objective.draws(goals(told, seed=0), config)

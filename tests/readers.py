@@ -39,7 +39,7 @@ from robomtl.untrusted import converted, read_json
 SUITE = PointsSuite(variant="MT4", horizon=20)
 NAMES = tuple(task.name for task in SUITE.train_tasks)
 CONFIG = robomtl.TrainConfig(
-    steps=3, batch=8, save_every=2, log_every=3, threads=1, precision="float32"
+    steps=3, batch_size=8, save_every=2, log_every=3, threads=1, precision="float32"
 )
 SMALL = {"width": 8, "task_width": 8, "blocks": 1}
 

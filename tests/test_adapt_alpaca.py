@@ -196,7 +196,7 @@ def support(tmp_path_factory):
 
 def trained(demonstrations, folder, **settings):
     settings = {"policy_config": TINY, **settings}
-    config = TrainConfig(steps=20, batch=64, threads=1, validation=0.4)
+    config = TrainConfig(steps=20, batch_size=64, threads=1, validation=0.4)
     return train(demonstrations, out=folder, config=config, **settings)
 
 

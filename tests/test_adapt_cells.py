@@ -79,7 +79,7 @@ def material(family, pool):
         ),
         pool=pool.path,
         prior=family / "demonstrations",
-        budget=Budget(batch=16),
+        budget=Budget(batch_size=16),
     )
 
 
@@ -286,7 +286,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         ({"controls": ("wrong_tsk",)}, "Unknown controls 'wrong_tsk'. Did you mean"),
         ({"methods": {}}, "No method was named"),
         ({"settings": {"finetun": {}}}, "Did you mean 'finetune'"),
-        ({"batch": 0}, "batch=0 allows nothing"),
+        ({"batch_size": 0}, "batch_size=0 allows nothing"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(changes, message):

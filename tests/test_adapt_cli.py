@@ -26,7 +26,7 @@ def adapt(*arguments):
 def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     words = "--methods scratch zero_shot head=finetune --shots 1 --supports 1"
     words += " --settings scratch.steps=2 head.steps=2 head.part=head --trials 2"
-    words += " --retained 1 --batch 8 --tasks reach-ball"
+    words += " --retained 1 --batch-size 8 --tasks reach-ball"
     status = adapt(family, *words.split(), "--out", tmp_path / "out", "--workers", 1)
     told = capsys.readouterr()
     assert status == 0, told.err

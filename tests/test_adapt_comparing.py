@@ -19,7 +19,7 @@ ASKED = Asked(
     controls=("wrong_task",),
     trials=3,
     retained=1,
-    batch=16,
+    batch_size=16,
 )
 CELLS = 2 * (2 * (2 * 2 + 2 * 2) + 1) + 1
 """Of 2 tasks: 2 methods at 2 shots, and probes, in 2 draws, and zero_shot; and before."""

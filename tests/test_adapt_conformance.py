@@ -16,7 +16,7 @@ from robomtl.training.material import materials
 
 SUITE = robomtl.suite("points/ML4")
 NEW = "reach-ball"
-FEW = Budget(steps=3, batch=16)
+FEW = Budget(steps=3, batch_size=16)
 SETTINGS = {"retrieval": {"autoencoder_steps": 3, "width": 16}}
 RANDOM = {"anil", "finetune", "imaml", "lora", "maml", "meta_sgd", "mil", "reptile"} | {
     "retrieval",
@@ -44,7 +44,7 @@ def learn(data, out, objective, **config):
     """A tiny policy, trained for two steps."""
     own = getattr(OBJECTIVES.get(objective), "architecture", "mlp")
     sizes = {"mlp": {"layers": 1, "task_width": 8}, "in_context": {"blocks": 1}}
-    config = {"steps": 2, "batch": 24, "threads": 1, "validation": 0.5, **config}
+    config = {"steps": 2, "batch_size": 24, "threads": 1, "validation": 0.5, **config}
     return robomtl.train(
         data,
         out=out,

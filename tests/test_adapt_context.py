@@ -23,7 +23,9 @@ from robomtl.training.material import conditioning_for, materials
 POOLINGS = ("mean", "attention")
 TINY = {"policy": "mlp", "policy_config": {"width": 64, "layers": 2, "task_width": 32}}
 SMALL = {"size": 8, "width": 32, "shots": 3, "steps": 8, "tasks": 4}
-CONFIG = TrainConfig(steps=30, batch=64, threads=1, ema=0.98, precision="float32")
+CONFIG = TrainConfig(
+    steps=30, batch_size=64, threads=1, ema_decay=0.98, precision="float32"
+)
 OBJECTIVES = {"context": ContextTraining, "tecnet": TecnetTraining}
 
 
@@ -247,7 +249,7 @@ def test_an_option_of_the_encoder_trains(settings, data, tmp_path):
         out=tmp_path,
         objective="context",
         objective_config={**SMALL, **settings},
-        config=TrainConfig(steps=5, batch=32, threads=1, validation=0.25),
+        config=TrainConfig(steps=5, batch_size=32, threads=1, validation=0.25),
         **TINY,
     )
     support = draw_support(data, data.tasks[0], shots=2, draw=0)

@@ -19,7 +19,7 @@ from robomtl.training.material import conditioning_for, materials
 SPEC = Spec(state=6, action=2, embedding=4)
 TINY = {"policy": "in_context", "policy_config": {"width": 32, "blocks": 2, "chunk": 2}}
 SMALL = {"shots": 3, "steps": 8, "tasks": 4}
-CONFIG = TrainConfig(steps=30, batch=32, threads=1, ema=0.9)
+CONFIG = TrainConfig(steps=30, batch_size=32, threads=1, ema_decay=0.9)
 
 
 @pytest.fixture(scope="module")

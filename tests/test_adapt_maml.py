@@ -27,7 +27,7 @@ from robomtl.training import TrainConfig, train
 NAMES = ["anil", "imaml", "maml", "meta_sgd", "mil", "reptile"]
 QUICK = TrainConfig(
     steps=4,
-    batch=16,
+    batch_size=16,
     log_every=2,
     validate_every=4,
     save_every=4,
@@ -383,7 +383,9 @@ def test_a_policy_without_a_first_layer_cannot_be_shifted():
 
 
 def test_validation_needs_two_held_out_episodes_of_a_task(data, tmp_path):
-    config = TrainConfig(steps=2, batch=8, validate_every=1, threads=1, validation=0.0)
+    config = TrainConfig(
+        steps=2, batch_size=8, validate_every=1, threads=1, validation=0.0
+    )
     train(
         data,
         out=tmp_path,

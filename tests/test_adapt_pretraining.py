@@ -8,7 +8,7 @@ from robomtl.checkpoint import load
 from robomtl.demonstrations import collect
 from robomtl.training import TrainConfig
 
-CONFIG = TrainConfig(steps=3, batch=16, threads=1, precision="float32")
+CONFIG = TrainConfig(steps=3, batch_size=16, threads=1, precision="float32")
 SMALL = {"width": 16, "blocks": 1}
 
 

@@ -11,7 +11,7 @@ from robomtl.training import TrainConfig, train
 
 SUITE = robomtl.suite("points/ML4")
 TINY = {"width": 16, "blocks": 1}
-CONFIG = TrainConfig(steps=2, batch=16, threads=1)
+CONFIG = TrainConfig(steps=2, batch_size=16, threads=1)
 
 
 @pytest.fixture(scope="module")

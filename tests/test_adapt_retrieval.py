@@ -17,7 +17,7 @@ from robomtl.training.samples import Frames
 
 SUITE = robomtl.suite("points/ML4")
 TINY = {"width": 16, "blocks": 1}
-CONFIG = TrainConfig(steps=2, batch=16, threads=1)
+CONFIG = TrainConfig(steps=2, batch_size=16, threads=1)
 FEW = {"autoencoder_steps": 5, "steps": 3, "width": 16}
 
 

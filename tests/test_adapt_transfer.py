@@ -28,7 +28,7 @@ from robomtl.task import Task, find_task
 from robomtl.training import TrainConfig, train
 
 NEW = "reach-ball"
-FEW = Budget(steps=4, batch=16)
+FEW = Budget(steps=4, batch_size=16)
 SIZES = {"film": {"width": 16, "blocks": 2}, "mlp": {"width": 16, "layers": 2}}
 KEEPING = (Lora(), TaskEmbedding())
 
@@ -56,7 +56,7 @@ def trained(data, tmp_path_factory):
             out=tmp_path_factory.mktemp(name),
             policy=name,
             policy_config={**sizes, "task_width": 16},
-            config=TrainConfig(steps=30, batch=32, threads=1),
+            config=TrainConfig(steps=30, batch_size=32, threads=1),
         )
         for name, sizes in SIZES.items()
     }
@@ -116,14 +116,14 @@ def test_finetuning_changes_the_named_part_alone(name, part, trained, support):
 def test_a_probe_trains_the_head_first_and_then_all(trained, support):
     film = trained["film"]
     method = Finetune(probe_steps=3, learning_rate=1e-2)
-    first, cost = adapt_by(method, film, support, Budget(steps=3, batch=16), 0)
+    first, cost = adapt_by(method, film, support, Budget(steps=3, batch_size=16), 0)
     assert changed(film.policy, first.policy) == {
         "head.linear.weight",
         "head.linear.bias",
     }
     assert cost.steps == 3
     assert cost.parameters == sum(p.numel() for p in film.policy.head.parameters())
-    second, cost = adapt_by(method, film, support, Budget(steps=6, batch=16), 0)
+    second, cost = adapt_by(method, film, support, Budget(steps=6, batch_size=16), 0)
     assert "trunk.0.inner.weight" in changed(film.policy, second.policy)
     assert (cost.steps, cost.parameters) == (6, film.policy.num_parameters)
 
@@ -157,9 +157,9 @@ def test_lora_of_a_part_changes_its_linear_layers_alone(trained, support):
 
 def test_settings_that_methods_share_are_the_same_fields():
     for method in (Scratch(), Finetune(), *KEEPING):
-        config = replace(method, ema=0.5, weight_decay=0.25).descent(FEW)
-        assert (config.ema, config.weight_decay) == (0.5, 0.25)
-        assert (config.steps, config.batch) == (4, 16)
+        config = replace(method, ema_decay=0.5, weight_decay=0.25).descent(FEW)
+        assert (config.ema_decay, config.weight_decay) == (0.5, 0.25)
+        assert (config.steps, config.batch_size) == (4, 16)
         assert method.descent(Budget()).steps == method.steps
 
 
@@ -232,7 +232,7 @@ def test_each_part_of_a_cotraining_batch_has_a_sample(trained, support):
         trained["film"], support, Generator().manual_seed(0)
     )
     assert (draws.batch(0, 8).task > 0).sum() == 1
-    with pytest.raises(ValueError, match="batches of at least 2.*batch=1"):
+    with pytest.raises(ValueError, match="batches of at least 2.*batch_size=1"):
         draws.batch(0, 1)
 
 
@@ -381,7 +381,7 @@ def test_a_policy_told_no_words_cannot_know_tasks_apart(data, support, tmp_path)
         out=tmp_path,
         policy_config=SIZES["film"],
         conditioning=("goal",),
-        config=TrainConfig(steps=5, batch=16, threads=1),
+        config=TrainConfig(steps=5, batch_size=16, threads=1),
     )
     made = adapt(goal, support, method="lora", budget=FEW).policy
     assert made.changes(torch.randn(3, 2)).all()

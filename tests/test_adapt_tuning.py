@@ -92,7 +92,7 @@ def test_the_setting_that_solves_most_of_the_training_tasks_is_chosen(family, tm
     grid = {"finetune": {"steps": [1, 2]}}
     out, options = tmp_path / "out", {"shots": (1,), "num_folds": 2, "supports": 1}
     tried = tune(
-        family, SUITE, grid, out=out, trials=1, batch=8, executor=Here(), **options
+        family, SUITE, grid, out=out, trials=1, batch_size=8, executor=Here(), **options
     )
     assert len(tried["finetune"]) == 2
     values = [each.success for each in tried["finetune"]]

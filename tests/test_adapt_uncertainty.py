@@ -110,7 +110,7 @@ def trained(demonstrations, tmp_path_factory):
         demonstrations,
         out=tmp_path_factory.mktemp("run"),
         policy_config={"width": 16, "blocks": 1, "task_width": 8},
-        config=TrainConfig(steps=20, batch=64, threads=1),
+        config=TrainConfig(steps=20, batch_size=64, threads=1),
     )
 
 

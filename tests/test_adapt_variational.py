@@ -103,7 +103,7 @@ def trained(request, demonstrations, tmp_path_factory):
         conditioning=("language", "goal"),
         objective=request.param,
         objective_config={"size": 4, "width": 16, "tasks": 3},
-        config=TrainConfig(steps=20, batch=48, threads=1, validation=0.4),
+        config=TrainConfig(steps=20, batch_size=48, threads=1, validation=0.4),
     )
 
 

@@ -24,7 +24,7 @@ SUITE = robomtl.suite("points/ML4")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("points")
     data = collect(SUITE, folder / "data", episodes=4, workers=1)
-    config = robomtl.TrainConfig(steps=30, batch=32, threads=1)
+    config = robomtl.TrainConfig(steps=30, batch_size=32, threads=1)
     robomtl.train(data, out=folder / "run", policy_config=SMALL, config=config)
     return folder / "run"
 
@@ -47,7 +47,9 @@ def weights(trained):
 
 def test_fine_tuning_reduces_the_error_on_the_support(run, support):
     before = checkpoint.load(run)
-    after = adapt(before, support, method="finetune", budget=Budget(steps=60, batch=32))
+    after = adapt(
+        before, support, method="finetune", budget=Budget(steps=60, batch_size=32)
+    )
 
     def error(trained):
         given = support.demonstrations
@@ -63,7 +65,7 @@ def test_fine_tuning_reduces_the_error_on_the_support(run, support):
 def test_the_cost_says_what_was_taken(run, support):
     trained = checkpoint.load(run)
     method = METHODS.get("finetune")(part="head")
-    _, cost = adapt_by(method, trained, support, Budget(steps=4, batch=8), 0)
+    _, cost = adapt_by(method, trained, support, Budget(steps=4, batch_size=8), 0)
     head = sum(p.numel() for p in trained.policy.head.parameters())
     assert (cost.steps, cost.samples, cost.parameters) == (4, 32, head)
     assert cost.seconds > 0
@@ -140,7 +142,7 @@ def test_a_one_hot_policy_has_no_code_for_a_new_task(run, support, tmp_path):
         out=tmp_path,
         policy_config=SMALL,
         conditioning=("one_hot",),
-        config=robomtl.TrainConfig(steps=1, batch=8, threads=1),
+        config=robomtl.TrainConfig(steps=1, batch_size=8, threads=1),
     )
     with pytest.raises(ValueError, match="one-hot code, which does not include"):
         adapt(tmp_path, support)
@@ -151,8 +153,8 @@ def test_a_budget_of_nothing_is_refused():
         ValueError, match=r"budget of steps=0 allows nothing.*zero_shot"
     ):
         Budget(steps=0)
-    with pytest.raises(ValueError, match="budget of batch=0 allows nothing"):
-        Budget(batch=0)
+    with pytest.raises(ValueError, match="budget of batch_size=0 allows nothing"):
+        Budget(batch_size=0)
 
 
 def test_an_unknown_method_or_setting_is_refused(run, support):
@@ -182,7 +184,7 @@ def test_a_method_that_diverges_says_so_and_leaves_the_policy(run, support):
             trained,
             support,
             config={"learning_rate": 1e30},
-            budget=Budget(steps=50, batch=16),
+            budget=Budget(steps=50, batch_size=16),
         )
     assert all(before[name].equal(it) for name, it in weights(trained).items())
 

@@ -35,7 +35,7 @@ SMALL = {
     'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
     "door-close-v3": "reach-ball",
     'method="lora"': 'method="lora", config={"steps": 2}',
-    "steps=30": "steps=3, batch=8",
+    "steps=30": "steps=3, batch_size=8",
     "episodes=50": "episodes=10",
     "    objective=": "    policy='mlp', config=TINY, objective=",
     "episodes=5)": "episodes=5, workers=1)",
@@ -43,7 +43,7 @@ SMALL = {
     'out="runs/ml10/adapted"': 'out="runs/ml10/adapted", workers=1',
     "shots=(1, 5))": "shots=(1, 5), supports=1, trials=2, settings=FEW)",
 }
-TINY = robomtl.TrainConfig(steps=2, batch=8, threads=1)
+TINY = robomtl.TrainConfig(steps=2, batch_size=8, threads=1)
 FEW = {"scratch": {"steps": 2}, "finetune": {"steps": 2}}
 
 
@@ -102,7 +102,7 @@ def shown(tmp_path_factory):
 
 def test_the_method_block_adapts_by_biases_alone(registered, there, shown):
     registered(block_with("class BitFit"))
-    run, budget = "runs/ml10/cloning/seed-0", robomtl.Budget(steps=2, batch=8)
+    run, budget = "runs/ml10/cloning/seed-0", robomtl.Budget(steps=2, batch_size=8)
     adapted = robomtl.adapt(run, shown, method="bitfit", budget=budget)
     before = robomtl.load(run).policy.state_dict()
     changed = {

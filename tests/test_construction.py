@@ -423,7 +423,7 @@ def test_meta_worlds_second_objects_have_a_place_where_they_are_there():
 
 def test_training_and_adapting_take_construction(data, tmp_path):
     config = robomtl.TrainConfig(
-        steps=3, batch=16, threads=1, construction=Construction(translation=0.1)
+        steps=3, batch_size=16, threads=1, construction=Construction(translation=0.1)
     )
     robomtl.train(data, out=tmp_path / "run", policy_config=SMALL, config=config)
     support = draw_support(data, "reach-red", shots=1, draw=0)
@@ -434,7 +434,7 @@ def test_training_and_adapting_take_construction(data, tmp_path):
                 support,
                 method=method,
                 config={"construction": Construction(**fields)},
-                budget=Budget(steps=2, batch=8),
+                budget=Budget(steps=2, batch_size=8),
             )
             for fields in ({}, {"translation": 0.1})
         )

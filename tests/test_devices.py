@@ -68,7 +68,7 @@ def learn(data, objective="cloning", **settings):
     policy, card, made = policy_of(data, objective)
     config = robomtl.TrainConfig(
         steps=2,
-        batch=24,
+        batch_size=24,
         validation=0.5,
         device=MACHINE.device,
         precision=MACHINE.precision,
@@ -82,7 +82,7 @@ def learn(data, objective="cloning", **settings):
         policy.normaliser.fit(training.states(0))
         draws = made.draws(training, config)
         for step in range(2):
-            learner.update(draws.batch(step, config.batch))
+            learner.update(draws.batch(step, config.batch_size))
         for batch in made.validation(held_out):
             made.loss(policy, batch)
         assert policy.device == ELSEWHERE
@@ -115,7 +115,7 @@ def test_every_method_adapts_on_any_device(name, data, support):
     trained = checkpoint.packed(policy, card)
     few = {"retrieval": {"autoencoder_steps": 2, "width": 8}}
     method = configure(name, few.get(name, {}))
-    budget = Budget(steps=2, batch=8, machine=MACHINE)
+    budget = Budget(steps=2, batch_size=8, machine=MACHINE)
     with elsewhere(*WITH_GENERATORS):
         there = _placed(trained, ELSEWHERE)
         adapted = method.adapt(there, support, budget, torch.Generator())

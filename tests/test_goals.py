@@ -20,7 +20,7 @@ from robomtl.registry import SUITES
 from robomtl.task import goal_place
 
 MT4 = robomtl.suite("points/MT4")
-CONFIG = robomtl.TrainConfig(steps=2, batch=8, threads=1, precision="float32")
+CONFIG = robomtl.TrainConfig(steps=2, batch_size=8, threads=1, precision="float32")
 
 
 @dataclass(frozen=True, kw_only=True)

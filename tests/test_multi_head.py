@@ -117,7 +117,7 @@ def train(data, out, **settings):
         out=out,
         policy="multi_head",
         policy_config={"width": WIDTH, "layers": 1, "task_width": 8},
-        config=robomtl.TrainConfig(steps=2, batch=8, threads=1),
+        config=robomtl.TrainConfig(steps=2, batch_size=8, threads=1),
         **settings,
     )
 
@@ -143,7 +143,7 @@ def test_fine_tuning_leaves_the_classifier_as_training_made_it(data, tmp_path, c
         robomtl.adaptation.Support(demonstrations=new, prior=data),
         method="finetune",
         config=config,
-        budget=robomtl.Budget(steps=2, batch=8),
+        budget=robomtl.Budget(steps=2, batch_size=8),
     )
     before, after = trained.policy.state_dict(), adapted.policy.state_dict()
     same = {name for name in before if before[name].equal(after[name])}

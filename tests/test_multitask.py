@@ -339,7 +339,10 @@ def test_what_cannot_be_asked_is_refused(changes, message):
             {"training.steps": 9},
             "together.training.steps would make the arms unequal; all have the same",
         ),
-        ({"training.batch": 9}, "together.training.batch would make the arms unequal"),
+        (
+            {"training.batch_size": 9},
+            "together.training.batch_size would make the arms unequal",
+        ),
         ({"training.learning_rate": -1}, "learning_rate is -1; give more than 0."),
         (
             {"training.evaluate_every": 9},

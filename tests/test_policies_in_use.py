@@ -51,7 +51,7 @@ def train(data, out, name, **settings):
         out=out,
         policy=name,
         policy_config={"width": 16},
-        config=robomtl.TrainConfig(steps=2, batch=12, threads=1, validation=0.0),
+        config=robomtl.TrainConfig(steps=2, batch_size=12, threads=1, validation=0.0),
         **settings,
     )
 
@@ -99,7 +99,7 @@ def test_a_policy_that_is_told_nothing_is_served(data, tmp_path):
 
 def test_none_is_a_conditioning_of_the_command_line(data, tmp_path):
     words = ["train", "--data", data.path, "--out", tmp_path / "run"]
-    words += ["--steps", "1", "--batch", "4", "--architecture.width", "8"]
+    words += ["--steps", "1", "--batch-size", "4", "--architecture.width", "8"]
     main([str(word) for word in [*words, "--conditioning", "none"]])
     assert checkpoint.load(tmp_path / "run").card.conditioning.kinds == ()
 
@@ -134,7 +134,7 @@ def trained(data, tmp_path_factory):
     ],
 )
 def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_path):
-    budget = robomtl.Budget(steps=2, batch=8)
+    budget = robomtl.Budget(steps=2, batch_size=8)
     made = robomtl.adapt(
         trained[name],
         support,

@@ -33,7 +33,7 @@ def grown(
         policy_config={"width": 64, "blocks": blocks},
         conditioning=conditioning,
         config=robomtl.TrainConfig(
-            steps=steps, batch=64, threads=1, augmentation=Augmentation(swap=swap)
+            steps=steps, batch_size=64, threads=1, augmentation=Augmentation(swap=swap)
         ),
     )
     return folder

@@ -79,7 +79,7 @@ def test_the_block_that_adapts_runs(tmp_path, monkeypatch):
     block = block_with("robomtl.adapt(")
     for given, small in {
         'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
-        '"finetune"': '"finetune", budget=robomtl.Budget(steps=2, batch=8)',
+        '"finetune"': '"finetune", budget=robomtl.Budget(steps=2, batch_size=8)',
         "runs/mt10": "runs/mt10/cloning/seed-0",
         "door-close-v3": "reach-ball",
     }.items():

@@ -18,7 +18,7 @@ SMALL = Recipe(
     episodes=3,
     policy="mlp",
     policy_config={"width": 16},
-    training=TrainConfig(steps=10, batch=16, threads=1, log_every=5),
+    training=TrainConfig(steps=10, batch_size=16, threads=1, log_every=5),
     trials=2,
     instructions=("canonical", "held-out"),
 )
@@ -134,7 +134,7 @@ SMALL_COMPARISON = AdaptationRecipe(
     pretraining={
         objective: Pretraining(
             policy_config={"width": 16, "blocks": 1},
-            training=TrainConfig(steps=3, batch=16, threads=1),
+            training=TrainConfig(steps=3, batch_size=16, threads=1),
         )
         for objective in ("cloning", "context")
     },

@@ -28,7 +28,7 @@ from robomtl.training.samples import Sampler, frames
 SMALL = {"width": 32, "layers": 1, "task_width": 16}
 QUICK = TrainConfig(
     steps=60,
-    batch=32,
+    batch_size=32,
     save_every=20,
     validate_every=20,
     log_every=10,
@@ -104,8 +104,8 @@ def test_a_batch_depends_on_seed_and_step_alone(data):
     assert not torch.equal(one.batch(7, 16).action, reseeded.batch(7, 16).action)
 
 
-def test_the_one_cycle_rate_rises_to_its_peak_and_falls_to_zero():
-    config = TrainConfig(steps=1000, warm_up=0.1, learning_rate=1.0)
+def test_the_warmup_cosine_rate_rises_to_its_peak_and_falls_to_zero():
+    config = TrainConfig(steps=1000, warmup_fraction=0.1, learning_rate=1.0)
     rates = [learning_rate(step, config) for step in range(1000)]
     assert max(rates) == pytest.approx(1.0)
     assert rates.index(max(rates)) == 100
@@ -126,7 +126,7 @@ def test_the_constant_rate_is_constant():
 @pytest.mark.parametrize("first", [0, 1001])
 def test_the_average_without_decay_is_the_weights(data, first):
     policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
-    learner = Learner(policy, TrainConfig(ema=0.0, steps=5))
+    learner = Learner(policy, TrainConfig(ema_decay=0.0, steps=5))
     learner.step = first
     _, sampler = sampler_of(data)
     for step in range(3):
@@ -137,7 +137,7 @@ def test_the_average_without_decay_is_the_weights(data, first):
 
 def test_the_average_of_a_long_run_moves_at_every_eighth_step_by_as_much(data):
     policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
-    learner = Learner(policy, TrainConfig(ema=0.9, schedule="constant"))
+    learner = Learner(policy, TrainConfig(ema_decay=0.9, schedule="constant"))
     learner.step = 1000
     before = learner.averaged()["head.linear.weight"]
     _, sampler = sampler_of(data)
@@ -152,7 +152,7 @@ def test_the_average_of_a_long_run_moves_at_every_eighth_step_by_as_much(data):
 
 def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
     config = TrainConfig(
-        steps=500, batch=64, threads=1, precision="float32", learning_rate=3e-3
+        steps=500, batch_size=64, threads=1, precision="float32", learning_rate=3e-3
     )
     trained = quick(data, tmp_path, config, policy_config={**SMALL, "width": 128})
     source, sampler = sampler_of(data)
@@ -231,8 +231,8 @@ def test_a_run_directory_of_other_settings_is_refused(data, tmp_path):
         ValueError, match="steps is 60 there and 70 here.*'constant' may"
     ):
         quick(data, tmp_path, replace(QUICK, steps=70))
-    with pytest.raises(ValueError, match="batch is 32 there and 16 here"):
-        quick(data, tmp_path, replace(QUICK, batch=16))
+    with pytest.raises(ValueError, match="batch_size is 32 there and 16 here"):
+        quick(data, tmp_path, replace(QUICK, batch_size=16))
     with pytest.raises(ValueError, match="policy_config.width is 32 there and 33 here"):
         quick(data, tmp_path, policy_config={**SMALL, "width": 33})
 
@@ -240,7 +240,7 @@ def test_a_run_directory_of_other_settings_is_refused(data, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        ({"learning_rate": 1e38, "clip": 1e38}, FloatingPointError),
+        ({"learning_rate": 1e38, "max_grad_norm": 1e38}, FloatingPointError),
         ({"precision": "float32", "sampling": "validation_loss"}, ValueError),
     ],
 )
@@ -386,10 +386,10 @@ def test_the_run_directory_says_how_to_repeat_it(data, tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_task_and_step(data, tmp_path):
     config = TrainConfig(
         steps=200,
-        batch=32,
+        batch_size=32,
         learning_rate=1e38,
         threads=1,
-        clip=1e38,
+        max_grad_norm=1e38,
         schedule="constant",
     )
     with pytest.raises(FloatingPointError, match=r"The loss is .*Step \d+, task reach"):
@@ -451,7 +451,13 @@ def test_a_run_stopped_in_an_evaluation_goes_on_with_that_evaluation(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("steps", 0), ("batch", 0), ("learning_rate", 0.0), ("ema", 1.0), ("clip", -1.0)],
+    [
+        ("steps", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("ema_decay", 1.0),
+        ("max_grad_norm", -1.0),
+    ],
 )
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}; give"):

@@ -27,7 +27,7 @@ TASKS = ("a", "b", "c")
 SMALL = {"width": 32, "layers": 1, "task_width": 16}
 QUICK = {
     "steps": 40,
-    "batch": 32,
+    "batch_size": 32,
     "save_every": 20,
     "validate_every": 10,
     "log_every": 10,
@@ -371,7 +371,7 @@ def test_one_task_alone_cannot_be_weighed(name):
     with pytest.raises(
         ValueError, match=f"'{name}' compares tasks .* is only a; leave"
     ):
-        check_tasks(["", name], ["a"], batch=8, loss="l1")
+        check_tasks(["", name], ["a"], batch_size=8, loss="l1")
 
 
 def test_fewer_samples_than_tasks_are_refused(data, tmp_path):
@@ -379,7 +379,7 @@ def test_fewer_samples_than_tasks_are_refused(data, tmp_path):
         "A batch of 3 cannot hold a sample of each of 4 tasks, which 'pcgrad' needs"
     )
     with pytest.raises(ValueError, match=message):
-        quick(data, tmp_path, aggregation="pcgrad", batch=3)
+        quick(data, tmp_path, aggregation="pcgrad", batch_size=3)
 
 
 def test_a_weight_of_no_task_names_the_nearest(data, tmp_path):

@@ -112,7 +112,7 @@ def adapt_by(
     seconds = time.perf_counter() - begun
     cost = Cost(
         steps=adapted.steps,
-        samples=adapted.steps * budget.batch,
+        samples=adapted.steps * budget.batch_size,
         parameters=adapted.parameters,
         seconds=seconds,
     )

@@ -135,7 +135,7 @@ def compare_methods(
         problems=_problems(suite, tasks, asked, pool),
         pool=pool.path.absolute(),
         prior=None if before is None else located(before),
-        budget=Budget(batch=asked.batch),
+        budget=Budget(batch_size=asked.batch_size),
     )
     comparison = _Comparison(
         asked=asked,
@@ -243,7 +243,7 @@ def _journal(
     """The journal of everything outcomes depend on, and the places of cells in it."""
     suite, prior = of.material.suite, of.material.prior
     identity = {
-        **{name: getattr(of.asked, name) for name in ("trials", "goals", "batch")},
+        **{name: getattr(of.asked, name) for name in ("trials", "goals", "batch_size")},
         "methods": {
             label: {"method": of.asked.methods[label], **plain(method)}
             for label, method in of.material.methods.items()

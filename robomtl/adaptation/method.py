@@ -19,7 +19,7 @@ class Budget:
 
     steps: int | None = None
     """Gradient steps; those that the method takes by default if None."""
-    batch: int = 256
+    batch_size: int = 256
     """Samples in a step."""
     machine: Machine = field(default_factory=Machine)
     """Device and precision of the adaptation."""
@@ -31,7 +31,7 @@ class Budget:
             InputError: If the budget allows nothing.
         """
         check_types(self)
-        for name in ("steps", "batch"):
+        for name in ("steps", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(

@@ -39,7 +39,7 @@ class Design:
     retained: int = 0
     """Trials of each training task after the first draw, by which forgetting is seen;
     0 for none."""
-    batch: int = 256
+    batch_size: int = 256
     """Samples in a gradient step."""
 
 
@@ -75,7 +75,7 @@ class Asked(Design):
         if not self.shots:
             raise InputError("No number of shots was given; give at least 1.")
         check_counts(self, "supports", "trials", "goals")
-        Budget(batch=self.batch)
+        Budget(batch_size=self.batch_size)
         check_not_negative(self, "retained")
         for control in self.controls:
             if control not in get_args(Control)[1:]:

@@ -168,8 +168,8 @@ _MOVED = Construction(translation=0.1)  # Of 50 goals it makes any number.
 _ANYWHERE = Construction(translation=0.2, rotation=20.0, approach=0.15)
 
 
-def _meta(steps: int, batch: int = 256) -> Pretraining:
-    training = TrainConfig(steps=steps, batch=batch, threads=1)
+def _meta(steps: int, batch_size: int = 256) -> Pretraining:
+    training = TrainConfig(steps=steps, batch_size=batch_size, threads=1)
     return Pretraining(policy_config=_SMALL, training=training)
 
 
@@ -251,7 +251,7 @@ ADAPTATIONS = {
             "context": Pretraining(
                 policy_config=_SMALL,
                 training=TrainConfig(
-                    steps=15_000, batch=512, construction=_MOVED, threads=1
+                    steps=15_000, batch_size=512, construction=_MOVED, threads=1
                 ),
             ),
             "in_context": Pretraining(

@@ -64,7 +64,7 @@ def tune(
     num_folds: int = 3,
     supports: int = 2,
     trials: int = 20,
-    batch: int = 256,
+    batch_size: int = 256,
     machine: Machine | None = None,
     workers: int = 2,
     executor: Executor | None = None,
@@ -82,7 +82,7 @@ def tune(
         num_folds: Parts into which training tasks are dealt; each is held out once.
         supports: Draws of the support.
         trials: Of each task.
-        batch: Samples in a gradient step.
+        batch_size: Samples in a gradient step.
         machine: Device and precision of trainings and methods; see ``compare_methods``.
         workers: Processes on this machine, unless an executor is given.
         executor: Runs the cells; processes on this machine by default.
@@ -100,7 +100,7 @@ def tune(
         supports=supports,
         trials=trials,
         goals=1,
-        batch=batch,
+        batch_size=batch_size,
     )
     needed = sorted({*objectives(asked, configured(asked)).values()})
     there, machine = demonstrations_of(family), machine or Machine()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.panel import Panel
 from safetensors import SafetensorError
 
+from robomtl.cli.earlier_flags import present_flags
 from robomtl.errors import (
     EpisodesError,
     InputError,
@@ -76,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(unknown("verb", words[0], VERBS))
         check_working_directory()  # Without it, torch's libraries end the process.
         import_modules(modules)
-        importlib.import_module(f"robomtl.cli.{words[0]}").main(words[1:])
+        importlib.import_module(f"robomtl.cli.{words[0]}").main(
+            present_flags(words[1:])
+        )
     except SystemExit as stopped:
         if _is_ours(stopped):
             raise

@@ -35,7 +35,7 @@ class Tune(SuiteFlags, Machine):
     """Draws of the demonstrations for each number."""
     trials: int = 20
     """Trials of each task."""
-    batch: int = 256
+    batch_size: int = 256
     """Samples in a gradient step."""
     out: Path | None = None
     """Folder; a dated one under runs/ by default. Its config.json is for adapt --config."""
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
             num_folds=flags.folds,
             supports=flags.supports,
             trials=flags.trials,
-            batch=flags.batch,
+            batch_size=flags.batch_size,
             machine=Machine(device=flags.device, precision=flags.precision),
             workers=flags.workers,
         )

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
 from typing import Any
 
+from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.ranges import check_names, made_of, typed_fields
@@ -85,6 +87,7 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
         InputError: If there is no such field, a value is of another type, or the dataclass
             refuses it.
     """
+    fields = present(fields, [each.name for each in fields_of(settings)])
     check_names(settings, [name.partition(".")[0] for name in fields], within=within)
     others: dict[str, Any] = {}
     for name, value in fields.items():

@@ -20,7 +20,7 @@ EVERY = "every"
 """In place of an arm's label, for settings of all arms."""
 BASELINE = "alone"
 """The arm the others are compared with."""
-_EQUAL = ("steps", "batch", "seed", "threads", "affinity_every")
+_EQUAL = ("steps", "batch_size", "seed", "threads", "affinity_every")
 _PLAYING = "evaluate_every"  # Takes processes of its own, and a cell is one already.
 _BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
 _FIELDS = ("policy", "policy_config.NAME", "conditioning", "training.NAME", "data")

@@ -32,7 +32,7 @@ def check_balanced(
     for label, arm in arms.items():
         if arm.learned == "together":
             config = checkpoint.configure(arm.policy, arm.policy_config)
-            training = replace(arm.training, batch=asked.samples * len(tasks))
+            training = replace(arm.training, batch_size=asked.samples * len(tasks))
             try:
                 check_balance(
                     fewest,

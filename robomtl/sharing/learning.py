@@ -112,7 +112,7 @@ class LearnCell:
                 policy=arm.policy,
                 policy_config=self._of.sizes[cell.arm].policy_config,
                 conditioning=arm.conditioning,
-                config=replace(arm.training, batch=batch, seed=cell.seed),
+                config=replace(arm.training, batch_size=batch, seed=cell.seed),
             )
         return trained, _noted(out / _SECONDS, time.monotonic() - before)
 

@@ -124,14 +124,14 @@ def check_together(
 
 
 def check_tasks(
-    methods: Iterable[str], tasks: Sequence[str], *, batch: int, loss: str
+    methods: Iterable[str], tasks: Sequence[str], *, batch_size: int, loss: str
 ) -> None:
     """Makes sure that methods of balancing fit what is trained on.
 
     Args:
         methods: Names of those in use, empty for none.
         tasks: Names of the tasks.
-        batch: Samples in a step.
+        batch_size: Samples in a step.
         loss: Name of the policy's loss.
 
     Raises:
@@ -150,8 +150,8 @@ def check_tasks(
                 " likelihood, which may be negative; train with loss 'l1' or 'l2', or"
                 " leave it out."
             )
-        if name != "validation_loss" and batch < len(tasks):
+        if name != "validation_loss" and batch_size < len(tasks):
             raise InputError(
-                f"A batch of {batch} cannot hold a sample of each of {len(tasks)} tasks,"
-                f" which '{name}' needs; give batch {len(tasks)} or more."
+                f"A batch of {batch_size} cannot hold a sample of each of {len(tasks)} tasks,"
+                f" which '{name}' needs; give batch_size {len(tasks)} or more."
             )

@@ -1,12 +1,13 @@
 """What decides a training run besides the data and the policy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal
 
 from robomtl import ranges
 from robomtl.conditioning import Augmentation
+from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.machine import Machine, Precision
 from robomtl.ranges import (
@@ -28,7 +29,7 @@ from robomtl.training.balancing import (
 from robomtl.training.construction import Construction
 from robomtl.untrusted import converted
 
-Schedule = Literal["one_cycle", "cosine", "constant"]
+Schedule = Literal["warmup_cosine", "cosine", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +38,20 @@ class TrainConfig:
 
     steps: int = 20_000
     """Gradient steps."""
-    batch: int = 256
+    batch_size: int = 256
     """Samples per step."""
     learning_rate: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
-    schedule: Schedule = "one_cycle"
-    """Learning rate over the run: linear warm-up and cosine decay, cosine decay alone, or
-    constant."""
-    warm_up: float = 0.1
-    """Fraction of the run over which ``one_cycle`` warms up."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    ema: float = 0.999
+    schedule: Schedule = "warmup_cosine"
+    """Learning rate over the run: ``warmup_cosine`` rises linearly and falls along half a
+    cosine, ``cosine`` only falls, ``constant`` stays."""
+    warmup_fraction: float = 0.1
+    """Fraction of the run over which ``warmup_cosine`` warms up."""
+    max_grad_norm: float = 1.0
+    """Norm to which a larger gradient is clipped."""
+    ema_decay: float = 0.999
     """EMA decay; the EMA policy acts; 0 disables."""
     precision: Precision = "auto"
     """Arithmetic of the network, whose weights and losses stay float32; ``auto`` is
@@ -107,7 +108,7 @@ class TrainConfig:
         check_seed(self.seed)
         check_not_negative(self, "weight_decay", "evaluate_every")
         check_not_negative(self, "conflicts_every", "affinity_every")
-        positive = ("steps", "batch", "log_every", "validate_every", "save_every")
+        positive = ("steps", "batch_size", "log_every", "validate_every", "save_every")
         check_counts(self, *positive, "evaluate_episodes")
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
             raise InputError(
@@ -115,8 +116,8 @@ class TrainConfig:
                 f" {self.validate_every}, of {self.steps}; give a smaller validate_every,"
                 f" such as {max(self.steps // 10, 1)}."
             )
-        check_positive(self, "learning_rate", "clip", "temperature")
-        check_parts(self, "warm_up", "ema", "validation")
+        check_positive(self, "learning_rate", "max_grad_norm", "temperature")
+        check_parts(self, "warmup_fraction", "ema_decay", "validation")
         check_together(
             self.sampling,
             self.weighting,
@@ -140,12 +141,13 @@ def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
     """The config that a run directory records; missing settings have their defaults.
 
     Args:
-        values: Under ``training`` in ``run.json``.
+        values: Under ``training`` in ``run.json``; earlier names are read too.
         where: Names them in messages.
 
     Raises:
         InputError: If a name is unknown, or a value is of another type or out of range.
     """
+    values = present(values, [each.name for each in fields(TrainConfig)])
     try:
         ranges.check_names(TrainConfig, values)
     except InputError as error:

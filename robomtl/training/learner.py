@@ -122,8 +122,8 @@ class Learner:
         for parameter in self._parameters:
             parameter.grad = None
         norm: float = gradient.norm().item()
-        if norm > self._config.clip:
-            gradient.mul_(self._config.clip / norm)
+        if norm > self._config.max_grad_norm:
+            gradient.mul_(self._config.max_grad_norm / norm)
         return norm
 
     def weights(self) -> dict[str, float]:
@@ -150,7 +150,7 @@ class Learner:
             name: value.clone() for name, value in self.policy.state_dict().items()
         }
         return state | self._layers(
-            self._average if self._config.ema else self._weights
+            self._average if self._config.ema_decay else self._weights
         )
 
     def save(self, path: Path) -> None:
@@ -225,7 +225,7 @@ class Learner:
 
     def _update_average(self) -> None:
         """Moves the average towards the weights, faster while there are few steps."""
-        decay = min(self._config.ema, self.step / (self.step + 10))
+        decay = min(self._config.ema_decay, self.step / (self.step + 10))
         steps = 1 if self.step < _FEW else _AVERAGE_EVERY
         if self.step % steps == 0:
             with torch.no_grad():
@@ -248,12 +248,16 @@ def _is_by_task(name: str) -> bool:
 def learning_rate(step: int, config: TrainConfig) -> float:
     """The learning rate of a step.
 
-    ``cosine`` falls from the largest rate to 0 along half a cosine; ``one_cycle`` first
+    ``cosine`` falls from the largest rate to 0 along half a cosine; ``warmup_cosine`` first
     rises to it linearly over the warm-up.
     """
     if config.schedule == "constant":
         return config.learning_rate
-    rise = config.warm_up * config.steps if config.schedule == "one_cycle" else 0.0
+    rise = (
+        config.warmup_fraction * config.steps
+        if config.schedule == "warmup_cosine"
+        else 0.0
+    )
     if step < rise:
         return config.learning_rate * (step + 1) / (rise + 1)
     part = (step - rise) / max(config.steps - rise, 1)

@@ -84,4 +84,4 @@ class Measurements:
         return every > 0 and self._learner.step % every == 0
 
     def _batch(self) -> Any:
-        return self._even.batch(self._learner.step, self._config.batch)
+        return self._even.batch(self._learner.step, self._config.batch_size)

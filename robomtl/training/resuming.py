@@ -1,10 +1,11 @@
 """Which settings a resumed training keeps, and which may differ from before."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.machine import Machine, continued, recorded_machine
 from robomtl.request import check_claim, plain
@@ -52,8 +53,9 @@ class _Request:
 
 
 def _training(request: Path) -> dict[str, Any]:
-    """The training settings in the file of a request, not yet checked."""
-    return read_json(request, _Request).training
+    """The training settings in the file of a request by present names, not yet checked."""
+    known = [each.name for each in fields(TrainConfig)]
+    return present(read_json(request, _Request).training, known)
 
 
 def check_resumed(

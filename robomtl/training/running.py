@@ -214,7 +214,7 @@ class _Run:
 
     def begin(self) -> None:
         """Chooses the number of threads by a few trial steps, and prints the choice."""
-        batch = self.draws.batch(self.learner.step, self.config.batch)
+        batch = self.draws.batch(self.learner.step, self.config.batch_size)
         self.threads.take(self.learner.step, lambda: self.learner.rehearse(batch))
         count = torch.get_num_threads()
         remark(
@@ -241,7 +241,7 @@ def _learn(run: _Run) -> None:
         shown = learner.step
         while learner.step < config.steps:
             rate = learning_rate(learner.step, config)
-            batch = draws.batch(learner.step, config.batch)
+            batch = draws.batch(learner.step, config.batch_size)
             run.threads.take(learner.step, partial(learner.rehearse, batch))
             _seed(learner.device, mixed(config.seed, learner.step))
             loss, norm = _update(learner, batch, tasks)

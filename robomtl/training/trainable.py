@@ -46,7 +46,7 @@ def check_balance(
         "conflicts_every" if config.conflicts_every else "",
         "affinity_every" if config.affinity_every else "",
     ]
-    check_tasks(methods, tasks, batch=config.batch, loss=loss)
+    check_tasks(methods, tasks, batch_size=config.batch_size, loss=loss)
     Fixed(config.balancing.weights, tasks)
     usual = TrainConfig()
     drawn = ("sampling", "temperature")

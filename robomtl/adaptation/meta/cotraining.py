@@ -95,7 +95,7 @@ class Cotraining:
         if size < 2:
             raise InputError(
                 f"Co-training needs batches of at least 2, one of the support and one of"
-                f" the prior; the budget has batch={size}."
+                f" the prior; the budget has batch_size={size}."
             )
         old = min(max(round(self._part * size), 1), size - 1)
         new, prior = self._support.batch(step, size - old), self._prior.batch(step, old)

@@ -32,7 +32,7 @@ class Descent:
     """Largest learning rate of AdamW; it falls along half a cosine."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
-    ema: float = 0.99
+    ema_decay: float = 0.99
     """Decay of the averaged weights that act."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How wordings are varied."""
@@ -51,11 +51,11 @@ class Descent:
         """How to descend within a budget."""
         return TrainConfig(
             steps=self.steps if budget.steps is None else budget.steps,
-            batch=budget.batch,
+            batch_size=budget.batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             schedule="cosine",
-            ema=self.ema,
+            ema_decay=self.ema_decay,
             device=budget.machine.device,
             precision=budget.machine.precision,
         )
@@ -138,6 +138,6 @@ def descend(policy: Policy, draws: Draws, config: TrainConfig) -> Policy:
     """
     learner = Learner(policy, config)
     while learner.step < config.steps:
-        learner.update(draws.batch(learner.step, config.batch))
+        learner.update(draws.batch(learner.step, config.batch_size))
     policy.load_state_dict(learner.averaged())
     return policy.eval().requires_grad_(False)

@@ -124,7 +124,7 @@ class InnerMethod:
         steps = budget.steps or objective.steps
         with torch.no_grad():
             adapted = objective.adapted(
-                policy, (draws.batch(step, budget.batch) for step in range(steps))
+                policy, (draws.batch(step, budget.batch_size) for step in range(steps))
             )
         check_finite(adapted)
         policy.load_state_dict(adapted, strict=False)

@@ -1,0 +1,32 @@
+"""Flags of earlier versions: they still work, and their present name is printed."""
+
+import re
+from collections.abc import Sequence
+
+from robomtl.earlier import NAMES, present_value
+from robomtl.terminal import say
+
+# A setting of the verb itself, or of a training within it; not of an architecture.
+_FLAG = re.compile(r"--((?:[\w.-]+\.)?training\.)?([\w-]+)(?:(=)(.*))?", re.DOTALL)
+
+
+def present_flags(arguments: Sequence[str]) -> list[str]:
+    """The words of a command line with the present names of flags and their values.
+
+    Each earlier flag is answered by a line on stderr that has its present name.
+    """
+    words, setting = [], ""
+    for word in arguments:
+        match = _FLAG.fullmatch(word)
+        if match is None:
+            words.append(present_value(setting, word))
+            continue
+        within, name, equals, value = (each or "" for each in match.groups())
+        setting = name.replace("-", "_")
+        if setting in NAMES:
+            setting = NAMES[setting]
+            renamed = setting.replace("_", "-")
+            say(f"--{within}{name} is now --{within}{renamed}.", stderr=True)
+            name = renamed
+        words.append(f"--{within}{name}{equals}{present_value(setting, value)}")
+    return words

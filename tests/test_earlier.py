@@ -1,0 +1,64 @@
+"""Settings and flags of earlier versions are still understood."""
+
+import pytest
+
+from robomtl.adaptation.adapting import configure
+from robomtl.cli.earlier_flags import present_flags
+from robomtl.earlier import present
+from robomtl.request import differences
+from robomtl.training.config import TrainConfig, config_of
+
+EARLIER = {"batch": 8, "clip": 2.0, "ema": 0.5, "warm_up": 0.2}
+PRESENT = {
+    "batch_size": 8,
+    "max_grad_norm": 2.0,
+    "ema_decay": 0.5,
+    "warmup_fraction": 0.2,
+    "schedule": "warmup_cosine",
+}
+
+
+def test_a_training_recorded_under_earlier_names_is_read():
+    recorded = {**EARLIER, "schedule": "one_cycle"}
+    assert config_of(recorded, where="run.json") == TrainConfig(**PRESENT)
+
+
+def test_earlier_names_of_a_request_do_not_differ_from_present_ones():
+    there = {"training": {**EARLIER, "schedule": "one_cycle"}}
+    assert not list(differences(there, {"training": PRESENT}))
+    here = {"training": {**PRESENT, "batch_size": 9}}
+    assert list(differences(there, here)) == [
+        "training.batch_size is 8 there and 9 here"
+    ]
+
+
+def test_a_name_that_is_still_a_setting_stays_as_it_is():
+    assert present({"clip": 10.0}, ["clip", "max_grad_norm"]) == {"clip": 10.0}
+
+
+def test_a_method_takes_a_setting_by_its_earlier_name():
+    assert configure("finetune", {"ema": 0.5}) == configure(
+        "finetune", {"ema_decay": 0.5}
+    )
+
+
+@pytest.mark.parametrize(
+    ("earlier", "expected", "hint"),
+    [
+        ("--batch 8", "--batch-size 8", "--batch is now --batch-size."),
+        ("--ema=0.5", "--ema-decay=0.5", "--ema is now --ema-decay."),
+        ("--schedule=one_cycle", "--schedule=warmup_cosine", ""),
+        (
+            "--pretraining.maml.training.warm-up 0.2",
+            "--pretraining.maml.training.warmup-fraction 0.2",
+            "--pretraining.maml.training.warm-up is now",
+        ),
+        ("--meta.clip 1 --out one_cycle", "--meta.clip 1 --out one_cycle", ""),
+    ],
+)
+def test_an_earlier_flag_works_and_is_answered_by_its_present_name(
+    earlier, expected, hint, capsys
+):
+    assert present_flags(earlier.split()) == expected.split()
+    said = capsys.readouterr().err
+    assert hint in said and bool(said) == bool(hint)
