@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
-from robomtl.policy import Memory, Spec, task_layer
+from robomtl.policy import EMBODIMENT, Memory, Spec, task_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +68,13 @@ class Film(HeadPolicy):
             nn.LayerNorm(config.task_width),
             nn.GELU(),
         )
-        self.stem = nn.Linear(spec.state, config.width)
+        self.stem = nn.Linear(spec.inputs, config.width)
         self.trunk = nn.ModuleList(
             FilmBlock(config.width, config.task_width) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(config.width)
         self.head = ActionHead(
-            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
         )
 
     def forward(
@@ -98,7 +98,7 @@ class Film(HeadPolicy):
             memory = Memory({"told": task_embedding, "modulations": modulations})
         modulations = memory.tensors["modulations"]  # (batch, block, 2 width)
         features = self._features(observation, modulations.unbind(1))
-        return self.head(features), memory
+        return self.head(features, observation.get(EMBODIMENT)), memory
 
     def _modulations(self, task_embedding: Tensor) -> list[Tensor]:
         """Of each block; (batch, 2 width)."""
@@ -108,7 +108,7 @@ class Film(HeadPolicy):
     def _features(
         self, observation: Mapping[str, Tensor], modulations: Sequence[Tensor]
     ) -> Tensor:
-        features: Tensor = self.stem(self.normaliser(observation["state"]))
+        features: Tensor = self.stem(self.observed(observation))
         for block, modulation in zip(self.trunk, modulations, strict=True):
             features = block(features, modulation)
         features = self.norm(features)

@@ -29,8 +29,9 @@ from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
 from robomtl.errors import InputError
-from robomtl.policy import Batch, Context, Loss, Memory, Spec, task_layer
+from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.remembered import Remembered
+from robomtl.spec import check_single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,15 +121,16 @@ class InContextTransformer(HeadPolicy):
 
     def __init__(self, config: InContextConfig, spec: Spec) -> None:
         super().__init__(config, spec)
+        self.check(spec)
         self.encoder = task_layer(spec.embedding, config.width)
-        self.stem = nn.Linear(spec.state, config.width)
+        self.stem = nn.Linear(spec.inputs, config.width)
         self.prompt = nn.Linear(spec.state + spec.action + 1, config.width)
         self.trunk = nn.ModuleList(
             Block(config.width, config.heads) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(config.width)
         self.head = ActionHead(
-            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
         )
         self.remembered = Remembered(
             {
@@ -142,6 +144,11 @@ class InContextTransformer(HeadPolicy):
                 "progress": "shot time",
             },
         )
+
+    @classmethod
+    def check(cls, spec: Spec) -> None:
+        """Refuses robots that differ, images and histories; see ``Policy``."""
+        check_single(spec, "in_context", ["film", "mlp"])
 
     def remember(self, context: Context) -> None:
         """Makes demonstrations of one task the prompt, in place of any earlier.
@@ -190,7 +197,7 @@ class InContextTransformer(HeadPolicy):
         if memory is None:
             memory = _kept(self.attended(self._prompt()), len(task_embedding))
         features = self._features(observation, task_embedding, _attended(memory))
-        return self.head(features), memory
+        return self.head(features, observation.get(EMBODIMENT)), memory
 
     def attended(self, context: Context) -> list[Attended]:
         """What queries attend to in each block: nothing, then all demonstrations."""
@@ -233,7 +240,7 @@ class InContextTransformer(HeadPolicy):
         attended: Sequence[Attended],
     ) -> Tensor:
         """(batch, width), for a batch sorted by the tasks of what is attended to."""
-        query = self.stem(self.normaliser(observation["state"]))
+        query = self.stem(self.observed(observation))
         query = query + self.encoder(task_embedding)
         tasks = len(attended[0].keys)
         tokens = rearrange(query, "(task n) width -> task n width", task=tasks)

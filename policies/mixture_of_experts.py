@@ -51,7 +51,7 @@ class MixtureOfExperts(HeadPolicy):
             nn.GELU(),
             nn.Linear(config.task_width, config.experts),
         )
-        widths = [spec.state] + [config.width] * config.layers
+        widths = [spec.inputs] + [config.width] * config.layers
         self.trunk = nn.Sequential(
             *(
                 layer
@@ -64,7 +64,7 @@ class MixtureOfExperts(HeadPolicy):
             )
         )
         self.head = ActionHead(
-            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
         )
 
     def gates(self, task_embedding: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class MixtureOfExperts(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        state = self.normaliser(observation["state"])
+        state = self.observed(observation)
         read = repeat(
             state, "batch state -> expert batch state", expert=self.config.experts
         )

@@ -30,17 +30,17 @@ class MLP(HeadPolicy):
         super().__init__(config, spec)
         self.encoder = task_layer(spec.embedding, config.task_width)
         self.trunk = hidden_layers(
-            [spec.state + config.task_width] + [config.width] * config.layers
+            [spec.inputs + config.task_width] + [config.width] * config.layers
         )
         self.head = ActionHead(
-            config.width, action=spec.action, chunk=config.chunk, loss=config.loss
+            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
         )
 
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        state = self.normaliser(observation["state"])
+        state = self.observed(observation)
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return features

@@ -81,11 +81,11 @@ class MultiHead(HeadPolicy):
         self.check(spec)
         self.encoder = TaskEncoder(spec, config.task_width)
         self.trunk = hidden_layers(
-            [spec.state + config.task_width] + [config.width] * config.layers
+            [spec.inputs + config.task_width] + [config.width] * config.layers
         )
         self.head = ActionHead(  # Departure 3.
             spec.tasks * (config.width + 1),
-            action=spec.action,
+            action=spec.actions,
             chunk=config.chunk,
             loss=config.loss,
         )
@@ -169,7 +169,7 @@ class MultiHead(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Of the trunk, with a constant 1 for the bias of a head; (batch, width + 1)."""
-        state = self.normaliser(observation["state"])
+        state = self.observed(observation)
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return functional.pad(features, (0, 1), value=1.0)

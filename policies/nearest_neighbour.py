@@ -53,11 +53,11 @@ class NearestNeighbour(RememberingPolicy):
     @property
     def key_size(self) -> int:
         """Length of that by which steps are compared."""
-        return self.spec.state
+        return self.spec.inputs
 
     def key(self, observation: Mapping[str, Tensor], task_embedding: Tensor) -> Tensor:
         """That by which steps are compared: the standardised state; (batch, key)."""
-        standardised: Tensor = self.normaliser(observation["state"])
+        standardised: Tensor = self.observed(observation)
         return standardised
 
     def remember(self, episodes: Sequence[Batch]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from robomtl.policy import Batch, Memory, Spec
 from robomtl.remembered import Remembered, RememberingPolicy
+from robomtl.spec import check_single
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Replay(RememberingPolicy):
 
     def __init__(self, config: ReplayConfig, spec: Spec) -> None:
         super().__init__(config, spec)
+        check_single(spec, "replay", ["finetune", "nearest_neighbour"])
         self.remembered = Remembered(
             {
                 "start": torch.zeros(1, spec.state),

@@ -98,7 +98,7 @@ class SoftModularization(HeadPolicy):
         super().__init__(config, spec)
         modules, width = config.modules, config.width
         self.encoder = task_layer(spec.embedding, config.task_width)
-        self.stem = nn.Linear(spec.state, config.task_width)
+        self.stem = nn.Linear(spec.inputs, config.task_width)
         self.router = Router(config.task_width, modules=modules, layers=config.layers)
         widths = [config.task_width] + [width] * config.layers
         self.trunk = nn.ModuleList(
@@ -107,7 +107,7 @@ class SoftModularization(HeadPolicy):
         )
         self.norm = nn.LayerNorm(modules * width)
         self.head = ActionHead(
-            modules * width, action=spec.action, chunk=config.chunk, loss=config.loss
+            modules * width, action=spec.actions, chunk=config.chunk, loss=config.loss
         )
 
     def routing(
@@ -130,7 +130,7 @@ class SoftModularization(HeadPolicy):
         return features
 
     def _stem(self, observation: Mapping[str, Tensor]) -> Tensor:
-        state: Tensor = self.stem(self.normaliser(observation["state"]))
+        state: Tensor = self.stem(self.observed(observation))
         return state
 
     def _routing(self, state: Tensor, task_embedding: Tensor) -> list[Tensor]:

@@ -1,7 +1,7 @@
 """The last layer of a policy: features to a chunk of actions, and its loss."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.policy import Batch, Loss, Memory, Policy
+from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy
 
 LossName = Literal["l1", "l2", "gaussian"]
 
@@ -48,7 +48,8 @@ class ActionHead(nn.Module):
 
     Args:
         width: Length of the features.
-        action: Length of an action.
+        action: Length of an action; of each robot's where there are several. Each has
+            then outputs of its own, of which its samples take theirs.
         chunk: Number of actions predicted at once.
         loss: ``l1`` or ``l2`` error, or the negative log-likelihood of a ``gaussian``
             with a predicted diagonal deviation.
@@ -57,19 +58,33 @@ class ActionHead(nn.Module):
         InputError: If the chunk is empty or the loss unknown.
     """
 
-    def __init__(self, width: int, *, action: int, chunk: int, loss: LossName) -> None:
+    def __init__(
+        self, width: int, *, action: int | Sequence[int], chunk: int, loss: LossName
+    ) -> None:
         super().__init__()
         if chunk < 1:
             raise InputError(f"chunk is {chunk}; a policy predicts at least 1 action.")
         if loss not in get_args(LossName):
             raise InputError(unknown("loss", loss, get_args(LossName)))
-        self.action, self.chunk, self.loss_name = action, chunk, loss
+        lengths = [action] if isinstance(action, int) else list(action)
+        self.action, self.chunk, self.loss_name = sum(lengths), chunk, loss
         outputs = 2 if loss == "gaussian" else 1
-        self.linear = nn.Linear(width, outputs * chunk * action)
+        self.linear = nn.Linear(width, outputs * chunk * self.action)
+        self.own: Tensor | None
+        self.register_buffer("own", _own(lengths), persistent=False)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """The most likely actions within [-1, 1]; (batch, width) -> (batch, chunk, action)."""
-        return self._outputs(self.linear(features))[0].clamp(-1.0, 1.0)
+    def forward(self, features: Tensor, robot: Tensor | None = None) -> Tensor:
+        """The most likely actions within [-1, 1].
+
+        Args:
+            features: (batch, width).
+            robot: Index of each sample's robot, where there are several; (batch,).
+
+        Returns:
+            (batch, chunk, action), of which those that a robot lacks are zeros.
+        """
+        outputs = self._outputs(self.linear(features), robot)[0]
+        return outputs.clamp(-1.0, 1.0)
 
     def loss(self, features: Tensor, batch: Batch) -> Loss:
         """The loss of each sample, a mean over the steps within its episode."""
@@ -77,7 +92,8 @@ class ActionHead(nn.Module):
 
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
         """The loss of what the linear layer gives; (batch, output chunk action)."""
-        outputs = self._outputs(predicted)
+        robot = batch.observation.get(EMBODIMENT)
+        outputs = self._outputs(predicted, robot)
         error = outputs[0] - batch.action
         if self.loss_name == "l1":
             elements = error.abs()
@@ -86,18 +102,23 @@ class ActionHead(nn.Module):
         else:
             log_deviation = _LEAST + (_MOST - _LEAST) * outputs[1].sigmoid()
             elements = gaussian_nll(error, log_deviation)
-        per_sample = masked_mean(elements, batch.mask)
-        distance = masked_mean(error.detach().abs(), batch.mask).mean()
+        has = None if self.own is None or robot is None else self.own[robot] >= 0
+        per_sample = masked_mean(elements, batch.mask, has)
+        distance = masked_mean(error.detach().abs(), batch.mask, has).mean()
         return Loss(per_sample, {"action_error": distance})
 
-    def _outputs(self, predicted: Tensor) -> Tensor:
+    def _outputs(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
         outputs: Tensor = rearrange(
             predicted.float(),
             "batch (output chunk action) -> output batch chunk action",
             chunk=self.chunk,
             action=self.action,
         )
-        return outputs
+        if self.own is None:
+            return outputs
+        assert robot is not None
+        own = self.own[robot][:, None].expand(*outputs.shape[:-1], -1)
+        return outputs.gather(-1, own.clamp(min=0)) * (own >= 0)
 
 
 class HeadPolicy(Policy):
@@ -116,10 +137,25 @@ class HeadPolicy(Policy):
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
         """The head's most likely chunk; see ``Policy``."""
-        return self.head(self(observation, task_embedding)), memory
+        features = self(observation, task_embedding)
+        return self.head(features, observation.get(EMBODIMENT)), memory
 
 
-def masked_mean(elements: Tensor, mask: Tensor) -> Tensor:
+def _own(lengths: Sequence[int]) -> Tensor | None:
+    """Which outputs are each robot's, in order, then -1; None for a single robot.
+
+    Returns:
+        (robot, action).
+    """
+    if len(lengths) == 1:
+        return None
+    own = torch.full((len(lengths), max(lengths)), -1)
+    for robot, length in enumerate(lengths):
+        own[robot, :length] = torch.arange(length) + sum(lengths[:robot])
+    return own
+
+
+def masked_mean(elements: Tensor, mask: Tensor, has: Tensor | None = None) -> Tensor:
     """The mean over action and over the steps whose mask is 1.
 
     Divides by the number of valid steps, not of all: padding must not make the ends of
@@ -128,11 +164,16 @@ def masked_mean(elements: Tensor, mask: Tensor) -> Tensor:
     Args:
         elements: Shape (batch, chunk, action).
         mask: Shape (batch, chunk), with at least one 1 in each row.
+        has: Which components of an action a sample's robot has, (batch, action); all by
+            default.
 
     Returns:
         Shape (batch,).
     """
-    steps = reduce(elements, "batch chunk action -> batch chunk", "mean")
+    if has is None:
+        steps = reduce(elements, "batch chunk action -> batch chunk", "mean")
+    else:
+        steps = (elements * has[:, None]).sum(-1) / has.sum(-1, keepdim=True)
     return (steps * mask).sum(1) / mask.sum(1)
 
 

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -10,40 +9,23 @@ from torch import Tensor, nn
 
 from robomtl.border import kind_of
 from robomtl.errors import InputError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spec:
-    """The sizes a policy is built for."""
-
-    state: int
-    """Length of ``observation["state"]``."""
-    action: int
-    """Length of an action."""
-    embedding: int
-    """Length of the task embedding; 0 when the policy is not told its task."""
-    tasks: int = 1
-    """Number of tasks it is trained on, for policies that have a part for each."""
-
-    def __post_init__(self) -> None:
-        """Checks the sizes.
-
-        Raises:
-            InputError: If a size is impossible.
-        """
-        if min(self.state, self.action, self.tasks) < 1 or self.embedding < 0:
-            raise InputError(
-                f"{self}: state, action and tasks take 1 or more, embedding 0 or more."
-            )
+from robomtl.observing import EMBODIMENT as EMBODIMENT
+from robomtl.observing import Normaliser as Normaliser
+from robomtl.observing import Observer
+from robomtl.spec import Spec as Spec
 
 
 class Batch(NamedTuple):
     """Samples of demonstrations, each a step and the actions that follow it."""
 
     observation: dict[str, Tensor]
-    """``state`` of shape (batch, state)."""
+    """Features by name: states in float32, (batch, length), and images as uint8, (batch,
+    height, width, 3); with a second axis, time, for a policy that reads a history. Where
+    robots differ, a feature has the length of the longest, filled up with zeros, and
+    ``embodiment`` is the index of each sample's robot; (batch,)."""
     action: Tensor
-    """Actions from this step on, within [-1, 1]; (batch, chunk, action)."""
+    """Actions from this step on, within [-1, 1], filled up with zeros where another robot
+    has longer ones; (batch, chunk, action)."""
     mask: Tensor
     """Which of these actions lie within the episode, 1 or 0; (batch, chunk)."""
     task_embedding: Tensor
@@ -79,32 +61,6 @@ class Memory(NamedTuple):
 
     tensors: dict[str, Tensor]
     """Each (batch, …)."""
-
-
-class Normaliser(nn.Module):
-    """Standardises a vector by statistics fitted once on training data.
-
-    Args:
-        size: Length of the vector.
-    """
-
-    FLOOR = 1e-2  # Of the deviation: constants must not blow up noise.
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.deviation: Tensor
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("deviation", torch.ones(size))
-
-    def fit(self, values: Tensor) -> None:
-        """Takes mean and deviation of values; (sample, size)."""
-        self.mean.copy_(values.mean(0))
-        self.deviation.copy_(values.std(0, unbiased=False).clamp(min=self.FLOOR))
-
-    def forward(self, value: Tensor) -> Tensor:
-        """The value with mean 0 and deviation 1 over the fitted data; (…, size)."""
-        return (value - self.mean) / self.deviation
 
 
 def task_layer(embedding: int, width: int) -> nn.Linear:
@@ -146,13 +102,34 @@ class Policy(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.spec = spec
-        self.normaliser = Normaliser(spec.state)
+        self.normaliser = Normaliser(spec.places[-1].stop)
+        self.observer = Observer(spec)
         self.meta: nn.Module | None = None
 
     @property
     def device(self) -> torch.device:
         """Where it computes."""
         return self.normaliser.mean.device
+
+    def fit(self, observation: Mapping[str, Tensor]) -> None:
+        """Takes the statistics of training data, of each robot from its own samples.
+
+        Args:
+            observation: State features, see ``Batch.observation``; without a history.
+        """
+        spread = self.observer.spread(observation)
+        if len(self.spec.embodiments) == 1:
+            self.normaliser.fit(spread)
+            return
+        for robot, place in enumerate(self.spec.places):
+            rows = spread[observation[EMBODIMENT] == robot]
+            if len(rows):
+                self.normaliser.fit(rows[:, place], place)
+
+    def observed(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The vector that the network reads, standardised; (batch, ``spec.inputs``)."""
+        spread = self.normaliser(self.observer.spread(observation))
+        return self.observer.joined(observation, spread)
 
     @classmethod
     def check(cls, spec: Spec) -> None:
@@ -179,7 +156,7 @@ class Policy(nn.Module, ABC):
         which evaluation seeds by the trials.
 
         Args:
-            observation: ``state`` of shape (batch, state).
+            observation: Features by name; see ``Batch.observation``.
             task_embedding: Shape (batch, embedding).
             memory: What the last call returned; None at the first step of a trial.
 

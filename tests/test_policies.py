@@ -277,7 +277,7 @@ def test_a_config_field_that_does_not_exist_is_refused():
 
 
 def test_an_impossible_spec_is_refused():
-    with pytest.raises(ValueError, match="state, action and tasks take 1 or more"):
+    with pytest.raises(ValueError, match="state and action take 1 or more"):
         Spec(state=0, action=1, embedding=0)
 
 

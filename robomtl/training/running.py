@@ -168,7 +168,7 @@ def _prepared(
     training, validation = materials(
         demonstrations, card.conditioning, config, chunk=built.chunk
     )
-    built.normaliser.fit(training.states(config.seed))
+    built.fit({"state": training.states(config.seed)})
     if (folder / _STATE).exists():
         learner.restore(folder / _STATE)
     else:

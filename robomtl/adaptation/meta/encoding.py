@@ -11,6 +11,7 @@ from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 
 from robomtl.policy import Context, Policy
+from robomtl.spec import check_single
 
 Pooling = Literal["mean", "attention"]
 
@@ -137,7 +138,12 @@ def side_by_side(context: Context) -> Tensor:
 
 
 def step_size(policy: Policy) -> int:
-    """Length of a step: state, action and progress side by side."""
+    """Length of a step: state, action and progress side by side.
+
+    Raises:
+        InputError: If robots differ, or there are images or a history.
+    """
+    check_single(policy.spec, "A demonstration encoder", ["cloning", "maml"])
     return policy.spec.state + policy.spec.action + 1
 
 

@@ -104,8 +104,14 @@ def with_head(policy: Policy) -> HeadPolicy:
     """The policy, if it ends in a linear layer.
 
     Raises:
-        InputError: If it does not.
+        InputError: If it does not, or has outputs for robots that differ.
     """
+    if len(policy.spec.embodiments) > 1:
+        raise InputError(
+            f"The method alpaca solves for the last layer of one robot; the policy is built"
+            f" for {policy.spec.described}. Adapt it by finetune, or train a policy for"
+            " each robot."
+        )
     if not isinstance(policy, HeadPolicy):
         raise InputError(
             f"{type(policy).__name__} does not end in an ActionHead, whose last layer"

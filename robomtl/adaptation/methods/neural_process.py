@@ -15,7 +15,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.adaptation.meta.encoding import StepEncoder, Steps, steps_of
+from robomtl.adaptation.meta.encoding import StepEncoder, Steps, step_size, steps_of
 from robomtl.adaptation.meta.inferring import InferringMethod
 from robomtl.adaptation.meta.variational import Gaussian, VariationalTraining
 from robomtl.policy import Batch, Context, Loss, Policy
@@ -92,7 +92,8 @@ def _believed(policy: Policy, steps: Steps) -> Gaussian:
 
 
 def _step_size(policy: Policy) -> int:
-    return policy.spec.state + policy.spec.action
+    """Without the progress, which single frames do not know."""
+    return step_size(policy) - 1
 
 
 def _seen(policy: Policy, context: Context) -> Steps:
