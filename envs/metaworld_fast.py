@@ -17,7 +17,7 @@ What differs from Meta-World:
 import math
 from typing import Any, NamedTuple
 
-import mujoco  # type: ignore[import-untyped]
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Any, Generic, TypeVar
 
-import mujoco  # type: ignore[import-untyped]
+import mujoco
 import numpy as np
 
 from robomtl.envs.metaworld_simulator import Vector

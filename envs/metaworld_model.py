@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
 
-import mujoco  # type: ignore[import-untyped]
+import mujoco
 from metaworld.env_dict import ENV_CLS_MAP
 
 _SIZE = 480  # Sides of Meta-World's pictures [pixel].

@@ -7,7 +7,7 @@ every episode begins as in an env just made, whatever was simulated before.
 import functools
 from typing import Any
 
-import mujoco  # type: ignore[import-untyped]
+import mujoco
 import numpy as np
 from metaworld.env_dict import ENV_CLS_MAP
 from numpy.typing import NDArray

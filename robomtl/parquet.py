@@ -73,7 +73,8 @@ class Parquet:
             _check_columns(path, names, present)
             paths = file.reader.column_paths
             chosen = [leaf for leaf, each in enumerate(paths) if each[0] in names]
-            self._texts = [name for name in texts if [name] in paths]
+            leaves: list[Any] = paths  # A list of names each, not one as in the stubs.
+            self._texts = [name for name in texts if [name] in leaves]
             self.rows = int(file.metadata.num_rows)
             """Number of rows."""
             self.declared = _declared(file.metadata, chosen)

@@ -248,25 +248,3 @@ def test_pointing_at_a_method_pales_the_lines_of_others(browser, folder):
     assert browser.run(pale) == ["scratch", "zero_shot"]
     browser.hover("h1")
     assert browser.run(pale) == []
-
-
-@pytest.mark.parametrize("width", [320, 1280])
-def test_marks_lie_on_their_lines(browser, folder, width):
-    browser.open(folder / "adapt.html", width=width)
-    off = """(() => {
-        const plot = document.querySelector("#success .plot");
-        const line = plot.querySelector("path[data-line=scratch]");
-        const box = plot.querySelector("svg").getBoundingClientRect();
-        const places = line.getAttribute("d").slice(1).split("L").map((each) =>
-            each.split(" ").map(Number));
-        const marks = [...plot.querySelectorAll("i.point[data-line=scratch]")];
-        return marks.map((mark, i) => {
-            const at = mark.getBoundingClientRect();
-            const x = box.left + box.width * places[i][0] / 100;
-            const y = box.top + box.height * places[i][1] / 100;
-            return Math.hypot(at.x + at.width / 2 - x, at.y + at.height / 2 - y);
-        });
-    })()"""
-    found = browser.run(off)
-    assert len(found) == 5
-    assert max(found) < 1

@@ -6,7 +6,6 @@ from evaluations import SETTING, record
 from robomtl.evaluation.curves import solved_by
 from robomtl.evaluation.panels import panels
 from robomtl.evaluation.results import Results
-from robomtl.pages.chart import stairs, ticks
 
 
 def trials(task, *steps, length=50):
@@ -110,35 +109,10 @@ def test_panels_are_of_all_tasks_and_of_each_tier():
         "half by step 25",
         "half by step 5",
     ]
-    assert found.curves[0].line == "M0 100H5V75H25V25H50"
+    assert found.curves[0].points == [(5, 0.25), (25, 0.75)]
 
 
 def test_a_suite_without_tiers_has_one_panel():
     found = panels(evaluation(trials("push", 5), {"push": ""}))
     assert [panel.title for panel in found.curves] == ["all tasks 100.0%"]
     assert found.unsolved == ""
-
-
-def test_stairs_keep_their_height_until_the_next_point():
-    points = [(0, 100), (3, 50.0), (4, 33.333)]
-    assert stairs(points, end=10) == "M0 100H3V50H4V33.33H10"
-
-
-@pytest.mark.parametrize(
-    ("end", "found"),
-    [
-        (1, [0, 1]),
-        (7, [0, 2, 4, 6]),
-        (9, [0, 5]),
-        (50, [0, 20, 40]),
-        (150, [0, 50, 100, 150]),
-        (500, [0, 200, 400]),
-        (1000, [0, 250, 500, 750, 1000]),
-    ],
-)
-def test_ticks_are_round_and_few(end, found):
-    assert ticks(end) == found
-
-
-def test_every_axis_has_ticks():
-    assert all(2 <= len(ticks(end)) <= 5 for end in range(1, 3000))

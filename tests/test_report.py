@@ -35,7 +35,8 @@ class Parsed(HTMLParser):
             self.rows[-1].append("")
         if given.get("class") == "fill":
             self.widths.append(given["style"])
-        self.loads += [given[name] for name in ("src", "href") if name in given]
+        found = [given[name] for name in ("src", "href") if name in given]
+        self.loads += [each for each in found if not each.startswith("#")]
         if tag not in ("meta",):
             self.open.append(tag)
 

@@ -78,7 +78,7 @@ _NAMED = (
     pa.field("control", pa.string(), nullable=False),
 )
 TRIALS = pa.schema(
-    [
+    [  # type: ignore[arg-type]
         *TRIAL_FIELDS,
         pa.field("kind", pa.string(), nullable=False),
         *_NAMED,
@@ -86,7 +86,7 @@ TRIALS = pa.schema(
     ]
 )
 """Columns of ``trials.parquet``."""
-CELLS = pa.schema([*_NAMED, pa.field("steps_taken", pa.int64()), *COST_FIELDS])
+CELLS = pa.schema([*_NAMED, pa.field("steps_taken", pa.int64()), *COST_FIELDS])  # type: ignore[arg-type]
 """Columns of ``cells.parquet``."""
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import trim_mean  # type: ignore[import-untyped]
+from scipy.stats import trim_mean
 
 from robomtl.evaluation.statistics import Interval
 

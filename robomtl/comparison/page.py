@@ -15,7 +15,6 @@ from robomtl.comparison.sentences import (
     warnings,
 )
 from robomtl.comparison.verdict import Verdict
-from robomtl.pages.chart import stairs, ticks
 from robomtl.pages.reach import reach_of
 from robomtl.pages.rendering import rendered
 
@@ -66,32 +65,12 @@ def verdict_page(found: Verdict, pairs: Sequence[Pair]) -> str:
         pairs: The trials they played, those that ended in an error too.
     """
     evidence = [e / math.log(10) for e in found.evidence]
-    threshold = -math.log10(found.alpha)
-    powers = _powers([threshold, *evidence])
-    heights = [powers[-1] - max(e, powers[0]) for e in evidence]
-    points = [(0.0, float(powers[-1])), *enumerate(heights, start=1)]
-    end = max(1, len(evidence))
     return rendered(
         _PACKAGE,
         "sequential.html",
         found=found,
         sentences=list(verdict_sentences(found)),
-        powers=powers,
-        threshold=threshold,
-        line=stairs(points, end=end),
-        end=end,
-        ticks=ticks(end),
+        evidence=evidence,
+        threshold=-math.log10(found.alpha),
         grid=pair_grid(pairs, list(dict.fromkeys(pair.a.task for pair in pairs))),
     )
-
-
-def _powers(evidence: Sequence[float]) -> list[int]:
-    """The powers of ten on the axis of evidence, ascending; from a thousandth on.
-
-    Args:
-        evidence: What the axis has to hold, as decimal logarithms.
-    """
-    low = max(-3, math.floor(min(0, *evidence)))
-    high = math.ceil(max(evidence))
-    step = math.ceil((high - low) / 6)
-    return list(range(low, high + step, step))

@@ -7,7 +7,7 @@ from functools import lru_cache
 from statistics import NormalDist, fmean
 from typing import NamedTuple, TypeVar
 
-from scipy.stats import binomtest  # type: ignore[import-untyped]
+from scipy.stats import binomtest
 
 from robomtl.evaluation.statistics import Interval
 

@@ -4,7 +4,7 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import binom  # type: ignore[import-untyped]
+from scipy.stats import binom
 
 from robomtl.comparison.paired import Tally
 
@@ -68,8 +68,8 @@ def mcnemar_power(pairs: int, a: float, b: float, alpha: float) -> float:
     low, high = math.floor(centre - 6 * spread), math.ceil(centre + 6 * spread)
     discordant = np.arange(max(low, 0), min(high, pairs) + 1)
     # The largest count in the lower tail, by symmetry as far from the end of the upper.
-    edge = binom.ppf(alpha / 2, discordant, 0.5)
+    edge = np.asarray(binom.ppf(alpha / 2, discordant, 0.5))
     edge -= binom.cdf(edge, discordant, 0.5) > alpha / 2
-    rejected = binom.cdf(edge, discordant, a / share)
+    rejected = np.asarray(binom.cdf(edge, discordant, a / share))
     rejected += binom.cdf(edge, discordant, b / share)
     return float(binom.pmf(discordant, pairs, share) @ rejected)

@@ -198,7 +198,7 @@ def _array(values: NDArray[Any], kind: Any) -> Any:
     if not pa.types.is_fixed_size_list(kind):
         return pa.array(values.reshape(-1), kind)
     flat = pa.array(np.ascontiguousarray(values).reshape(-1), kind.value_type)
-    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind)  # type: ignore[call-overload]
 
 
 def _row(columns: Columns, task: str, place: Place) -> dict[str, Any]:

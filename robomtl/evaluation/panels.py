@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from robomtl.evaluation.curves import Curve, solved_by
 from robomtl.evaluation.figures import counted, percent
 from robomtl.evaluation.results import Results
-from robomtl.pages.chart import stairs, ticks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +15,10 @@ class Panel:
     title: str
     half: str
     """When half of the trials were solved, in words."""
-    line: str
-    """Path of the curve: x in steps, y in per cent, downwards."""
+    points: Sequence[tuple[float, float]]
+    """Steps, and the fraction of trials solved from each of them on."""
     summary: str
-    """What a reader who does not see the curve is told."""
+    """The curve in words, for a reader who does not see it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +29,6 @@ class Panels:
     """That of all tasks first."""
     end: int
     """Steps the axes have."""
-    ticks: Sequence[int]
-    """Steps that are named."""
     unsolved: str
     """What is not known of trials that ended unsolved; empty if none did."""
 
@@ -57,7 +54,6 @@ def panels(results: Results) -> Panels | None:
     return Panels(
         curves=[_panel(title, curve, end) for title, curve in found.items()],
         end=end,
-        ticks=ticks(end),
         unsolved=_unsolved(every),
     )
 
@@ -69,15 +65,13 @@ def _end(results: Results, curve: Curve) -> int:
 
 
 def _panel(title: str, curve: Curve, end: int) -> Panel:
-    heights = [100 * (1 - share) for share in curve.shares]
-    points = [(0.0, 100.0), *zip(curve.steps, heights, strict=True)]
     half = curve.step_of(0.5)
     reached = percent(curve.share_by(end))
     middle = "half never" if half is None else f"half by step {half}"
     return Panel(
         title=f"{title} {reached}",
         half=middle,
-        line=stairs(points, end=end),
+        points=list(zip(curve.steps, curve.shares, strict=True)),
         summary=f"{title}: {reached} solved within {counted(end, 'step')}, {middle}",
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,21 +38,20 @@ class Record:
         return self.success if criterion == "any step" else self.success_at_end
 
 
-SCHEMA = pa.schema(
-    [
-        pa.field("suite", pa.string(), nullable=False),
-        pa.field("task", pa.string(), nullable=False),
-        pa.field("variation", pa.int64(), nullable=False),
-        pa.field("repeat", pa.int64(), nullable=False),
-        pa.field("success", pa.bool_()),
-        pa.field("success_at_end", pa.bool_()),
-        pa.field("first_success_step", pa.int64()),
-        pa.field("length", pa.int64()),
-        pa.field("error", pa.string()),
-        pa.field("seconds", pa.float64(), nullable=False),
-        pa.field("instruction", pa.string()),
-    ]
-)
+_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("suite", pa.string(), nullable=False),
+    pa.field("task", pa.string(), nullable=False),
+    pa.field("variation", pa.int64(), nullable=False),
+    pa.field("repeat", pa.int64(), nullable=False),
+    pa.field("success", pa.bool_()),
+    pa.field("success_at_end", pa.bool_()),
+    pa.field("first_success_step", pa.int64()),
+    pa.field("length", pa.int64()),
+    pa.field("error", pa.string()),
+    pa.field("seconds", pa.float64(), nullable=False),
+    pa.field("instruction", pa.string()),
+]
+SCHEMA = pa.schema(_FIELDS)
 """Columns of ``trials.parquet``."""
 
 

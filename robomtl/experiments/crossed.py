@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit  # type: ignore[import-untyped]
+from scipy.special import stdtrit
 
 from robomtl.comparison.paired import Moments, Tally, alone, mcnemar
 from robomtl.evaluation.statistics import (

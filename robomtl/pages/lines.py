@@ -1,12 +1,10 @@
 """Charts of several lines with intervals, over a logarithmic axis of whole numbers."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from robomtl.evaluation.statistics import Interval
-from robomtl.pages.chart import polyline
 
 _SHAPES = (
     "M0-5A5 5 0 1 1 0 5A5 5 0 1 1 0-5Z",  # Disc.
@@ -19,17 +17,13 @@ _SHAPES = (
 )
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
 _TOPS = (0.2, 0.4, 1.0)  # Rates that axes end at: quarters of them are round.
-_EDGE = 6.0  # Room left and right of the outermost values [% of the width].
-_ZERO = 14.0  # From 0, which has no logarithm, to the least value [% of the width].
-_SPREAD = 1.4  # Between lines, so that their whiskers stand apart [% of the width].
-_CHARACTER = 3.4  # Of a text at the axis, on a phone [% of the width].
 
 
 class Style(NamedTuple):
     """What a line looks like: without its colour, too, like no other."""
 
     colour: int
-    """Number of its colour in the style sheet."""
+    """Number of its colour in the style sheet, and of the shape of its marks."""
     shape: str
     """Path of its marks."""
     dash: str
@@ -39,7 +33,7 @@ class Style(NamedTuple):
 
 
 def style(place: int) -> Style:
-    """That of a line, by its place among all lines of a page."""
+    """The style of a line, by its place among all lines of a page."""
     again, shape = divmod(place, len(_SHAPES))
     return Style(
         colour=shape,
@@ -56,7 +50,7 @@ class Point(NamedTuple):
     rate: float
     interval: Interval
     text: str
-    """What is shown where someone points at it."""
+    """Shown where someone points at it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,27 +60,6 @@ class Line:
     name: str
     style: Style
     points: Sequence[Point]
-
-
-class Mark(NamedTuple):
-    """A point as it is drawn, in per cent of width and height, from the upper left."""
-
-    left: float
-    top: float
-    whisker: float
-    """Top of its interval."""
-    height: float
-    """Of its interval."""
-    text: str
-
-
-class Stroke(NamedTuple):
-    """A line as it is drawn."""
-
-    name: str
-    style: Style
-    path: str
-    marks: Sequence[Mark]
 
 
 def top_of(lines: Iterable[Line]) -> float:
@@ -101,7 +74,7 @@ class Chart:
 
     lines: Sequence[Line]
     summary: str
-    """What a reader who does not see the chart is told."""
+    """The chart in words, for a reader who does not see it."""
     title: str = ""
     ticks: Sequence[int] = ()
     """Numbers to have on the axis besides those of the lines."""
@@ -114,57 +87,3 @@ class Chart:
         return sorted(
             {*self.ticks, *(p.at for line in self.lines for p in line.points)}
         )
-
-    @property
-    def labels(self) -> list[tuple[float, int]]:
-        """The numbers that are named, and where: as many as have room."""
-        found: list[tuple[float, int]] = []
-        for value in self.values:
-            left = self._left(value)
-            room = _CHARACTER * (len(str(value)) + 1)
-            if not found or left - found[-1][0] >= room:
-                found.append((left, value))
-        return found
-
-    @property
-    def shares(self) -> list[tuple[float, str]]:
-        """What is named on the upward axis, in per cent, and how far up."""
-        return [(rise, f"{self.top * rise:g}") for rise in (0, 25, 50, 75, 100)]
-
-    @property
-    def strokes(self) -> list[Stroke]:
-        """The lines as they are drawn, a little beside each other."""
-        middle = (len(self.lines) - 1) / 2
-        apart = min(_SPREAD, _EDGE / max(middle, 1))
-        return [
-            self._stroke(line, apart * (place - middle))
-            for place, line in enumerate(self.lines)
-        ]
-
-    def _stroke(self, line: Line, aside: float) -> Stroke:
-        up = 100 / self.top
-        marks = [
-            Mark(
-                left=self._left(point.at) + aside,
-                top=100 - up * point.rate,
-                whisker=100 - up * point.interval.high,
-                height=up * (point.interval.high - point.interval.low),
-                text=point.text,
-            )
-            for point in line.points
-        ]
-        corners = [(mark.left, mark.top) for mark in marks]
-        if [point.at for point in line.points] == [0]:
-            corners.append((100.0, corners[0][1]))
-        return Stroke(line.name, line.style, polyline(corners), marks)
-
-    def _left(self, value: int) -> float:
-        """Where a number is on the axis."""
-        counted = [each for each in self.values if each]
-        begin = _EDGE + (_ZERO if 0 in self.values and counted else 0)
-        if value == 0:
-            return _EDGE
-        low, high = math.log(counted[0]), math.log(counted[-1])
-        if low == high:
-            return (begin + 100 - _EDGE) / 2
-        return begin + (100 - _EDGE - begin) * (math.log(value) - low) / (high - low)

@@ -42,7 +42,12 @@ def rendered(package: str, template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {filter_.__name__: filter_ for filter_ in _FILTERS}
+    # They load matplotlib, which takes half a second.
+    from robomtl.pages.line_chart import line_chart
+    from robomtl.pages.step_chart import evidence_chart, share_chart
+
+    filters = (*_FILTERS, line_chart, evidence_chart, share_chart)
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     script = _read("page.js")
     return environment.get_template(template).render(
         style=_read("page.css"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import leaves_list, linkage  # type: ignore[import-untyped]
-from scipy.spatial.distance import squareform  # type: ignore[import-untyped]
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 
 from robomtl.errors import InputError
 
@@ -113,7 +113,7 @@ def _links(matrix: Matrix) -> Matrix:
     np.fill_diagonal(both, -np.inf)  # Own effects, much the largest, join nothing.
     distance = both.max() - both
     np.fill_diagonal(distance, 0.0)
-    found = linkage(squareform(distance, checks=False), "average", True)
+    found = linkage(squareform(distance, checks=False), "average")
     return np.asarray(found, np.float64)
 
 

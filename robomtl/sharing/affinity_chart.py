@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import dendrogram  # type: ignore[import-untyped]
+from scipy.cluster.hierarchy import dendrogram
 
 from robomtl.pages.chart import polyline
 from robomtl.sharing.affinity import Affinity

@@ -60,10 +60,10 @@ _NAMED = (
     pa.field("demonstrations", pa.int64(), nullable=False),
     pa.field("seed", pa.int64(), nullable=False),
 )
-TRIALS = pa.schema([*TRIAL_FIELDS, *_NAMED, *OUTCOME_FIELDS])
+TRIALS = pa.schema([*TRIAL_FIELDS, *_NAMED, *OUTCOME_FIELDS])  # type: ignore[arg-type]
 """Columns of ``trials.parquet``."""
 CELLS = pa.schema(
-    [
+    [  # type: ignore[arg-type]
         *_NAMED,
         pa.field("data", pa.string(), nullable=False),
         pa.field("steps", pa.int64()),

@@ -8,7 +8,6 @@ import torch
 from robomtl.durable import replacing
 from robomtl.training.affinity import task_affinity
 from robomtl.training.config import TrainConfig
-from robomtl.training.conflict_picture import picture
 from robomtl.training.conflicts import History, conflict
 from robomtl.training.learner import Learner
 from robomtl.training.log import Log
@@ -75,6 +74,8 @@ class Measurements:
         """Writes what was measured, and draws it."""
         self.write()
         if self._conflicts.steps:
+            from robomtl.training.conflict_picture import picture  # Loads matplotlib.
+
             cosines = torch.tensor(self._conflicts.matrices)
             drawn = picture(self._learner.tasks, self._conflicts.steps, cosines)
             with replacing(self._folder / "conflicts.svg") as temporary:

@@ -9,7 +9,7 @@ written in coordinates in which it is the same.
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import brentq, nnls  # type: ignore[import-untyped]
+from scipy.optimize import brentq, nnls
 from torch import Tensor
 
 Array = NDArray[np.float64]

@@ -1,0 +1,106 @@
+"""Draws charts of several lines with intervals."""
+
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
+
+from robomtl.pages.lines import Chart, Line
+from robomtl.pages.svg import CARD, SERIES, Named, canvas, markup
+
+_MARKS = ("o", "s", "^", "D", "v", "X", "P")  # By colour, as in the legend.
+_SPREAD, _WIDEST = 3.0, 24.0  # Between lines, whose whiskers overlap; between all.
+_CHARACTER = 5.5  # Of a text at the axis.
+
+
+def line_chart(chart: Chart, width: float, height: float) -> Markup:
+    """The chart as SVG; what belongs to a line carries its name as ``data-line``.
+
+    Args:
+        chart: Its rates are drawn in per cent.
+        width: In units of the picture; text has 9 of them.
+        height: In the same units.
+    """
+    figure, axes = canvas(width, height)
+    _number_values(axes, chart)
+    axes.set_ylim(0, 100 * chart.top)
+    quarters = [25 * chart.top * number for number in range(5)]
+    axes.set_yticks(quarters, [f"{quarter:g}" for quarter in quarters])
+    named: dict[str, Named] = {}
+    gaps = max(len(chart.lines) - 1, 1)
+    for number, line in enumerate(chart.lines):
+        aside = min(_SPREAD, _WIDEST / gaps) * (number - gaps / 2)
+        named |= _draw(figure, axes, line, chart.values[-1], aside)
+    return markup(figure, summary=chart.summary, named=named)
+
+
+def _number_values(axes: Axes, chart: Chart) -> None:
+    """A logarithmic axis, which zero is on, too; as many numbers as have room."""
+    values = chart.values
+    counted = [value for value in values if value]
+    if counted:
+        axes.set_xscale("symlog", linthresh=counted[0], linscale=0.5)
+    axes.update_datalim([(value, 0.0) for value in values])
+    axes.set_xmargin(0.06)
+    axes.autoscale_view(scaley=False)
+    axes.xaxis.set_minor_locator(NullLocator())
+    free, labels = float("-inf"), list[str]()
+    for value in values:
+        left = float(axes.transData.transform((value, 0.0))[0])
+        half = _CHARACTER * len(f"{value:,}") / 2
+        labels.append(f"{value:,}" if left - half >= free else "")
+        free = left + half + _CHARACTER if labels[-1] else free
+    axes.set_xticks(values, labels)
+
+
+def _draw(
+    figure: Figure, axes: Axes, line: Line, last: int, aside: float
+) -> dict[str, Named]:
+    """The line, whiskers and marks of a group, a little beside those of others."""
+    at = [point.at for point in line.points]
+    rates = [100 * point.rate for point in line.points]
+    colour = SERIES[line.style.colour]
+    level = at == [0]
+    shared: dict[str, Any] = {
+        "color": colour,
+        "transform": axes.transData
+        + ScaledTranslation(aside / 72, 0, figure.dpi_scale_trans),
+        "clip_on": False,
+    }
+    dash = [float(length) for length in line.style.dash.split()]
+    (stroke,) = axes.plot(
+        [0, last] if level else at,
+        rates * 2 if level else rates,
+        linewidth=1.5,
+        **shared,
+    )
+    stroke.set_linestyle((0, dash) if dash else "-")
+    whiskers = axes.vlines(
+        at,
+        [100 * point.interval.low for point in line.points],
+        [100 * point.interval.high for point in line.points],
+        linewidth=1,
+        alpha=0.6,
+        **shared,
+    )
+    (marks,) = axes.plot(
+        at,
+        rates,
+        linestyle="",
+        marker=_MARKS[line.style.colour],
+        markersize=6,
+        markerfacecolor=CARD if line.style.hollow else colour,
+        markeredgecolor=colour if line.style.hollow else CARD,
+        **shared,
+    )
+    named = {
+        "stroke": Named(line.name),
+        "whiskers": Named(line.name),
+        "marks": Named(line.name, [point.text for point in line.points]),
+    }
+    for artist, part in zip((stroke, whiskers, marks), named, strict=True):
+        artist.set_gid(f"{part} of {line.name}")
+    return {f"{part} of {line.name}": name for part, name in named.items()}

@@ -1,0 +1,160 @@
+"""Figures of matplotlib as SVG for a page: in its colours and font, without a script."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, SOFT, RULE, EDGE = "#1d2024", "#676d75", "#e4e4df", "#a3a8a9"
+BAR, WARN, CARD = "#2f8f83", "#b3541e", "#ffffff"
+SERIES = ("#5d646c", "#1f8377", "#7b4fb5", "#c05a12", "#2767b8", "#b62f6d", "#72740c")
+
+# The style sheet of a page has these variables, with other colours in the dark.
+_VARIABLES = {
+    **{INK: "ink", SOFT: "soft", RULE: "line", EDGE: "edge"},
+    **{BAR: "bar", WARN: "warn", CARD: "card"},
+    **{colour: f"s{number}" for number, colour in enumerate(SERIES)},
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # Text stays text, for search and for screen readers.
+    "path.simplify": True,
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": EDGE,
+    "axes.labelcolor": SOFT,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid.axis": "y",
+    "axes.grid": True,
+    "grid.color": RULE,
+    "xtick.color": EDGE,
+    "ytick.color": EDGE,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+}
+
+
+class Named(NamedTuple):
+    """What an artist with this gid stands for."""
+
+    line: str = ""
+    """Name of its line, which the legend highlights; empty for none."""
+    texts: Sequence[str] = ()
+    """Shown where someone points at each of its marks, or of its paths."""
+
+
+def canvas(
+    width: float, height: float, *, left: float = 28, bottom: float = 18
+) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, to be drawn on.
+
+    Args:
+        width: In units of the picture; text has 9 and 10 of them.
+        height: In the same units.
+        left: Room for the numbers of the upward axis, in the same units.
+        bottom: Room for those of the other axis.
+    """
+    figure = Figure(figsize=(width / 72, height / 72))
+    return figure, axes_in(figure, left, 8, width - left - 6, height - bottom - 8)
+
+
+def axes_in(
+    figure: Figure, left: float, top: float, width: float, height: float
+) -> Axes:
+    """Axes somewhere in a figure, in units of the picture, from its upper left."""
+    whole, high = 72 * figure.get_size_inches()
+    with mpl.rc_context(_STYLE):
+        return figure.add_axes(
+            (left / whole, 1 - (top + height) / high, width / whole, height / high)
+        )
+
+
+def markup(
+    figure: Figure, *, summary: str, named: Mapping[str, Named] | None = None
+) -> Markup:
+    """The figure as an SVG element for a page.
+
+    Args:
+        figure: Drawn with the colours of this module.
+        summary: What a reader who does not see the figure is told.
+        named: By the gid of an artist.
+    """
+    return Markup(ElementTree.tostring(_element(figure, summary, named), "unicode"))
+
+
+def document(figure: Figure, *, summary: str) -> str:
+    """The figure as an SVG file."""
+    root = _element(figure, summary, None)
+    root.set("xmlns", "http://www.w3.org/2000/svg")
+    root.set("font-family", "system-ui, sans-serif")
+    root.insert(0, ElementTree.Element("rect", width="100%", height="100%", fill=CARD))
+    return ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _element(
+    figure: Figure, summary: str, named: Mapping[str, Named] | None
+) -> ElementTree.Element:
+    written = io.StringIO()
+    # Identifiers depend on the salt: those of several figures of a page must differ.
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": summary}):
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(_short(written.getvalue()))
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        for key in [*element.attrib]:
+            element.attrib[_local(key)] = element.attrib.pop(key)
+        element.attrib.pop("clip-path", None)  # Everything is drawn within its axes.
+    drawn = root.find("g")
+    assert drawn is not None
+    for group in drawn.iter("g"):
+        known = (named or {}).get(group.attrib.pop("id", ""))
+        if known is not None:
+            _name(group, known)
+    seen = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": summary}
+    kept = ElementTree.Element("svg", seen)
+    kept.append(drawn)
+    return kept
+
+
+def _name(group: ElementTree.Element, known: Named) -> None:
+    if known.line:
+        group.set("data-line", known.line)
+    marks = [*group.iter("use")] or [*group.iter("path")]
+    if known.texts:
+        for mark, text in zip(marks, known.texts, strict=True):
+            title = ElementTree.Element("title")
+            title.text = text
+            mark.insert(0, title)
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _short(svg: str) -> str:
+    """With colours as variables, in the font of the page, without needless bytes."""
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg)
+    svg = re.sub(
+        r" font-family: [^;\"]*;|transform=\"rotate\(-?0 [^\"]*\"|>\s+(?=<)", _bare, svg
+    )
+    return re.sub(
+        "|".join(_VARIABLES),
+        lambda colour: f"var(--{_VARIABLES[colour[0]]}, {colour[0]})",
+        svg,
+    )
+
+
+def _bare(found: re.Match[str]) -> str:
+    return ">" if found[0].startswith(">") else ""
