@@ -15,6 +15,23 @@ NAMES = {
 """Present names of settings, by their earlier ones."""
 VALUES = {"schedule": {"one_cycle": "warmup_cosine"}}
 """Present values of settings, by the setting and their earlier ones."""
+ADDED: Mapping[str, Any] = {
+    "learning_rate_factors": [],
+    "weight_decays": [],
+    "learner": "joined",
+}
+"""Settings that earlier versions lacked, with the values by which they do as those did."""
+
+
+def completed(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Settings of a file under their present names, with those that were added since.
+
+    Args:
+        values: Settings, by present or earlier names.
+        known: Names that there are.
+    """
+    added = {name: value for name, value in ADDED.items() if name in known}
+    return {**added, **present(values, known)}
 
 
 def present(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

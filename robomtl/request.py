@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.durable import write_json
-from robomtl.earlier import present
+from robomtl.earlier import completed
 from robomtl.errors import InputError
 from robomtl.untrusted import read_json
 
@@ -154,7 +154,7 @@ def differences(
         name: Of the values themselves, empty for the outermost.
     """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
-        there = present(there, here)
+        there = completed(there, here)
         for key in [*there, *(key for key in here if key not in there)]:
             inner = f"{name}.{key}" if name else key
             pair = there.get(key), here.get(key)

@@ -22,7 +22,7 @@ from robomtl.policy import Batch, Spec
 from robomtl.registry import POLICIES
 from robomtl.training import TrainConfig
 from robomtl.training.balancing import Aggregation, Weighting
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 
 _STATE, _ACTION, _EMBEDDING = 39, 4, 384
 
@@ -80,7 +80,7 @@ def _step(benchmark: Benchmark, name: str) -> Callable[[], object]:
     spec = Spec(state=_STATE, action=_ACTION, embedding=_EMBEDDING)
     made = architecture(architecture.Config(), spec)
     tasks = [f"task {place}" for place in range(benchmark.tasks)]
-    learner = Learner(made, TrainConfig(**settings), tasks=tasks)
+    learner = learner_for(made, TrainConfig(**settings), tasks=tasks)
     batch = _batch(benchmark, made.chunk)
     return lambda: learner.update(batch)
 

@@ -31,7 +31,7 @@ from robomtl.registry import POLICIES, suite
 from robomtl.task import find_task
 from robomtl.threads import ThreadCount, Threads
 from robomtl.training import TrainConfig
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 from robomtl.training.samples import Sampler, frames
 from robomtl.versions import processor
 
@@ -61,7 +61,7 @@ def main(benchmark: Benchmark) -> None:
     machine = Machine(device="cpu", precision=benchmark.precision).resolved()
     config = TrainConfig(device="cpu", precision=machine.precision)
     sampler, spec = _sampler(Demonstrations(benchmark.data), config)
-    learner = Learner(_policy(benchmark.policy, spec), config)
+    learner = learner_for(_policy(benchmark.policy, spec), config)
 
     def ours() -> None:
         learner.update(sampler.batch(learner.step, config.batch_size))

@@ -8,7 +8,7 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.policy import Spec
 from robomtl.training import TrainConfig
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 from robomtl.training.objective import Material
 from robomtl.training.samples import Frames
 
@@ -70,7 +70,7 @@ def errors(objective, *, name, policy, policy_config, steps):
         steps=steps, learning_rate=3e-3, ema_decay=0.98, precision="float32"
     )
     torch.manual_seed(0)
-    learner = Learner(checkpoint.build(card), config, objective)
+    learner = learner_for(checkpoint.build(card), config, objective)
     draws = objective.draws(goals(told, seed=0), config)
     for step in range(steps):
         learner.update(draws.batch(step, 128))

@@ -11,7 +11,7 @@ from robomtl.adaptation import Budget, Support, adapt, draw_support
 from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.demonstrations import collect
 from robomtl.registry import METHODS, OBJECTIVES
-from robomtl.training.learner import Learner
+from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.material import materials
 
 SUITE = robomtl.suite("points/ML4")
@@ -176,7 +176,7 @@ def test_every_objective_has_a_loss_for_each_entry_of_its_batch(name, trained, d
 def test_every_objective_goes_on_where_it_was_stopped(
     name, trained, data, tmp_path, monkeypatch
 ):
-    update = Learner.update
+    update = JoinedLearner.update
 
     def once(learner, batch):
         if learner.step == 1:
@@ -184,7 +184,7 @@ def test_every_objective_goes_on_where_it_was_stopped(
         return update(learner, batch)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Learner, "update", once)
+        patch.setattr(JoinedLearner, "update", once)
         learn(data, tmp_path, name, save_every=1)
     assert (tmp_path / "training.safetensors").exists()
     resumed = learn(data, tmp_path, name, save_every=1)

@@ -15,7 +15,7 @@ from robomtl.training.balancing import Balancing
 from robomtl.training.combining import Aggregating
 from robomtl.training.conflicts import History, conflict, cosines
 from robomtl.training.gradients import task_gradients
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 from robomtl.training.objective import Cloning
 from robomtl.training.samples import Sampler, frames
 from robomtl.training.scored import Scored
@@ -292,7 +292,7 @@ def test_every_aggregation_learns_and_goes_on_bit_for_bit(
     config = TrainConfig(aggregation=name, precision="float32", schedule="constant")
 
     def learner():
-        return Learner(mlp(), config, tasks=data.tasks)
+        return learner_for(mlp(), config, tasks=data.tasks)
 
     def steps(learner, start, stop):
         losses = []

@@ -13,7 +13,7 @@ from robomtl.machine import Machine
 from robomtl.registry import METHODS, OBJECTIVES
 from robomtl.training.balancing import Aggregation, Weighting
 from robomtl.training.construction import Construction
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 from robomtl.training.material import conditioning_for, materials, spec_for
 
 SUITE = robomtl.suite("points/ML4")
@@ -76,7 +76,7 @@ def learn(data, objective="cloning", **settings):
     )
     with elsewhere(*WITH_GENERATORS):
         policy = policy.to(MACHINE.device)
-        learner = Learner(policy, config, made, card.conditioning.tasks)
+        learner = learner_for(policy, config, made, card.conditioning.tasks)
         told = card.conditioning
         training, held_out = materials(data, told, config, chunk=policy.chunk)
         policy.normaliser.fit(training.states(0))

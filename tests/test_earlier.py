@@ -32,6 +32,15 @@ def test_earlier_names_of_a_request_do_not_differ_from_present_ones():
     ]
 
 
+def test_a_request_without_a_setting_that_was_added_since_does_not_differ():
+    here = {"training": {**PRESENT, "learner": "joined", "weight_decays": []}}
+    assert not list(differences({"training": PRESENT}, here))
+    here["training"]["learner"] = "module"
+    assert list(differences({"training": PRESENT}, here)) == [
+        "training.learner is 'joined' there and 'module' here"
+    ]
+
+
 def test_a_name_that_is_still_a_setting_stays_as_it_is():
     assert present({"clip": 10.0}, ["clip", "max_grad_norm"]) == {"clip": 10.0}
 

@@ -21,9 +21,11 @@ from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, acting, train
-from robomtl.training.learner import Learner, learning_rate
+from robomtl.training.joined_learner import JoinedLearner
+from robomtl.training.learner import learner_for
 from robomtl.training.log import Log
 from robomtl.training.samples import Sampler, frames
+from robomtl.training.schedule import learning_rate
 
 SMALL = {"width": 32, "layers": 1, "task_width": 16}
 QUICK = TrainConfig(
@@ -126,7 +128,7 @@ def test_the_constant_rate_is_constant():
 @pytest.mark.parametrize("first", [0, 1001])
 def test_the_average_without_decay_is_the_weights(data, first):
     policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
-    learner = Learner(policy, TrainConfig(ema_decay=0.0, steps=5))
+    learner = learner_for(policy, TrainConfig(ema_decay=0.0, steps=5))
     learner.step = first
     _, sampler = sampler_of(data)
     for step in range(3):
@@ -137,7 +139,7 @@ def test_the_average_without_decay_is_the_weights(data, first):
 
 def test_the_average_of_a_long_run_moves_at_every_eighth_step_by_as_much(data):
     policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
-    learner = Learner(policy, TrainConfig(ema_decay=0.9, schedule="constant"))
+    learner = learner_for(policy, TrainConfig(ema_decay=0.9, schedule="constant"))
     learner.step = 1000
     before = learner.averaged()["head.linear.weight"]
     _, sampler = sampler_of(data)
@@ -185,14 +187,14 @@ def test_training_killed_at_any_step_ends_with_the_same_weights(steps, data, tmp
 
 def killed(data, step, out):
     """Trains and kills its own process in the middle of a step."""
-    update = Learner.update
+    update = JoinedLearner.update
 
     def fatal(self, batch):
         if self.step == step:
             os.kill(os.getpid(), signal.SIGKILL)
         return update(self, batch)
 
-    Learner.update = fatal
+    JoinedLearner.update = fatal
     quick(Demonstrations(data), out)
 
 
@@ -203,7 +205,7 @@ def test_a_checkpoint_goes_on_bit_for_bit(data, tmp_path):
     def learner():
         torch.manual_seed(0)
         spec = Spec(state=12, action=2, embedding=4)
-        return Learner(MLP(MLPConfig(**SMALL), spec), config)
+        return learner_for(MLP(MLPConfig(**SMALL), spec), config)
 
     whole, half, rest = learner(), learner(), learner()
     for step in range(20):
@@ -308,7 +310,7 @@ def test_settings_that_decide_no_outcome_may_change_when_a_run_goes_on(data, tmp
 
 def stopped_at(data, out, *, step, config=QUICK):
     """Leaves a run as one that Ctrl-C stopped after a step."""
-    update = Learner.update
+    update = JoinedLearner.update
 
     def stopping(self, batch):
         taken = update(self, batch)
@@ -317,7 +319,7 @@ def stopped_at(data, out, *, step, config=QUICK):
         return taken
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Learner, "update", stopping)
+        patched.setattr(JoinedLearner, "update", stopping)
         with pytest.raises(KeyboardInterrupt):
             quick(data, out, config)
 
@@ -398,7 +400,7 @@ def test_a_loss_that_is_not_finite_stops_with_task_and_step(data, tmp_path):
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights(data):
     policy = MLP(MLPConfig(**SMALL), Spec(state=12, action=2, embedding=4))
-    learner = Learner(policy, TrainConfig(precision="float32"))
+    learner = learner_for(policy, TrainConfig(precision="float32"))
     _, sampler = sampler_of(data)
     policy.encoder.weight.register_hook(lambda gradient: gradient * math.inf)
     before = {name: value.clone() for name, value in policy.state_dict().items()}

@@ -12,8 +12,10 @@ from robomtl.policy import Batch, Spec
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.balancing import Balancing, check_tasks
+from robomtl.training.combining import NotFiniteError
 from robomtl.training.gradnorm import GradNorm, gradnorm_target
-from robomtl.training.learner import Learner, NotFiniteError
+from robomtl.training.joined_learner import JoinedLearner
+from robomtl.training.learner import learner_for
 from robomtl.training.sampling import Even, Shares, by_loss, tempered
 from robomtl.training.weighting import (
     Dwa,
@@ -153,7 +155,7 @@ def test_a_weighting_learns_and_goes_on_bit_for_bit(name, tmp_path):
     )
 
     def learner():
-        return Learner(policy(), config, tasks=TASKS)
+        return learner_for(policy(), config, tasks=TASKS)
 
     def steps(learner, start, stop):
         return [
@@ -177,7 +179,7 @@ def test_a_weighting_learns_and_goes_on_bit_for_bit(name, tmp_path):
 @pytest.mark.parametrize("name", ["uncertainty", "dwa", "gradnorm"])
 def test_the_first_step_is_that_of_the_mean(name):
     norms = [
-        Learner(
+        learner_for(
             policy(), TrainConfig(precision="float32", weighting=weighting), tasks=TASKS
         ).update(batch())[1]
         for weighting in ("fixed", name)
@@ -190,7 +192,7 @@ def test_weights_of_the_config_change_the_gradient():
         precision="float32",
         balancing=Balancing(weights=(("a", 0.0), ("b", 0.0), ("c", 1.0))),
     )
-    learner = Learner(policy(), config, tasks=TASKS)
+    learner = learner_for(policy(), config, tasks=TASKS)
     _, norm = learner.update(batch())
     alone = policy()
     part = alone.loss(batch()).per_sample[12:].mean()
@@ -206,7 +208,7 @@ def test_weights_of_the_config_change_the_gradient():
 )
 def test_a_loss_that_is_not_finite_changes_no_weight(settings):
     config = TrainConfig(precision="float32", **settings)
-    learner = Learner(policy(), config, tasks=TASKS)
+    learner = learner_for(policy(), config, tasks=TASKS)
     drawn = batch()
     drawn.action[3] = math.nan
     before = {name: it.clone() for name, it in learner.policy.state_dict().items()}
@@ -248,17 +250,17 @@ def test_sampling_by_validation_loss_goes_on_bit_for_bit(data, tmp_path, monkeyp
     settings = {"sampling": "validation_loss", "steps": 40}
     whole = quick(data, tmp_path / "whole", **settings)
     uniform = quick(data, tmp_path / "uniform", steps=40)
-    update = Learner.update
+    update = JoinedLearner.update
 
     def stopping(self, batch):
         if self.step == 35:
             raise InterruptedError
         return update(self, batch)
 
-    monkeypatch.setattr(Learner, "update", stopping)
+    monkeypatch.setattr(JoinedLearner, "update", stopping)
     with pytest.raises(InterruptedError):
         quick(data, tmp_path / "rest", **settings)
-    monkeypatch.setattr(Learner, "update", update)
+    monkeypatch.setattr(JoinedLearner, "update", update)
     rest = quick(data, tmp_path / "rest", **settings)
     weights = whole.policy.state_dict()
     assert all(torch.equal(weights[k], v) for k, v in rest.policy.state_dict().items())

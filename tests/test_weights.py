@@ -15,7 +15,7 @@ from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Batch, Spec
 from robomtl.registry import POLICIES
 from robomtl.training.config import TrainConfig
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 
 SPEC = Spec(state=6, action=3, embedding=4)
 SMALL = {"width": 8, "task_width": 8, "layers": 2}
@@ -137,7 +137,7 @@ def test_weights_that_are_no_file_of_weights_are_refused(run):
 def learner():
     spec = Spec(state=6, action=2, embedding=0)
     config = TrainConfig(steps=5, weighting="uncertainty", precision="float32")
-    made = Learner(MLP(MLPConfig(**SMALL), spec), config, tasks=("a", "b"))
+    made = learner_for(MLP(MLPConfig(**SMALL), spec), config, tasks=("a", "b"))
     made.update(
         Batch(
             observation={"state": torch.randn(4, 6)},

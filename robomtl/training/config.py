@@ -1,6 +1,6 @@
 """What decides a training run besides the data and the policy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from robomtl.training.construction import Construction
 from robomtl.untrusted import converted
 
 Schedule = Literal["warmup_cosine", "cosine", "constant"]
+LearnerKind = Literal["joined", "module"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,14 @@ class TrainConfig:
     """Norm to which a larger gradient is clipped."""
     ema_decay: float = 0.999
     """EMA decay; the EMA policy acts; 0 disables."""
+    learning_rate_factors: tuple[tuple[str, float], ...] = ()
+    """Parts of the policy, such as ``trunk`` or ``trunk.0``, and what their learning rate
+    is multiplied by; 0 freezes a part."""
+    weight_decays: tuple[tuple[str, float], ...] = ()
+    """Parts of the policy and their own weight decay."""
+    learner: LearnerKind = "joined"
+    """How weights are stored: ``joined`` in one vector, which is fastest; ``module`` leaves
+    every parameter where it is, for policies with parameters of several types."""
     precision: Precision = "auto"
     """Arithmetic of the network, whose weights and losses stay float32; ``auto`` is
     bfloat16 where the device computes in it natively, and float32 elsewhere."""
@@ -118,6 +127,8 @@ class TrainConfig:
             )
         check_positive(self, "learning_rate", "max_grad_norm", "temperature")
         check_parts(self, "warmup_fraction", "ema_decay", "validation")
+        for name in ("learning_rate_factors", "weight_decays"):
+            check_by_part(name, getattr(self, name))
         check_together(
             self.sampling,
             self.weighting,
@@ -125,6 +136,20 @@ class TrainConfig:
             temperature=self.temperature,
             balancing=self.balancing,
         )
+
+
+def check_by_part(name: str, values: Sequence[tuple[str, float]]) -> None:
+    """Refuses values of parts that are negative or infinite, and parts with two values.
+
+    Raises:
+        InputError: If there are any.
+    """
+    named = [part for part, _ in values]
+    for part, value in values:
+        if not 0 <= value < inf:
+            raise InputError(f"{name} has {value} for '{part}'; give 0 or more.")
+        if named.count(part) > 1:
+            raise InputError(f"{name} has two values for '{part}'; give one.")
 
 
 def with_machine(config: TrainConfig, machine: Machine) -> TrainConfig:

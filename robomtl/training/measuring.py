@@ -1,4 +1,4 @@
-"""What a run measures of its tasks beside training: it changes nothing."""
+"""Measurements of the tasks beside training, which they do not change."""
 
 from pathlib import Path
 from typing import Any
@@ -50,20 +50,21 @@ class Measurements:
         self._conflicts = History(folder / _CONFLICTS, tasks, name="cosines", step=step)
         self._affinity = History(folder / _AFFINITY, tasks, name="affinity", step=step)
 
-    def take(self, log: Log) -> None:
-        """Measures what is due after the last step."""
-        if self._due(self._config.conflicts_every):
-            cosine = self._learner.cosines(self._batch())
-            log.conflict(self._learner.step, conflict(cosine))
-            self._conflicts.add(self._learner.step, cosine)
-        if self._due(self._config.affinity_every):
-            found = task_affinity(
-                self._learner.policy,
-                self._batch(),
-                self._learner.tasks,
-                objective=self._objective,
-            )
-            self._affinity.add(self._learner.step, found)
+    def conflicts(self, log: Log) -> None:
+        """Measures and logs how far the tasks' gradients conflict after the last step."""
+        cosine = self._learner.cosines(self._batch())
+        log.conflict(self._learner.step, conflict(cosine))
+        self._conflicts.add(self._learner.step, cosine)
+
+    def affinity(self) -> None:
+        """Measures how a step on one task would change the losses of the others."""
+        found = task_affinity(
+            self._learner.policy,
+            self._batch(),
+            self._learner.tasks,
+            objective=self._objective,
+        )
+        self._affinity.add(self._learner.step, found)
 
     def write(self) -> None:
         """Writes what was measured since: with the steps that a run goes on from."""
@@ -80,9 +81,6 @@ class Measurements:
             drawn = picture(self._learner.tasks, self._conflicts.steps, cosines)
             with replacing(self._folder / "conflicts.svg") as temporary:
                 temporary.write_text(drawn, encoding="utf-8")
-
-    def _due(self, every: int) -> bool:
-        return every > 0 and self._learner.step % every == 0
 
     def _batch(self) -> Any:
         return self._even.batch(self._learner.step, self._config.batch_size)

@@ -3,9 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +16,17 @@ from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
-from robomtl.interrupt import deferred_interrupt
 from robomtl.lock import locked
 from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
-from robomtl.policy import Loss
-from robomtl.progress import progress, remark
+from robomtl.progress import remark
 from robomtl.registry import POLICIES
 from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
 from robomtl.threads import Threads
-from robomtl.training.acting import Evaluations, averaged, save_policy
+from robomtl.training.acting import save_policy
 from robomtl.training.config import TrainConfig
-from robomtl.training.learner import Learner, NotFiniteError, learning_rate
-from robomtl.training.log import Log
+from robomtl.training.learner import learner_for
 from robomtl.training.material import (
     conditioning_for,
     goal_warning,
@@ -40,15 +35,20 @@ from robomtl.training.material import (
     materials,
     spec_for,
 )
-from robomtl.training.measuring import Measurements, forget_measurements
-from robomtl.training.objective import Drawn, Draws, Material, Objective
+from robomtl.training.measuring import forget_measurements
+from robomtl.training.monitoring import (
+    REQUEST,
+    STATE,
+    Run,
+    emphasise,
+    train_run,
+)
+from robomtl.training.objective import Objective
 from robomtl.training.resuming import check_resumed, resolved_config
-from robomtl.training.samples import Sampler, mixed
 from robomtl.training.trainable import check_balance, check_trainable
-from robomtl.training.weighting import check_positive_losses
 from robomtl.versions import versions
 
-_REQUEST, _STATE, _POLICY = "run.json", "training.safetensors", "policy.json"
+_POLICY = "policy.json"
 
 
 @checked
@@ -91,7 +91,7 @@ def train(
     """
     folder, config = located(out), config or TrainConfig()
     check_trainable(policy)
-    config = resolved_config(config, folder, folder / _REQUEST)
+    config = resolved_config(config, folder, folder / REQUEST)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)
@@ -129,26 +129,27 @@ def _train(
             f"leave evaluate_every at 0."
         )
     request = _request(demonstrations, card, instructions(demonstrations), config)
-    made = folder / _POLICY, folder / _STATE
-    check_resumed(folder / _REQUEST, request, finished=made)
+    made = folder / _POLICY, folder / STATE
+    check_resumed(folder / REQUEST, request, finished=made)
     if (folder / _POLICY).exists():
         there = checkpoint.load(folder)
         if there.card.step >= config.steps:
             return there
     with locked(folder), writing_into(folder), _torch(config, folder) as threads:
         # Another process may have written there before the lock was taken.
-        check_resumed(folder / _REQUEST, request, finished=made)
+        check_resumed(folder / REQUEST, request, finished=made)
         run = _prepared(demonstrations, card, objective, config, folder, threads)
         # The folder is claimed last, once everything that may be refused is checked.
-        claim(folder / _REQUEST, request)
+        claim(folder / REQUEST, request)
         write_json(folder / "versions.json", versions())
         if note := held_out_note(demonstrations, config):
             remark(note)
         machine = Machine(device=config.device, precision=config.precision)
         warn_if_slow(machine)
         threads.record(machine)
-        _learn(run)
-        check_there(folder / _REQUEST)
+        _begin(run)
+        train_run(run)
+        check_there(folder / REQUEST)
         save_policy(run.learner, card, folder)
     return checkpoint.load(folder)
 
@@ -160,24 +161,24 @@ def _prepared(
     config: TrainConfig,
     folder: Path,
     threads: Threads,
-) -> "_Run":
+) -> Run:
     """The run at its first step, or at the step of its last checkpoint."""
     torch.manual_seed(config.seed)
     built = checkpoint.build(card).to(config.device)
-    learner = Learner(built, config, objective, card.conditioning.tasks)
+    learner = learner_for(built, config, objective, card.conditioning.tasks)
     training, validation = materials(
         demonstrations, card.conditioning, config, chunk=built.chunk
     )
     built.fit({"state": training.states(config.seed)})
-    if (folder / _STATE).exists():
-        learner.restore(folder / _STATE)
+    if (folder / STATE).exists():
+        learner.restore(folder / STATE)
     else:
         forget_measurements(folder)
         threads.forget()
     draws = objective.draws(training, config)
     if config.sampling == "validation_loss":
-        _emphasise(learner, draws)
-    return _Run(
+        emphasise(learner, draws)
+    return Run(
         learner=learner,
         card=card,
         objective=objective,
@@ -199,112 +200,15 @@ def _torch(config: TrainConfig, folder: Path) -> Iterator[Threads]:
         yield threads
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """The parts of a training run."""
-
-    learner: Learner
-    card: Card
-    objective: Objective
-    draws: Draws
-    validation: Material
-    config: TrainConfig
-    folder: Path
-    threads: Threads
-
-    def begin(self) -> None:
-        """Chooses the number of threads by a few trial steps, and prints the choice."""
-        batch = self.draws.batch(self.learner.step, self.config.batch_size)
-        self.threads.take(self.learner.step, lambda: self.learner.rehearse(batch))
-        count = torch.get_num_threads()
-        remark(
-            f"Training on {self.config.device} in {self.config.precision} with {count}"
-            f" thread{'s' if count > 1 else ''}."
-        )
-
-
-def _learn(run: _Run) -> None:
-    """Batch, step, log, evaluate, save, until the last step."""
-    learner, card, config, folder = run.learner, run.card, run.config, run.folder
-    draws, tasks = run.draws, run.card.conditioning.tasks
-    evaluations = Evaluations(learner=learner, card=card, config=config, run=folder)
-    measurements = Measurements(learner, draws, run.objective, config, folder)
-    run.begin()
-    with (
-        deferred_interrupt() as deferral,
-        closing(Log(folder / "tensorboard", tasks, step=learner.step + 1)) as log,
-        progress("Training", config.steps, done=learner.step) as advance,
-    ):
-        if evaluations.stopped:
-            with deferral.lifted():
-                log.evaluate(learner.step, evaluations.go_on())
-        shown = learner.step
-        while learner.step < config.steps:
-            rate = learning_rate(learner.step, config)
-            batch = draws.batch(learner.step, config.batch_size)
-            run.threads.take(learner.step, partial(learner.rehearse, batch))
-            _seed(learner.device, mixed(config.seed, learner.step))
-            loss, norm = _update(learner, batch, tasks)
-            step = learner.step
-            if step % config.log_every == 0:
-                log.train(step, batch, loss, gradient_norm=norm, learning_rate=rate)
-                log.weights(step, learner.weights())
-            if step % config.log_every == 0 or step == config.steps:
-                advance(step - shown, note=f"loss {loss.per_sample.mean():.4f}")
-                shown = step
-            if step % config.validate_every == 0:
-                _validate(run, log)
-            measurements.take(log)
-            stopping = deferral.pressed.is_set()
-            if stopping or evaluations.due or step % config.save_every == 0:
-                check_there(folder / _REQUEST)
-                learner.save(folder / _STATE)
-                measurements.write()
-            if stopping:
-                measurements.finish()
-                raise KeyboardInterrupt
-            if evaluations.due:
-                with deferral.lifted():
-                    log.evaluate(step, evaluations.begin())
-    measurements.finish()
-
-
-def _validate(run: _Run, log: Log) -> None:
-    """Logs the validation losses, and draws by them if the sampling does."""
-    learner = run.learner
-    policy = averaged(learner, run.card).to(run.config.device)
-    batches = run.objective.validation(run.validation)
-    means = log.validate(learner.step, policy, run.objective, batches)
-    if run.config.sampling == "validation_loss":
-        learner.validation = torch.tensor([means[task] for task in learner.tasks])
-        _emphasise(learner, run.draws)
-
-
-def _emphasise(learner: Learner, draws: Draws) -> None:
-    """Draws by the validation losses measured last, if any were."""
-    if learner.validation is not None and isinstance(draws, Sampler):
-        check_positive_losses("validation_loss", learner.validation, learner.tasks)
-        draws.emphasise(learner.validation)
-
-
-def _seed(device: torch.device, seed: int) -> None:
-    """Seeds what policies draw; ``torch.manual_seed`` takes 1 % of a step."""
-    if device.type == "cpu":
-        torch.default_generator.manual_seed(seed)
-    else:
-        torch.manual_seed(seed)
-
-
-def _update(learner: Learner, batch: Drawn, tasks: Sequence[str]) -> tuple[Loss, float]:
-    try:
-        return learner.update(batch)
-    except NotFiniteError as error:
-        finite = torch.isfinite(error.per_sample)
-        culprits = sorted({tasks[int(i)] for i in batch.task[~finite]})
-        raise FloatingPointError(
-            f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower "
-            f"learning_rate or float32 precision may help."
-        ) from error
+def _begin(run: Run) -> None:
+    """Chooses the number of threads by a few trial steps, and prints the choice."""
+    batch = run.draws.batch(run.learner.step, run.config.batch_size)
+    run.threads.take(run.learner.step, lambda: run.learner.rehearse(batch))
+    count = torch.get_num_threads()
+    remark(
+        f"Training on {run.config.device} in {run.config.precision} with {count}"
+        f" thread{'s' if count > 1 else ''}."
+    )
 
 
 def _request(

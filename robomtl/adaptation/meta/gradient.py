@@ -14,7 +14,8 @@ from robomtl.policy import Policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import constructor_for
 from robomtl.training.construction import Construction
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
+from robomtl.training.loop import take_steps
 from robomtl.training.material import instructions
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import Sampler, frames
@@ -136,8 +137,7 @@ def descend(policy: Policy, draws: Draws, config: TrainConfig) -> Policy:
     Raises:
         FloatingPointError: If a loss or a gradient is not finite.
     """
-    learner = Learner(policy, config)
-    while learner.step < config.steps:
-        learner.update(draws.batch(learner.step, config.batch_size))
+    learner = learner_for(policy, config)
+    take_steps(learner, draws, config)
     policy.load_state_dict(learner.averaged())
     return policy.eval().requires_grad_(False)

@@ -1,0 +1,113 @@
+"""The loop of gradient steps, and what is done between them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from robomtl.policy import Loss
+from robomtl.training.combining import NotFiniteError
+from robomtl.training.config import TrainConfig
+from robomtl.training.learner import Learner
+from robomtl.training.objective import Drawn, Draws
+from robomtl.training.samples import mixed
+from robomtl.training.schedule import learning_rate
+
+
+class Taken(NamedTuple):
+    """A gradient step that was taken."""
+
+    step: int
+    """Number of steps taken, this one included."""
+    batch: Any
+    """The batch, of the objective's kind."""
+    loss: Loss
+    """Loss of each sample before the step."""
+    gradient_norm: float
+    """Norm of the gradient before clipping."""
+    learning_rate: float
+    """Learning rate of the step."""
+
+
+class Hook(NamedTuple):
+    """An action that is repeated during training."""
+
+    every: int
+    """Steps between two actions; 0 for none."""
+    action: Callable[[Taken], None]
+    """Called after a step, in the order of the hooks."""
+
+    def due(self, step: int) -> bool:
+        """Whether the action follows the step of this number."""
+        return self.every > 0 and step % self.every == 0
+
+
+def take_steps(
+    learner: Learner,
+    draws: Draws,
+    config: TrainConfig,
+    *,
+    hooks: Sequence[Hook] = (),
+    seed: int | None = None,
+) -> Taken | None:
+    """Takes the gradient steps that are left, and runs the hooks after each.
+
+    Args:
+        learner: Takes the steps, from its present one on.
+        draws: Batches of the run.
+        config: Number of steps and size of a batch.
+        hooks: Actions between steps.
+        seed: Seed of what the policy draws at random in each step; None leaves torch's
+            generator as it is.
+
+    Returns:
+        The last step; None if none was left.
+
+    Raises:
+        FloatingPointError: If a loss or a gradient is not finite; names the step and,
+            where the learner knows them, the tasks.
+    """
+    taken = None
+    while learner.step < config.steps:
+        taken = _step(
+            learner, draws.batch(learner.step, config.batch_size), config, seed
+        )
+        for hook in hooks:
+            if hook.due(taken.step):
+                hook.action(taken)
+    return taken
+
+
+def _step(
+    learner: Learner, batch: Drawn, config: TrainConfig, seed: int | None
+) -> Taken:
+    rate = learning_rate(learner.step, config)
+    if seed is not None:
+        _seed(learner.device, mixed(seed, learner.step))
+    try:
+        loss, norm = learner.update(batch)
+    except NotFiniteError as error:
+        raise _placed(error, learner, batch) from error
+    return Taken(learner.step, batch, loss, norm, rate)
+
+
+def _placed(
+    error: NotFiniteError, learner: Learner, batch: Drawn
+) -> FloatingPointError:
+    """The error with the step and the tasks where it happened."""
+    if not learner.tasks:
+        return error
+    finite = torch.isfinite(error.per_sample)
+    culprits = sorted({learner.tasks[int(i)] for i in batch.task[~finite]})
+    return FloatingPointError(
+        f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower"
+        " learning_rate or float32 precision may help."
+    )
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seeds what policies draw; ``torch.manual_seed`` takes 1 % of a step."""
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

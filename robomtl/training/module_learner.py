@@ -1,0 +1,77 @@
+"""The learner that leaves every parameter where it is."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from robomtl.policy import Policy
+from robomtl.training.config import TrainConfig
+from robomtl.training.gradient_learner import GradientLearner, adamw
+from robomtl.training.objective import Objective
+
+
+class ModuleLearner(GradientLearner):
+    """Optimises the parameters of a module one by one.
+
+    It takes policies whose parameters cannot be joined: of several types, or wrapped by a
+    library that owns their storage.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        config: TrainConfig,
+        objective: Objective | None = None,
+        tasks: Sequence[str] = (),
+    ) -> None:
+        super().__init__(policy, config, objective, tasks)
+        self._average = [p.detach().clone() for p in self._parameters]
+        grouped = [[self._named[name] for name in g.names] for g in self._groups]
+        self.optimiser = adamw(self._groups, grouped, config.learning_rate)
+
+    def _clip_gradient(self, limit: float) -> float:
+        for parameter in self._parameters:
+            if (
+                parameter.grad is None
+            ):  # Not used by this batch; it decays all the same.
+                parameter.grad = torch.zeros_like(parameter)
+        norm: float = clip_grad_norm_(self._parameters, limit).item()
+        return norm
+
+    def _move_average(self, fraction: float) -> None:
+        for average, parameter in zip(self._average, self._parameters, strict=True):
+            average.lerp_(parameter, fraction)
+
+    def _averages(self) -> dict[str, Tensor]:
+        pairs = zip(self._named, self._average, strict=True)
+        return {name: average.clone() for name, average in pairs}
+
+    def _optimised(self) -> dict[str, Tensor]:
+        states = {k: self.optimiser.state[p] for k, p in self._named.items()}
+        moments = {
+            f"adam.{name}.{kind}": value
+            for name, state in states.items()
+            for kind, value in state.items()
+        }
+        averages = zip(self._named, self._average, strict=True)
+        return moments | {f"average.{name}": value for name, value in averages}
+
+    def _expected_optimised(self) -> dict[str, Tensor]:
+        expected = {}
+        for name, parameter in self._named.items():
+            expected[f"adam.{name}.step"] = torch.tensor(0.0)
+            expected[f"adam.{name}.exp_avg"] = parameter.detach()
+            expected[f"adam.{name}.exp_avg_sq"] = parameter.detach()
+            expected[f"average.{name}"] = parameter.detach()
+        return expected
+
+    def _restore_optimised(self, tensors: Mapping[str, Tensor]) -> None:
+        for (name, parameter), average in zip(
+            self._named.items(), self._average, strict=True
+        ):
+            average.copy_(tensors[f"average.{name}"])
+            kinds = ("step", "exp_avg", "exp_avg_sq")
+            state = {kind: tensors[f"adam.{name}.{kind}"] for kind in kinds}
+            self.optimiser.state[parameter] = state

@@ -1,0 +1,165 @@
+"""A run's hooks: what is logged, measured, saved and evaluated between its steps."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from robomtl.checkpoint import Card
+from robomtl.interrupt import Deferral, deferred_interrupt
+from robomtl.progress import Advance, progress
+from robomtl.request import check_there
+from robomtl.threads import Threads
+from robomtl.training.acting import Evaluations, averaged
+from robomtl.training.config import TrainConfig
+from robomtl.training.learner import Learner
+from robomtl.training.log import Log
+from robomtl.training.loop import Hook, Taken, take_steps
+from robomtl.training.measuring import Measurements
+from robomtl.training.objective import Draws, Material, Objective
+from robomtl.training.samples import Sampler
+from robomtl.training.weighting import check_positive_losses
+
+REQUEST, STATE = "run.json", "training.safetensors"
+"""Files of a run directory: what was requested, and what training goes on from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The parts of a training run."""
+
+    learner: Learner
+    card: Card
+    objective: Objective
+    draws: Draws
+    validation: Material
+    config: TrainConfig
+    folder: Path
+    threads: Threads
+
+
+def train_run(run: Run) -> None:
+    """Takes the steps that are left, and logs, saves and evaluates as the config says.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, between two steps; the last one is saved.
+        FloatingPointError: If a loss is not finite; names the tasks and the step.
+    """
+    learner, tasks = run.learner, run.card.conditioning.tasks
+    with (
+        deferred_interrupt() as deferral,
+        closing(Log(run.folder / "tensorboard", tasks, step=learner.step + 1)) as log,
+        progress("Training", run.config.steps, done=learner.step) as advance,
+    ):
+        monitor = _Monitor(run, log, advance, deferral)
+        monitor.go_on()
+        last = take_steps(
+            learner, run.draws, run.config, hooks=monitor.hooks(), seed=run.config.seed
+        )
+        if last is not None:
+            monitor.show(last)
+    monitor.measurements.finish()
+
+
+def emphasise(learner: Learner, draws: Draws) -> None:
+    """Draws by the validation losses measured last, if any were."""
+    if learner.validation is not None and isinstance(draws, Sampler):
+        check_positive_losses("validation_loss", learner.validation, learner.tasks)
+        draws.emphasise(learner.validation)
+
+
+class _Monitor:
+    """The actions between the steps of a run.
+
+    Args:
+        run: The run.
+        log: Scalars of the run.
+        advance: Its line of progress.
+        deferral: Notes Ctrl-C.
+    """
+
+    def __init__(
+        self, run: Run, log: Log, advance: Advance, deferral: Deferral
+    ) -> None:
+        self._run, self._log = run, log
+        self._advance, self._deferral = advance, deferral
+        self._shown = run.learner.step
+        self.measurements = Measurements(
+            run.learner, run.draws, run.objective, run.config, run.folder
+        )
+        self._evaluations = Evaluations(
+            learner=run.learner, card=run.card, config=run.config, run=run.folder
+        )
+
+    def hooks(self) -> Sequence[Hook]:
+        """The actions in their order."""
+        config, measured = self._run.config, self.measurements
+        return (
+            Hook(config.log_every, self._log_step),
+            Hook(config.log_every, self.show),
+            Hook(config.validate_every, self._validate),
+            Hook(config.conflicts_every, lambda _: measured.conflicts(self._log)),
+            Hook(config.affinity_every, lambda _: measured.affinity()),
+            Hook(config.save_every, self._save),
+            Hook(1, self._stop),
+            Hook(config.evaluate_every, self._evaluate),
+            Hook(1, self._choose_threads),
+        )
+
+    def go_on(self) -> None:
+        """Ends the evaluation in which the run was stopped, if it was."""
+        if self._evaluations.stopped:
+            with self._deferral.lifted():
+                results = self._evaluations.go_on()
+            self._log.evaluate(self._run.learner.step, results)
+
+    def show(self, taken: Taken) -> None:
+        """Counts the steps up to this one in the line of progress."""
+        note = f"loss {taken.loss.per_sample.mean():.4f}"
+        self._advance(taken.step - self._shown, note=note)
+        self._shown = taken.step
+
+    def _log_step(self, taken: Taken) -> None:
+        self._log.train(
+            taken.step,
+            taken.batch,
+            taken.loss,
+            gradient_norm=taken.gradient_norm,
+            learning_rate=taken.learning_rate,
+        )
+        self._log.weights(taken.step, self._run.learner.weights())
+
+    def _validate(self, taken: Taken) -> None:
+        """Logs the validation losses, and draws by them if the sampling does."""
+        run, learner = self._run, self._run.learner
+        policy = averaged(learner, run.card).to(run.config.device)
+        batches = run.objective.validation(run.validation)
+        means = self._log.validate(taken.step, policy, run.objective, batches)
+        if run.config.sampling == "validation_loss":
+            learner.validation = torch.tensor([means[task] for task in learner.tasks])
+            emphasise(learner, run.draws)
+
+    def _save(self, taken: Taken) -> None:
+        check_there(self._run.folder / REQUEST)
+        self._run.learner.save(self._run.folder / STATE)
+        self.measurements.write()
+
+    def _stop(self, taken: Taken) -> None:
+        if self._deferral.pressed.is_set():
+            self._save(taken)
+            self.measurements.finish()
+            raise KeyboardInterrupt
+
+    def _evaluate(self, taken: Taken) -> None:
+        self._save(taken)  # A run that is stopped meanwhile goes on from here.
+        with self._deferral.lifted():
+            self._log.evaluate(taken.step, self._evaluations.begin())
+
+    def _choose_threads(self, taken: Taken) -> None:
+        """Sets the threads of the next step; see ``Threads``."""
+        self._run.threads.take(
+            taken.step, partial(self._run.learner.rehearse, taken.batch)
+        )
