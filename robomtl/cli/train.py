@@ -1,6 +1,7 @@
 """``robomtl train``: one policy on the demonstrations of many tasks."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from robomtl.checkpoint import configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, given, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
@@ -16,9 +18,9 @@ from robomtl.demonstrations.obtaining import check_suite
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
 from robomtl.machine import check_device
-from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
+from robomtl.training.start import Model, Resolved, Start, loaded, resolved
 from robomtl.training.trainable import check_trainable
 
 
@@ -38,12 +40,17 @@ class Train(SuiteFlags, TrainConfig):
     """Successful episodes per task to collect; as many as ``collect`` if None."""
     noise: float | None = None
     """Noise on the experts' actions while collecting; that of ``collect`` if None."""
-    policy: str = "film"
-    """Architecture; its own settings are the flags --architecture.*"""
-    conditioning: tuple[Kind, ...] = ("language",)
-    """What the policy is conditioned on; ``none`` for no conditioning."""
-    objective: str = "cloning"
-    """What is minimised; its own settings are the flags --meta.*"""
+    start: Path | None = None
+    """Run directory of a policy to continue from. Architecture, conditioning and objective
+    are then its own where they are not given."""
+    start_parts: tuple[str, ...] = ()
+    """Parts of the start whose weights are taken, such as encoder trunk; all by default."""
+    policy: str | None = None
+    """Architecture, film by default; its own settings are the flags --architecture.*"""
+    conditioning: tuple[Kind, ...] | None = None
+    """What the policy is conditioned on, language by default; ``none`` for nothing."""
+    objective: str | None = None
+    """What is minimised, cloning by default; its own settings are the flags --meta.*"""
     out: Path | None = None
     """Run directory; a dated one under runs/ by default."""
     workers: int = 2
@@ -52,9 +59,11 @@ class Train(SuiteFlags, TrainConfig):
 
 def main(arguments: Sequence[str]) -> None:
     """Trains as the arguments say."""
-    flags = tyro.cli(_flags(arguments), args=arguments, prog="robomtl train")
+    model = _model(arguments)
+    check_trainable(model.policy)
+    flags = tyro.cli(_flags(model), args=arguments, prog="robomtl train")
     _check(flags)
-    with run_directory(flags.out, "train", flags.policy) as out:
+    with run_directory(flags.out, "train", model.policy) as out:
         trained = train(
             _demonstrations(flags, out),
             out=out,
@@ -64,30 +73,47 @@ def main(arguments: Sequence[str]) -> None:
             objective=flags.objective,
             objective_config=plain(flags.meta),
             config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
+            start=flags.start and Start(policy=flags.start, parts=flags.start_parts),
         )
     print(f"{trained.policy.num_parameters:,} parameters in {out}")
+    _print_next(trained.card.suite, out)
+
+
+def _print_next(suite: str, out: Path) -> None:
+    """Prints the commands that evaluate the policy and show its curves."""
+    run, logs = shlex.quote(str(out)), shlex.quote(str(out / "tensorboard"))
+    known = "" if suite else " --suite SUITE"
+    print(f"Success per task:  robomtl evaluate {run}{known}")
+    print(f"Curves of losses:  tensorboard --logdir {logs}")
 
 
 _FIELDS = dataclasses.fields(TrainConfig)
 _RECORDING = ("episodes", "noise")
 
 
-def _flags(arguments: Sequence[str]) -> type[Any]:
-    """The flags, with those of the architecture and the objective that are named."""
-    policy = given(arguments, "--policy") or Train.policy
-    objective = given(arguments, "--objective") or Train.objective
-    kinds = {
-        "architecture": POLICIES.get(policy).Config,
-        "meta": OBJECTIVES.get(objective),
+def _flags(model: Resolved) -> type[Any]:
+    """The flags, with those of the architecture and the objective."""
+    settings = {
+        "architecture": configure(model.policy, model.policy_config),
+        "meta": configure_objective(model.objective, model.objective_config),
     }
-    own = [(n, k, dataclasses.field(default_factory=k)) for n, k in kinds.items()]
+    own = [
+        (name, type(it), dataclasses.field(default=it)) for name, it in settings.items()
+    ]
     return dataclasses.make_dataclass(
         "Train", own, bases=(Train,), frozen=True, kw_only=True
     )
 
 
+def _model(arguments: Sequence[str]) -> Resolved:
+    """What is trained by default: as the start, the policy and the objective say."""
+    named = {name: given(arguments, f"--{name}") for name in ("policy", "objective")}
+    return resolved(Model(**named), loaded(given(arguments, "--start")))
+
+
 def _check(flags: Train) -> None:
-    check_trainable(flags.policy)
+    if flags.start_parts and flags.start is None:
+        raise InputError("--start-parts names parts of a start; give --start RUN too.")
     check_device(flags.device)
     if flags.data is None and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")

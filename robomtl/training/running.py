@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ from robomtl.training.monitoring import (
 )
 from robomtl.training.objective import Objective
 from robomtl.training.resuming import check_resumed, resolved_config
+from robomtl.training.start import (
+    Model,
+    Start,
+    identity,
+    loaded,
+    resolved,
+    take_weights,
+    takes_normaliser,
+)
 from robomtl.training.trainable import check_balance, check_trainable
 from robomtl.versions import versions
 
@@ -56,14 +66,18 @@ def train(
     demonstrations: Demonstrations,
     *,
     out: Path | str,
-    policy: str = "film",
+    policy: str | None = None,
     policy_config: Mapping[str, Any] | None = None,
-    conditioning: Sequence[Kind] = ("language",),
-    objective: str = "cloning",
+    conditioning: Sequence[Kind] | None = None,
+    objective: str | None = None,
     objective_config: Mapping[str, Any] | None = None,
     config: TrainConfig | None = None,
+    start: Start | TrainedPolicy | Path | str | None = None,
 ) -> TrainedPolicy:
     """Trains a policy and leaves it in a run directory.
+
+    From scratch, the policy is ``film``, conditioned on language and trained by
+    ``cloning`` unless other values are given; with a start, these values are its own.
 
     A run that was killed goes on from its last checkpoint, one stopped by Ctrl-C from
     its last step; both end with the same weights, bit for bit on the CPU. One that is
@@ -74,75 +88,122 @@ def train(
             failed unless they were read with ``failed="clone"``.
         out: Run directory; made if missing.
         policy: Registered name of the architecture.
-        policy_config: Fields of its config that differ from the defaults.
-        conditioning: How the policy is told its task.
+        policy_config: Fields of its config that differ from the start's or the defaults.
+        conditioning: What the policy is conditioned on.
         objective: Registered name of what is minimised: ``cloning``, or one with which a
             method of adaptation is trained, such as ``maml``.
-        objective_config: Settings of the objective that differ from the defaults.
+        objective_config: Settings of the objective that differ likewise.
         config: Settings of the run.
+        start: A trained policy or its run directory, from which training continues; a
+            ``Start`` names parts of it. None trains from scratch.
 
     Returns:
         The policy with averaged weights, on the CPU.
 
     Raises:
-        ValueError: If the names or settings are wrong, or the run directory holds
-            another run.
+        ValueError: If the names or settings are wrong, the start does not fit, or the
+            run directory holds another run.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     folder, config = located(out), config or TrainConfig()
-    check_trainable(policy)
+    begun = loaded(start)
+    model = resolved(
+        Model(
+            policy=policy,
+            policy_config=policy_config or {},
+            conditioning=conditioning,
+            objective=objective,
+            objective_config=objective_config or {},
+        ),
+        begun,
+    )
+    check_trainable(model.policy)
     config = resolved_config(config, folder, folder / REQUEST)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)
-    minimised = checkpoint.configure_objective(objective, objective_config or {})
-    told = conditioning_for(demonstrations, conditioning, minimised)
+    minimised = checkpoint.configure_objective(model.objective, model.objective_config)
+    told = conditioning_for(demonstrations, model.conditioning, minimised)
     card = Card(
-        policy=policy,
-        config=plain(checkpoint.configure(policy, policy_config or {})),
+        policy=model.policy,
+        config=plain(checkpoint.configure(model.policy, model.policy_config)),
         spec=spec_for(demonstrations, told),
         conditioning=told,
         suite=demonstrations.suite or "",
         suite_options=dict(demonstrations.suite_options),
         step=config.steps,
-        objective=objective,
+        objective=model.objective,
         objective_config=plain(minimised),
     )
-    POLICIES.get(policy).check(card.spec)
+    POLICIES.get(model.policy).check(card.spec)
     loss = str(card.config.get("loss", ""))
-    check_balance(demonstrations, config, loss=loss, objective=objective)
+    check_balance(demonstrations, config, loss=loss, objective=model.objective)
     if doubt := goal_warning(demonstrations, told):
         say(doubt, stderr=True)
-    return _train(demonstrations, card, minimised, config, folder)
+    return _train(
+        _Plan(
+            demonstrations=demonstrations,
+            card=card,
+            objective=minimised,
+            config=config,
+            start=begun,
+            folder=folder,
+        )
+    )
 
 
-def _train(
-    demonstrations: Demonstrations,
-    card: Card,
-    objective: Objective,
-    config: TrainConfig,
-    folder: Path,
-) -> TrainedPolicy:
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What is to be trained, with nothing left open."""
+
+    demonstrations: Demonstrations
+    card: Card
+    objective: Objective
+    config: TrainConfig
+    start: Start | None
+    folder: Path
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What decides the outcome, as JSON holds it."""
+        card, data = self.card, self.demonstrations
+        wordings = json.dumps(instructions(data)).encode()
+        return {
+            "policy": card.policy,
+            "policy_config": card.config,
+            "conditioning": card.conditioning.kinds,
+            "objective": card.objective,
+            "objective_config": card.objective_config,
+            "data": {"episodes": len(data), "sha256": data.fingerprint},
+            "suite": card.suite,
+            "suite_options": card.suite_options,
+            "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
+            "start": identity(self.start),
+            "training": self.config,
+        }
+
+
+def _train(plan: _Plan) -> TrainedPolicy:
+    card, config, folder = plan.card, plan.config, plan.folder
     if config.evaluate_every and not card.suite:
         raise InputError(
-            f"{demonstrations.path} names no suite to evaluate on during training; "
+            f"{plan.demonstrations.path} names no suite to evaluate on during training; "
             f"leave evaluate_every at 0."
         )
-    request = _request(demonstrations, card, instructions(demonstrations), config)
     made = folder / _POLICY, folder / STATE
-    check_resumed(folder / REQUEST, request, finished=made)
+    check_resumed(folder / REQUEST, plan.request, finished=made)
     if (folder / _POLICY).exists():
         there = checkpoint.load(folder)
         if there.card.step >= config.steps:
             return there
     with locked(folder), writing_into(folder), _torch(config, folder) as threads:
         # Another process may have written there before the lock was taken.
-        check_resumed(folder / REQUEST, request, finished=made)
-        run = _prepared(demonstrations, card, objective, config, folder, threads)
+        check_resumed(folder / REQUEST, plan.request, finished=made)
+        run = _prepared(plan, threads)
         # The folder is claimed last, once everything that may be refused is checked.
-        claim(folder / REQUEST, request)
+        claim(folder / REQUEST, plan.request)
         write_json(folder / "versions.json", versions())
-        if note := held_out_note(demonstrations, config):
+        if note := held_out_note(plan.demonstrations, config):
             remark(note)
         machine = Machine(device=config.device, precision=config.precision)
         warn_if_slow(machine)
@@ -154,34 +215,32 @@ def _train(
     return checkpoint.load(folder)
 
 
-def _prepared(
-    demonstrations: Demonstrations,
-    card: Card,
-    objective: Objective,
-    config: TrainConfig,
-    folder: Path,
-    threads: Threads,
-) -> Run:
+def _prepared(plan: _Plan, threads: Threads) -> Run:
     """The run at its first step, or at the step of its last checkpoint."""
+    card, config, folder = plan.card, plan.config, plan.folder
     torch.manual_seed(config.seed)
-    built = checkpoint.build(card).to(config.device)
-    learner = learner_for(built, config, objective, card.conditioning.tasks)
+    policy = checkpoint.build(card)
+    if plan.start is not None:
+        take_weights(policy, plan.start)
+    policy = policy.to(config.device)
+    learner = learner_for(policy, config, plan.objective, card.conditioning.tasks)
     training, validation = materials(
-        demonstrations, card.conditioning, config, chunk=built.chunk
+        plan.demonstrations, card.conditioning, config, chunk=policy.chunk
     )
-    built.fit({"state": training.states(config.seed)})
+    if not takes_normaliser(plan.start):
+        policy.fit({"state": training.states(config.seed)})
     if (folder / STATE).exists():
         learner.restore(folder / STATE)
     else:
         forget_measurements(folder)
         threads.forget()
-    draws = objective.draws(training, config)
+    draws = plan.objective.draws(training, config)
     if config.sampling == "validation_loss":
         emphasise(learner, draws)
     return Run(
         learner=learner,
         card=card,
-        objective=objective,
+        objective=plan.objective,
         draws=draws,
         validation=validation,
         config=config,
@@ -209,24 +268,3 @@ def _begin(run: Run) -> None:
         f"Training on {run.config.device} in {run.config.precision} with {count}"
         f" thread{'s' if count > 1 else ''}."
     )
-
-
-def _request(
-    demonstrations: Demonstrations,
-    card: Card,
-    wordings: Sequence[Sequence[str]],
-    config: TrainConfig,
-) -> dict[str, Any]:
-    told = json.dumps(wordings).encode()
-    return {
-        "policy": card.policy,
-        "policy_config": card.config,
-        "conditioning": card.conditioning.kinds,
-        "objective": card.objective,
-        "objective_config": card.objective_config,
-        "data": {"episodes": len(demonstrations), "sha256": demonstrations.fingerprint},
-        "suite": card.suite,
-        "suite_options": card.suite_options,
-        "wordings": {"sha256": hashlib.sha256(told).hexdigest()},
-        "training": config,
-    }

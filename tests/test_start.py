@@ -1,0 +1,146 @@
+"""Training continues from a trained policy, or from some of its parts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import robomtl
+from robomtl import checkpoint
+from robomtl.cli.main import main
+from robomtl.demonstrations import collect
+from robomtl.errors import InputError
+from robomtl.registry import suite
+from robomtl.training import TrainConfig, train
+from robomtl.training.start import Start
+
+SMALL = {"width": 16, "layers": 1, "task_width": 8}
+QUICK = TrainConfig(
+    steps=6, batch_size=16, threads=1, validation=0.25, validate_every=3, log_every=3
+)
+NO_STEP = {"learning_rate": 1e-30, "weight_decay": 0.0}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "points"
+    return collect(suite("points/MT4"), folder, episodes=4, workers=1)
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "new"
+    made = suite("points/ML4")
+    return collect(made, folder, tasks=["reach-ball"], episodes=4, workers=1)
+
+
+@pytest.fixture(scope="module")
+def begun(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "begun"
+    train(data, out=out, policy="mlp", policy_config=SMALL, config=QUICK)
+    return out
+
+
+def weights(run):
+    return checkpoint.load(run).policy.state_dict()
+
+
+def test_a_start_gives_architecture_and_weights_and_keeps_its_normaliser(
+    begun, new, tmp_path
+):
+    still = replace(QUICK, **NO_STEP)
+    made = train(new, out=tmp_path, start=begun, config=still)
+    assert made.card.policy == "mlp" and made.card.config["width"] == 16
+    there = weights(begun)
+    for name, value in made.policy.state_dict().items():
+        assert torch.equal(value, there[name]), name
+
+
+def test_fine_tuning_logs_validates_and_resumes(begun, new, tmp_path, monkeypatch):
+    whole = train(new, out=tmp_path / "whole", start=begun, config=QUICK)
+    log = EventAccumulator(str(tmp_path / "whole" / "tensorboard")).Reload()
+    assert [each.step for each in log.Scalars("validation/loss")] == [3, 6]
+    save = robomtl.training.joined_learner.JoinedLearner.save
+
+    def stopping(self, path):
+        save(self, path)
+        raise KeyboardInterrupt
+
+    often = replace(QUICK, save_every=4)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(robomtl.training.joined_learner.JoinedLearner, "save", stopping)
+        train(new, out=tmp_path / "killed", start=begun, config=often)
+    assert load_file(tmp_path / "killed" / "training.safetensors")["step"] == 4
+    resumed = train(new, out=tmp_path / "killed", start=begun, config=often)
+    there = whole.policy.state_dict()
+    for name, value in resumed.policy.state_dict().items():
+        assert torch.equal(value, there[name])
+
+
+def test_a_start_of_parts_initialises_the_others_afresh(begun, new, tmp_path):
+    still = replace(QUICK, seed=1, **NO_STEP)
+    start = Start(policy=checkpoint.load(begun), parts=("trunk",))
+    made = train(new, out=tmp_path, start=start, config=still).policy.state_dict()
+    there = weights(begun)
+    same = {name for name in made if torch.equal(made[name], there[name])}
+    assert {n for n in made if n.startswith("trunk")} <= same
+    assert not {"head.linear.weight", "normaliser.mean"} & same
+
+
+def test_a_start_trains_some_parts_and_freezes_others(begun, new, tmp_path):
+    config = replace(QUICK, learning_rate_factors=(("trunk", 0.0),))
+    made = train(new, out=tmp_path, start=begun, config=config).policy.state_dict()
+    there = weights(begun)
+    moved = {
+        name.partition(".")[0] for name in made if (made[name] != there[name]).any()
+    }
+    assert "head" in moved and "trunk" not in moved
+
+
+def test_another_start_in_the_same_folder_is_refused(begun, new, tmp_path):
+    train(new, out=tmp_path, start=begun, config=QUICK)
+    with pytest.raises(InputError, match="start.parts.*trunk"):
+        parts = Start(policy=begun, parts=("trunk",))
+        train(new, out=tmp_path, start=parts, config=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("parts", "settings", "message"),
+    [
+        (("trunc",), {}, "'trunc'. Did you mean 'trunk'"),
+        (
+            (),
+            {"policy_config": {"width": 24}},
+            "'mlp', does not fit at part 'trunk': trunk.0.bias is .16,. there and .24,."
+            " here. Give parts that fit: normaliser",
+        ),
+        ((), {"conditioning": ("one_hot",)}, "parts that fit: normaliser, trunk, head"),
+        (("head",), {"policy": "film"}, "does not fit at part 'head'"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(
+    parts, settings, message, begun, new, tmp_path
+):
+    start = Start(policy=begun, parts=parts)
+    with pytest.raises(InputError, match=message):
+        train(new, out=tmp_path / "run", start=start, config=QUICK, **settings)
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_train_continues_from_a_run_and_ends_with_the_next_commands(
+    begun, new, tmp_path, capsys
+):
+    words = f"train --data {new.path} --start {begun} --out {tmp_path / 'on'}"
+    words += " --steps 2 --batch-size 8 --threads 1 --learning-rate-factors trunk 0"
+    assert main(words.split()) == 0
+    said = capsys.readouterr().out
+    assert f"robomtl evaluate {tmp_path / 'on'}" in said
+    assert f"tensorboard --logdir {tmp_path / 'on' / 'tensorboard'}" in said
+    assert checkpoint.load(tmp_path / "on").card.policy == "mlp"
+
+
+def test_parts_of_no_start_are_refused(new, capsys):
+    assert main(["train", "--data", str(new.path), "--start-parts", "trunk"]) == 2
+    assert "give --start RUN too" in capsys.readouterr().err
