@@ -1,9 +1,12 @@
+import copy
+import functools
 import importlib.machinery
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gymnasium.envs.mujoco import MujocoEnv
 
 from robomtl.envs.metaworld_tasks import DRAWS, SPLITS, TASKS
 from robomtl.envs.metaworld_variations import (
@@ -67,14 +70,78 @@ def test_unknown_variations_are_refused_with_the_known(variation):
         Variations("push-v3", "MT25").vector(variation)
 
 
-LOOKED_AT = OFFICIAL[::7]
-"""Vectors of a task are drawn one after the other: one amiss moves all that follow."""
+@pytest.fixture(scope="module")
+def script():
+    loader = importlib.machinery.SourceFileLoader("metaworld_script", str(SCRIPT))
+    spec = importlib.util.spec_from_loader("metaworld_script", loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def envs():
+    """Meta-World's env of every task; each model is compiled once and then copied."""
+    import metaworld
+    import mujoco
+
+    compiled = functools.cache(mujoco.MjModel.from_xml_path)
+
+    def initialize(env):
+        model = copy.copy(compiled(env.fullpath))
+        return model, mujoco.MjData(model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MujocoEnv, "_initialize_simulation", initialize)
+        yield {name: metaworld.ALL_V3_ENVIRONMENTS[name]() for name in TASKS}
+
+
+@pytest.fixture
+def without_physics(script, monkeypatch):
+    """Resets as in the script: they draw what they draw, and simulate nothing."""
+    from metaworld.sawyer_xyz_env import SawyerXYZEnv
+
+    briefly = functools.partialmethod(SawyerXYZEnv._reset_hand, steps=1)
+    monkeypatch.setattr(SawyerXYZEnv, "do_simulation", script.without_dynamics)
+    monkeypatch.setattr(SawyerXYZEnv, "_reset_hand", briefly)
+
+
+def drawn(env, number):
+    """Random vectors of some resets in a row, and the next number after them."""
+    env._freeze_rand_vec, env._set_task_called = False, True
+    np.random.seed(42)
+    vectors = []
+    for _ in range(number):
+        env.reset()
+        vectors.append(env._last_rand_vec)
+    return np.array(vectors), np.random.random()
+
+
+@pytest.fixture(scope="module")
+def with_physics(envs):
+    return {name: drawn(envs[name], 2) for name in TASKS}
+
+
+@pytest.mark.slow
+def test_goals_do_not_depend_on_physics(with_physics, envs, without_physics):
+    for name in TASKS:
+        vectors, following = drawn(envs[name], 2)
+        np.testing.assert_array_equal(vectors, with_physics[name][0])
+        assert following == with_physics[name][1]
+
+
+def assert_official(vectors, names, draw):
+    """Upstream's vectors are those shipped, of the same tasks in the same order."""
+    assert list(vectors) == list(names)
+    for name in names:
+        shipped = [Variations(name, draw).vector(index) for index in OFFICIAL]
+        np.testing.assert_array_equal(shipped, vectors[name])
 
 
 def upstream_vectors(tasks, envs):
-    """Some random vectors of upstream's pickled tasks, by name, 50 of each in a row."""
+    """The random vectors of upstream's pickled tasks, by name."""
     vectors = {}
-    for task in (task for place, task in enumerate(tasks) if place % 50 in LOOKED_AT):
+    for task in tasks:
         env = envs[task.env_name]
         _ = env.sawyer_observation_space  # set_task fails unless it is cached.
         env.set_task(task)
@@ -82,34 +149,25 @@ def upstream_vectors(tasks, envs):
     return vectors
 
 
-def assert_official(vectors, names, draw):
-    assert list(vectors) == list(names)
-    for name in names:
-        shipped = [Variations(name, draw).vector(index) for index in LOOKED_AT]
-        np.testing.assert_array_equal(shipped, vectors[name])
+@pytest.mark.slow
+@pytest.mark.parametrize("benchmark", SPLITS)
+def test_official_goals_are_those_of_metaworld(
+    benchmark, script, envs, without_physics
+):
+    (made,), split = script.benchmarks(benchmark), SPLITS[benchmark]
+    vectors = upstream_vectors(made.train_tasks, envs)
+    assert_official(vectors, split.train, split.train_draw)
+    if split.held_out:
+        vectors = upstream_vectors(made.test_tasks, envs)
+        for name in split.train:  # Of ML25 one is trained on and tested.
+            vectors.pop(name, None)
+        assert_official(vectors, split.held_out, split.held_out_draw)
 
 
 @pytest.mark.slow
-def test_official_goals_are_those_of_metaworld():
+def test_official_goals_of_one_task_are_those_of_metaworld(envs, without_physics):
     import metaworld
 
-    envs = {name: cls() for name, cls in metaworld.ALL_V3_ENVIRONMENTS.items()}
-    for benchmark, make in (("MT50", metaworld.MT50), ("ML45", metaworld.ML45)):
-        made, split = make(seed=42), SPLITS[benchmark]
-        vectors = upstream_vectors(made.train_tasks, envs)
-        assert_official(vectors, split.train, split.train_draw)
-        if split.held_out:
-            vectors = upstream_vectors(made.test_tasks, envs)
-            assert_official(vectors, split.held_out, split.held_out_draw)
-
-
-@pytest.mark.slow
-def test_official_goals_of_small_benchmarks_are_those_of_metaworld():
-    import metaworld
-
-    envs = {name: metaworld.ALL_V3_ENVIRONMENTS[name]() for name in DRAWS["MT25"]}
-    mt10 = upstream_vectors(metaworld.MT10(seed=42).train_tasks, envs)
-    assert_official(mt10, SPLITS["MT10"].train, SPLITS["MT10"].train_draw)
     ml1 = metaworld.ML1("push-v3", seed=42)
     assert_official(upstream_vectors(ml1.train_tasks, envs), ["push-v3"], "ML1")
     assert_official(upstream_vectors(ml1.test_tasks, envs), ["push-v3"], "ML1-test")
@@ -119,16 +177,6 @@ def test_official_goals_of_small_benchmarks_are_those_of_metaworld():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("draw", ["ML10", "ML10-held-out", "ML25-held-out"])
-def test_the_script_draws_what_is_shipped(draw, monkeypatch):
-    import metaworld
-    from metaworld.sawyer_xyz_env import SawyerXYZEnv
-
-    loader = importlib.machinery.SourceFileLoader("metaworld_script", str(SCRIPT))
-    script = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader("metaworld_script", loader)
-    )
-    loader.exec_module(script)
-    monkeypatch.setattr(SawyerXYZEnv, "do_simulation", script.without_dynamics)
-    envs = {name: metaworld.ALL_V3_ENVIRONMENTS[name]() for name in DRAWS[draw]}
+def test_the_script_draws_what_is_shipped(draw, script, envs, without_physics):
     with np.load(FILE, allow_pickle=False) as shipped:
         np.testing.assert_array_equal(script.draw(draw, envs), shipped[draw])
