@@ -1,7 +1,11 @@
+import multiprocessing.context
 import signal
+from weakref import WeakSet
 
 import pytest
 import torch
+
+from robomtl import executor
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,3 +18,40 @@ def one_thread():
 def ctrl_c():
     """Ctrl-C works in tests and their children, even in a job that ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Forking(multiprocessing.context.ForkContext):
+    """Forks a process, which closes our ends of pipes as one that is spawned has none."""
+
+    def __init__(self):
+        self.ours = WeakSet()
+
+    def Pipe(self):
+        ours, theirs = super().Pipe()
+        self.ours.add(ours)
+        return ours, theirs
+
+    def Process(self, *, target, args, daemon):
+        def begin(*given):
+            for connection in self.ours:
+                connection.close()
+            target(*given)
+
+        return super().Process(target=begin, args=args, daemon=daemon)
+
+
+@pytest.fixture(scope="module")
+def forked_workers():
+    """Worker processes are forked, which saves each the seconds in which it imports.
+
+    For files whose subject is not how processes start.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "_SPAWN", Forking())
+        yield
+
+
+@pytest.fixture
+def spawned_workers(monkeypatch):
+    """Worker processes start as they do for users, also in a file that forks them."""
+    monkeypatch.setattr(executor, "_SPAWN", multiprocessing.get_context("spawn"))

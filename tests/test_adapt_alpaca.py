@@ -31,6 +31,8 @@ from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import materials
 from robomtl.training.running import train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = suite("points/ML4")
 HELD_OUT = SUITE.held_out_tasks[0].name
 SPEC = Spec(state=12, action=2, embedding=384)

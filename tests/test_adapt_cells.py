@@ -25,6 +25,8 @@ from robomtl.adaptation.playing import Material, PlayCell
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.envs.points import PointsSuite
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 FINETUNE = Finetune(steps=2)
 
 

@@ -12,6 +12,8 @@ from robomtl.adaptation.settings import split_policies
 from robomtl.cli.main import main
 from robomtl.experiments.settings import by_label, parsed
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory):

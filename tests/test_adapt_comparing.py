@@ -10,6 +10,8 @@ from robomtl.adaptation.tables import methods_table
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 ASKED = Asked(
     methods={"scratch": "scratch", "finetune": "finetune", "zero_shot": "zero_shot"},
     settings={"scratch": {"steps": 2}, "finetune": {"steps": 2}},

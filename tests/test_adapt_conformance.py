@@ -14,6 +14,8 @@ from robomtl.registry import METHODS, OBJECTIVES
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.material import materials
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4")
 NEW = "reach-ball"
 FEW = Budget(steps=3, batch_size=16)

@@ -20,6 +20,8 @@ from robomtl.training import TrainConfig, train
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import conditioning_for, materials
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POOLINGS = ("mean", "attention")
 TINY = {"policy": "mlp", "policy_config": {"width": 64, "layers": 2, "task_width": 32}}
 SMALL = {"size": 8, "width": 32, "shots": 3, "steps": 8, "tasks": 4}

@@ -16,6 +16,8 @@ from robomtl.training import TrainConfig, train
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import conditioning_for, materials
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SPEC = Spec(state=6, action=2, embedding=4)
 TINY = {"policy": "in_context", "policy_config": {"width": 32, "blocks": 2, "chunk": 2}}
 SMALL = {"shots": 3, "steps": 8, "tasks": 4}

@@ -24,6 +24,8 @@ from robomtl.policy import Batch
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 NAMES = ["anil", "imaml", "maml", "meta_sgd", "mil", "reptile"]
 QUICK = TrainConfig(
     steps=4,

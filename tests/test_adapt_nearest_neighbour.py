@@ -10,6 +10,8 @@ from robomtl.demonstrations import collect
 from robomtl.policies.nearest_neighbour import locally_weighted
 from robomtl.training import TrainConfig, train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4")
 TINY = {"width": 16, "blocks": 1}
 CONFIG = TrainConfig(steps=2, batch_size=16, threads=1)

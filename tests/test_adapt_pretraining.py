@@ -8,6 +8,8 @@ from robomtl.checkpoint import load
 from robomtl.demonstrations import collect
 from robomtl.training import TrainConfig
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 CONFIG = TrainConfig(steps=3, batch_size=16, threads=1, precision="float32")
 SMALL = {"width": 16, "blocks": 1}
 

@@ -9,6 +9,8 @@ from robomtl.adaptation import adapt, draw_support
 from robomtl.demonstrations import collect
 from robomtl.training import TrainConfig, train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4")
 TINY = {"width": 16, "blocks": 1}
 CONFIG = TrainConfig(steps=2, batch_size=16, threads=1)

@@ -15,6 +15,8 @@ from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.training import TrainConfig, train
 from robomtl.training.samples import Frames
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4")
 TINY = {"width": 16, "blocks": 1}
 CONFIG = TrainConfig(steps=2, batch_size=16, threads=1)

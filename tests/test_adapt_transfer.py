@@ -27,6 +27,8 @@ from robomtl.registry import POLICIES
 from robomtl.task import Task, find_task
 from robomtl.training import TrainConfig, train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 NEW = "reach-ball"
 FEW = Budget(steps=4, batch_size=16)
 SIZES = {"film": {"width": 16, "blocks": 2}, "mlp": {"width": 16, "layers": 2}}

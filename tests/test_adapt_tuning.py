@@ -15,6 +15,8 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
 from robomtl.task import GoalSuite
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory):

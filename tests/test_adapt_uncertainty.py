@@ -17,6 +17,8 @@ from robomtl.registry import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.running import train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = suite("points/ML4")
 HELD_OUT = SUITE.held_out_tasks[0]
 

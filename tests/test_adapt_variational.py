@@ -20,6 +20,8 @@ from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import materials
 from robomtl.training.running import train
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = suite("points/ML4")
 HELD_OUT = SUITE.held_out_tasks[0].name
 TINY = {"width": 16, "blocks": 1, "task_width": 8}

@@ -16,6 +16,8 @@ from robomtl.demonstrations import Demonstrations, collect
 from robomtl.registry import METHODS
 from robomtl.training.construction import Construction
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SMALL = {"width": 16, "blocks": 1}
 SUITE = robomtl.suite("points/ML4")
 

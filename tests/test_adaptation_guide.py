@@ -26,6 +26,8 @@ from robomtl.recipes import RECIPES
 from robomtl.registry import METHODS, OBJECTIVES, suite
 from robomtl.training.construction import Construction
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 GUIDE = (Path(__file__).parent.parent / "docs" / "adaptation.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    robomtl ([^#\n]+)", GUIDE, flags=re.MULTILINE)

@@ -22,6 +22,8 @@ from robomtl.training.scored import Scored
 from robomtl.training.stacked import _one_by_one
 from robomtl.training.weighting import Fixed
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 NAMES = [
     "pcgrad",
     "cagrad",

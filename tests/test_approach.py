@@ -19,6 +19,8 @@ from robomtl.training.construction import Construction
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.samples import Frames, frames
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/MT4")
 CPU = torch.device("cpu")
 GAIN = 6.0  # Of the demonstrators, who ask for so much by the metre.

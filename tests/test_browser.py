@@ -24,7 +24,11 @@ from robomtl.evaluation.results import Results
 from robomtl.probing.page import page as probe
 from robomtl.task import Trial
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason=MISSING)]
+pytestmark = [
+    pytest.mark.usefixtures("forked_workers"),
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason=MISSING),
+]
 
 VIDEO = Path(__file__).parent / "two_frames.mp4"
 SHOWN = "document.getElementById('details').innerText"

@@ -35,6 +35,8 @@ from robomtl.recipes import RECIPES, Recipe
 from robomtl.registry import Registry
 from robomtl.training import TrainConfig
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def run_directory(tmp_path_factory):

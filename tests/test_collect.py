@@ -22,6 +22,8 @@ from robomtl.executor import Failure
 from robomtl.registry import suite
 from robomtl.task import Action, Expert, Observation, Task
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POINTS = PointsSuite(variant="MT4", horizon=50)
 
 

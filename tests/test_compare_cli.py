@@ -5,6 +5,8 @@ from evaluations import evaluation
 
 from robomtl.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture
 def folders(tmp_path):

@@ -21,6 +21,8 @@ from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
 from robomtl.lock import locked
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POINTS = PointsSuite(variant="MT4", horizon=10)
 CONDITIONS = Conditions(episodes=25, until="success")
 CHUNKS = chunks_of(POINTS, CONDITIONS)

@@ -24,6 +24,8 @@ from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.objective import Material
 from robomtl.training.samples import Sampler, frames
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4")
 SMALL = {"width": 16, "blocks": 1}
 CPU = torch.device("cpu")

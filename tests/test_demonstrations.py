@@ -31,6 +31,8 @@ from robomtl.demonstrations.obtaining import check_suite
 from robomtl.demonstrations.writing import Recorded, write
 from robomtl.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:

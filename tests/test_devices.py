@@ -16,6 +16,8 @@ from robomtl.training.construction import Construction
 from robomtl.training.learner import learner_for
 from robomtl.training.material import conditioning_for, materials, spec_for
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4")
 NEW = "reach-ball"
 WITH_GENERATORS = (

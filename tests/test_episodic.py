@@ -10,6 +10,8 @@ from robomtl.training.episodic import EpisodicSampler, context_of, spans
 from robomtl.training.objective import Material
 from robomtl.training.samples import frames
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):

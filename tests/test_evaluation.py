@@ -19,6 +19,8 @@ from robomtl.evaluation import ExpertAgent, Results, evaluate
 from robomtl.executor import LocalExecutor
 from robomtl.versions import versions
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POINTS = PointsSuite(variant="MT6", horizon=16)
 EPISODES = 25  # Of 6 tasks: 18 chunks.
 
@@ -72,6 +74,7 @@ def test_the_agent_of_these_tests_is_neither_always_right_nor_always_wrong(whole
     assert 0.2 < Results.read(whole).task_mean < 0.9
 
 
+@pytest.mark.usefixtures("spawned_workers")
 @pytest.mark.parametrize("workers", [1, 7])
 def test_trials_are_the_same_for_any_number_of_workers(whole, tmp_path, workers):
     play(tmp_path, workers=workers)
@@ -97,6 +100,7 @@ def test_a_worker_that_dies_within_a_chunk_changes_nothing(whole, tmp_path):
     assert untimed(tmp_path).equals(untimed(whole))
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_trials_whose_process_always_dies_are_errors_and_the_rest_go_on(
     whole, tmp_path
 ):
@@ -277,6 +281,7 @@ def test_a_folder_that_another_process_evaluates_into_is_refused(tmp_path):
     assert (out / "journal.jsonl").read_text().startswith(before)
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_a_missing_extra_is_told_as_it_is(tmp_path):
     with pytest.raises(ImportError, match=r"pip install 'robomtl\[language\]'"):
         play(tmp_path, agent=WordyAgent(), episodes=1)

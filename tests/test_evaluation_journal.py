@@ -7,6 +7,8 @@ from robomtl.evaluation import journal
 from robomtl.evaluation.journal import Head, Session, read_head
 from robomtl.evaluation.rollout import Outcome
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 PLAN = {"suite": "points/MT4", "episodes": 50, "versions": {"numpy": "2.4"}}
 SOLVED = Outcome(True, False, 12, 50, None, 0.25)
 LOST = Outcome(error="step 3: it blew up", seconds=0.5)

@@ -15,6 +15,8 @@ from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent, evaluate, resume_evaluation
 from robomtl.registry import Registry
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POINTS = PointsSuite(variant="MT4", horizon=12)
 WORDINGS = '{"reach-red": ["go red", "to the red one"]}'
 

@@ -19,6 +19,8 @@ from robomtl.evaluation.results import Results
 from robomtl.registry import SUITES
 from robomtl.task import goal_place
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 MT4 = robomtl.suite("points/MT4")
 CONFIG = robomtl.TrainConfig(steps=2, batch_size=8, threads=1, precision="float32")
 

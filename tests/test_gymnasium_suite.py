@@ -14,6 +14,8 @@ from robomtl.errors import SimulationError
 from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.registry import Registry
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 class Slider(gymnasium.Env):
     """A slider that reaches a mark, with the interface of goal envs."""
@@ -128,6 +130,7 @@ def test_a_classic_control_env_keeps_the_contract(hill):
     assert check(hill) == []
 
 
+@pytest.mark.usefixtures("spawned_workers")
 @pytest.mark.slow
 def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
     sliders, monkeypatch, tmp_path

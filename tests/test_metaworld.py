@@ -14,6 +14,8 @@ from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_benchmarks import VARIANTS
 from robomtl.envs.metaworld_tasks import FAMILIES, TASKS, TIERS
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SIZES = {
     "MT10": (10, 0),
     "MT25": (25, 0),

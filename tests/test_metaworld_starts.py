@@ -16,6 +16,8 @@ from robomtl.envs.metaworld_tasks import HIDDEN_GOAL_TASKS, TASKS
 from robomtl.envs.metaworld_variations import Variations, bounds, far_enough
 from robomtl.task import GoalSuite
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 REACH = metaworld("ML1/reach-v3", starts="varied")
 SPLITS = ("official", "official_test", "fresh", "train")
 NEAR_HIDDEN = {"box-close-v3": 0.01}

@@ -11,6 +11,8 @@ from robomtl.policies.multi_head import MultiHead, MultiHeadConfig
 from robomtl.policy import Spec
 from robomtl.registry import suite
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 WIDTH = 16
 
 

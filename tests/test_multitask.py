@@ -20,6 +20,8 @@ from robomtl.sharing.parameters import size_of
 from robomtl.sharing.planning import arms_of, batch_of, plan, tasks_of
 from robomtl.sharing.rows import CELLS, TRIALS
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/MT4", horizon=20)
 TASKS = ("reach-red", "reach-green")
 SMALL = {"every": {"policy_config.width": 12, "policy_config.task_width": 4}}

@@ -21,6 +21,8 @@ from robomtl.sharing.findings import Findings
 from robomtl.sharing.planning import arms_of, plan, tasks_of
 from robomtl.sharing.rows import CELLS, TRIALS
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 GUIDE = (Path(__file__).parent.parent / "docs" / "multitask.md").read_text()
 (BLOCK,) = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    robomtl multitask ([^#\n]+)", GUIDE, flags=re.MULTILINE)

@@ -10,6 +10,8 @@ from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
 from robomtl.recipes import RECIPES, request_of, run
 from robomtl.request import plain
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 
 def changed(name, *words):
     """The recipe of a name as words of the command line change it."""

@@ -70,13 +70,19 @@ def test_the_loss_is_one_number_a_sample(name, loss):
 @pytest.mark.parametrize("name", POLICY_NAMES)
 @pytest.mark.parametrize("loss", ["l1", "l2", "gaussian"])
 def test_one_batch_can_be_overfitted(name, loss):
-    policy, batch = build(name, loss=loss, width=64), make_batch(16)
+    assert learns(build(name, loss=loss, width=64), make_batch(16))
+
+
+def learns(policy, batch):
+    """Whether a policy comes to act as a batch does, within 300 steps."""
     optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
-    for _ in range(300):
+    for step in range(300):
+        if step % 20 == 0 and (act(policy, batch) - batch.action).abs().mean() < 0.1:
+            return True
         optimiser.zero_grad()
         policy.loss(batch).per_sample.mean().backward()
         optimiser.step()
-    assert (act(policy, batch) - batch.action).abs().mean() < 0.1
+    return False
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
@@ -118,13 +124,7 @@ def test_a_policy_can_go_without_being_told_its_task(name):
 @pytest.mark.parametrize("name", POLICY_NAMES)
 def test_what_a_policy_is_not_told_does_not_keep_it_from_learning(name):
     policy = build(name, spec=Spec(state=6, action=3, embedding=0), width=64)
-    batch = make_batch(16)._replace(task_embedding=torch.zeros(16, 0))
-    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
-    for _ in range(300):
-        optimiser.zero_grad()
-        policy.loss(batch).per_sample.mean().backward()
-        optimiser.step()
-    assert (act(policy, batch) - batch.action).abs().mean() < 0.1
+    assert learns(policy, make_batch(16)._replace(task_embedding=torch.zeros(16, 0)))
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)

@@ -13,6 +13,8 @@ from robomtl.policy import Spec
 from robomtl.registry import POLICIES
 from robomtl.serving import serve
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/ML4", horizon=20)
 TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
 TRUNKS = [name for name in TRAINED if name != "in_context"]

@@ -19,6 +19,8 @@ from robomtl.probing.writing import COLUMNS
 from robomtl.request import plain
 from robomtl.serving import ServedAgent
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = PointsSuite(variant="MT4", horizon=40)
 NAMES = [task.name for task in SUITE.train_tasks]
 

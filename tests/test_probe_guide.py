@@ -25,6 +25,8 @@ from robomtl.probing.findings import (
 from robomtl.probing.kinds import KINDS
 from robomtl.probing.writing import COLUMNS
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 GUIDE = (Path(__file__).parent.parent / "docs" / "evaluation.md").read_text()
 SECTION = GUIDE.partition("\n## Probing\n")[2].partition("\n## ")[0]
 (BLOCK,) = re.findall(r"```python\n(.*?)```", SECTION, flags=re.DOTALL)

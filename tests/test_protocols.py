@@ -11,6 +11,8 @@ from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.protocols import CUSTOM, PROTOCOLS, check, name_of, protocol
 from robomtl.task import Task
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 OFFICIAL = Conditions(split="official", episodes=50)
 
 

@@ -12,6 +12,8 @@ from robomtl.registry import suite
 from robomtl.sharing import Asked as Arms
 from robomtl.training import TrainConfig
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SMALL = Recipe(
     line="A few steps on points",
     suite="points/MT4",

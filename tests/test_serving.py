@@ -38,6 +38,8 @@ from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.serving import serve
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POINTS = PointsSuite(variant="MT4", horizon=8)
 BITS = BitsSuite(variant="MT4", horizon=8)
 SPEC = Spec(state=12, action=2, embedding=4)
@@ -207,6 +209,7 @@ def test_the_death_of_the_serving_process_is_told(tmp_path):
         served.load(SUITE)
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_a_serving_process_that_does_not_start_is_told(tmp_path):
     with pytest.raises(StartError, match="to serve the policy does not start, having"):
         with serve(StillbornAgent(saved(tmp_path).run), device="cpu"):

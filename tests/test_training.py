@@ -1,10 +1,9 @@
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +25,8 @@ from robomtl.training.learner import learner_for
 from robomtl.training.log import Log
 from robomtl.training.samples import Sampler, frames
 from robomtl.training.schedule import learning_rate
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SMALL = {"width": 32, "layers": 1, "task_width": 16}
 QUICK = TrainConfig(
@@ -173,11 +174,12 @@ def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
 def test_training_killed_at_any_step_ends_with_the_same_weights(steps, data, tmp_path):
     quick(data, tmp_path / "whole")
     for step in steps:
-        script = f"import test_training as t; t.killed({str(data.path)!r}, {step}, "
-        script += f"{str(tmp_path / 'killed')!r})"
-        environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-        done = subprocess.run([sys.executable, "-c", script], env=environment)
-        assert done.returncode == -signal.SIGKILL
+        child = multiprocessing.get_context("fork").Process(
+            target=killed, args=(data, step, tmp_path / "killed")
+        )
+        child.start()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
         assert not (tmp_path / "killed" / "policy.json").exists()
     quick(data, tmp_path / "killed")
     here = load_file(tmp_path / "killed" / "policy.safetensors")
@@ -195,7 +197,7 @@ def killed(data, step, out):
         return update(self, batch)
 
     JoinedLearner.update = fatal
-    quick(Demonstrations(data), out)
+    quick(data, out)
 
 
 def test_a_checkpoint_goes_on_bit_for_bit(data, tmp_path):

@@ -25,6 +25,8 @@ from robomtl.evaluation.mp4 import Mp4
 from robomtl.evaluation.video import video_path
 from robomtl.executor import LocalExecutor
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 av = pytest.importorskip("av", reason="needs the extra video")
 
 POINTS = PointsSuite(variant="MT6", horizon=16)

@@ -19,6 +19,8 @@ from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.policies.mlp import MLPConfig
 from robomtl.policy import Spec
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 chunk = pytest.importorskip("rerun.chunk", reason="needs the extra view")
 
 POINTS = PointsSuite(variant="MT6", horizon=16)

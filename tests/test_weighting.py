@@ -25,6 +25,8 @@ from robomtl.training.weighting import (
     check_positive_losses,
 )
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 TASKS = ("a", "b", "c")
 SMALL = {"width": 32, "layers": 1, "task_width": 16}
 QUICK = {
