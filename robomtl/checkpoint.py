@@ -13,6 +13,7 @@ from safetensors.torch import save as serialise
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
+from robomtl.machine import memory
 from robomtl.paths import located
 from robomtl.policy import Policy, Spec
 from robomtl.ranges import check_names, made_of, typed_fields
@@ -29,6 +30,8 @@ from robomtl.weights import (
 
 _FORMAT = 1
 _LARGEST = 2**31  # Sizes of networks; torch itself fails beyond 64 bits.
+_MOST_TENSORS = 2_000  # Of a network that is trained.
+_TRAINED_BYTES = 20  # Of a parameter: itself, its gradient, two moments, its average.
 _WEIGHTS, _CARD = "policy.safetensors", "policy.json"
 
 
@@ -107,6 +110,31 @@ def build(card: Card) -> Policy:
     made: Policy = POLICIES.get(card.policy)(config, card.spec)
     made.meta = configure_objective(card.objective, card.objective_config).meta(made)
     return made
+
+
+def count_parameters(card: Card) -> int:
+    """Number of parameters of a policy to be trained, found before any is allocated.
+
+    Raises:
+        InputError: If it has too many parts, or more parameters than memory for them.
+    """
+    settings = ", ".join(f"{name}={value}" for name, value in card.config.items())
+    try:
+        with torch.random.fork_rng(devices=[]):  # A plug-in may draw all the same.
+            policy = on_meta(lambda: build(card), _MOST_TENSORS)
+        count = sum(each.numel() for each in policy.parameters())
+        needed, there = count * _TRAINED_BYTES, memory()
+        if needed > there:
+            raise InputError(
+                f"training its {count:,} parameters takes {needed / 1e9:,.0f} GB of"
+                f" memory, and this machine has {there / 1e9:,.0f} GB"
+            )
+    except InputError as error:
+        raise InputError(
+            f"Policy '{card.policy}' with {settings} is too large: {error}. Give a smaller"
+            " architecture."
+        ) from error
+    return count
 
 
 def save(folder: Path, policy: Policy, card: Card) -> None:

@@ -84,6 +84,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def memory() -> int:
+    """Memory of this machine [bytes]."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def devices() -> list[str]:
     """Names of the torch devices of this machine."""
     accelerator = torch.accelerator.current_accelerator()

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from robomtl import checkpoint
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
@@ -466,6 +467,26 @@ def test_a_run_stopped_in_an_evaluation_goes_on_with_that_evaluation(
 def test_settings_out_of_range_are_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}; give"):
         TrainConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"layers": 10**6}, "layers=1000000 .*: its network has more than 1160 parts"),
+        (
+            {"width": 10**6},
+            r"training its [\d,]+ parameters takes .* GB of memory, and",
+        ),
+    ],
+)
+def test_an_architecture_beyond_memory_is_refused_before_it_is_built(
+    data, tmp_path, monkeypatch, setting, message
+):
+    monkeypatch.setattr(checkpoint, "_MOST_TENSORS", 10)
+    monkeypatch.setattr(checkpoint, "memory", lambda: 10**8)
+    with pytest.raises(ValueError, match=f"Policy 'mlp' with .*{message}"):
+        quick(data, tmp_path / "run", policy_config={**SMALL, **setting})
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import torch
-
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
@@ -117,5 +115,4 @@ def _parameters(
         suite_options={},
         step=0,
     )
-    with torch.random.fork_rng(devices=[]):  # Initial weights are drawn.
-        return checkpoint.build(card).num_parameters
+    return checkpoint.count_parameters(card)

@@ -136,6 +136,7 @@ def train(
         objective_config=plain(minimised),
     )
     POLICIES.get(model.policy).check(card.spec)
+    checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=model.objective)
     if doubt := goal_warning(demonstrations, told):
