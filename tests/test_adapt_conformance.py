@@ -95,7 +95,7 @@ def test_every_method_leaves_the_policy_and_says_what_it_took(name, trained, sup
     assert equal(before, state_of(given.policy)) and given.card == card
     assert made.card.spec.action == card.spec.action
     assert cost.steps == (FEW.steps if method.steps else 0)
-    assert cost.samples == cost.steps * FEW.batch
+    assert cost.samples == cost.steps * FEW.batch_size
     assert cost.seconds >= 0
     if method.steps:
         assert cost.parameters > 0
