@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import robomtl
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -23,3 +25,9 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page):
             target = (page.parent / path).resolve() if path else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
+
+
+def test_the_reference_names_everything_that_the_package_offers():
+    page = (ROOT / "docs" / "api.md").read_text()
+    named = re.findall(r"auto\w+:: robomtl\.(\w+)", page)
+    assert sorted(named) == sorted(robomtl.__all__)
