@@ -175,8 +175,8 @@ def test_the_lock_has_the_pinned_versions_with_their_hashes():
         name: version for name, version in pinned.items() if name in locked
     }
     required = [*PROJECT["project"]["dependencies"], "setuptools"]
-    for extra in PROJECT["project"]["optional-dependencies"].values():
-        required += extra
+    for extra, more in PROJECT["project"]["optional-dependencies"].items():
+        required += more if extra != "docs" else []  # Its theme needs Python 3.11.5.
     names = [re.match(r"[\w.-]+", each)[0].lower() for each in required]
     assert {re.sub(r"[-_.]+", "-", name) for name in names} <= {*locked}
     for each in re.split(r"^(?=\S)", text, flags=re.MULTILINE):
