@@ -1,7 +1,7 @@
 """The contract every policy keeps, and what travels in and out of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from robomtl.border import kind_of
 from robomtl.errors import InputError
 from robomtl.observing import EMBODIMENT as EMBODIMENT
+from robomtl.observing import Moments, Observer
 from robomtl.observing import Normaliser as Normaliser
-from robomtl.observing import Observer
 from robomtl.spec import Spec as Spec
 
 
@@ -117,14 +117,25 @@ class Policy(nn.Module, ABC):
         Args:
             observation: State features, see ``Batch.observation``; without a history.
         """
-        spread = self.observer.spread(observation)
-        if len(self.spec.embodiments) == 1:
-            self.normaliser.fit(spread)
-            return
-        for robot, place in enumerate(self.spec.places):
-            rows = spread[observation[EMBODIMENT] == robot]
-            if len(rows):
-                self.normaliser.fit(rows[:, place], place)
+        self.fit_blocks([observation])
+
+    def fit_blocks(self, blocks: Iterable[Mapping[str, Tensor]]) -> None:
+        """Takes the statistics of training data that come in blocks.
+
+        Args:
+            blocks: Each as ``fit`` takes it.
+        """
+        moments = [Moments() for _ in self.spec.embodiments]
+        for observation in blocks:
+            spread = self.observer.spread(observation)
+            if len(moments) == 1:
+                moments[0].add(spread)
+                continue
+            for robot, place in enumerate(self.spec.places):
+                moments[robot].add(spread[observation[EMBODIMENT] == robot, place])
+        for found, place in zip(moments, self.spec.places, strict=True):
+            if found.count:
+                self.normaliser.fit(found, place)
 
     def observed(self, observation: Mapping[str, Tensor]) -> Tensor:
         """The vector that the network reads, standardised; (batch, ``spec.inputs``)."""

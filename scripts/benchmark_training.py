@@ -32,7 +32,8 @@ from robomtl.task import find_task
 from robomtl.threads import ThreadCount, Threads
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
-from robomtl.training.samples import Sampler, frames
+from robomtl.training.recorded import frames
+from robomtl.training.samples import Sampler
 from robomtl.versions import processor
 
 

@@ -8,9 +8,9 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.policy import Spec
 from robomtl.training import TrainConfig
+from robomtl.training.frames import Frames, Resident, Spans
 from robomtl.training.learner import learner_for
 from robomtl.training.objective import Material
-from robomtl.training.samples import Frames
 
 _GOALS, _EPISODES, _STEPS, _SPEED = 200, 4, 8, 0.2
 
@@ -32,15 +32,14 @@ def goals(conditioning, seed):
         rearrange(torch.stack(part), "time goal episode x -> (goal episode time) x")
         for part in (states, actions)
     )
-    left = torch.arange(_STEPS, 0, -1).repeat(_GOALS * _EPISODES)
-    group = repeat(torch.arange(_GOALS), "goal -> (goal n)", n=_EPISODES * _STEPS)
+    group = repeat(torch.arange(_GOALS), "goal -> (goal n)", n=_EPISODES)
+    length = torch.full_like(group, _STEPS)
+    spans = Spans(start=length, length=length, task=0 * group, group=group)
     return Material(
         frames=Frames(
-            state=state,
-            action=action,
-            task=torch.zeros_like(group),
-            left=left,
-            group=group,
+            table=Resident(observation={"state": state}, action=action),
+            episodes=spans.together(),
+            device=state.device,
         ),
         wordings=Wordings(conditioning, [("reach",)], Augmentation()),
         conditioning=conditioning,

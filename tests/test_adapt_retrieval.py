@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -11,9 +9,8 @@ from robomtl.adaptation.methods.retrieval import Retrieval, RetrievedSampler, si
 from robomtl.conditioning import Augmentation
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import collect
-from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.training import TrainConfig, train
-from robomtl.training.samples import Frames
+from robomtl.training.frames import Frames, Resident, Spans
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -58,12 +55,11 @@ def synthetic(tasks, count, seed):
     task = torch.arange(tasks).repeat_interleave(count)
     state = torch.randn(len(task), 6, generator=draws)
     action = torch.einsum("fs,fsa->fa", state, laws[task]).tanh()
+    one = torch.ones_like(task)
     return Frames(
-        state=state,
-        action=action,
-        task=task,
-        left=torch.ones_like(task),
-        group=task,
+        table=Resident(observation={"state": state}, action=action),
+        episodes=Spans(start=one, length=one, task=task, group=task).together(),
+        device=state.device,
     )
 
 
@@ -132,7 +128,7 @@ def test_retrieval_without_a_prior_is_refused(trained, support):
 
 
 def test_a_prior_of_another_size_is_refused(trained, support, prior):
-    wide = Demonstrations.of(replace(prior._contents, action=prior.state))
+    wide = prior.acting(prior.state)
     given = Support(demonstrations=support.demonstrations, prior=wide)
     with pytest.raises(
         ValueError, match="action of length 2; the prior demonstrations have 12"

@@ -13,6 +13,7 @@ from robomtl.actor import Told
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.registry import METHODS
 from robomtl.training.construction import Construction
 
@@ -123,7 +124,9 @@ def test_a_support_of_another_suite_is_refused(run, support):
 @pytest.mark.parametrize("feature", ["state", "action"])
 def test_a_support_of_other_sizes_is_refused(run, support, feature):
     given = support.demonstrations
-    short = changed(given, **{feature: getattr(given, feature)[:, :1]})
+    column = {"state": STATE, "action": ACTION}[feature]
+    columns = {**given.columns, column: given.columns[column][:, :1]}
+    short = changed(given, columns=columns)
     with pytest.raises(ValueError, match=f"takes {feature} of length"):
         adapt(run, short)
 

@@ -17,7 +17,8 @@ from robomtl.training.conflicts import History, conflict, cosines
 from robomtl.training.gradients import task_gradients
 from robomtl.training.learner import learner_for
 from robomtl.training.objective import Cloning
-from robomtl.training.samples import Sampler, frames
+from robomtl.training.recorded import frames
+from robomtl.training.samples import Sampler
 from robomtl.training.scored import Scored
 from robomtl.training.stacked import _one_by_one
 from robomtl.training.weighting import Fixed

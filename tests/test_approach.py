@@ -10,6 +10,7 @@ import robomtl
 from robomtl.adaptation.meta import gradient
 from robomtl.conditioning import Augmentation, Conditioning
 from robomtl.demonstrations import collect
+from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
 from robomtl.geometry import Geometry, Thing
@@ -17,7 +18,8 @@ from robomtl.training.approach import SAME, approaches, from_elsewhere
 from robomtl.training.constructing import constructor_for
 from robomtl.training.construction import Construction
 from robomtl.training.episodic import EpisodicSampler
-from robomtl.training.samples import Frames, frames
+from robomtl.training.frames import Frames, Resident, Spans
+from robomtl.training.recorded import frames
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -60,11 +62,16 @@ def data(tmp_path_factory):
     start = np.cumsum(length) - length
     shown = replace(
         there._contents,
-        state=state,
-        action=action,
+        columns={STATE: state, ACTION: action},
+        first=start,
         episodes=episodes._replace(start=start, length=length),
     )
     return type(there).of(shown)
+
+
+def states_of(material):
+    (block,) = material.observations(0)
+    return block["state"]
 
 
 def material_of(data, *, chunk=1, **construction):
@@ -188,7 +195,7 @@ def test_the_context_keeps_the_way_it_shows(data):
 
 def test_a_normaliser_is_fitted_on_the_ways_that_training_sees(data):
     plain, moved = material_of(data), material_of(data, approach=0.5)
-    wider = moved.states(0).var(0) / plain.states(0).var(0)
+    wider = states_of(moved).var(0) / states_of(plain).var(0)
     assert (wider[:2] > 1.02).all()
     assert wider[2:].equal(torch.ones(10))
 
@@ -206,12 +213,14 @@ def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
     thing = torch.zeros(12, 3)
     thing[:4, 2] = torch.tensor([0.05, 0.03, 0.01, 0.005])
     thing[10:, 0] = -0.02
+    zero, steps = torch.tensor([0]), torch.tensor([12])
     source = Frames(
-        state=torch.cat([hand, thing], 1),
-        action=3 * (0.04 - hand[:, :1]).expand(12, 4).clamp(-1, 1) / 3,
-        task=torch.zeros(12, dtype=torch.long),
-        left=torch.arange(12, 0, -1),
-        group=torch.zeros(12, dtype=torch.long),
+        table=Resident(
+            observation={"state": torch.cat([hand, thing], 1)},
+            action=3 * (0.04 - hand[:, :1]).expand(12, 4).clamp(-1, 1) / 3,
+        ),
+        episodes=Spans(start=zero, length=steps, task=zero, group=zero),
+        device=CPU,
     )
     way = approaches(source, [geometry])
     assert way.before.tolist() == [True] * 10 + [False] * 2

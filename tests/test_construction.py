@@ -22,7 +22,8 @@ from robomtl.training.constructing import Constructor, constructor_for
 from robomtl.training.construction import Construction
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.objective import Material
-from robomtl.training.samples import Sampler, frames
+from robomtl.training.recorded import frames
+from robomtl.training.samples import Sampler
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -109,10 +110,10 @@ def test_without_construction_there_is_no_constructor(data):
 def test_a_normaliser_is_fitted_on_what_training_sees(data):
     material = material_of(data, translation=0.5)
     there = material.frames.state
-    wider = material.states(0).var(0) / there.var(0)
+    wider = states_of(material).var(0) / there.var(0)
     expected = 1 + 0.5**2 / 3 / there.var(0)
     assert torch.allclose(wider, expected, rtol=0.2)
-    assert replace(material, constructor=None).states(0).equal(there)
+    assert states_of(replace(material, constructor=None)).equal(there)
 
 
 def test_mirroring_reflects_x_of_places_and_of_actions(data):
@@ -467,6 +468,11 @@ def test_demonstrations_of_no_suite_are_refused(data):
     nameless = replace_contents(data, suite=None)
     with pytest.raises(ValueError, match="these demonstrations name no suite"):
         constructor_for(Construction(translation=0.1), nameless, CPU)
+
+
+def states_of(material):
+    (block,) = material.observations(0)
+    return block["state"]
 
 
 def replace_contents(data, **changes):

@@ -81,7 +81,7 @@ def learn(data, objective="cloning", **settings):
         learner = learner_for(policy, config, made, card.conditioning.tasks)
         told = card.conditioning
         training, held_out = materials(data, told, config, chunk=policy.chunk)
-        policy.normaliser.fit(training.states(0))
+        policy.fit_blocks(training.observations(0))
         draws = made.draws(training, config)
         for step in range(2):
             learner.update(draws.batch(step, config.batch_size))

@@ -6,9 +6,9 @@ import torch
 import robomtl
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.demonstrations import collect
-from robomtl.training.episodic import EpisodicSampler, context_of, spans
+from robomtl.training.episodic import EpisodicSampler, context_of
 from robomtl.training.objective import Material
-from robomtl.training.samples import frames
+from robomtl.training.recorded import frames
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -40,13 +40,13 @@ def sampler(material, **changes):
 def episode_of(material, states):
     """The episode each state is from; states of points differ in every frame."""
     known = material.frames.state
-    there = spans(material.frames)
+    there = material.frames.episodes
     rows = [int((known == state).all(1).nonzero()[0]) for state in states]
     return torch.searchsorted(there.start, torch.tensor(rows), right=True) - 1
 
 
 def test_spans_are_the_episodes(material, demonstrations):
-    there = spans(material.frames)
+    there = material.frames.episodes
     assert there.length.tolist() == demonstrations.episodes.length.tolist()
     assert there.group.tolist() == demonstrations.episodes.task.tolist()
 
@@ -90,7 +90,7 @@ def test_a_batch_depends_on_its_step_alone(material):
 
 
 def test_context_goes_evenly_from_the_first_frame_to_the_last(material):
-    there = spans(material.frames)
+    there = material.frames.episodes
     context = context_of(
         material.frames, there, torch.tensor([[2]]), torch.ones(1, 1), steps=3
     )

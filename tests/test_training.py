@@ -24,7 +24,8 @@ from robomtl.training import TrainConfig, acting, train
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.learner import learner_for
 from robomtl.training.log import Log
-from robomtl.training.samples import Sampler, frames
+from robomtl.training.recorded import frames
+from robomtl.training.samples import Sampler
 from robomtl.training.schedule import learning_rate
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -1,4 +1,4 @@
-"""What a data set holds, in memory."""
+"""What a data set holds."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations.layout import STATE, SUCCESS
+from robomtl.demonstrations.records import Records, blocks, fits, in_memory
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
@@ -49,8 +50,23 @@ class Contents:
     """Features of the data set that were not read, such as images."""
     failed: Failed
     episodes: Episodes
-    state: NDArray[np.float32]
-    action: NDArray[np.float32]
+    columns: Mapping[str, NDArray[Any]]
+    """Vectors of frames, by the name of their feature; in memory, or in a file."""
+    first: NDArray[np.int64]
+    """Row of the columns in which each episode begins; (episode,)."""
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A vector of the episodes, one episode after the other; (frame, size)."""
+        column, length = self.columns[name], self.episodes.length
+        if len(column) == length.sum() and np.array_equal(
+            self.first, self.episodes.start
+        ):
+            return column
+        return in_memory(self.columns, self.first, length)[name]
+
+    def starts(self, name: str) -> NDArray[Any]:
+        """A vector of the first frame of each episode; (episode, size)."""
+        return in_memory(self.columns, self.first, np.ones_like(self.first))[name]
 
 
 def fingerprint(contents: Contents) -> str:
@@ -60,9 +76,14 @@ def fingerprint(contents: Contents) -> str:
             [(task, contents.instructions[task]) for task in contents.tasks]
         ).encode()
     )
-    for array in (*contents.episodes, contents.state, contents.action):
+    for array in contents.episodes:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
+    count = int(contents.episodes.length.sum())
+    for name, column in contents.columns.items():
+        digest.update(f"{column.dtype.str}{(count, *column.shape[1:])}".encode())
+        for block in blocks(contents.columns, contents.first, contents.episodes.length):
+            digest.update(np.ascontiguousarray(block[name]).data)
     return digest.hexdigest()
 
 
@@ -174,11 +195,13 @@ def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64
 def _subset(
     contents: Contents, tasks: tuple[str, ...], chosen: NDArray[np.int64]
 ) -> Contents:
-    """Some episodes, their frames copied next to one another."""
+    """Some episodes; their frames are copied next to one another if they are few."""
     old = contents.episodes
     length = old.length[chosen]
-    start = np.cumsum(length) - length
-    frames = np.repeat(old.start[chosen] - start, length) + np.arange(length.sum())
+    start, first = np.cumsum(length) - length, contents.first[chosen]
+    columns = contents.columns
+    if not isinstance(columns, Records) or fits(columns, length):
+        columns, first = in_memory(columns, first, length), start
     place = {task: index for index, task in enumerate(tasks)}
     index = np.array([place.get(task, -1) for task in contents.tasks])
     return replace(
@@ -193,6 +216,6 @@ def _subset(
             variation=old.variation[chosen],
             success=old.success[chosen],
         ),
-        state=contents.state[frames],
-        action=contents.action[frames],
+        columns=columns,
+        first=first,
     )

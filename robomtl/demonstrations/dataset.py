@@ -22,12 +22,13 @@ from robomtl.demonstrations.contents import (
     taken,
 )
 from robomtl.demonstrations.groups import groups
+from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.reading import Beyond, read
 from robomtl.paths import located
 
 
 class Demonstrations:
-    """Episodes of tasks, as contiguous arrays of all their frames.
+    """Episodes of tasks, whose frames are in memory or, if they are many, in a file.
 
     Args:
         path: Folder of a LeRobotDataset v3.0. Of data sets that robomtl did not collect,
@@ -124,12 +125,27 @@ class Demonstrations:
     @property
     def state(self) -> NDArray[np.float32]:
         """States of all episodes, one after the other; (frame, state)."""
-        return self._contents.state
+        return self._contents.column(STATE)
 
     @property
     def action(self) -> NDArray[np.float32]:
         """Actions within [-1, 1], taken at these states; (frame, action)."""
-        return self._contents.action
+        return self._contents.column(ACTION)
+
+    @property
+    def first_states(self) -> NDArray[np.float32]:
+        """States in which the episodes begin; (episode, state)."""
+        return self._contents.starts(STATE)
+
+    @property
+    def columns(self) -> Mapping[str, NDArray[Any]]:
+        """Vectors of frames by the name of their feature, in the order of ``first``."""
+        return self._contents.columns
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """Row of the columns in which each episode begins; (episode,)."""
+        return self._contents.first
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
@@ -189,7 +205,8 @@ class Demonstrations:
 
     def acting(self, action: NDArray[np.float32]) -> "Demonstrations":
         """The same episodes with other actions; (frame, action)."""
-        return self.of(replace(self._contents, action=action))
+        episodes, columns = self.episodes, {STATE: self.state, ACTION: action}
+        return self.of(replace(self._contents, columns=columns, first=episodes.start))
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -198,8 +215,9 @@ class Demonstrations:
     def __repr__(self) -> str:
         return (
             f"Demonstrations({str(self.path)!r}: {len(self)} episodes of "
-            f"{len(self.tasks)} tasks, {len(self.state)} frames, state "
-            f"{self.state.shape[1]}, action {self.action.shape[1]}, {self._marked()}"
+            f"{len(self.tasks)} tasks, {self.episodes.length.sum()} frames, state "
+            f"{self.columns[STATE].shape[1]}, action {self.columns[ACTION].shape[1]}, "
+            f"{self._marked()}"
             f"suite {self.suite or 'unknown'})"
         )
 

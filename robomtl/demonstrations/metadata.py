@@ -46,6 +46,8 @@ class Index(NamedTuple):
     length: NDArray[np.int64]
     files: tuple[Path, ...]
     """The data file of each episode."""
+    listed_in: tuple[Path, ...]
+    """The episode files."""
 
 
 class _Listed(NamedTuple):
@@ -172,7 +174,12 @@ def read_index(folder: Path, info: Info) -> Index:
     places = zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
     names = {place: folder / filled(info.data_path, *place) for place in set(places)}
     order = zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
-    return Index(listed.start, listed.length, tuple(names[place] for place in order))
+    return Index(
+        start=listed.start,
+        length=listed.length,
+        files=tuple(names[place] for place in order),
+        listed_in=tuple(paths),
+    )
 
 
 def _check_listed(folder: Path, info: Info, listed: _Listed) -> None:

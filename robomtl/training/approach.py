@@ -28,7 +28,7 @@ from torch import Tensor
 from robomtl.geometry import Geometry, Thing
 
 if TYPE_CHECKING:
-    from robomtl.training.samples import Frames
+    from robomtl.training.frames import Frames
 
 SAME = 0.01
 """Within this of where it ends a way stays as it is [m]."""

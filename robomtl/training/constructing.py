@@ -18,7 +18,7 @@ from robomtl.training.layout import lay_out
 
 if TYPE_CHECKING:  # Workers load policies, and no data sets.
     from robomtl.demonstrations import Demonstrations
-    from robomtl.training.samples import Frames
+    from robomtl.training.frames import Frames
 
 
 class Constructor:
@@ -150,7 +150,8 @@ class Constructor:
         return change
 
     def prepared(self, source: "Frames") -> "Frames":
-        """Frames with the way of the hand, where that is to be turned or warped."""
+        """Frames in memory, with the way of the hand where that is to be turned or warped."""
+        source = source.resident()
         if not self.construction.approach and not self.construction.rotation:
             return source
         return replace(source, approach=approaches(source, self._geometry))

@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Context
 from robomtl.training.changing import Change
+from robomtl.training.frames import Frames, Spans
 from robomtl.training.objective import Material
-from robomtl.training.samples import Frames, gather, mixed
+from robomtl.training.samples import gather, mixed
 
 _VALIDATION, _QUERIES = 4, 256  # Batches, and queries in each.
 
@@ -44,24 +45,6 @@ class Episodic(NamedTuple):
         return len(self.context.mask)
 
 
-class Spans(NamedTuple):
-    """Where the episodes of some frames lie."""
-
-    start: Tensor
-    """First frame; (episode,)."""
-    length: Tensor
-    """Number of frames; (episode,)."""
-    group: Tensor
-    """Index of the group; (episode,)."""
-
-
-def spans(frames: Frames) -> Spans:
-    """The episodes of some frames, in their order."""
-    start = torch.cat([frames.left.new_ones(1), frames.left[:-1]]) == 1
-    rows = start.nonzero()[:, 0]
-    return Spans(rows, frames.left[rows], frames.group[rows])
-
-
 def context_of(
     frames: Frames, there: Spans, episodes: Tensor, mask: Tensor, steps: int
 ) -> Context:
@@ -69,8 +52,8 @@ def context_of(
 
     Args:
         frames: Those of the episodes.
-        there: What ``spans`` says of these frames; beside the next two, which may be
-            elsewhere than the frames.
+        there: Where their episodes lie; beside the next two, which may be elsewhere
+            than the frames.
         episodes: Their indices, in that order; (task, shot).
         mask: Which of them count; (task, shot).
         steps: Number of steps to keep of each; shorter episodes repeat some.
@@ -78,10 +61,11 @@ def context_of(
     progress = torch.linspace(0, 1, steps, device=mask.device)
     length = there.length[episodes][..., None]
     rows = there.start[episodes][..., None] + (progress * (length - 1)).round().long()
-    device = frames.state.device
+    rows, device = rows.to(frames.episodes.start.device), frames.device
+    observation, action = frames.table.read(rows[..., None])
     return Context(
-        state=frames.state[rows.to(device)],
-        action=frames.action[rows.to(device)],
+        state=observation["state"],
+        action=action.squeeze(-2),
         progress=progress.expand(rows.shape).to(device),
         mask=mask.float().to(device),
     )
@@ -125,7 +109,7 @@ class EpisodicSampler:
         self._material, self._shots, self._steps = material, shots, steps
         self._others, self._place = others, _place(material)
         # What is drawn one by one is drawn on the CPU: elsewhere each waits for the last.
-        self._spans = Spans(*(part.cpu() for part in spans(material.frames)))
+        self._spans = Spans(*(part.cpu() for part in material.frames.episodes))
         group = self._spans.group
         members = [(group == g).nonzero()[:, 0] for g in sorted({*group.tolist()})]
         self._members = [some for some in members if len(some) > 1]
@@ -147,10 +131,11 @@ class EpisodicSampler:
         episodes, mask, others, support, query = (
             torch.stack(part) for part in zip(*problems, strict=True)
         )
-        material, device = self._material, self._material.frames.task.device
+        material = self._material
+        device = material.frames.episodes.start.device
         support, query = support.to(device), query.to(device)
         told = [self._told(rows.flatten(), generator) for rows in (support, query)]
-        constructor, task = material.constructor, material.frames.task[query[:, 0]]
+        constructor, task = material.constructor, self._task(query[:, 0].contiguous())
         change = None if constructor is None else constructor.draw(task, generator)
         return Episodic(
             context=self._context(episodes, mask, change),
@@ -197,8 +182,12 @@ class EpisodicSampler:
 
     def _told(self, rows: Tensor, generator: Generator) -> Tensor:
         """Fixed part of the task embedding of some frames; (sample, fixed)."""
-        material = self._material
-        return material.wordings.sample(material.frames.task[rows], generator)
+        return self._material.wordings.sample(self._task(rows), generator)
+
+    def _task(self, rows: Tensor) -> Tensor:
+        """Index of the task of some frames, on the training device."""
+        frames = self._material.frames
+        return frames.episodes.task[frames.episode(rows)].to(frames.device)
 
     def _gather(
         self, rows: Tensor, fixed: Tensor, change: Change | None, generator: Generator
@@ -206,7 +195,7 @@ class EpisodicSampler:
         """The samples of some problems, changed alike in each; rows (task, sample)."""
         material, constructor = self._material, self._material.constructor
         if change is not None and constructor is not None:
-            task = material.frames.task[rows.flatten()]
+            task = self._task(rows.flatten())
             spread = change.repeated(rows.shape[1])
             change = constructor.each(spread, task, generator)
         return gather(
@@ -228,7 +217,7 @@ def validation_problems(
     """
     if not len(material.frames):
         return
-    held_out = spans(material.frames).group
+    held_out = material.frames.episodes.group
     if len({*held_out.tolist()}) == len(held_out):
         return
     sampler = EpisodicSampler(

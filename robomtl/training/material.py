@@ -18,7 +18,7 @@ from robomtl.task import find_task
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import constructor_for
 from robomtl.training.objective import Material, Objective
-from robomtl.training.samples import frames
+from robomtl.training.recorded import frames
 
 
 def conditioning_for(
@@ -59,10 +59,10 @@ def goal_warning(demonstrations: Demonstrations, conditioning: Conditioning) -> 
     if conditioning.kinds != ("goal",) or demonstrations.suite is None:
         return ""
     made = suite(demonstrations.suite, **demonstrations.suite_options)
-    table, states = demonstrations.episodes, {}
-    for index, task in enumerate(demonstrations.tasks):
-        starts = table.start[table.task == index]
-        states[task] = demonstrations.state[starts]
+    task, starts = demonstrations.episodes.task, demonstrations.first_states
+    states = {
+        name: starts[task == index] for index, name in enumerate(demonstrations.tasks)
+    }
     if min(map(len, states.values())) < goals.SAMPLE:
         states = goals.first_states(made, demonstrations.tasks)
     return goals.warning(made.name, goals.tasks_alike(made, states=states))

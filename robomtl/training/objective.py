@@ -1,17 +1,19 @@
 """What training minimises: the contract, and plain behaviour cloning."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from robomtl.conditioning import Conditioning, Wordings
+from robomtl.features import STATE
 from robomtl.policy import Batch, Loss, Policy, loss_of
 from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import Constructor
-from robomtl.training.samples import Frames, Sampler, every_frame
+from robomtl.training.frames import Frames
+from robomtl.training.samples import Sampler, every_frame
 from robomtl.training.sampling import temperature_of
 
 _ROWS = 1024  # Of a validation batch.
@@ -32,11 +34,15 @@ class Material:
     constructor: Constructor | None = None
     """Changes what is drawn; validation leaves it out."""
 
-    def states(self, seed: int) -> Tensor:
-        """States as training draws them, to fit a normaliser on; (frame, state)."""
+    def observations(self, seed: int) -> Iterator[Mapping[str, Tensor]]:
+        """Blocks of observations as training draws them, to fit normalisers on.
+
+        A single block where the frames are resident.
+        """
         if self.constructor is None:
-            return self.frames.state
-        return self.constructor.states(self.frames, seed)
+            yield from self.frames.blocks()
+        else:
+            yield {STATE: self.constructor.states(self.frames, seed)}
 
 
 class Drawn(Protocol):

@@ -229,7 +229,7 @@ def _prepared(plan: _Plan, threads: Threads) -> Run:
         plan.demonstrations, card.conditioning, config, chunk=policy.chunk
     )
     if not takes_normaliser(plan.start):
-        policy.fit({"state": training.states(config.seed)})
+        policy.fit_blocks(training.observations(config.seed))
     if (folder / STATE).exists():
         learner.restore(folder / STATE)
     else:

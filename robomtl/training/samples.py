@@ -1,79 +1,25 @@
-"""Demonstrations as tensors on the training device, and batches drawn from them."""
+"""Batches of frames, drawn step by step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.errors import InputError
 from robomtl.policy import Batch
-from robomtl.training.approach import Approach, from_elsewhere
+from robomtl.training.approach import from_elsewhere
 from robomtl.training.changing import Change
 from robomtl.training.constructing import Constructor
+from robomtl.training.frames import Frames
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
-
-if TYPE_CHECKING:  # Workers load policies, and no data sets.
-    from robomtl.demonstrations import Demonstrations
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frames:
-    """Frames of some episodes, all resident on one device, sorted by task."""
-
-    state: Tensor
-    """(frame, state)."""
-    action: Tensor
-    """(frame, action)."""
-    task: Tensor
-    """Index of the task; (frame,)."""
-    left: Tensor
-    """Steps of the episode from this frame on, itself included; (frame,)."""
-    group: Tensor
-    """Episodes of a group are told the same and share their goal where it is hidden:
-    index of the group, in order; (frame,)."""
-    approach: Approach | None = None
-    """How the hand comes to what it touches first, where actions are changed by that."""
-
-    def __len__(self) -> int:
-        """Number of frames."""
-        return len(self.task)
-
-
-def frames(
-    demonstrations: "Demonstrations", episodes: Sequence[int], device: torch.device
-) -> Frames:
-    """The frames of the named episodes, sorted by task, on a device."""
-    table, group = demonstrations.episodes, demonstrations.groups
-    order = sorted(episodes, key=lambda e: (table.task[e], group[e], e))
-    chosen = np.array(order, dtype=np.int64)
-    lengths = table.length[chosen]
-    left = _count_down(lengths)
-    rows = np.repeat(table.start[chosen] + lengths, lengths) - left
-    task = np.repeat(table.task[chosen], lengths)
-    return Frames(
-        state=torch.from_numpy(demonstrations.state[rows]).to(device),
-        action=torch.from_numpy(demonstrations.action[rows]).to(device),
-        task=torch.from_numpy(task).to(device),
-        left=torch.from_numpy(left).to(device),
-        group=torch.from_numpy(np.repeat(group[chosen], lengths)).to(device),
-    )
 
 
 def mixed(seed: int, step: int) -> int:
     """A seed for one step of a run; 32 bits, as torch's CPU generator keeps no more."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
-
-
-def _count_down(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For lengths such as 2, 3: 2, 1, 3, 2, 1."""
-    ends = np.repeat(lengths.cumsum(), lengths)
-    return ends - np.arange(lengths.sum())
 
 
 class Sampler:
@@ -108,12 +54,16 @@ class Sampler:
         self._source, self._wordings = source, wordings
         self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
         self._constructor = constructor
-        self._tasks, counts = torch.unique_consecutive(source.task, return_counts=True)
+        episodes = source.episodes
+        self._tasks = torch.unique_consecutive(episodes.task)
+        counts = torch.zeros_like(self._tasks).index_add(
+            0, torch.searchsorted(self._tasks, episodes.task), episodes.length
+        )
         self._counts = counts
         self._starts = counts.cumsum(0) - counts
         self._shares = tempered(counts, temperature)
         self.drawing: Drawing = Shares(self._shares)
-        self._generator = Generator(source.state.device)
+        self._generator = Generator(counts.device)
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, with about this many samples."""
@@ -122,12 +72,15 @@ class Sampler:
             2,
             self.drawing.size(size),
             generator=generator,
-            device=self._source.state.device,
+            device=generator.device,
         )
         which = self.drawing.places(draws[0])
         offset = (draws[1] * self._counts[which]).long()
-        frame = self._starts[which] + offset.minimum(self._counts[which] - 1)
-        task = self._tasks[which]
+        place = self._starts[which] + offset.minimum(self._counts[which] - 1)
+        frame, task = (
+            self._source.rows(place),
+            self._tasks[which].to(self._source.device),
+        )
         fixed = self._wordings.sample(task, generator)
         change, made = None, self._constructor
         if made is not None:
@@ -179,22 +132,26 @@ def gather(
         chunk: Actions in a sample.
         change: What makes other samples of them.
     """
+    episode = source.episode(frame)
+    left = source.episodes.start[episode] + source.episodes.length[episode] - frame
     ahead = torch.arange(chunk, device=frame.device)
-    mask = ahead < source.left[frame][:, None]
+    mask = ahead < left[:, None]
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
     if change is not None and source.approach is not None:
         state, action = from_elsewhere(source, rows, change.start)
     else:
-        state, action = source.state.index_select(0, frame), source.action[rows]
+        observation, action = source.table.read(rows)
+        state = observation["state"]
     if change is not None:
-        later = source.state[change.later(frame, source.left[frame])]
-        state, action = change.state(state, later), change.action(action)
+        later, _ = source.table.read(change.later(frame, left)[:, None])
+        state = change.state(state, later["state"])
+        action = change.action(action)
     return Batch(
         observation={"state": state},
         action=action,
-        mask=mask.float(),
+        mask=mask.to(source.device).float(),
         task_embedding=conditioning.embedding(fixed, state),
-        task=source.task[frame],
+        task=source.episodes.task[episode].to(source.device),
     )
 
 
@@ -207,9 +164,9 @@ def every_frame(
     size: int,
 ) -> Iterator[Batch]:
     """All frames in order under the canonical wordings, for validation."""
-    rows = torch.arange(len(source), device=source.task.device)
-    if not len(rows):
-        return
-    for frame in torch.split(rows, size):
-        fixed = wordings.canonical(source.task[frame])
-        yield gather(source, frame, fixed, conditioning, chunk)
+    count, device = len(source), source.episodes.start.device
+    for first in range(0, count, max(size, 1)):
+        places = torch.arange(first, min(first + size, count), device=device)
+        frame = source.rows(places)
+        task = source.episodes.task[source.episode(frame)].to(source.device)
+        yield gather(source, frame, wordings.canonical(task), conditioning, chunk)

@@ -18,7 +18,8 @@ from robomtl.training.learner import learner_for
 from robomtl.training.loop import take_steps
 from robomtl.training.material import instructions
 from robomtl.training.objective import Draws, Material
-from robomtl.training.samples import Sampler, frames
+from robomtl.training.recorded import frames
+from robomtl.training.samples import Sampler
 
 _CPU = torch.device("cpu")
 

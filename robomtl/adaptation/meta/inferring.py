@@ -15,8 +15,8 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Batch, Context, Policy
-from robomtl.training.episodic import context_of, spans
-from robomtl.training.samples import frames
+from robomtl.training.episodic import context_of
+from robomtl.training.recorded import frames
 
 
 class Infers(Protocol):
@@ -68,9 +68,8 @@ def whole(support: Support, steps: int, device: torch.device) -> Context:
     """All demonstrations of a support, thinned, on a device; one task."""
     given = support.demonstrations
     every = frames(given, range(len(given)), device)
-    there = spans(every)
-    episodes = torch.arange(len(there.start), device=device)[None]
-    return context_of(every, there, episodes, torch.ones_like(episodes), steps)
+    episodes = torch.arange(len(given), device=device)[None]
+    return context_of(every, every.episodes, episodes, torch.ones_like(episodes), steps)
 
 
 def objective_of(trained: TrainedPolicy) -> Any:

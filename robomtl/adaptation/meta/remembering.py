@@ -68,8 +68,8 @@ def episodes(support: Support, conditioning: Conditioning) -> list[Batch]:
         chunk=1,
         size=len(material.frames),
     )
-    ends = (material.frames.left == 1).nonzero()[:, 0] + 1
-    return [_part(steps, slice(*ends_)) for ends_ in pairwise([0, *ends.tolist()])]
+    ends = material.frames.episodes.length.cumsum(0).tolist()
+    return [_part(steps, slice(*ends_)) for ends_ in pairwise([0, *ends])]
 
 
 def _part(steps: Batch, rows: slice) -> Batch:

@@ -14,7 +14,7 @@ prior whose S is high join the support. Departures from the paper:
    for demonstrations of the new task, it is told the new task there too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -37,8 +37,9 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.policy import Batch
+from robomtl.training.frames import Frames
 from robomtl.training.objective import Draws, Material
-from robomtl.training.samples import Frames, gather, mixed
+from robomtl.training.samples import gather, mixed
 
 _ROWS = 8192  # Of the prior that are compared with the support at once.
 
@@ -98,6 +99,7 @@ class Retrieval(Descent):
         prior = prior_of(trained, support, otherwise="take finetune")
         new = varied_material(self, trained, support.demonstrations)
         old = varied_material(self, trained, prior)
+        old = replace(old, frames=old.frames.resident())  # All of them are encoded.
         rows = self.retrieved(new.frames, old.frames, generator)
         sampler = sampler_of(new, generator)
         chosen = RetrievedSampler(old, new, rows, seed_of(generator))

@@ -54,7 +54,7 @@ class Scratch(Descent):
             self.construction,
             device=policy.device,
         )
-        policy.fit({"state": material.states(0)})
+        policy.fit_blocks(material.observations(0))
         config = self.descent(budget)
         descend(policy, sampler_of(material, generator), config)
         return Adapted(policy, trained.card, config.steps, parameters)

@@ -1,0 +1,213 @@
+"""Training on a large data set against a small one: opening, memory and samples a second.
+
+Both are synthetic, in the layout that LeRobot writes: one row group an episode, files of
+about 100 MB. The large one is made once and kept.
+
+    scripts/benchmark data /tmp/data --episodes 100000
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import tyro
+
+from robomtl.conditioning import Conditioning, Wordings
+from robomtl.demonstrations import Demonstrations, layout
+from robomtl.policy import Spec
+from robomtl.registry import POLICIES
+from robomtl.training import TrainConfig
+from robomtl.training.learner import Learner
+from robomtl.training.recorded import frames
+from robomtl.training.samples import Sampler
+from robomtl.versions import processor
+
+STATE, ACTION, TASKS = 39, 4, 50
+_SMALL = 1000  # Episodes of the small data set.
+_PER_FILE = 4000  # Episodes.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is measured."""
+
+    folder: tyro.conf.Positional[Path]
+    """Receives the data sets."""
+    episodes: int = 100_000
+    """Episodes of the large data set."""
+    length: int = 100
+    """Frames of an episode."""
+    steps: int = 1500
+    """Training steps that are timed."""
+    blocks: int = 10
+    """Blocks into which the steps are divided, alternating between the data sets."""
+    only: Path | None = None
+    """Data set that is opened and trained on in this process; used by the benchmark."""
+
+
+def main(benchmark: Benchmark) -> None:
+    """Prints what each data set costs."""
+    if benchmark.only is not None:
+        _measure(benchmark.only, benchmark)
+        return
+    sets = {}
+    for name, episodes in (("small", _SMALL), ("large", benchmark.episodes)):
+        sets[name] = benchmark.folder / f"{name}-{episodes}x{benchmark.length}"
+        if not (sets[name] / layout.INFO).exists():
+            write(sets[name], episodes, benchmark.length)
+    print(processor())
+    for name, path in (("small", sets["small"]), *[("large", sets["large"])] * 2):
+        command = [sys.executable, __file__, str(benchmark.folder), "--only", str(path)]
+        print(name, flush=True)
+        subprocess.run([*command, "--steps", str(benchmark.steps)], check=True)
+    _compare([_Run(sets[name]) for name in ("small", "large")], benchmark)
+
+
+def write(folder: Path, episodes: int, length: int) -> None:
+    """Writes a data set of random numbers."""
+    features = layout.features(layout.Sizes(STATE, ACTION, 80))
+    schema = layout.data_schema(features)
+    generator = np.random.default_rng(0)
+    for first in range(0, episodes, _PER_FILE):
+        last, file = min(first + _PER_FILE, episodes), first // _PER_FILE
+        path = folder / layout.DATA_PATH.format(chunk_index=0, file_index=file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
+            for episode in range(first, last):
+                writer.write_table(_episode(schema, generator, episode, length))
+    index = np.arange(episodes)
+    listed = {
+        "episode_index": index,
+        "length": np.full(episodes, length),
+        "dataset_from_index": index * length,
+        "dataset_to_index": (index + 1) * length,
+        "data/chunk_index": np.zeros(episodes, np.int64),
+        "data/file_index": index // _PER_FILE,
+    }
+    path = folder / layout.EPISODES_PATH.format(chunk_index=0, file_index=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(listed), path, row_group_size=500)
+    names = {
+        "task_index": np.arange(TASKS),
+        "task": [f"task {i}" for i in range(TASKS)],
+    }
+    pq.write_table(pa.table(names), folder / layout.TASKS)
+    info = layout.info(
+        layout.Sizes(STATE, ACTION, 80),
+        robot_type="synthetic",
+        episodes=episodes,
+        frames=episodes * length,
+        tasks=TASKS,
+    )
+    (folder / layout.INFO).write_text(json.dumps(info))
+
+
+def _episode(
+    schema: pa.Schema, generator: np.random.Generator, episode: int, length: int
+) -> pa.Table:
+    step = np.arange(length)
+    columns = {
+        layout.STATE: generator.standard_normal((length, STATE), np.float32),
+        layout.ACTION: generator.random((length, ACTION), np.float32),
+        layout.REWARD: np.zeros(length, np.float32),
+        layout.SUCCESS: np.full(length, True),
+        layout.VARIATION: np.full(length, episode),
+        "timestamp": (step / 80).astype(np.float32),
+        "frame_index": step,
+        "episode_index": np.full(length, episode),
+        "index": episode * length + step,
+        "task_index": np.full(length, episode % TASKS),
+    }
+    arrays = [
+        pa.FixedSizeListArray.from_arrays(
+            pa.array(columns[field.name].reshape(-1)), type=field.type
+        )
+        if pa.types.is_fixed_size_list(field.type)
+        else pa.array(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def _memory() -> tuple[float, float]:
+    """Resident and private memory of this process [MB]."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
+    size = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+    return size["Rss"], size["Private_Clean"] + size["Private_Dirty"]
+
+
+class _Run:
+    """Steps of training on a data set."""
+
+    def __init__(self, path: Path) -> None:
+        data, cpu = Demonstrations(path), torch.device("cpu")
+        self._config = TrainConfig(device="cpu", precision="float32", threads=1)
+        conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
+        instructions = [(data.instructions[task],) for task in data.tasks]
+        self._sampler = Sampler(
+            known := frames(data, range(len(data)), cpu),
+            Wordings(conditioning, instructions, self._config.augmentation),
+            conditioning,
+            chunk=1,
+            temperature=float("inf"),
+            seed=0,
+        )
+        film = POLICIES.get("film")
+        spec = Spec(state=STATE, action=ACTION, embedding=conditioning.size)
+        self._policy = film(film.Config(), spec)
+        self._policy.normaliser.fit_blocks(block["state"] for block in known.blocks())
+        self._learner = Learner(self._policy, self._config)
+
+    def rate(self, steps: int) -> float:
+        """Samples a second of so many steps [1/s]."""
+        before = time.perf_counter()
+        for _ in range(steps):
+            batch = self._sampler.batch(self._learner.step, self._config.batch_size)
+            self._learner.update(batch)
+        return steps * self._config.batch_size / (time.perf_counter() - before)
+
+
+def _measure(path: Path, benchmark: Benchmark) -> None:
+    """Prints seconds and memory of opening a data set and training on it."""
+    torch.set_num_threads(1)
+    film = POLICIES.get("film")
+    film(film.Config(), Spec(state=STATE, action=ACTION, embedding=TASKS))
+    before, start = _memory(), time.perf_counter()
+    Demonstrations(path)
+    print(f"  opened in {time.perf_counter() - start:.2f} s")
+    run = _Run(path)
+    print(f"  first step after {time.perf_counter() - start:.2f} s")
+    rate = run.rate(benchmark.steps)
+    more = [now - then for now, then in zip(_memory(), before, strict=True)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before[0]
+    print(
+        f"  after {benchmark.steps} steps ({rate:.0f} samples a second) {more[0]:.0f} MB"
+        f" resident and {more[1]:.0f} MB private above torch's {before[0]:.0f} MB; at"
+        f" most {peak:.0f} MB resident",
+        flush=True,
+    )
+
+
+def _compare(runs: list[_Run], benchmark: Benchmark) -> None:
+    """Prints samples a second on both, in blocks that alternate."""
+    torch.set_num_threads(1)
+    each = benchmark.steps // benchmark.blocks
+    pairs = [[run.rate(each) for run in runs] for _ in range(benchmark.blocks + 1)][1:]
+    small, large = (float(np.median(column)) for column in zip(*pairs, strict=True))
+    ratio = float(np.median([two / one for one, two in pairs]))
+    print(
+        f"{small:.0f} samples a second on the small data set, {large:.0f} on the large"
+        f" one; ratio {ratio:.3f}, median of {len(pairs)} pairs of {each} steps"
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Benchmark))

@@ -1,0 +1,247 @@
+"""Data sets whose frames lie in a file, as those of large data sets do."""
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from broken_sets import DATA, FAULTS, INFO, edit, entry, sound
+
+import robomtl
+from robomtl import cache
+from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.demonstrations import Demonstrations, records
+from robomtl.errors import InputError
+from robomtl.observing import Moments
+from robomtl.training.recorded import Stored, frames
+from robomtl.training.samples import Sampler, every_frame
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the cache; no vector fits in memory."""
+    monkeypatch.setenv("ROBOMTL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(records, "LIMIT", 0)
+    monkeypatch.setattr("robomtl.demonstrations.frames.LIMIT", 0)
+    return tmp_path / "cache/frames"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    return sound(tmp_path / "own")
+
+
+@pytest.fixture
+def learnable(own: Path) -> Path:
+    """A data set that names no suite."""
+    (own / "meta/robomtl.json").unlink()
+    return own
+
+
+@pytest.fixture
+def resident(learnable: Path, monkeypatch: pytest.MonkeyPatch) -> Demonstrations:
+    """The same data set in memory."""
+    with monkeypatch.context() as patch:
+        patch.setattr("robomtl.demonstrations.frames.LIMIT", 2**20)
+        return Demonstrations(learnable)
+
+
+def entries(kept: Path) -> list[str]:
+    return sorted(path.name for path in kept.iterdir() if path.is_dir())
+
+
+def sampler(data: Demonstrations, chunk: int) -> Sampler:
+    conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
+    words = [(data.instructions[task],) for task in data.tasks]
+    return Sampler(
+        frames(data, range(len(data)), CPU),
+        Wordings(conditioning, words, Augmentation()),
+        conditioning,
+        chunk=chunk,
+        temperature=2.0,
+        seed=3,
+    )
+
+
+def test_a_stored_data_set_holds_what_one_in_memory_holds(
+    learnable: Path, resident: Demonstrations
+) -> None:
+    stored = Demonstrations(learnable)
+    assert isinstance(stored.columns, records.Records)
+    assert not isinstance(resident.columns, records.Records)
+    for data in (stored, stored.select(["shut the door"]), stored.take([3, 0])):
+        tasks = [*data.episodes.task]
+        assert isinstance(data.columns, records.Records), tasks
+    for one, other in (
+        (stored, resident),
+        (stored.select(["shut the door"]), resident.select(["shut the door"])),
+        (stored.take([3, 0]), resident.take([3, 0])),
+    ):
+        assert np.array_equal(one.state, other.state)
+        assert np.array_equal(one.action, other.action)
+        assert np.array_equal(one.first_states, other.first_states)
+        assert one.fingerprint == other.fingerprint
+        assert repr(one) == repr(other)
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_batches_of_stored_frames_are_those_of_frames_in_memory(
+    chunk: int, learnable: Path, resident: Demonstrations
+) -> None:
+    taken = [3, 0, 2, 1]  # Not in the order of their tasks.
+    one, other = (
+        sampler(data.take(taken), chunk)
+        for data in (Demonstrations(learnable), resident)
+    )
+    assert isinstance(one._source.table, Stored)
+    for step in range(3):
+        pairs = zip(one.batch(step, 64), other.batch(step, 64), strict=True)
+        for mine, expected in pairs:
+            if isinstance(mine, dict):
+                mine, expected = mine["state"], expected["state"]
+            assert torch.equal(mine, expected)
+    both = [
+        list(
+            every_frame(it._source, it._wordings, it._conditioning, chunk=chunk, size=9)
+        )
+        for it in (one, other)
+    ]
+    for mine, expected in zip(*both, strict=True):
+        assert torch.equal(mine.observation["state"], expected.observation["state"])
+        assert torch.equal(mine.action, expected.action)
+    made = one._source.resident()
+    assert torch.equal(made.state, other._source.state)
+    assert torch.equal(made.left, other._source.left)
+
+
+def test_a_policy_learns_from_stored_frames_as_from_those_in_memory(
+    learnable: Path, resident: Demonstrations, tmp_path: Path
+) -> None:
+    config = robomtl.TrainConfig(steps=3, precision="float32", threads=1, device="cpu")
+    trained = [
+        robomtl.train(
+            data, out=tmp_path / name, conditioning=("one_hot",), config=config
+        ).policy.state_dict()
+        for name, data in (("one", Demonstrations(learnable)), ("other", resident))
+    ]
+    for name, value in trained[0].items():
+        assert torch.allclose(value, trained[1][name], atol=1e-5), name
+
+
+def test_moments_of_blocks_are_those_of_all_values() -> None:
+    values = 1e3 + torch.randn(1000, 3, generator=torch.Generator().manual_seed(0))
+    moments = Moments()
+    for block in torch.split(values, 300):
+        moments.add(block)
+    assert torch.allclose(moments.mean, values.double().mean(0))
+    assert torch.allclose(moments.deviation, values.double().std(0, unbiased=False))
+
+
+def test_a_data_set_is_stored_once_until_one_of_its_files_changes(
+    own: Path, kept: Path
+) -> None:
+    before = sorted(own.rglob("*"))
+    first = Demonstrations(own)
+    (made,) = entries(kept)
+    os.utime(own / "meta/robomtl.json")  # Its frames do not depend on this file.
+    Demonstrations(own, beyond="clip")
+    assert entries(kept) == [made]
+    assert sorted(own.rglob("*")) == before
+    edit(own, DATA, entry("observation.state", 5, [7.0, 8.0, 9.0]))
+    assert Demonstrations(own).state[5].tolist() == [7.0, 8.0, 9.0]
+    assert len(entries(kept)) == 1 and entries(kept) != [made]
+    assert first.state[5].tolist() != [7.0, 8.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "states of another size",
+        "a size beyond the files",
+        "frames in disorder",
+        "frames cut off",
+        "a state that is not finite",
+        "an action that is not finite",
+        "an action beyond 1",
+        "an episode of two tasks",
+        "a task without a name",
+        "frames without end",
+        f"a link that leaves it, at {DATA}",
+        f"a pipe at {DATA}",
+    ],
+)
+def test_what_is_wrong_with_a_data_set_is_said_where_it_is_stored(
+    case: str, own: Path, kept: Path
+) -> None:
+    FAULTS[case].put(own)
+    for _ in range(2):
+        with pytest.raises(InputError, match=FAULTS[case].message):
+            Demonstrations(own)
+        assert not kept.exists() or not entries(kept)
+
+
+def test_actions_beyond_are_refused_or_clipped_whichever_comes_first(own: Path) -> None:
+    edit(own, DATA, entry("action", 5, [0.5, -25.0]))
+    for _ in range(2):
+        assert Demonstrations(own, beyond="clip").action[5].tolist() == [0.5, -1.0]
+        with pytest.raises(
+            InputError, match="25 in size in task 'open-door', episode 1"
+        ):
+            Demonstrations(own)
+
+
+def test_what_a_killed_process_left_half_stored_is_made_anew(
+    own: Path, kept: Path
+) -> None:
+    Demonstrations(own)
+    (made,) = entries(kept)
+    (kept / made).rename(kept / f"{made}.partial")
+    (kept / f"{made}.partial/frames.bin").write_bytes(b"half")
+    assert np.isfinite(Demonstrations(own).state).all()
+    assert entries(kept) == [made]
+
+
+def test_two_that_want_the_same_make_it_once(kept: Path) -> None:
+    made: list[Path] = []
+    begun = threading.Event()
+
+    def make(new: Path) -> None:
+        begun.set()
+        made.append(new)
+        (new / "file").write_text("x")
+
+    threads = [
+        threading.Thread(
+            target=cache.entry, args=("frames", "a", 1), kwargs={"make": make}
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert begun.is_set() and len(made) == 1
+    assert len(entries(kept)) == 1
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROBOMTL_CACHE", str(own / INFO))
+    with pytest.raises(
+        InputError, match="cannot be written to .* set ROBOMTL_CACHE to"
+    ):
+        Demonstrations(own)
+
+
+def test_records_that_were_cut_short_are_refused(own: Path) -> None:
+    data = Demonstrations(own)
+    assert isinstance(data.columns, records.Records)
+    with data.columns.path.open("r+b") as file:
+        file.truncate(8)
+    with pytest.raises(InputError, match=r"frames.bin was cut short while it was read"):
+        data.columns.read(np.array([3]), 1)
