@@ -13,19 +13,21 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import tyro
+from numpy.typing import NDArray
 
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.demonstrations import Demonstrations, layout
 from robomtl.policy import Spec
 from robomtl.registry import POLICIES
 from robomtl.training import TrainConfig
-from robomtl.training.learner import Learner
+from robomtl.training.learner import learner_for
 from robomtl.training.recorded import frames
 from robomtl.training.samples import Sampler
 from robomtl.versions import processor
@@ -77,12 +79,13 @@ def write(folder: Path, episodes: int, length: int) -> None:
     schema = layout.data_schema(features)
     generator = np.random.default_rng(0)
     for first in range(0, episodes, _PER_FILE):
-        last, file = min(first + _PER_FILE, episodes), first // _PER_FILE
-        path = folder / layout.DATA_PATH.format(chunk_index=0, file_index=file)
+        path = folder / layout.DATA_PATH.format(
+            chunk_index=0, file_index=first // _PER_FILE
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
-            for episode in range(first, last):
-                writer.write_table(_episode(schema, generator, episode, length))
+        number = np.arange(first, min(first + _PER_FILE, episodes))
+        table = _frames(schema, generator, number, length)
+        pq.write_table(table, path, row_group_size=length, write_page_checksum=True)
     index = np.arange(episodes)
     listed = {
         "episode_index": index,
@@ -110,21 +113,26 @@ def write(folder: Path, episodes: int, length: int) -> None:
     (folder / layout.INFO).write_text(json.dumps(info))
 
 
-def _episode(
-    schema: pa.Schema, generator: np.random.Generator, episode: int, length: int
+def _frames(
+    schema: pa.Schema,
+    generator: np.random.Generator,
+    episodes: NDArray[np.int64],
+    length: int,
 ) -> pa.Table:
-    step = np.arange(length)
-    columns = {
-        layout.STATE: generator.standard_normal((length, STATE), np.float32),
-        layout.ACTION: generator.random((length, ACTION), np.float32),
-        layout.REWARD: np.zeros(length, np.float32),
-        layout.SUCCESS: np.full(length, True),
-        layout.VARIATION: np.full(length, episode),
+    """The frames of some episodes."""
+    step, count = np.tile(np.arange(length), len(episodes)), len(episodes) * length
+    episode = episodes.repeat(length)
+    columns: dict[str, NDArray[Any]] = {
+        layout.STATE: generator.standard_normal((count, STATE), np.float32),
+        layout.ACTION: generator.random((count, ACTION), np.float32),
+        layout.REWARD: np.zeros(count, np.float32),
+        layout.SUCCESS: np.full(count, True),
+        layout.VARIATION: episode,
         "timestamp": (step / 80).astype(np.float32),
         "frame_index": step,
-        "episode_index": np.full(length, episode),
+        "episode_index": episode,
         "index": episode * length + step,
-        "task_index": np.full(length, episode % TASKS),
+        "task_index": episode % TASKS,
     }
     arrays = [
         pa.FixedSizeListArray.from_arrays(
@@ -163,8 +171,8 @@ class _Run:
         film = POLICIES.get("film")
         spec = Spec(state=STATE, action=ACTION, embedding=conditioning.size)
         self._policy = film(film.Config(), spec)
-        self._policy.normaliser.fit_blocks(block["state"] for block in known.blocks())
-        self._learner = Learner(self._policy, self._config)
+        self._policy.fit_blocks(known.blocks())
+        self._learner = learner_for(self._policy, self._config)
 
     def rate(self, steps: int) -> float:
         """Samples a second of so many steps [1/s]."""

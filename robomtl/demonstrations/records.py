@@ -46,8 +46,8 @@ class Records(Mapping[str, NDArray[Any]]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the file again."""
-        fields = {"path": self.path, "frames": self.frames, "sizes": self.sizes}
-        return partial(Records, **fields), ()
+        made = partial(Records, path=self.path, frames=self.frames, sizes=self.sizes)
+        return made, ()
 
     @property
     def width(self) -> int:
@@ -102,7 +102,7 @@ class Records(Mapping[str, NDArray[Any]]):
         values = np.zeros((int(length.sum()), self.width), np.float32)
         if not len(values):
             return values
-        content, file = memoryview(values).cast("B"), self._file
+        content, file = values.data.cast("B"), self._file
         count, place = 0, 0
         for offset, size in zip(
             (start * record).tolist(), (length * record).tolist(), strict=True
