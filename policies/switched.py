@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from robomtl.policy import Batch, Loss, Memory, Policy, Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Batch, Loss, Memory, Policy, Spec
 from robomtl.remembered import Remembered
 
 

@@ -17,8 +17,7 @@ from robomtl import checkpoint
 from robomtl.action_head import HeadPolicy
 from robomtl.errors import InputError
 from robomtl.policies.nearest_neighbour import NearestNeighbour, NearestNeighbourConfig
-from robomtl.policy import Policy, Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Policy, Spec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.machine import memory
 from robomtl.paths import located
-from robomtl.policy import Policy, Spec
+from robomtl.policy import POLICIES, Policy, Spec
 from robomtl.ranges import check_names, made_of, typed_fields
-from robomtl.registry import OBJECTIVES, POLICIES
 from robomtl.request import plain
+from robomtl.training.objective import OBJECTIVES
 from robomtl.untrusted import converted, read_json
 from robomtl.weights import (
     check_finite,

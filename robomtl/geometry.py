@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from robomtl.errors import InputError
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 Order = Literal["wxyz", "xyzw"]
 

@@ -12,8 +12,8 @@ from robomtl.evaluation import Results, evaluate
 from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.ranges import check_types
-from robomtl.registry import suite
 from robomtl.request import claim
+from robomtl.suites import suite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.border import kind_of
+from robomtl.catalogue import Registry
 from robomtl.errors import InputError
 from robomtl.observing import EMBODIMENT as EMBODIMENT
 from robomtl.observing import Moments, Observer
@@ -260,3 +261,22 @@ def _kind(value: Any) -> str:
         dtype = str(value.dtype).removeprefix("torch.")
         return f"a tensor of shape {tuple(value.shape)} and type {dtype}"
     return kind_of(value)
+
+
+POLICIES: Registry[type[Policy]] = Registry(
+    "policy",
+    "robomtl.policies",
+    {
+        "film": "robomtl.policies.film:Film",
+        "in_context": "robomtl.policies.in_context:InContextTransformer",
+        "mixture_of_experts": "robomtl.policies.mixture_of_experts:MixtureOfExperts",
+        "mlp": "robomtl.policies.mlp:MLP",
+        "multi_head": "robomtl.policies.multi_head:MultiHead",
+        "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
+        "replay": "robomtl.policies.replay:Replay",
+        "soft_modularization": "robomtl.policies.soft_modularization:SoftModularization",
+        "switched": "robomtl.policies.switched:Switched",
+        "vinn": "robomtl.policies.vinn:VINN",
+    },
+)
+"""Policy classes; each carries its config dataclass as the attribute ``Config``."""

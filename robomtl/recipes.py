@@ -21,10 +21,10 @@ from robomtl.new_task import NewTask, meet
 from robomtl.paths import located
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
-from robomtl.registry import suite
 from robomtl.request import claimed, differences, plain
 from robomtl.sharing import Asked, multitask
 from robomtl.sharing import Findings as ArmFindings
+from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.config import with_machine

@@ -25,7 +25,7 @@ from robomtl.adaptation.methods.alpaca import AlpacaTraining
 from robomtl.demonstrations import collect
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policy import Policy, Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import materials

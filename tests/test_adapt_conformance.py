@@ -9,10 +9,11 @@ from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import Budget, Support, adapt, draw_support
 from robomtl.adaptation.adapting import adapt_by, configure
+from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import collect
-from robomtl.registry import METHODS, OBJECTIVES
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.material import materials
+from robomtl.training.objective import OBJECTIVES
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -15,7 +15,7 @@ from robomtl.adaptation.methods.context import ContextTraining
 from robomtl.adaptation.methods.tecnet import TecnetTraining, margin_loss, sentence
 from robomtl.demonstrations import collect
 from robomtl.policy import Batch, Context
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import conditioning_for, materials

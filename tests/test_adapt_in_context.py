@@ -11,7 +11,7 @@ from robomtl.adaptation.methods.in_context import InContextTraining
 from robomtl.demonstrations import collect
 from robomtl.policies.in_context import InContextConfig, InContextTransformer
 from robomtl.policy import Batch, Context, Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import conditioning_for, materials

@@ -21,7 +21,7 @@ from robomtl.adaptation.methods.maml import (
 from robomtl.adaptation.methods.reptile import ReptileObjective, minibatches
 from robomtl.demonstrations import collect
 from robomtl.policy import Batch
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -22,8 +22,7 @@ from robomtl.cli.train import main as train_command
 from robomtl.conditioning import Augmentation, Conditioning
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import collect
-from robomtl.policy import Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Spec
 from robomtl.task import Task, find_task
 from robomtl.training import TrainConfig, train
 

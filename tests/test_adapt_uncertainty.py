@@ -13,7 +13,7 @@ from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
 from robomtl.evaluation import evaluate
 from robomtl.evaluation.trials import deal, plan
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.running import train
 

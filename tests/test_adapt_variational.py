@@ -14,7 +14,7 @@ from robomtl.adaptation.methods.neural_process import NeuralProcessTraining
 from robomtl.adaptation.methods.pearl_context import PearlContextTraining, product
 from robomtl.adaptation.support import Support
 from robomtl.demonstrations import collect
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import materials

@@ -12,9 +12,9 @@ from robomtl import checkpoint
 from robomtl.actor import Told
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
 from robomtl.adaptation.adapting import configure
+from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
-from robomtl.registry import METHODS
 from robomtl.training.construction import Construction
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -12,6 +12,7 @@ from families import SUITE, grow
 import robomtl
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.findings import Findings, MethodFindings
+from robomtl.adaptation.method import METHODS
 from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.rows import CELLS, TRIALS
 from robomtl.adaptation.settings import gridded, split_policies
@@ -23,8 +24,9 @@ from robomtl.cli.train import _flags
 from robomtl.cli.tune import Tune
 from robomtl.experiments.settings import by_label, parsed
 from robomtl.recipes import RECIPES
-from robomtl.registry import METHODS, OBJECTIVES, suite
+from robomtl.suites import suite
 from robomtl.training.construction import Construction
+from robomtl.training.objective import OBJECTIVES
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -13,7 +13,7 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Trial
 
 SUITE = suite("points/MT4")

@@ -8,7 +8,7 @@ from robomtl.demonstrations import collect
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig
 from robomtl.training.aggregating import rule_for
 from robomtl.training.balancing import Balancing

@@ -16,7 +16,7 @@ from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import ExpertAgent, evaluate, film
 from robomtl.ranges import check_types
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig
 

@@ -19,7 +19,8 @@ import pytest
 from rich.table import Table
 from safetensors.torch import load_file
 
-from robomtl import registry
+import robomtl.suites
+from robomtl.catalogue import Registry
 from robomtl.cli import flags
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.main import VERBS, main
@@ -32,7 +33,6 @@ from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation import Results
 from robomtl.executor import LocalExecutor
 from robomtl.recipes import RECIPES, Recipe
-from robomtl.registry import Registry
 from robomtl.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -67,8 +67,8 @@ def refuse(item):
 @pytest.fixture
 def known(monkeypatch):
     """Registers suites until the end of the test."""
-    monkeypatch.setattr(registry, "SUITES", Registry("suite", "none", {}))
-    return registry.SUITES.register
+    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
+    return robomtl.suites.SUITES.register
 
 
 @pytest.fixture

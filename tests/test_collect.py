@@ -19,7 +19,7 @@ from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import EpisodesError, SimulationError
 from robomtl.executor import Failure
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Action, Expert, Observation, Task
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

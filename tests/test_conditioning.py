@@ -4,7 +4,7 @@ import torch
 from robomtl.actor import Told
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.conditioning.embeddings import embed
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 TASKS = suite("points/MT4").train_tasks
 NAMES = tuple(task.name for task in TASKS)

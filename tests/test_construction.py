@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt, draw_support
+from robomtl.adaptation.method import METHODS
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Augmentation, Conditioning, Wordings
 from robomtl.demonstrations import collect
@@ -17,7 +18,6 @@ from robomtl.envs.metaworld_objects import quaternion
 from robomtl.envs.metaworld_variations import drawn_vector
 from robomtl.geometry import Geometry, Thing
 from robomtl.policy import Spec
-from robomtl.registry import METHODS
 from robomtl.training.constructing import Constructor, constructor_for
 from robomtl.training.construction import Construction
 from robomtl.training.episodic import EpisodicSampler

@@ -8,13 +8,14 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Budget, Support, draw_support
 from robomtl.adaptation.adapting import _placed, configure
+from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import collect
 from robomtl.machine import Machine
-from robomtl.registry import METHODS, OBJECTIVES
 from robomtl.training.balancing import Aggregation, Weighting
 from robomtl.training.construction import Construction
 from robomtl.training.learner import learner_for
 from robomtl.training.material import conditioning_for, materials, spec_for
+from robomtl.training.objective import OBJECTIVES
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -15,7 +15,7 @@ from robomtl.conditioning.embeddings import (
 )
 from robomtl.envs import metaworld_tasks
 from robomtl.errors import InputError
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Task
 
 CANONICAL = "Open the drawer"

@@ -12,8 +12,7 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature, vector_embodiment
-from robomtl.policy import Batch, Policy, Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Batch, Policy, Spec
 from robomtl.request import plain
 from robomtl.untrusted import converted
 

@@ -8,7 +8,7 @@ from robomtl.actor import Told
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.instructions import rivals_of, tell
 from robomtl.evaluation.trials import plan
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import families_of, find_task
 
 POINTS = suite("points/MT4")

@@ -6,7 +6,7 @@ from wobbling import WobblingAgent
 
 from robomtl.evaluation import ExpertAgent, evaluate
 from robomtl.ray_executor import RayExecutor
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 pytestmark = pytest.mark.slow
 

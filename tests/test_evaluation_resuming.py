@@ -9,11 +9,10 @@ from test_cli import refusal
 from wobbling import WobblingAgent
 
 import robomtl
-from robomtl import registry
+from robomtl.catalogue import Registry
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent, evaluate, resume_evaluation
-from robomtl.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -168,7 +167,7 @@ def test_an_agent_that_only_python_can_make_is_refused(tmp_path, capsys):
 
 def test_a_suite_that_only_python_can_make_is_refused(tmp_path, capsys, monkeypatch):
     evaluate(ExpertAgent(), POINTS, out=tmp_path, episodes=1, workers=1)
-    monkeypatch.setattr(registry, "SUITES", Registry("suite", "none", {}))
+    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
     said = refusal(capsys, "evaluate", "--resume", tmp_path)
     assert "cannot be made from its name:" in said
     assert "call robomtl.evaluate with it" in said

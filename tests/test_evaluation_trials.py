@@ -3,7 +3,7 @@ import pytest
 from robomtl.actor import Told
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.trials import CHUNK, deal, plan
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Trial
 
 POINTS = suite("points/MT4")

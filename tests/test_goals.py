@@ -16,7 +16,7 @@ from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import evaluate
 from robomtl.evaluation.results import Results
-from robomtl.registry import SUITES
+from robomtl.suites import SUITES
 from robomtl.task import goal_place
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

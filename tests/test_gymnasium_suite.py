@@ -8,11 +8,11 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 import robomtl
-from robomtl import registry
+import robomtl.suites
+from robomtl.catalogue import Registry
 from robomtl.checking.checking import check
 from robomtl.errors import SimulationError
 from robomtl.gymnasium_suite import from_gymnasium
-from robomtl.registry import Registry
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -135,8 +135,8 @@ def test_a_classic_control_env_keeps_the_contract(hill):
 def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
     sliders, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(registry, "SUITES", Registry("suite", "none", {}))
-    registry.SUITES.register("sliders", sliders)
+    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
+    robomtl.suites.SUITES.register("sliders", sliders)
     found = robomtl.suite("sliders")
     assert robomtl.check_suite(found) == []
     recorded = robomtl.collect(found, tmp_path / "data", episodes=2, workers=1)

@@ -3,16 +3,19 @@ import sys
 import pytest
 from test_cli import refusal
 
-from robomtl import imports, registry
+from robomtl import imports
 from robomtl.cli.main import main
 from robomtl.errors import PlugInError
 from robomtl.executor import LocalExecutor
 from robomtl.imports import import_modules
+from robomtl.policy import POLICIES
+from robomtl.suites import SUITES
 
 MODULE = """
 from robomtl.envs.points import PointsSuite
 from robomtl.policies.mlp import MLP
-from robomtl.registry import POLICIES, SUITES
+from robomtl.policy import POLICIES
+from robomtl.suites import SUITES
 
 
 class Mine(PointsSuite):
@@ -38,7 +41,7 @@ def written(tmp_path, monkeypatch):
     yield write
     for path in tmp_path.glob("mine_*.py"):
         sys.modules.pop(path.stem, None)
-        for kind in (registry.SUITES, registry.POLICIES):
+        for kind in (SUITES, POLICIES):
             kind._items.pop(path.stem, None)
 
 
@@ -57,7 +60,7 @@ def test_what_a_module_registers_is_known_to_the_command_line(words, written, ca
 
 
 def suites_known(item):
-    return registry.SUITES.names()
+    return SUITES.names()
 
 
 def test_workers_import_what_was_imported_here(written):

@@ -8,7 +8,7 @@ from multiprocessing.reduction import ForkingPickler
 import numpy as np
 import pytest
 
-import robomtl.registry
+import robomtl.suites
 from robomtl.checking.checking import check
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_benchmarks import VARIANTS
@@ -30,7 +30,7 @@ SIZES = {
 
 @pytest.mark.parametrize(("variant", "sizes"), SIZES.items())
 def test_a_suite_has_the_tasks_of_its_benchmark(variant, sizes):
-    suite = robomtl.registry.suite(f"metaworld/{variant}")
+    suite = robomtl.suites.suite(f"metaworld/{variant}")
     names = [task.name for task in (*suite.train_tasks, *suite.held_out_tasks)]
     assert (len(suite.train_tasks), len(suite.held_out_tasks)) == sizes
     assert len(set(names)) == len(names)
@@ -70,14 +70,14 @@ def test_the_factory_makes_mt10_unless_told_otherwise():
 )
 def test_a_suite_is_made_again_from_its_name_and_options(variant, options):
     suite = metaworld(variant, **options)
-    assert robomtl.registry.suite(suite.name, **suite.options) == suite
+    assert robomtl.suites.suite(suite.name, **suite.options) == suite
     assert ForkingPickler.loads(ForkingPickler.dumps(suite)) == suite
 
 
 def test_a_suite_is_made_without_importing_a_simulator():
     code = (
-        "import sys, time, robomtl.registry; start = time.perf_counter();"
-        "s = robomtl.registry.suite('metaworld/MT50'); s.train_tasks;"
+        "import sys, time, robomtl.suites; start = time.perf_counter();"
+        "s = robomtl.suites.suite('metaworld/MT50'); s.train_tasks;"
         "s.variations('reach-v3', 'official');"
         "assert time.perf_counter() - start < 1;"
         "assert not {'mujoco', 'metaworld'} & set(sys.modules)"

@@ -11,7 +11,7 @@ from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.envs.metaworld import CAMERAS
 from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import evaluate, film
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 pytestmark = pytest.mark.slow
 

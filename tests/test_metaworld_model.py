@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robomtl.camera import Camera, with_camera
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 pytestmark = pytest.mark.slow
 TASK = "door-open-v3"  # Its variations put the door, a body, in other places.

@@ -3,7 +3,7 @@ from contextlib import closing
 
 import pytest
 
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 pytestmark = pytest.mark.slow
 MT10 = suite("metaworld/MT10")

@@ -7,7 +7,7 @@ import pytest
 from robomtl.camera import Camera, with_camera
 from robomtl.cli.main import main
 from robomtl.envs import mujoco_opengl
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import robomtl
 from robomtl.demonstrations import collect
 from robomtl.policies.multi_head import MultiHead, MultiHeadConfig
 from robomtl.policy import Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

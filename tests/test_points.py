@@ -5,7 +5,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
-import robomtl.registry
+import robomtl.suites
 from robomtl.envs.points import PointsSuite, points
 from robomtl.envs.points_env import SPLITS
 
@@ -73,14 +73,14 @@ def test_splits_share_no_variation():
 
 @pytest.mark.parametrize("variant", points.variants)
 def test_every_variant_is_found_by_name_and_survives_pickling(variant):
-    suite = robomtl.registry.suite(f"points/{variant}", horizon=20)
+    suite = robomtl.suites.suite(f"points/{variant}", horizon=20)
     assert suite.name == f"points/{variant}"
     assert ForkingPickler.loads(ForkingPickler.dumps(suite)) == suite
-    assert robomtl.registry.suite(suite.name, **suite.options) == suite
+    assert robomtl.suites.suite(suite.name, **suite.options) == suite
 
 
 def test_the_name_without_variant_means_mt4():
-    assert robomtl.registry.suite("points") == PointsSuite(variant="MT4")
+    assert robomtl.suites.suite("points") == PointsSuite(variant="MT4")
 
 
 def test_tasks_share_no_wording_and_have_enough():

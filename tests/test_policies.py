@@ -12,8 +12,7 @@ from robomtl.adaptation.meta.inner_loop import by_task, losses_of, mapped, weigh
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
-from robomtl.policy import Batch, Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Batch, Spec
 
 SPEC = Spec(state=6, action=3, embedding=4, tasks=3)
 # Those that methods of adaptation make have no architecture of their own.

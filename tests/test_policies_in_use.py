@@ -9,8 +9,7 @@ from robomtl import checkpoint
 from robomtl.adaptation import Support
 from robomtl.cli.main import main
 from robomtl.demonstrations import collect
-from robomtl.policy import Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Spec
 from robomtl.serving import serve
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

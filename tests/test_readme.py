@@ -10,8 +10,7 @@ import pytest
 from families import grow
 
 from robomtl.cli.main import main
-from robomtl.policy import Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Spec
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)

@@ -8,8 +8,8 @@ from robomtl.adaptation.planning import Asked, configured, objectives
 from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, Pretraining
 from robomtl.new_task import NewTask
 from robomtl.recipes import RECIPES, Recipe, run
-from robomtl.registry import suite
 from robomtl.sharing import Asked as Arms
+from robomtl.suites import suite
 from robomtl.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -5,10 +5,12 @@ from textwrap import dedent
 import pytest
 
 from robomtl import registry
+from robomtl.catalogue import Registry
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite, points
 from robomtl.errors import InputError, PlugInError
-from robomtl.registry import POLICIES, SUITES, Registry
+from robomtl.policy import POLICIES
+from robomtl.suites import SUITES
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_register_refuses_a_name_with_a_slash(suites):
 
 @pytest.mark.parametrize("registered", [42, lambda: None, lambda variant: None])
 def test_what_is_no_suite_is_refused_by_its_name(suites, monkeypatch, registered):
-    monkeypatch.setattr(registry, "SUITES", suites)
+    monkeypatch.setattr("robomtl.suites.SUITES", suites)
     suites.register("mine", registered)
     with pytest.raises(
         PlugInError, match="suite 'mine' .*; expected a suite, or a func"
@@ -107,7 +109,7 @@ def test_what_is_no_suite_is_refused_by_its_name(suites, monkeypatch, registered
 
 
 def test_a_ready_suite_is_found_under_its_own_name(suites, monkeypatch):
-    monkeypatch.setattr(registry, "SUITES", suites)
+    monkeypatch.setattr("robomtl.suites.SUITES", suites)
     ready = Mine()
     suites.register("mine", ready)
     assert registry.suite("mine") is ready
@@ -115,7 +117,7 @@ def test_a_ready_suite_is_found_under_its_own_name(suites, monkeypatch):
 
 
 def test_a_ready_suite_takes_no_other_variant_name_or_option(suites, monkeypatch):
-    monkeypatch.setattr(registry, "SUITES", suites)
+    monkeypatch.setattr("robomtl.suites.SUITES", suites)
     suites.register("mine", Mine())
     suites.register("other", Mine())
     with pytest.raises(ValueError, match="no suite 'mine/MT4'.*has no variants"):

@@ -12,7 +12,7 @@ from robomtl import checkpoint
 from robomtl.cli.main import main
 from robomtl.demonstrations import collect
 from robomtl.errors import InputError
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.start import Start
 

@@ -19,7 +19,7 @@ from robomtl.errors import InputError
 from robomtl.lock import locked
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig, acting, train
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.learner import learner_for

@@ -9,7 +9,7 @@ from robomtl.cli import train as command
 from robomtl.demonstrations import collect
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Batch, Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.balancing import Balancing, check_tasks
 from robomtl.training.combining import NotFiniteError

@@ -12,8 +12,7 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.policies.mlp import MLP, MLPConfig
-from robomtl.policy import Batch, Spec
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES, Batch, Spec
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import learner_for
 

@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from robomtl import checkpoint
-from robomtl.adaptation.method import Budget, Method
+from robomtl.adaptation.method import METHODS, Budget, Method
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
 from robomtl.checkpoint import TrainedPolicy
@@ -22,7 +22,6 @@ from robomtl.experiments.settings import changed
 from robomtl.machine import device_of
 from robomtl.paths import located
 from robomtl.ranges import check_seed
-from robomtl.registry import METHODS
 from robomtl.threads import one_thread
 
 

@@ -11,8 +11,8 @@ from robomtl.conditioning.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.names import file_name
-from robomtl.registry import OBJECTIVES
 from robomtl.training.config import TrainConfig, config_of
+from robomtl.training.objective import OBJECTIVES
 from robomtl.untrusted import read_json
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from torch import Generator
 
 from robomtl.adaptation.support import Support
+from robomtl.catalogue import Registry
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.machine import Machine
@@ -87,3 +88,33 @@ class Method(Protocol):
             FloatingPointError: If it diverges.
         """
         ...
+
+
+METHODS: Registry[type[Method]] = Registry(
+    "method",
+    "robomtl.methods",
+    {
+        "alpaca": "robomtl.adaptation.methods.alpaca:Alpaca",
+        "anil": "robomtl.adaptation.methods.maml:Anil",
+        "context": "robomtl.adaptation.methods.context:PooledContext",
+        "finetune": "robomtl.adaptation.methods.finetune:Finetune",
+        "imaml": "robomtl.adaptation.methods.imaml:Imaml",
+        "in_context": "robomtl.adaptation.methods.in_context:InContext",
+        "lora": "robomtl.adaptation.methods.lora:Lora",
+        "maml": "robomtl.adaptation.methods.maml:Maml",
+        "meta_sgd": "robomtl.adaptation.methods.maml:MetaSgd",
+        "mil": "robomtl.adaptation.methods.maml:Mil",
+        "nearest_neighbour": "robomtl.adaptation.methods.nearest_neighbour:NearestNeighbour",
+        "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcess",
+        "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContext",
+        "replay": "robomtl.adaptation.methods.replay:Replay",
+        "reptile": "robomtl.adaptation.methods.reptile:Reptile",
+        "retrieval": "robomtl.adaptation.methods.retrieval:Retrieval",
+        "scratch": "robomtl.adaptation.methods.scratch:Scratch",
+        "task_embedding": "robomtl.adaptation.methods.task_embedding:TaskEmbedding",
+        "tecnet": "robomtl.adaptation.methods.tecnet:Tecnet",
+        "vinn": "robomtl.adaptation.methods.vinn:VINN",
+        "zero_shot": "robomtl.adaptation.methods.zero_shot:ZeroShot",
+    },
+)
+"""Ways to adapt: frozen dataclasses of a method's hyper-parameters."""

@@ -8,11 +8,10 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.benchmark import Problem
 from robomtl.adaptation.cell import Cell, Control
 from robomtl.adaptation.family import PLAIN, Family
-from robomtl.adaptation.method import Budget, Method
+from robomtl.adaptation.method import METHODS, Budget, Method
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative, check_types
-from robomtl.registry import METHODS
 
 BASELINE = "scratch"
 """The method the others are compared with."""

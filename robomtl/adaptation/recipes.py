@@ -14,7 +14,7 @@ from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError
 from robomtl.machine import Machine
 from robomtl.names import file_name
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training import TrainConfig
 from robomtl.training.config import with_machine
 from robomtl.training.construction import Construction

@@ -10,7 +10,7 @@ import numpy as np
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Task, find_task
 
 

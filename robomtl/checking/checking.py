@@ -9,7 +9,7 @@ from itertools import chain
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from robomtl import registry
+from robomtl import suites
 from robomtl.arguments import typed
 from robomtl.checking.beginnings import difference, first_episode
 from robomtl.checking.episodes import STAGES
@@ -112,11 +112,11 @@ def _rebuilding(suite: Suite) -> Iterator[str]:
     except TypeError as error:
         yield f"The options are not plain data: {error}; use numbers and strings."
         return
-    if suite.name.partition("/")[0] not in registry.SUITES.names():
+    if suite.name.partition("/")[0] not in suites.SUITES.names():
         return
     call = f"robomtl.suite('{suite.name}', **{dict(suite.options)})"
     try:
-        again = registry.suite(suite.name, **suite.options)
+        again = suites.suite(suite.name, **suite.options)
     except (TypeError, ValueError) as error:
         yield f"{call} does not build the suite again: {error}"
         return

@@ -22,7 +22,7 @@ from robomtl.goals import goal_warning
 from robomtl.names import file_name
 from robomtl.paths import expanded
 from robomtl.ray_executor import RayExecutor
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Suite
 
 

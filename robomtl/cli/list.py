@@ -7,10 +7,14 @@ from typing import Any
 import tyro
 from rich.table import Table
 
+from robomtl.adaptation.method import METHODS
+from robomtl.catalogue import Registry
 from robomtl.evaluation.protocols import PROTOCOLS
+from robomtl.policy import POLICIES
 from robomtl.recipes import RECIPES
-from robomtl.registry import METHODS, OBJECTIVES, POLICIES, SUITES, Registry
+from robomtl.suites import SUITES
 from robomtl.terminal import Terminal
+from robomtl.training.objective import OBJECTIVES
 
 _PLURALS = {"policy": "policies", "objective": "objectives", "method": "methods"}
 

@@ -10,7 +10,7 @@ from robomtl import viewing
 from robomtl.camera import Camera, Profile
 from robomtl.cli.flags import SuiteFlags, named_agent
 from robomtl.evaluation import Results
-from robomtl.registry import suite
+from robomtl.suites import suite
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results, Setting
 from robomtl.goals import goal_warning
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Suite
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations.contents import Contents
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import GoalSuite
 
 

@@ -15,8 +15,8 @@ from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.paths import located
-from robomtl.registry import suite as named_suite
 from robomtl.serving import placed
+from robomtl.suites import suite as named_suite
 from robomtl.task import Suite
 from robomtl.untrusted import converted
 

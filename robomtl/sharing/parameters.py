@@ -8,7 +8,7 @@ from robomtl import checkpoint
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES
 from robomtl.sharing.arms import Arm
 from robomtl.training.material import conditioning_for, spec_for
 from robomtl.training.objective import Cloning

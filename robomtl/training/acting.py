@@ -11,7 +11,7 @@ from robomtl.evaluation import Results, evaluate
 from robomtl.evaluation.results import RESULTS
 from robomtl.machine import cores
 from robomtl.policy import Policy
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner
 

@@ -13,7 +13,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.machine import device_of
 from robomtl.policy import Spec
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import find_task
 from robomtl.training.config import TrainConfig
 from robomtl.training.constructing import constructor_for

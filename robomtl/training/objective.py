@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from robomtl.catalogue import Registry
 from robomtl.conditioning import Conditioning, Wordings
 from robomtl.features import STATE
 from robomtl.policy import Batch, Loss, Policy, loss_of
@@ -134,3 +135,25 @@ class Cloning:
     def loss(self, policy: Policy, batch: Batch) -> Loss:
         """The policy's own."""
         return loss_of(policy, batch)
+
+
+OBJECTIVES: Registry[type[Objective]] = Registry(
+    "objective",
+    "robomtl.objectives",
+    {
+        "alpaca": "robomtl.adaptation.methods.alpaca:AlpacaTraining",
+        "anil": "robomtl.adaptation.methods.maml:AnilObjective",
+        "cloning": "robomtl.training.objective:Cloning",
+        "context": "robomtl.adaptation.methods.context:ContextTraining",
+        "imaml": "robomtl.adaptation.methods.imaml:ImamlObjective",
+        "in_context": "robomtl.adaptation.methods.in_context:InContextTraining",
+        "maml": "robomtl.adaptation.methods.maml:MamlObjective",
+        "meta_sgd": "robomtl.adaptation.methods.maml:MetaSgdObjective",
+        "mil": "robomtl.adaptation.methods.maml:MilObjective",
+        "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcessTraining",
+        "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContextTraining",
+        "reptile": "robomtl.adaptation.methods.reptile:ReptileObjective",
+        "tecnet": "robomtl.adaptation.methods.tecnet:TecnetTraining",
+    },
+)
+"""What training minimises: frozen dataclasses of an objective's settings."""

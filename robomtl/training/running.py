@@ -20,8 +20,8 @@ from robomtl.errors import InputError
 from robomtl.lock import locked
 from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
+from robomtl.policy import POLICIES
 from robomtl.progress import remark
-from robomtl.registry import POLICIES
 from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
 from robomtl.threads import Threads

@@ -2,7 +2,7 @@
 
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.registry import POLICIES
+from robomtl.policy import POLICIES
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.material import check_held_out

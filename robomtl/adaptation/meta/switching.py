@@ -21,7 +21,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy, build
 from robomtl.conditioning import Conditioning
 from robomtl.policy import Policy
-from robomtl.registry import suite
+from robomtl.suites import suite
 from robomtl.task import Task, find_task
 
 _SAME = 1e-4  # Distance up to which two wordings are one.

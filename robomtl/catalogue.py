@@ -1,0 +1,117 @@
+"""Names of what is built in, plugged in or registered, and the items they name."""
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from robomtl.errors import InputError, PlugInError
+from robomtl.nearest import unknown
+from robomtl.plug_in import described
+
+Item = TypeVar("Item")
+
+
+class Registry(Generic[Item]):
+    """Maps names to items; an item is imported when it is first asked for.
+
+    Args:
+        kind: What the names name, for messages.
+        group: Entry-point group through which other distributions add names.
+        builtins: Names to ``"module:attribute"`` strings of this distribution.
+    """
+
+    def __init__(self, kind: str, group: str, builtins: dict[str, str]) -> None:
+        self.kind = kind
+        self.group = group
+        self._builtins = {
+            name: EntryPoint(name, value, group) for name, value in builtins.items()
+        }
+        self._items: dict[str, Item] = {}
+
+    def names(self) -> list[str]:
+        """All known names, sorted."""
+        return sorted({*self._items, *self._builtins, *self._plug_ins()})
+
+    def own(self) -> list[str]:
+        """Names that are built in or were registered in this process, sorted."""
+        return sorted(set(self.names()) - self.plugged_in().keys())
+
+    def plugged_in(self) -> dict[str, tuple[str, ...]]:
+        """Names that other distributions add, sorted, and the distributions of each.
+
+        A name of several distributions, this one among them, is refused by ``get``.
+        """
+        return {
+            name: tuple(_distribution(entry) for entry in self._claims(name))
+            for name in sorted(self._plug_ins())
+        }
+
+    def register(self, name: str, item: Item) -> None:
+        """Adds an item under a new name, in this process.
+
+        Raises:
+            InputError: If the name is taken, or holds a slash.
+        """
+        if "/" in name:
+            raise InputError(
+                f"{self.kind} '{name}' holds a slash, which is kept for variants; leave "
+                f"it out."
+            )
+        if name in self.names():
+            raise InputError(f"{self.kind} '{name}' is already registered.")
+        self._items[name] = item
+
+    def get(self, name: str) -> Item:
+        """The item registered under a name.
+
+        Raises:
+            ValueError: If no item has this name, or several distributions have one.
+            PlugInError: If importing a plug-in raises any exception.
+        """
+        if name not in self._items:
+            self._items[name] = self._loaded(self._find(name))
+        return self._items[name]
+
+    def _plug_ins(self) -> dict[str, list[EntryPoint]]:
+        """The entry points of other distributions, by name."""
+        found: dict[str, list[EntryPoint]] = {}
+        for entry in entry_points(group=self.group):
+            found.setdefault(entry.name, []).append(entry)
+        return found
+
+    def _claims(self, name: str) -> list[EntryPoint]:
+        """All entry points of a name, built-in or plugged in; more than 1 is a mistake."""
+        own = [self._builtins[name]] if name in self._builtins else []
+        return own + self._plug_ins().get(name, [])
+
+    def _find(self, name: str) -> EntryPoint:
+        claims = self._claims(name)
+        if not claims:
+            raise InputError(
+                f"{unknown(self.kind, name, self.names())} Names that your own module"
+                " registers are known once it is imported (robomtl --import MODULE)."
+            )
+        if len(claims) > 1:
+            owners = " and ".join(_distribution(entry) for entry in claims)
+            raise InputError(
+                f"The {self.kind} '{name}' is registered by {len(claims)} distributions,"
+                f" {owners}; uninstall all but one of them, or rename the entry point in"
+                f" its group '{self.group}'."
+            )
+        return claims[0]
+
+    def _loaded(self, entry: EntryPoint) -> Item:
+        try:
+            item: Item = entry.load()
+        except (Exception, SystemExit) as error:  # Plug-ins raise anything.
+            if entry.dist is None:
+                raise
+            raise PlugInError(
+                f"The {self.kind} '{entry.name}' of the distribution"
+                f" '{_distribution(entry)}' ({entry.value}) cannot be imported:"
+                f" {described(error)}."
+            ) from error
+        return item
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "robomtl"

@@ -1,0 +1,110 @@
+"""Named suites, built in or plugged in."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from robomtl.arguments import checked, typed
+from robomtl.catalogue import Registry
+from robomtl.errors import InputError, PlugInError
+from robomtl.nearest import unknown
+from robomtl.task import Suite
+
+
+class SuiteFactory(Protocol):
+    """A family of suites."""
+
+    def __call__(self, variant: str, **options: Any) -> Suite:
+        """The suite of a variant, named after what follows the slash."""
+        ...
+
+
+SUITES: Registry[SuiteFactory | Suite] = Registry(
+    "suite",
+    "robomtl.envs",
+    {
+        "metaworld": "robomtl.envs.metaworld:metaworld",
+        "points": "robomtl.envs.points:points",
+    },
+)
+"""Families of suites: callables ``(variant, **options) -> Suite``; or single suites.
+
+``robomtl.suite("metaworld/MT10")`` calls the factory ``metaworld`` with ``"MT10"``; a
+name without a slash calls it with the empty string. A factory may carry an attribute
+``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows.
+A suite that is ready, as ``from_gymnasium`` returns it, stands under its own name.
+"""
+
+
+def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
+    """A registered suite, if it is the one asked for."""
+    if name != found.name:
+        raise InputError(
+            f"There is no suite '{name}': the suite '{found.name}' has no variants and "
+            "is known by that name only."
+        )
+    if options and options != dict(found.options):
+        raise InputError(
+            f"Suite '{name}' was registered ready with the options "
+            f"{dict(found.options)}; it does not take {options}."
+        )
+    return found
+
+
+@checked
+def suite(name: str, **options: Any) -> Suite:
+    """The suite of this name, such as ``metaworld/MT10``.
+
+    Args:
+        name: Family and variant, joined by a slash.
+        **options: Options of the family, such as ``goals="hidden"`` for ``metaworld/ML10``.
+
+    Raises:
+        InputError: If the family or the variant is unknown, an option is unknown or of
+            another type, or a suite that was registered ready is asked for with another
+            variant or other options.
+    """
+    family, _, variant = name.partition("/")
+    found = SUITES.get(family)
+    if callable(found):
+        made = found(variant, **_typed_options(name, found, options))
+        return _checked(made, f"What is registered as suite '{family}' made")
+    _checked(found, f"Registered as suite '{family}' is")
+    return _ready(found, name, options)
+
+
+def _checked(made: Any, what: str) -> Suite:
+    """A suite that a plug-in supplied, if it is one."""
+    if isinstance(made, type) or not hasattr(made, "train_tasks"):
+        raise PlugInError(
+            f"{what} {made!r}; expected a suite, or a function that makes one of a variant."
+        )
+    supplied: Suite = made
+    return supplied
+
+
+def _typed_options(
+    name: str, family: Callable[..., Suite], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The options of a suite, checked against its factory: they may come from a file."""
+    parameters = [*inspect.signature(family).parameters.values()]
+    if not parameters:
+        raise PlugInError(
+            f"What is registered as suite '{name.partition('/')[0]}' takes no argument;"
+            " expected a suite, or a function that makes one of a variant."
+        )
+    first, *taken = parameters
+    if inspect.Parameter.VAR_KEYWORD in {each.kind for each in (first, *taken)}:
+        return dict(options)
+    kinds = {each.name: each.annotation for each in taken}
+    for option in options:
+        if option not in kinds:
+            raise InputError(
+                f"Suite '{name}' does not take this: {unknown('option', option, kinds)}"
+            )
+    return {
+        option: value
+        if kinds[option] is inspect.Parameter.empty
+        else typed(option, value, kinds[option])
+        for option, value in options.items()
+    }
