@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robomtl.envs.metaworld_simulator import Vector
-from robomtl.geometry import Geometry, Thing
+from robomtl.geometry import Body, Geometry
 
 _OBJECT_START = 4  # The hand and the gripper stand before.
 _OBJECT_SIZE = 7
@@ -132,22 +132,22 @@ def geometry(task: str, goal: slice | None) -> Geometry:
         goal: Where the goal is in a state; None where it is hidden.
     """
     objects = tuple(_thing(part, index) for index, part in enumerate(OBJECTS[task]))
-    hand = Thing(positions=(0, _FRAME))
+    hand = Body(positions=(0, _FRAME))
     carried = {"hand": hand, "object": objects[0]}
     return Geometry(
         dimensions=3,
         hand=hand,
         objects=objects,
-        goal=None if goal is None else Thing(positions=(goal.start,)),
+        goal=None if goal is None else Body(positions=(goal.start,)),
         displacement=0,
         achieved=carried.get(_ACHIEVED.get(task, "")),
     )
 
 
-def _thing(part: Part, index: int) -> Thing:
+def _thing(part: Part, index: int) -> Body:
     starts = [_OBJECT_START + index * _OBJECT_SIZE + frame for frame in (0, _FRAME)]
     orientations = tuple(start + 3 for start in starts)
-    return Thing(
+    return Body(
         positions=tuple(starts),
         orientations=() if part.orientation == "none" else orientations,
         order="xyzw" if part.orientation.startswith("matrix") else "wxyz",

@@ -14,7 +14,7 @@ from robomtl.envs.points_env import ROW, SPLITS, PointsEnv
 from robomtl.envs.points_expert import PointsExpert
 from robomtl.envs.points_tasks import AIMS, HELD_OUT, TRAIN, VARIANTS, task_of
 from robomtl.errors import InputError
-from robomtl.geometry import Geometry, Thing
+from robomtl.geometry import Body, Geometry
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
@@ -115,7 +115,7 @@ class PointsSuite:
             ValueError: If the task is unknown.
         """
         aim = AIMS[find_task(self, task).name]
-        things = {name: Thing(positions=(2 * row,)) for name, row in ROW.items()}
+        things = {name: Body(positions=(2 * row,)) for name, row in ROW.items()}
         return Geometry(
             dimensions=2,
             hand=things["point"],

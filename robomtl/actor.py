@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from robomtl.task import Observation, Suite, Trial
 
 
-class Told(NamedTuple):
+class TaskInfo(NamedTuple):
     """What an actor is told of the task of a trial."""
 
     task: str | None
@@ -24,7 +24,7 @@ class Told(NamedTuple):
 class Actor(Protocol):
     """Acts in a batch of trials of one suite, side by side."""
 
-    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and prepares for these."""
         ...
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robomtl import checkpoint
-from robomtl.actor import Agent, Told
+from robomtl.actor import Agent, TaskInfo
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
@@ -103,7 +103,7 @@ class PolicyActor:
         self._chunk = np.zeros((0, 0, 0), np.float32)
         self._taken = 0
 
-    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and embeds what these are told."""
         fixed = self._conditioning.fixed(told)
         rows = -len(trials) % ROWS

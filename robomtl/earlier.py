@@ -9,10 +9,12 @@ from typing import Any
 NAMES = {
     "batch": "batch_size",
     "clip": "max_grad_norm",
+    "construction": "augmentation",
     "ema": "ema_decay",
     "warm_up": "warmup_fraction",
 }
 """Present names of settings, by their earlier ones."""
+_OF_INSTRUCTIONS = {"mixing", "noise", "swap"}  # Once settings of ``augmentation``.
 VALUES = {"schedule": {"one_cycle": "warmup_cosine"}}
 """Present values of settings, by the setting and their earlier ones."""
 ADDED: Mapping[str, Any] = {
@@ -43,10 +45,26 @@ def present(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]
     """
     found = {}
     for name, value in values.items():
-        renamed = NAMES.get(name, name)
-        place = renamed if renamed in known and name not in known else name
+        renamed = present_name(name, value)
+        outer, new = name.partition(".")[0], renamed.partition(".")[0]
+        moved = outer == "augmentation" or outer not in known
+        place = renamed if new in known and moved else name
         found[place] = present_value(place, value)
     return found
+
+
+def present_name(name: str, value: Any = None) -> str:
+    """The present name of a setting.
+
+    Args:
+        name: Present or earlier; a setting inside another one by both, with a dot.
+        value: Its value, by which an ``augmentation`` of instructions is known.
+    """
+    outer, dot, inner = name.partition(".")
+    inside = {inner} if dot else {*value} if isinstance(value, Mapping) else set()
+    if outer == "augmentation" and inside & _OF_INSTRUCTIONS:
+        return f"instruction_augmentation{dot}{inner}"
+    return f"{NAMES.get(outer, outer)}{dot}{inner}"
 
 
 def present_value(name: str, value: Any) -> Any:

@@ -20,12 +20,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
-from robomtl.crew import Answer, Crew, Worker, check_counts, check_limit, outcome
-from robomtl.crew import Failure as Failure
 from robomtl.errors import InputError
 from robomtl.imports import import_modules, imported
 from robomtl.pulse import PULSE, Beat
 from robomtl.sendable import check_sendable, main_file
+from robomtl.worker_pool import (
+    Answer,
+    Worker,
+    WorkerPool,
+    check_counts,
+    check_limit,
+    outcome,
+)
+from robomtl.worker_pool import Failure as Failure
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -179,7 +186,7 @@ class _Process(Worker):
     """Of its pulse."""
 
 
-class _Processes(Crew[_Process]):
+class _Processes(WorkerPool[_Process]):
     """Workers on this machine."""
 
     def __init__(self, work: Callable[[Any], Any], executor: LocalExecutor) -> None:

@@ -15,7 +15,7 @@ Order = Literal["wxyz", "xyzw"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thing:
+class Body:
     """Where one thing stands in a state, as often as the state holds it."""
 
     positions: tuple[int, ...]
@@ -40,20 +40,20 @@ class Geometry:
 
     dimensions: Literal[2, 3]
     """Numbers of a position, and of the displacement."""
-    hand: Thing
+    hand: Body
     """What actions move."""
-    objects: tuple[Thing, ...]
+    objects: tuple[Body, ...]
     """Everything else but the goal."""
-    goal: Thing | None
+    goal: Body | None
     """The goal; None where it is hidden."""
     displacement: int
     """Index of the displacement's x in an action."""
-    achieved: Thing | None = None
+    achieved: Body | None = None
     """What the task brings to the goal, to wherever that is; None where the goal says
     something else, or nothing."""
 
     @property
-    def things(self) -> tuple[Thing, ...]:
+    def things(self) -> tuple[Body, ...]:
         """Hand, objects and goal."""
         goal = () if self.goal is None else (self.goal,)
         return (self.hand, *self.objects, *goal)
@@ -74,16 +74,16 @@ def geometries(
     """
     if name is None:
         raise InputError(
-            "Task construction needs to know which numbers of a state are positions;"
-            " these demonstrations name no suite that says so. Leave construction off."
+            "Augmentation needs to know which numbers of a state are positions;"
+            " these demonstrations name no suite that says so. Leave augmentation off."
         )
     find: Callable[[str], Geometry] | None = getattr(
         suite(name, **options), "geometry", None
     )
     if find is None:
         raise InputError(
-            f"Task construction needs to know which numbers of a state are positions;"
+            f"Augmentation needs to know which numbers of a state are positions;"
             f" {name} lacks the method geometry(task), see robomtl.task.Suite. Leave"
-            " construction off, or add it."
+            " augmentation off, or add it."
         )
     return [find(task) for task in tasks]

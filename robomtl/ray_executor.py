@@ -12,20 +12,20 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from robomtl.crew import (
-    Answer,
-    Crew,
-    Failure,
-    Worker,
-    check_counts,
-    check_limit,
-    outcome,
-)
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.imports import import_modules, imported
 from robomtl.pulse import PULSE, Beat
 from robomtl.request import differences
 from robomtl.versions import packages
+from robomtl.worker_pool import (
+    Answer,
+    Failure,
+    Worker,
+    WorkerPool,
+    check_counts,
+    check_limit,
+    outcome,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -91,7 +91,7 @@ class _Hand(Worker):
     """Reference to its next answer."""
 
 
-class _Actors(Crew[_Hand]):
+class _Actors(WorkerPool[_Hand]):
     """Workers on a Ray cluster, spread over its nodes."""
 
     def __init__(self, work: Callable[[Any], Any], executor: RayExecutor) -> None:

@@ -9,7 +9,7 @@ from robomtl.adaptation.findings import Findings as MethodFindings
 from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adaptation
 from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
-from robomtl.conditioning import Augmentation, Kind
+from robomtl.conditioning import InstructionAugmentation, Kind
 from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import Results, evaluate, film, write_report
@@ -107,7 +107,8 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         episodes=50,
         noise=0.0,
         training=TrainConfig(
-            steps=20_000, augmentation=Augmentation(mixing=1.0, noise=1.0)
+            steps=20_000,
+            instruction_augmentation=InstructionAugmentation(mixing=1.0, noise=1.0),
         ),
     ),
     "mt50-state": Recipe(
@@ -115,7 +116,9 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         suite="metaworld/MT50",
         episodes=50,
         policy_config={"width": 512},
-        training=TrainConfig(steps=30_000, augmentation=Augmentation(swap=0.1)),
+        training=TrainConfig(
+            steps=30_000, instruction_augmentation=InstructionAugmentation(swap=0.1)
+        ),
         instructions=("canonical", "held-out"),
     ),
     "mt50-state-10demos": Recipe(

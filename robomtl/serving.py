@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from robomtl.actor import Agent
 from robomtl.agent import Asked, PolicyActor, PolicyAgent
-from robomtl.crew import Answer, outcome
 from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
 from robomtl.joining import Group, JointPolicy
@@ -26,6 +25,7 @@ from robomtl.machine import check_device, device_of
 from robomtl.policy import Memory
 from robomtl.sendable import check_sendable
 from robomtl.task import Suite
+from robomtl.worker_pool import Answer, outcome
 
 
 @dataclass(frozen=True, kw_only=True)

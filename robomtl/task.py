@@ -121,7 +121,7 @@ class Suite(Protocol):
 
     A suite whose actions displace what they move may say so, and where everything is, by
     the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,
-    mirror and hide things, see ``robomtl.training.construction.Construction``.
+    mirror and hide things, see ``robomtl.training.augmentation.Augmentation``.
 
     A suite whose tasks differ in what is observed or how one acts has one more method,
     ``embodiment(task)``: see ``robomtl.features.EmbodiedSuite``.

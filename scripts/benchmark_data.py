@@ -22,7 +22,7 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
-from robomtl.conditioning import Conditioning, Wordings
+from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.demonstrations import Demonstrations, layout
 from robomtl.policy import Spec
 from robomtl.registry import POLICIES
@@ -162,7 +162,9 @@ class _Run:
         instructions = [(data.instructions[task],) for task in data.tasks]
         self._sampler = Sampler(
             known := frames(data, range(len(data)), cpu),
-            Wordings(conditioning, instructions, self._config.augmentation),
+            InstructionEmbeddings(
+                conditioning, instructions, self._config.instruction_augmentation
+            ),
             conditioning,
             chunk=1,
             temperature=float("inf"),

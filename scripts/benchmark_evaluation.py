@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.agent import PolicyAgent
 from robomtl.executor import LocalExecutor
 from robomtl.task import Suite
@@ -108,7 +108,7 @@ class UpstreamAgent:
             )
         self._policy, self._conditioning = trained.policy, trained.card.conditioning
         self._fixed = self._conditioning.fixed(
-            [Told(task.name, task.instructions[0]) for task in suite.train_tasks]
+            [TaskInfo(task.name, task.instructions[0]) for task in suite.train_tasks]
         )
         self.steps, self.seconds = 0, 0.0
 

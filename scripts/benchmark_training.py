@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from robomtl.conditioning import Conditioning, Wordings
+from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.demonstrations import Demonstrations
 from robomtl.machine import Machine, Precision
 from robomtl.policy import Policy, Spec
@@ -156,7 +156,9 @@ def _sampler(
     instructions = [find_task(made, name).instructions for name in demonstrations.tasks]
     sampler = Sampler(
         frames(demonstrations, range(len(demonstrations)), torch.device("cpu")),
-        Wordings(conditioning, instructions, config.augmentation),
+        InstructionEmbeddings(
+            conditioning, instructions, config.instruction_augmentation
+        ),
         conditioning,
         chunk=1,
         temperature=config.temperature,

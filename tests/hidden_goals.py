@@ -5,7 +5,11 @@ from einops import rearrange, repeat
 
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.policy import Spec
 from robomtl.training import TrainConfig
 from robomtl.training.frames import Frames, Resident, Spans
@@ -41,7 +45,9 @@ def goals(conditioning, seed):
             episodes=spans.together(),
             device=state.device,
         ),
-        wordings=Wordings(conditioning, [("reach",)], Augmentation()),
+        wordings=InstructionEmbeddings(
+            conditioning, [("reach",)], InstructionAugmentation()
+        ),
         conditioning=conditioning,
         chunk=1,
     )

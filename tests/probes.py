@@ -2,7 +2,7 @@
 
 from evaluations import evaluation
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.conditioning import Conditioning
 from robomtl.probing.concluding import concluded
 
@@ -19,9 +19,9 @@ def found(families=FAMILIES, *, margin=0.1, left_out=None, **kinds):
         for kind, outcomes in kinds.items()
     }
     told = {
-        kind: [Told("open", "open it")] * len(each.records)
+        kind: [TaskInfo("open", "open it")] * len(each.records)
         if kind in ("shuffled", "wrong")
-        else [Told(None, None)] * len(each.records)
+        else [TaskInfo(None, None)] * len(each.records)
         for kind, each in results.items()
     }
     return concluded(

@@ -15,7 +15,7 @@ import mutations
 import numpy as np
 
 import robomtl
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation.family import find_family
 from robomtl.adaptation.growing import recorded
 from robomtl.adaptation.tuning import read_config
@@ -114,7 +114,7 @@ def _act(folder: Path) -> None:
     agent.check(SUITE)
     actor = agent.load(SUITE)
     trials = plan(SUITE, episodes=1)[:2]
-    actor.start(trials, [Told(trial.task, None) for trial in trials])
+    actor.start(trials, [TaskInfo(trial.task, None) for trial in trials])
     state = {"state": np.zeros(agent.card.spec.state, np.float32)}
     actor([state, state], np.ones(2, bool))
 

@@ -6,7 +6,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import Support, adapt
 from robomtl.adaptation.meta.bayesian_regression import (
     Belief,
@@ -229,7 +229,7 @@ def test_adapting_leaves_the_ridge_solution_in_the_head(cloned, support, prior):
 
     instruction = SUITE.held_out_tasks[0].instruction
     state = torch.from_numpy(support.state)
-    fixed = cloned.card.conditioning.fixed([Told(HELD_OUT, instruction)])
+    fixed = cloned.card.conditioning.fixed([TaskInfo(HELD_OUT, instruction)])
     fixed = fixed.expand(len(state), -1)
     features = cloned.policy({"state": state}, fixed)
     phi = torch.cat([features, torch.ones(len(state), 1)], dim=1).double()

@@ -6,7 +6,7 @@ from families import Here
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, draw_support
 from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.method import METHODS
@@ -81,7 +81,7 @@ def acted(trained, support):
     """What a policy does in the states of a support, told its task."""
     state = torch.from_numpy(support.demonstrations.state[:16])
     conditioning = trained.card.conditioning
-    told = Told(support.name, support.task.instruction)
+    told = TaskInfo(support.name, support.task.instruction)
     fixed = conditioning.fixed([told] * len(state))
     embedding = conditioning.embedding(fixed, state)
     return trained.policy.act({"state": state}, embedding, None)[0]

@@ -3,7 +3,7 @@ import torch
 
 import robomtl
 from robomtl.action_head import HeadPolicy
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, adapt, draw_support
 from robomtl.adaptation.methods.vinn import VINN
 from robomtl.demonstrations import collect
@@ -47,7 +47,7 @@ def told(trained, support, rows):
     """What a policy is told of the support's task, in so many trials."""
     wording = support.task.instructions[0]
     conditioning = trained.card.conditioning
-    return conditioning.fixed([Told(support.name, wording)]).expand(rows, -1)
+    return conditioning.fixed([TaskInfo(support.name, wording)]).expand(rows, -1)
 
 
 def acted(trained, support, state):

@@ -6,7 +6,7 @@ from robomtl.adaptation import Support, adapt, draw_support
 from robomtl.adaptation.meta.autoencoder import train_autoencoder
 from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.methods.retrieval import Retrieval, RetrievedSampler, similarity
-from robomtl.conditioning import Augmentation
+from robomtl.conditioning import InstructionAugmentation
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import collect
 from robomtl.training import TrainConfig, train
@@ -96,7 +96,7 @@ def test_the_autoencoder_learns_and_is_the_same_for_the_same_generator():
 def test_retrieved_steps_are_told_the_new_task(support, prior, trained):
     told = trained.card.conditioning
     new, old = (
-        material_of(given, told, Augmentation(noise=0.0, mixing=0.0), 1)
+        material_of(given, told, InstructionAugmentation(noise=0.0, mixing=0.0), 1)
         for given in (support.demonstrations, prior)
     )
     rows = torch.tensor([3, 5, 8])
@@ -114,7 +114,7 @@ def test_retrieved_steps_are_told_the_new_task(support, prior, trained):
 def test_retrieval_takes_construction(trained, support):
     plain, moved = (
         adapt(trained, support, method="retrieval", config={**FEW, **settings})
-        for settings in ({}, {"construction.translation": 0.2})
+        for settings in ({}, {"augmentation.translation": 0.2})
     )
     assert plain.fingerprint != moved.fingerprint
 

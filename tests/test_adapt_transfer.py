@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, draw_support
 from robomtl.adaptation.adapting import adapt_by
 from robomtl.adaptation.meta.cotraining import joined
@@ -19,7 +19,7 @@ from robomtl.adaptation.methods.lora import Lora, LowRank, merge
 from robomtl.adaptation.methods.scratch import Scratch
 from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.cli.train import main as train_command
-from robomtl.conditioning import Augmentation, Conditioning
+from robomtl.conditioning import Conditioning, InstructionAugmentation
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import collect
 from robomtl.policy import POLICIES, Spec
@@ -84,7 +84,7 @@ def batches(trained, data, tasks):
             continue
         state = torch.from_numpy(data.select(tasks=[task.name]).state)
         for words in (*task.instructions, *task.held_out_instructions):
-            fixed = conditioning.fixed([Told(task.name, words)])
+            fixed = conditioning.fixed([TaskInfo(task.name, words)])
             told = conditioning.embedding(fixed.expand(len(state), -1), state)
             yield {"state": state}, told
 
@@ -216,14 +216,14 @@ def test_a_cotraining_batch_has_the_asked_for_part_of_the_prior(trained, support
 
 
 def test_prior_samples_are_told_their_own_task(trained, support, data):
-    method = Finetune(cotraining=0.5, augmentation=Augmentation(noise=0.0, mixing=0.0))  # fmt: skip
+    method = Finetune(cotraining=0.5, instruction_augmentation=InstructionAugmentation(noise=0.0, mixing=0.0))  # fmt: skip
     draws = method.draws(trained["film"], support, Generator().manual_seed(0))
     batch = draws.batch(0, 64)
     for task, told in zip(batch.task[32:], batch.task_embedding[32:], strict=True):
         name = data["old"].tasks[int(task) - 1]
         words = find_task(robomtl.suite("points/ML4"), name).instructions
         known = trained["film"].card.conditioning.fixed(
-            [Told(name, each) for each in words]
+            [TaskInfo(name, each) for each in words]
         )
         assert (known - told).abs().amax(1).min() < 1e-5
 

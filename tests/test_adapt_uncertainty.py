@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import adapt
 from robomtl.adaptation.asking import active_support, greedy, most_uncertain
 from robomtl.adaptation.meta.bayesian_regression import Belief, posterior, spread
@@ -125,7 +125,7 @@ def candidates(tmp_path_factory):
 def test_a_policy_asks_for_the_start_of_greatest_variance(trained, candidates):
     adapted = adapt(trained, candidates.take([0, 1]), method="alpaca")
     starts = torch.from_numpy(candidates.state[candidates.episodes.start])
-    told = Told(HELD_OUT.name, HELD_OUT.instruction)
+    told = TaskInfo(HELD_OUT.name, HELD_OUT.instruction)
     conditioning = adapted.card.conditioning
     fixed = conditioning.fixed([told] * 8)
     variance = predictive_variance(adapted.policy, {"state": starts}, fixed)
@@ -145,7 +145,7 @@ def test_a_support_grows_by_what_is_asked_for(trained, candidates):
     starts = torch.from_numpy(candidates.state[candidates.episodes.start])
     asked = candidates.episodes.variation.tolist().index(variations[0][0])
     others = [i for i in range(8) if i != asked]
-    told = Told(HELD_OUT.name, HELD_OUT.instruction)
+    told = TaskInfo(HELD_OUT.name, HELD_OUT.instruction)
     second = others[most_uncertain(adapted, starts[others], told)]
     assert candidates.episodes.variation[second] == variations[1][1]
 
@@ -160,7 +160,7 @@ def test_more_shots_than_there_are_cannot_be_asked_for(trained, candidates, shot
 def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path):
     adapted = adapt(trained, candidates, method="alpaca", out=tmp_path / "run")
     trials = plan(SUITE, [HELD_OUT.name], episodes=12)
-    told = [Told(HELD_OUT.name, HELD_OUT.instruction)] * 12
+    told = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)] * 12
     scores, outcomes = watch(adapted, SUITE, deal(trials, told))
     assert scores.shape == (12,) and (scores > 0).all()
     results = evaluate(
@@ -177,6 +177,6 @@ def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path)
 
 def test_a_policy_that_does_not_know_how_sure_it_is_cannot_be_watched(trained):
     trials = plan(SUITE, [HELD_OUT.name], episodes=1)
-    told = [Told(HELD_OUT.name, HELD_OUT.instruction)]
+    told = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)]
     with pytest.raises(ValueError, match="Adapt it by the method alpaca"):
         watch(trained, SUITE, deal(trials, told))

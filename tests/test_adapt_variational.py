@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import adapt
 from robomtl.adaptation.meta.encoding import steps_of
 from robomtl.adaptation.meta.inferring import whole
@@ -133,7 +133,7 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
     expected = objective_of(trained).infer(trained.policy, context)[0]
     loaded = checkpoint.load(tmp_path / "run")
     told = loaded.card.conditioning
-    fixed = told.fixed([Told(HELD_OUT, None), Told("another", None)])
+    fixed = told.fixed([TaskInfo(HELD_OUT, None), TaskInfo("another", None)])
     place = told.place("demonstration")
     torch.testing.assert_close(fixed[0, place], expected)
     assert not fixed[1, place].any()

@@ -9,13 +9,13 @@ import torch
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
-from robomtl.training.construction import Construction
+from robomtl.training.augmentation import Augmentation
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -57,7 +57,7 @@ def test_fine_tuning_reduces_the_error_on_the_support(run, support):
     def error(trained):
         given = support.demonstrations
         state = torch.from_numpy(given.state)
-        told = [Told(support.name, support.task.instruction)] * len(state)
+        told = [TaskInfo(support.name, support.task.instruction)] * len(state)
         embedding = trained.card.conditioning.fixed(told)
         chunk, _ = trained.policy.act({"state": state}, embedding, None)
         return (chunk[:, 0] - torch.from_numpy(given.action)).abs().mean()
@@ -171,14 +171,14 @@ def test_an_unknown_method_or_setting_is_refused(run, support):
 
 def test_settings_inside_of_a_setting_are_named_with_a_dot():
     method = configure(
-        "finetune", {"construction.translation": 0.1, "construction.mirror": 0.5}
+        "finetune", {"augmentation.translation": 0.1, "augmentation.mirror": 0.5}
     )
-    assert method.construction == Construction(translation=0.1, mirror=0.5)
+    assert method.augmentation == Augmentation(translation=0.1, mirror=0.5)
     with pytest.raises(ValueError, match="'steps' has no setting 'many'"):
         configure("finetune", {"steps.many": 1})
-    nearest = "'construction.aproach'. Did you mean 'construction.approach'"
+    nearest = "'augmentation.aproach'. Did you mean 'augmentation.approach'"
     with pytest.raises(ValueError, match=nearest):
-        configure("finetune", {"construction.aproach": 1})
+        configure("finetune", {"augmentation.aproach": 1})
 
 
 def test_a_method_that_diverges_says_so_and_leaves_the_policy(run, support):

@@ -20,12 +20,12 @@ from robomtl.cli.adapt import Adapt
 from robomtl.cli.collect import Collect
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.overrides import RunFlags
-from robomtl.cli.train import _flags
+from robomtl.cli.train import _flags, _model
 from robomtl.cli.tune import Tune
 from robomtl.experiments.settings import by_label, parsed
 from robomtl.recipes import RECIPES
 from robomtl.suites import suite
-from robomtl.training.construction import Construction
+from robomtl.training.augmentation import Augmentation
 from robomtl.training.objective import OBJECTIVES
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -143,7 +143,9 @@ def test_the_objective_block_trains_what_its_method_tells(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command):
     verb, *words = shlex.split(command)
-    flags = tyro.cli(_flags(words) if verb == "train" else FLAGS[verb], args=words)
+    flags = tyro.cli(
+        _flags(_model(words)) if verb == "train" else FLAGS[verb], args=words
+    )
     if verb == "adapt":
         names, policies = split_policies(flags.methods)
         methods = by_label(names)
@@ -176,8 +178,8 @@ def test_every_flag_setting_column_and_key_is_explained():
     flags = {each.name for each in fields(Adapt)} - suites
     for flag in flags:
         assert f"`--{flag.replace('_', '-')}" in GUIDE
-    for each in fields(Construction):
-        assert f"--construction.{each.name.replace('_', '-')}" in GUIDE
+    for each in fields(Augmentation):
+        assert f"--augmentation.{each.name.replace('_', '-')}" in GUIDE
     for name in {*TRIALS.names, *CELLS.names}:
         assert f"`{name}`" in GUIDE
     for each in (*fields(Findings), *fields(MethodFindings)):

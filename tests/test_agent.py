@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from robomtl import checkpoint
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.agent import PolicyActor, PolicyAgent, Predictor
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
@@ -44,7 +44,7 @@ def observations(count):
 
 def start(actor, count):
     trials = [Trial("points/MT4", NAMES[0], i) for i in range(count)]
-    actor.start(trials, [Told(NAMES[i % 4], None) for i in range(count)])
+    actor.start(trials, [TaskInfo(NAMES[i % 4], None) for i in range(count)])
 
 
 def test_a_trial_s_actions_do_not_depend_on_what_runs_beside_it(tmp_path):
@@ -77,7 +77,7 @@ def test_what_a_policy_draws_is_the_trial_s_own(tmp_path):
     assert np.array_equal(whole, again)
     assert np.array_equal(np.array(whole)[:, :4], fewer)
     assert len({step.tobytes() for step in whole}) == 3
-    actor.start([Trial("points/MT4", NAMES[1], 0)], [Told(NAMES[1], None)])
+    actor.start([Trial("points/MT4", NAMES[1], 0)], [TaskInfo(NAMES[1], None)])
     other = actor(observations(1), np.ones(1, np.bool_))
     assert not np.array_equal(other, fewer[0][:1])
 
@@ -89,7 +89,7 @@ def test_a_chunk_is_taken_whole_before_the_next_prediction(tmp_path):
     start(actor, 1)
     taken = [actor(first, np.ones(1, np.bool_))]
     taken += [actor(later, np.ones(1, np.bool_)) for _ in range(2)]
-    fixed = agent.card.conditioning.fixed([Told(NAMES[0], None)])
+    fixed = agent.card.conditioning.fixed([TaskInfo(NAMES[0], None)])
     state = torch.from_numpy(first[0]["state"])[None]
     policy = checkpoint.load(tmp_path).policy
     planned = policy.act({"state": state}, fixed, None)[0][0]
@@ -103,10 +103,15 @@ def test_a_goal_that_is_told_takes_the_place_of_the_one_seen(tmp_path):
     other = [{"state": each["state"].copy()} for each in seen]
     other[1]["state"][10:12] = 0.25, -0.5
 
-    actor.start(trials, [Told(None, None)] * 3)
+    actor.start(trials, [TaskInfo(None, None)] * 3)
     shown = actor(other, running).copy()
     actor.start(
-        trials, [Told(None, None), Told(None, None, (0.25, -0.5)), Told(None, None)]
+        trials,
+        [
+            TaskInfo(None, None),
+            TaskInfo(None, None, (0.25, -0.5)),
+            TaskInfo(None, None),
+        ],
     )
     assert np.array_equal(actor(seen, running), shown)
     assert seen[1]["state"][10] != 0.25

@@ -3,7 +3,11 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.demonstrations import collect
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
@@ -48,7 +52,9 @@ def data(tmp_path_factory):
 def sampler(data):
     conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
     source = frames(data, range(len(data)), torch.device("cpu"))
-    table = Wordings(conditioning, [("x",)] * len(data.tasks), Augmentation())
+    table = InstructionEmbeddings(
+        conditioning, [("x",)] * len(data.tasks), InstructionAugmentation()
+    )
     return Sampler(
         source, table, conditioning, chunk=2, temperature=float("inf"), seed=0
     ).evenly()

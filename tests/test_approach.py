@@ -8,15 +8,15 @@ import torch
 
 import robomtl
 from robomtl.adaptation.meta import gradient
-from robomtl.conditioning import Augmentation, Conditioning
+from robomtl.conditioning import Conditioning, InstructionAugmentation
 from robomtl.demonstrations import collect
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
-from robomtl.geometry import Geometry, Thing
+from robomtl.geometry import Body, Geometry
 from robomtl.training.approach import SAME, approaches, from_elsewhere
-from robomtl.training.constructing import constructor_for
-from robomtl.training.construction import Construction
+from robomtl.training.augmentation import Augmentation
+from robomtl.training.augmenting import augmenter_for
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.frames import Frames, Resident, Spans
 from robomtl.training.recorded import frames
@@ -74,15 +74,15 @@ def states_of(material):
     return block["state"]
 
 
-def material_of(data, *, chunk=1, **construction):
+def material_of(data, *, chunk=1, **augmentation):
     told = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
     return gradient.material_of(
-        data, told, Augmentation(), chunk, Construction(**construction)
+        data, told, InstructionAugmentation(), chunk, Augmentation(**augmentation)
     )
 
 
-def batch_of(data, *, chunk=1, size=256, **construction):
-    material = material_of(data, chunk=chunk, **construction)
+def batch_of(data, *, chunk=1, size=256, **augmentation):
+    material = material_of(data, chunk=chunk, **augmentation)
     sampler = gradient.sampler_of(material, torch.Generator().manual_seed(0))
     return sampler.batch(0, size)
 
@@ -149,7 +149,7 @@ def test_a_demonstrator_that_goes_at_one_pace_shows_no_gain_and_no_other_way(tmp
     shown = collect(
         SUITE, tmp_path / "data", episodes=3, tasks=["reach-red"], workers=1
     )
-    made = constructor_for(Construction(approach=0.1), shown, CPU)
+    made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     way = made.prepared(frames(shown, range(3), CPU)).approach
     assert not way.gain.any()
     assert not way.before.any()
@@ -184,8 +184,8 @@ def test_what_else_is_drawn_stays_as_it_was(data):
 
 
 def test_the_context_keeps_the_way_it_shows(data):
-    def problems(**construction):
-        it = material_of(data, **construction)
+    def problems(**augmentation):
+        it = material_of(data, **augmentation)
         return EpisodicSampler(it, tasks=2, shots=2, steps=5, seed=0).batch(0, 30)
 
     plain, moved = problems(), problems(approach=0.1)
@@ -203,8 +203,8 @@ def test_a_normaliser_is_fitted_on_the_ways_that_training_sees(data):
 def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
     geometry = Geometry(
         dimensions=3,
-        hand=Thing(positions=(0,)),
-        objects=(Thing(positions=(3,)),),
+        hand=Body(positions=(0,)),
+        objects=(Body(positions=(3,)),),
         goal=None,
         displacement=0,
     )
@@ -232,7 +232,7 @@ def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
 def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
     suite = robomtl.suite("metaworld/MT50")
     shown = collect(suite, tmp_path / "data", episodes=3, tasks=[task], workers=1)
-    made = constructor_for(Construction(approach=0.1), shown, CPU)
+    made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     source = made.prepared(frames(shown, range(3), CPU))
     for start in starts_of(source):
         episode = slice(start, start + int(source.left[start]))
@@ -246,7 +246,7 @@ def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
 def test_meta_worlds_experts_do_elsewhere_what_is_said_of_them(task, tmp_path):
     suite = robomtl.suite("metaworld/MT50")
     shown = collect(suite, tmp_path / "data", episodes=3, tasks=[task], workers=1)
-    made = constructor_for(Construction(approach=0.1), shown, CPU)
+    made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     source = made.prepared(frames(shown, range(3), CPU))
     rows = source.approach.before.nonzero()
     start = 0.3 * torch.rand(len(rows), 2, generator=torch.Generator()) - 0.15
@@ -266,5 +266,5 @@ def test_meta_worlds_experts_do_elsewhere_what_is_said_of_them(task, tmp_path):
 
 def test_without_it_nothing_is_looked_for(data):
     assert material_of(data, translation=0.1).frames.approach is None
-    whole = replace(material_of(data), constructor=None)
+    whole = replace(material_of(data), augmenter=None)
     assert whole.frames.approach is None

@@ -11,7 +11,7 @@ from robomtl.actor import Agent
 from robomtl.adaptation import Budget
 from robomtl.arguments import checked, typed
 from robomtl.camera import Camera
-from robomtl.conditioning import Augmentation
+from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import ExpertAgent, evaluate, film
@@ -95,8 +95,14 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
     [
         (lambda: TrainConfig(weight_decay=float("nan")), "weight_decay is nan; give 0"),
         (lambda: TrainConfig(seed=2**64), f"seed is {2**64}; give 0 to {2**63 - 1}"),
-        (lambda: TrainConfig(augmentation={"x": 1}), "give an Augmentation object"),
-        (lambda: Augmentation(noise=float("nan")), "noise is nan; give 0 or more"),
+        (
+            lambda: TrainConfig(instruction_augmentation={"x": 1}),
+            "give an InstructionAugmentation object",
+        ),
+        (
+            lambda: InstructionAugmentation(noise=float("nan")),
+            "noise is nan; give 0 or more",
+        ),
         (lambda: Budget(steps=2.5), "steps is 2.5; give a whole number"),
         (lambda: Camera(profile="nice"), "Unknown profile 'nice'"),
         (

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 import robomtl
 from robomtl import border
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.border import frames_per_second, number, truth
 from robomtl.camera import Camera
 from robomtl.envs.points import PointsSuite
@@ -25,7 +25,7 @@ from robomtl.task import Task, Trial
 
 SUITE = PointsSuite()
 TRIALS = tuple(Trial(SUITE.name, "reach-red", v) for v in (1_000_000, 1_000_001))
-CHUNK = Chunk(task="reach-red", trials=TRIALS, told=(Told("reach-red", None),) * 2)
+CHUNK = Chunk(task="reach-red", trials=TRIALS, told=(TaskInfo("reach-red", None),) * 2)
 
 
 class Returns(PointsEnv):

@@ -133,7 +133,7 @@ def test_hovering_over_a_cell_shows_its_trial(at_desk):
         "Solved after 40 steps, not at the end",
         "Variation",
         "4",
-        "Told",
+        "TaskInfo",
         "do sweep",
         "Length",
         "50 steps",

@@ -1,8 +1,12 @@
 import pytest
 import torch
 
-from robomtl.actor import Told
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.actor import TaskInfo
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.conditioning.embeddings import embed
 from robomtl.suites import suite
 
@@ -11,7 +15,7 @@ NAMES = tuple(task.name for task in TASKS)
 
 
 def told(task):
-    return Told(task.name, task.instruction)
+    return TaskInfo(task.name, task.instruction)
 
 
 def test_kinds_stand_side_by_side_in_a_fixed_order():
@@ -28,7 +32,7 @@ def test_kinds_stand_side_by_side_in_a_fixed_order():
 
 def test_what_is_withheld_is_zero():
     conditioning = Conditioning(kinds=("language", "one_hot"), tasks=NAMES)
-    assert not conditioning.fixed([Told(None, None)]).any()
+    assert not conditioning.fixed([TaskInfo(None, None)]).any()
 
 
 def test_no_kind_is_an_empty_embedding():
@@ -69,14 +73,14 @@ def test_conditioning_on_a_hidden_goal_is_refused():
 def test_a_one_hot_policy_refuses_a_task_it_was_not_trained_on():
     conditioning = Conditioning(kinds=("one_hot",), tasks=NAMES)
     with pytest.raises(ValueError, match="Unknown task of a one-hot policy 'fly'"):
-        conditioning.fixed([Told("fly", "fly")])
+        conditioning.fixed([TaskInfo("fly", "fly")])
 
 
-def wordings(**augmentation):
-    return Wordings(
+def wordings(**instruction_augmentation):
+    return InstructionEmbeddings(
         Conditioning(kinds=("language", "one_hot"), tasks=NAMES),
         [task.instructions for task in TASKS],
-        Augmentation(**augmentation),
+        InstructionAugmentation(**instruction_augmentation),
     )
 
 
@@ -115,7 +119,7 @@ def test_swapped_samples_are_told_another_task_s_wording():
 @pytest.mark.parametrize("wrong", [{"mixing": 1.5}, {"noise": -0.1}, {"swap": 2.0}])
 def test_an_augmentation_out_of_range_is_refused(wrong):
     with pytest.raises(ValueError, match=r"(mixing|noise|swap) is .*; give 0"):
-        Augmentation(**wrong)
+        InstructionAugmentation(**wrong)
 
 
 def test_what_is_inferred_of_a_task_is_told_in_its_place():
@@ -128,7 +132,9 @@ def test_what_is_inferred_of_a_task_is_told_in_its_place():
     assert conditioning.size == 7
     assert conditioning.place("demonstration") == slice(2, 5)
     assert conditioning.place("goal") == slice(5, 7)
-    fixed = conditioning.fixed([Told("a", None), Told("b", None), Told(None, None)])
+    fixed = conditioning.fixed(
+        [TaskInfo("a", None), TaskInfo("b", None), TaskInfo(None, None)]
+    )
     assert fixed[:, 2:].tolist() == [[0, 0, 0], [1, 2, 3], [0, 0, 0]]
 
 

@@ -11,8 +11,8 @@ from robomtl.adaptation.adapting import _placed, configure
 from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import collect
 from robomtl.machine import Machine
+from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Aggregation, Weighting
-from robomtl.training.construction import Construction
 from robomtl.training.learner import learner_for
 from robomtl.training.material import conditioning_for, materials, spec_for
 from robomtl.training.objective import OBJECTIVES
@@ -23,11 +23,11 @@ SUITE = robomtl.suite("points/ML4")
 NEW = "reach-ball"
 WITH_GENERATORS = (
     "robomtl.training.samples",
-    "robomtl.training.constructing",
+    "robomtl.training.augmenting",
     "robomtl.adaptation.methods.retrieval",
 )
 MACHINE = Machine(device=str(ELSEWHERE), precision="float32")
-CONSTRUCTED = Construction(
+CONSTRUCTED = Augmentation(
     translation=0.1, rotation=10.0, mirror=0.5, masking=0.2, relabelling=0.2
 )
 
@@ -99,7 +99,7 @@ def test_every_objective_trains_on_any_device(name, data):
 
 @pytest.mark.parametrize("name", ["cloning", "maml", "context"])
 def test_tasks_are_constructed_on_any_device(name, data):
-    learn(data, name, construction=CONSTRUCTED)
+    learn(data, name, augmentation=CONSTRUCTED)
 
 
 @pytest.mark.parametrize("name", Weighting.__args__)

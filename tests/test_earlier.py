@@ -41,6 +41,18 @@ def test_a_request_without_a_setting_that_was_added_since_does_not_differ():
     ]
 
 
+def test_augmentations_of_instructions_and_of_samples_are_told_apart_by_what_they_hold():
+    recorded = {"augmentation": {"mixing": 0.2}, "construction": {"mirror": 0.5}}
+    found = config_of(recorded, where="run.json")
+    assert found.instruction_augmentation.mixing == 0.2
+    assert found.augmentation.mirror == 0.5
+    here = {"training": {"augmentation": {"mirror": 0.5}}}
+    assert not list(differences({"training": {"construction": {"mirror": 0.5}}}, here))
+    assert present(recorded | here["training"], ["augmentation"])["augmentation"] == {
+        "mirror": 0.5
+    }
+
+
 def test_a_name_that_is_still_a_setting_stays_as_it_is():
     assert present({"clip": 10.0}, ["clip", "max_grad_norm"]) == {"clip": 10.0}
 
@@ -62,6 +74,17 @@ def test_a_method_takes_a_setting_by_its_earlier_name():
             "--pretraining.maml.training.warmup-fraction 0.2",
             "--pretraining.maml.training.warm-up is now",
         ),
+        (
+            "--construction.mirror 0.5",
+            "--augmentation.mirror 0.5",
+            "--construction.mirror is now --augmentation.mirror.",
+        ),
+        (
+            "--training.augmentation.mixing=1",
+            "--training.instruction-augmentation.mixing=1",
+            "--training.augmentation.mixing is now",
+        ),
+        ("--augmentation.mirror 0.5", "--augmentation.mirror 0.5", ""),
         ("--meta.clip 1 --out one_cycle", "--meta.clip 1 --out one_cycle", ""),
     ],
 )

@@ -4,7 +4,11 @@ import pytest
 import torch
 
 import robomtl
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.demonstrations import collect
 from robomtl.training.episodic import EpisodicSampler, context_of
 from robomtl.training.objective import Material
@@ -25,7 +29,7 @@ def material(demonstrations):
     words = [(demonstrations.instructions[task],) for task in demonstrations.tasks]
     return Material(
         frames=frames(demonstrations, range(len(demonstrations)), torch.device("cpu")),
-        wordings=Wordings(conditioning, words, Augmentation()),
+        wordings=InstructionEmbeddings(conditioning, words, InstructionAugmentation()),
         conditioning=conditioning,
         chunk=1,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.instructions import rivals_of, tell
 from robomtl.evaluation.trials import plan
@@ -18,7 +18,7 @@ NAMES = [task.name for task in POINTS.train_tasks]
 
 def test_canonical_tells_the_first_wording_of_each_task():
     told = tell(POINTS, TRIALS, "canonical")
-    assert told[0] == Told("reach-red", "reach the red target")
+    assert told[0] == TaskInfo("reach-red", "reach the red target")
     assert {words.task for words in told} == set(NAMES)
 
 
@@ -65,7 +65,7 @@ def test_shuffling_keeps_training_and_held_out_tasks_apart():
 
 
 def test_none_withholds_name_and_wording():
-    assert set(tell(POINTS, TRIALS, "none")) == {Told(None, None)}
+    assert set(tell(POINTS, TRIALS, "none")) == {TaskInfo(None, None)}
 
 
 def test_wordings_of_a_file_are_told_in_turn(tmp_path):
@@ -75,9 +75,9 @@ def test_wordings_of_a_file_are_told_in_turn(tmp_path):
     told = tell(POINTS, TRIALS, str(file))
 
     assert told[:3] == (
-        Told("reach-red", "reach-red A"),
-        Told("reach-red", "reach-red B"),
-        Told("reach-red", "reach-red A"),
+        TaskInfo("reach-red", "reach-red A"),
+        TaskInfo("reach-red", "reach-red B"),
+        TaskInfo("reach-red", "reach-red A"),
     )
 
 

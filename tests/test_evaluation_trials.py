@@ -1,6 +1,6 @@
 import pytest
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.trials import CHUNK, deal, plan
 from robomtl.suites import suite
@@ -46,7 +46,7 @@ def test_a_trial_keeps_its_chunk_and_row_whatever_else_is_evaluated():
 
 def test_chunks_hold_every_trial_once_in_order_with_what_it_is_told():
     trials = plan(POINTS, episodes=13)
-    told = [Told(trial.task, str(trial.variation)) for trial in trials]
+    told = [TaskInfo(trial.task, str(trial.variation)) for trial in trials]
 
     chunks = deal(trials, told)
 

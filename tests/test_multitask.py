@@ -334,8 +334,8 @@ def test_what_cannot_be_asked_is_refused(changes, message):
         ({"width": 5}, "Unknown setting of the arm together 'width'"),
         ({"training.rate": 5}, "Training of the arm together: Unknown setting 'rate'"),
         (
-            {"training.augmentation.nois": 1},
-            "'augmentation.nois'. Did you mean 'augmentation.noise'",
+            {"training.instruction_augmentation.nois": 1},
+            "'instruction_augmentation.nois'. Did you mean 'instruction_augmentation.noise'",
         ),
         (
             {"training.steps": 9},

@@ -9,7 +9,7 @@ from families import Here
 
 import robomtl
 from robomtl.cli.main import main
-from robomtl.conditioning import Augmentation
+from robomtl.conditioning import InstructionAugmentation
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
@@ -35,7 +35,10 @@ def grown(
         policy_config={"width": 64, "blocks": blocks},
         conditioning=conditioning,
         config=robomtl.TrainConfig(
-            steps=steps, batch_size=64, threads=1, augmentation=Augmentation(swap=swap)
+            steps=steps,
+            batch_size=64,
+            threads=1,
+            instruction_augmentation=InstructionAugmentation(swap=swap),
         ),
     )
     return folder

@@ -11,7 +11,11 @@ from broken_sets import DATA, FAULTS, INFO, edit, entry, sound
 
 import robomtl
 from robomtl import cache
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.demonstrations import Demonstrations, records
 from robomtl.errors import InputError
 from robomtl.observing import Moments
@@ -59,7 +63,7 @@ def sampler(data: Demonstrations, chunk: int) -> Sampler:
     words = [(data.instructions[task],) for task in data.tasks]
     return Sampler(
         frames(data, range(len(data)), CPU),
-        Wordings(conditioning, words, Augmentation()),
+        InstructionEmbeddings(conditioning, words, InstructionAugmentation()),
         conditioning,
         chunk=chunk,
         temperature=2.0,

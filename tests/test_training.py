@@ -13,7 +13,11 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robomtl import checkpoint
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.lock import locked
@@ -56,7 +60,9 @@ def quick(data, out, config=QUICK, **changes):
 def sampler_of(data, temperature=math.inf, chunk=1, seed=0):
     conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
     source = frames(data, range(len(data)), torch.device("cpu"))
-    table = Wordings(conditioning, [("x",)] * len(data.tasks), Augmentation())
+    table = InstructionEmbeddings(
+        conditioning, [("x",)] * len(data.tasks), InstructionAugmentation()
+    )
     return source, Sampler(
         source, table, conditioning, chunk=chunk, temperature=temperature, seed=seed
     )
@@ -163,9 +169,9 @@ def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
     source, sampler = sampler_of(data)
     batch = sampler.batch(0, 256)
     names = [data.tasks[i] for i in batch.task]
-    from robomtl.actor import Told
+    from robomtl.actor import TaskInfo
 
-    told = [Told(name, data.instructions[name]) for name in names]
+    told = [TaskInfo(name, data.instructions[name]) for name in names]
     embedding = trained.card.conditioning.fixed(told)
     actions, _ = trained.policy.act(batch.observation, embedding, None)
     assert (actions - batch.action).abs().mean() < 0.2

@@ -30,7 +30,7 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
 
     Args:
         method: Its registered name.
-        fields: By name; a setting inside of one, such as ``construction.translation``,
+        fields: By name; a setting inside of one, such as ``augmentation.translation``,
             by both names with a dot between them.
 
     Raises:

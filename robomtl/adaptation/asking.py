@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.method import Budget
 from robomtl.adaptation.methods.alpaca import Alpaca
@@ -50,7 +50,7 @@ def greedy(sureness: Sureness, count: int) -> list[int]:
 
 
 def variance_at(
-    policy: Policy, conditioning: Conditioning, state: Tensor, told: Told
+    policy: Policy, conditioning: Conditioning, state: Tensor, told: TaskInfo
 ) -> Tensor:
     """The predictive variance of a policy in some states [squared action]; (state,).
 
@@ -68,7 +68,7 @@ def variance_at(
     return predictive_variance(policy, {"state": state}, embedding)
 
 
-def most_uncertain(trained: TrainedPolicy, candidates: Tensor, told: Told) -> int:
+def most_uncertain(trained: TrainedPolicy, candidates: Tensor, told: TaskInfo) -> int:
     """The candidate of which the policy knows least, by its start.
 
     Args:
@@ -116,7 +116,7 @@ def active_support(
             f" {there.path}, so ask for 1 to {len(there)}."
         )
     starts = torch.from_numpy(there.state[there.episodes.start])
-    told = Told(task, Support(demonstrations=there).task.instruction)
+    told = TaskInfo(task, Support(demonstrations=there).task.instruction)
     learner, conditioning = method or Alpaca(), trained.card.conditioning
 
     def sureness(asked: Sequence[int]) -> Tensor:

@@ -16,8 +16,8 @@ from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
+from robomtl.training.augmentation import Augmentation
 from robomtl.training.config import with_machine
-from robomtl.training.construction import Construction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ _TRANSFER = Asked(
         "retrieval": "retrieval",
         "alpaca": "alpaca",
     },
-    settings={"cotrained": {"cotraining": 0.5, "construction.translation": 0.2}},
+    settings={"cotrained": {"cotraining": 0.5, "augmentation.translation": 0.2}},
     shots=(1, 5, 10),
     supports=1,
     retained=1,
@@ -164,8 +164,8 @@ _META = {
     "alpaca_trained": "alpaca",
 }
 _SMALL = {"width": 256}
-_MOVED = Construction(translation=0.1)  # Of 50 goals it makes any number.
-_ANYWHERE = Construction(translation=0.2, rotation=20.0, approach=0.15)
+_MOVED = Augmentation(translation=0.1)  # Of 50 goals it makes any number.
+_ANYWHERE = Augmentation(translation=0.2, rotation=20.0, approach=0.15)
 
 
 def _meta(steps: int, batch_size: int = 256) -> Pretraining:
@@ -213,16 +213,16 @@ ADAPTATIONS = {
             settings={
                 "cotrained": {
                     "cotraining": 0.75,
-                    "construction.translation": _ANYWHERE.translation,
-                    "construction.rotation": _ANYWHERE.rotation,
-                    "construction.approach": _ANYWHERE.approach,
+                    "augmentation.translation": _ANYWHERE.translation,
+                    "augmentation.rotation": _ANYWHERE.rotation,
+                    "augmentation.approach": _ANYWHERE.approach,
                 }
             },
         ),
         pretraining={
             "cloning": Pretraining(
                 policy_config={"width": 512},
-                training=TrainConfig(steps=15_000, construction=_ANYWHERE, threads=1),
+                training=TrainConfig(steps=15_000, augmentation=_ANYWHERE, threads=1),
             )
         },
         seeds=3,
@@ -251,13 +251,13 @@ ADAPTATIONS = {
             "context": Pretraining(
                 policy_config=_SMALL,
                 training=TrainConfig(
-                    steps=15_000, batch_size=512, construction=_MOVED, threads=1
+                    steps=15_000, batch_size=512, augmentation=_MOVED, threads=1
                 ),
             ),
             "in_context": Pretraining(
                 policy="in_context",
                 training=TrainConfig(
-                    steps=6_000, precision="float32", construction=_MOVED, threads=1
+                    steps=6_000, precision="float32", augmentation=_MOVED, threads=1
                 ),
             ),
         },

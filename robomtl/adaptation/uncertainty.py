@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from robomtl.actor import Actor, Told
+from robomtl.actor import Actor, TaskInfo
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
@@ -68,7 +68,7 @@ class WatchedActor:
         self._fixed = torch.zeros(0, 0)
         self._seen: list[NDArray[np.float64]] = []
 
-    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and prepares for these."""
         self._fixed = self._conditioning.fixed(told)
         self._seen = []

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 
-from robomtl.earlier import NAMES, present_value
+from robomtl.earlier import present_name, present_value
 from robomtl.terminal import say
 
 # A setting of the verb itself, or of a training within it; not of an architecture.
-_FLAG = re.compile(r"--((?:[\w.-]+\.)?training\.)?([\w-]+)(?:(=)(.*))?", re.DOTALL)
+_FLAG = re.compile(
+    r"--((?:[\w.-]+\.)?training\.)?([\w-]+(?:\.[\w-]+)?)(?:(=)(.*))?", re.DOTALL
+)
 
 
 def present_flags(arguments: Sequence[str]) -> list[str]:
@@ -22,9 +24,9 @@ def present_flags(arguments: Sequence[str]) -> list[str]:
             words.append(present_value(setting, word))
             continue
         within, name, equals, value = (each or "" for each in match.groups())
-        setting = name.replace("-", "_")
-        if setting in NAMES:
-            setting = NAMES[setting]
+        earlier = name.replace("-", "_")
+        setting = present_name(earlier)
+        if setting != earlier:
             renamed = setting.replace("_", "-")
             say(f"--{within}{name} is now --{within}{renamed}.", stderr=True)
             name = renamed

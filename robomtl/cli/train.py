@@ -107,8 +107,10 @@ def _flags(model: Resolved) -> type[Any]:
 
 def _model(arguments: Sequence[str]) -> Resolved:
     """What is trained by default: as the start, the policy and the objective say."""
-    named = {name: given(arguments, f"--{name}") for name in ("policy", "objective")}
-    return resolved(Model(**named), loaded(given(arguments, "--start")))
+    policy, objective, start = (
+        given(arguments, f"--{name}") for name in ("policy", "objective", "start")
+    )
+    return resolved(Model(policy=policy, objective=objective), loaded(start))
 
 
 def _check(flags: Train) -> None:

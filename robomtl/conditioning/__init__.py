@@ -1,6 +1,9 @@
 """Task to embedding: how a policy is told what to do."""
 
 from robomtl.conditioning.conditioning import Conditioning, Kind
-from robomtl.conditioning.wordings import Augmentation, Wordings
+from robomtl.conditioning.instruction_embeddings import (
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 
-__all__ = ["Augmentation", "Conditioning", "Kind", "Wordings"]
+__all__ = ["InstructionAugmentation", "Conditioning", "Kind", "InstructionEmbeddings"]

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -122,7 +122,7 @@ class Conditioning:
             "goal": goal,
         }
 
-    def fixed(self, told: Sequence[Told]) -> Tensor:
+    def fixed(self, told: Sequence[TaskInfo]) -> Tensor:
         """The inputs of ``embedding`` that stay the same in a trial; (trial, fixed).
 
         It is the constant part of the embedding, followed by the indices of the goal in

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.actor import Actor, Told
+from robomtl.actor import Actor, TaskInfo
 from robomtl.border import action_array
 from robomtl.errors import InputError, PlugInError
 from robomtl.plug_in import described
@@ -26,7 +26,7 @@ class _Experts:
         self._experts: list[Expert] = []
         self._tasks: list[str | None] = []
 
-    def start(self, trials: Sequence[Trial], told: Sequence[Told]) -> None:
+    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
         self._experts = [self._expert(told_now.task) for told_now in told]
         self._tasks = [told_now.task for told_now in told]
 

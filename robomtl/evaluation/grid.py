@@ -49,7 +49,7 @@ def trial_details(record: Record) -> dict[str, str]:
     return {
         "Variation": str(record.variation),
         "Repeat": str(record.repeat) if record.repeat else "",
-        "Told": record.instruction or "nothing",
+        "TaskInfo": record.instruction or "nothing",
     }
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robomtl.actor import Agent, Told
+from robomtl.actor import Agent, TaskInfo
 from robomtl.definition import definition_of
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import Chunk, side_by_side
@@ -42,6 +42,6 @@ def identity_of(
     }
 
 
-def _told(told: Told) -> tuple[object, ...]:
+def _told(told: TaskInfo) -> tuple[object, ...]:
     # A goal is left out where none is told, so that what was begun before is alike.
     return told[:2] if told.goal is None else told

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.paths import located
@@ -23,12 +23,12 @@ KINDS: Mapping[str, str] = {
 }
 """Ways to tell a task, besides the path of a JSON file with wordings for each task."""
 
-_Telling = Mapping[str, Sequence[Told]]  # By task: told in turn, trial after trial.
+_Telling = Mapping[str, Sequence[TaskInfo]]  # By task: told in turn, trial after trial.
 
 
 def tell(
     suite: Suite, trials: Sequence[Trial], instructions: str, *, seed: int = 0
-) -> tuple[Told, ...]:
+) -> tuple[TaskInfo, ...]:
     """What is told in each trial; wordings are taken in turn, so all are used evenly.
 
     Args:
@@ -81,7 +81,9 @@ def _telling(
 ) -> _Telling:
     match instructions:
         case "canonical":
-            return {task.name: [Told(task.name, task.instruction)] for task in tasks}
+            return {
+                task.name: [TaskInfo(task.name, task.instruction)] for task in tasks
+            }
         case "train":
             return {task.name: _each(task, task.instructions) for task in tasks}
         case "paraphrased":
@@ -93,18 +95,18 @@ def _telling(
         case "wrong":
             return _wrong(suite, tasks)
         case "none":
-            return {task.name: [Told(None, None)] for task in tasks}
+            return {task.name: [TaskInfo(None, None)] for task in tasks}
     if not instructions.endswith(".json"):
         message = unknown("kind of instructions", instructions, KINDS)
         raise InputError(f"{message} Or give a file that ends in '.json'.")
     return _from_file(located(instructions), suite, tasks)
 
 
-def _each(task: Task, wordings: Sequence[str]) -> list[Told]:
-    return [Told(task.name, wording) for wording in wordings]
+def _each(task: Task, wordings: Sequence[str]) -> list[TaskInfo]:
+    return [TaskInfo(task.name, wording) for wording in wordings]
 
 
-def _paraphrased(task: Task) -> list[Told]:
+def _paraphrased(task: Task) -> list[TaskInfo]:
     if len(task.instructions) == 1:
         raise InputError(
             f"Task '{task.name}' has one wording to train on, and so no paraphrase; add"
@@ -113,7 +115,7 @@ def _paraphrased(task: Task) -> list[Told]:
     return _each(task, task.instructions[1:])
 
 
-def _held_out(task: Task) -> list[Told]:
+def _held_out(task: Task) -> list[TaskInfo]:
     if not task.held_out_instructions:
         raise InputError(
             f"Task '{task.name}' has no held-out wording; give a file of wordings."
@@ -121,12 +123,14 @@ def _held_out(task: Task) -> list[Told]:
     return _each(task, task.held_out_instructions)
 
 
-def _shuffled(suite: Suite, tasks: Sequence[Task], seed: int) -> dict[str, list[Told]]:
+def _shuffled(
+    suite: Suite, tasks: Sequence[Task], seed: int
+) -> dict[str, list[TaskInfo]]:
     """Each task is told another of its part of the suite: one cycle through the part.
 
     The parts are kept apart because an actor may know the training tasks by name only.
     """
-    telling: dict[str, list[Told]] = {}
+    telling: dict[str, list[TaskInfo]] = {}
     for part in (suite.train_tasks, suite.held_out_tasks):
         if len(part) == 1 and part[0] in tasks:
             raise InputError(
@@ -135,11 +139,11 @@ def _shuffled(suite: Suite, tasks: Sequence[Task], seed: int) -> dict[str, list[
             )
         order = random.Random(seed).sample(part, len(part))
         for task, other in zip(order, order[1:] + order[:1], strict=True):
-            telling[task.name] = [Told(other.name, other.instruction)]
+            telling[task.name] = [TaskInfo(other.name, other.instruction)]
     return telling
 
 
-def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[Told]]:
+def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[TaskInfo]]:
     rivals = rivals_of(suite)
     alone = [task.name for task in tasks if task.name not in rivals]
     if alone:
@@ -148,7 +152,9 @@ def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[Told]]:
             f" instruction would be wrong there. {_with_rivals(suite, rivals)}"
         )
     return {
-        task.name: [Told(other.name, other.instruction) for other in rivals[task.name]]
+        task.name: [
+            TaskInfo(other.name, other.instruction) for other in rivals[task.name]
+        ]
         for task in tasks
     }
 
@@ -161,7 +167,7 @@ def _with_rivals(suite: Suite, rivals: Mapping[str, Sequence[Task]]) -> str:
 
 def _from_file(
     path: Path, suite: Suite, tasks: Sequence[Task]
-) -> dict[str, list[Told]]:
+) -> dict[str, list[TaskInfo]]:
     wordings = _read(path)
     known = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
     for name, values in wordings.items():

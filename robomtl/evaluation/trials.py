@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.errors import InputError
 from robomtl.task import Suite, Task, Trial, find_task, one_env_per_process
 
@@ -25,7 +25,7 @@ class Chunk:
     """Name of the task."""
     trials: tuple[Trial, ...]
     """At most ``CHUNK``."""
-    told: tuple[Told, ...]
+    told: tuple[TaskInfo, ...]
     """What the actor is told in each trial."""
 
 
@@ -86,7 +86,7 @@ def side_by_side(suite: Suite) -> int:
 
 
 def deal(
-    trials: Sequence[Trial], told: Sequence[Told], size: int = CHUNK
+    trials: Sequence[Trial], told: Sequence[TaskInfo], size: int = CHUNK
 ) -> tuple[Chunk, ...]:
     """The trials in chunks, each of one task, in the given order.
 

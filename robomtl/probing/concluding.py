@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.comparison.comparison import task_differences
 from robomtl.comparison.paired import Tally, mean_difference_interval, total
 from robomtl.comparison.pairing import tallies_of
@@ -28,7 +28,7 @@ Tallies = Mapping[str, Tally]
 
 def concluded(
     results: Mapping[str, Results],
-    told: Mapping[str, Sequence[Told]],
+    told: Mapping[str, Sequence[TaskInfo]],
     conditioning: Conditioning,
     families: Mapping[str, Sequence[str]],
     *,
@@ -97,13 +97,15 @@ def _by_task(
     }
 
 
-def _kind(line: str, results: Results, told: Sequence[Told]) -> KindRates:
+def _kind(line: str, results: Results, told: Sequence[TaskInfo]) -> KindRates:
     rates = _rates(results.summary.everything)
     others = _of_others(results, told)
     return KindRates(**vars(rates), told=line, tasks=results.tasks, of_others=others)
 
 
-def _of_others(results: Results, told: Sequence[Told]) -> dict[str, dict[str, Count]]:
+def _of_others(
+    results: Results, told: Sequence[TaskInfo]
+) -> dict[str, dict[str, Count]]:
     found: dict[str, dict[str, Count]] = {}
     for record, each in zip(results.records, told, strict=True):
         solved = record.solved(results.setting.criterion)

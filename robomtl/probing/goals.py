@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.evaluation.trials import Chunk
 from robomtl.plug_in import looked_at
 from robomtl.probing.kinds import EMPTY, SHUFFLED, WRONG
@@ -50,7 +50,9 @@ class Goals:
                     place += 1
                 yield Chunk(task=task, trials=chunk.trials, told=tuple(told))
 
-    def _goal(self, kind: str, task: str, told: Told, place: int, alone: bool) -> Goal:
+    def _goal(
+        self, kind: str, task: str, told: TaskInfo, place: int, alone: bool
+    ) -> Goal:
         if kind == EMPTY:
             return (0.0,) * self.size
         if kind == WRONG and alone:

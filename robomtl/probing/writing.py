@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.durable import write_json, write_text
 from robomtl.evaluation.evaluation import REPORT
 from robomtl.evaluation.records import SCHEMA
@@ -30,7 +30,9 @@ told: the task whose instruction it is, and a goal in place of the env's."""
 _NOT_OF_ALL = ("instructions", "protocol")  # Fields of a setting that kinds differ in.
 
 
-def write(folder: Path, found: Findings, told: Mapping[str, Sequence[Told]]) -> None:
+def write(
+    folder: Path, found: Findings, told: Mapping[str, Sequence[TaskInfo]]
+) -> None:
     """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each whole.
 
     Args:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from robomtl.geometry import Geometry, Thing
+from robomtl.geometry import Body, Geometry
 
 if TYPE_CHECKING:
     from robomtl.training.frames import Frames
@@ -104,7 +104,7 @@ def from_elsewhere(
         States, (sample, state), and actions, (sample, chunk, action), to be clipped.
     """
     way = source.approach
-    assert way is not None, "see Constructor.prepared"
+    assert way is not None, "see Augmenter.prepared"
     state = source.state.index_select(0, rows[:, 0])
     if start is None:
         return state, way.wanted[rows]
@@ -193,6 +193,6 @@ def _touch(state: Tensor, geometry: Geometry) -> int:
     return first
 
 
-def _places(thing: Thing, state: Tensor) -> Tensor:
+def _places(thing: Body, state: Tensor) -> Tensor:
     """Where a thing is, and a number after it in two dimensions; (frame, 3)."""
     return state[:, thing.positions[0] : thing.positions[0] + 3]

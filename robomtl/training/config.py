@@ -6,7 +6,7 @@ from math import inf
 from typing import Any, Literal
 
 from robomtl import ranges
-from robomtl.conditioning import Augmentation
+from robomtl.conditioning import InstructionAugmentation
 from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.machine import Machine, Precision
@@ -19,6 +19,7 @@ from robomtl.ranges import (
     check_types,
 )
 from robomtl.threads import ThreadCount, check_threads
+from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import (
     Aggregation,
     Balancing,
@@ -26,7 +27,6 @@ from robomtl.training.balancing import (
     Weighting,
     check_together,
 )
-from robomtl.training.construction import Construction
 from robomtl.untrusted import converted
 
 Schedule = Literal["warmup_cosine", "cosine", "constant"]
@@ -77,9 +77,11 @@ class TrainConfig:
     """How the tasks' gradients are combined."""
     balancing: Balancing = field(default_factory=Balancing)
     """Settings of weightings and aggregations."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    instruction_augmentation: InstructionAugmentation = field(
+        default_factory=InstructionAugmentation
+    )
     """Augmentation of instructions."""
-    construction: Construction = field(default_factory=Construction)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     """Augmentation by constructed tasks."""
     validation: float = 0.04
     """Fraction of each task's episodes that is held out, rounded down."""

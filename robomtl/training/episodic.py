@@ -12,10 +12,10 @@ from torch import Generator, Tensor
 
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Context
-from robomtl.training.changing import Change
 from robomtl.training.frames import Frames, Spans
 from robomtl.training.objective import Material
 from robomtl.training.samples import gather, mixed
+from robomtl.training.transforms import Transform
 
 _VALIDATION, _QUERIES = 4, 256  # Batches, and queries in each.
 
@@ -135,8 +135,8 @@ class EpisodicSampler:
         device = material.frames.episodes.start.device
         support, query = support.to(device), query.to(device)
         told = [self._told(rows.flatten(), generator) for rows in (support, query)]
-        constructor, task = material.constructor, self._task(query[:, 0].contiguous())
-        change = None if constructor is None else constructor.draw(task, generator)
+        augmenter, task = material.augmenter, self._task(query[:, 0].contiguous())
+        change = None if augmenter is None else augmenter.draw(task, generator)
         return Episodic(
             context=self._context(episodes, mask, change),
             support=self._gather(support, told[0], change, generator),
@@ -148,7 +148,7 @@ class EpisodicSampler:
         )
 
     def _context(
-        self, episodes: Tensor, mask: Tensor, change: Change | None
+        self, episodes: Tensor, mask: Tensor, change: Transform | None
     ) -> Context:
         frames = self._material.frames
         shown = context_of(frames, self._spans, episodes, mask, self._steps)
@@ -190,14 +190,18 @@ class EpisodicSampler:
         return frames.episodes.task[frames.episode(rows)].to(frames.device)
 
     def _gather(
-        self, rows: Tensor, fixed: Tensor, change: Change | None, generator: Generator
+        self,
+        rows: Tensor,
+        fixed: Tensor,
+        change: Transform | None,
+        generator: Generator,
     ) -> Batch:
         """The samples of some problems, changed alike in each; rows (task, sample)."""
-        material, constructor = self._material, self._material.constructor
-        if change is not None and constructor is not None:
+        material, augmenter = self._material, self._material.augmenter
+        if change is not None and augmenter is not None:
             task = self._task(rows.flatten())
             spread = change.repeated(rows.shape[1])
-            change = constructor.each(spread, task, generator)
+            change = augmenter.each(spread, task, generator)
         return gather(
             material.frames,
             rows.flatten(),
@@ -227,7 +231,7 @@ def validation_problems(
         yield sampler.batch(step, _QUERIES)
 
 
-def _changed(context: Context, change: Change | None) -> Context:
+def _changed(context: Context, change: Transform | None) -> Context:
     if change is None:
         return context
     times = context.state[0, ..., 0].numel()

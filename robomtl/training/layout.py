@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robomtl.geometry import Geometry, Thing
+from robomtl.geometry import Body, Geometry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def _positive(
     )
 
 
-def _scipys(thing: Thing) -> tuple[int, ...]:
+def _scipys(thing: Body) -> tuple[int, ...]:
     return thing.orientations if thing.order == "xyzw" else ()
 
 

@@ -8,15 +8,15 @@ import numpy as np
 
 from robomtl import goals
 from robomtl.agent import goal_of, goals_of
-from robomtl.conditioning import Conditioning, Kind, Wordings
+from robomtl.conditioning import Conditioning, InstructionEmbeddings, Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.machine import device_of
 from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.task import find_task
+from robomtl.training.augmenting import augmenter_for
 from robomtl.training.config import TrainConfig
-from robomtl.training.constructing import constructor_for
 from robomtl.training.objective import Material, Objective
 from robomtl.training.recorded import frames
 
@@ -87,10 +87,10 @@ def materials(
 ) -> tuple[Material, Material]:
     """What to train on, and what to validate on: the last episodes of each task."""
     device = device_of(config.device)
-    wordings = Wordings(
-        conditioning, instructions(demonstrations), config.augmentation
+    wordings = InstructionEmbeddings(
+        conditioning, instructions(demonstrations), config.instruction_augmentation
     ).to(device)
-    constructor = constructor_for(config.construction, demonstrations, device)
+    augmenter = augmenter_for(config.augmentation, demonstrations, device)
     training, validation = (
         Material(
             frames=frames(demonstrations, part, device),
@@ -100,9 +100,9 @@ def materials(
         )
         for part in _split(demonstrations, config.validation)
     )
-    if constructor is not None:
-        known = constructor.prepared(training.frames)
-        training = replace(training, frames=known, constructor=constructor)
+    if augmenter is not None:
+        known = augmenter.prepared(training.frames)
+        training = replace(training, frames=known, augmenter=augmenter)
     return training, validation
 
 

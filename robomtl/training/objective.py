@@ -7,12 +7,12 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from robomtl.catalogue import Registry
-from robomtl.conditioning import Conditioning, Wordings
+from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.features import STATE
 from robomtl.policy import Batch, Loss, Policy, loss_of
+from robomtl.training.augmenting import Augmenter
 from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig
-from robomtl.training.constructing import Constructor
 from robomtl.training.frames import Frames
 from robomtl.training.samples import Sampler, every_frame
 from robomtl.training.sampling import temperature_of
@@ -26,13 +26,13 @@ class Material:
 
     frames: Frames
     """Of the episodes, sorted by task."""
-    wordings: Wordings
+    wordings: InstructionEmbeddings
     """What the policy is told of each task."""
     conditioning: Conditioning
     """Adds the goal, and what is inferred, to it."""
     chunk: int
     """Actions in a sample."""
-    constructor: Constructor | None = None
+    augmenter: Augmenter | None = None
     """Changes what is drawn; validation leaves it out."""
 
     def observations(self, seed: int) -> Iterator[Mapping[str, Tensor]]:
@@ -40,10 +40,10 @@ class Material:
 
         A single block where the frames are resident.
         """
-        if self.constructor is None:
+        if self.augmenter is None:
             yield from self.frames.blocks()
         else:
-            yield {STATE: self.constructor.states(self.frames, seed)}
+            yield {STATE: self.augmenter.states(self.frames, seed)}
 
 
 class Drawn(Protocol):
@@ -117,7 +117,7 @@ class Cloning:
             chunk=material.chunk,
             temperature=temperature_of(config.sampling, config.temperature),
             seed=config.seed,
-            constructor=material.constructor,
+            augmenter=material.augmenter,
         )
         even = method_of(config.weighting, config.aggregation)
         return sampler.evenly() if even else sampler

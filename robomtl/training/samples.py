@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robomtl.conditioning import Conditioning, Wordings
+from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.approach import from_elsewhere
-from robomtl.training.changing import Change
-from robomtl.training.constructing import Constructor
+from robomtl.training.augmenting import Augmenter
 from robomtl.training.frames import Frames
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
+from robomtl.training.transforms import Transform
 
 
 def mixed(seed: int, step: int) -> int:
@@ -32,7 +32,7 @@ class Sampler:
         chunk: Actions in a sample.
         temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
         seed: Seed of the draws.
-        constructor: Changes what is drawn.
+        augmenter: Transforms what is drawn.
 
     Raises:
         ValueError: If each problem is to have an action space of its own.
@@ -41,19 +41,19 @@ class Sampler:
     def __init__(
         self,
         source: Frames,
-        wordings: Wordings,
+        wordings: InstructionEmbeddings,
         conditioning: Conditioning,
         *,
         chunk: int,
         temperature: float,
         seed: int,
-        constructor: Constructor | None = None,
+        augmenter: Augmenter | None = None,
     ) -> None:
-        if constructor is not None:
-            _check_single(constructor)
+        if augmenter is not None:
+            _check_single(augmenter)
         self._source, self._wordings = source, wordings
         self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
-        self._constructor = constructor
+        self._augmenter = augmenter
         episodes = source.episodes
         self._tasks = torch.unique_consecutive(episodes.task)
         counts = torch.zeros_like(self._tasks).index_add(
@@ -82,7 +82,7 @@ class Sampler:
             self._tasks[which].to(self._source.device),
         )
         fixed = self._wordings.sample(task, generator)
-        change, made = None, self._constructor
+        change, made = None, self._augmenter
         if made is not None:
             change = made.singly(task, generator)
         return gather(
@@ -105,10 +105,10 @@ class Sampler:
         self.drawing = Shares(by_loss(self._shares, there))
 
 
-def _check_single(constructor: Constructor) -> None:
-    if constructor.construction.action_space != "own":
+def _check_single(augmenter: Augmenter) -> None:
+    if augmenter.augmentation.action_space != "own":
         raise InputError(
-            f"action_space={constructor.construction.action_space!r} gives each problem"
+            f"action_space={augmenter.augmentation.action_space!r} gives each problem"
             " actions of its own, which a single frame cannot tell; train with an"
             " objective that draws problems, such as context, or leave it 'own'."
         )
@@ -120,7 +120,7 @@ def gather(
     fixed: Tensor,
     conditioning: Conditioning,
     chunk: int,
-    change: Change | None = None,
+    change: Transform | None = None,
 ) -> Batch:
     """The samples that start at the given frames.
 
@@ -157,7 +157,7 @@ def gather(
 
 def every_frame(
     source: Frames,
-    wordings: Wordings,
+    wordings: InstructionEmbeddings,
     conditioning: Conditioning,
     *,
     chunk: int,

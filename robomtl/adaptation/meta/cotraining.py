@@ -64,9 +64,9 @@ def varied_material(
     return material_of(
         demonstrations,
         trained.card.conditioning,
-        descent.augmentation,
+        descent.instruction_augmentation,
         trained.policy.chunk,
-        descent.construction,
+        descent.augmentation,
         device=trained.policy.device,
     )
 

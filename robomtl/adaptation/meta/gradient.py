@@ -8,12 +8,16 @@ import torch
 from torch import Generator, nn
 
 from robomtl.adaptation.method import Budget
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Policy
+from robomtl.training.augmentation import Augmentation
+from robomtl.training.augmenting import augmenter_for
 from robomtl.training.config import TrainConfig
-from robomtl.training.constructing import constructor_for
-from robomtl.training.construction import Construction
 from robomtl.training.learner import learner_for
 from robomtl.training.loop import take_steps
 from robomtl.training.material import instructions
@@ -36,9 +40,11 @@ class Descent:
     """Weight decay of AdamW."""
     ema_decay: float = 0.99
     """Decay of the averaged weights that act."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    instruction_augmentation: InstructionAugmentation = field(
+        default_factory=InstructionAugmentation
+    )
     """How wordings are varied."""
-    construction: Construction = field(default_factory=Construction)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     """How more tasks are made of this one."""
 
     def __post_init__(self) -> None:
@@ -66,28 +72,28 @@ class Descent:
 def material_of(
     demonstrations: Demonstrations,
     conditioning: Conditioning,
-    augmentation: Augmentation,
+    instruction_augmentation: InstructionAugmentation,
     chunk: int,
-    construction: Construction | None = None,
+    augmentation: Augmentation | None = None,
     *,
     device: torch.device = _CPU,
 ) -> Material:
     """All frames of some demonstrations and what the policy is told there.
 
     Raises:
-        ValueError: If their suite does not allow the construction.
+        ValueError: If their suite does not allow the augmentation.
     """
     told = replace(conditioning, tasks=demonstrations.tasks)
-    constructor = constructor_for(
-        construction or Construction(), demonstrations, device
-    )
+    augmenter = augmenter_for(augmentation or Augmentation(), demonstrations, device)
     known = frames(demonstrations, range(len(demonstrations)), device)
     return Material(
-        frames=known if constructor is None else constructor.prepared(known),
-        wordings=Wordings(told, instructions(demonstrations), augmentation).to(device),
+        frames=known if augmenter is None else augmenter.prepared(known),
+        wordings=InstructionEmbeddings(
+            told, instructions(demonstrations), instruction_augmentation
+        ).to(device),
         conditioning=told,
         chunk=chunk,
-        constructor=constructor,
+        augmenter=augmenter,
     )
 
 
@@ -100,7 +106,7 @@ def sampler_of(material: Material, generator: Generator) -> Sampler:
         chunk=material.chunk,
         temperature=float("inf"),
         seed=seed_of(generator),
-        constructor=material.constructor,
+        augmenter=material.augmenter,
     )
 
 

@@ -16,7 +16,7 @@ from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.conditioning import Augmentation
+from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts
@@ -96,7 +96,9 @@ class InnerMethod:
     budget has.
     """
 
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    instruction_augmentation: InstructionAugmentation = field(
+        default_factory=InstructionAugmentation
+    )
     """How wordings are varied."""
 
     objective: ClassVar[str | None]
@@ -116,7 +118,7 @@ class InnerMethod:
         material = material_of(
             support.demonstrations,
             card.conditioning,
-            self.augmentation,
+            self.instruction_augmentation,
             policy.chunk,
             device=policy.device,
         )

@@ -12,7 +12,7 @@ from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card
-from robomtl.conditioning import Augmentation, Conditioning
+from robomtl.conditioning import Conditioning, InstructionAugmentation
 from robomtl.policy import Batch
 from robomtl.remembered import RememberingPolicy
 from robomtl.training.samples import every_frame
@@ -59,7 +59,7 @@ def episodes(support: Support, conditioning: Conditioning) -> list[Batch]:
     They are told the task by its canonical wording.
     """
     material = material_of(
-        support.demonstrations, conditioning, Augmentation(), chunk=1
+        support.demonstrations, conditioning, InstructionAugmentation(), chunk=1
     )
     (steps,) = every_frame(
         material.frames,

@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy, build
 from robomtl.conditioning import Conditioning
@@ -80,7 +80,7 @@ def _embedded(conditioning: Conditioning, tasks: list[Task]) -> Tensor:
     if "language" not in conditioning.kinds:
         return torch.zeros(0, 0)
     told = [
-        Told(task.name, wording)
+        TaskInfo(task.name, wording)
         for task in tasks
         for wording in (*task.instructions, *task.held_out_instructions)
     ]

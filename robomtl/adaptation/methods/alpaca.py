@@ -44,7 +44,7 @@ from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.conditioning import Augmentation
+from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
@@ -157,7 +157,7 @@ class Alpaca:
         material = material_of(
             support.demonstrations,
             conditioning,
-            Augmentation(),
+            InstructionAugmentation(),
             policy.chunk,
             device=policy.device,
         )

@@ -164,7 +164,7 @@ class RetrievedSampler:
         task = prior.frames.task[frame]
         new = torch.zeros_like(task)  # Departure 4.
         fixed = support.wordings.sample(new, generator)
-        change, made = None, prior.constructor
+        change, made = None, prior.augmenter
         if made is not None:
             change = made.singly(task, generator)
         return gather(

@@ -49,9 +49,9 @@ class Scratch(Descent):
         material = material_of(
             support.demonstrations,
             conditioning,
-            self.augmentation,
+            self.instruction_augmentation,
             policy.chunk,
-            self.construction,
+            self.augmentation,
             device=policy.device,
         )
         policy.fit_blocks(material.observations(0))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class Transform:
     """How each of some samples is changed; None for what stays."""
 
     start: Tensor | None = None
@@ -37,7 +37,7 @@ class Change:
     achieved: Tensor | None = None
     """What of a later state each number becomes where the goal is new; (sample, state)."""
 
-    def repeated(self, times: int) -> "Change":
+    def repeated(self, times: int) -> "Transform":
         """Each change as many times, one after the other; (sample · times, …)."""
         parts = {
             name: part.repeat_interleave(times, 0)

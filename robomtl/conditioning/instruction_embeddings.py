@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from robomtl.actor import Told
+from robomtl.actor import TaskInfo
 from robomtl.conditioning.conditioning import Conditioning
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 from robomtl.errors import InputError
@@ -26,7 +26,7 @@ _NOISE = 8192  # Vectors of noise that samples draw from.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augmentation:
+class InstructionAugmentation:
     """How training varies what the policy is told in words."""
 
     mixing: float = 0.5
@@ -50,7 +50,7 @@ class Augmentation:
         check_not_negative(self, "noise")
 
 
-class Wordings:
+class InstructionEmbeddings:
     """Embeddings of every training wording of every task, padded to one tensor.
 
     Args:
@@ -63,23 +63,23 @@ class Wordings:
         self,
         conditioning: Conditioning,
         instructions: Sequence[Sequence[str]],
-        augmentation: Augmentation,
+        instruction_augmentation: InstructionAugmentation,
     ) -> None:
-        self._augmentation = augmentation
+        self._instruction_augmentation = instruction_augmentation
         self._language = "language" in conditioning.kinds
         most = max(map(len, instructions)) if self._language else 1
         told = [
-            Told(task, wordings[i % len(wordings)])
+            TaskInfo(task, wordings[i % len(wordings)])
             for task, wordings in zip(conditioning.tasks, instructions, strict=True)
             for i in range(most)
         ]
         self._table, self._most = conditioning.fixed(told), most
-        scale = augmentation.noise / EMBEDDING_SIZE**0.5
+        scale = instruction_augmentation.noise / EMBEDDING_SIZE**0.5
         bank = torch.randn(_NOISE, EMBEDDING_SIZE, generator=Generator().manual_seed(0))
         self._bank: Tensor = scale * bank
         self._counts = torch.tensor([min(len(each), most) for each in instructions])
 
-    def to(self, device: torch.device) -> "Wordings":
+    def to(self, device: torch.device) -> "InstructionEmbeddings":
         """Moves the table to a device and returns itself."""
         self._table, self._counts = self._table.to(device), self._counts.to(device)
         self._bank = self._bank.to(device)
@@ -93,7 +93,9 @@ class Wordings:
             return self._rows(task, draws[0])
         told = self._swapped(task, draws[4], draws[5])
         first, second = self._rows(told, draws[0]), self._rows(told, draws[1])
-        mixed = torch.lerp(first, second, self._augmentation.mixing * draws[2, :, None])
+        mixed = torch.lerp(
+            first, second, self._instruction_augmentation.mixing * draws[2, :, None]
+        )
         words: Tensor = mixed[:, :EMBEDDING_SIZE] + self._noise(draws[3])
         words = functional.normalize(words, dim=-1)
         if mixed.shape[1] == EMBEDDING_SIZE:
@@ -110,7 +112,7 @@ class Wordings:
 
     def _swapped(self, task: Tensor, draw: Tensor, other: Tensor) -> Tensor:
         others = (other * len(self._counts)).long()
-        return torch.where(draw < self._augmentation.swap, others, task)
+        return torch.where(draw < self._instruction_augmentation.swap, others, task)
 
     def _rows(self, task: Tensor, draw: Tensor) -> Tensor:
         wording = (draw * self._counts[task]).long()

@@ -12,14 +12,18 @@ from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt, draw_support
 from robomtl.adaptation.method import METHODS
 from robomtl.checkpoint import Card
-from robomtl.conditioning import Augmentation, Conditioning, Wordings
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
 from robomtl.demonstrations import collect
 from robomtl.envs.metaworld_objects import quaternion
 from robomtl.envs.metaworld_variations import drawn_vector
-from robomtl.geometry import Geometry, Thing
+from robomtl.geometry import Body, Geometry
 from robomtl.policy import Spec
-from robomtl.training.constructing import Constructor, constructor_for
-from robomtl.training.construction import Construction
+from robomtl.training.augmentation import Augmentation
+from robomtl.training.augmenting import Augmenter, augmenter_for
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.objective import Material
 from robomtl.training.recorded import frames
@@ -37,20 +41,20 @@ def data(tmp_path_factory):
     return collect(SUITE, tmp_path_factory.mktemp("points") / "data", episodes=6)
 
 
-def material_of(data, **construction):
+def material_of(data, **augmentation):
     conditioning = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
     words = [(data.instructions[task],) for task in data.tasks]
     return Material(
         frames=frames(data, range(len(data)), CPU),
-        wordings=Wordings(conditioning, words, Augmentation()),
+        wordings=InstructionEmbeddings(conditioning, words, InstructionAugmentation()),
         conditioning=conditioning,
         chunk=2,
-        constructor=constructor_for(Construction(**construction), data, CPU),
+        augmenter=augmenter_for(Augmentation(**augmentation), data, CPU),
     )
 
 
-def batch_of(data, step=0, size=64, **construction):
-    it = material_of(data, **construction)
+def batch_of(data, step=0, size=64, **augmentation):
+    it = material_of(data, **augmentation)
     sampler = Sampler(
         it.frames,
         it.wordings,
@@ -58,13 +62,13 @@ def batch_of(data, step=0, size=64, **construction):
         chunk=it.chunk,
         temperature=1.0,
         seed=0,
-        constructor=it.constructor,
+        augmenter=it.augmenter,
     )
     return sampler.batch(step, size)
 
 
-def problems_of(data, step=0, size=30, **construction):
-    it = material_of(data, **construction)
+def problems_of(data, step=0, size=30, **augmentation):
+    it = material_of(data, **augmentation)
     return EpisodicSampler(it, tasks=3, shots=2, steps=5, seed=0).batch(step, size)
 
 
@@ -104,7 +108,7 @@ def test_a_batch_that_is_constructed_depends_on_its_step_alone(data):
 
 
 def test_without_construction_there_is_no_constructor(data):
-    assert constructor_for(Construction(), data, CPU) is None
+    assert augmenter_for(Augmentation(), data, CPU) is None
 
 
 def test_a_normaliser_is_fitted_on_what_training_sees(data):
@@ -113,7 +117,7 @@ def test_a_normaliser_is_fitted_on_what_training_sees(data):
     wider = states_of(material).var(0) / there.var(0)
     expected = 1 + 0.5**2 / 3 / there.var(0)
     assert torch.allclose(wider, expected, rtol=0.2)
-    assert states_of(replace(material, constructor=None)).equal(there)
+    assert states_of(replace(material, augmenter=None)).equal(there)
 
 
 def test_mirroring_reflects_x_of_places_and_of_actions(data):
@@ -158,17 +162,17 @@ def test_a_mirrored_quaternion_is_that_of_the_mirrored_rotation():
         for some in (matrices, reflection @ matrices @ reflection)
     )
     for order, places in (("xyzw", [0, 1, 2, 3]), ("wxyz", [3, 0, 1, 2])):
-        thing = Thing(positions=(4,), orientations=(0,), order=order)
-        hand = Thing(positions=(7,))
+        thing = Body(positions=(4,), orientations=(0,), order=order)
+        hand = Body(positions=(7,))
         geometry = Geometry(
             dimensions=3, hand=hand, objects=(thing,), goal=None, displacement=0
         )
-        constructor = Constructor(
-            Construction(mirror=1.0), [geometry], state=10, action=4, device=CPU
+        augmenter = Augmenter(
+            Augmentation(mirror=1.0), [geometry], state=10, action=4, device=CPU
         )
         task = torch.zeros(200, dtype=torch.long)
         state = torch.cat([quaternions[:, places], torch.ones(200, 6)], 1)
-        mirrored = constructor.draw(task, torch.Generator()).state(state)
+        mirrored = augmenter.draw(task, torch.Generator()).state(state)
         agreement = (mirrored[:, :4] * expected[:, places]).sum(1)
         if order == "xyzw":
             assert torch.allclose(mirrored[:, :4], expected[:, places], atol=1e-5)
@@ -230,8 +234,8 @@ def test_what_is_not_turned_is_drawn_as_before(data):
 def test_turned_actions_solve_the_turned_task():
     env, expert = SUITE.make_env("push-ball"), SUITE.make_expert("push-ball")
     geometry = [SUITE.geometry("push-ball")]
-    made = Constructor(
-        Construction(rotation=25.0), geometry, state=12, action=2, device=CPU
+    made = Augmenter(
+        Augmentation(rotation=25.0), geometry, state=12, action=2, device=CPU
     )
     task = torch.zeros(1, dtype=torch.long)
     change = made.draw(task, torch.Generator().manual_seed(1))
@@ -248,16 +252,16 @@ def test_turned_actions_solve_the_turned_task():
 
 
 def test_what_is_turned_keeps_its_height_and_its_own_orientation():
-    thing = Thing(positions=(4,), orientations=(0,), order="xyzw")
+    thing = Body(positions=(4,), orientations=(0,), order="xyzw")
     geometry = Geometry(
         dimensions=3,
-        hand=Thing(positions=(7,)),
+        hand=Body(positions=(7,)),
         objects=(thing,),
         goal=None,
         displacement=0,
     )
-    made = Constructor(
-        Construction(rotation=120.0), [geometry], state=10, action=4, device=CPU
+    made = Augmenter(
+        Augmentation(rotation=120.0), [geometry], state=10, action=4, device=CPU
     )
     change = made.draw(torch.zeros(20, dtype=torch.long), torch.Generator())
     state, action = torch.randn(20, 10), 0.5 * torch.rand(20, 1, 4)
@@ -346,8 +350,8 @@ def test_an_action_space_leaves_the_gripper_and_turns_about_z():
     suite = robomtl.suite("metaworld/MT10")
     geometry = [suite.geometry("push-v3")]
     for space in ("turned", "permuted"):
-        made = Constructor(
-            Construction(action_space=space), geometry, state=39, action=4, device=CPU
+        made = Augmenter(
+            Augmentation(action_space=space), geometry, state=39, action=4, device=CPU
         )
         change = made.draw(torch.zeros(500, dtype=torch.long), torch.Generator())
         action = torch.full((500, 1, 4), 0.5)
@@ -392,7 +396,7 @@ def test_part_of_the_goals_stay(data):
 def test_relabelling_without_a_place_to_come_to_is_refused(data):
     reds = data.select(tasks=["reach-red"])
     with pytest.raises(ValueError, match="names no such thing for reach-red"):
-        constructor_for(Construction(relabelling=0.5), reds, CPU)
+        augmenter_for(Augmentation(relabelling=0.5), reds, CPU)
 
 
 def test_relabelling_hidden_goals_is_refused(data):
@@ -404,7 +408,7 @@ def test_relabelling_hidden_goals_is_refused(data):
         tasks=("reach-v3",),
     )
     with pytest.raises(ValueError, match="metaworld/ML10 hides them here"):
-        constructor_for(Construction(relabelling=0.5), hidden, CPU)
+        augmenter_for(Augmentation(relabelling=0.5), hidden, CPU)
 
 
 @pytest.mark.parametrize("goals", ["observable", "hidden"])
@@ -426,7 +430,7 @@ def test_meta_worlds_second_objects_have_a_place_where_they_are_there():
 
 def test_training_and_adapting_take_construction(data, tmp_path):
     config = robomtl.TrainConfig(
-        steps=3, batch_size=16, threads=1, construction=Construction(translation=0.1)
+        steps=3, batch_size=16, threads=1, augmentation=Augmentation(translation=0.1)
     )
     robomtl.train(data, out=tmp_path / "run", policy_config=SMALL, config=config)
     support = draw_support(data, "reach-red", shots=1, draw=0)
@@ -436,7 +440,7 @@ def test_training_and_adapting_take_construction(data, tmp_path):
                 tmp_path / "run",
                 support,
                 method=method,
-                config={"construction": Construction(**fields)},
+                config={"augmentation": Augmentation(**fields)},
                 budget=Budget(steps=2, batch_size=8),
             )
             for fields in ({}, {"translation": 0.1})
@@ -454,7 +458,7 @@ def test_co_training_constructs_samples_of_the_prior_too(data):
     trained = checkpoint.packed(checkpoint.build(card), card)
     plain, moved = (
         METHODS.get("finetune")(
-            cotraining=0.5, construction=Construction(translation=translation)
+            cotraining=0.5, augmentation=Augmentation(translation=translation)
         )
         .draws(trained, support, torch.Generator().manual_seed(0))
         .batch(0, 16)
@@ -467,7 +471,7 @@ def test_co_training_constructs_samples_of_the_prior_too(data):
 def test_demonstrations_of_no_suite_are_refused(data):
     nameless = replace_contents(data, suite=None)
     with pytest.raises(ValueError, match="these demonstrations name no suite"):
-        constructor_for(Construction(translation=0.1), nameless, CPU)
+        augmenter_for(Augmentation(translation=0.1), nameless, CPU)
 
 
 def states_of(material):
@@ -485,7 +489,7 @@ def test_a_suite_without_geometry_is_refused(data, monkeypatch):
     with pytest.raises(
         ValueError, match=r"points/ML4 lacks the method geometry\(task\)"
     ):
-        constructor_for(Construction(translation=0.1), data, CPU)
+        augmenter_for(Augmentation(translation=0.1), data, CPU)
 
 
 @pytest.mark.parametrize("translation", [-0.1, np.inf, np.nan])
@@ -493,25 +497,25 @@ def test_a_translation_out_of_range_is_refused(translation):
     with pytest.raises(
         ValueError, match=f"translation is {translation}; give 0 or more"
     ):
-        Construction(translation=translation)
+        Augmentation(translation=translation)
 
 
 @pytest.mark.parametrize("rotation", [-1.0, 181.0, np.nan])
 def test_a_rotation_out_of_range_is_refused(rotation):
     with pytest.raises(ValueError, match=f"rotation is {rotation}; give 0 to 180"):
-        Construction(rotation=rotation)
+        Augmentation(rotation=rotation)
 
 
 @pytest.mark.parametrize("name", ["mirror", "masking", "relabelling"])
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_a_probability_out_of_range_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} is {value}; give 0 to 1"):
-        Construction(**{name: value})
+        Augmentation(**{name: value})
 
 
 def test_an_unknown_action_space_is_refused():
     with pytest.raises(ValueError, match="action_space 'rotated'.*turned|turned"):
-        Construction(action_space="rotated")
+        Augmentation(action_space="rotated")
 
 
 def test_what_meta_worlds_numbers_are_is_as_the_state_is_laid_out():
@@ -532,8 +536,8 @@ def test_what_meta_worlds_numbers_are_is_as_the_state_is_laid_out():
 def test_meta_worlds_experts_act_alike_wherever_everything_is_moved(task):
     suite = robomtl.suite("metaworld/MT50")
     expert, geometry = suite.make_expert(task), [suite.geometry(task)]
-    made = Constructor(
-        Construction(translation=0.1), geometry, state=39, action=4, device=CPU
+    made = Augmenter(
+        Augmentation(translation=0.1), geometry, state=39, action=4, device=CPU
     )
     change = made.draw(torch.zeros(40, dtype=torch.long), torch.Generator())
     env = suite.make_env(task)
@@ -555,8 +559,8 @@ def test_meta_worlds_experts_act_alike_wherever_everything_is_moved(task):
 def test_mirrored_actions_solve_meta_worlds_mirrored_starts(task):
     suite = robomtl.suite("metaworld/MT50")
     expert, env = suite.make_expert(task), suite.make_env(task)
-    made = Constructor(
-        Construction(mirror=1.0),
+    made = Augmenter(
+        Augmentation(mirror=1.0),
         [suite.geometry(task)],
         state=39,
         action=4,

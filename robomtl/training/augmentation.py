@@ -20,7 +20,7 @@ ActionSpace = Literal["own", "permuted", "turned"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Construction:
+class Augmentation:
     """How training constructs tasks from those it has; all off by default.
 
     In batches of problems, a whole problem is moved, turned, mirrored, and given an action

@@ -87,7 +87,7 @@ class _Tried:
 Some = TypeVar("Some", bound=Worker)
 
 
-class Crew(ABC, Generic[Some]):
+class WorkerPool(ABC, Generic[Some]):
     """The workers of one map; those that die or hang are replaced.
 
     Args:

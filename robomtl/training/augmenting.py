@@ -12,20 +12,20 @@ from torch import Generator, Tensor
 from robomtl.errors import InputError
 from robomtl.geometry import Geometry, geometries
 from robomtl.training.approach import approaches, from_elsewhere
-from robomtl.training.changing import Change, rotations, signed_permutations
-from robomtl.training.construction import Construction
+from robomtl.training.augmentation import Augmentation
 from robomtl.training.layout import lay_out
+from robomtl.training.transforms import Transform, rotations, signed_permutations
 
 if TYPE_CHECKING:  # Workers load policies, and no data sets.
     from robomtl.demonstrations import Demonstrations
     from robomtl.training.frames import Frames
 
 
-class Constructor:
+class Augmenter:
     """Draws how samples of some tasks are changed.
 
     Args:
-        construction: What is done.
+        augmentation: What is done.
         geometry: That of each task.
         state: Length of a state.
         action: Length of an action.
@@ -35,7 +35,7 @@ class Constructor:
 
     def __init__(
         self,
-        construction: Construction,
+        augmentation: Augmentation,
         geometry: Sequence[Geometry],
         *,
         state: int,
@@ -43,7 +43,7 @@ class Constructor:
         device: torch.device,
         centre: Tensor | None = None,
     ) -> None:
-        self.construction, self._geometry = construction, geometry
+        self.augmentation, self._geometry = augmentation, geometry
         self._action, self._start = action, geometry[0].displacement
         self._dimensions = geometry[0].dimensions
         self._device, self._layout = device, lay_out(geometry, state, device)
@@ -55,7 +55,7 @@ class Constructor:
         self._sense = axes[:, 1] - axes[:, 0]  # (task, state)
         self._beside = torch.arange(state, device=device) - self._sense.long()
 
-    def draw(self, task: Tensor, generator: Generator) -> Change:
+    def draw(self, task: Tensor, generator: Generator) -> Transform:
         """What becomes of samples of these tasks, or problems, in space.
 
         Args:
@@ -65,7 +65,7 @@ class Constructor:
         draws = torch.rand(len(task), 4, generator=generator, device=generator.device)
         angle = self._angle(len(task), generator)
         task, draws = task.to(self._device), draws.to(self._device)
-        made, change = self.construction, Change()
+        made, change = self.augmentation, Transform()
         mirrored = draws[:, 2] < made.mirror
         if made.translation:
             shift = made.translation * (2 * draws[:, None, :2] - 1)
@@ -97,13 +97,13 @@ class Constructor:
 
         Drawn only where something is turned, so that other draws stay as they were.
         """
-        if not self.construction.rotation:
+        if not self.augmentation.rotation:
             return torch.zeros(samples, device=self._device)
         draw = torch.rand(samples, generator=generator, device=generator.device)
-        most = math.radians(self.construction.rotation)
+        most = math.radians(self.augmentation.rotation)
         return (most * (2 * draw - 1)).to(self._device)
 
-    def singly(self, task: Tensor, generator: Generator) -> Change:
+    def singly(self, task: Tensor, generator: Generator) -> Transform:
         """A change of its own for each sample.
 
         Args:
@@ -112,7 +112,7 @@ class Constructor:
         """
         return self.each(self.draw(task, generator), task, generator)
 
-    def each(self, change: Change, task: Tensor, generator: Generator) -> Change:
+    def each(self, change: Transform, task: Tensor, generator: Generator) -> Transform:
         """The same with what is drawn for each sample: starts, what is hidden, new goals.
 
         Args:
@@ -120,7 +120,7 @@ class Constructor:
             task: Index of the task of each; (sample,).
             generator: Of the draws.
         """
-        made = self.construction
+        made = self.augmentation
         if made.masking or made.relabelling:
             change = self._shown(change, task, generator)
         if made.approach:
@@ -131,9 +131,11 @@ class Constructor:
             change = replace(change, start=start)
         return change
 
-    def _shown(self, change: Change, task: Tensor, generator: Generator) -> Change:
+    def _shown(
+        self, change: Transform, task: Tensor, generator: Generator
+    ) -> Transform:
         """The same with what is hidden, and new goals."""
-        made, size = self.construction, 2 + self._layout.slots.shape[1]
+        made, size = self.augmentation, 2 + self._layout.slots.shape[1]
         draws = torch.rand(
             len(task), size, generator=generator, device=generator.device
         )
@@ -152,7 +154,7 @@ class Constructor:
     def prepared(self, source: "Frames") -> "Frames":
         """Frames in memory, with the way of the hand where that is to be turned or warped."""
         source = source.resident()
-        if not self.construction.approach and not self.construction.rotation:
+        if not self.augmentation.approach and not self.augmentation.rotation:
             return source
         return replace(source, approach=approaches(source, self._geometry))
 
@@ -179,39 +181,39 @@ class Constructor:
         size, start = self._dimensions, self._start
         turn = torch.eye(self._action, device=draw.device).repeat(len(draw), 1, 1)
         displacement = turn[:, start : start + size, start : start + size]
-        if self.construction.action_space == "permuted":
+        if self.augmentation.action_space == "permuted":
             which = (draw * len(self._permutations)).long()
             displacement[:] = self._permutations[which]
-        if self.construction.action_space == "turned":
+        if self.augmentation.action_space == "turned":
             displacement[:, :2, :2] = rotations(2 * math.pi * draw)
-        if self.construction.rotation:
+        if self.augmentation.rotation:
             displacement[..., :2] = displacement[..., :2] @ rotations(angle)
         displacement[..., 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
         return turn
 
 
-def constructor_for(
-    construction: Construction, demonstrations: "Demonstrations", device: torch.device
-) -> Constructor | None:
+def augmenter_for(
+    augmentation: Augmentation, demonstrations: "Demonstrations", device: torch.device
+) -> Augmenter | None:
     """What constructs samples of some demonstrations; None where all is off.
 
     Raises:
         ValueError: If the suite does not say which numbers of a state are positions, or
             none of the tasks has a goal that can be relabelled and that was asked for.
     """
-    if construction == Construction():
+    if augmentation == Augmentation():
         return None
     given = demonstrations
     found = geometries(given.suite, given.suite_options, given.tasks)
-    if construction.relabelling:
+    if augmentation.relabelling:
         _check_goals(found, str(given.suite), given.tasks)
-    return Constructor(
-        construction,
+    return Augmenter(
+        augmentation,
         found,
         state=given.state.shape[1],
         action=given.action.shape[1],
         device=device,
-        centre=_centre(found, given) if construction.rotation else None,
+        centre=_centre(found, given) if augmentation.rotation else None,
     )
 
 
