@@ -9,6 +9,14 @@ class InputError(ValueError):
     """
 
 
+class GaveUpError(InputError):
+    """A method of learning, or the policy it made, cannot go on.
+
+    In an experiment it is an outcome, while any other error is a fault of the machine or
+    of the request.
+    """
+
+
 class DiskFullError(InputError, OSError):
     """A file could not be written: a disk, a quota or a limit on file sizes is reached."""
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from robomtl.adaptation.findings import Findings as MethodFindings
-from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, run_adaptation
 from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
 from robomtl.conditioning import InstructionAugmentation, Kind
@@ -15,6 +13,15 @@ from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import Results, evaluate, film, write_report
 from robomtl.evaluation.evaluation import REPORT
 from robomtl.evaluation.video import Which, find_videos
+from robomtl.experiments.adapt import Findings as MethodFindings
+from robomtl.experiments.adapt.comparisons import (
+    ADAPTATIONS,
+    AdaptationRecipe,
+    run_adaptation,
+)
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.multitask import Asked, multitask
+from robomtl.experiments.multitask import Findings as ArmFindings
 from robomtl.machine import Machine, check_device
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
@@ -22,8 +29,6 @@ from robomtl.paths import located
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.request import claimed, differences, plain
-from robomtl.sharing import Asked, multitask
-from robomtl.sharing import Findings as ArmFindings
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
@@ -277,8 +282,7 @@ def _run(
         recipe.multitask,
         out=folder / "multitask",
         data=recorded.path,
-        machine=machine,
-        workers=workers,
+        compute=Compute(machine=machine, workers=workers),
     )
     return Ran(results=results, arms=found)
 

@@ -105,7 +105,7 @@ class Suite(Protocol):
 
     A suite in which some tasks share a scene, so that an agent has to be told which of
     them is meant, says so by the property ``families``: names of at least 2 tasks each,
-    by the name of the family. See ``families_of``, and ``robomtl.probing`` for their use.
+    by the name of the family. See ``families_of``, and ``robomtl.experiments.probe`` for their use.
 
     A suite whose envs share something within a process, such as a single simulator or a
     global random generator, sets the property ``one_env_per_process``: its envs then live

@@ -27,22 +27,22 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from robomtl.comparison.comparison import task_differences
-from robomtl.comparison.paired import (
+from robomtl.durable import write_json
+from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
+from robomtl.experiments.compare.comparison import task_differences
+from robomtl.experiments.concluding import area_of, difference_of
+from robomtl.experiments.crossed import Scores, compared, differences, success_interval
+from robomtl.experiments.paired import (
     Tally,
     difference_interval,
     mean_difference_interval,
 )
-from robomtl.comparison.seed_estimates import (
+from robomtl.experiments.seed_estimates import (
     improvement_estimate,
     iqm_difference,
     iqm_estimate,
     mean_estimate,
 )
-from robomtl.durable import write_json
-from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
-from robomtl.experiments.concluding import area_of, difference_of
-from robomtl.experiments.crossed import Scores, compared, differences, success_interval
 
 Tasks = dict[str, Scores]
 Target = Literal["met", "missed", "undecided"]

@@ -3,19 +3,18 @@
 import dataclasses
 import math
 
-from robomtl.adaptation.findings import (
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.adapt.method_design import Asked
+from robomtl.experiments.adapt.method_findings import (
     Efficiency,
     Findings,
     Forgetting,
     MethodFindings,
-    Took,
     Under,
 )
-from robomtl.adaptation.planning import Asked
-from robomtl.adaptation.ranking import Ranking
-from robomtl.comparison.aggregates import Estimate
-from robomtl.evaluation.statistics import Interval
-from robomtl.experiments.findings import Difference, Success, TaskSuccess
+from robomtl.experiments.adapt.ranking import Ranking
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.findings import Difference, Success, TaskSuccess, Took
 from robomtl.request import plain
 
 SHOTS = (1, 2, 5, 10, 25)

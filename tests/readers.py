@@ -16,23 +16,28 @@ import numpy as np
 
 import robomtl
 from robomtl.actor import TaskInfo
-from robomtl.adaptation.family import find_family
-from robomtl.adaptation.growing import recorded
-from robomtl.adaptation.tuning import read_config
 from robomtl.agent import PolicyAgent
 from robomtl.cli.main import _EXPECTED
 from robomtl.cli.tables import show
+from robomtl.cost import Cost
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import Results, resume_evaluation
 from robomtl.evaluation.instructions import tell
-from robomtl.evaluation.journal import Session, open_growing
+from robomtl.evaluation.journal import Done, Session, open_growing
 from robomtl.evaluation.report import write_report
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.table import success_table
 from robomtl.evaluation.trials import plan
-from robomtl.experiments.cost import Cost
-from robomtl.experiments.running import Note, done_of
-from robomtl.sharing.affinity import Kept, Measured, affinity_of, summed_up
+from robomtl.experiments.adapt.family import find_family
+from robomtl.experiments.adapt.growing import recorded
+from robomtl.experiments.adapt.tuning import read_config
+from robomtl.experiments.multitask.affinity import (
+    Kept,
+    Measured,
+    affinity_of,
+    summed_up,
+)
+from robomtl.experiments.running import done_of
 from robomtl.training.conflicts import History
 from robomtl.untrusted import converted, read_json
 
@@ -70,7 +75,8 @@ def make(folder: Path) -> None:
     )
     journal, places = _experiment(folder)
     journal.begin(Session("a processor", 1))
-    note = Note(
+    done = Done(
+        [Outcome(success=True, length=3)] * 2,
         cost=Cost(steps=1, samples=2, parameters=3, seconds=0.5),
         measured={
             "tasks": ["a", "b"],
@@ -78,7 +84,7 @@ def make(folder: Path) -> None:
             "count": 1,
         },
     )
-    journal.append(places["a"], [Outcome(success=True, length=3)] * 2, 1.0, note=note)
+    journal.append(places["a"], done, 1.0)
     plans = folder / "plans"
     plans.mkdir()
     measured = {"tasks": ["a", "b"], "steps": [1], "affinity": [[[1, 0.5], [0.5, 1]]]}
@@ -105,7 +111,7 @@ def _train(data, folder):
 def _experiment(folder: Path):
     identity = {"suite": "points", "arms": {"x": {}}, "chunks": {"a": 2, "b": 1}}
     path = folder / "experiment" / "journal.jsonl"
-    return open_growing(path, identity, growing=("arms",), note=Note)
+    return open_growing(path, identity, growing=("arms",))
 
 
 def _act(folder: Path) -> None:

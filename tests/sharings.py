@@ -3,14 +3,14 @@
 import dataclasses
 import math
 
-from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.statistics import Interval
-from robomtl.experiments.findings import Difference, Success, TaskSuccess
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.findings import Difference, Success, TaskSuccess, Took
+from robomtl.experiments.multitask.affinity import Measured, affinity_of
+from robomtl.experiments.multitask.arm_design import Asked
+from robomtl.experiments.multitask.arm_findings import Definition, Findings
+from robomtl.experiments.multitask.crossover import crossover
 from robomtl.request import plain
-from robomtl.sharing.affinity import Measured, affinity_of
-from robomtl.sharing.crossover import crossover
-from robomtl.sharing.findings import Definition, Findings, Took
-from robomtl.sharing.planning import Asked
 
 COUNTS = (2, 5, 10, 25, 50)
 TASKS = ("reach-v3", "push-v3", "peg-insert-side-v3", "button-press-topdown-wall-v3")

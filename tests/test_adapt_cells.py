@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from families import SUITE, GoalsSuite, grow
 
-from robomtl.adaptation.benchmark import (
+from robomtl.adaptation.method import Adapted, Budget
+from robomtl.adaptation.methods.finetune import Finetune
+from robomtl.adaptation.methods.zero_shot import ZeroShot
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.envs.points import PointsSuite
+from robomtl.errors import InputError
+from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
+from robomtl.experiments.adapt.benchmark import (
     Problem,
     benchmark_of,
     draw_for,
@@ -14,16 +21,9 @@ from robomtl.adaptation.benchmark import (
     problem_tasks,
     problems,
 )
-from robomtl.adaptation.cell import Cell, trials_of
-from robomtl.adaptation.controls import check_control, support_under
-from robomtl.adaptation.family import find_family, seeds_of
-from robomtl.adaptation.method import Adapted, Budget
-from robomtl.adaptation.methods.finetune import Finetune
-from robomtl.adaptation.methods.zero_shot import ZeroShot
-from robomtl.adaptation.planning import Asked, plan
-from robomtl.adaptation.playing import Material, PlayCell
-from robomtl.demonstrations import Demonstrations, collect
-from robomtl.envs.points import PointsSuite
+from robomtl.experiments.adapt.controls import check_control, support_under
+from robomtl.experiments.adapt.family import find_family, seeds_of
+from robomtl.experiments.adapt.method_design import Asked, MethodCell, plan, trials_of
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -53,6 +53,17 @@ class Needy:
         return Adapted(trained.policy, trained.card, parameters=len(support.prior))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fussy:
+    """Cannot work with any policy."""
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 0
+
+    def adapt(self, trained, support, budget, generator):
+        raise InputError("The policy has no head.")
+
+
 @pytest.fixture(scope="module")
 def family(tmp_path_factory):
     return grow(tmp_path_factory.mktemp("family"), seeds=(0, 1))
@@ -75,6 +86,7 @@ def material(family, pool):
             "zero_shot": ZeroShot(),
             "diverging": Diverging(),
             "needy": Needy(),
+            "fussy": Fussy(),
         },
         problems=problems(
             SUITE, SUITE.held_out_tasks, pool, shots=3, trials=4, goals=1
@@ -86,15 +98,18 @@ def material(family, pool):
 
 
 def cell(material, family, **changes):
-    base = Cell(
+    base = MethodCell(
+        trials=(),
         run=str(family / "cloning" / "seed-0"),
+        objective="cloning",
         seed=0,
         method="finetune",
         problem=material.problems[0],
         shots=2,
         draw=0,
     )
-    return dataclasses.replace(base, **changes)
+    made = dataclasses.replace(base, **changes)
+    return dataclasses.replace(made, trials=trials_of(SUITE, made))
 
 
 def untimed(outcomes):
@@ -120,7 +135,7 @@ def test_a_cell_depends_on_itself_alone_not_on_what_was_played_before(material, 
 def test_cells_of_other_names_draw_otherwise(material, family):
     one = cell(material, family)
     others = [cell(material, family, draw=1), cell(material, family, seed=1)]
-    assert len({one.draws, *(other.draws for other in others)}) == 3
+    assert len({one.random_seed, *(other.random_seed for other in others)}) == 3
 
 
 def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(
@@ -134,9 +149,17 @@ def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(
 
 
 def test_a_method_that_cannot_run_has_errors_and_a_reason(material, family):
-    done = PlayCell(material)(cell(material, family, shots=7))
-    assert "fewer than the 7 requested shots" in done.reason
+    done = PlayCell(material)(cell(material, family, method="fussy"))
+    assert done.reason == "The policy has no head."
     assert all(outcome.error for outcome in done.outcomes)
+    assert not done.retry
+
+
+def test_demonstrations_that_are_gone_are_tried_again(material, family, tmp_path):
+    gone = dataclasses.replace(material, pool=tmp_path / "gone")
+    done = PlayCell(gone)(cell(material, family))
+    assert "gone" in done.reason and done.retry
+    assert done.outcomes[0].error == done.reason
 
 
 def test_what_was_trained_on_is_given_to_methods_that_look_at_it_again(
@@ -148,7 +171,7 @@ def test_what_was_trained_on_is_given_to_methods_that_look_at_it_again(
 
 def test_training_tasks_are_played_after_the_problem(material, family):
     some = cell(material, family, retained=2)
-    trials = trials_of(SUITE, some)
+    trials = some.trials
     assert [trial.task for trial in trials[:4]] == ["reach-ball"] * 4
     assert [trial.task for trial in trials[4:6]] == ["reach-red"] * 2
     assert len(trials) == 4 + 2 * 4
@@ -241,6 +264,7 @@ def test_a_method_that_looks_at_no_support_has_one_cell_a_seed_and_problem(famil
         find_family(family),
         (0, 1),
         (Problem(task="reach-ball", variations=(1_000_000,)),),
+        SUITE,
     )
     assert [each.shots for each in cells if each.method == "zero_shot"] == [0, 0]
     assert sum(each.method == "f" for each in cells) == 2 * 2 * 3
@@ -262,6 +286,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         find_family(family),
         (0,),
         (Problem(task="reach-ball", variations=(1_000_000,)),),
+        SUITE,
     )
     told = [(c.method, c.shots, c.steps, c.control, c.retained) for c in cells]
     assert told == [

@@ -4,13 +4,12 @@ import pytest
 from families import SUITE, grow
 
 from robomtl import checkpoint
-from robomtl.adaptation.comparing import compare_methods
-from robomtl.adaptation.family import find_family
-from robomtl.adaptation.growing import train_missing
-from robomtl.adaptation.planning import Asked
-from robomtl.adaptation.settings import split_policies
 from robomtl.cli.main import main
-from robomtl.experiments.settings import by_label, parsed
+from robomtl.experiments.adapt.family import find_family
+from robomtl.experiments.adapt.growing import train_missing
+from robomtl.experiments.adapt.method_design import Asked
+from robomtl.experiments.adapt.method_experiment import compare_methods
+from robomtl.experiments.settings import by_label, parsed, split_policies
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

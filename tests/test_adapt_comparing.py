@@ -5,10 +5,12 @@ import pyarrow.parquet as pq
 import pytest
 from families import SUITE, Here, grow
 
-from robomtl.adaptation import Asked, compare_methods
-from robomtl.adaptation.tables import methods_table
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
+from robomtl.experiments.adapt import Asked, Supports, compare_methods
+from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.brief import tables_of
+from robomtl.experiments.compute import Compute
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -42,8 +44,12 @@ def pool(tmp_path_factory):
 @pytest.fixture(scope="module")
 def play(family, pool):
     def run(out, *, asked=ASKED, suite=SUITE, **options):
-        given = {"data": pool, "executor": Here(), **options}
-        return compare_methods(family, suite, asked, out=out, **given)
+        given = {"executor": Here(), **options}
+        supports = Supports(data=given.pop("data", pool))
+        compute = Compute(**given)
+        return compare_methods(
+            family, suite, asked, out=out, supports=supports, compute=compute
+        )
 
     return run
 
@@ -136,12 +142,11 @@ def test_findings_have_all_that_is_asked_for(whole):
 
 
 def test_the_table_shows_every_method_and_why_there_is_no_ranking(whole):
-    table = methods_table(whole[0])
-    assert table.row_count == 3
-    assert table.caption.startswith("No ranking: 1 seed of training and 2 draws")
-    headings = [column.header for column in table.columns]
-    assert headings[:3] == ["method", "K = 1", "K = 2"]
-    assert "errors" not in headings  # There are none.
+    success, differences = tables_of(methods_report(whole[0]))
+    assert (success.row_count, differences.row_count) == (3, 2)
+    assert "No ranking: 1 seed of training and 2 draws" in differences.caption
+    headings = [column.header for column in success.columns]
+    assert headings == ["method", "K = 1", "K = 2", "nAUC"]
 
 
 @pytest.mark.slow

@@ -5,15 +5,16 @@ import pytest
 from adaptations import ABOUT, SHOTS, TASKS, asked, findings, many, method, methods
 from test_report import Parsed
 
-from robomtl.adaptation.findings import Efficiency
-from robomtl.adaptation.page import page
-from robomtl.adaptation.ranking import Ranking
 from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.adapt.method_findings import Efficiency
+from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.adapt.ranking import Ranking
 from robomtl.pages.lines import Line, Point, style, top_of
+from robomtl.pages.rendering import report_page
 
 
 def shown(found):
-    return page(found, asked=asked(found), about=ABOUT)
+    return report_page(methods_report(found, asked=asked(found), made=ABOUT))
 
 
 def section(text, name):
@@ -174,7 +175,7 @@ def test_settings_versions_and_hyper_parameters_are_shown():
 def test_what_was_not_looked_at_has_no_section():
     text = shown(findings({"finetune": method("finetune", 0.1, 0.1)}, tasks=TASKS[:1]))
     there = re.findall(r'<section class="card[^"]*" id="(\w+)"', text)
-    assert there == ["ranking", "success", "cost"]
+    assert there == ["ranking", "success", "cost", "facts"]
 
 
 def test_methods_that_only_gave_up_have_a_page():

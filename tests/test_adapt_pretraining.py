@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 from families import SUITE
 
-from robomtl.adaptation.pretraining import Training, learned, train_all
 from robomtl.checkpoint import load
 from robomtl.demonstrations import collect
+from robomtl.experiments.adapt.pretraining import Training, learned, train_all
 from robomtl.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

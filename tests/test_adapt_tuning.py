@@ -5,14 +5,15 @@ import pytest
 from families import SUITE, GoalsSuite, Here, grow
 
 from robomtl import checkpoint
-from robomtl.adaptation.family import find_family
-from robomtl.adaptation.folds import folds
-from robomtl.adaptation.growing import train_missing
-from robomtl.adaptation.settings import gridded
-from robomtl.adaptation.tuning import read_config, tune
 from robomtl.cli.main import main
 from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
+from robomtl.experiments.adapt.family import find_family
+from robomtl.experiments.adapt.folds import folds
+from robomtl.experiments.adapt.growing import train_missing
+from robomtl.experiments.adapt.tuning import Tuning, read_config, tune
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.settings import gridded
 from robomtl.task import GoalSuite
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -92,10 +93,9 @@ def test_a_run_directory_may_have_others_in_it(family, tmp_path):
 
 def test_the_setting_that_solves_most_of_the_training_tasks_is_chosen(family, tmp_path):
     grid = {"finetune": {"steps": [1, 2]}}
-    out, options = tmp_path / "out", {"shots": (1,), "num_folds": 2, "supports": 1}
-    tried = tune(
-        family, SUITE, grid, out=out, trials=1, batch_size=8, executor=Here(), **options
-    )
+    out, compute = tmp_path / "out", Compute(executor=Here())
+    tuning = Tuning(shots=(1,), folds=2, supports=1, trials=1, batch_size=8)
+    tried = tune(family, SUITE, grid, tuning, out=out, compute=compute)
     assert len(tried["finetune"]) == 2
     values = [each.success for each in tried["finetune"]]
     assert values == sorted(values, reverse=True)

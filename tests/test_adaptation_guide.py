@@ -11,18 +11,21 @@ from families import SUITE, grow
 
 import robomtl
 from robomtl.adaptation.adapting import configure
-from robomtl.adaptation.findings import Findings, MethodFindings
 from robomtl.adaptation.method import METHODS
-from robomtl.adaptation.planning import Asked, configured, objectives
-from robomtl.adaptation.rows import CELLS, TRIALS
-from robomtl.adaptation.settings import gridded, split_policies
 from robomtl.cli.adapt import Adapt
 from robomtl.cli.collect import Collect
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.overrides import RunFlags
 from robomtl.cli.train import _flags, _model
 from robomtl.cli.tune import Tune
-from robomtl.experiments.settings import by_label, parsed
+from robomtl.experiments.adapt.method_design import Asked, MethodCell, configured, objectives
+from robomtl.experiments.adapt.method_findings import Findings, MethodFindings
+from robomtl.evaluation.journal import Done
+from robomtl.evaluation.rollout import Outcome
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.tables import cell_table, trial_table
+from robomtl.task import Trial
+from robomtl.experiments.settings import by_label, gridded, parsed, split_policies
 from robomtl.recipes import RECIPES
 from robomtl.suites import suite
 from robomtl.training.augmentation import Augmentation
@@ -44,7 +47,7 @@ SMALL = {
     "    objective=": "    policy='mlp', config=TINY, objective=",
     "episodes=5)": "episodes=5, workers=1)",
     'out="runs/door-close/fresh"': 'out="runs/door-close/fresh", workers=1',
-    'out="runs/ml10/adapted"': 'out="runs/ml10/adapted", workers=1',
+    'out="runs/ml10/adapted"': 'out="runs/ml10/adapted", compute=robomtl.Compute(workers=1)',
     "shots=(1, 5))": "shots=(1, 5), supports=1, trials=2, settings=FEW)",
 }
 TINY = robomtl.TrainConfig(steps=2, batch_size=8, threads=1)
@@ -180,7 +183,10 @@ def test_every_flag_setting_column_and_key_is_explained():
         assert f"`--{flag.replace('_', '-')}" in GUIDE
     for each in fields(Augmentation):
         assert f"--augmentation.{each.name.replace('_', '-')}" in GUIDE
-    for name in {*TRIALS.names, *CELLS.names}:
+    cell = MethodCell(trials=(Trial("", "", 0),), run="", objective="cloning", seed=0)
+    finished = [Finished(cell, Done([Outcome(success=True)]))]
+    names = trial_table(finished).column_names + cell_table(finished).column_names
+    for name in names:
         assert f"`{name}`" in GUIDE
     for each in (*fields(Findings), *fields(MethodFindings)):
         assert re.search(rf"`{each.name}[`.]", GUIDE), each.name

@@ -9,19 +9,19 @@ from chromium import MISSING, PROGRAM, chromium
 from probes import many as probed
 from test_adapt_page import shown
 from test_compare import A, B
-from test_compare_page import both_seeds, paired
+from test_compare_page import both_seeds, paired, seeds_page, verdict_page
 from test_compare_sequential import judged
 from test_multitask_page import shown as multitask_shown
 from test_report import CONFIG
 from test_results import SETTING, TIERS, failed, records, solved
 
 import robomtl
-from robomtl.comparison.page import seeds_page, verdict_page
-from robomtl.comparison.pairing import pair
 from robomtl.evaluation.clips import clips
 from robomtl.evaluation.report import page as report
 from robomtl.evaluation.results import Results
-from robomtl.probing.page import page as probe
+from robomtl.experiments.compare.pairing import pair
+from robomtl.experiments.probe.probe_report import probe_report
+from robomtl.pages.rendering import report_page
 from robomtl.task import Trial
 
 pytestmark = [
@@ -70,7 +70,7 @@ def folder(tmp_path_factory):
         "adapt": shown(findings()),
         "multitask": multitask_shown(sharings.findings()),
         "methods": shown(many()),
-        "probe": probe(probed()),
+        "probe": report_page(probe_report(probed())),
     }
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)

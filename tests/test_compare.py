@@ -7,9 +7,10 @@ from evaluations import SETTING, evaluation, record
 from rich.console import Console
 
 import robomtl
-from robomtl.comparison import comparison_table
-from robomtl.comparison.paired import Tally, difference_interval, mcnemar
 from robomtl.evaluation.results import Results
+from robomtl.experiments.brief import tables_of
+from robomtl.experiments.compare.compare_report import paired_report
+from robomtl.experiments.paired import Tally, difference_interval, mcnemar
 
 A = evaluation({"push": "1111111111", "reach": "1101101x00"}, agent="new")
 B = evaluation(
@@ -19,7 +20,7 @@ B = evaluation(
 
 def shown(found):
     console = Console(width=140, file=io.StringIO())
-    console.print(comparison_table(found))
+    console.print(*tables_of(paired_report(found)))
     return " ".join(console.file.getvalue().split())
 
 
@@ -188,8 +189,8 @@ def test_repeats_of_a_variation_are_trials_of_their_own():
     assert robomtl.compare(results, results).tally == Tally(1, 0, 0, 1)
 
 
-def test_the_table_lists_tasks_by_difference_with_the_mean_at_the_bottom():
+def test_the_table_lists_tasks_by_difference_below_the_mean():
     text = shown(robomtl.compare(A, B))
-    assert text.index("push") < text.index("reach") < text.index("task mean")
-    for words in ("A new, B old, on toy/MT2", "+90.0", "-33.3", "0.004", "+28.3"):
+    assert text.index("task mean") < text.index("push") < text.index("reach")
+    for words in ("A new, B old", "toy/MT2", "+90.0", "-33.3", "0.004", "+28.3"):
         assert words in text

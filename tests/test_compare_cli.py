@@ -31,7 +31,7 @@ def refusal(capsys, *words):
 def test_two_evaluations_give_a_table_and_a_file(folders, capsys):
     out = folders / "out"
     text = said(capsys, folders / "a1", folders / "b1", "--out", out)
-    assert "A a1, B b1" in text and "McNemar's exact test" in text
+    assert "A a1, B b1" in text and "by McNemar's test" in text
     assert json.loads((out / "comparison.json").read_text())["kind"] == "paired"
 
 

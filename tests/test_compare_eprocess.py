@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from robomtl.comparison.eprocess import log_e_of_pairs, log_e_of_streams
+from robomtl.experiments.eprocess import log_e_of_pairs, log_e_of_streams
 
 THRESHOLD = math.log(20)  # Of alpha = 0.05.
 STREAMS, PAIRS = log_e_of_streams, log_e_of_pairs

@@ -10,13 +10,27 @@ from test_compare_sequential import judged, play
 from test_report import Parsed
 
 import robomtl
-from robomtl.comparison.grid import pair_grid
-from robomtl.comparison.page import paired_page, seeds_page, verdict_page
-from robomtl.comparison.pairing import pair
+from robomtl.experiments.compare.compare_report import (
+    paired_report,
+    seeds_report,
+    verdict_report,
+)
+from robomtl.experiments.compare.pair_grid import pair_grid
+from robomtl.experiments.compare.pairing import pair
+from robomtl.pages.rendering import report_page
 
 
 def paired(a, b, **options):
-    return paired_page(robomtl.compare(a, b, **options), pair(a, b, across=True).pairs)
+    found = robomtl.compare(a, b, **options)
+    return report_page(paired_report(found, pair(a, b, across=True).pairs))
+
+
+def seeds_page(found):
+    return report_page(seeds_report(found))
+
+
+def verdict_page(found, pairs):
+    return report_page(verdict_report(found, pairs))
 
 
 @pytest.fixture
@@ -62,7 +76,7 @@ def test_a_difference_of_100_points_has_a_page(tasks):
 
 def test_the_mean_difference_and_its_test_stand_at_the_top():
     found = robomtl.compare(A, B)
-    head = paired(A, B).partition("<table")[0]
+    head = plain(paired(A, B)).partition("<table")[0]
     assert "<dd>+28.3<small>95% interval " in head
     assert f"p = {found.p_value:.3f}" in head
     assert "9 trials solved by A alone, 3 by B alone" in head
@@ -82,9 +96,8 @@ def test_what_holds_after_correction_is_marked():
     assert re.findall(r'class="name">(\w+)<span class="badge mark">Holm', text) == [
         "push"
     ]
-    assert (
-        "A is worse in 0 tasks and better in 1, by McNemar's test with Holm's" in text
-    )
+    said = "A is worse in 0 tasks and better in 1, by McNemar's test with Holm's"
+    assert said in plain(text)
 
 
 def test_bars_reach_from_zero_to_the_difference():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from robomtl.comparison.paired import (
+from robomtl.experiments.paired import (
     Tally,
     difference_interval,
     holm,
@@ -10,7 +10,7 @@ from robomtl.comparison.paired import (
     mean_difference_interval,
     total,
 )
-from robomtl.comparison.power import mcnemar_power, more_to_settle, pairs_needed
+from robomtl.experiments.power import mcnemar_power, more_to_settle, pairs_needed
 
 
 def test_shares_and_difference_follow_from_the_tally():

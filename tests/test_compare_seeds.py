@@ -8,14 +8,15 @@ from evaluations import evaluation
 from rich.console import Console
 
 import robomtl
-from robomtl.comparison import seeds_table
-from robomtl.comparison.aggregates import iqm, probability_of_improvement, trimmed
-from robomtl.comparison.seed_estimates import (
+from robomtl.evaluation.statistics import wilson
+from robomtl.experiments.aggregates import iqm, probability_of_improvement, trimmed
+from robomtl.experiments.brief import tables_of
+from robomtl.experiments.compare.compare_report import seeds_report
+from robomtl.experiments.seed_estimates import (
     improvement_estimate,
     iqm_difference,
     mean_estimate,
 )
-from robomtl.evaluation.statistics import wilson
 
 # Scores (seed, task), and what rliable 1.2.0 says of them: metrics.aggregate_iqm,
 # metrics.probability_of_improvement.
@@ -42,7 +43,7 @@ def seeds(rates, prefix):
 
 def shown(found):
     console = Console(width=140, file=io.StringIO())
-    console.print(seeds_table(found))
+    console.print(*tables_of(seeds_report(found)))
     return " ".join(console.file.getvalue().split())
 
 

@@ -9,16 +9,17 @@ from rich.console import Console
 from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 
 import robomtl
-from robomtl.comparison import verdict_table
-from robomtl.comparison.order import rounds_of
-from robomtl.comparison.sequential import PlayBoth
-from robomtl.comparison.verdict import Judge
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
+from robomtl.experiments.brief import tables_of
+from robomtl.experiments.compare.compare_report import verdict_report
+from robomtl.experiments.compare.rounds import rounds_of
+from robomtl.experiments.compare.sequential import Both, PlayBoth
+from robomtl.experiments.compare.verdict import Judge
 from robomtl.lock import locked
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -180,15 +181,15 @@ def test_agents_alike_use_up_the_trials(tmp_path):
     found = play(tmp_path, a=Shaky(), b=Twin())
     assert (found.better, found.tally.pairs, found.rounds) == (None, 100, 3)
     console = Console(width=140, file=io.StringIO())
-    console.print(verdict_table(found))
+    console.print(*tables_of(verdict_report(found)))
     assert "Not settled: E has not come to 20." in console.file.getvalue()
 
 
 def test_the_table_says_who_is_better(tmp_path):
     console = Console(width=140, file=io.StringIO())
-    console.print(verdict_table(play(tmp_path)))
+    console.print(*tables_of(verdict_report(play(tmp_path))))
     text = " ".join(console.file.getvalue().split())
-    assert "A expert, B shaky, on points/MT4" in text
+    assert "A expert, B shaky" in text
     assert "A is better: E came to 20 after" in text
     assert "Equal agents get there in at most 5% of cases" in text
 
@@ -241,7 +242,7 @@ def test_an_unknown_test_is_refused(tmp_path):
 
 
 def test_both_agents_play_in_one_process_as_each_would_alone():
-    both = PlayBoth(ExpertAgent(), Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
+    both = PlayBoth(ExpertAgent(), Shaky(), POINTS, "success")(Both(CHUNKS[0])).outcomes
     alone = PlayChunk(Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
     timeless = [dataclasses.replace(one, seconds=0.0) for one in both]
     assert timeless[10:] == [dataclasses.replace(one, seconds=0.0) for one in alone]

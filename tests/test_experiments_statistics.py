@@ -3,9 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from robomtl.adaptation.ranking import ranking
-from robomtl.comparison.paired import Moments, alone
 from robomtl.evaluation.statistics import Count, mean_interval
+from robomtl.experiments.adapt.ranking import ranking
 from robomtl.experiments.concluding import difference_of, differences_of
 from robomtl.experiments.crossed import (
     Spread,
@@ -16,7 +15,8 @@ from robomtl.experiments.crossed import (
     success_interval,
 )
 from robomtl.experiments.curves import area, shots_for
-from robomtl.sharing.crossover import crossover
+from robomtl.experiments.multitask.crossover import crossover
+from robomtl.experiments.paired import Moments, alone
 
 
 def scores(rates, shape, seed=0):

@@ -10,12 +10,12 @@ import robomtl
 from robomtl import goals
 from robomtl.agent import ExpertAgent, PolicyAgent
 from robomtl.cli.main import main
-from robomtl.comparison.goals import goal_warnings
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import evaluate
 from robomtl.evaluation.results import Results
+from robomtl.experiments.compare.goal_warnings import goal_warnings
 from robomtl.suites import SUITES
 from robomtl.task import goal_place
 

@@ -10,15 +10,14 @@ import pytest
 
 import robomtl
 from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.compute import Compute
 from robomtl.experiments.findings import Difference
-from robomtl.sharing import Asked, multitask
-from robomtl.sharing.arms import BASES
-from robomtl.sharing.cell import ALL, Cell, trials_of
-from robomtl.sharing.crossover import crossover
-from robomtl.sharing.data import check_same, hashes, read
-from robomtl.sharing.parameters import size_of
-from robomtl.sharing.planning import arms_of, batch_of, plan, tasks_of
-from robomtl.sharing.rows import CELLS, TRIALS
+from robomtl.experiments.multitask import Asked, multitask
+from robomtl.experiments.multitask.arm_design import ALL, arms_of, plan, tasks_of
+from robomtl.experiments.multitask.arms import BASES
+from robomtl.experiments.multitask.crossover import crossover
+from robomtl.experiments.multitask.parameters import size_of
+from robomtl.experiments.multitask.shared_data import check_same, hashes, read
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -61,7 +60,9 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "experiment"
-    return out, multitask(SUITE, ASKED, out=out, data=data.path, executor=Here())
+    return out, multitask(
+        SUITE, ASKED, out=out, data=data.path, compute=Compute(executor=Here())
+    )
 
 
 def results(folder):
@@ -69,7 +70,7 @@ def results(folder):
 
 
 def cells_of(asked, tasks=TASKS):
-    return plan(asked, arms_of(asked), tasks)
+    return plan(asked, arms_of(asked), tasks, SUITE)
 
 
 @pytest.mark.slow
@@ -92,7 +93,8 @@ def test_tables_have_a_row_for_each_trial_and_each_policy(made):
     out, _ = made
     trials = pq.read_table(out / "trials.parquet")
     cells = pq.read_table(out / "cells.parquet")
-    assert trials.schema.equals(TRIALS) and cells.schema.equals(CELLS)
+    named = ["arm", "learned", "demonstrations", "seed"]
+    assert trials.column_names[4:8] == cells.column_names[:4] == named
     assert trials.num_rows == 2 * 2 * 2 * 3  # Arms, numbers, tasks, trials.
     assert cells.num_rows == 2 * (1 + 2)
     assert {*cells["learned"].to_pylist()} == {ALL, *TASKS}
@@ -117,7 +119,9 @@ def test_all_arms_read_the_same_and_take_as_many_samples_of_each_task(made, data
 def test_a_finished_experiment_is_read_and_grows(made, data):
     out, found = made
     lines = (out / "journal.jsonl").read_text().splitlines()
-    again = multitask(SUITE, ASKED, out=out, data=data.path, executor=Here())
+    again = multitask(
+        SUITE, ASKED, out=out, data=data.path, compute=Compute(executor=Here())
+    )
     assert again == found
     assert len((out / "journal.jsonl").read_text().splitlines()) == len(lines)
     more = replace(
@@ -126,13 +130,20 @@ def test_a_finished_experiment_is_read_and_grows(made, data):
         settings={**SMALL, "wide": {"policy_config.width": 16}},
         demonstrations=(1, 2, 3),
     )
-    grown = multitask(SUITE, more, out=out, data=data.path, executor=Here())
+    grown = multitask(
+        SUITE, more, out=out, data=data.path, compute=Compute(executor=Here())
+    )
     assert grown.arms["alone"][2] == found.arms["alone"][2]
     assert [*grown.arms["wide"]] == [1, 2, 3]
     added = [json.loads(line) for line in (out / "journal.jsonl").open()]
     chunks = [entry["chunk"] for entry in added if "chunk" in entry]
     assert len(chunks) == len({*chunks}) == 6 + 3 + 3  # wide, and the third number.
-    assert multitask(SUITE, ASKED, out=out, data=data.path, executor=Here()) == found
+    assert (
+        multitask(
+            SUITE, ASKED, out=out, data=data.path, compute=Compute(executor=Here())
+        )
+        == found
+    )
 
 
 @pytest.mark.slow
@@ -141,10 +152,18 @@ def test_two_processes_find_what_one_finds_and_a_stopped_experiment_goes_on(
 ):
     _, found = made
     with pytest.raises(KeyboardInterrupt):
-        multitask(SUITE, ASKED, out=tmp_path, data=data.path, executor=Here(most=2))
+        multitask(
+            SUITE,
+            ASKED,
+            out=tmp_path,
+            data=data.path,
+            compute=Compute(executor=Here(most=2)),
+        )
     lines = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert sum('"chunk"' in line for line in lines[1:]) == 2
-    again = multitask(SUITE, ASKED, out=tmp_path, data=data.path, workers=2)
+    again = multitask(
+        SUITE, ASKED, out=tmp_path, data=data.path, compute=Compute(workers=2)
+    )
     assert again.arms == found.arms and again.affinity == found.affinity
 
 
@@ -153,28 +172,35 @@ def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
     out, _ = made
     other = replace(ASKED, settings={"alone": {"policy_config.width": 10}, **SMALL})
     with pytest.raises(ValueError, match=r"arms\.alone\.policy_config\.width is 12 th"):
-        multitask(SUITE, other, out=out, data=data.path, executor=Here())
+        multitask(
+            SUITE, other, out=out, data=data.path, compute=Compute(executor=Here())
+        )
 
 
 @pytest.mark.slow
 def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
     asked = replace(ASKED, arms={"together": "together"}, demonstrations=(1,), trials=1)
-    first = multitask(SUITE, asked, out=tmp_path, workers=1)
+    first = multitask(SUITE, asked, out=tmp_path, compute=Compute(workers=1))
     more = replace(asked, demonstrations=(1, 2))
-    second = multitask(SUITE, more, out=tmp_path, workers=1)
+    second = multitask(SUITE, more, out=tmp_path, compute=Compute(workers=1))
     assert second.data[1] == first.data[1]
     assert {path.name for path in tmp_path.glob("demonstrations-*")} == {
         "demonstrations-1",
         "demonstrations-2",
     }
-    assert multitask(SUITE, asked, out=tmp_path, workers=1).arms == first.arms
+    assert (
+        multitask(SUITE, asked, out=tmp_path, compute=Compute(workers=1)).arms
+        == first.arms
+    )
 
 
 @pytest.mark.slow
 def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
     settings = {**SMALL, "together": {"training.learning_rate": 1e38}}
     asked = replace(ASKED, settings=settings, demonstrations=(1,), trials=1)
-    found = multitask(SUITE, asked, out=tmp_path, data=data.path, executor=Here())
+    found = multitask(
+        SUITE, asked, out=tmp_path, data=data.path, compute=Compute(executor=Here())
+    )
     (reason,) = found.reasons["together"]
     assert "lower learning_rate" in reason
     assert found.arms["together"][1].task_mean is None
@@ -187,7 +213,7 @@ def test_every_arm_takes_the_same_steps_and_samples_of_each_task():
     cells = cells_of(asked)
     assert len({cell.name for cell in cells}) == len(cells) == 2 * 2 * (2 + 2 * 2)
     for cell in cells:
-        assert batch_of(asked, cell) == 2 * len(cell.tasks)
+        assert cell.steps == 3 and cell.batch == 2 * len(cell.tasks)
     sizes = [len(cell.tasks) for cell in cells]
     assert sizes == sorted(sizes, reverse=True)  # The longest first.
 
@@ -198,8 +224,8 @@ def test_all_arms_play_the_same_fresh_trials():
     (together,) = [
         c for c in cells_of(asked) if c.arm == "together" and c.demonstrations == 1
     ]
-    every = [trial for cell in alone for trial in trials_of(SUITE, cell, 3)]
-    assert [*trials_of(SUITE, together, 3)] == every
+    every = [trial for cell in alone for trial in cell.trials]
+    assert len(every) == 2 * 3 and [*together.trials] == every
     assert {t.variation for t in every} <= {*SUITE.variations("reach-red", "fresh")}
 
 
@@ -236,8 +262,8 @@ def test_a_policy_too_small_to_divide_is_refused(data):
 
 
 def test_a_cell_reads_the_first_episodes_of_its_tasks_and_keeps_all_indices(data):
-    cell = Cell(
-        arm="alone", demonstrations=2, seed=0, tasks=TASKS[1:], learned=TASKS[1]
+    (cell,) = (
+        c for c in cells_of(ASKED) if c.learned == TASKS[1] and c.demonstrations == 2
     )
     chosen = read(data, TASKS, cell, hashes(data, TASKS, [2]))
     assert chosen.tasks == data.select(TASKS).tasks
@@ -255,8 +281,8 @@ def test_arms_that_read_other_demonstrations_are_refused(data, tmp_path):
     )
     with pytest.raises(ValueError, match=message):
         check_same("alone", tmp_path, hashes(other, TASKS, [2]), wanted)
-    cell = Cell(
-        arm="alone", demonstrations=2, seed=0, tasks=TASKS[:1], learned=TASKS[0]
+    (cell,) = (
+        c for c in cells_of(ASKED) if c.learned == TASKS[0] and c.demonstrations == 2
     )
     with pytest.raises(ValueError, match="The arm alone reads other demonstrations"):
         read(other, TASKS, cell, wanted)
@@ -270,7 +296,13 @@ def test_an_arm_with_data_of_its_own_is_refused_unless_they_are_the_same(
     settings = {**SMALL, "together": {"data": str(own.path)}}
     asked = replace(ASKED, settings=settings)
     with pytest.raises(ValueError, match="The arm together reads other demonstrations"):
-        multitask(SUITE, asked, out=tmp_path / "out", data=data.path, executor=Here())
+        multitask(
+            SUITE,
+            asked,
+            out=tmp_path / "out",
+            data=data.path,
+            compute=Compute(executor=Here()),
+        )
 
 
 def test_fewer_demonstrations_than_asked_for_are_refused(data, tmp_path):
@@ -406,7 +438,9 @@ def test_arms_that_cannot_be_trained_are_refused_before_a_journal_is_begun(
 ):
     asked = replace(ASKED, settings={"together": settings})
     with pytest.raises(ValueError, match=message):
-        multitask(SUITE, asked, out=tmp_path, data=data.path, executor=Here())
+        multitask(
+            SUITE, asked, out=tmp_path, data=data.path, compute=Compute(executor=Here())
+        )
     assert not (tmp_path / "journal.jsonl").exists()
 
 

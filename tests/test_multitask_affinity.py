@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 
 from robomtl.errors import InputError
-from robomtl.sharing.affinity import Kept, Measured, affinity_of, summed_up
-from robomtl.sharing.affinity_chart import SIDE, affinity_picture
+from robomtl.experiments.multitask.affinity import (
+    Kept,
+    Measured,
+    affinity_of,
+    summed_up,
+)
 
 NAMES = ("a", "b", "c", "d")
 PAIRED = np.array(
@@ -54,22 +58,3 @@ def test_a_matrix_that_does_not_fit_its_tasks_is_refused():
         Measured(tasks=("a", "b"), affinity=((1, 2), (3,)), count=1)
     with pytest.raises(InputError, match=r"a number beyond 1e\+12"):
         Measured(tasks=("a", "b"), affinity=((1, 2), (3, -1e308)), count=1)
-
-
-def test_the_picture_has_a_square_for_each_pair_and_joins_all_tasks():
-    drawn = affinity_picture(affinity_of([measured()]))
-    assert len(drawn.squares) == 16 and drawn.height == 4 * SIDE
-    assert len(drawn.tree) == 3
-    strongest = [square for square in drawn.squares if square.strength == 1]
-    assert (
-        len(strongest) == 4 + 1
-    )  # Own effects are drawn no stronger than the others'.
-    texts = {square.text for square in drawn.squares}
-    assert "A step on d takes away 6.00% of the loss of b" in texts
-    assert "A step on a adds 2.00% of the loss of d" in texts
-    assert drawn.most == pytest.approx(0.06)
-
-
-def test_tasks_without_any_effect_can_be_drawn():
-    drawn = affinity_picture(affinity_of([measured(np.zeros((4, 4)))]))
-    assert {square.strength for square in drawn.squares} == {0}

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import tyro
 
@@ -14,12 +15,11 @@ from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.labels import arms_from
 from robomtl.cli.main import main
 from robomtl.cli.multitask import Multitask
-from robomtl.sharing.arms import BASES
-from robomtl.sharing.comparing import NOISE
-from robomtl.sharing.crossover import Crossover
-from robomtl.sharing.findings import Findings
-from robomtl.sharing.planning import arms_of, plan, tasks_of
-from robomtl.sharing.rows import CELLS, TRIALS
+from robomtl.experiments.multitask.arm_design import arms_of, plan, tasks_of
+from robomtl.experiments.multitask.arm_experiment import NOISE
+from robomtl.experiments.multitask.arm_findings import Findings
+from robomtl.experiments.multitask.arms import BASES
+from robomtl.experiments.multitask.crossover import Crossover
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -30,7 +30,7 @@ SMALL = {
     "steps=300, trials=20": "steps=2, trials=1, samples=2",
     '("points/MT4")': '("points/MT4", horizon=10)',
     "(2, 5)": "(2,)",
-    'out="runs/points"': 'out="runs/points", workers=1',
+    'out="runs/points"': 'out="runs/points", compute=robomtl.Compute(workers=1)',
 }
 FEW = "--steps 2 --samples 2 --trials 1 --horizon 10 --workers 1 --demonstrations 1 2"
 
@@ -40,7 +40,7 @@ def test_every_command_is_understood(command):
     flags = tyro.cli(Multitask, args=shlex.split(command))
     asked = arms_from(flags)
     suite = flags.make(flags.suite)
-    assert plan(asked, arms_of(asked), tasks_of(suite, asked.tasks))
+    assert plan(asked, arms_of(asked), tasks_of(suite, asked.tasks), suite)
 
 
 @pytest.mark.slow
@@ -53,6 +53,9 @@ def test_the_block_runs(tmp_path, monkeypatch, capsys):
     exec(block, {"__name__": "__main__"})
     assert "learning alone" in capsys.readouterr().out
     assert (tmp_path / "runs/points/report.html").exists()
+    for name in ("trials", "cells"):
+        for column in pq.read_schema(f"runs/points/{name}.parquet").names:
+            assert f"`{column}`" in GUIDE
 
 
 @pytest.mark.slow
@@ -101,8 +104,6 @@ def test_every_arm_flag_column_and_key_is_explained():
         assert f"`--{flag.replace('_', '-')}`" in GUIDE
     for arm in BASES:
         assert re.search(rf"^\| `{arm}` \|", GUIDE, flags=re.MULTILINE)
-    for name in {*TRIALS.names, *CELLS.names}:
-        assert f"`{name}`" in GUIDE
     for each in (*fields(Findings), *fields(Crossover)):
         assert f"`{each.name}`" in GUIDE, each.name
 

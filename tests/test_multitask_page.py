@@ -1,14 +1,16 @@
 import re
 
 from sharings import ABOUT, COUNTS, TASKS, asked, findings
+from test_compare_page import plain
 from test_report import Parsed
 
-from robomtl.sharing.page import page
-from robomtl.sharing.tables import arms_table
+from robomtl.experiments.brief import tables_of
+from robomtl.experiments.multitask.arm_report import arms_report
+from robomtl.pages.rendering import report_page
 
 
 def shown(found):
-    return page(found, asked=asked(found), about=ABOUT)
+    return report_page(arms_report(found, asked=asked(found), made=ABOUT))
 
 
 def section(text, name):
@@ -49,7 +51,7 @@ def test_what_was_compared_and_the_answers_stand_at_the_top():
 
 
 def test_no_negative_transfer_is_told():
-    head = shown(findings(losses={})).partition('id="success"')[0]
+    head = plain(shown(findings(losses={}))).partition('id="success"')[0]
     assert "No negative transfer: no task is worse, by Holm's correction" in head
 
 
@@ -87,7 +89,7 @@ def test_what_is_equal_and_what_it_took_is_told():
 
 def test_affinities_are_drawn_with_tasks_that_go_together_beside_each_other():
     drawn = section(shown(findings()), "affinity")
-    assert drawn.count("<rect") == len(TASKS) ** 2
+    assert drawn.count("<title>A step on") == len(TASKS) ** 2
     places = [drawn.index(f">{name}</text>") for name in TASKS[:2]]
     between = drawn[min(places) : max(places)]
     assert not any(f">{name}</text>" in between for name in TASKS[2:])
@@ -105,8 +107,11 @@ def test_trainings_that_diverged_are_told():
     assert "2 trainings diverged" in text and "The loss is nan." in text
 
 
-def test_the_table_has_success_intervals_and_differences():
-    table = arms_table(findings())
-    (first, *_) = [list(column.cells) for column in table.columns[1:2]]
-    assert first[:2] == ["51.9%\n48–56\n+23.0", "34.1%\n30–38"]
-    assert "together beats learning alone up to 5" in table.caption
+def test_the_terminal_shows_success_and_differences_with_the_answers():
+    success, differences = tables_of(arms_report(findings()))
+    assert [str(cell) for cell in success.columns[1].cells][:2] == [
+        "51.9%\n47.9–55.9",
+        "34.1%\n30.1–38.1",
+    ]
+    assert str(next(differences.columns[1].cells)) == "+23.0\n+18.0, +28.0"
+    assert "together beats learning alone up to 5" in differences.caption

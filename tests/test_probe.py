@@ -14,8 +14,10 @@ from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.records import read_records
-from robomtl.probing.kinds import KINDS
-from robomtl.probing.writing import COLUMNS
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.probe import ProbeConfig
+from robomtl.experiments.probe.kinds import KINDS
+from robomtl.experiments.probe.probing import COLUMNS
 from robomtl.request import plain
 from robomtl.serving import ServedAgent
 
@@ -61,8 +63,15 @@ def runs(tmp_path_factory, demonstrations):
 
 
 def probed(run, out, *, suite=SUITE, **given):
-    given = {"episodes": 3, "executor": Here(), **given}
-    return robomtl.probe(run, suite, out=out, **given)
+    given = {"executor": Here(), **given}
+    compute = Compute(
+        **{k: given.pop(k) for k in ("executor", "workers") if k in given}
+    )
+    own = {k: given.pop(k) for k in ("kinds", "margin") if k in given}
+    there = {"split": given.pop("variations", "fresh"), "until": "success", **given}
+    conditions = Conditions(**{"episodes": 3, **there})
+    config = ProbeConfig(conditions=conditions, **own)
+    return robomtl.probe(run, suite, out=out, config=config, compute=compute)
 
 
 def rows(out):
@@ -292,7 +301,7 @@ def test_another_probe_is_not_mixed_in(runs, tmp_path):
         ("language", {"kinds": ("right",)}, "Nothing is compared with 'right'; name"),
         ("language", {"kinds": ("empty", "empty")}, "Kinds named twice in empty, empt"),
         ("one_hot", {"kinds": ("paraphrased",)}, "'paraphrased' cannot be told: the p"),
-        ("language", {"margin": 10}, "margin is 10; give a share between 0 and 1"),
+        ("language", {"margin": 10}, "margin is 10; give a fraction between 0"),
         ("language", {"tasks": ("reach-rod",)}, "'reach-rod'. Did you mean 'reach-re"),
         (
             "language",

@@ -12,9 +12,12 @@ from families import grow
 import robomtl
 from robomtl.cli.main import main
 from robomtl.cli.probe import Probe
+from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.instructions import KINDS as INSTRUCTIONS
 from robomtl.evaluation.records import SCHEMA
-from robomtl.probing.findings import (
+from robomtl.experiments.probe import ProbeConfig
+from robomtl.experiments.probe.kinds import KINDS
+from robomtl.experiments.probe.probe_rates import (
     Difference,
     Findings,
     KindRates,
@@ -22,8 +25,7 @@ from robomtl.probing.findings import (
     TaskDifferences,
     Verdict,
 )
-from robomtl.probing.kinds import KINDS
-from robomtl.probing.writing import COLUMNS
+from robomtl.experiments.probe.probing import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -64,8 +66,9 @@ def test_every_command_runs(there, command, capsys):
 def test_the_block_runs(there):
     out = 'out="runs/mt10-probe"'
     assert out in BLOCK
-    block = BLOCK.replace(out, f"{out}, episodes=1, workers=1")
-    names = {"robomtl": robomtl}
+    few = "config=ProbeConfig(conditions=Conditions(episodes=1))"
+    block = BLOCK.replace(out, f"{out}, {few}")
+    names = {"robomtl": robomtl, "Conditions": Conditions, "ProbeConfig": ProbeConfig}
     exec(block.replace('"metaworld/MT10"', '"points/ML4", horizon=5'), names)
     assert names["found"].verdict.word == "cannot be told"
 

@@ -5,7 +5,12 @@ from probes import RIGHT, SHUFFLED, found, many
 from test_compare_page import rows
 from test_report import Parsed
 
-from robomtl.probing.page import page
+from robomtl.experiments.probe.probe_report import probe_report
+from robomtl.pages.rendering import report_page
+
+
+def page(found):
+    return report_page(probe_report(found))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def test_differences_begin_with_that_which_decides(text):
 
 
 def test_each_family_has_its_rates(text):
-    titles = re.findall(r'class="card rates">\n<div class="heading"><h2>([^<]+)', text)
+    titles = re.findall(r'id="rates of [^"]+">\n<div class="heading"><h2>([^<]+)', text)
     assert titles == ["All tasks", "table", "cupboard"]
     assert '<span class="soft small">reach, open</span>' in text
     assert "2 errors" in text

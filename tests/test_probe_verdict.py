@@ -1,7 +1,8 @@
 import pytest
 from probes import RIGHT, SHUFFLED, found, many
 
-from robomtl.probing.tables import difference_table, kinds_table
+from robomtl.experiments.brief import tables_of
+from robomtl.experiments.probe.probe_report import probe_report
 
 
 def words(letters, tasks=("push", "reach")):
@@ -122,7 +123,8 @@ def test_tasks_of_which_a_kind_has_nothing_to_tell_are_left_out_of_it():
     probed = found(right=RIGHT, wrong=wrong)
     assert list(probed.kinds["wrong"].tasks) == ["push"]
     assert probed.differences["wrong"].difference == pytest.approx(0.9)
-    assert list(kinds_table(probed).columns[2].cells)[:3] == ["0.0%", "", ""]
+    told_wrongly = next(tables_of(probe_report(probed))).columns[2]
+    assert [str(cell)[:4] for cell in told_wrongly.cells][:3] == ["0.0%", "–", "–"]
 
 
 def test_success_is_counted_by_the_task_that_was_told():
@@ -141,12 +143,19 @@ def test_a_family_that_was_not_played_is_left_out():
     assert probed.ambiguous is None
 
 
-def test_tables_show_success_and_differences():
-    rates, differences = kinds_table(many()), difference_table(many())
-    rows = list(zip(*(column.cells for column in rates.columns), strict=True))
-    assert rows[0][:3] == ("push", "90.0%", "90.0%")
-    assert rows[-1][0] == "tasks that share scenes"
-    over = list(differences.columns[0].cells)
-    assert over == ["all tasks", "table", "cupboard"]
-    assert list(differences.columns[3].cells)[1].startswith("+85.0\n+")
+def test_the_terminal_shows_success_and_differences():
+    rates, differences = tables_of(probe_report(many()))
+    rows = [
+        [str(c) for c in row]
+        for row in zip(*(c.cells for c in rates.columns), strict=True)
+    ]
+    assert [cell.partition("\n")[0] for cell in rows[0][:3]] == [
+        "push",
+        "90.0%",
+        "90.0%",
+    ]
+    assert [row[0] for row in rows[-2:]] == ["task mean", "tasks that share scenes"]
+    over = [str(cell) for cell in differences.columns[0].cells]
+    assert over == ["All tasks", "table", "cupboard"]
+    assert str(list(differences.columns[3].cells)[1]).startswith("+85.0\n+")
     assert "listens" in str(differences.caption)

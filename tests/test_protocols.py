@@ -5,10 +5,10 @@ import pytest
 from evaluations import evaluation
 
 import robomtl
-from robomtl.comparison import compare
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.protocols import CUSTOM, PROTOCOLS, check, name_of, protocol
+from robomtl.experiments.compare import compare
 from robomtl.task import Task
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

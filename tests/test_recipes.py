@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from robomtl.adaptation.planning import Asked, configured, objectives
-from robomtl.adaptation.recipes import ADAPTATIONS, AdaptationRecipe, Pretraining
+from robomtl.experiments.adapt.comparisons import (
+    ADAPTATIONS,
+    AdaptationRecipe,
+    Pretraining,
+)
+from robomtl.experiments.adapt.method_design import Asked, configured, objectives
+from robomtl.experiments.multitask import Asked as Arms
 from robomtl.new_task import NewTask
 from robomtl.recipes import RECIPES, Recipe, run
-from robomtl.sharing import Asked as Arms
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
 

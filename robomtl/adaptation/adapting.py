@@ -9,15 +9,16 @@ from typing import Any
 
 import torch
 from torch import Generator
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from robomtl import checkpoint
 from robomtl.adaptation.method import METHODS, Budget, Method
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
-from robomtl.errors import InputError
-from robomtl.experiments.cost import Cost
+from robomtl.errors import GaveUpError, InputError
 from robomtl.experiments.settings import changed
 from robomtl.machine import device_of
 from robomtl.paths import located
@@ -86,7 +87,11 @@ def adapt(
 def adapt_by(
     method: Method, trained: TrainedPolicy, support: Support, budget: Budget, seed: int
 ) -> tuple[TrainedPolicy, Cost]:
-    """The policy a method makes, and what that took; see ``adapt``."""
+    """The policy a method makes, and its cost; see ``adapt``.
+
+    Raises:
+        GaveUpError: If the method cannot work with this policy and support.
+    """
     name = type(method).__name__
     check_training(method, trained)
     check_fit(trained.card, support)
@@ -103,6 +108,8 @@ def adapt_by(
                 replace(budget, machine=machine),
                 Generator().manual_seed(seed),
             )
+    except (InputError, LinAlgError) as error:
+        raise GaveUpError(str(error)) from error
     except FloatingPointError as error:
         raise FloatingPointError(
             f"{name} diverged on '{support.name}': {error} The policy is as it was; a"

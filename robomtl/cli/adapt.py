@@ -6,20 +6,20 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.adaptation.comparing import REPORT, RESULTS, compare_methods
-from robomtl.adaptation.family import find_family, trained_agent
-from robomtl.adaptation.growing import train_missing
-from robomtl.adaptation.planning import configured, objectives
-from robomtl.adaptation.tables import methods_table
-from robomtl.adaptation.tuning import read_config
-from robomtl.cli.flags import SuiteFlags, noise_of, run_directory
+from robomtl.cli.flags import ComputeFlags, SuiteFlags, noise_of, run_directory
 from robomtl.cli.labels import MethodFlags, merged, methods_from
-from robomtl.cli.tables import show
-from robomtl.machine import Machine
+from robomtl.cli.tables import show_report
+from robomtl.experiments.adapt.family import find_family, trained_agent
+from robomtl.experiments.adapt.growing import train_missing
+from robomtl.experiments.adapt.method_design import configured, objectives
+from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
+from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.adapt.tuning import read_config
+from robomtl.experiments.running import REPORT, RESULTS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapt(SuiteFlags, MethodFlags, Machine):
+class Adapt(SuiteFlags, MethodFlags, ComputeFlags):
     """Adapts policies to held-out tasks by every method and writes what came of it."""
 
     run: tyro.conf.Positional[Path]
@@ -42,18 +42,18 @@ class Adapt(SuiteFlags, MethodFlags, Machine):
     """Noise on the experts' actions while collecting; 0 by default."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
-    workers: int = 2
-    """Processes."""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Adapt, args=arguments, prog="robomtl adapt")
-    asked = methods_from(flags)
+    asked = replace(methods_from(flags), seeds=flags.seeds)
     if flags.config is not None:
         chosen = read_config(flags.config, asked.methods)
         settings = merged(chosen, asked.settings, asked.methods)
         asked = replace(asked, settings=settings)
+    noise = noise_of(flags, 0.0)
+    supports = Supports(data=flags.data, prior=flags.prior, noise=noise)
     family = find_family(flags.run)
     suite = flags.make_for(trained_agent(family), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
@@ -71,13 +71,9 @@ def main(arguments: Sequence[str]) -> None:
             suite,
             asked,
             out=out,
-            seeds=flags.seeds,
-            data=flags.data,
-            prior=flags.prior,
-            noise=noise_of(flags, 0.0),
-            machine=Machine(device=flags.device, precision=flags.precision),
-            workers=flags.workers,
+            supports=supports,
+            compute=flags.compute,
         )
-    show(methods_table(found))
+    show_report(methods_report(found))
     print(f"Results: {out / RESULTS}")
     print(f"Report: {out / REPORT}")

@@ -8,18 +8,16 @@ from typing import Literal
 import tyro
 
 from robomtl.cli.flags import SuiteFlags, named_agent, run_directory, warn_of_goals
-from robomtl.cli.tables import show
-from robomtl.comparison import (
-    compare,
-    compare_seeds,
-    compare_sequentially,
-    comparison_table,
-    seeds_table,
-    verdict_table,
-)
-from robomtl.comparison.writing import PAGE
+from robomtl.cli.tables import show_report
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
+from robomtl.experiments.compare import compare, compare_seeds, compare_sequentially
+from robomtl.experiments.compare.compare_report import (
+    paired_report,
+    seeds_report,
+    verdict_report,
+)
+from robomtl.experiments.compare.comparison import PAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ def _paired(flags: Compare) -> None:
         confidence=flags.confidence,
         out=flags.out,
     )
-    show(comparison_table(found))
+    show_report(paired_report(found))
     _say_where(flags.out)
 
 
@@ -100,7 +98,7 @@ def _seeds(flags: Compare) -> None:
         confidence=flags.confidence,
         out=flags.out,
     )
-    show(seeds_table(found))
+    show_report(seeds_report(found))
     _say_where(flags.out)
 
 
@@ -128,7 +126,7 @@ def _sequential(flags: Compare) -> None:
             test=flags.test,
             workers=flags.workers,
         )
-    show(verdict_table(found))
+    show_report(verdict_report(found))
     _say_where(out)
 
 

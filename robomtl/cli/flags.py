@@ -18,7 +18,9 @@ from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
+from robomtl.experiments.compute import CELL_LIMIT, Compute
 from robomtl.goals import goal_warning
+from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.paths import expanded
 from robomtl.ray_executor import RayExecutor
@@ -150,6 +152,26 @@ def chosen_executor(
             " --ray, or --device for a policy on the core of each Ray worker."
         )
     return RayExecutor(address=ray, workers=workers, limit=limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeFlags(Machine):
+    """Where an experiment is computed, and when a cell counts as hanging."""
+
+    workers: int = 2
+    """Processes."""
+    limit: float = CELL_LIMIT
+    """Seconds without progress, such as a step of training or of the simulator, after
+    which a cell counts as hanging and is tried again."""
+    ray: str | None = None
+    """Compute on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
+
+    @property
+    def compute(self) -> Compute:
+        """What an experiment is given."""
+        executor = chosen_executor(self.workers, self.ray, None, limit=self.limit)
+        machine = Machine(device=self.device, precision=self.precision)
+        return Compute(executor=executor, workers=self.workers, machine=machine)
 
 
 def given(arguments: Sequence[str], flag: str) -> str | None:

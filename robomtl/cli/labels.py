@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from robomtl.adaptation.planning import Asked as Methods
-from robomtl.adaptation.planning import Design as MethodDesign
-from robomtl.adaptation.settings import split_policies
-from robomtl.experiments.settings import by_label, parsed
-from robomtl.sharing.arms import BASES, EVERY
-from robomtl.sharing.planning import Asked as Arms
-from robomtl.sharing.planning import Design as ArmDesign
+from robomtl.experiments.adapt.method_design import Asked as Methods
+from robomtl.experiments.adapt.method_design import Design as MethodDesign
+from robomtl.experiments.multitask.arm_design import Asked as Arms
+from robomtl.experiments.multitask.arm_design import Design as ArmDesign
+from robomtl.experiments.multitask.arms import BASES, EVERY
+from robomtl.experiments.settings import by_label, parsed, split_policies
 
 
 @dataclass(frozen=True, kw_only=True)

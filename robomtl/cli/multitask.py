@@ -6,16 +6,16 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, noise_of, run_directory
+from robomtl.cli.flags import ComputeFlags, SuiteFlags, noise_of, run_directory
 from robomtl.cli.labels import ArmFlags, arms_from
-from robomtl.cli.tables import show
-from robomtl.machine import Machine
-from robomtl.sharing.comparing import NOISE, REPORT, RESULTS, multitask
-from robomtl.sharing.tables import arms_table
+from robomtl.cli.tables import show_report
+from robomtl.experiments.multitask.arm_experiment import NOISE, multitask
+from robomtl.experiments.multitask.arm_report import arms_report
+from robomtl.experiments.running import REPORT, RESULTS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multitask(SuiteFlags, ArmFlags, Machine):
+class Multitask(SuiteFlags, ArmFlags, ComputeFlags):
     """Trains one policy on all tasks and one on each, and writes which does better."""
 
     suite: tyro.conf.Positional[str]
@@ -26,8 +26,6 @@ class Multitask(SuiteFlags, ArmFlags, Machine):
     """Noise on the experts' actions while collecting; 0.5 by default."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
-    workers: int = 2
-    """Processes."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -42,9 +40,8 @@ def main(arguments: Sequence[str]) -> None:
             out=out,
             data=flags.data,
             noise=noise_of(flags, NOISE),
-            machine=Machine(device=flags.device, precision=flags.precision),
-            workers=flags.workers,
+            compute=flags.compute,
         )
-    show(arms_table(found))
+    show_report(arms_report(found))
     print(f"Results: {out / RESULTS}")
     print(f"Report: {out / REPORT}")

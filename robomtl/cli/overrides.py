@@ -8,8 +8,6 @@ from typing import Annotated, Any
 import tyro
 
 from robomtl import checkpoint
-from robomtl.adaptation.planning import Design
-from robomtl.adaptation.recipes import AdaptationRecipe, Comparison, Pretraining
 from robomtl.cli.flags import SuiteFlags, given
 from robomtl.cli.labels import (
     MethodFlags,
@@ -19,6 +17,12 @@ from robomtl.cli.labels import (
     methods_from,
 )
 from robomtl.errors import InputError
+from robomtl.experiments.adapt.comparisons import (
+    AdaptationRecipe,
+    Comparison,
+    Pretraining,
+)
+from robomtl.experiments.adapt.method_design import Design
 from robomtl.machine import Machine
 from robomtl.recipes import Experiment, Recipe
 from robomtl.training import TrainConfig

@@ -8,10 +8,13 @@ from typing import Literal
 import tyro
 
 from robomtl.cli.flags import SuiteFlags, chosen_executor, named_agent, run_directory
-from robomtl.cli.tables import show
+from robomtl.cli.tables import show_report
+from robomtl.evaluation.conditions import Conditions
 from robomtl.executor import LIMIT
-from robomtl.probing import difference_table, kinds_table, probe
-from robomtl.probing.probing import MARGIN
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.probe import ProbeConfig, probe
+from robomtl.experiments.probe.probe_report import probe_report
+from robomtl.experiments.probe.probing import MARGIN
 from robomtl.serving import placed
 
 
@@ -63,19 +66,18 @@ def main(arguments: Sequence[str]) -> None:
         placed(agent, flags.device) as acting,
         run_directory(flags.out, "probe", suite.name) as out,
     ):
-        found = probe(
-            acting,
-            suite,
-            out=out,
-            kinds=flags.kinds,
+        conditions = Conditions(
             tasks=flags.tasks,
-            variations=flags.variations,
+            split=flags.variations,
             episodes=flags.episodes,
             until=flags.until,
-            margin=flags.margin,
             seed=flags.seed,
-            executor=executor,
         )
-    show(kinds_table(found))
-    show(difference_table(found))
+        config = ProbeConfig(
+            kinds=flags.kinds, conditions=conditions, margin=flags.margin
+        )
+        found = probe(
+            acting, suite, out=out, config=config, compute=Compute(executor=executor)
+        )
+    show_report(probe_report(found))
     print(f"Report: {out / 'report.html'}")

@@ -6,15 +6,15 @@ from typing import Any
 
 import tyro
 
-from robomtl.adaptation.recipes import AdaptationRecipe
-from robomtl.adaptation.tables import methods_table
 from robomtl.cli.flags import given, refuse_noise, run_directory
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
-from robomtl.cli.tables import show
+from robomtl.cli.tables import show, show_report
 from robomtl.evaluation import success_table
+from robomtl.experiments.adapt.comparisons import AdaptationRecipe
+from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.machine import Machine
 from robomtl.recipes import Recipe, named_recipe, run
-from robomtl.sharing.tables import arms_table
 
 _HELP = ("-h", "--help")
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
             workers=flags.workers,
         )
     if ran.methods is not None:
-        show(methods_table(ran.methods))
+        show_report(methods_report(ran.methods))
         print(f"Report: {out / 'adaptation' / 'report.html'}")
         return
     for kind, result in ran.results.items():
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         show(success_table(result))
     if ran.arms is not None:
         print("\nThe tasks learned together and each alone:", flush=True)
-        show(arms_table(ran.arms))
+        show_report(arms_report(ran.arms))
         print(f"Report of both: {out / 'multitask' / 'report.html'}")
     print(f"Report: {out / 'report.html'}")
 

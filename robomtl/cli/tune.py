@@ -2,23 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import tyro
 from rich.table import Table
 
-from robomtl.adaptation.family import find_family, trained_agent
-from robomtl.adaptation.settings import gridded
-from robomtl.adaptation.tuning import CONFIG, tune
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import ComputeFlags, SuiteFlags, run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation.figures import percent
-from robomtl.machine import Machine
+from robomtl.experiments.adapt.family import find_family, trained_agent
+from robomtl.experiments.adapt.tuning import CONFIG, Tuning, tune
+from robomtl.experiments.settings import gridded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tune(SuiteFlags, Machine):
+class Tune(SuiteFlags, Tuning, ComputeFlags):
     """Holds out training tasks in turn, and tries a grid of settings on them."""
 
     run: tyro.conf.Positional[Path]
@@ -27,20 +26,8 @@ class Tune(SuiteFlags, Machine):
     """What to try, such as finetune.steps=30,100,300 finetune.part=all,head."""
     suite: str | None = None
     """Suite; the one the policies were trained on by default."""
-    shots: tuple[int, ...] = (1, 5)
-    """Numbers of demonstrations."""
-    folds: int = 3
-    """Parts into which the training tasks are dealt; each is held out once."""
-    supports: int = 2
-    """Draws of the demonstrations for each number."""
-    trials: int = 20
-    """Trials of each task."""
-    batch_size: int = 256
-    """Samples in a gradient step."""
     out: Path | None = None
     """Folder; a dated one under runs/ by default. Its config.json is for adapt --config."""
-    workers: int = 2
-    """Processes."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -53,14 +40,9 @@ def main(arguments: Sequence[str]) -> None:
             family,
             suite,
             gridded(flags.grid),
+            Tuning(**{each.name: getattr(flags, each.name) for each in fields(Tuning)}),
             out=out,
-            shots=flags.shots,
-            num_folds=flags.folds,
-            supports=flags.supports,
-            trials=flags.trials,
-            batch_size=flags.batch_size,
-            machine=Machine(device=flags.device, precision=flags.precision),
-            workers=flags.workers,
+            compute=flags.compute,
         )
     table = Table("method", "settings", "success", title="Best first")
     for method, some in tried.items():

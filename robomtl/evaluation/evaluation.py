@@ -1,10 +1,7 @@
 """The evaluation of an agent on a suite, from trials to files."""
 
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +12,20 @@ from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
-from robomtl.evaluation.journal import Journal, Session, open_journal
+from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.records import Record, records_of
 from robomtl.evaluation.report import write_report
 from robomtl.evaluation.results import RESULTS, Results, Setting
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.video import find_videos
-from robomtl.evaluation.work import PlayChunk, Played
-from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
+from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import LIMIT, Executor, LocalExecutor
+from robomtl.experiments.running import play_cells
 from robomtl.lock import locked
 from robomtl.paths import located
-from robomtl.progress import progress
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
-from robomtl.versions import packages, versions
 
 JOURNAL = "journal.jsonl"
 REPORT = "report.html"
@@ -175,33 +171,10 @@ def finish(
         chunks: The plan.
         play: Plays a chunk.
         executor: Where.
-        title: Of the line that tells how far it is.
+        title: Of the progress line.
     """
-    if len(journal.outcomes) == len(chunks):
-        return
-    journal.begin(Session(versions()["processor"], executor.workers))
-    left = [place for place in range(len(chunks)) if place not in journal.outcomes]
-    total = sum(len(chunk.trials) for chunk in chunks)
-    every = [outcome for some in journal.outcomes.values() for outcome in some]
-    tally = Counter(outcome.success for outcome in every)
-    with progress(title, total, done=len(every)) as advance:
-        before = time.monotonic()
-        for place, played in executor.map(
-            play, [chunks[place] for place in left], attrgetter("task")
-        ):
-            chunk, now = left[place], time.monotonic()
-            if isinstance(played, Failure):
-                played = Played.failed(played.reason, len(chunks[chunk].trials))
-            journal.append(chunk, played.outcomes, now - before, played.processor)
-            tally.update(outcome.success for outcome in played.outcomes)
-            advance(len(played.outcomes), note=_so_far(tally))
-            before = now
-
-
-def _so_far(tally: Counter[bool | None]) -> str:
-    solved, failed, errors = tally[True], tally[False], tally[None]
-    rate = f"{solved / (solved + failed):.1%} success" if solved + failed else ""
-    return f"{rate} {errors} errors".lstrip() if errors else rate
+    for _ in play_cells(journal, dict(enumerate(chunks)), play, executor, title=title):
+        pass
 
 
 def results_of(
@@ -237,19 +210,10 @@ def results_of(
         **plain(definition_of(suite)),
         **told,
         horizon=_horizon(suite, conditions, records),
-        workers=journal.sessions[-1].workers,
-        processor="; ".join(sorted(_processors(journal))),
-        versions=packages(),
-        commit=versions().get("commit"),
-        seconds=round(journal.seconds, 3),
+        **journal.made(),
     )
     tiers = {chunk.task: find_task(suite, chunk.task).tier for chunk, _ in played}
     return Results(setting=setting, records=records, task_tiers=tiers)
-
-
-def _processors(journal: Journal) -> set[str]:
-    """Those trials were played on; those sessions began on where none could say."""
-    return journal.processors or {run.processor for run in journal.sessions}
 
 
 def _horizon(

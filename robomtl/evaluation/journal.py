@@ -1,31 +1,79 @@
-"""Finished chunks of an evaluation, on disk as soon as they are reported."""
+"""Finished cells of an experiment, on disk as soon as they are reported."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
+from robomtl.cost import Cost
 from robomtl.durable import append_line, read_lines, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
 from robomtl.request import check_there, plain, refuse_other
 from robomtl.untrusted import converted, parse_json
+from robomtl.versions import packages, versions
 
 _CHUNKS = ("chunks", dict[str, int])
 _MOST = 2**31  # Steps of a trial.
 
 
+ATTEMPTS = 3
+"""Calls in which a cell is tried that the machine fails, before its errors are final."""
+
+
 @dataclass(frozen=True)
 class Session:
-    """How a session ran that worked on a plan."""
+    """What a session computes with that works on a plan."""
 
     processor: str
-    """Of the machine it was started on; workers tell their own with each chunk."""
+    """Of the machine it was started on; workers report their own with each cell."""
     workers: int
     """Number of processes."""
+    versions: Mapping[str, str] | None = None
+    """Of the packages that outcomes depend on; None in journals of earlier versions."""
+    commit: str | None = None
+    """Git commit robomtl ran from; None where it was installed, or not recorded."""
+
+    @classmethod
+    def here(cls, workers: int) -> "Session":
+        """A session of this process."""
+        known = versions()
+        return cls(known["processor"], workers, packages(), known.get("commit"))
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a cell."""
+
+    outcomes: list[Outcome]
+    """Of its trials; errors where learning gave up or the machine failed."""
+    processor: str | None = None
+    """What it was played on; None if no process lived to report it."""
+    cost: Cost | None = None
+    """None where nothing was learned, or learning gave up."""
+    reason: str | None = None
+    """Why it gave up."""
+    measured: Mapping[str, Any] | None = None
+    """What else is kept of it, as JSON can hold it."""
+    retry: bool = False
+    """Whether the machine failed, so that the cell is tried again by the next call."""
+
+    @classmethod
+    def failed(
+        cls,
+        reason: str,
+        trials: int,
+        processor: str | None = None,
+        *,
+        retry: bool = False,
+    ) -> "Done":
+        """A cell without any outcome."""
+        return cls(
+            [Outcome(error=reason)] * trials, processor, reason=reason, retry=retry
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +94,15 @@ class _Began:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Note:
+    """What a line has of a cell beside its outcomes; see ``Done``."""
+
+    cost: Cost | None = None
+    reason: str | None = None
+    measured: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Finished:
     """The line of a finished chunk; see ``Journal.append``."""
 
@@ -53,7 +110,8 @@ class _Finished:
     seconds: float
     outcomes: list[Outcome]
     processor: str | None = None
-    note: Any = None
+    note: _Note | None = None
+    retry: bool = False
 
 
 @dataclass
@@ -61,62 +119,65 @@ class Journal:
     """What is finished of one plan.
 
     The file has a JSON object on each line: the plan first; then, for each session that
-    worked on it, how the session ran; and each chunk as it finished.
+    worked on it, what it computed with; and each cell as it finished. A cell that the
+    machine failed may have several lines, of which the last counts.
     """
 
     path: Path
     """The file."""
-    note: type[Any] = NoneType
-    """Type of what is noted of a chunk, a dataclass; that of None where nothing is."""
-    outcomes: dict[int, list[Outcome]] = field(default_factory=dict)
-    """Of each finished chunk, by its place in the plan."""
+    done: dict[int, Done] = field(default_factory=dict)
+    """What came of each finished cell, by its place in the plan."""
     sessions: list[Session] = field(default_factory=list)
-    """Those that worked on it; at least 1 where a chunk is finished."""
+    """Those that worked on it; at least 1 where a cell is finished."""
+    computed: list[Session] = field(default_factory=list)
+    """Those of them that finished a cell."""
     processors: set[str] = field(default_factory=set)
-    """Those that chunks were played on."""
-    notes: dict[int, Any] = field(default_factory=dict)
-    """What was noted of finished chunks, by their place."""
+    """Those that cells were played on."""
     seconds: float = 0.0
-    """Time that went into the finished chunks, of all sessions [s]."""
+    """Time that went into the finished cells, of all sessions [s]."""
+    _failures: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def outcomes(self) -> dict[int, list[Outcome]]:
+        """Of the trials of each finished cell, by its place in the plan."""
+        return {place: done.outcomes for place, done in self.done.items()}
+
+    def left(self, place: int) -> bool:
+        """Whether a cell is to be played: it was not, or the machine failed it."""
+        done = self.done.get(place)
+        return done is None or (done.retry and self._failures[place] < ATTEMPTS)
 
     def begin(self, session: Session) -> None:
         """Records that a session works on the plan from now on."""
         self._add({"session": asdict(session)})
         self.sessions.append(session)
 
-    def append(
-        self,
-        chunk: int,
-        outcomes: Sequence[Outcome],
-        seconds: float,
-        processor: str | None = None,
-        note: Any = None,
-    ) -> None:
-        """Records a finished chunk; it is on disk when this returns.
+    def append(self, place: int, done: Done, seconds: float) -> None:
+        """Records a finished cell; it is on disk when this returns.
 
         Args:
-            chunk: Its place in the plan.
-            outcomes: Of its trials.
-            seconds: Time since the session began or last finished a chunk [s].
-            processor: What it was played on; None if that is not known.
-            note: What else is to be kept of it; None for nothing.
+            place: Its place in the plan.
+            done: What came of it.
+            seconds: Time since the session began or last finished a cell [s].
         """
-        rows = [asdict(outcome) for outcome in outcomes]
-        entry = {"chunk": chunk, "seconds": seconds, "processor": processor}
-        if note is not None:
-            entry["note"] = plain(note)
-        self.notes[chunk] = note
-        self._add({**entry, "outcomes": rows})
-        self.outcomes[chunk] = list(outcomes)
-        self.seconds += seconds
-        self._played_on(processor)
+        note = _Note(cost=done.cost, reason=done.reason, measured=done.measured)
+        entry = {
+            "chunk": place,
+            "seconds": seconds,
+            "processor": done.processor,
+            **({} if note == _Note() else {"note": plain(note)}),
+            **({"retry": True} if done.retry else {}),
+            "outcomes": [asdict(outcome) for outcome in done.outcomes],
+        }
+        self._add(entry)
+        self._enter(place, done, seconds)
 
     def take(self, line: str, sizes: Sequence[int], *, where: str) -> None:
         """Enters what a line of the file says.
 
         Args:
             line: The line.
-            sizes: How many outcomes each chunk of the plan has.
+            sizes: How many outcomes each cell of the plan has.
             where: Names the line in messages.
 
         Raises:
@@ -126,22 +187,40 @@ class Journal:
         if "session" in entry:
             self.sessions.append(converted(entry, _Began, where=where).session)
             return
-        done = converted(entry, _Finished, where=where)
-        _check_fits(done, sizes, where)
+        there = converted(entry, _Finished, where=where)
+        _check_fits(there, sizes, where)
         if not self.sessions:
             raise InputError(f"{where} is damaged: a chunk before any session.")
-        self.notes[done.chunk] = converted(done.note, self.note, where=where)
-        self.outcomes[done.chunk] = done.outcomes
-        self.seconds += done.seconds
-        self._played_on(done.processor)
+        note = there.note or _Note()
+        kept = note.cost, note.reason, note.measured, there.retry
+        done = Done(there.outcomes, there.processor, *kept)
+        self._enter(there.chunk, done, there.seconds)
+
+    def _enter(self, place: int, done: Done, seconds: float) -> None:
+        self.done[place] = done
+        self.seconds += seconds
+        self._failures[place] += done.retry
+        if done.processor:
+            self.processors.add(done.processor)
+        if self.sessions and self.sessions[-1] not in self.computed[-1:]:
+            self.computed.append(self.sessions[-1])
 
     def _add(self, entry: Mapping[str, Any]) -> None:
         check_there(self.path)
         append_line(self.path, json.dumps(entry))
 
-    def _played_on(self, processor: str | None) -> None:
-        if processor:
-            self.processors.add(processor)
+    def made(self) -> dict[str, Any]:
+        """With what, where and how long the cells were made, for ``results.json``."""
+        known = [each.versions for each in self.computed if each.versions]
+        commits = dict.fromkeys(each.commit for each in self.computed if each.commit)
+        on = self.processors or {each.processor for each in self.sessions}
+        return {
+            "versions": known[-1] if known else packages(),
+            "commit": "; ".join(commits) or None,
+            "processor": "; ".join(sorted(on)),
+            "workers": self.sessions[-1].workers,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def open_journal(
@@ -177,7 +256,6 @@ def open_growing(
     plan: Mapping[str, Any],
     *,
     growing: Sequence[str],
-    note: type[Any] = NoneType,
 ) -> tuple[Journal, dict[str, int]]:
     """The journal of a plan that others add to, begun or continued, and its places.
 
@@ -187,7 +265,6 @@ def open_growing(
             many outcomes each chunk has, by its name.
         growing: Fields of the plan that hold something by name, of which there may be
             more than before; what was there before is kept.
-        note: Type of what is noted of each chunk, a dataclass; that of None for nothing.
 
     Returns:
         The journal, and of each chunk's name its place in it.
@@ -213,7 +290,7 @@ def open_growing(
         refuse_other(path.parent, {**before, **known}, {**plan, **shared})
     whole = {name: {**before.get(name, {}), **plan[name]} for name in fields}
     chunks: dict[str, int] = whole["chunks"]
-    journal = Journal(path, note)
+    journal = Journal(path)
     _fill(journal, Head(plan={**plan, **whole}), list(chunks.values()))
     return journal, {name: place for place, name in enumerate(chunks)}
 

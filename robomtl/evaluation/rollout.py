@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from robomtl.actor import Actor
 from robomtl.border import Border, action_array, finite
-from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
+from robomtl.errors import (
+    GaveUpError,
+    InputError,
+    MissingExtraError,
+    PlugInError,
+    SimulationError,
+)
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.plug_in import described
 from robomtl.pulse import PULSE
@@ -189,7 +195,7 @@ def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> No
     for row, episode in enumerate(episodes):
         if episode.running and not np.isfinite(actions[row]).all():
             where = _where(episode.trial, episode.length + 1)
-            raise InputError(f"{where}: action {actions[row]} is not finite.")
+            raise GaveUpError(f"{where}: action {actions[row]} is not finite.")
 
 
 def _where(trial: Trial, step: int) -> str:

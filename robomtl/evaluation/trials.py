@@ -26,7 +26,22 @@ class Chunk:
     trials: tuple[Trial, ...]
     """At most ``CHUNK``."""
     told: tuple[TaskInfo, ...]
-    """What the actor is told in each trial."""
+    """The actor's instruction in each trial."""
+
+    @property
+    def kind(self) -> str:
+        """The task, whose envs are slow to build."""
+        return self.task
+
+    @property
+    def label(self) -> str:
+        """Nothing: the progress line counts trials."""
+        return ""
+
+    @property
+    def units(self) -> int:
+        """A unit of the progress line a trial."""
+        return len(self.trials)
 
 
 def plan(

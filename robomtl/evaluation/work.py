@@ -1,9 +1,9 @@
 """What a worker process does with a chunk, and what it keeps between chunks."""
 
 import sys
-from typing import NamedTuple
 
 from robomtl.actor import Actor, Agent
+from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.plug_in import close_broken
@@ -12,19 +12,6 @@ from robomtl.task import Env, Suite
 from robomtl.versions import processor
 
 _ATTEMPTS = 2  # Of a chunk in which a simulator goes unstable.
-
-
-class Played(NamedTuple):
-    """How the trials of a chunk went, and where."""
-
-    outcomes: list[Outcome]
-    processor: str | None
-    """None if no process lived to tell."""
-
-    @classmethod
-    def failed(cls, reason: str, trials: int) -> "Played":
-        """Errors, where the process died or hung every time."""
-        return cls([Outcome(error=reason)] * trials, None)
 
 
 class KeptEnvs:
@@ -109,7 +96,7 @@ class PlayChunk:
         self._envs = KeptEnvs(suite)
         self._until: Until = until
 
-    def __call__(self, chunk: Chunk) -> Played:
+    def __call__(self, chunk: Chunk) -> Done:
         """How each trial of the chunk went; see ``play``."""
         outcomes = play(self._envs, self._actor.get(), chunk, self._until)
-        return Played(outcomes, processor())
+        return Done(outcomes, processor())

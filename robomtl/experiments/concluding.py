@@ -5,8 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from robomtl.comparison.aggregates import Estimate
-from robomtl.comparison.paired import holm
+from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.crossed import (
     Scores,
     combined,
@@ -20,6 +19,7 @@ from robomtl.experiments.crossed import (
 )
 from robomtl.experiments.curves import area_weights
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
+from robomtl.experiments.paired import holm
 from robomtl.experiments.scores import known
 
 CONFIDENCE = 0.95

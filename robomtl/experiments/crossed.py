@@ -33,13 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from robomtl.comparison.paired import Moments, Tally, alone, mcnemar
 from robomtl.evaluation.statistics import (
     Count,
     Interval,
     effective_trials,
     rate_interval,
 )
+from robomtl.experiments.paired import Moments, Tally, alone, mcnemar
 
 Scores = NDArray[np.float64]
 """Success of trials, NaN without an outcome; (seed, draw, goal, trial)."""

@@ -2,8 +2,8 @@
 
 from statistics import median
 
-from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.pages.matrix import Entry
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from robomtl.comparison.aggregates import Estimate
 from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.aggregates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,17 @@ class Success:
     trials: int
     errors: int
     tasks: Mapping[str, TaskSuccess]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Took:
+    """What learning took: medians over cells."""
+
+    seconds: float
+    """Wall time, each training with one thread [s]."""
+    steps: float
+    samples: float
+    parameters: float
 
 
 @dataclass(frozen=True, kw_only=True)

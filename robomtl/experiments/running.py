@@ -1,120 +1,202 @@
-"""Cells of an experiment, run in processes and kept in its journal as they finish."""
+"""An experiment as a declaration, and the loop that runs every one of them."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
-from robomtl.evaluation.journal import Journal, Session
-from robomtl.evaluation.rollout import Outcome
+from robomtl.definition import definition_of
+from robomtl.durable import write_json, write_text
+from robomtl.evaluation.journal import Done, Journal, Session, open_growing
+from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, Failure
-from robomtl.experiments.cost import Cost
-from robomtl.progress import item_progress
-from robomtl.versions import packages, versions
+from robomtl.experiments.cells import C, Finished
+from robomtl.experiments.report import Report
+from robomtl.experiments.tables import write_tables
+from robomtl.pages.rendering import report_page
+from robomtl.progress import item_progress, remark
+from robomtl.request import plain
+from robomtl.task import Suite, Trial
+from robomtl.versions import packages
+
+JOURNAL = "journal.jsonl"
+RESULTS = "results.json"
+REPORT = "report.html"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """What a journal keeps of a cell beside its outcomes; see ``Done``."""
+class Experiment(Protocol[C]):
+    """What is to be computed, and what comes of it."""
 
-    cost: Cost | None = None
-    reason: str | None = None
-    measured: Mapping[str, Any] | None = None
+    @property
+    def title(self) -> str:
+        """What is being done, for the progress line."""
+        ...
 
+    @property
+    def growing(self) -> tuple[str, ...]:
+        """Fields of the identity that hold something by name, to which more may join."""
+        ...
 
-class Done(NamedTuple):
-    """What came of a cell."""
+    @property
+    def suite(self) -> Suite:
+        """Supplies the tasks."""
+        ...
 
-    outcomes: list[Outcome]
-    """Of its trials; errors where learning gave up."""
-    cost: Cost | None = None
-    """None where nothing was learned, or learning gave up."""
-    reason: str | None = None
-    """Why it gave up."""
-    processor: str | None = None
-    """What it was played on; None if no process lived to tell."""
-    measured: Mapping[str, Any] | None = None
-    """What else is to be kept of it, as JSON can hold it."""
+    def identity(self) -> dict[str, Any]:
+        """Everything outcomes depend on besides cells, suite and versions; plain."""
+        ...
 
-    @classmethod
-    def failed(cls, reason: str, trials: int) -> "Done":
-        """A cell without any outcome."""
-        return cls([Outcome(error=reason)] * trials, reason=reason)
+    def cells(self) -> Sequence[C]:
+        """The cells, in the order in which they start."""
+        ...
 
+    @property
+    def play(self) -> Callable[[C], Done]:
+        """Learns and plays a cell in a worker process; picklable."""
+        ...
 
-Cell = TypeVar("Cell")
+    def conclude(self, finished: Sequence[Finished[C]], made: Mapping[str, Any]) -> Any:
+        """The findings; ``made`` says how, see ``Journal.made``."""
+        ...
 
+    def results(self, found: Any, made: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of ``results.json``; plain."""
+        ...
 
-def _one(cell: object) -> int:
-    return 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work(Generic[Cell]):
-    """Cells, and what is done with them."""
-
-    title: str
-    """What is being done, for the line that tells progress."""
-    cells: Mapping[int, Cell]
-    """By their keys in the journal; started in this order but for their kinds."""
-    play: Callable[[Cell], Done]
-    """Learns and plays; see ``Executor.map``."""
-    trials: Callable[[Cell], int]
-    """How many trials a cell has."""
-    kind: Callable[[Cell], Hashable]
-    """What of a cell is slow to build; see ``Executor.map``."""
-    label: Callable[[Cell], str]
-    """What progress says of a cell."""
-    units: Callable[[Cell], int] = _one
-    """How long a cell takes, against others."""
+    def report(self, found: Any, made: Mapping[str, Any]) -> Report:
+        """The findings in sections."""
+        ...
 
 
-def finish(journal: Journal, work: Work[Cell], executor: Executor) -> None:
-    """Plays the cells that are not in the journal, and enters them."""
-    left = [key for key in work.cells if key not in journal.outcomes]
+def run_experiment(experiment: Experiment[C], folder: Path, executor: Executor) -> Any:
+    """The findings of an experiment; its tables, results and report are written.
+
+    Every finished cell is kept at once: called again, whatever stopped it before, the
+    experiment resumes.
+
+    Args:
+        experiment: What is to be computed.
+        folder: For everything that is written; no other process may write there.
+        executor: Runs the cells.
+
+    Raises:
+        InputError: If the folder holds another experiment.
+    """
+    cells, suite = experiment.cells(), experiment.suite
+    identity = {
+        **experiment.identity(),
+        "suite": suite.name,
+        "options": plain(suite.options),
+        **plain(definition_of(suite)),
+        "chunk": side_by_side(suite),
+        "versions": packages(),
+        "chunks": {cell.name: len(cell.trials) for cell in cells},
+    }
+    journal, places = open_growing(
+        folder / JOURNAL, identity, growing=experiment.growing
+    )
+    placed = {places[cell.name]: cell for cell in cells}
+    for _ in play_cells(
+        journal, placed, experiment.play, executor, title=experiment.title
+    ):
+        pass
+    finished = [Finished(cell, journal.done[place]) for place, cell in placed.items()]
+    made = {"options": plain(suite.options), **journal.made()}
+    found = experiment.conclude(finished, made)
+    write_tables(folder, finished)
+    write_json(folder / RESULTS, experiment.results(found, made))
+    write_text(folder / REPORT, report_page(experiment.report(found, made)))
+    return found
+
+
+class Playable(Protocol):
+    """The part of a cell that the loop needs; see ``Cell``."""
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Those it plays."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Its name in the progress line."""
+        ...
+
+    @property
+    def kind(self) -> Hashable:
+        """The part of it that is slow to build."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """How long it takes, relative to others."""
+        ...
+
+
+P = TypeVar("P", bound=Playable)
+
+
+def play_cells(
+    journal: Journal,
+    cells: Mapping[int, P],
+    play: Callable[[P], Done],
+    executor: Executor,
+    *,
+    title: str,
+    note: Callable[[], str] | None = None,
+) -> Iterator[int]:
+    """Plays the cells that are left, enters each in the journal and yields its place.
+
+    Args:
+        journal: Of all cells, by their places.
+        cells: By their places; started in this order but for their kinds.
+        play: Plays a cell; see ``Executor.map``.
+        executor: Runs it.
+        title: What is being done, for the progress line.
+        note: End of that line after each cell; how many trials were solved by default.
+    """
+    left = [place for place in cells if journal.left(place)]
     if not left:
         return
-    journal.begin(Session(versions()["processor"], executor.workers))
-    done_before = [key for key in work.cells if key in journal.outcomes]
+    journal.begin(Session.here(executor.workers))
+    items = [cells[place] for place in left]
+    before = [cell for place, cell in cells.items() if not journal.left(place)]
     tally = Counter(
-        outcome.success for key in done_before for outcome in journal.outcomes[key]
+        outcome.success
+        for place in cells
+        if not journal.left(place)
+        for outcome in journal.done[place].outcomes
     )
-    items = [work.cells[key] for key in left]
-    units = [work.units(cell) for cell in items]
-    already = sum(work.units(work.cells[key]) for key in done_before)
-    with item_progress(work.title, units, done=already) as reach:
-        before = time.monotonic()
-        for index, done in executor.map(work.play, items, work.kind):
+    units, done_before = [cell.units for cell in items], sum(c.units for c in before)
+    with item_progress(title, units, done=done_before) as reach:
+        then = time.monotonic()
+        for index, done in executor.map(play, items, lambda cell: cell.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
-                done = Done.failed(done.reason, work.trials(cell))
-            note = Note(cost=done.cost, reason=done.reason, measured=done.measured)
-            journal.append(
-                left[index], done.outcomes, now - before, done.processor, note=note
-            )
+                done = Done.failed(done.reason, len(cell.trials), retry=True)
+            journal.append(left[index], done, now - then)
+            then = now
             tally.update(outcome.success for outcome in done.outcomes)
-            reach(index, 1.0, note=f"{work.label(cell)} {_so_far(tally)}".strip())
-            before = now
+            said = note() if note else f"{cell.label} {_so_far(tally)}".strip()
+            reach(index, 1.0, note=said)
+            yield left[index]
+    _remark_failures(journal, left)
 
 
 def _so_far(tally: Counter[bool | None]) -> str:
-    errors = f", {tally[None]} errors" if tally[None] else ""
-    return f"{tally[True]} of {tally.total()} trials solved{errors}"
+    solved, failed, errors = tally[True], tally[False], tally[None]
+    rate = f"{solved / (solved + failed):.1%} success" if solved + failed else ""
+    return f"{rate} {errors} errors".lstrip() if errors else rate
 
 
-def done_of(journal: Journal, key: int) -> Done:
-    """What came of a finished cell."""
-    note: Note = journal.notes[key]
-    return Done(journal.outcomes[key], note.cost, note.reason, measured=note.measured)
-
-
-def how_made(journal: Journal) -> dict[str, Any]:
-    """With what, where and how long the cells were made, for ``results.json``."""
-    return {
-        "versions": packages(),
-        "commit": versions().get("commit"),
-        "processor": "; ".join(sorted(journal.processors)),
-        "workers": journal.sessions[-1].workers,
-        "seconds": round(journal.seconds, 3),
-    }
+def _remark_failures(journal: Journal, places: Sequence[int]) -> None:
+    """Says which cells the machine failed, and that the next call tries them again."""
+    failed = [place for place in places if journal.done[place].retry]
+    if failed:
+        again = sum(journal.left(place) for place in failed)
+        reason = journal.done[failed[-1]].reason
+        remark(
+            f"{len(failed)} cells have no outcome, as the machine failed them: {reason}"
+            f" The same command tries {again} of them again."
+        )

@@ -1,10 +1,11 @@
 """Rows of trials as arrays, by where each stands in a crossed design."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from robomtl.experiments.cells import C, Row
 from robomtl.experiments.crossed import Scores
 
 
@@ -26,10 +27,10 @@ class Where(NamedTuple):
     trial: Any
 
 
-Row = TypeVar("Row", bound=Scored)
+Some = TypeVar("Some", bound=Scored)
 
 
-def scores_of(rows: Sequence[Row], where: Callable[[Row], Where]) -> Scores:
+def scores_of(rows: Sequence[Some], where: Callable[[Some], Where]) -> Scores:
     """Rows along four axes, each in sorted order; trials are counted within a goal."""
     keys = [where(row) for row in rows]
     seeds, draws, goals = ({*some} for some in list(zip(*keys, strict=True))[:3])
@@ -41,6 +42,30 @@ def scores_of(rows: Sequence[Row], where: Callable[[Row], Where]) -> Scores:
             at = tuple(place[part] for place, part in zip(places, key, strict=False))
             scores[(*at, trials[key.goal][key.trial])] = row.success
     return scores
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def scores_by(
+    rows: Iterable[Row[C]],
+    key: Callable[[Row[C]], Key],
+    where: Callable[[Row[C]], Where],
+) -> dict[Key, dict[str, Scores]]:
+    """Success in trials by key and task.
+
+    Args:
+        rows: The trials.
+        key: By which they are told apart.
+        where: Each stands among those of its key and task.
+    """
+    found: dict[Key, dict[str, list[Row[C]]]] = {}
+    for row in rows:
+        found.setdefault(key(row), {}).setdefault(row.trial.task, []).append(row)
+    return {
+        each: {task: scores_of(some, where) for task, some in tasks.items()}
+        for each, tasks in found.items()
+    }
 
 
 def _places(values: Iterable[Any]) -> dict[Any, int]:

@@ -44,9 +44,9 @@ def rendered(package: str, template: str, **values: object) -> str:
     )
     # They load matplotlib, which takes half a second.
     from robomtl.pages.line_chart import line_chart
-    from robomtl.pages.step_chart import evidence_chart, share_chart
+    from robomtl.pages.step_chart import share_chart
 
-    filters = (*_FILTERS, line_chart, evidence_chart, share_chart)
+    filters = (*_FILTERS, line_chart, share_chart)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     script = _read("page.js")
     return environment.get_template(template).render(
@@ -55,6 +55,15 @@ def rendered(package: str, template: str, **values: object) -> str:
         script_hash=_hash(script),
         **values,
     )
+
+
+def report_page(report: object) -> str:
+    """The report of an experiment as a page, HTML.
+
+    Args:
+        report: See ``robomtl.experiments.report``.
+    """
+    return rendered(_PACKAGE, "report.html", report=report)
 
 
 def _read(name: str) -> str:

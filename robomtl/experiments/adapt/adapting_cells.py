@@ -1,0 +1,117 @@
+"""The work of a process on a cell: it adapts a policy and plays its trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from robomtl import checkpoint
+from robomtl.adaptation.adapting import adapt_by
+from robomtl.adaptation.method import Budget, Method
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.cost import Cost
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import GaveUpError, InputError
+from robomtl.evaluation.journal import Done
+from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.work import KeptEnvs
+from robomtl.experiments.adapt.benchmark import Problem
+from robomtl.experiments.adapt.controls import support_under
+from robomtl.experiments.adapt.method_design import MethodCell
+from robomtl.experiments.playing import play_trials
+from robomtl.task import Suite, one_env_per_process
+from robomtl.versions import processor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What cells are made of, besides what they name themselves."""
+
+    suite: Suite
+    """Supplies the tasks."""
+    methods: Mapping[str, Method]
+    """By their labels."""
+    problems: tuple[Problem, ...]
+    """All that are to be learned."""
+    pool: Path
+    """Demonstrations that supports are drawn from."""
+    prior: Path | None
+    """Demonstrations the policies were trained on; None if not known."""
+    budget: Budget
+    """Samples in a gradient step, and what methods compute with."""
+
+
+class PlayCell:
+    """Adapts and plays; a process keeps policies, demonstrations and envs.
+
+    Args:
+        material: What cells are made of.
+    """
+
+    def __init__(self, material: Material) -> None:
+        self._of = material
+        # One task at a time: those adapted to stay while others are looked back on.
+        self._envs = KeptEnvs(material.suite)
+        self._retained = self._envs
+        if not one_env_per_process(material.suite):
+            self._retained = KeptEnvs(material.suite)
+        self._policies: dict[str, TrainedPolicy] = {}
+        self._read: dict[Path, Demonstrations] = {}
+
+    def __call__(self, cell: MethodCell) -> Done:
+        """How the adaptation of a cell went, and each of its trials.
+
+        A method that gives up or diverges, or leaves a policy that acts without bounds,
+        has errors for outcomes, and a reason. A cell whose policy or demonstrations
+        cannot be read is tried again by the next call.
+        """
+        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
+        try:
+            adapted, cost = self._adapted(cell)
+            return Done(self._play(adapted, cell), processor(), cost)
+        except (GaveUpError, FloatingPointError) as error:
+            return Done.failed(str(error), len(cell.trials), processor())
+        except (InputError, OSError) as error:
+            return Done.failed(str(error), len(cell.trials), processor(), retry=True)
+
+    def _adapted(self, cell: MethodCell) -> tuple[TrainedPolicy, Cost | None]:
+        trained = self._policy(cell.run)
+        if cell.problem is None:
+            return trained, None
+        budget = replace(self._of.budget, steps=cell.steps)
+        method, support = self._of.methods[cell.method], self._support(cell)
+        return adapt_by(method, trained, support, budget, cell.random_seed)
+
+    def _support(self, cell: MethodCell) -> Support:
+        assert cell.problem is not None
+        support = support_under(
+            cell.control,
+            self._demonstrations(self._of.pool),
+            self._of.suite,
+            cell.problem,
+            self._of.problems,
+            shots=max(cell.shots, 1),  # A method that looks at none is given one.
+            draw=cell.draw,
+        )
+        if self._of.prior is None:
+            return support
+        return replace(support, prior=self._demonstrations(self._of.prior))
+
+    def _play(self, adapted: TrainedPolicy, cell: MethodCell) -> list[Outcome]:
+        suite, query = self._of.suite, cell.query
+        return [
+            *play_trials(adapted, suite, cell.trials[:query], self._envs),
+            *play_trials(adapted, suite, cell.trials[query:], self._retained),
+        ]
+
+    def _policy(self, run: str) -> TrainedPolicy:
+        if run not in self._policies:
+            self._policies[run] = checkpoint.load(run)
+        return self._policies[run]
+
+    def _demonstrations(self, path: Path) -> Demonstrations:
+        if path not in self._read:
+            self._read[path] = Demonstrations(path)
+        return self._read[path]

@@ -1,0 +1,265 @@
+"""Named, complete comparisons of methods: data, policies of every objective, trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from robomtl.conditioning import Kind
+from robomtl.demonstrations.obtaining import obtain
+from robomtl.errors import InputError
+from robomtl.experiments.adapt.method_design import Asked, configured, objectives
+from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
+from robomtl.experiments.adapt.method_findings import Findings
+from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.experiments.compute import Compute
+from robomtl.machine import Machine
+from robomtl.names import file_name
+from robomtl.suites import suite
+from robomtl.training import TrainConfig
+from robomtl.training.augmentation import Augmentation
+from robomtl.training.config import with_machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """How the policy of an objective is trained."""
+
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of the run."""
+    policy: str = "film"
+    """Architecture."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its config that differ from the defaults."""
+    objective_config: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the objective that differ from the defaults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The plain settings of a comparison of methods."""
+
+    suite: str
+    """Suite that holds tasks, or goals, out."""
+    episodes: int
+    """Demonstrations of each training task."""
+    noise: float = 0.0
+    """Largest noise on the experts' actions; see ``collect``."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """Conditioning of the policies, besides what is inferred."""
+    seeds: int = 1
+    """Number of seeds of training; a ranking needs 5, and 5 draws (--supports)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationRecipe(Comparison):
+    """One comparison of methods, enough to repeat it."""
+
+    line: str
+    """What the recipe shows, in a line."""
+    options: Mapping[str, Any]
+    """Options of the suite."""
+    asked: Asked
+    """Methods, shots, draws and trials."""
+    pretraining: Mapping[str, Pretraining]
+    """Training of the policies, by objective."""
+
+
+def run_adaptation(
+    recipe: AdaptationRecipe,
+    *,
+    out: Path,
+    data: Path | str | None = None,
+    seed: int = 0,
+    machine: Machine | None = None,
+    workers: int = 2,
+) -> Findings:
+    """Runs a comparison end to end; what is finished in the folder is not done again.
+
+    Args:
+        recipe: What is compared.
+        out: Receives ``demonstrations/``, a run directory ``OBJECTIVE/seed-NUMBER`` for
+            each policy, and the comparison in ``adaptation/``.
+        data: Demonstrations of the training tasks recorded before; collected when None.
+        seed: First seed of training.
+        machine: What networks compute with where the recipe does not say.
+        workers: Processes that collect, train, adapt and evaluate.
+
+    Raises:
+        InputError: If a folder holds something else, or the recipe trains no policy of
+            an objective that a method needs.
+    """
+    machine = machine or Machine()
+    made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
+    prior = obtain(
+        made,
+        out,
+        data=data,
+        episodes=recipe.episodes,
+        noise=recipe.noise,
+        seed=0,  # The same demonstrations for every seed of training.
+        workers=workers,
+    )
+    trainings = [
+        Training(
+            out=out / file_name(objective) / f"seed-{number}",
+            objective=objective,
+            objective_config=each.objective_config,
+            policy=each.policy,
+            policy_config=each.policy_config,
+            conditioning=recipe.conditioning,
+            config=with_machine(replace(each.training, seed=number), machine),
+        )
+        for number in range(seed, seed + recipe.seeds)
+        for objective, each in needed.items()
+    ]
+    train_all(prior, trainings, episodes=recipe.episodes, workers=workers)
+    return compare_methods(
+        out,
+        made,
+        replace(recipe.asked, seeds=recipe.seeds),
+        out=out / "adaptation",
+        supports=Supports(prior=prior.path),
+        compute=Compute(machine=machine, workers=workers),
+    )
+
+
+def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
+    """The trainings of the policies that the methods use, by objective."""
+    wanted = objectives(recipe.asked, configured(recipe.asked))
+    for label, objective in wanted.items():
+        if objective not in recipe.pretraining:
+            raise InputError(
+                f"The method {label} takes policies trained with {objective}, and this"
+                f" recipe trains {', '.join(recipe.pretraining)}; leave {label} out, or"
+                " give the recipe such a pretraining."
+            )
+    return {k: v for k, v in recipe.pretraining.items() if k in wanted.values()}
+
+
+_TRANSFER = Asked(
+    methods={
+        "scratch": "scratch",
+        "zero_shot": "zero_shot",
+        "replay": "replay",
+        "nearest_neighbour": "nearest_neighbour",
+        "vinn": "vinn",
+        "finetune": "finetune",
+        "cotrained": "finetune",
+        "lora": "lora",
+        "task_embedding": "task_embedding",
+        "retrieval": "retrieval",
+        "alpaca": "alpaca",
+    },
+    settings={"cotrained": {"cotraining": 0.5, "augmentation.translation": 0.2}},
+    shots=(1, 5, 10),
+    supports=1,
+    retained=1,
+)
+_META = {
+    **{name: name for name in ("maml", "anil", "meta_sgd", "mil", "reptile", "imaml")},
+    **{name: name for name in ("context", "tecnet", "pearl_context", "neural_process")},
+    "in_context": "in_context",
+    "alpaca_trained": "alpaca",
+}
+_SMALL = {"width": 256}
+_MOVED = Augmentation(translation=0.1)  # Of 50 goals it makes any number.
+_ANYWHERE = Augmentation(translation=0.2, rotation=20.0, approach=0.15)
+
+
+def _meta(steps: int, batch_size: int = 256) -> Pretraining:
+    training = TrainConfig(steps=steps, batch_size=batch_size, threads=1)
+    return Pretraining(policy_config=_SMALL, training=training)
+
+
+ADAPTATIONS = {
+    "ml10-transfer": AdaptationRecipe(
+        line="ML10, goals shown: every method on 5 held-out families",
+        suite="metaworld/ML10",
+        options={"goals": "observable"},
+        episodes=50,
+        asked=replace(
+            _TRANSFER,
+            methods={**_TRANSFER.methods, **_META},
+            policies={"alpaca_trained": "alpaca"},
+        ),
+        pretraining={
+            "cloning": _meta(10_000),
+            "alpaca": _meta(1_500),
+            "maml": _meta(600),
+            "anil": _meta(1_000),
+            "meta_sgd": _meta(500),
+            "mil": _meta(1_000),
+            "reptile": _meta(1_000),
+            "imaml": _meta(150),
+            "context": _meta(4_000),
+            "tecnet": _meta(2_500),
+            "pearl_context": _meta(4_000),
+            "neural_process": _meta(4_000),
+            "in_context": Pretraining(
+                policy="in_context",
+                training=TrainConfig(steps=2_500, precision="float32", threads=1),
+            ),
+        },
+    ),
+    "ml45-transfer": AdaptationRecipe(
+        line="ML45, goals shown: transfer to 5 held-out families, 3 seeds",
+        suite="metaworld/ML45",
+        options={"goals": "observable"},
+        episodes=50,
+        asked=replace(
+            _TRANSFER,
+            settings={
+                "cotrained": {
+                    "cotraining": 0.75,
+                    "augmentation.translation": _ANYWHERE.translation,
+                    "augmentation.rotation": _ANYWHERE.rotation,
+                    "augmentation.approach": _ANYWHERE.approach,
+                }
+            },
+        ),
+        pretraining={
+            "cloning": Pretraining(
+                policy_config={"width": 512},
+                training=TrainConfig(steps=15_000, augmentation=_ANYWHERE, threads=1),
+            )
+        },
+        seeds=3,
+    ),
+    "ml1-infer": AdaptationRecipe(
+        line="Goals hidden: reach, push, pick-place and plate-slide from demonstrations",
+        suite="metaworld/custom",
+        options={
+            "goals": "hidden",
+            "starts": "varied",
+            "train_tasks": ["reach-v3", "push-v3", "pick-place-v3", "plate-slide-v3"],
+        },
+        episodes=500,
+        asked=Asked(
+            methods={
+                **{n: n for n in ("scratch", "zero_shot", "replay", "finetune")},
+                **{n: n for n in ("context", "in_context")},
+            },
+            shots=(1, 5),
+            supports=1,
+            controls=("wrong_variation",),
+            goals=25,
+        ),
+        pretraining={
+            "cloning": _meta(5_000),
+            "context": Pretraining(
+                policy_config=_SMALL,
+                training=TrainConfig(
+                    steps=15_000, batch_size=512, augmentation=_MOVED, threads=1
+                ),
+            ),
+            "in_context": Pretraining(
+                policy="in_context",
+                training=TrainConfig(
+                    steps=6_000, precision="float32", augmentation=_MOVED, threads=1
+                ),
+            ),
+        },
+    ),
+}
+"""Comparisons of methods by name."""

@@ -1,0 +1,83 @@
+"""Supports with something wrong about them, by which it is seen what a method reads.
+
+A method that solves a task as often from a wrong support has learned nothing from it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from robomtl.adaptation.support import Support
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
+from robomtl.experiments.adapt.benchmark import Problem, benchmark_of, draw_for
+from robomtl.experiments.adapt.method_design import Control
+from robomtl.task import Suite, find_task
+
+
+def check_control(control: Control, suite: Suite, asked: Sequence[Problem]) -> None:
+    """Refuses a control that a benchmark does not have.
+
+    Raises:
+        InputError: If there is no other task, or no other goal of a task.
+    """
+    if control == "wrong_task" and len({problem.task for problem in asked}) < 2:
+        raise InputError(
+            "The control wrong_task needs 2 tasks to adapt to, one to show instead of"
+            " the other; leave it out."
+        )
+    if control != "wrong_variation":
+        return
+    if benchmark_of(suite) == "transfer":
+        raise InputError(
+            "The control wrong_variation is for hidden goals: where they are visible"
+            " every support is of other variations; leave it out, or take wrong_task."
+        )
+    if len({problem.goal for problem in asked}) < 2:
+        raise InputError(
+            "The control wrong_variation needs 2 goals of a task; ask for more goals."
+        )
+
+
+def support_under(
+    control: Control,
+    pool: Demonstrations,
+    suite: Suite,
+    problem: Problem,
+    asked: Sequence[Problem],
+    *,
+    shots: int,
+    draw: int,
+) -> Support:
+    """The support of a problem under a control.
+
+    Args:
+        control: What is to be wrong with it.
+        pool: Demonstrations to draw from.
+        suite: Supplies the tasks.
+        problem: What is to be learned.
+        asked: All problems, of which another is shown.
+        shots: Number of demonstrations.
+        draw: Number of the draw.
+    """
+    if control in ("wrong_task", "wrong_variation"):
+        other = _other(control, problem, asked)
+        shown = draw_for(pool, suite, other, shots=shots, draw=draw).demonstrations
+        told = find_task(suite, problem.task).instruction
+        return Support(demonstrations=shown.renamed(problem.task, told))
+    support = draw_for(pool, suite, problem, shots=shots, draw=draw)
+    if control == "shuffled_actions":
+        given = support.demonstrations
+        order = np.random.default_rng(draw).permutation(len(given.action))
+        return Support(demonstrations=given.acting(given.action[order]))
+    return support
+
+
+def _other(control: Control, problem: Problem, asked: Sequence[Problem]) -> Problem:
+    """The next problem of another task, or of another goal of the same."""
+    place = asked.index(problem)
+    following = [*asked[place + 1 :], *asked[:place]]
+    if control == "wrong_task":
+        return next(each for each in following if each.task != problem.task)
+    same = (each for each in following if each.task == problem.task)
+    return next(each for each in same if each.goal != problem.goal)

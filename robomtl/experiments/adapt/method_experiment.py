@@ -1,0 +1,257 @@
+"""Methods of adaptation compared on tasks that training never saw."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from robomtl.adaptation.adapting import check_training
+from robomtl.adaptation.method import Budget
+from robomtl.adaptation.support import check_fit
+from robomtl.arguments import checked
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.errors import InputError
+from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
+from robomtl.experiments.adapt.benchmark import (
+    benchmark_of,
+    draw_for,
+    goal_suite,
+    pool_split,
+    problem_tasks,
+    problems,
+)
+from robomtl.experiments.adapt.controls import check_control
+from robomtl.experiments.adapt.family import Family, find_family, seeds_of
+from robomtl.experiments.adapt.method_design import (
+    Asked,
+    MethodCell,
+    configured,
+    objectives,
+    plan,
+)
+from robomtl.experiments.adapt.method_findings import Findings, findings_of
+from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.lock import locked
+from robomtl.machine import check_device, resolved_in
+from robomtl.paths import located
+from robomtl.request import plain
+from robomtl.task import Suite, Task
+
+POOL = "support"
+_SPARE = 2  # Demonstrations a problem that are collected for each the most shots take.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supports:
+    """Demonstrations that methods may use."""
+
+    data: Path | str | None = None
+    """Of the tasks to adapt to; collected if None."""
+    prior: Path | str | None = None
+    """Those that the policies were trained on, for methods that read them again; those
+    beside the policies if None."""
+    noise: float = 0.0
+    """Disturbance of the experts that supports are collected from; see ``collect``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """Methods that adapt the same policies; see ``Experiment``."""
+
+    asked: Asked
+    family: Family
+    seeds: tuple[int, ...]
+    of: Material
+    pool: Demonstrations
+    title: str = "Adapting"
+    growing: tuple[str, ...] = ("methods", "fingerprints")
+
+    @property
+    def suite(self) -> Suite:
+        return self.of.suite
+
+    def identity(self) -> dict[str, Any]:
+        asked, of = self.asked, self.of
+        needed = {*objectives(asked, of.methods).values()}
+        return {
+            **{
+                name: getattr(asked, name) for name in ("trials", "goals", "batch_size")
+            },
+            "methods": {
+                label: {"method": asked.methods[label], **plain(method)}
+                for label, method in of.methods.items()
+            },
+            "fingerprints": {
+                f"{objective}/{seed}": member.trained.fingerprint
+                for objective, some in self.family.members.items()
+                for seed, member in some.items()
+                if objective in needed and seed in self.seeds
+            },
+            "support": self.pool.fingerprint,
+            "prior": of.prior and Demonstrations(of.prior).fingerprint,
+        }
+
+    def cells(self) -> Sequence[MethodCell]:
+        of = self.of
+        return plan(
+            self.asked, of.methods, self.family, self.seeds, of.problems, of.suite
+        )
+
+    @property
+    def play(self) -> PlayCell:
+        return PlayCell(self.of)
+
+    def conclude(
+        self, finished: Sequence[Finished[MethodCell]], made: Mapping[str, Any]
+    ) -> Findings:
+        return findings_of(self.asked, self.of, self.seeds, finished)
+
+    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+        return {**plain(found), **self._about(), **made}
+
+    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+        about = {**self._about(), **made}
+        return methods_report(found, asked=plain(self.asked), made=about)
+
+    def _about(self) -> dict[str, str | None]:
+        prior = self.of.prior
+        return {
+            "run": str(self.family.folder),
+            "support": str(self.of.pool),
+            "prior": None if prior is None else str(prior),
+        }
+
+
+@checked
+def compare_methods(
+    run: Path | str | Family,
+    suite: Suite,
+    asked: Asked,
+    *,
+    out: Path | str,
+    supports: Supports | None = None,
+    compute: Compute | None = None,
+) -> Findings:
+    """How methods of adaptation do on tasks that training never saw.
+
+    All methods get the same supports, play the same trials, and have their costs
+    recorded. Every finished cell is kept at once: called again, whatever stopped it
+    before, it resumes. Methods, seeds, shots, draws, steps, controls and tasks may be
+    others than before: what is finished of those that stay is kept.
+
+    Args:
+        run: Run directory of a policy, or a folder of them by objective and seed,
+            ``OBJECTIVE/seed-NUMBER``.
+        suite: That of the policies; it says what is held out.
+        asked: Methods, seeds, shots, draws, controls and trials.
+        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
+            ``report.html``, the journal, and the supports where they are collected; made
+            if missing.
+        supports: Demonstrations that methods may use; collected by default.
+        compute: Processes or cluster, device and precision of the methods, and the limit
+            of time.
+
+    Raises:
+        InputError: If the policies do not fit the suite or the methods, the suite holds
+            nothing out, there are fewer demonstrations than shots, or the folder holds
+            another comparison.
+    """
+    folder, compute = located(out), compute or Compute()
+    check_device(compute.machine.device)  # Before anything is collected.
+    methods, family = configured(asked), find_family(run)
+    seeds = seeds_of(family, objectives(asked, methods), asked.seeds)
+    _check_suite(family, suite)
+    tasks, executor = problem_tasks(suite, asked.tasks), compute.executed
+    given = supports or Supports()
+    pool = _pool(suite, tasks, asked, folder, given, executor.workers)
+    prior = given.prior or family.prior
+    there = problems(
+        suite,
+        tasks,
+        pool,
+        shots=max(asked.shots),
+        trials=asked.trials,
+        goals=asked.goals,
+    )
+    for control in asked.controls:
+        check_control(control, suite, there)
+    with locked(folder):
+        begun = (folder / JOURNAL).exists()
+        material = Material(
+            suite=suite,
+            methods=methods,
+            problems=there,
+            pool=pool.path.absolute(),
+            prior=None if prior is None else located(prior),
+            budget=Budget(batch_size=asked.batch_size),
+        )
+        _check_members(family, asked, seeds, material, pool)
+        machine = resolved_in(folder, compute.machine, begun=begun)
+        budget = replace(material.budget, machine=machine)
+        experiment = _Experiment(
+            asked=asked,
+            family=family,
+            seeds=seeds,
+            of=replace(material, budget=budget),
+            pool=pool,
+        )
+        found: Findings = run_experiment(experiment, folder, executor)
+        return found
+
+
+def _check_suite(family: Family, suite: Suite) -> None:
+    for some in family.members.values():
+        for member in some.values():
+            card = member.trained.card
+            if card.suite and card.suite != suite.name:
+                raise InputError(
+                    f"{member.run} was trained on {card.suite}, not on {suite.name}:"
+                    " what that one holds out it may have seen. Give --suite"
+                    f" {card.suite}, or policies trained on {suite.name}."
+                )
+
+
+def _pool(
+    suite: Suite,
+    tasks: Sequence[Task],
+    asked: Asked,
+    folder: Path,
+    supports: Supports,
+    workers: int,
+) -> Demonstrations:
+    """The demonstrations that supports are drawn from, collected if need be."""
+    if supports.data is not None:
+        return Demonstrations(supports.data).succeeded()
+    names, split = [task.name for task in tasks], pool_split(suite)
+    each = 1
+    if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
+        each = len(goal_suite(suite).goal_numbers(names[0], split))
+    return collect(
+        suite,
+        folder / POOL,
+        episodes=_SPARE * max(asked.shots) * each,
+        noise=supports.noise,
+        workers=workers,
+        tasks=names,
+        split=split,
+    )
+
+
+def _check_members(
+    family: Family,
+    asked: Asked,
+    seeds: Sequence[int],
+    material: Material,
+    pool: Demonstrations,
+) -> None:
+    """Makes sure that policies fit methods and supports."""
+    support = draw_for(pool, material.suite, material.problems[0], shots=1, draw=0)
+    for label, objective in objectives(asked, material.methods).items():
+        for seed in seeds:
+            member = family.of(objective)[seed]
+            check_training(material.methods[label], member.trained)
+            check_fit(member.trained.card, support)

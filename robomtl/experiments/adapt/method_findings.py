@@ -1,0 +1,336 @@
+"""What a comparison of methods found: success, differences, costs, and the ranking."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, NamedTuple
+
+from robomtl.cost import Cost
+from robomtl.experiments.adapt.adapting_cells import Material
+from robomtl.experiments.adapt.benchmark import Benchmark, benchmark_of
+from robomtl.experiments.adapt.method_design import (
+    BASELINE,
+    Asked,
+    MethodCell,
+    objectives,
+)
+from robomtl.experiments.adapt.ranking import Ranking, ranking
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.cells import Finished, Row, rows_of
+from robomtl.experiments.concluding import (
+    CONFIDENCE,
+    area_of,
+    curve_of,
+    difference_of,
+    differences_of,
+    mean_success,
+    success_of,
+)
+from robomtl.experiments.crossed import Scores
+from robomtl.experiments.curves import shots_for
+from robomtl.experiments.findings import Difference, Success, Took
+from robomtl.experiments.scores import Where, scores_by
+
+THRESHOLDS = (0.5, 0.8)
+"""Success at which the demonstrations that methods take are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Efficiency:
+    """Demonstrations it takes to succeed so often; None where no number did.
+
+    Where the fewest demonstrations suffice, they are an upper bound; see ``shots_for``.
+    """
+
+    success: float
+    scratch: float | None
+    method: float | None
+    ratio: float | None
+    """Those of scratch by those of the method; None unless both are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Under:
+    """A method from wrong supports."""
+
+    success: Success
+    lost: Difference | None
+    """Success from right supports less that from these."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgetting:
+    """Success in the tasks trained on, before and after adaptation."""
+
+    before: float
+    after: float
+    change: Difference
+    """After less before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFindings:
+    """How a method did."""
+
+    method: str
+    """Registered name."""
+    config: Mapping[str, Any]
+    """All its hyper-parameters."""
+    objective: str
+    """What its policies were trained with."""
+    shots: Mapping[int, Success]
+    """By number of demonstrations; only 0 for a method that looks at none."""
+    area: Estimate | None
+    """Under success against the logarithm of the shots; None from one number of shots."""
+    efficiency: tuple[Efficiency, ...]
+    """Against scratch, at each of ``THRESHOLDS``; empty where either is no curve."""
+    against_scratch: Mapping[int, Difference]
+    """By number of demonstrations of scratch."""
+    steps: Mapping[int, Success]
+    """By gradient steps, at ``probe`` shots."""
+    controls: Mapping[str, Under]
+    """At ``probe`` shots."""
+    forgetting: Forgetting | None
+    """At ``probe`` shots, after the first draw; None where it was not looked at."""
+    cost: Mapping[int, Took]
+    """By number of demonstrations, with the method's own steps."""
+    reasons: Mapping[str, int]
+    """Why the method gave up, and on how many adaptations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found of all methods."""
+
+    format: int = 1
+    """Of ``results.json``; raised when the meaning of a field changes."""
+    suite: str
+    benchmark: Benchmark
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    shots: tuple[int, ...]
+    supports: int
+    trials: int
+    """Of each task."""
+    probe: int
+    """Shots at which steps, controls and forgetting were looked at."""
+    confidence: float
+    methods: Mapping[str, MethodFindings]
+    """By label, in the order asked for."""
+    ranking: Ranking
+
+
+def findings_of(
+    asked: Asked,
+    material: Material,
+    seeds: Sequence[int],
+    finished: Sequence[Finished[MethodCell]],
+) -> Findings:
+    """What finished cells say of methods.
+
+    Args:
+        asked: The request.
+        material: Suite and methods.
+        seeds: Seeds of training.
+        finished: The adaptations and how their trials went.
+    """
+    view = _View(asked, material, finished)
+    methods = {label: view.method(label) for label in asked.methods}
+    return Findings(
+        suite=material.suite.name,
+        benchmark=benchmark_of(material.suite),
+        tasks=tuple(dict.fromkeys(each.task for each in material.problems)),
+        seeds=tuple(seeds),
+        shots=tuple(sorted(asked.shots)),
+        supports=asked.supports,
+        trials=asked.trials,
+        probe=asked.probed,
+        confidence=CONFIDENCE,
+        methods=methods,
+        ranking=ranking(
+            {label: view.curve(label) for label in methods},
+            seeds=len(seeds),
+            supports=asked.supports,
+        ),
+    )
+
+
+class Arm(NamedTuple):
+    """One way to adapt, under one condition."""
+
+    method: str
+    """Label; the objective after a slash for policies as they were trained."""
+    shots: int
+    steps: int | None = None
+    control: str = "none"
+
+
+def _arm(row: Row[MethodCell]) -> Arm:
+    cell = row.cell
+    name = cell.method or f"/{cell.objective}"
+    return Arm(name, cell.shots, cell.steps, cell.control)
+
+
+def _goal(row: Row[MethodCell]) -> int:
+    return (row.cell.problem.goal if row.cell.problem else None) or 0
+
+
+def query_scores(
+    finished: Sequence[Finished[MethodCell]],
+) -> dict[Arm, dict[str, Scores]]:
+    """Success in the tasks adapted to, by arm and task; (seed, draw, goal, trial)."""
+    return scores_by(
+        (row for row in rows_of(finished) if row.place < row.cell.query),
+        _arm,
+        lambda row: Where(row.cell.seed, row.cell.draw, _goal(row), row.start),
+    )
+
+
+def retained_scores(
+    finished: Sequence[Finished[MethodCell]],
+) -> dict[Arm, dict[str, Scores]]:
+    """Success in the tasks trained on, by arm and task.
+
+    The problem adapted to takes the place of the draw; (seed, problem, 1, trial).
+    """
+    return scores_by(
+        (row for row in rows_of(finished) if row.place >= row.cell.query),
+        _arm,
+        lambda row: Where(row.cell.seed, (row.cell.task, _goal(row)), 0, row.start),
+    )
+
+
+class _View:
+    """Finished cells, as the findings of one method after the other."""
+
+    def __init__(
+        self, asked: Asked, material: Material, finished: Sequence[Finished[MethodCell]]
+    ) -> None:
+        self._asked, self._material, self._finished = asked, material, finished
+        self._query = query_scores(finished)
+        self._retained = retained_scores(finished)
+
+    def method(self, label: str) -> MethodFindings:
+        """How a method did."""
+        method = self._material.methods[label]
+        objective = objectives(self._asked, {label: method})[label]
+        shots = self._shots(label)
+        return MethodFindings(
+            method=self._asked.methods[label],
+            config=vars(method),
+            objective=objective,
+            shots={each: self._success(Arm(label, each)) for each in shots},
+            area=area_of(self.curve(label)),
+            efficiency=self._efficiency(label),
+            against_scratch=self._against(label),
+            steps={
+                arm.steps: self._success(arm)
+                for arm in self._arms(label)
+                if arm.steps is not None
+            },
+            controls={
+                arm.control: self._under(arm)
+                for arm in self._arms(label)
+                if arm.control != "none"
+            },
+            forgetting=self._forgetting(label, objective),
+            cost=self._cost(label),
+            reasons=Counter(
+                done.reason
+                for cell, done in self._finished
+                if cell.method == label and done.reason
+            ),
+        )
+
+    def curve(self, label: str) -> dict[int, dict[str, Scores]]:
+        """Success by shots and task, where every number of shots has every task."""
+        return curve_of({k: self._query[Arm(label, k)] for k in self._shots(label)})
+
+    def _arms(self, label: str) -> list[Arm]:
+        return [arm for arm in self._query if arm.method == label]
+
+    def _shots(self, label: str) -> list[int]:
+        """Numbers of shots that a method was tried with, rising."""
+        arms = self._arms(label)
+        return sorted(
+            {arm.shots for arm in arms if arm.steps is None and arm.control == "none"}
+        )
+
+    def _success(self, arm: Arm) -> Success:
+        return success_of(self._query[arm])
+
+    def _efficiency(self, label: str) -> tuple[Efficiency, ...]:
+        baseline = self._baseline(label)
+        if baseline is None:
+            return ()
+        theirs, ours = self.curve(baseline), self.curve(label)
+        if 0 in ours or not ours or not theirs:
+            return ()
+        return tuple(_efficiency(wanted, theirs, ours) for wanted in THRESHOLDS)
+
+    def _against(self, label: str) -> dict[int, Difference]:
+        """Success less that of scratch, by the shots of the latter."""
+        baseline, ours = self._baseline(label), self._shots(label)
+        return differences_of(
+            {
+                shots: (
+                    self._query[Arm(label, shots if shots in ours else 0)],
+                    self._query[Arm(baseline or "", shots)],
+                )
+                for shots in ([] if baseline is None else self._shots(baseline))
+            }
+        )
+
+    def _baseline(self, label: str) -> str | None:
+        """The label of scratch; None for scratch itself, and where it is not there."""
+        found = [k for k, name in self._asked.methods.items() if name == BASELINE]
+        return found[0] if found and label not in found else None
+
+    def _under(self, arm: Arm) -> Under:
+        right = self._query[arm._replace(control="none")]
+        lost = difference_of(right, self._query[arm])
+        return Under(success=self._success(arm), lost=lost)
+
+    def _forgetting(self, label: str, objective: str) -> Forgetting | None:
+        before = self._retained.get(Arm(f"/{objective}", 0))
+        after = next((s for a, s in self._retained.items() if a.method == label), None)
+        if before is None or after is None:
+            return None
+        change = difference_of(after, before)
+        if change is None:
+            return None
+        there = {task: before[task] for task in change.tasks}
+        return Forgetting(
+            before=mean_success(there),
+            after=mean_success({task: after[task] for task in change.tasks}),
+            change=change,
+        )
+
+    def _cost(self, label: str) -> dict[int, Took]:
+        found: dict[int, list[Cost]] = {}
+        for cell, done in self._finished:
+            usual = cell.steps is None and cell.control == "none"
+            if cell.method == label and usual and done.cost is not None:
+                found.setdefault(cell.shots, []).append(done.cost)
+        return {shots: _took(costs) for shots, costs in sorted(found.items())}
+
+
+def _efficiency(
+    wanted: float,
+    theirs: Mapping[int, Mapping[str, Scores]],
+    ours: Mapping[int, Mapping[str, Scores]],
+) -> Efficiency:
+    scratch, method = (
+        shots_for(
+            wanted, list(curve), [mean_success(tasks) for tasks in curve.values()]
+        )
+        for curve in (theirs, ours)
+    )
+    ratio = None if scratch is None or method is None else scratch / method
+    return Efficiency(success=wanted, scratch=scratch, method=method, ratio=ratio)
+
+
+def _took(costs: Sequence[Cost]) -> Took:
+    names = ("seconds", "steps", "samples", "parameters")
+    return Took(**{k: median(getattr(cost, k) for cost in costs) for k in names})

@@ -1,0 +1,350 @@
+"""The report of a comparison of methods."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments import report
+from robomtl.experiments.adapt.method_design import BASELINE
+from robomtl.experiments.adapt.method_findings import (
+    THRESHOLDS,
+    Efficiency,
+    Findings,
+    MethodFindings,
+)
+from robomtl.experiments.compared import Compared
+from robomtl.experiments.entries import NONE, rate
+from robomtl.experiments.findings import Difference, Success
+from robomtl.pages.matrix import Entry
+
+_BENCHMARKS = {
+    "transfer": "tasks that training never saw, with visible goals",
+    "infer": "goals that only the demonstrations show",
+}
+_CONTROLS = {
+    "wrong_task": "of another task",
+    "wrong_variation": "of another goal",
+    "shuffled_actions": "with shuffled actions",
+}
+
+
+def methods_report(
+    found: Findings,
+    *,
+    asked: Mapping[str, Any] | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> report.Report:
+    """The findings in sections.
+
+    Args:
+        found: What to show.
+        asked: What was requested, as plain data.
+        made: How the comparison was made, as in ``results.json``; None if not known.
+    """
+    scratch = [k for k, each in found.methods.items() if each.method == BASELINE]
+    shown = Compared(
+        head="method",
+        letter="K",
+        names={label: each.method for label, each in found.methods.items()},
+        baseline=scratch[0] if scratch else None,
+        counts=found.shots,
+        success={label: each.shots for label, each in found.methods.items()},
+        tasks=found.tasks,
+    )
+    return report.Report(
+        title=f"Few-shot adaptation on {found.suite}",
+        lead=_lead(found),
+        sections=[
+            report.Section(id="ranking", parts=[*_ranking(found)], brief=True),
+            _success(found, shown),
+            _differences(found, shown),
+            _steps(found, shown),
+            _tasks(found, shown),
+            _controls(found, shown),
+            _forgetting(found, shown),
+            report.section(
+                "cost",
+                "Cost of an adaptation",
+                "medians over seeds, draws and problems; without the training before",
+                report.Table(
+                    shown.cost_table({k: m.cost for k, m in found.methods.items()})
+                ),
+            ),
+            report.reasons_section(
+                {k: each.reasons for k, each in found.methods.items()},
+                "adaptation",
+                "given up",
+            ),
+            _facts(found, asked or {}, made) if made else None,
+            report.folded(
+                "config", "Methods and their hyper-parameters", _config(found)
+            ),
+        ],
+        footer=[_footer(found)],
+    )
+
+
+def _lead(found: Findings) -> str:
+    return (
+        f"Benchmark {found.benchmark}: {_BENCHMARKS[found.benchmark]}."
+        f" {counted(len(found.methods), 'method')} in"
+        f" {counted(len(found.tasks), 'task')}, each from"
+        f" {counted(len(found.seeds), 'seed')} of training,"
+        f" {counted(found.supports, 'draw')} of the demonstrations and"
+        f" {counted(found.trials, 'trial')} of every task."
+    )
+
+
+def _ranking(found: Findings) -> Iterator[report.Text]:
+    yield report.Text(found.ranking.sentence, tone="strong")
+    negative = "; ".join(_negative(found))
+    if negative:
+        told = f", worse than scratch: {negative}."
+        yield report.Text(told, "Negative transfer", "warn", id="worse")
+
+
+def _negative(found: Findings) -> Iterator[str]:
+    """Of each method, the tasks where it is worse than scratch, and from how many."""
+    for label, method in found.methods.items():
+        shots: dict[str, list[str]] = {}
+        for number, difference in method.against_scratch.items():
+            for task in difference.worse:
+                shots.setdefault(task, []).append(str(number))
+        told = [f"{task} (K = {', '.join(some)})" for task, some in shots.items()]
+        if told:
+            yield f"{label} in {', '.join(told)}"
+
+
+def _mean(found: Findings) -> str:
+    return f"mean over {counted(len(found.tasks), 'task')}, in per cent"
+
+
+def _success(found: Findings, shown: Compared) -> report.Section | None:
+    level = (
+        "; at 0 the methods that read none, whose level continues as a line"
+        if any(0 in each.shots for each in found.methods.values())
+        else ""
+    )
+    note = (
+        f"Across: demonstrations of the new task, on a logarithmic scale{level}. Lines"
+        " stand a little beside each other, so that their intervals can be distinguished."
+    )
+    areas = {label: each.area for label, each in found.methods.items()}
+    return report.section(
+        "success",
+        "Success by demonstrations",
+        _mean(found),
+        report.Curve(shown.curve(), note),
+        report.Table(shown.success_table(areas)),
+        brief=True,
+    )
+
+
+def _differences(found: Findings, shown: Compared) -> report.Section | None:
+    methods = {k: each for k, each in found.methods.items() if each.against_scratch}
+    ratios = any(method.efficiency for method in methods.values())
+    heads = [f"ratio at {wanted:.0%}" for wanted in THRESHOLDS] if ratios else []
+    entries = {
+        label: [
+            *shown.differences(method.against_scratch),
+            *(
+                [_ratio(each, found.shots[0]) for each in method.efficiency]
+                or [NONE] * len(heads)
+            ),
+        ]
+        for label, method in methods.items()
+    }
+    worse = any(
+        d.worse for each in methods.values() for d in each.against_scratch.values()
+    )
+    note = (
+        "“Worse in”: tasks that are worse by Holm's correction for all tasks and numbers"
+        " of demonstrations."
+        if worse
+        else "No method is worse than scratch in any task by Holm's correction."
+    )
+    if heads:
+        note += (
+            " Ratio: demonstrations that scratch takes to the success named, by those of"
+            " the method; ≥ or ≤ where the fewest tried suffice."
+        )
+    return report.section(
+        "differences",
+        "Difference to scratch",
+        "in percentage points, on the same trials",
+        report.Table(shown.table([*shown.heads, *heads], entries)),
+        report.Text(note, tone="soft"),
+        brief=True,
+    )
+
+
+def _ratio(found: Efficiency, fewest: int) -> Entry:
+    """Demonstrations of scratch by those of the method; a bound where one is a bound."""
+    if found.method is None:
+        told = "neither gets there" if found.scratch is None else "does not get there"
+        return Entry("–", told)
+    ours = f"{found.method:.3g}"
+    if found.scratch is None or found.ratio is None:
+        return Entry("–", f"{ours}; scratch does not get there")
+    note = f"{found.scratch:.3g} : {ours}"
+    if found.method == found.scratch == fewest:
+        return Entry("–", f"{fewest} suffices for both")
+    bound = {found.method: "≥ ", found.scratch: "≤ "}.get(fewest, "")
+    return Entry(f"{bound}{found.ratio:.2g}×", note)
+
+
+def _steps(found: Findings, shown: Compared) -> report.Section | None:
+    drawn = {k: _by_steps(found, m) for k, m in found.methods.items() if m.steps}
+    tried = sorted({number for k in drawn for number in found.methods[k].steps})
+    entries = {}
+    for label, there in drawn.items():
+        own = [number for number in there if number not in found.methods[label].steps]
+        entries[label] = [
+            *(rate(there[n]) if n in there else NONE for n in tried),
+            _own(rate(there[own[0]]), own[0]) if own else NONE,
+        ]
+    note = (
+        "Across: gradient steps, on a logarithmic scale, those of each method's own"
+        " settings among them."
+    )
+    heads = [f"{number:,}" for number in tried]
+    return report.section(
+        "steps",
+        "Success by gradient steps",
+        f"from {counted(found.probe, 'demonstration')}, {_mean(found)}",
+        report.Curve(shown.chart(drawn, "gradient step"), note),
+        report.Table(shown.table([*heads, "its own"], entries)),
+    )
+
+
+def _by_steps(found: Findings, method: MethodFindings) -> dict[int, Success]:
+    """Success by gradient steps at the probed shots, with the method's own among them."""
+    own = method.cost.get(found.probe)
+    usual = {int(own.steps): method.shots[found.probe]} if own and own.steps else {}
+    return dict(sorted({**usual, **method.steps}.items()))
+
+
+def _own(entry: Entry, number: int) -> Entry:
+    return entry._replace(note=f"{entry.note}, {counted(number, 'step')}")
+
+
+def _tasks(found: Findings, shown: Compared) -> report.Section | None:
+    tables = [report.Table(shown.task_table(k), title=k) for k in found.tasks]
+    return (
+        report.section(
+            "tasks",
+            "Tasks",
+            "success by demonstrations, in per cent",
+            report.Panels(shown.panels()),
+            report.Folded("The same in numbers", tables),
+        )
+        if len(found.tasks) > 1
+        else None
+    )
+
+
+def _controls(found: Findings, shown: Compared) -> report.Section | None:
+    """Success from right supports, then from corrupted ones, method by method."""
+    rows = []
+    for label, method in found.methods.items():
+        right = method.shots.get(found.probe)
+        if right is None or not method.controls:
+            continue
+        rows.append(
+            _rated(right, "right", "", label)._replace(style=shown.styles[label])
+        )
+        for control, under in method.controls.items():
+            told = _CONTROLS.get(control, control)
+            rows.append(_rated(under.success, told, _changed(under.lost, sign=-1)))
+    note = (
+        f"{counted(found.probe, 'demonstration')}; a method that solves as much from"
+        " wrong ones has learned nothing from them"
+    )
+    bars = report.Bars("method", _columns("interval"), rows, condition="demonstrations")
+    return report.section("controls", "Right and wrong demonstrations", note, bars)
+
+
+def _forgetting(found: Findings, shown: Compared) -> report.Section | None:
+    """Success in the tasks trained on before and after adaptation, method by method."""
+    rows = []
+    for label, method in found.methods.items():
+        if (seen := method.forgetting) is not None:
+            after = _changed(seen.change)
+            before = shown.styles[label]
+            rows += [
+                report.Bar(
+                    label,
+                    seen.before,
+                    None,
+                    [percent(seen.before), ""],
+                    style=before,
+                    condition="before",
+                ),
+                report.Bar(
+                    "",
+                    seen.after,
+                    None,
+                    [percent(seen.after), after],
+                    second=True,
+                    condition="after",
+                ),
+            ]
+    note = f"before and after adaptation from {counted(found.probe, 'demonstration')}"
+    bars = report.Bars("method", _columns(), rows, condition="adaptation")
+    return report.section("forgetting", "Tasks trained on", note, bars)
+
+
+def _rated(
+    success: Success, condition: str, changed: str | tuple[str, str], name: str = ""
+) -> report.Bar:
+    rate, interval = success.task_mean, success.interval
+    texts = [percent(rate), span(interval), changed]
+    return report.Bar(name, rate, interval, texts, second=not name, condition=condition)
+
+
+def _changed(found: Difference | None, sign: int = 1) -> str | tuple[str, str]:
+    """A difference with its interval; its opposite where the sign is -1."""
+    if found is None:
+        return ""
+    ends = sorted(sign * end for end in found.interval)
+    return points(sign * found.difference), change(Interval(*ends))
+
+
+def _columns(*ranges: str) -> list[report.Column]:
+    between = [report.Column("range", head) for head in ranges]
+    return [
+        report.Column("rate", "success"),
+        *between,
+        report.Column("change", "change"),
+    ]
+
+
+def _facts(
+    found: Findings, asked: Mapping[str, Any], made: Mapping[str, Any]
+) -> report.Section:
+    settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
+    requested = {**asked, **settled}
+    settings = report.settings(requested, leave=("methods", "settings"))
+    read = {name: made[name] for name in ("run", "support", "prior")}
+    return report.facts("Comparison", settings, report.run_facts(read, made))
+
+
+def _config(found: Findings) -> dict[str, Any]:
+    return {
+        label: {"method": each.method, "objective": each.objective, **each.config}
+        for label, each in found.methods.items()
+    }
+
+
+def _footer(found: Findings) -> str:
+    alone = "With 1 seed they speak of this one policy. "
+    return (
+        "A trial succeeds if the task is solved at any step. All methods get the same"
+        " demonstrations and play the same trials; tasks weigh the same. Intervals of"
+        f" {100 * found.confidence:.4g}%: seeds of training, draws of the demonstrations,"
+        " goals and trials might have been others; by t quantiles, so that few seeds or"
+        f" draws make them wide. {alone if len(found.seeds) == 1 else ''}The tasks stay."
+        " nAUC is the area under success against the logarithm of the demonstrations: the"
+        " mean height of the line."
+    )

@@ -1,0 +1,97 @@
+"""Cells: the units of experiments, each learned and played as a whole by a worker."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from robomtl.evaluation.journal import Done
+from robomtl.evaluation.rollout import Outcome
+from robomtl.task import Trial
+
+Scalar = str | int | float | bool | None
+Factors = Mapping[str, Scalar]
+"""By name, in what cells or trials of an experiment differ: columns of its tables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(ABC):
+    """A unit of an experiment; light to send."""
+
+    trials: tuple[Trial, ...]
+    """Those it plays."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name in the journal: the same however many others join."""
+
+    @property
+    @abstractmethod
+    def factors(self) -> Factors:
+        """In what it differs from other cells."""
+
+    @property
+    def noted(self) -> Factors:
+        """What else the table of cells has of it."""
+        return {}
+
+    @property
+    def label(self) -> str:
+        """Its name in the progress line."""
+        return self.name
+
+    @property
+    def kind(self) -> Hashable:
+        """The part of it that is slow to build; see ``Executor.map``."""
+        return None
+
+    @property
+    def units(self) -> int:
+        """How long it takes, relative to others."""
+        return 1
+
+    def factors_of(self, place: int) -> Factors:
+        """Factors of one of its trials."""
+        return self.factors
+
+
+C = TypeVar("C", bound=Cell)
+
+
+class Row(NamedTuple, Generic[C]):
+    """A trial of a cell and how it went: a row of the long-form table."""
+
+    cell: C
+    place: int
+    """Of the trial among those of the cell."""
+    outcome: Outcome
+
+    @property
+    def trial(self) -> Trial:
+        """The trial."""
+        return self.cell.trials[self.place]
+
+    @property
+    def start(self) -> tuple[int, int]:
+        """Variation and repeat of the trial."""
+        return self.trial.variation, self.trial.repeat
+
+    @property
+    def success(self) -> bool | None:
+        """Whether the trial was solved; None after an error."""
+        return self.outcome.success
+
+
+class Finished(NamedTuple, Generic[C]):
+    """A cell and what came of it."""
+
+    cell: C
+    done: Done
+
+
+def rows_of(finished: Sequence[Finished[C]]) -> Iterator[Row[C]]:
+    """The trials of cells, cell by cell."""
+    for cell, done in finished:
+        for place, outcome in enumerate(done.outcomes):
+            yield Row(cell, place, outcome)

@@ -1,0 +1,348 @@
+"""The reports of comparisons: of two evaluations, of seeds, and of two that play."""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from markupsafe import Markup
+
+from robomtl.evaluation.figures import change, counted, p_value, percent, points, span
+from robomtl.experiments import report
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.compare.compare_findings import Comparison, SeedComparison
+from robomtl.experiments.compare.pair_grid import pair_grid
+from robomtl.experiments.compare.pairing import Pair
+from robomtl.experiments.compare.verdict import Verdict
+from robomtl.experiments.paired import Tally
+from robomtl.pages.reach import reach_of
+
+_PAIRED = (
+    report.Column("rate", "A − B"),
+    report.Column("range", "interval"),
+    report.Column("sides", "A : B"),
+    report.Column("alone", "alone"),
+    report.Column("p", "p"),
+    report.Column("holm", "Holm"),
+)
+_RATES = (report.Column("rate", "success"), report.Column("range", "interval"))
+
+
+def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Report:
+    """Two evaluations: the mean difference, that of each task, and who solved what.
+
+    Args:
+        found: Their comparison.
+        pairs: The trials they share, those that ended in an error too.
+    """
+    tasks = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
+    alpha = round(1 - found.confidence, 12)
+    tally, alone = found.tally, found.tally
+    rows = [
+        report.Bar(
+            "task mean",
+            found.difference,
+            found.interval,
+            [
+                points(found.difference),
+                change(found.interval),
+                _sides(found.success_a, found.success_b),
+                _alone(tally),
+                p_value(found.p_value),
+                "",
+            ],
+        ),
+        *(
+            report.Bar(
+                name,
+                each.difference,
+                each.interval,
+                [
+                    points(each.difference),
+                    change(each.interval),
+                    _sides(each.tally.success_a, each.tally.success_b),
+                    _alone(each.tally),
+                    p_value(each.p_value),
+                    p_value(each.holm),
+                ],
+                badge="Holm" if each.holm < alpha else "",
+                mark=True,
+            )
+            for name, each in tasks
+        ),
+    ]
+    reach = reach_of([row.interval for row in rows if row.interval])
+    solved = f"{alone.a_alone} trials solved by A alone, {alone.b_alone} by B alone"
+    mean = "Difference of the task means, A minus B"
+    return report.Report(
+        title=f"{found.a} and {found.b} on {found.suite}",
+        lead=f"{found.suite} · {_trials(found)}",
+        sides=(found.a, found.b),
+        sections=[
+            report.figures(
+                report.lead(mean, found.difference, found.interval, found.confidence),
+                report.Figure(
+                    "McNemar's exact test",
+                    f"p = {p_value(found.p_value)}",
+                    solved,
+                    "second",
+                ),
+                report.Figure("A", percent(found.success_a)),
+                report.Figure("B", percent(found.success_b)),
+                report.counts("Pairs", found.tally.pairs, found.errors),
+            ),
+            report.warnings(_warnings(found)),
+            report.Section(id="conclusion", parts=[*_conclusion(found)], brief=True),
+            report.section(
+                "differences",
+                "Differences",
+                "A minus B in percentage points, the largest first",
+                report.Bars("task", _PAIRED, rows, reach=reach, forest=True),
+                report.Text(
+                    "Full bars: the interval excludes zero. “Alone”: trials that A alone"
+                    " solved, and B alone. p: McNemar's exact test of that task; Holm: the"
+                    " same, corrected for the number of tasks.",
+                    tone="soft",
+                ),
+                brief=True,
+            ),
+            _outcomes(pairs, [name for name, _ in tasks], "a cell each"),
+        ],
+        footer=[
+            "A trial is solved if the protocol of its evaluation counts it so. Pairs are"
+            " trials with the same task, variation and repeat that both finished without"
+            " an error. Intervals of tasks are Agresti and Min's, each of one task; that"
+            " of the mean takes the tasks as strata. They speak of these two agents on"
+            " these tasks, not of other seeds of training."
+        ],
+    )
+
+
+def _trials(found: Comparison) -> str:
+    """Which trials are compared, and which are not."""
+    return (
+        f"{counted(found.tally.pairs, 'trial')} that both played; {found.errors} more"
+        f" ended in an error, {found.only_a} are of A only, {found.only_b} of B only."
+    )
+
+
+def _conclusion(found: Comparison) -> Iterator[report.Text]:
+    yield report.Text(_settled(found), tone="strong")
+    yield report.Text(
+        f"A is worse in {counted(len(found.worse), 'task')} and better in"
+        f" {len(found.better)}, by McNemar's test with Holm's correction for"
+        f" {counted(len(found.tasks), 'task')}.",
+        tone="small",
+    )
+    if found.worse:
+        names = f", if B learned the tasks one by one: {', '.join(found.worse)}."
+        yield report.Text(names, "Negative transfer", "warn", id="worse")
+
+
+def _settled(found: Comparison) -> str:
+    """Whether they differ, and how many more trials would settle it."""
+    level = f"{1 - found.confidence:.2g}"
+    if found.more_to_settle == 0:
+        return f"They differ, at a level of {level}."
+    if found.more_to_settle is None:
+        return "No difference is seen that more trials could settle."
+    return (
+        f"Not settled at a level of {level}. Were they to differ as much as seen,"
+        f" {found.more_to_settle:,} more trials of each would settle it in 80 % of cases."
+    )
+
+
+def seeds_report(found: SeedComparison) -> report.Report:
+    """Several seeds of training of each: aggregates over seeds and tasks."""
+    a, b = (", ".join(dict.fromkeys(names)) for names in (found.a, found.b))
+    difference = found.difference
+    rates = {
+        "IQM of A": (found.iqm_a, False),
+        "IQM of B": (found.iqm_b, True),
+        "Mean of A": (found.mean_a, False),
+        "Mean of B": (found.mean_b, True),
+        "P(A improves on B)": (found.improvement, False),
+    }
+    rows = [_rate(name, each, second) for name, (each, second) in rates.items()]
+    texts = [points(difference.value), change(difference.interval)]
+    row = report.Bar("IQM", difference.value, difference.interval, texts)
+    errors = counted(found.errors, "error")
+    return report.Report(
+        title=f"{a} and {b} on {found.suite}",
+        lead=f"{found.suite} · {len(found.a)} and {len(found.b)} seeds of training,"
+        f" {counted(len(found.tasks), 'task')}; {found.confidence:.0%} intervals over"
+        " seeds and trials; rliable's definitions.",
+        sides=(a, b),
+        sections=[
+            report.figures(
+                report.lead(
+                    "Difference of the IQM, A minus B",
+                    difference.value,
+                    difference.interval,
+                    found.confidence,
+                ),
+                report.Figure(
+                    "A improves on B with probability",
+                    percent(found.improvement.value),
+                    f"interval {span(found.improvement.interval)}",
+                    "second",
+                ),
+                report.Figure("IQM of A", percent(found.iqm_a.value)),
+                report.Figure("IQM of B", percent(found.iqm_b.value)),
+                report.Figure(
+                    "Seeds",
+                    f"{len(found.a)} : {len(found.b)}",
+                    errors,
+                    "warn" if found.errors else "",
+                ),
+            ),
+            report.warnings(_seed_warnings(found)),
+            report.section(
+                "aggregates",
+                "Success",
+                "over seeds and tasks",
+                report.Bars("", _RATES, rows),
+                brief=True,
+            ),
+            report.section(
+                "differences",
+                "Difference",
+                "A minus B in percentage points",
+                report.Bars(
+                    "",
+                    _PAIRED[:2],
+                    [row],
+                    reach=reach_of([difference.interval]),
+                ),
+                brief=True,
+            ),
+        ],
+        footer=[
+            "IQM: the mean of all seeds' task rates without the lowest and the highest"
+            " quarter. P(A improves on B): that a seed of A beats one of B in a task, ties"
+            " counting half. Intervals take a seed as one draw for all tasks, and trials"
+            " as shared by seeds; they speak of these tasks, and from few seeds they are"
+            " wide: of 2 by t quantiles of 12.7 where 10 have 2.3. The definitions are"
+            " rliable's."
+        ],
+    )
+
+
+def _rate(name: str, estimate: Estimate, second: bool) -> report.Bar:
+    texts = [percent(estimate.value), span(estimate.interval)]
+    return report.Bar(name, estimate.value, estimate.interval, texts, second=second)
+
+
+def _seed_warnings(found: SeedComparison) -> Iterator[str]:
+    if found.errors:
+        yield f"{counted(found.errors, 'trial')} ended in an error and are in no rate."
+    yield from _warnings(found)
+
+
+def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
+    """Two agents that played until it was settled: the evidence after each pair.
+
+    Args:
+        found: The verdict.
+        pairs: The trials they played, those that ended in an error too.
+    """
+    first, *others = _verdict_sentences(found)
+    better = {"a": "A", "b": "B", None: "not settled"}[found.better]
+    level, rounds = f"{1 / found.alpha:.3g}", counted(found.rounds, "round")
+    tally = found.tally
+    tasks = list(dict.fromkeys(pair.a.task for pair in pairs))
+    return report.Report(
+        title=f"{found.a} and {found.b} on {found.suite}",
+        lead=f"{found.suite} · played until it is settled, {rounds}",
+        sides=(found.a, found.b),
+        sections=[
+            report.figures(
+                report.Figure("Better", better, tone="main"),
+                report.Figure(
+                    "Greatest E",
+                    f"{found.e_value:.3g}",
+                    f"settled from {level}",
+                    "second",
+                ),
+                report.Figure("A alone", str(tally.a_alone)),
+                report.Figure("B alone", str(tally.b_alone)),
+                report.counts("Pairs", tally.pairs, found.errors),
+                brief=True,
+            ),
+            report.Section(
+                id="conclusion",
+                parts=[
+                    report.Text(first, tone="strong"),
+                    report.Text(" ".join(others)),
+                ],
+                brief=True,
+            ),
+            report.section(
+                "evidence",
+                "Evidence",
+                f"E after each pair, by the test of {found.test}, on a logarithmic scale",
+                report.Picture("plot tall", partial(_evidence, found)),
+                report.Text("Across: pairs.", tone="soft"),
+            ),
+            _outcomes(pairs, tasks, "all that were played"),
+        ],
+        footer=[
+            "E may be looked at after every pair: equal agents bring it to"
+            f" {level} in at most {100 * found.alpha:.4g}% of cases, however often one"
+            " looks. A trial is solved if the protocol of its evaluation counts it so."
+        ],
+    )
+
+
+def _verdict_sentences(found: Verdict) -> Iterator[str]:
+    threshold = f"{1 / found.alpha:.3g}"
+    if found.better is None:
+        yield f"Not settled: E has not come to {threshold}."
+    else:
+        yield (
+            f"{found.better.upper()} is better: E came to {threshold} after"
+            f" {counted(found.settled_after or 0, 'pair')}. Equal agents get there in at"
+            f" most {found.alpha:.0%} of cases."
+        )
+    if found.errors:
+        yield f"{counted(found.errors, 'trial')} more ended in an error."
+    yield "Rates at a moment chosen by the result flatter the better agent."
+
+
+def _evidence(found: Verdict) -> Markup:
+    """The evidence after each pair."""
+    # Drawing takes half a second to load, and the terminal does without.
+    from robomtl.pages.step_chart import evidence_chart
+
+    number, level = counted(len(found.evidence), "pair"), f"{1 / found.alpha:.3g}"
+    return evidence_chart(
+        [e / math.log(10) for e in found.evidence],
+        threshold=-math.log10(found.alpha),
+        settled=found.settled_after,
+        summary=f"E came to {found.e_value:.3g} in {number}; settled from {level}",
+    )
+
+
+def _warnings(found: Comparison | SeedComparison) -> Iterator[str]:
+    """In what the two differ besides the agents, or what makes them err."""
+    if found.left_out:
+        yield f"Tasks left out: {', '.join(found.left_out)}."
+    if found.differing:
+        yield f"Not alike: {'; '.join(found.differing)}."
+    yield from found.goal_warnings
+
+
+def _sides(a: float, b: float) -> str:
+    return f"{100 * a:.1f} : {100 * b:.1f}"
+
+
+def _alone(tally: Tally) -> str:
+    """How many trials A alone solved, and B alone."""
+    return f"{tally.a_alone} : {tally.b_alone}"
+
+
+def _outcomes(
+    pairs: Sequence[Pair], tasks: Sequence[str], note: str
+) -> report.Section | None:
+    grid = report.Trials(pair_grid(pairs, tasks))
+    note = f"{note}; point at one to read it"
+    return report.section("outcomes", "Who solved which trial", note, grid)

@@ -1,0 +1,143 @@
+"""Two evaluations compared on the trials they share."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from robomtl.arguments import checked
+from robomtl.durable import write_json, write_text
+from robomtl.errors import InputError
+from robomtl.evaluation.results import Results
+from robomtl.experiments.compare.compare_findings import Comparison, TaskDifference
+from robomtl.experiments.compare.compare_report import paired_report
+from robomtl.experiments.compare.goal_warnings import goal_warnings
+from robomtl.experiments.compare.pairing import pair
+from robomtl.experiments.paired import (
+    Tally,
+    difference_interval,
+    holm,
+    mcnemar,
+    mean_difference_interval,
+    total,
+)
+from robomtl.experiments.power import more_to_settle
+from robomtl.experiments.report import Report
+from robomtl.pages.rendering import report_page
+from robomtl.paths import located
+from robomtl.request import plain
+
+COMPARISON = "comparison.json"
+PAGE = "comparison.html"
+
+
+@checked
+def compare(
+    a: Results | Path | str,
+    b: Results | Path | str,
+    *,
+    across: bool = False,
+    confidence: float = 0.95,
+    out: Path | str | None = None,
+) -> Comparison:
+    """How two evaluations differ on the trials they share.
+
+    Args:
+        a: An evaluation, or its folder.
+        b: What it is compared with; differences are A less B.
+        across: Whether they may be of different conditions, such as horizons.
+        confidence: Of all intervals; the tests' level is what is left of it.
+        out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
+            by default.
+
+    Raises:
+        ValueError: If a folder holds no evaluation, conditions differ without
+            ``across``, there is no pair, or the confidence is no share.
+    """
+    check_confidence(confidence)
+    first, second = read(a), read(b)
+    pairing = pair(first, second, across=across)
+    tallies = list(pairing.tallies.values())
+    everything = total(tallies)
+    tasks = task_differences(pairing.tallies, confidence)
+    apart = [name for name in tasks if tasks[name].holm < round(1 - confidence, 12)]
+    found = Comparison(
+        a=first.setting.agent,
+        b=second.setting.agent,
+        suite=first.setting.suite,
+        success_a=fmean(tally.success_a for tally in tallies),
+        success_b=fmean(tally.success_b for tally in tallies),
+        difference=fmean(tally.difference for tally in tallies),
+        interval=mean_difference_interval(tallies, confidence=confidence),
+        tally=everything,
+        p_value=mcnemar(everything),
+        more_to_settle=_more(everything, round(1 - confidence, 12)),
+        tasks=tasks,
+        worse=tuple(name for name in apart if tasks[name].difference < 0),
+        better=tuple(name for name in apart if tasks[name].difference > 0),
+        left_out=pairing.left_out,
+        errors=pairing.errors,
+        only_a=pairing.only_a,
+        only_b=pairing.only_b,
+        differing=pairing.differing,
+        goal_warnings=goal_warnings([first, second]),
+        confidence=confidence,
+    )
+    if out is not None:
+        shown = paired_report(found, pairing.pairs)
+        write_comparison(located(out), "paired", found, shown)
+    return found
+
+
+def read(evaluation: Results | Path | str) -> Results:
+    """The evaluation, read from its folder if that is given."""
+    if isinstance(evaluation, Results):
+        return evaluation
+    return Results.read(evaluation)
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuses what is no share.
+
+    Raises:
+        ValueError: If it is not between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise InputError(
+            f"confidence is {confidence}; give a share between 0 and 1, such as 0.95."
+        )
+
+
+def task_differences(
+    tallies: Mapping[str, Tally], confidence: float = 0.95
+) -> dict[str, TaskDifference]:
+    """How A and B differ in each task, by its name."""
+    p_values = {name: mcnemar(tally) for name, tally in tallies.items()}
+    corrected = holm(p_values)
+    return {
+        name: TaskDifference(
+            tally=tally,
+            difference=tally.difference,
+            interval=difference_interval(tally, confidence),
+            p_value=p_values[name],
+            holm=corrected[name],
+        )
+        for name, tally in tallies.items()
+    }
+
+
+def _more(tally: Tally, alpha: float) -> int | None:
+    return 0 if mcnemar(tally) < alpha else more_to_settle(tally, alpha=alpha)
+
+
+def write_comparison(folder: Path, kind: str, found: Any, shown: Report) -> None:
+    """Writes what a comparison found, each file whole or not at all.
+
+    Args:
+        folder: Made if missing.
+        kind: ``paired``, ``seeds`` or ``sequential``.
+        found: A dataclass, for ``comparison.json``.
+        shown: Its report, for ``comparison.html``.
+    """
+    write_json(folder / COMPARISON, {"format": 1, "kind": kind, **plain(found)})
+    write_text(folder / PAGE, report_page(shown))

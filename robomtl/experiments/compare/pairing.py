@@ -1,0 +1,218 @@
+"""The trials that two evaluations have in common, and whether they are comparable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from robomtl.errors import InputError
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Results
+from robomtl.evaluation.rollout import Criterion
+from robomtl.experiments.paired import Tally, total
+from robomtl.request import differences
+
+CONDITIONS = (
+    "protocol",
+    "suite",
+    "options",
+    "split",
+    "instructions",
+    "until",
+    "criterion",
+    "horizon",
+)
+"""Fields of a ``Setting`` in which comparable evaluations agree."""
+
+_MACHINE = ("versions", "processor")  # These may differ, and are told.
+
+
+class _Key(NamedTuple):
+    """A trial, whichever suite it was played in."""
+
+    task: str
+    variation: int
+    repeat: int
+
+
+class Pair(NamedTuple):
+    """A trial that both played."""
+
+    a: Record
+    b: Record
+    solved_a: bool | None
+    """Whether it counts as solved by A; None after an error."""
+    solved_b: bool | None
+    """Whether it counts as solved by B."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Trials of two evaluations, A and B, side by side."""
+
+    pairs: tuple[Pair, ...]
+    """Trials that both played, in the order of A; those that ended in an error too."""
+    tallies: Mapping[str, Tally]
+    """By task, in the order of A; tasks without a pair are left out."""
+    left_out: tuple[str, ...]
+    """Tasks of A or B without a pair."""
+    errors: int
+    """Trials of both of which at least one ended in an error: they are no pairs."""
+    only_a: int
+    """Trials that B lacks."""
+    only_b: int
+    """Trials that A lacks."""
+    differing: tuple[str, ...]
+    """Conditions, versions and processors that differ, a phrase each."""
+
+
+def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
+    """The trials of A and B that have the same task, variation and repeat.
+
+    Args:
+        a: An evaluation.
+        b: Another.
+        across: Whether they may be of different conditions.
+
+    Raises:
+        ValueError: If conditions differ, naming them, unless ``across``; if there is no
+            trial in common; or if all of them ended in errors.
+    """
+    two = {"A": a, "B": b}
+    conditions = check_conditions(two, across=across)
+    pairs = _pairs(a, b)
+    _check_common(a, b, len(pairs))
+    tallies = _tallies(pairs)
+    if not tallies:
+        raise InputError(
+            f"Each of the {len(pairs)} trials that A and B have in common ended in an"
+            " error in one of them; nothing can be compared."
+        )
+    tasks = dict.fromkeys([*a.tasks, *b.tasks])
+    return Pairing(
+        pairs=tuple(pairs),
+        tallies=tallies,
+        left_out=tuple(task for task in tasks if task not in tallies),
+        errors=len(pairs) - total(list(tallies.values())).pairs,
+        only_a=len(a.records) - len(pairs),
+        only_b=len(b.records) - len(pairs),
+        differing=(*conditions, *_differing(two, _MACHINE)),
+    )
+
+
+def tallies_of(a: Results, b: Results) -> dict[str, Tally]:
+    """The trials that A and B both played without an error, by task and who solved them.
+
+    Nothing is asked of the conditions; tasks without a pair are left out.
+    """
+    return _tallies(_pairs(a, b))
+
+
+def pair_of(
+    a: Record, b: Record, criterion_a: Criterion, criterion_b: Criterion
+) -> Pair:
+    """A trial that both played, each judged by the criterion of its evaluation."""
+    return Pair(a, b, a.solved(criterion_a), b.solved(criterion_b))
+
+
+def check_conditions(
+    every: Mapping[str, Results], *, across: bool = False
+) -> tuple[str, ...]:
+    """The conditions in which evaluations differ from the first, a phrase each.
+
+    Args:
+        every: The evaluations, by the names messages give them.
+        across: Whether they may differ.
+
+    Raises:
+        ValueError: If they differ, naming the conditions, unless ``across``.
+    """
+    first, *others = every
+    found: list[str] = []
+    for name in others:
+        two = {first: every[first], name: every[name]}
+        found += (
+            _differing(two, CONDITIONS) or _made_otherwise(two) or _told_otherwise(two)
+        )
+    if found and not across:
+        raise InputError(
+            f"These are evaluations under different conditions: {'; '.join(found)}. Ask"
+            " for a comparison across conditions (--across) if that is what you study."
+        )
+    return tuple(found)
+
+
+def _pairs(a: Results, b: Results) -> list[Pair]:
+    """The trials that both played, in the order of A."""
+    rows_a, rows_b = _by_trial(a), _by_trial(b)
+    criteria = a.setting.criterion, b.setting.criterion
+    return [
+        pair_of(row, rows_b[key], *criteria)
+        for key, row in rows_a.items()
+        if key in rows_b
+    ]
+
+
+def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, ...]:
+    a, b = two
+    there, here = (
+        {field: getattr(results.setting, field) for field in fields}
+        for results in two.values()
+    )
+    return tuple(differences(there, here, sides=(f"in {a}", f"in {b}")))
+
+
+def _made_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
+    """Phrases if the suite was made of something else, as far as both evaluations say.
+
+    Its experts may differ, which do not act in the trials of a policy.
+    """
+    a, b = two
+    there, here = (dict(each.setting.definition or {}) for each in two.values())
+    if not there or not here:
+        return ()
+    for each in (there, here):
+        each.pop("experts", None)
+    sides = f"in {a}", f"in {b}"
+    return tuple(differences(there, here, sides=sides, name="definition"))
+
+
+def _told_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
+    """A phrase if the same kind of instructions was other words, as from a file."""
+    a, b = (_by_trial(results) for results in two.values())
+    common = [key for key in a if key in b]
+    other = sum(a[key].instruction != b[key].instruction for key in common)
+    if not other:
+        return ()
+    said = (
+        f"{' and '.join(two)} were told other words in {other} of {len(common)} trials"
+    )
+    return (said,)
+
+
+def _by_trial(results: Results) -> dict[_Key, Record]:
+    return {
+        _Key(record.task, record.variation, record.repeat): record
+        for record in results.records
+    }
+
+
+def _check_common(a: Results, b: Results, common: int) -> None:
+    if common:
+        return
+    shared = [task for task in a.tasks if task in b.tasks]
+    tasks = f"share {len(shared)} tasks" if shared else "share no task"
+    raise InputError(
+        f"A and B have no trial in common: they {tasks}, and are of the splits"
+        f" '{a.setting.split}' and '{b.setting.split}'. Evaluate both on the same trials."
+    )
+
+
+def _tallies(pairs: Sequence[Pair]) -> dict[str, Tally]:
+    """Without the pairs of which one ended in an error."""
+    counts: dict[str, list[int]] = {}
+    for each in pairs:
+        if each.a.error is not None or each.b.error is not None:
+            continue
+        place = 2 * (not each.solved_a) + (not each.solved_b)
+        counts.setdefault(each.a.task, [0, 0, 0, 0])[place] += 1
+    return {task: Tally(*of_task) for task, of_task in counts.items()}

@@ -1,0 +1,177 @@
+"""Two agents that play the same trials until it is settled which is better."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from robomtl.actor import Agent
+from robomtl.arguments import checked
+from robomtl.errors import InputError
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.journal import Done, Journal, open_journal
+from robomtl.evaluation.records import records_of, write_records
+from robomtl.evaluation.rollout import Criterion, Outcome, Until
+from robomtl.evaluation.trials import Chunk
+from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import Executor, LocalExecutor
+from robomtl.experiments.compare.compare_report import verdict_report
+from robomtl.experiments.compare.comparison import write_comparison
+from robomtl.experiments.compare.pairing import pair_of
+from robomtl.experiments.compare.rounds import rounds_of
+from robomtl.experiments.compare.verdict import Judge, Test, Verdict
+from robomtl.experiments.running import play_cells
+from robomtl.lock import locked
+from robomtl.paths import located
+from robomtl.task import Suite, Trial
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Both:
+    """A chunk that both play."""
+
+    chunk: Chunk
+    """Each plays all of it."""
+    label: str = ""
+    """Nothing: the progress line says how much is known."""
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Those of A, then those of B."""
+        return self.chunk.trials * 2
+
+    @property
+    def kind(self) -> type:
+        """The same for all."""
+        return Chunk  # Rounds are played in their order.
+
+    @property
+    def units(self) -> int:
+        """A pair of trials each."""
+        return self.chunk.units
+
+
+class PlayBoth:
+    """Lets both agents play a chunk, one after the other."""
+
+    def __init__(self, a: Agent, b: Agent, suite: Suite, until: Until) -> None:
+        self._plays = [PlayChunk(agent, suite, until) for agent in (a, b)]
+
+    def __call__(self, both: Both) -> Done:
+        """A's outcome of each trial, then B's."""
+        a, b = (play(both.chunk) for play in self._plays)
+        return Done([*a.outcomes, *b.outcomes], a.processor)
+
+
+@checked
+def compare_sequentially(
+    a: Agent,
+    b: Agent,
+    suite: Suite,
+    *,
+    out: Path | str,
+    conditions: Conditions | None = None,
+    alpha: float = 0.05,
+    test: Test = "pairs",
+    workers: int = 2,
+    executor: Executor | None = None,
+) -> Verdict:
+    """Which agent is better, from as few trials as that takes.
+
+    Both play the same trials, a round of one chunk a task at a time, until the evidence
+    comes to ``1 / alpha`` or the trials are used up. Every finished chunk is kept at
+    once; called again, it goes on. It may be stopped and continued at will, and looked
+    at in between: that is what the test is made for.
+
+    Args:
+        a: An agent.
+        b: Another.
+        suite: Supplies the tasks.
+        out: Folder for the journal, ``comparison.json``, ``comparison.html`` and the
+            trials of both.
+        conditions: As for an evaluation, ``episodes`` being the most of each task; by
+            default those of ``Conditions``, with trials that stop at success.
+        alpha: At most how often equal agents may be called different.
+        test: ``pairs`` counts trials that one of them solved alone, ``streams``
+            compares their rates; see ``log_e_of_pairs`` and ``log_e_of_streams``.
+        workers: Processes on this machine, unless an executor is given.
+        executor: Runs the chunks.
+
+    Raises:
+        ValueError: If the agents are one and the same or do not fit the suite, the
+            conditions cannot be met, the folder holds another comparison, another
+            process writes into it, ``alpha`` is no share or the test is unknown.
+    """
+    conditions = conditions or Conditions(until="success")
+    _check(a, b, suite)
+    chunks = chunks_of(suite, conditions)
+    judge = Judge(
+        a=a.name,
+        b=b.name,
+        suite=suite.name,
+        test=test,
+        alpha=alpha,
+        rounds=rounds_of(chunks, seed=conditions.seed),
+        criterion=conditions.criterion,
+    )
+    # The test is no part of it, so that it may change.
+    identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)
+    sizes = [2 * len(chunk.trials) for chunk in chunks]
+    out = located(out)
+    with locked(out):
+        journal = open_journal(out / JOURNAL, identity, sizes)
+        if judge(journal.outcomes).better is None:
+            order = [chunk for round_ in judge.rounds for chunk in round_.chunks]
+            for _ in play_cells(
+                journal,
+                {place: Both(chunks[place]) for place in order},
+                PlayBoth(a, b, suite, conditions.until),
+                executor or LocalExecutor(workers=workers),
+                title="Pairs of trials, at most",
+                note=lambda: f"E = {judge(journal.outcomes).e_value:.3g}",
+            ):
+                if judge(journal.outcomes).better is not None:
+                    break
+        verdict = judge(journal.outcomes)
+        _write(out, verdict, chunks, journal, conditions.criterion)
+    return verdict
+
+
+def _check(a: Agent, b: Agent, suite: Suite) -> None:
+    if a.fingerprint == b.fingerprint:
+        raise InputError(
+            f"A ({a.name}) and B ({b.name}) are the same agent; no trial can tell them"
+            " apart."
+        )
+    for agent in (a, b):
+        agent.check(suite)
+
+
+def _write(
+    folder: Path,
+    verdict: Verdict,
+    chunks: Sequence[Chunk],
+    journal: Journal,
+    criterion: Criterion,
+) -> None:
+    played = [
+        (chunk, journal.outcomes[place])
+        for place, chunk in enumerate(chunks)
+        if place in journal.outcomes
+    ]
+    a, b = (
+        [r for chunk, some in played for r in records_of(chunk, _side(some, side))]
+        for side in range(2)
+    )
+    write_records(folder / "trials_a.parquet", a)
+    write_records(folder / "trials_b.parquet", b)
+    both = [pair_of(*each, criterion, criterion) for each in zip(a, b, strict=True)]
+    shown = verdict_report(verdict, both)
+    write_comparison(folder, "sequential", verdict, shown)
+
+
+def _side(outcomes: list[Outcome], side: int) -> list[Outcome]:
+    half = len(outcomes) // 2
+    return outcomes[side * half : (side + 1) * half]

@@ -1,0 +1,246 @@
+"""The design of a multi-task experiment: its cells, and what is equal in all of them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robomtl.conditioning import Kind
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import select
+from robomtl.experiments.cells import Cell, Factors
+from robomtl.experiments.multitask.arms import BASELINE, BASES, EVERY, Arm, arm_of
+from robomtl.names import file_name
+from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_not_negative, check_types
+from robomtl.task import Suite, Trial
+
+_LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What is equal for all arms of a multi-task experiment."""
+
+    policy: str = "film"
+    """Architecture."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """How policies are told their task; `none` for not at all."""
+    demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
+    """Numbers of demonstrations of each task."""
+    seeds: int = 1
+    """Seeds of training."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to learn; the training tasks of the suite by default."""
+    trials: int = 50
+    """Trials of each task, the same for all arms."""
+    steps: int = 4000
+    """Gradient steps of a training."""
+    samples: int = 32
+    """Samples of each task in a gradient step."""
+    affinity: int = 20
+    """Measurements, in every training on all tasks, of how a step on one task changes
+    the losses of the others; 0 for none. A policy that minimises a likelihood has
+    none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Design):
+    """What a multi-task experiment is to find out."""
+
+    arms: Mapping[str, str] = field(
+        default_factory=lambda: {name: name for name in BASES}
+    )
+    """Ways to learn the tasks, by the labels that results show."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings that differ from the defaults, by label; those of ``every`` for all."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers and labels.
+
+        Raises:
+            InputError: If a number allows nothing or stands there twice, or a label is
+                unknown.
+        """
+        check_types(self)
+        if not self.arms:
+            raise InputError(
+                f"No arm was named; name at least 1 of {', '.join(BASES)}."
+            )
+        if EVERY in self.arms:
+            raise InputError(
+                f"An arm is called {EVERY}, which stands for all arms; give it another"
+                " label."
+            )
+        for label in self.arms:
+            if not _LABEL.fullmatch(label):
+                raise InputError(
+                    f"An arm is called '{label}', and a folder is to be: take letters,"
+                    " digits, '-' and '_'."
+                )
+        for label in self.settings:
+            if label not in (*self.arms, EVERY):
+                raise InputError(unknown("arm to set", label, (*self.arms, EVERY)))
+        check_not_negative(self, "affinity")
+        check_counts(self, "seeds", "trials", "steps", "samples")
+        if not self.demonstrations or min(self.demonstrations) < 1:
+            raise InputError(
+                f"demonstrations is {self.demonstrations}; give numbers of at least 1."
+            )
+        if len({*self.demonstrations}) < len(self.demonstrations):
+            raise InputError(
+                f"demonstrations names a number twice: {self.demonstrations}."
+            )
+
+    @property
+    def baseline(self) -> str | None:
+        """The label of the arm that others are compared with; None without one."""
+        if self.arms.get(BASELINE) == BASELINE:
+            return BASELINE
+        return next((k for k, base in self.arms.items() if base == BASELINE), None)
+
+
+def arms_of(asked: Asked) -> dict[str, Arm]:
+    """The arms, by label.
+
+    Raises:
+        InputError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
+            train on unlike parts of the demonstrations.
+    """
+    every = asked.settings.get(EVERY, {})
+    made = {
+        label: arm_of(
+            label,
+            base,
+            {**every, **asked.settings.get(label, {})},
+            policy=asked.policy,
+            conditioning=asked.conditioning,
+            steps=asked.steps,
+            affinity=asked.affinity,
+        )
+        for label, base in asked.arms.items()
+    }
+    if len({arm.training.validation for arm in made.values()}) > 1:
+        parts = ", ".join(f"{k} {arm.training.validation}" for k, arm in made.items())
+        raise InputError(
+            f"Arms hold out unlike parts of the demonstrations for validation: {parts}."
+            f" Set {EVERY}.training.validation, the same for all."
+        )
+    return made
+
+
+def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names of the tasks to learn.
+
+    Raises:
+        InputError: If a name is unknown or twice there, or there is only one.
+    """
+    tasks = tuple(task.name for task in select(suite, names))
+    if len(tasks) < 2:
+        raise InputError(
+            f"{suite.name} gives one task to learn, {', '.join(tasks)}, which can share"
+            " nothing; give a suite of several, such as metaworld/MT10 or points/MT4, or"
+            " name at least 2 tasks."
+        )
+    return tasks
+
+
+ALL = "all"
+"""In place of a task's name, for a policy of all tasks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmCell(Cell):
+    """A policy of an arm, and the tasks it learns and plays."""
+
+    arm: str
+    """Label of the arm."""
+    learned: str
+    """The name of the task, or ``ALL``."""
+    demonstrations: int
+    """Of each task."""
+    seed: int
+    """Of training."""
+    tasks: tuple[str, ...]
+    """Names of what it learns."""
+    steps: int
+    """Gradient steps."""
+    samples: int
+    """Samples of each task in a step."""
+    data: str = ""
+    """Hashes of its demonstrations, with commas between them."""
+
+    @property
+    def name(self) -> str:
+        """Arm, demonstrations, seed and task."""
+        return f"{self.arm}/{self.demonstrations}/{self.seed}/{self.learned}"
+
+    @property
+    def factors(self) -> Factors:
+        """What policies differ in."""
+        named = ("arm", "learned", "demonstrations", "seed")
+        return {name: getattr(self, name) for name in named}
+
+    @property
+    def noted(self) -> Factors:
+        """What it learns from."""
+        return {"data": self.data}
+
+    @property
+    def kind(self) -> str:
+        """The envs of its tasks are slow to build."""
+        return self.learned
+
+    @property
+    def units(self) -> int:
+        """A step takes as long as it has samples."""
+        return len(self.tasks) * self.steps
+
+    @property
+    def batch(self) -> int:
+        """Samples in a gradient step: the same of each of its tasks."""
+        return self.samples * len(self.tasks)
+
+    def run(self, folder: Path) -> Path:
+        """Its run directory."""
+        return (
+            folder
+            / file_name(self.arm)
+            / f"{self.demonstrations}-demonstrations"
+            / f"seed-{self.seed}"
+            / file_name(self.learned)
+        )
+
+
+def plan(
+    asked: Asked, arms: Mapping[str, Arm], tasks: tuple[str, ...], suite: Suite
+) -> tuple[ArmCell, ...]:
+    """The cells; those that take longest come first, so that no worker waits for them.
+
+    All arms play the same trials: the first fresh ones of each task.
+    """
+    played = {
+        task: [
+            Trial(suite.name, task, variation)
+            for variation in suite.variations(task, "fresh")[: asked.trials]
+        ]
+        for task in tasks
+    }
+    cells = [
+        ArmCell(
+            arm=label,
+            demonstrations=count,
+            seed=seed,
+            tasks=learned,
+            learned=ALL if arm.learned == "together" else learned[0],
+            trials=tuple(trial for task in learned for trial in played[task]),
+            steps=asked.steps,
+            samples=asked.samples,
+        )
+        for count in asked.demonstrations
+        for seed in range(asked.seeds)
+        for label, arm in arms.items()
+        for learned in ([tasks] if arm.learned == "together" else [(t,) for t in tasks])
+    ]
+    return tuple(sorted(cells, key=lambda cell: -len(cell.tasks)))

@@ -1,0 +1,223 @@
+"""Learning together against learning alone: the experiment, and the act."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from robomtl import checkpoint
+from robomtl.arguments import checked
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.multitask.affinity import Measured
+from robomtl.experiments.multitask.arm_design import (
+    ArmCell,
+    Asked,
+    arms_of,
+    plan,
+    tasks_of,
+)
+from robomtl.experiments.multitask.arm_findings import Findings, findings_of
+from robomtl.experiments.multitask.arm_report import arms_report
+from robomtl.experiments.multitask.arms import Arm, arm_with_machine
+from robomtl.experiments.multitask.learning import LearnCell, Material
+from robomtl.experiments.multitask.parameters import size_of
+from robomtl.experiments.multitask.shared_data import (
+    check_enough,
+    check_same,
+    hashes,
+    obtain,
+)
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.lock import locked
+from robomtl.machine import check_device, resolved_in
+from robomtl.paths import located
+from robomtl.request import plain
+from robomtl.task import Suite
+from robomtl.training.trainable import check_balance
+from robomtl.untrusted import converted
+
+_RUNS = "runs"
+NOISE = 0.5
+"""Disturbance of the experts where demonstrations are collected; see ``collect``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """Arms that learn the same tasks; see ``Experiment``."""
+
+    of: Material
+    title: str = "Learning"
+    growing: tuple[str, ...] = ("arms", "data")
+
+    @property
+    def suite(self) -> Suite:
+        return self.of.suite
+
+    def identity(self) -> dict[str, Any]:
+        of = self.of
+        return {
+            "tasks": list(of.tasks),
+            "trials": of.asked.trials,
+            "steps": of.asked.steps,
+            "samples": of.asked.samples,
+            "arms": {label: self._identity_of(label) for label in of.arms},
+            "data": plain(of.hashes),
+        }
+
+    def _identity_of(self, label: str) -> Any:
+        arm, config = self.of.arms[label], self.of.sizes[label].policy_config
+        # Where it is computed may change, as processors may.
+        training = replace(arm.training, device="cpu")
+        known = {"data": None, "policy_config": config, "training": training}
+        return plain({**vars(arm), **known})
+
+    def cells(self) -> Sequence[ArmCell]:
+        of = self.of
+        return [
+            replace(
+                cell,
+                data=",".join(of.hashes[cell.demonstrations][k] for k in cell.tasks),
+            )
+            for cell in plan(of.asked, of.arms, of.tasks, of.suite)
+        ]
+
+    @property
+    def play(self) -> LearnCell:
+        return LearnCell(self.of)
+
+    def conclude(
+        self, finished: Sequence[Finished[ArmCell]], made: Mapping[str, Any]
+    ) -> Findings:
+        measured: dict[str, list[Measured]] = {}
+        for cell, done in finished:
+            if done.measured:
+                where = f"{JOURNAL}, {cell.name}"
+                there = converted(done.measured, Measured, where=where)
+                measured.setdefault(cell.arm, []).append(there)
+        return findings_of(self.of, finished, measured)
+
+    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+        paths = sorted({str(path) for path in self.of.data.values()})
+        return {**plain(found), "made": {"demonstrations": paths, **made}}
+
+    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+        about = self.results(found, made)["made"]
+        return arms_report(found, asked=plain(self.of.asked), made=about)
+
+
+@checked
+def multitask(
+    suite: Suite,
+    asked: Asked | None = None,
+    *,
+    out: Path | str,
+    data: Path | str | None = None,
+    noise: float = NOISE,
+    compute: Compute | None = None,
+) -> Findings:
+    """Whether learning tasks together beats learning each alone.
+
+    All arms learn from the same demonstrations, take the same number of gradient samples
+    of every task, and play the same trials. Every finished policy is kept at once:
+    called again, whatever stopped it before, it resumes. Arms, seeds and numbers of
+    demonstrations may be more than before: what is finished of them is kept.
+
+    Args:
+        suite: Supplies the tasks.
+        asked: Arms, demonstrations, seeds and trials; the defaults if None.
+        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
+            ``report.html``, the journal, ``runs/`` with a run directory for each policy,
+            and the demonstrations where they are collected; made if missing.
+        data: Demonstrations of the tasks; collected if None.
+        noise: Disturbance of the experts that are collected from; see ``collect``.
+        compute: Processes or cluster, device and precision of training unless the
+            settings of an arm name them, and the limit of time.
+
+    Raises:
+        InputError: If there is one task alone, an arm, a setting or a policy is unknown,
+            there are fewer demonstrations than requested, arms do not read the same, or
+            the folder holds another experiment.
+    """
+    asked, folder, compute = asked or Asked(), located(out), compute or Compute()
+    check_device(compute.machine.device)  # Before anything is collected.
+    tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
+    if (folder / "run.json").exists():
+        raise InputError(
+            f"{folder} is the run directory of a policy, whose results would be"
+            " overwritten; give another folder (--out)."
+        )
+    trials_plan(suite, tasks, episodes=asked.trials)  # Refuses more than there are.
+    most, executor = max(asked.demonstrations), compute.executed
+    with locked(folder):
+        if data is None:
+            data = obtain(
+                suite, folder, tasks, most, noise=noise, workers=executor.workers
+            )
+        begun = (folder / JOURNAL).exists()
+        resolved = resolved_in(folder, compute.machine, begun=begun)
+        arms = {label: arm_with_machine(arm, resolved) for label, arm in arms.items()}
+        material = _material(asked, suite, tasks, arms, located(data), folder)
+        found: Findings = run_experiment(_Experiment(of=material), folder, executor)
+        return found
+
+
+def _material(
+    asked: Asked,
+    suite: Suite,
+    tasks: tuple[str, ...],
+    arms: dict[str, Arm],
+    data: Path,
+    folder: Path,
+) -> Material:
+    """What cells are made of; see ``multitask`` for what is refused."""
+    most = max(asked.demonstrations)
+    demonstrations = Demonstrations(data)
+    check_enough(demonstrations, suite, tasks, most)
+    wanted = hashes(demonstrations, tasks, asked.demonstrations)
+    for label, arm in arms.items():
+        if arm.data is not None:
+            other = Demonstrations(arm.data)
+            check_enough(other, suite, tasks, most)
+            found = hashes(other, tasks, asked.demonstrations)
+            check_same(label, arm.data, found, wanted)
+    _check_balanced(arms, demonstrations, tasks, asked)
+    learned = demonstrations.select(tasks, most)
+    return Material(
+        asked=asked,
+        suite=suite,
+        tasks=tasks,
+        arms=arms,
+        sizes={label: size_of(label, arm, learned) for label, arm in arms.items()},
+        data={label: arm.data or data for label, arm in arms.items()},
+        hashes=wanted,
+        runs=(folder / _RUNS).absolute(),
+    )
+
+
+def _check_balanced(
+    arms: Mapping[str, Arm],
+    demonstrations: Demonstrations,
+    tasks: Sequence[str],
+    asked: Asked,
+) -> None:
+    """Makes sure that arms can balance their tasks at every number of demonstrations.
+
+    Raises:
+        InputError: If an arm cannot; see ``check_balance``.
+    """
+    fewest = demonstrations.select(tasks, min(asked.demonstrations))
+    for label, arm in arms.items():
+        if arm.learned == "alone":
+            continue
+        config = checkpoint.configure(arm.policy, arm.policy_config)
+        training = replace(arm.training, batch_size=asked.samples * len(tasks))
+        loss = str(getattr(config, "loss", ""))
+        try:
+            check_balance(fewest, training, loss=loss, objective="cloning")
+        except InputError as error:
+            raise InputError(f"The arm {label}: {error}") from error

@@ -1,0 +1,237 @@
+"""What a multi-task experiment found: success, differences, crossovers and affinities."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from robomtl.cost import Cost
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.cells import Finished, rows_of
+from robomtl.experiments.concluding import (
+    CONFIDENCE,
+    Curve,
+    area_of,
+    curve_of,
+    differences_of,
+    success_of,
+)
+from robomtl.experiments.crossed import Scores
+from robomtl.experiments.findings import Difference, Success, Took
+from robomtl.experiments.multitask.affinity import Affinity, Measured, affinity_of
+from robomtl.experiments.multitask.arm_design import ArmCell
+from robomtl.experiments.multitask.crossover import Crossover, crossover
+from robomtl.experiments.multitask.learning import Material
+from robomtl.experiments.scores import Where, scores_by
+from robomtl.request import plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What an arm is, and what is equal in it."""
+
+    base: str
+    """Registered name of the way to learn."""
+    learned: str
+    """``together`` or ``alone``."""
+    policy: str
+    policy_config: Mapping[str, Any]
+    """Fields that differ from the defaults, widths that were divided among them."""
+    conditioning: tuple[str, ...]
+    training: Mapping[str, Any]
+    networks: int
+    """Policies of a seed and a number of demonstrations."""
+    parameters: int
+    """Of each."""
+    parameters_total: int
+    """Of all."""
+    steps: int
+    """Gradient steps of each."""
+    batch: int
+    """Samples in a step of each."""
+    samples_per_task: int
+    """Gradient samples of each task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found of all arms."""
+
+    format: int = 1
+    """Of ``results.json``; raised when the meaning of a field changes."""
+    suite: str
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    demonstrations: tuple[int, ...]
+    trials: int
+    """Of each task."""
+    confidence: float
+    baseline: str | None
+    """Label of the arm the others are compared with; None if there is none."""
+    arms: Mapping[str, Mapping[int, Success]]
+    """Success by label and number of demonstrations."""
+    definitions: Mapping[str, Definition]
+    """By label."""
+    area: Mapping[str, Estimate]
+    """Under success against the logarithm of the demonstrations, by label; of arms with
+    more than one number of them."""
+    differences: Mapping[str, Mapping[int, Difference]]
+    """Success less that of the baseline, by label and number of demonstrations."""
+    gains: Mapping[str, Mapping[str, tuple[int, ...]]]
+    """By label and task, at which numbers of demonstrations it is better; see
+    ``differences_of``."""
+    losses: Mapping[str, Mapping[str, tuple[int, ...]]]
+    """The same where it is worse: negative transfer."""
+    crossover: Mapping[str, Crossover]
+    """By label, of arms that are compared."""
+    affinity: Mapping[str, Affinity]
+    """Of tasks, by label, of arms that learn them together; see ``Asked.affinity``."""
+    cost: Mapping[str, Mapping[int, Took]]
+    """By label and number of demonstrations."""
+    reasons: Mapping[str, Mapping[str, int]]
+    """By label, why trainings diverged, and how many."""
+    data: Mapping[int, Mapping[str, str]]
+    """sha256 of what every arm read, by number of demonstrations and task."""
+
+
+Tried = Mapping[str, Curve]
+"""Success of trials by label, number of demonstrations and task."""
+
+
+def findings_of(
+    material: Material,
+    finished: Sequence[Finished[ArmCell]],
+    measured: Mapping[str, Sequence[Measured]],
+) -> Findings:
+    """What finished cells say of arms.
+
+    Args:
+        material: Suite and arms.
+        finished: The policies and how their trials went.
+        measured: Affinities of each training, by label; see ``affinity_of``.
+    """
+    asked, every = material.asked, _tried(finished)
+    tried = {label: every[label] for label in material.arms}  # In the order asked for.
+    affinities = {label: affinity_of(some) for label, some in measured.items()}
+    differences = _differences(tried, asked.baseline)
+    return Findings(
+        suite=material.suite.name,
+        tasks=material.tasks,
+        seeds=tuple(range(asked.seeds)),
+        demonstrations=tuple(sorted(asked.demonstrations)),
+        trials=asked.trials,
+        confidence=CONFIDENCE,
+        baseline=asked.baseline,
+        arms={
+            label: {count: success_of(tasks) for count, tasks in some.items()}
+            for label, some in tried.items()
+        },
+        definitions={label: _definition(material, label) for label in material.arms},
+        area=_areas(tried),
+        differences=differences,
+        gains={
+            label: _where_told({k: each.better for k, each in some.items()})
+            for label, some in differences.items()
+        },
+        losses={
+            label: _where_told({k: each.worse for k, each in some.items()})
+            for label, some in differences.items()
+        },
+        crossover={label: crossover(some) for label, some in differences.items()},
+        affinity={label: each for label, each in affinities.items() if each},
+        cost={label: _cost(label, finished) for label in material.arms},
+        reasons={
+            label: Counter(
+                done.reason
+                for cell, done in finished
+                if cell.arm == label and done.reason
+            )
+            for label in material.arms
+        },
+        data=material.hashes,
+    )
+
+
+def _tried(finished: Sequence[Finished[ArmCell]]) -> Tried:
+    found: dict[str, dict[int, Mapping[str, Scores]]] = {}
+    by_arm = scores_by(
+        rows_of(finished),
+        lambda row: (row.cell.demonstrations, row.cell.arm),
+        lambda row: Where(row.cell.seed, 0, 0, row.start),
+    )
+    for (count, label), tasks in sorted(by_arm.items()):
+        found.setdefault(label, {})[count] = tasks
+    return found
+
+
+def _differences(
+    tried: Tried, baseline: str | None
+) -> dict[str, dict[int, Difference]]:
+    """Success less that of the baseline, where both have outcomes."""
+    theirs = tried.get(baseline, {}) if baseline else {}
+    found = {
+        label: differences_of(
+            {n: (tasks, theirs[n]) for n, tasks in some.items() if n in theirs}
+        )
+        for label, some in tried.items()
+        if label != baseline
+    }
+    return {label: some for label, some in found.items() if some}
+
+
+def _where_told(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    """By task, the numbers of demonstrations at which it is named."""
+    names = dict.fromkeys(name for some in tasks.values() for name in some)
+    return {
+        name: tuple(count for count, some in tasks.items() if name in some)
+        for name in names
+    }
+
+
+def _areas(tried: Tried) -> dict[str, Estimate]:
+    found = {label: area_of(curve_of(some)) for label, some in tried.items()}
+    return {label: each for label, each in found.items() if each}
+
+
+def _definition(material: Material, label: str) -> Definition:
+    arm, size, asked = material.arms[label], material.sizes[label], material.asked
+    learned = len(material.tasks) if arm.learned == "together" else 1
+    unequal = ("steps", "batch_size", "seed")  # They stand beside, or differ by policy.
+    return Definition(
+        base=arm.base,
+        learned=arm.learned,
+        policy=arm.policy,
+        policy_config=size.policy_config,
+        conditioning=arm.conditioning,
+        training={k: v for k, v in plain(arm.training).items() if k not in unequal},
+        networks=size.networks,
+        parameters=size.each,
+        parameters_total=size.total,
+        steps=asked.steps,
+        batch=asked.samples * learned,
+        samples_per_task=asked.steps * asked.samples,
+    )
+
+
+def _cost(label: str, finished: Iterable[Finished[ArmCell]]) -> dict[int, Took]:
+    """By number of demonstrations: medians over seeds of what all policies of one take.
+
+    Seeds of which a training has no cost, as it diverged, are left out.
+    """
+    found: dict[int, dict[int, list[Cost | None]]] = {}
+    for cell, done in finished:
+        if cell.arm == label:
+            seeds = found.setdefault(cell.demonstrations, {})
+            seeds.setdefault(cell.seed, []).append(done.cost)
+    whole = {
+        count: [[c for c in some if c] for some in seeds.values() if all(some)]
+        for count, seeds in sorted(found.items())
+    }
+    return {count: _took(seeds) for count, seeds in whole.items() if seeds}
+
+
+def _took(seeds: Sequence[Sequence[Cost]]) -> Took:
+    names = ("seconds", "steps", "samples", "parameters")
+    sums = {k: [sum(getattr(c, k) for c in some) for some in seeds] for k in names}
+    return Took(**{name: median(each) for name, each in sums.items()})

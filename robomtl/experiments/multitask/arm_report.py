@@ -1,0 +1,279 @@
+"""The report of a multi-task experiment."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from robomtl.evaluation.figures import change, counted, points
+from robomtl.experiments import report
+from robomtl.experiments.compared import Compared
+from robomtl.experiments.entries import NONE
+from robomtl.experiments.findings import Difference
+from robomtl.experiments.multitask.affinity import Affinity
+from robomtl.experiments.multitask.arm_findings import Definition, Findings
+from robomtl.pages.matrix import Entry, Line, Matrix
+
+_EQUAL = {
+    "policies": "networks",
+    "parameters of each": "parameters",
+    "of all": "parameters_total",
+    "steps of each": "steps",
+    "batch": "batch",
+    "samples a task": "samples_per_task",
+}
+
+
+def arms_report(
+    found: Findings,
+    *,
+    asked: Mapping[str, Any] | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> report.Report:
+    """The findings in sections.
+
+    Args:
+        found: What to show.
+        asked: What was requested, as plain data.
+        made: How the experiment was made, as in ``results.json``; None if not known.
+    """
+    shown = Compared(
+        head="arm",
+        letter="N",
+        names={label: each.base for label, each in found.definitions.items()},
+        baseline=found.baseline,
+        counts=found.demonstrations,
+        success=found.arms,
+        tasks=found.tasks,
+    )
+    return report.Report(
+        title=f"Multi-task learning on {found.suite}",
+        lead=_lead(found),
+        sections=[
+            report.Section(id="answer", parts=[*_answers(found)], brief=True),
+            _success(found, shown),
+            _differences(found, shown),
+            report.section(
+                "tasks",
+                "Tasks",
+                "success by demonstrations, in per cent",
+                report.Panels(shown.panels()),
+            ),
+            _affinity(found),
+            _equal(found, shown),
+            report.section(
+                "cost",
+                "Cost",
+                "of all trainings of one seed, each with one thread; medians over seeds",
+                report.Table(shown.cost_table(found.cost)),
+            ),
+            report.reasons_section(found.reasons, "training", "diverged"),
+            _facts(found, asked or {}, made) if made else None,
+            report.folded("config", "Arms and their settings", _config(found)),
+        ],
+        footer=[_footer(found)],
+    )
+
+
+def _lead(found: Findings) -> str:
+    return (
+        f"{counted(len(found.tasks), 'task')} learned together and alone:"
+        f" {counted(len(found.arms), 'arm')}, each from"
+        f" {counted(len(found.seeds), 'seed')} of training, with"
+        f" {', '.join(map(str, found.demonstrations))} demonstrations and"
+        f" {counted(found.trials, 'trial')} of every task."
+    )
+
+
+def _answers(found: Findings) -> Iterator[report.Text]:
+    """Up to where each arm pays, and in which tasks it gains and loses."""
+    for label, each in found.crossover.items():
+        yield report.Text(f" {each.sentence}.", label)
+    if not found.crossover:
+        yield report.Text("No arm is compared: it takes the arm alone and another.")
+    for label, some in found.gains.items():
+        if some:
+            yield report.Text(f"{label} gains in {_named(some)}.", tone="small")
+    for label, some in found.losses.items():
+        if some:
+            told = f": {label} loses in {_named(some)}."
+            yield report.Text(told, "Negative transfer", "warn")
+    if found.crossover and not any(found.losses.values()):
+        yield report.Text(
+            "No negative transfer: no task is worse, by Holm's correction for all tasks"
+            " and numbers of demonstrations.",
+            tone="small",
+        )
+
+
+def _named(tasks: Mapping[str, tuple[int, ...]]) -> str:
+    named = ", ".join(f"{k} (N = {', '.join(map(str, n))})" for k, n in tasks.items())
+    return f"{counted(len(tasks), 'task')}: {named}"
+
+
+def _success(found: Findings, shown: Compared) -> report.Section | None:
+    note = (
+        "Across: demonstrations of each task, on a logarithmic scale. Lines stand a"
+        " little beside each other, so that their intervals can be distinguished."
+    )
+    return report.section(
+        "success",
+        "Success by demonstrations",
+        f"mean over {counted(len(found.tasks), 'task')}, in per cent",
+        report.Curve(shown.curve(), note),
+        report.Table(shown.success_table(found.area)),
+        brief=True,
+    )
+
+
+def _differences(found: Findings, shown: Compared) -> report.Section | None:
+    entries = {
+        label: [*shown.differences(some), _crossing(found, label)]
+        for label, some in found.differences.items()
+    }
+    note = (
+        "Crossover: where the difference falls to 0, along the logarithm of the"
+        " demonstrations."
+    )
+    by_task = {
+        f"{label}, task by task": report.Table(_by_task(found, shown, some))
+        for label, some in found.differences.items()
+    }
+    return (
+        report.section(
+            "differences",
+            f"Difference to {found.baseline}",
+            "in percentage points, on the same trials",
+            report.Table(shown.table([*shown.heads, "crossover"], entries)),
+            report.Text(note, tone="soft"),
+            *report.folds(by_task),
+            brief=True,
+        )
+        if entries
+        else None
+    )
+
+
+def _crossing(found: Findings, label: str) -> Entry:
+    at = found.crossover[label].changes_sign
+    if at is None:
+        return Entry(f"none up to {found.crossover[label].most}")
+    fewest = found.demonstrations[0]
+    return Entry(f"≤ {fewest}" if at <= fewest else f"{at:.3g}", "demonstrations")
+
+
+def _by_task(
+    found: Findings, shown: Compared, some: Mapping[int, Difference]
+) -> Matrix:
+    lines = [
+        Line(
+            name=task,
+            style=None,
+            entries=[_change(some.get(n), task) for n in found.demonstrations],
+        )
+        for task in found.tasks
+    ]
+    return Matrix(head="task", columns=shown.heads, lines=lines)
+
+
+def _change(found: Difference | None, task: str) -> Entry:
+    if found is None or task not in found.tasks:
+        return NONE
+    each, warning = found.tasks[task], "worse" if task in found.worse else ""
+    return Entry(points(each.value), change(each.interval), warning)
+
+
+def _affinity(found: Findings) -> report.Section | None:
+    pictures = {
+        label: report.Picture("affinity", partial(_squares, each))
+        for label, each in found.affinity.items()
+    }
+    note = (
+        "Rows: the task stepped on, by a step that takes about 1% off its own loss;"
+        " columns: the same tasks in the same order. Green takes away from the loss,"
+        " orange adds to it; own effects on the diagonal are drawn no stronger than the"
+        " strongest of the others. Tasks that help each other stand together; the tree"
+        " joins them, the further right the less."
+    )
+    return report.section(
+        "affinity",
+        "Affinity of tasks",
+        "effect of a step on one task on the losses of the others, mean over training",
+        *report.folds(pictures),
+        report.Text(note, tone="soft"),
+    )
+
+
+def _squares(found: Affinity) -> Markup:
+    """The matrix, with the tree by which tasks were clustered."""
+    # Drawing takes half a second to load, and the terminal does without.
+    from robomtl.pages.heat_map import heat_map
+
+    matrix = np.array(found.matrix)
+    others = matrix[~np.eye(len(matrix), dtype=bool)]
+    texts = [
+        f"A step on {one} {'takes away' if value >= 0 else 'adds'}"
+        f" {100 * abs(value):.2f}% of the loss of {other}"
+        for one, values in zip(found.tasks, matrix.tolist(), strict=True)
+        for other, value in zip(found.tasks, values, strict=True)
+    ]
+    return heat_map(
+        found.tasks,
+        matrix / (float(np.abs(others).max()) or 1.0),
+        texts,
+        links=np.array(found.links),
+        summary="; ".join(texts),
+    )
+
+
+def _equal(found: Findings, shown: Compared) -> report.Section | None:
+    entries = {label: _numbers(each) for label, each in found.definitions.items()}
+    data = {
+        f"{task}, first {count}": digest
+        for count, tasks in found.data.items()
+        for task, digest in tasks.items()
+    }
+    read = report.Config(report.config(data))
+    return report.section(
+        "equal",
+        "What is equal",
+        "the same demonstrations, and as many gradient samples of every task",
+        report.Table(shown.table([*_EQUAL], entries)),
+        report.Folded("sha256 of what every arm reads", [read]),
+    )
+
+
+def _numbers(each: Definition) -> list[Entry]:
+    return [Entry(f"{getattr(each, field):,}") for field in _EQUAL.values()]
+
+
+def _facts(
+    found: Findings, asked: Mapping[str, Any], made: Mapping[str, Any]
+) -> report.Section:
+    requested = {**asked, "tasks": found.tasks}
+    settings = report.settings(requested, leave=("arms", "settings"))
+    read = {"demonstrations": ", ".join(made["demonstrations"])}
+    return report.facts("Experiment", settings, report.run_facts(read, made))
+
+
+def _config(found: Findings) -> dict[str, Any]:
+    names = ("base", "policy", "policy_config", "conditioning", "training")
+    return {
+        label: {name: getattr(each, name) for name in names}
+        for label, each in found.definitions.items()
+    }
+
+
+def _footer(found: Findings) -> str:
+    alone = "With 1 seed they speak of these policies alone. "
+    return (
+        "A trial succeeds if the task is solved at any step. All arms learn from the same"
+        " demonstrations and play the same trials; tasks weigh the same. Intervals of"
+        f" {100 * found.confidence:.4g}%: seeds of training and trials might have been"
+        " others; by t quantiles, so that few seeds make them wide."
+        f" {alone if len(found.seeds) == 1 else ''}The tasks stay. nAUC is the area under"
+        " success against the logarithm of the demonstrations: the mean height of the"
+        " line."
+    )

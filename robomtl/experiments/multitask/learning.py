@@ -1,0 +1,128 @@
+"""What a worker process does with a cell: it trains a policy and plays its trials."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.cost import Cost
+from robomtl.demonstrations import Demonstrations
+from robomtl.durable import write_json
+from robomtl.evaluation.journal import Done
+from robomtl.evaluation.work import KeptEnvs
+from robomtl.experiments.multitask.affinity import Kept, summed_up
+from robomtl.experiments.multitask.arm_design import ArmCell, Asked
+from robomtl.experiments.multitask.arms import Arm
+from robomtl.experiments.multitask.parameters import Size
+from robomtl.experiments.multitask.shared_data import Hashes, read
+from robomtl.experiments.playing import play_trials
+from robomtl.progress import quiet
+from robomtl.request import plain
+from robomtl.task import Suite
+from robomtl.training import train
+from robomtl.untrusted import read_json
+from robomtl.versions import processor
+
+_SECONDS, _AFFINITY = "seconds.json", "affinity.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What cells are made of, besides what they name themselves."""
+
+    asked: Asked
+    """Numbers of steps, samples and trials."""
+    suite: Suite
+    """Supplies the tasks."""
+    tasks: tuple[str, ...]
+    """Names of all that are learned."""
+    arms: Mapping[str, Arm]
+    """By their labels."""
+    sizes: Mapping[str, Size]
+    """Of the arms' policies."""
+    data: Mapping[str, Path]
+    """Demonstrations that each arm reads."""
+    hashes: Hashes
+    """Of what all arms are to read."""
+    runs: Path
+    """Folder of the run directories."""
+
+
+@dataclass(frozen=True)
+class _Time:
+    """How long a training took."""
+
+    seconds: float
+
+
+class LearnCell:
+    """Trains and plays; a process keeps demonstrations and envs.
+
+    Args:
+        material: What cells are made of.
+    """
+
+    def __init__(self, material: Material) -> None:
+        self._of = material
+        self._envs = KeptEnvs(material.suite)
+        self._read: dict[Path, Demonstrations] = {}
+
+    def __call__(self, cell: ArmCell) -> Done:
+        """How the training of a cell went, and each of its trials.
+
+        A training that diverges has errors for outcomes, and a reason.
+
+        Raises:
+            InputError: If the demonstrations are not those of the other cells.
+        """
+        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
+        try:
+            trained, seconds = self._trained(cell)
+        except FloatingPointError as error:
+            return Done.failed(str(error), len(cell.trials), processor())
+        cost = Cost(
+            steps=cell.steps,
+            samples=cell.steps * cell.batch,
+            parameters=trained.policy.num_parameters,
+            seconds=seconds,
+        )
+        outcomes = play_trials(trained, self._of.suite, cell.trials, self._envs)
+        return Done(outcomes, processor(), cost, measured=self._measured(cell))
+
+    def _trained(self, cell: ArmCell) -> tuple[TrainedPolicy, float]:
+        """The policy of a cell, and how long its training took [s]."""
+        arm, out = self._of.arms[cell.arm], cell.run(self._of.runs)
+        demonstrations = self._demonstrations(self._of.data[cell.arm])
+        chosen = read(demonstrations, self._of.tasks, cell, self._of.hashes)
+        before = time.monotonic()
+        with quiet():
+            trained = train(
+                chosen,
+                out=out,
+                policy=arm.policy,
+                policy_config=self._of.sizes[cell.arm].policy_config,
+                conditioning=arm.conditioning,
+                config=replace(arm.training, batch_size=cell.batch, seed=cell.seed),
+            )
+        return trained, _noted(out / _SECONDS, time.monotonic() - before)
+
+    def _measured(self, cell: ArmCell) -> dict[str, Any] | None:
+        """The affinities of the tasks, where they were measured."""
+        path = cell.run(self._of.runs) / _AFFINITY
+        return plain(summed_up(read_json(path, Kept))) if path.exists() else None
+
+    def _demonstrations(self, path: Path) -> Demonstrations:
+        if path not in self._read:
+            self._read[path] = Demonstrations(path)
+        return self._read[path]
+
+
+def _noted(path: Path, seconds: float) -> float:
+    """How long a training took [s]: noted when it ended, as it may be asked for again."""
+    if not path.exists():
+        write_json(path, {"seconds": seconds})
+    return read_json(path, _Time).seconds

@@ -1,0 +1,118 @@
+"""How many parameters the policies of an arm have, and how these are made equal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from robomtl import checkpoint
+from robomtl.checkpoint import Card
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
+from robomtl.experiments.multitask.arms import Arm
+from robomtl.policy import POLICIES
+from robomtl.training.material import conditioning_for, spec_for
+from robomtl.training.objective import Cloning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The policies of an arm."""
+
+    networks: int
+    """How many."""
+    each: int
+    """Parameters of one."""
+    policy_config: Mapping[str, Any]
+    """Fields of its config that differ from the defaults."""
+
+    @property
+    def total(self) -> int:
+        """Parameters of all."""
+        return self.networks * self.each
+
+
+def size_of(label: str, arm: Arm, demonstrations: Demonstrations) -> Size:
+    """How large the policies of an arm are.
+
+    Args:
+        label: What the arm is called.
+        arm: Whose policies.
+        demonstrations: What is learned, of all tasks: their sizes count.
+
+    Raises:
+        ValueError: If the policy does not fit how it is told its task, or an arm has to
+            divide its parameters and cannot.
+    """
+    _check_fits(label, arm, demonstrations)
+    tasks = len(demonstrations.tasks)
+    whole = Size(
+        networks=1 if arm.learned == "together" else tasks,
+        each=_parameters(arm, arm.policy_config, demonstrations),
+        policy_config=arm.policy_config,
+    )
+    if not arm.divided:
+        return whole
+    return _divided(label, arm, whole.each, demonstrations)
+
+
+def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) -> Size:
+    """The widest policies that have together no more parameters than so many.
+
+    All widths of the architecture shrink by one factor: an encoder of the task that kept
+    its own would alone have more parameters than fifty policies may have together.
+    """
+    config = checkpoint.configure(arm.policy, arm.policy_config)
+    widths = {
+        each.name: int(getattr(config, each.name))
+        for each in fields(config)
+        if each.name == "width" or each.name.endswith("_width")
+    }
+    if not widths:
+        raise InputError(
+            f"The policy {arm.policy} has no width to divide; leave the arm {label} out,"
+            " or give it another policy."
+        )
+    networks, widest = len(demonstrations.tasks), max(widths.values())
+
+    def at(width: int) -> Size:
+        smaller = {k: max(1, round(w * width / widest)) for k, w in widths.items()}
+        chosen = {**arm.policy_config, **smaller}
+        each = _parameters(arm, chosen, demonstrations)
+        return Size(networks=networks, each=each, policy_config=chosen)
+
+    low, high = 1, widest  # Parameters rise with the width.
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if at(middle).total <= most else (low, middle - 1)
+    found = at(low)
+    if found.total > most:
+        raise InputError(
+            f"{networks} policies of the arm {label} have {found.total:,} parameters even"
+            f" with a width of 1, more than the {most:,} of one for all tasks; leave the"
+            " arm out, or widen the policy."
+        )
+    return found
+
+
+def _check_fits(label: str, arm: Arm, demonstrations: Demonstrations) -> None:
+    try:
+        told = conditioning_for(demonstrations, arm.conditioning, Cloning())
+        POLICIES.get(arm.policy).check(spec_for(demonstrations, told))
+    except InputError as error:
+        raise InputError(f"The arm {label}: {error}") from error
+
+
+def _parameters(
+    arm: Arm, config: Mapping[str, Any], demonstrations: Demonstrations
+) -> int:
+    told = conditioning_for(demonstrations, arm.conditioning, Cloning())
+    card = Card(
+        policy=arm.policy,
+        config=config,
+        spec=spec_for(demonstrations, told),
+        conditioning=told,
+        suite=demonstrations.suite or "",
+        suite_options={},
+        step=0,
+    )
+    return checkpoint.count_parameters(card)

@@ -1,0 +1,172 @@
+"""From trials under each kind to success, differences and a verdict."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from robomtl.actor import TaskInfo
+from robomtl.conditioning import Conditioning
+from robomtl.evaluation.results import Results
+from robomtl.evaluation.statistics import Count
+from robomtl.evaluation.summary import GroupRates, summarise
+from robomtl.experiments.compare.comparison import task_differences
+from robomtl.experiments.compare.pairing import tallies_of
+from robomtl.experiments.paired import Tally, mean_difference_interval, total
+from robomtl.experiments.probe.kinds import RIGHT, line_of, noun_of
+from robomtl.experiments.probe.listening import Evidence, judged
+from robomtl.experiments.probe.probe_rates import (
+    Difference,
+    Findings,
+    KindRates,
+    Rates,
+    Shared,
+    TaskDifferences,
+)
+
+Tallies = Mapping[str, Tally]
+"""By task; A is told rightly."""
+
+
+def concluded(
+    results: Mapping[str, Results],
+    told: Mapping[str, Sequence[TaskInfo]],
+    conditioning: Conditioning,
+    families: Mapping[str, Sequence[str]],
+    *,
+    left_out: Mapping[str, str],
+    margin: float,
+) -> Findings:
+    """What the trials say.
+
+    Args:
+        results: Under each kind, of the same trials.
+        told: What was told in each of their records, by kind.
+        conditioning: How the policy is told its task.
+        families: Tasks of the suite that share a scene, by the name of the family.
+        left_out: Why other kinds were not told.
+        margin: See ``Verdict``.
+    """
+    tallies = {
+        kind: tallies_of(results[RIGHT], other)
+        for kind, other in results.items()
+        if kind != RIGHT
+    }
+    played = list(results[RIGHT].tasks)
+    shared = {
+        family: _shared(results, tallies, tasks)
+        for family, names in families.items()
+        if (tasks := [name for name in names if name in played])
+    }
+    among = [name for name in played if any(name in s.tasks for s in shared.values())]
+    everything = _shared(results, tallies, played)
+    evidence = Evidence(
+        name=results[RIGHT].setting.agent,
+        noun=noun_of(conditioning),
+        everything=everything,
+        ambiguous=_shared(results, tallies, among) if among else None,
+        families={
+            f: _listening(tallies, s.tasks, len(shared)) for f, s in shared.items()
+        },
+        margin=margin,
+    )
+    return Findings(
+        setting=results[RIGHT].setting,
+        conditioning=conditioning.kinds,
+        kinds={
+            kind: _kind(line_of(kind, conditioning), each, told[kind])
+            for kind, each in results.items()
+        },
+        differences=_by_task(everything, tallies),
+        ambiguous=evidence.ambiguous,
+        families=shared,
+        verdict=judged(evidence),
+        left_out=left_out,
+        records={kind: each.records for kind, each in results.items()},
+    )
+
+
+def _by_task(
+    everything: Shared, tallies: Mapping[str, Tallies]
+) -> dict[str, TaskDifferences]:
+    """Right less each other kind, over all tasks and in each."""
+    return {
+        kind: TaskDifferences(
+            **vars(everything.differences[kind]), tasks=task_differences(of_task)
+        )
+        for kind, of_task in tallies.items()
+        if of_task
+    }
+
+
+def _kind(line: str, results: Results, told: Sequence[TaskInfo]) -> KindRates:
+    rates = _rates(results.summary.everything)
+    others = _of_others(results, told)
+    return KindRates(**vars(rates), told=line, tasks=results.tasks, of_others=others)
+
+
+def _of_others(
+    results: Results, told: Sequence[TaskInfo]
+) -> dict[str, dict[str, Count]]:
+    found: dict[str, dict[str, Count]] = {}
+    for record, each in zip(results.records, told, strict=True):
+        solved = record.solved(results.setting.criterion)
+        if each.task in (None, record.task) or solved is None:
+            continue
+        assert each.task is not None
+        of_task = found.setdefault(record.task, {})
+        before = of_task.get(each.task, Count(0, 0))
+        of_task[each.task] = Count(before.successes + solved, before.trials + 1)
+    return found
+
+
+def _rates(group: GroupRates) -> Rates:
+    return Rates(
+        task_mean=group.success,
+        interval=group.interval,
+        successes=group.successes,
+        trials=group.trials,
+        errors=group.errors,
+    )
+
+
+def _shared(
+    results: Mapping[str, Results],
+    tallies: Mapping[str, Tallies],
+    tasks: Sequence[str],
+) -> Shared:
+    some = {
+        kind: [record for record in each.records if record.task in tasks]
+        for kind, each in results.items()
+    }
+    criterion = results[RIGHT].setting.criterion
+    tiers = dict.fromkeys(tasks, "")
+    differences = {
+        kind: _difference([of_task[name] for name in tasks if name in of_task])
+        for kind, of_task in tallies.items()
+        if any(name in of_task for name in tasks)
+    }
+    return Shared(
+        tasks=tuple(tasks),
+        kinds={
+            kind: _rates(summarise(records, tiers, criterion).everything)
+            for kind, records in some.items()
+            if records
+        },
+        differences=differences,
+    )
+
+
+def _difference(tallies: Sequence[Tally], confidence: float = 0.95) -> Difference:
+    return Difference(
+        difference=fmean(tally.difference for tally in tallies),
+        interval=mean_difference_interval(tallies, confidence=confidence),
+        pairs=total(tallies).pairs,
+    )
+
+
+def _listening(
+    tallies: Mapping[str, Tallies], tasks: Sequence[str], families: int
+) -> Difference | None:
+    """Right less shuffled in a family, at a confidence that holds for all families."""
+    of_task = tallies.get("shuffled", {})
+    some = [of_task[name] for name in tasks if name in of_task]
+    return _difference(some, 1 - 0.05 / families) if some else None

@@ -1,0 +1,162 @@
+"""Which trials a probe plays, and what is told in them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.instructions import rivals_of
+from robomtl.evaluation.trials import Chunk, plan, select
+from robomtl.experiments.probe.kinds import (
+    KINDS,
+    RIGHT,
+    WRONG,
+    by_goal_alone,
+    check_kinds,
+    meaningless,
+)
+from robomtl.experiments.probe.told_goals import shown_goals
+from robomtl.task import Suite, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything a probe plays."""
+
+    conditions: Mapping[str, Conditions]
+    """Of each kind: they differ in instructions, and in tasks where only some of them
+    share a scene with another."""
+    chunks: Mapping[str, tuple[Chunk, ...]]
+    """By kind: the same trials, but for tasks that a kind leaves out."""
+    left_out: Mapping[str, str]
+    """Why other kinds are not told."""
+
+    @property
+    def every(self) -> tuple[Chunk, ...]:
+        """The chunks of all kinds, one after the other."""
+        return tuple(chunk for some in self.chunks.values() for chunk in some)
+
+
+def planned(
+    suite: Suite,
+    conditions: Conditions,
+    conditioning: Conditioning,
+    kinds: Sequence[str] | None,
+) -> Plan:
+    """The plan of a probe.
+
+    Args:
+        suite: Supplies the tasks.
+        conditions: Under which the policy is told its own instruction.
+        conditioning: How the policy is told its task.
+        kinds: What is told besides; None for all that make sense.
+
+    Raises:
+        InputError: If a kind is unknown, one that was named cannot be told, the tasks
+            are not of the suite, or there is but one of them.
+    """
+    if kinds is not None:
+        check_kinds(kinds)
+    _check_tasks(suite)
+    wanted = [RIGHT, *(kind for kind in KINDS if kind in (kinds or KINDS))]
+    told: dict[str, Conditions] = {}
+    chunks: dict[str, tuple[Chunk, ...]] = {}
+    left_out: dict[str, str] = {}
+    for kind in dict.fromkeys(wanted):
+        try:
+            told[kind] = _conditions(suite, conditions, conditioning, kind)
+            chunks[kind] = chunks_of(suite, told[kind])
+        except _Untellable as error:
+            if kinds is not None:
+                raise InputError(f"'{kind}' cannot be told: {error}.") from error
+            left_out[kind] = str(error)
+    if "goal" in conditioning.kinds:
+        chunks = dict(_with_goals(suite, told, chunks, by_goal_alone(conditioning)))
+    return Plan(conditions=told, chunks=chunks, left_out=left_out)
+
+
+class _Untellable(InputError):
+    """A kind that makes no sense here, as the sentence says."""
+
+
+def _check_tasks(suite: Suite) -> None:
+    count = len(suite.train_tasks) + len(suite.held_out_tasks)
+    if count < 2:
+        raise InputError(
+            f"{suite.name} has one task: there is no other that its policy could be told"
+            " of. Probe in a suite of 2 tasks or more."
+        )
+
+
+def _conditions(
+    suite: Suite, conditions: Conditions, conditioning: Conditioning, kind: str
+) -> Conditions:
+    reason = meaningless(kind, conditioning) or _lacking(suite, conditions, kind)
+    if reason:
+        raise _Untellable(reason)
+    tasks = conditions.tasks
+    told = KINDS[kind].instructions
+    if kind == WRONG and by_goal_alone(conditioning):
+        if conditions.episodes < 2:
+            raise _Untellable(
+                "another variation's goal takes 2 episodes a task or more"
+            )
+        told = KINDS[RIGHT].instructions
+    elif kind == WRONG:
+        tasks = _with_rivals(suite, conditions)
+    return replace(conditions, tasks=tasks, instructions=told)
+
+
+def _with_rivals(suite: Suite, conditions: Conditions) -> tuple[str, ...]:
+    names = [task.name for task in select(suite, conditions.tasks)]
+    found = tuple(name for name in names if name in rivals_of(suite))
+    if not found:
+        raise _Untellable(
+            f"{suite.name} names no other task that shares a scene with"
+            f" {', '.join(names)}; see 'families' in the contract of a suite"
+        )
+    return found
+
+
+def _lacking(suite: Suite, conditions: Conditions, kind: str) -> str:
+    """Which tasks lack the wordings of a kind, in words; empty if none does."""
+    tasks = select(suite, conditions.tasks)
+    lacking = [task.name for task in tasks if not _wordings(task, kind)]
+    return f"there is no such wording of {', '.join(lacking)}" if lacking else ""
+
+
+def _wordings(task: Task, kind: str) -> Sequence[str]:
+    match kind:
+        case "paraphrased":
+            return task.instructions[1:]
+        case "held-out":
+            return task.held_out_instructions
+    return task.instructions
+
+
+def _with_goals(
+    suite: Suite,
+    told: Mapping[str, Conditions],
+    chunks: Mapping[str, tuple[Chunk, ...]],
+    alone: bool,
+) -> Iterator[tuple[str, tuple[Chunk, ...]]]:
+    """The kinds with the goals that they tell, which takes a reset of every trial."""
+    names = dict.fromkeys(
+        name
+        for some in chunks.values()
+        for chunk in some
+        for name in (chunk.task, *(each.task for each in chunk.told))
+        if name is not None
+    )
+    like = told[RIGHT]
+    trials = plan(
+        suite,
+        list(names),
+        split=like.split,
+        episodes=like.episodes,
+        repeats=like.repeats,
+    )
+    goals = shown_goals(suite, trials)
+    for kind, some in chunks.items():
+        yield kind, goals.told(some, kind, alone=alone)

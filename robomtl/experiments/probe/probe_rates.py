@@ -1,0 +1,111 @@
+"""What a probe finds, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Setting
+from robomtl.evaluation.statistics import Count, Interval
+from robomtl.evaluation.summary import TaskRates
+from robomtl.experiments.compare.compare_findings import TaskDifference
+
+Word = Literal["listens", "ignores", "cannot be told"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Success over some tasks; None where no trial has an outcome."""
+
+    task_mean: float | None
+    """Mean of the tasks' success."""
+    interval: Interval | None
+    """Its 95 % interval; see ``mean_interval``."""
+    successes: int
+    trials: int
+    """Trials with an outcome."""
+    errors: int
+    """Trials without one, beside ``trials``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindRates(Rates):
+    """Success under a kind."""
+
+    told: str
+    """What is told, in words."""
+    tasks: Mapping[str, TaskRates]
+    """By name: all, but for tasks of which the kind has nothing to tell."""
+    of_others: Mapping[str, Mapping[str, Count]]
+    """By task, and by the other task that it was told of; trials with an outcome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Success when told rightly less that under another kind, on the same trials."""
+
+    difference: float
+    """Mean over tasks."""
+    interval: Interval
+    """Its 95 % interval; see ``mean_difference_interval``."""
+    pairs: int
+    """Trials that have an outcome under both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDifferences(Difference):
+    """The same, and that of each task."""
+
+    tasks: Mapping[str, TaskDifference]
+    """By name; of a tally, A is told rightly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Tasks that share a scene, or several such families."""
+
+    tasks: tuple[str, ...]
+    """Those that were played."""
+    kinds: Mapping[str, Rates]
+    """Over these tasks, by kind."""
+    differences: Mapping[str, Difference]
+    """Right less each other kind, by kind; those without a pair are left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether the policy listens."""
+
+    word: Word
+    sentence: str
+    """The same, and what it follows from."""
+    margin: float
+    """Below which a difference does not count as listening."""
+    families: tuple[str, ...]
+    """Where it was seen to listen, if only some families show it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a policy does when it is told its task rightly, otherwise, or not."""
+
+    setting: Setting
+    """What was probed, how, and where."""
+    conditioning: tuple[str, ...]
+    """How the policy is told its task."""
+    kinds: Mapping[str, KindRates]
+    """Success by what was told, ``right`` first."""
+    differences: Mapping[str, TaskDifferences]
+    """Right less each other kind, over the tasks of that kind."""
+    ambiguous: Shared | None
+    """All tasks that share a scene with another; None if the suite names none."""
+    families: Mapping[str, Shared]
+    """Those that share one scene, by the suite's name for it."""
+    verdict: Verdict
+    left_out: Mapping[str, str]
+    """Why other kinds were not told."""
+    warning: str = ""
+    """Why goals cannot tell tasks apart; empty where they can, or are not all that tells
+    the policy its task. See ``robomtl.goals``."""
+    records: Mapping[str, tuple[Record, ...]]
+    """The trials, by kind."""

@@ -1,0 +1,319 @@
+"""The report of a probe."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.grid import KINDS as OUTCOMES
+from robomtl.evaluation.grid import trial_cells
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.report import machine
+from robomtl.evaluation.summary import TaskRates
+from robomtl.experiments import report
+from robomtl.experiments.entries import NONE
+from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
+from robomtl.experiments.probe.probe_rates import Difference, Findings, Shared
+from robomtl.pages.cells import Block, Grid, Row
+from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.reach import reach_of
+
+SHARED = "tasks that share scenes"
+_OWN = ("right", "paraphrased", "held-out")  # Kinds that name the task itself.
+_COLUMNS = (
+    report.Column("rate", "success"),
+    report.Column("of", "trials"),
+    report.Column("range", "95% interval"),
+)
+_FOOTER = (
+    "A trial succeeds if the task is solved at any step. Of success, bars of the second"
+    " colour are of a policy that is told something else, or nothing. Bars carry 95%"
+    " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
+    " trials of the tasks as strata. Differences are of trials that ended without an error"
+    " under both kinds; those of means take the tasks as strata. They speak of this policy"
+    " on these tasks, not of other seeds of training. Tasks that share a scene are those of"
+    " a family that the suite names; of tasks alone in their scene a wrong instruction is"
+    " not told."
+)
+
+
+def probe_report(found: Findings) -> report.Report:
+    """The findings in sections."""
+    setting, verdict = found.setting, found.verdict
+    tasks = counted(len(found.kinds[RIGHT].tasks), "task")
+    told_by = " and ".join(found.conditioning).replace("_", "-")
+    warning = report.Text("", found.warning, "warn", id="warning")
+    solved = "trials in which the task itself was solved"
+    return report.Report(
+        title=setting.agent,
+        lead=f"{setting.suite} · {tasks} · {setting.split} variations · told its task by"
+        f" {told_by}",
+        sections=[
+            report.Section(
+                id="verdict",
+                parts=[
+                    report.Text(verdict.sentence, tone="strong"),
+                    *([warning] if found.warning else []),
+                ],
+                alert=verdict.word == "ignores",
+                brief=True,
+            ),
+            _figures(found),
+            report.section(
+                "kinds",
+                "Kinds",
+                "on the same trials",
+                report.Config(_told(found)),
+                brief=True,
+            ),
+            _differences(found),
+            *(
+                _rates(name, each, found.families)
+                for name, each in _groups(found).items()
+            ),
+            report.section(
+                "tasks",
+                "Tasks",
+                "success by what is told, and 95% intervals",
+                report.Table(_tasks(found)),
+                brief=True,
+            ),
+            report.section(
+                "families",
+                "Families",
+                "right minus each kind, in percentage points, with 95% intervals",
+                report.Table(_families(found)),
+                brief=True,
+            ),
+            report.section(
+                "others",
+                "Told of other tasks",
+                solved,
+                report.Config(_others(found)),
+                report.Text(
+                    "A task may be solved by doing another: who is told to pick and place"
+                    " brings the hand to the goal, too.",
+                    tone="soft",
+                ),
+            ),
+            report.section(
+                "outcomes",
+                "Trials",
+                "a cell each, the same variations below each other; point at one to read",
+                report.Trials(_grid(found)),
+            ),
+            report.facts("Conditions", _conditions(found), machine(setting)),
+        ],
+        footer=[_FOOTER],
+    )
+
+
+def _told(found: Findings) -> report.Pairs:
+    told = [(kind, rates.told) for kind, rates in found.kinds.items()]
+    return [*told, *((k, f"left out: {why}") for k, why in found.left_out.items())]
+
+
+def _figures(found: Findings) -> report.Section:
+    """The numbers of the tasks that the verdict is about."""
+    shared = found.ambiguous
+    group = shared or _everything(found)
+    lead = group.differences.get(SHUFFLED)
+    right, shuffled = group.kinds.get(RIGHT), group.kinds.get(SHUFFLED)
+    errors = sum(rates.errors for rates in found.kinds.values())
+    trials = sum(rates.trials for rates in found.kinds.values())
+    interval = f"95% interval {span(right.interval if right else None)}"
+    title = "Right minus shuffled"
+    first = [report.lead(title, lead.difference, lead.interval)] if lead else []
+    return report.figures(
+        *first,
+        report.Figure(
+            "Told rightly", percent(right and right.task_mean), interval, "second"
+        ),
+        report.Figure("Shuffled", percent(shuffled and shuffled.task_mean)),
+        report.counts("Trials", trials, errors),
+    )
+
+
+def _everything(found: Findings) -> Shared:
+    tasks = tuple(found.kinds[RIGHT].tasks)
+    return Shared(tasks=tasks, kinds=found.kinds, differences=found.differences)
+
+
+def _groups(found: Findings) -> dict[str, Shared]:
+    """All tasks, then those that share scenes, then each family; no tasks twice."""
+    everything = _everything(found)
+    shared = {} if found.ambiguous is None else {SHARED: found.ambiguous}
+    groups, seen = {"All tasks": everything}, {everything.tasks}
+    for name, each in {**shared, **found.families}.items():
+        if each.tasks not in seen:
+            groups[name] = each
+        seen.add(each.tasks)
+    return groups
+
+
+def _differences(found: Findings) -> report.Section | None:
+    """Right minus each kind, over the tasks that the verdict is about at the top."""
+    shared, groups = found.ambiguous, {"All tasks": _everything(found)}
+    if shared is not None and shared.tasks != groups["All tasks"].tasks:
+        groups = {"Tasks that share scenes": shared, **groups}
+    every = [d for each in groups.values() for d in each.differences.values()]
+    reach = reach_of([each.interval for each in every])
+    columns = [
+        report.Column("rate", "points"),
+        report.Column("range", "95% interval"),
+        report.Column("of", ""),
+    ]
+    forests = [
+        report.Bars(
+            "told",
+            columns,
+            [
+                report.Bar(kind, d.difference, d.interval, _texts(d))
+                for kind, d in sorted(
+                    each.differences.items(), key=lambda item: item[0] != SHUFFLED
+                )
+            ],
+            reach=reach,
+            forest=True,
+            title=title if len(groups) > 1 else "",
+        )
+        for title, each in groups.items()
+    ]
+    return report.section(
+        "differences",
+        "Differences",
+        "right minus each kind, in percentage points",
+        *forests,
+        report.Text(
+            "Full bars: the interval excludes zero. To the right: success is lost when"
+            " told otherwise.",
+            tone="soft",
+        ),
+    )
+
+
+def _texts(found: Difference) -> list[str]:
+    pairs = counted(found.pairs, "pair")
+    return [points(found.difference), change(found.interval), pairs]
+
+
+def _rates(
+    name: str, group: Shared, families: Mapping[str, Shared]
+) -> report.Section | None:
+    number = counted(len(group.tasks), "task")
+    rows = [
+        report.Bar(
+            kind,
+            each.task_mean,
+            each.interval,
+            [
+                percent(each.task_mean),
+                f"{each.successes}/{each.trials}",
+                span(each.interval),
+            ],
+            badge=counted(each.errors, "error") if each.errors else "",
+            second=kind not in _OWN,
+        )
+        for kind, each in group.kinds.items()
+    ]
+    note = ", ".join(group.tasks) if name in families else number
+    bars = report.Bars("told", _COLUMNS, rows)
+    return report.section(f"rates of {name}", name, note, bars)
+
+
+def _tasks(found: Findings) -> Matrix:
+    """Success of each task by what was told, with the means at the bottom."""
+    kinds = found.kinds
+    lines = [
+        Line(
+            name=task,
+            style=None,
+            entries=[_entry(each.tasks.get(task)) for each in kinds.values()],
+        )
+        for task in kinds[RIGHT].tasks
+    ]
+    means = {"task mean": kinds, SHARED: found.ambiguous and found.ambiguous.kinds}
+    lines += [
+        Line(
+            name=name,
+            style=None,
+            entries=[
+                Entry(percent(some[kind].task_mean)) if kind in some else NONE
+                for kind in kinds
+            ],
+        )
+        for name, some in means.items()
+        if some
+    ]
+    return Matrix(head="task", columns=list(kinds), lines=lines)
+
+
+def _entry(rates: TaskRates | None) -> Entry:
+    return (
+        NONE if rates is None else Entry(percent(rates.success), span(rates.interval))
+    )
+
+
+def _families(found: Findings) -> Matrix:
+    """Right minus each kind, over all tasks and by family."""
+    lines = [
+        Line(
+            name=name,
+            style=None,
+            entries=[_change(each.differences.get(kind)) for kind in found.differences],
+        )
+        for name, each in _groups(found).items()
+    ]
+    return Matrix(head="over", columns=list(found.differences), lines=lines)
+
+
+def _change(found: Difference | None) -> Entry:
+    return NONE if found is None else Entry(*_texts(found)[:2])
+
+
+def _others(found: Findings) -> report.Pairs:
+    """How each task went when another was told, in words, by kind."""
+    rows: dict[str, list[str]] = {}
+    for kind, rates in found.kinds.items():
+        for task, counts in rates.of_others.items():
+            each = [f"{name} {n.successes}/{n.trials}" for name, n in counts.items()]
+            rows.setdefault(task, []).append(f"{kind}: {', '.join(each)}")
+    return [(task, "; ".join(phrases)) for task, phrases in rows.items()]
+
+
+def _grid(found: Findings) -> Grid:
+    """A row for each kind in each task that shares a scene; in all, if none does."""
+    tasks = (found.ambiguous or _everything(found)).tasks
+    blocks = []
+    for task in tasks:
+        by_kind = {
+            kind: [record for record in records if record.task == task]
+            for kind, records in found.records.items()
+        }
+        rows = [_row(task, kind, some) for kind, some in by_kind.items() if some]
+        blocks.append(Block(title=task, rows=rows))
+    return Grid(kinds=OUTCOMES, blocks=blocks)
+
+
+def _row(task: str, kind: str, records: Sequence[Record]) -> Row:
+    cells = [
+        replace(cell, details={"Task": task, **cell.details})
+        for cell in trial_cells(records, {})
+    ]
+    solved = sum(bool(record.success) for record in records)
+    ended = sum(record.error is None for record in records)
+    return Row(name=kind, note=f"{solved}/{ended}", cells=cells)
+
+
+def _conditions(found: Findings) -> report.Pairs:
+    setting = found.setting
+    ends = "the first success" if setting.until == "success" else "their horizon"
+    return [
+        ("Suite", setting.suite),
+        *((name, str(value)) for name, value in setting.options.items()),
+        ("Told by", " and ".join(found.conditioning)),
+        ("Variations", f"{setting.split}, {setting.episodes} of each task"),
+        ("Trials of a variation", str(setting.repeats)),
+        ("Trials end at", ends),
+        ("Margin", f"{100 * found.verdict.margin:g} points"),
+        ("Seed of shuffling", str(setting.seed)),
+    ]

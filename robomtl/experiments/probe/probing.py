@@ -1,0 +1,203 @@
+"""A policy told its task rightly, in other words, wrongly and not, on the same trials."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from robomtl.actor import Agent, Told
+from robomtl.agent import PolicyAgent, named_agent
+from robomtl.arguments import checked
+from robomtl.conditioning import Conditioning
+from robomtl.durable import write_json, write_text
+from robomtl.errors import InputError
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.evaluation import REPORT, finish, journal_in, results_of
+from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.records import SCHEMA
+from robomtl.evaluation.results import RESULTS, TRIALS, Results
+from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import LIMIT, Executor
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.probe.probe_findings import concluded
+from robomtl.experiments.probe.probe_plan import Plan, planned
+from robomtl.experiments.probe.probe_rates import Findings
+from robomtl.experiments.probe.probe_report import probe_report
+from robomtl.goals import goal_warning
+from robomtl.lock import locked
+from robomtl.pages.rendering import report_page
+from robomtl.parquet import write_table
+from robomtl.paths import located
+from robomtl.ranges import check_types
+from robomtl.request import plain
+from robomtl.serving import ServedAgent
+from robomtl.task import Suite, families_of
+
+MARGIN = 0.1
+"""Differences of success that lie below it do not count as listening, by default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """What a probe tells the policy, and in which trials."""
+
+    kinds: tuple[str, ...] | None = None
+    """Kinds of instruction besides ``right``; see ``KINDS``. By default everything that
+    makes sense for the conditioning of the policy; the rest is named in
+    ``Findings.left_out``."""
+    conditions: Conditions = field(default_factory=lambda: Conditions(until="success"))
+    """Trials, and when they end; the seed decides whose instruction a task gets when they
+    are shuffled."""
+    margin: float = MARGIN
+    """Difference of success, right minus shuffled, below which a policy is said to ignore
+    its instruction, as a fraction."""
+
+    def __post_init__(self) -> None:
+        """Checks the margin.
+
+        Raises:
+            InputError: If it is no fraction.
+        """
+        check_types(self)
+        if not 0 < self.margin < 1:
+            raise InputError(
+                f"margin is {self.margin}; give a fraction between 0 and 1, such as 0.1"
+                " for 10 points."
+            )
+
+
+COLUMNS = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        *SCHEMA,
+        pa.field("told", pa.string()),
+        pa.field("goal", pa.list_(pa.float64())),
+    ]
+)
+"""Columns of ``trials.parquet``: those of an evaluation between the kind and what was
+told: the task whose instruction it is, and a goal in place of the env's."""
+
+_NOT_OF_ALL = ("instructions", "protocol")  # Fields of a setting that kinds differ in.
+
+
+@checked
+def probe(
+    agent: Agent | Path | str,
+    suite: Suite,
+    *,
+    out: Path | str,
+    config: ProbeConfig | None = None,
+    compute: Compute | None = None,
+) -> Findings:
+    """Success of a policy by what it is told, and whether it listens.
+
+    All kinds of instruction are told on the same trials, so that differences are paired.
+    Every finished chunk of trials is kept at once; called again with the same policy,
+    suite and conditions, it plays what is left.
+
+    Args:
+        agent: A trained policy, or its run directory.
+        suite: Supplies the tasks, and says which of them share a scene.
+        out: Folder for ``results.json``, ``trials.parquet``, ``report.html`` and the
+            journal; made if missing.
+        config: Kinds, trials and margin; the defaults if None.
+        compute: Processes or cluster, and the limit of time of a step.
+
+    Raises:
+        ValueError: If the agent is no trained policy, or is told nothing of its task; if
+            it does not fit the suite, or that has one task; if a kind is unknown or
+            cannot be told; if the margin is no share; or if ``evaluate`` raises it.
+        ImportError: If a wording needs the ``language`` extra and that is missing.
+    """
+    config, compute = config or ProbeConfig(), compute or Compute(limit=LIMIT)
+    acting = named_agent(agent) if isinstance(agent, Path | str) else agent
+    conditioning = _conditioning_of(acting)
+    acting.check(suite)
+    plan = planned(suite, config.conditions, conditioning, config.kinds)
+    out = located(out)
+    with locked(out):
+        results = _played(plan, config.conditions, acting, suite, out, compute.executed)
+        told = {
+            kind: [told for chunk in some for told in chunk.told]
+            for kind, some in plan.chunks.items()
+        }
+        found = concluded(
+            results,
+            told,
+            conditioning,
+            families_of(suite),
+            left_out=plan.left_out,
+            margin=config.margin,
+        )
+        found = replace(
+            found,
+            warning=goal_warning(conditioning.kinds, suite, config.conditions.tasks),
+        )
+        _write(out, found, told)
+    return found
+
+
+def _played(
+    plan: Plan,
+    conditions: Conditions,
+    agent: Agent,
+    suite: Suite,
+    folder: Path,
+    executor: Executor,
+) -> dict[str, Results]:
+    """The results under each kind, once everything is played that is not yet."""
+    chunks = plan.every
+    identity = identity_of({"agent": agent}, suite, conditions, chunks)
+    identity |= {"kinds": list(plan.chunks)}
+    journal = journal_in(folder, identity, chunks, agent)
+    play = PlayChunk(agent, suite, conditions.until)
+    finish(journal, chunks, play, executor, title="Probe")
+    outcomes = iter(journal.outcomes[place] for place in range(len(chunks)))
+    return {
+        kind: results_of(
+            agent,
+            suite,
+            plan.conditions[kind],
+            [(chunk, next(outcomes)) for chunk in some],
+            journal,
+        )
+        for kind, some in plan.chunks.items()
+    }
+
+
+def _conditioning_of(agent: Agent) -> Conditioning:
+    policy = agent.agent if isinstance(agent, ServedAgent) else agent
+    if not isinstance(policy, PolicyAgent):
+        raise InputError(
+            f"'{agent.name}' is no trained policy, and nothing is known of how it is told"
+            " its task; name the run directory of a policy."
+        )
+    conditioning = policy.card.conditioning
+    if not conditioning.kinds:
+        raise InputError(
+            f"{agent.name} was trained without conditioning, so there is nothing to probe."
+            " Train it with --conditioning language, one_hot or goal."
+        )
+    return conditioning
+
+
+def _write(folder: Path, found: Findings, told: Mapping[str, Sequence[Told]]) -> None:
+    """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each whole.
+
+    Args:
+        folder: Where.
+        found: What was found.
+        told: What was told in each of its records, by kind.
+    """
+    rows = [
+        {"kind": kind, **asdict(record), "told": each.task, "goal": each.goal}
+        for kind, records in found.records.items()
+        for record, each in zip(records, told[kind], strict=True)
+    ]
+    write_table(folder / TRIALS, pa.Table.from_pylist(rows, schema=COLUMNS))
+    data = plain(found)
+    del data["records"]
+    setting = {k: v for k, v in data.pop("setting").items() if k not in _NOT_OF_ALL}
+    write_json(folder / RESULTS, {"format": 1, "kind": "probe", **data, **setting})
+    write_text(folder / REPORT, report_page(probe_report(found)))

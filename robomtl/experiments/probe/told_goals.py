@@ -1,0 +1,82 @@
+"""Goals told in place of those that envs show."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+from robomtl.actor import TaskInfo
+from robomtl.evaluation.trials import Chunk
+from robomtl.experiments.probe.kinds import EMPTY, SHUFFLED, WRONG
+from robomtl.plug_in import looked_at
+from robomtl.task import Suite, Trial, goal_place
+
+Goal = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goals:
+    """The goals of a suite's trials, as the first states show them."""
+
+    of_task: dict[str, list[Goal]]
+    """Of the trials of each task, in their order."""
+    size: int
+    """Length of a goal."""
+
+    def told(
+        self, chunks: Sequence[Chunk], kind: str, *, alone: bool
+    ) -> tuple[Chunk, ...]:
+        """The chunks with the goals that a kind tells; its own are left as they are.
+
+        Args:
+            chunks: Every trial of each task, in the order of the goals.
+            kind: What is told.
+            alone: Whether nothing else tells the policy its task. Then a wrong goal is
+                the task's own of the next trial, and else that of the task whose
+                instruction is told, in the trial that has the same place.
+        """
+        if kind not in (SHUFFLED, EMPTY, WRONG):
+            return tuple(chunks)
+        return tuple(self._told(chunks, kind, alone))
+
+    def _told(self, chunks: Sequence[Chunk], kind: str, alone: bool) -> Iterator[Chunk]:
+        for task, some in groupby(chunks, key=lambda chunk: chunk.task):
+            place = 0
+            for chunk in some:
+                told = []
+                for each in chunk.told:
+                    goal = self._goal(kind, task, each, place, alone)
+                    told.append(each._replace(goal=goal))
+                    place += 1
+                yield Chunk(task=task, trials=chunk.trials, told=tuple(told))
+
+    def _goal(
+        self, kind: str, task: str, told: TaskInfo, place: int, alone: bool
+    ) -> Goal:
+        if kind == EMPTY:
+            return (0.0,) * self.size
+        if kind == WRONG and alone:
+            own = self.of_task[task]
+            return own[(place + 1) % len(own)]
+        assert told.task is not None
+        return self.of_task[told.task][place]
+
+
+def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
+    """The goals of trials; each is reset once.
+
+    Args:
+        suite: Shows its goals.
+        trials: Task by task.
+    """
+    assert suite.goal is not None
+    of_task: dict[str, list[Goal]] = {}
+    for task, some in groupby(trials, key=lambda trial: trial.task):
+        with looked_at(partial(suite.make_env, task)) as env:
+            for trial in some:
+                options = {"variation": trial.variation}
+                observation, _ = env.reset(seed=trial.seed, options=options)
+                shown = observation["state"][goal_place(suite, task)]
+                of_task.setdefault(task, []).append(tuple(shown.tolist()))
+    sizes = {len(goal) for goals in of_task.values() for goal in goals}
+    return Goals(of_task=of_task, size=sizes.pop())

@@ -1,0 +1,129 @@
+"""Estimates over seeds of training and tasks, with intervals.
+
+Each seed is one policy in all tasks, so that intervals take it as one draw; trials are
+shared by seeds. ``robomtl.experiments.crossed`` has the method, to which the
+interquartile mean is brought by its influence function: a score within the quartiles
+counts as it is, one beyond them as the quartile (P. J. Huber, E. M. Ronchetti, Robust
+Statistics (2009), section 3.3). The probability of improvement is of seeds in these very
+trials: its variance is that of a U-statistic (W. Hoeffding, Ann. Math. Stat. 19 (1948),
+293-325), by the means of each seed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.aggregates import (
+    Estimate,
+    improvements,
+    iqm,
+    trimmed,
+)
+from robomtl.experiments.crossed import (
+    Part,
+    Scores,
+    Spread,
+    Totals,
+    mean_of,
+    parts_of,
+    spread_interval,
+    success_interval,
+    summed,
+    totals,
+    unpaired_parts,
+)
+
+Tasks = Mapping[str, Scores]
+"""Success by task; (seed, 1, 1, trial)."""
+
+
+def mean_estimate(tasks: Tasks, confidence: float) -> Estimate:
+    """Mean success over seeds and tasks."""
+    every = list(tasks.values())
+    return Estimate(mean_of(every), success_interval(tasks, confidence))
+
+
+def iqm_estimate(tasks: Tasks, confidence: float) -> Estimate:
+    """Interquartile mean of success over seeds and tasks."""
+    every = list(tasks.values())
+    value = float(iqm(rates_of(every)))
+    parts = parts_of(_influences(every), _even(every))
+    trials = _trials(every)
+    # Scores are kept by their outcomes, so that seeds agree by chance more often.
+    interval = spread_interval(value, parts, trials, confidence, least=1.0)
+    return Estimate(value, interval)
+
+
+def iqm_difference(a: Tasks, b: Tasks, confidence: float) -> Estimate:
+    """Interquartile mean of A minus that of B; tasks in the same order."""
+    both = list(a.values()), list(b.values())
+    values = [float(iqm(rates_of(every))) for every in both]
+    alone = sum(
+        _smoothed(value, _trials(every))
+        for value, every in zip(values, both, strict=True)
+    )
+    ours, theirs = (_influences(every) for every in both)
+    spread = Spread(unpaired_parts(ours, theirs, _even(ours)), alone)
+    half, value = spread.half_width(confidence), values[0] - values[1]
+    return Estimate(value, Interval(max(-1.0, value - half), min(1.0, value + half)))
+
+
+def improvement_estimate(a: Tasks, b: Tasks, confidence: float) -> Estimate:
+    """Probability that a seed of A beats one of B in a task, in these trials."""
+    won = improvements(rates_of(list(a.values())), rates_of(list(b.values())))
+    value, seeds = float(won.mean()), won.shape
+    parts = summed(
+        [
+            Part((0,), float(won.mean(axis=1 - side).var(ddof=1)) / size, size - 1)
+            for side, size in enumerate(seeds)
+        ]
+    )
+    # Where all seeds won everywhere, each is but one draw.
+    trials = won.size * len(a) if 0 < value < 1 else min(seeds)
+    return Estimate(value, spread_interval(value, parts, trials, confidence))
+
+
+def rates_of(tasks: Sequence[Scores]) -> Scores:
+    """Success of each seed in each task; (seed, task)."""
+    every = _totals(tasks)
+    return every.sums / every.numbers
+
+
+def _influences(tasks: Sequence[Scores]) -> list[Scores]:
+    """Scores whose mean varies as the interquartile mean does; shapes as given."""
+    rates = rates_of(tasks)
+    kept, clipped = trimmed(rates)
+    every = []
+    for place, scores in enumerate(tasks):
+        rate, fraction, quartile = (
+            column[:, place, None, None, None] for column in (rates, kept, clipped)
+        )
+        every.append((quartile + fraction * (scores - rate)) / kept.mean())
+    return every
+
+
+def _trials(tasks: Sequence[Scores]) -> float:
+    """How many independent trials the scores within the quartiles are worth.
+
+    They lie there by their outcomes, so that they are no strata: all count as of one rate.
+    """
+    every = _totals(tasks)
+    kept = trimmed(every.sums / every.numbers).kept
+    weights = kept / kept.sum()
+    return float(1 / np.sum(weights**2 / every.numbers))
+
+
+def _totals(tasks: Sequence[Scores]) -> Totals:
+    """Outcomes of each seed in each task; (seed, task)."""
+    return totals([scores.reshape(len(scores), -1) for scores in tasks])
+
+
+def _smoothed(rate: float, trials: float) -> float:
+    """Variance of a rate, drawn to one half by two trials, so that it is never 0."""
+    drawn = (rate * trials + 1) / (trials + 2)
+    return drawn * (1 - drawn) / trials
+
+
+def _even(tasks: Sequence[Scores]) -> list[float]:
+    return [1 / len(tasks)] * len(tasks)
