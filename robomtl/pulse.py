@@ -33,6 +33,11 @@ class Pulse:
         """Reasons, by trial key, of trials that are skipped because workers died or hung
         in them."""
 
+    @property
+    def latest(self) -> Beat:
+        """The latest note."""
+        return Beat(*self._memory)
+
     def share(self, memory: MutableSequence[int]) -> None:
         """Switches to other memory, such as shared memory."""
         self._memory = memory

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,7 +55,8 @@ class RayExecutor:
     attempts: int = 3
     """How often an item is tried before it counts as failed."""
     limit: float = 600.0
-    """Longest an item may take, or an actor to start, before it is replaced [s]."""
+    """Longest time without progress, or for an actor to start, after which it is
+    replaced [s]."""
 
     def __post_init__(self) -> None:
         """Checks the counts and the limit, and that Ray is installed.
@@ -89,6 +90,9 @@ class _Hand(Worker):
     actor: Any
     awaited: Any
     """Reference to its next answer."""
+    pulse: Any = None
+    """Reference to its next note of progress; None while none is requested."""
+    latest: Beat = Beat()
 
 
 class _Actors(WorkerPool[_Hand]):
@@ -98,8 +102,9 @@ class _Actors(WorkerPool[_Hand]):
         super().__init__(executor.workers, executor.attempts, executor.limit)
         self._address = executor.address
         self._work = _ray().put(work)
-        options = {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
-        self._actor = _ray().remote(_Actor).options(**options)
+        options = {"num_cpus": 1, "concurrency_groups": {"pulse": 1}}
+        made = _ray().remote(**options)(_Actor)
+        self._actor = made.options(scheduling_strategy="SPREAD")
 
     def hire(self) -> _Hand:
         actor = self._actor.remote(sys.path, imported())
@@ -133,7 +138,14 @@ class _Actors(WorkerPool[_Hand]):
         return False  # It is found when it is given an item.
 
     def beat(self, worker: _Hand) -> Beat:
-        return Beat()  # Nothing is shared with other machines.
+        if worker.pulse is None:
+            ask = worker.actor.beat.options(concurrency_group="pulse")
+            worker.pulse = ask.remote()
+        elif _ray().wait([worker.pulse], timeout=0)[0]:
+            with suppress(_ray().exceptions.RayError):  # It is found by receive.
+                worker.latest = _ray().get(worker.pulse)
+            worker.pulse = None
+        return worker.latest
 
     def dismiss(self, worker: _Hand) -> None:
         _ray().kill(worker.actor)
@@ -173,7 +185,14 @@ class _Actor:
         """What comes of an item."""
         assert self._work is not None
         PULSE.lost = lost
-        return outcome(self._work, item)
+        PULSE.reach(0.0)
+        answer = outcome(self._work, item)
+        PULSE.beat()
+        return answer
+
+    def beat(self) -> Beat:
+        """The latest note of progress, beside the work."""
+        return PULSE.latest
 
 
 def _ray() -> Any:

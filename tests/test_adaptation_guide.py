@@ -18,16 +18,21 @@ from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.overrides import RunFlags
 from robomtl.cli.train import _flags, _model
 from robomtl.cli.tune import Tune
-from robomtl.experiments.adapt.method_design import Asked, MethodCell, configured, objectives
-from robomtl.experiments.adapt.method_findings import Findings, MethodFindings
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
+from robomtl.experiments.adapt.method_design import (
+    Asked,
+    MethodCell,
+    configured,
+    objectives,
+)
+from robomtl.experiments.adapt.method_findings import Findings, MethodFindings
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.tables import cell_table, trial_table
-from robomtl.task import Trial
 from robomtl.experiments.settings import by_label, gridded, parsed, split_policies
+from robomtl.experiments.tables import cell_table, trial_table
 from robomtl.recipes import RECIPES
 from robomtl.suites import suite
+from robomtl.task import Trial
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.objective import OBJECTIVES
 

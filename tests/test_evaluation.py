@@ -201,9 +201,9 @@ def start(out, pause):
     )
 
 
-def wait_for_chunks(out, count):
+def wait_for_chunks(out, count, seconds=60):
     journal = Path(out) / "journal.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + seconds
     while not journal.exists() or journal.read_text().count('"chunk"') <= count:
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -132,6 +132,14 @@ def hang(item):
     return item
 
 
+def work_slowly(item):
+    """Takes ten seconds, and progresses all the while."""
+    for _ in range(20):
+        PULSE.beat()
+        time.sleep(0.5)
+    return item
+
+
 def process_id(item):
     return os.getpid()
 

@@ -22,6 +22,7 @@ from test_executor import (
     refuse,
     square,
     stumble,
+    work_slowly,
 )
 
 from robomtl import ray_executor
@@ -164,6 +165,12 @@ def test_an_item_that_hangs_is_given_up_and_the_others_are_not(connected):
     executor = RayExecutor(workers=1, attempts=1, limit=10)
     results = outcomes(executor, hang, ["slow", "a"])
     assert results == {0: Failure("made no progress for 10 s"), 1: "a"}
+
+
+@pytest.mark.slow
+def test_an_item_that_progresses_may_take_longer_than_the_limit(connected):
+    executor = RayExecutor(workers=1, attempts=1, limit=5)
+    assert outcomes(executor, work_slowly, ["slow"]) == {0: "slow"}
 
 
 @pytest.mark.slow

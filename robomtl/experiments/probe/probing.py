@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from robomtl.actor import Agent, Told
+from robomtl.actor import Agent, TaskInfo
 from robomtl.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
@@ -182,7 +182,9 @@ def _conditioning_of(agent: Agent) -> Conditioning:
     return conditioning
 
 
-def _write(folder: Path, found: Findings, told: Mapping[str, Sequence[Told]]) -> None:
+def _write(
+    folder: Path, found: Findings, told: Mapping[str, Sequence[TaskInfo]]
+) -> None:
     """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each whole.
 
     Args:

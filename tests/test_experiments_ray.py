@@ -1,0 +1,107 @@
+"""Experiments on a Ray cluster of two nodes, one of which dies half way."""
+
+import threading
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+from families import SUITE, Here, grow
+from test_evaluation import wait_for_chunks
+from test_multitask import ASKED as ARMS
+from test_multitask import SUITE as TASKS
+
+import robomtl
+from robomtl.experiments.adapt import Asked, Supports, compare_methods
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.multitask import multitask
+from robomtl.ray_executor import RayExecutor
+
+ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
+pytestmark = pytest.mark.slow
+
+METHODS = Asked(
+    methods={"scratch": "scratch", "finetune": "finetune"},
+    settings={"scratch": {"steps": 30}, "finetune": {"steps": 30}},
+    shots=(1, 2),
+    supports=2,
+    trials=5,
+    retained=0,
+    batch_size=16,
+)
+
+
+@pytest.fixture
+def cluster():
+    """Two nodes of a core each, of which one is to die."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    made.doomed = made.add_node(num_cpus=1)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    return grow(tmp_path_factory.mktemp("family"))
+
+
+def adapted(family, pool, out, executor):
+    supports, compute = Supports(data=pool), Compute(executor=executor)
+    return compare_methods(
+        family, SUITE, METHODS, out=out, supports=supports, compute=compute
+    )
+
+
+def untimed(out):
+    return pq.read_table(out / "trials.parquet").drop_columns(["seconds"])
+
+
+def killing(cluster, out, cells):
+    """Kills a node once some cells are finished; how many were when it died."""
+    killed = []
+
+    def kill():
+        wait_for_chunks(out, cells, seconds=600)
+        cluster.remove_node(cluster.doomed, allow_graceful=False)
+        killed.append((out / "journal.jsonl").read_text().count('\n{"chunk"'))
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread, killed
+
+
+def test_adapt_finds_the_same_where_a_node_dies(family, tmp_path, cluster):
+    names = [task.name for task in SUITE.held_out_tasks]
+    pool = robomtl.collect(
+        SUITE, tmp_path / "pool", episodes=4, tasks=names, workers=1
+    ).path
+    adapted(family, pool, tmp_path / "here", Here())
+    out, executor = tmp_path / "ray", RayExecutor(address=cluster.address, workers=2)
+    thread, killed = killing(cluster, out, 5)
+    adapted(family, pool, out, executor)
+    thread.join()
+    assert killed[0] < 2 * 2 * 2 * 2
+    assert untimed(out).equals(untimed(tmp_path / "here"))
+
+
+def test_multitask_finds_the_same_where_a_node_dies(tmp_path, cluster):
+    asked = replace(ARMS, seeds=2, steps=20)
+    data = robomtl.collect(TASKS, tmp_path / "data", episodes=2, workers=1).path
+    here = multitask(
+        TASKS, asked, out=tmp_path / "here", data=data, compute=Compute(executor=Here())
+    )
+    out = tmp_path / "ray"
+    thread, killed = killing(cluster, out, 4)
+    executor = RayExecutor(address=cluster.address, workers=2)
+    there = multitask(
+        TASKS, asked, out=out, data=data, compute=Compute(executor=executor)
+    )
+    thread.join()
+    assert killed[0] < 2 * 2 * 3
+    assert untimed(out).equals(untimed(tmp_path / "here"))
+    assert there.arms == here.arms and there.affinity == here.affinity
+    for path in (tmp_path / "here" / "runs").rglob("policy.safetensors"):
+        again = out / "runs" / path.relative_to(tmp_path / "here" / "runs")
+        assert again.read_bytes() == path.read_bytes()
