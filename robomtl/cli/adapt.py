@@ -6,7 +6,13 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import ComputeFlags, SuiteFlags, noise_of, run_directory
+from robomtl.cli.flags import (
+    ComputeFlags,
+    SuiteFlags,
+    noise_of,
+    own_first,
+    run_directory,
+)
 from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.tables import show_report
 from robomtl.experiments.adapt.family import find_family, trained_agent
@@ -18,6 +24,7 @@ from robomtl.experiments.adapt.tuning import read_config
 from robomtl.experiments.running import REPORT, RESULTS
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Adapt(SuiteFlags, MethodFlags, ComputeFlags):
     """Adapts policies to held-out tasks by every method and writes what came of it."""

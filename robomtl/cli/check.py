@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import tyro
 
 from robomtl.checking.checking import check
-from robomtl.cli.flags import SuiteFlags
+from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.terminal import say
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Check(SuiteFlags):
     """Runs the contract of suites and envs against one suite."""

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, run_directory
+from robomtl.cli.flags import SuiteFlags, own_first, run_directory
 from robomtl.demonstrations import collect
 from robomtl.executor import LIMIT
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Collect(SuiteFlags):
     """Records successful episodes of the experts as a LeRobotDataset v3.0."""

@@ -7,7 +7,13 @@ from typing import Literal
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, named_agent, run_directory, warn_of_goals
+from robomtl.cli.flags import (
+    SuiteFlags,
+    named_agent,
+    own_first,
+    run_directory,
+    warn_of_goals,
+)
 from robomtl.cli.tables import show_report
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
@@ -20,6 +26,7 @@ from robomtl.experiments.compare.compare_report import (
 from robomtl.experiments.compare.comparison import PAGE
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Compare(SuiteFlags):
     """Compares two evaluations on the trials they share; differences are A minus B."""

@@ -14,6 +14,7 @@ from robomtl.cli.flags import (
     VideoFlags,
     chosen_executor,
     named_agent,
+    own_first,
     run_directory,
     warn_of_goals,
 )
@@ -36,6 +37,7 @@ from robomtl.task import Suite
 from robomtl.terminal import say
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(SuiteFlags, VideoFlags):
     """Runs trials of a policy and writes results.json, trials.parquet, report.html."""

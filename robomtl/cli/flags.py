@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import tyro
 
@@ -26,6 +26,16 @@ from robomtl.paths import expanded
 from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite
 from robomtl.task import Suite
+
+Flags = TypeVar("Flags", bound=type[Any])
+
+
+def own_first(flags: Flags) -> Flags:
+    """A verb's dataclass of flags, whose help lists the verb's own flags before shared ones."""
+    every, own = flags.__dataclass_fields__, flags.__annotations__
+    shared = {name: field for name, field in every.items() if name not in own}
+    flags.__dataclass_fields__ = {**{name: every[name] for name in own}, **shared}
+    return flags
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import ComputeFlags, SuiteFlags, noise_of, run_directory
+from robomtl.cli.flags import (
+    ComputeFlags,
+    SuiteFlags,
+    noise_of,
+    own_first,
+    run_directory,
+)
 from robomtl.cli.labels import ArmFlags, arms_from
 from robomtl.cli.tables import show_report
 from robomtl.experiments.multitask.arm_experiment import NOISE, multitask
@@ -14,6 +20,7 @@ from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.running import REPORT, RESULTS
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Multitask(SuiteFlags, ArmFlags, ComputeFlags):
     """Trains one policy on all tasks and one on each, and writes which does better."""

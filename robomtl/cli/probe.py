@@ -7,7 +7,13 @@ from typing import Literal
 
 import tyro
 
-from robomtl.cli.flags import SuiteFlags, chosen_executor, named_agent, run_directory
+from robomtl.cli.flags import (
+    SuiteFlags,
+    chosen_executor,
+    named_agent,
+    own_first,
+    run_directory,
+)
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.conditions import Conditions
 from robomtl.executor import LIMIT
@@ -18,6 +24,7 @@ from robomtl.experiments.probe.probing import MARGIN
 from robomtl.serving import placed
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Probe(SuiteFlags):
     """Compares a policy under right, reworded, wrong and empty instructions."""

@@ -10,7 +10,7 @@ from typing import Any
 import tyro
 
 from robomtl.checkpoint import configure, configure_objective
-from robomtl.cli.flags import SuiteFlags, given, run_directory
+from robomtl.cli.flags import SuiteFlags, given, own_first, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.contents import Failed
@@ -24,6 +24,7 @@ from robomtl.training.start import Model, Resolved, Start, loaded, resolved
 from robomtl.training.trainable import check_trainable
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Train(SuiteFlags, TrainConfig):
     """Clones demonstrations; give --data, or --suite to collect them first."""
@@ -100,9 +101,15 @@ def _flags(model: Resolved) -> type[Any]:
     own = [
         (name, type(it), dataclasses.field(default=it)) for name, it in settings.items()
     ]
-    return dataclasses.make_dataclass(
+    made: type[Any] = dataclasses.make_dataclass(
         "Train", own, bases=(Train,), frozen=True, kw_only=True
     )
+    # The order of Train, which the new class does not inherit.
+    made.__dataclass_fields__ = {
+        name: made.__dataclass_fields__[name]
+        for name in (*Train.__dataclass_fields__, *settings)
+    }
+    return made
 
 
 def _model(arguments: Sequence[str]) -> Resolved:

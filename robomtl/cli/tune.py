@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
-from robomtl.cli.flags import ComputeFlags, SuiteFlags, run_directory
+from robomtl.cli.flags import ComputeFlags, SuiteFlags, own_first, run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation.figures import percent
 from robomtl.experiments.adapt.family import find_family, trained_agent
@@ -16,6 +16,7 @@ from robomtl.experiments.adapt.tuning import CONFIG, Tuning, tune
 from robomtl.experiments.settings import gridded
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Tune(SuiteFlags, Tuning, ComputeFlags):
     """Holds out training tasks in turn, and tries a grid of settings on them."""

@@ -8,11 +8,12 @@ import tyro
 
 from robomtl import viewing
 from robomtl.camera import Camera, Profile
-from robomtl.cli.flags import SuiteFlags, named_agent
+from robomtl.cli.flags import SuiteFlags, named_agent, own_first
 from robomtl.evaluation import Results
 from robomtl.suites import suite
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class View(SuiteFlags):
     """Plays a trial and shows it in rerun. Needs robomtl[view]."""
