@@ -38,7 +38,9 @@ def goals(conditioning, seed):
     )
     group = repeat(torch.arange(_GOALS), "goal -> (goal n)", n=_EPISODES)
     length = torch.full_like(group, _STEPS)
-    spans = Spans(start=length, length=length, task=0 * group, group=group)
+    spans = Spans(
+        start=length, length=length, task=0 * group, source=0 * group, group=group
+    )
     return Material(
         frames=Frames(
             table=Resident(observation={"state": state}, action=action),

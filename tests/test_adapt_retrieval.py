@@ -58,7 +58,9 @@ def synthetic(tasks, count, seed):
     one = torch.ones_like(task)
     return Frames(
         table=Resident(observation={"state": state}, action=action),
-        episodes=Spans(start=one, length=one, task=task, group=task).together(),
+        episodes=Spans(
+            start=one, length=one, task=task, source=0 * task, group=task
+        ).together(),
         device=state.device,
     )
 

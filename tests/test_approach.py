@@ -219,7 +219,7 @@ def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
             observation={"state": torch.cat([hand, thing], 1)},
             action=3 * (0.04 - hand[:, :1]).expand(12, 4).clamp(-1, 1) / 3,
         ),
-        episodes=Spans(start=zero, length=steps, task=zero, group=zero),
+        episodes=Spans(start=zero, length=steps, task=zero, source=zero, group=zero),
         device=CPU,
     )
     way = approaches(source, [geometry])

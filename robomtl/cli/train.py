@@ -12,8 +12,9 @@ import tyro
 from robomtl.checkpoint import configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, given, own_first, run_directory
 from robomtl.conditioning import Kind
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import Demonstrations, Mixture, collect
 from robomtl.demonstrations.contents import Failed
+from robomtl.demonstrations.mixture import Data
 from robomtl.demonstrations.obtaining import check_suite
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
@@ -31,8 +32,11 @@ class Train(SuiteFlags, TrainConfig):
 
     suite: str | None = None
     """Suite to collect from where no data is given, such as metaworld/MT10."""
-    data: Path | None = None
-    """Data set to clone."""
+    data: tuple[Path, ...] = ()
+    """Data set to clone, or several."""
+    weights: tuple[float, ...] | None = None
+    """Weight of each data set, to which its fraction of the samples is proportional; tasks
+    are drawn as from one data set by default."""
     beyond: Beyond = "refuse"
     """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
     failed: Failed = "omit"
@@ -124,25 +128,25 @@ def _check(flags: Train) -> None:
     if flags.start_parts and flags.start is None:
         raise InputError("--start-parts names parts of a start; give --start RUN too.")
     check_device(flags.device)
-    if flags.data is None and flags.suite is None:
+    if not flags.data and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
-    for name in ("beyond", "failed"):
-        if flags.data is None and getattr(flags, name) != getattr(Train, name):
+    for name in ("beyond", "failed", "weights"):
+        if not flags.data and getattr(flags, name) != getattr(Train, name):
             raise InputError(
                 f"--{name} is about a data set; give --data DIR, or leave it out."
             )
     recording = [name for name in _RECORDING if getattr(flags, name) is not None]
     superfluous = [*flags.given, *recording]
-    if flags.data is not None and superfluous:
+    if flags.data and superfluous:
         told = ", ".join(f"--{name.replace('_', '-')}" for name in superfluous)
         raise InputError(
-            f"{flags.data} is recorded already, so {told} would do nothing; leave out "
+            f"{flags.data[0]} is recorded already, so {told} would do nothing; leave out "
             f"either that or --data."
         )
 
 
-def _demonstrations(flags: Train, out: Path) -> Demonstrations:
-    if flags.data is None:
+def _demonstrations(flags: Train, out: Path) -> Data:
+    if not flags.data:
         assert flags.suite is not None
         settings = {name: getattr(flags, name) for name in _RECORDING}
         return collect(
@@ -152,7 +156,12 @@ def _demonstrations(flags: Train, out: Path) -> Demonstrations:
             workers=flags.workers,
             **{name: value for name, value in settings.items() if value is not None},
         )
-    recorded = Demonstrations(flags.data, beyond=flags.beyond, failed=flags.failed)
+    recorded = [
+        Demonstrations(path, beyond=flags.beyond, failed=flags.failed)
+        for path in flags.data
+    ]
     if flags.suite is not None:
-        check_suite(recorded, flags.suite, "leave --suite out, or give data of it")
-    return recorded
+        for each in recorded:
+            check_suite(each, flags.suite, "leave --suite out, or give data of it")
+    mixture = Mixture(recorded, flags.weights)
+    return mixture if len(recorded) > 1 else recorded[0]

@@ -3,5 +3,6 @@
 from robomtl.demonstrations.collecting import collect
 from robomtl.demonstrations.contents import Episodes
 from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.mixture import Mixture
 
-__all__ = ["Demonstrations", "Episodes", "collect"]
+__all__ = ["Demonstrations", "Episodes", "Mixture", "collect"]

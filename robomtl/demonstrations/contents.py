@@ -45,6 +45,8 @@ class Contents:
     instructions: Mapping[str, str]
     failures: Mapping[str, int]
     noise: float | None
+    robot: str
+    """Name of the robot; empty if the data set does not say."""
     fps: float
     unused: tuple[str, ...]
     """Features of the data set that were not read, such as images."""

@@ -24,7 +24,9 @@ from robomtl.demonstrations.contents import (
 from robomtl.demonstrations.groups import groups
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.reading import Beyond, read
+from robomtl.features import Embodiment, embodiment_of, vector_embodiment
 from robomtl.paths import located
+from robomtl.suites import suite
 
 
 class Demonstrations:
@@ -65,6 +67,19 @@ class Demonstrations:
     def path(self) -> Path:
         """Folder they were read from."""
         return self._contents.path
+
+    @property
+    def sets(self) -> tuple["Demonstrations", ...]:
+        """Data sets to learn from: itself; see ``Mixture``."""
+        return (self,)
+
+    @property
+    def weights(self) -> None:
+        """Weights of the data sets; there is one."""
+
+    def places(self, number: int) -> NDArray[np.int64]:
+        """Index among all tasks of each task; (task,). See ``Mixture``."""
+        return np.arange(len(self.tasks))
 
     @property
     def suite(self) -> str | None:
@@ -146,6 +161,18 @@ class Demonstrations:
     def first(self) -> NDArray[np.int64]:
         """Row of the columns in which each episode begins; (episode,)."""
         return self._contents.first
+
+    @cached_property
+    def embodiment(self) -> Embodiment:
+        """What the robot observes, of what was recorded, and how it acts."""
+        contents = self._contents
+        state, action = (contents.columns[n].shape[1] for n in (STATE, ACTION))
+        if contents.suite is None:
+            name = contents.robot or self.path.name
+        else:
+            made = suite(contents.suite, **contents.suite_options)
+            name = embodiment_of(made, self.tasks[0]).name
+        return vector_embodiment(state=state, action=action, name=name)
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:

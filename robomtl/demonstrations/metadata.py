@@ -32,6 +32,8 @@ class Info:
     data_path: str
     """Template of the paths of data files."""
     features: Mapping[str, Any]
+    robot_type: str | None = None
+    """Name of the robot."""
 
     def dtype(self, name: str) -> object:
         """The type that a feature is said to have; None where there is none."""

@@ -99,6 +99,7 @@ def read(folder: Path, beyond: Beyond = "refuse", failed: Failed = "omit") -> Co
         instructions={name: words[name] for name in tasks},
         failures=about.failures,
         noise=about.noise,
+        robot=info.robot_type or "",
         fps=info.fps,
         unused=tuple(sorted({*info.features} - {*_KEPT, *read_columns(info)})),
         failed=failed,

@@ -12,7 +12,7 @@ from robomtl.training.approach import Approach
 
 
 class Spans(NamedTuple):
-    """Where episodes lie among rows of frames, sorted by task and group."""
+    """Where episodes lie among rows of frames, sorted by task, data set and group."""
 
     start: Tensor
     """First row; (episode,)."""
@@ -20,6 +20,8 @@ class Spans(NamedTuple):
     """Number of frames; (episode,)."""
     task: Tensor
     """Index of the task; (episode,)."""
+    source: Tensor
+    """Index of the data set; (episode,)."""
     group: Tensor
     """Index of the group; the episodes of a group share their task, and their goal where
     it is hidden. (episode,)"""
@@ -64,6 +66,7 @@ class Resident:
 
     def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """See ``Table``."""
+        rows = rows.to(self.action.device)
         first = rows[..., 0]
         observation = {
             name: each.index_select(0, first.flatten()).view(

@@ -5,60 +5,105 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from robomtl import goals
 from robomtl.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, InstructionEmbeddings, Kind
 from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.layout import ACTION, STATE
+from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.machine import device_of
 from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.task import find_task
-from robomtl.training.augmenting import augmenter_for
+from robomtl.training.augmentation import Augmentation
+from robomtl.training.augmenting import Augmenter, augmenter_for
 from robomtl.training.config import TrainConfig
+from robomtl.training.mixed import embodiments_of, mixed_frames
 from robomtl.training.objective import Material, Objective
-from robomtl.training.recorded import frames
 
 
 def conditioning_for(
-    demonstrations: Demonstrations, kinds: Sequence[Kind], objective: Objective
+    data: Data, kinds: Sequence[Kind], objective: Objective
 ) -> Conditioning:
-    """What a policy is told, by the kinds asked for and what the objective infers.
+    """What a policy is conditioned on: the given kinds, and what the objective infers.
 
     Raises:
         InputError: If a kind is unknown, twice there, or needs what is missing.
     """
-    goal, own = None, {}
-    if demonstrations.suite is not None:
-        made = suite(demonstrations.suite, **demonstrations.suite_options)
-        goal = goal_of(made, demonstrations.state.shape[1])
-        if "goal" in kinds:
-            own = goals_of(made, demonstrations.state.shape[1])
-    elif "goal" in kinds:
-        raise InputError(
-            f"{demonstrations.path} {demonstrations.origin}, which does not say where its"
-            " states hold the goal; condition on language or one_hot."
-        )
+    found = [_goals(each, kinds) for each in data.sets]
+    goal, own = found[0]
+    if any(place != goal for place, _ in found):
+        goal, own = _different_goals(data, kinds, found)
     inferred: tuple[Kind, ...] = ("demonstration",) if objective.demonstration else ()
     return Conditioning(
         kinds=(*kinds, *inferred),
-        tasks=demonstrations.tasks,
+        tasks=data.tasks,
         goal=goal,
         demonstration=objective.demonstration,
         goals=own,
     )
 
 
-def goal_warning(demonstrations: Demonstrations, conditioning: Conditioning) -> str:
+Place = tuple[int, int]
+
+
+def _goals(
+    demonstrations: Demonstrations, kinds: Sequence[Kind]
+) -> tuple[Place | None, dict[str, Place]]:
+    """Where states hold the goal; and where else, by the tasks for which that differs."""
+    if demonstrations.suite is None:
+        if "goal" in kinds:
+            raise InputError(
+                f"{demonstrations.path} {demonstrations.origin}, which does not say where"
+                " its states hold the goal; condition on language or one_hot."
+            )
+        return None, {}
+    made = suite(demonstrations.suite, **demonstrations.suite_options)
+    size = demonstrations.columns[STATE].shape[1]
+    return goal_of(made, size), goals_of(made, size) if "goal" in kinds else {}
+
+
+def _different_goals(
+    data: Data,
+    kinds: Sequence[Kind],
+    found: Sequence[tuple[Place | None, dict[str, Place]]],
+) -> tuple[Place | None, dict[str, Place]]:
+    """The same for data sets that hold goals in different places."""
+    if "goal" not in kinds:
+        return None, {}
+    for each, (place, _) in zip(data.sets, found, strict=True):
+        if place is None:
+            raise InputError(
+                f"{each.path} hides the goal, which another data set of the mixture shows;"
+                " condition on language or one_hot."
+            )
+    own = {
+        data.tasks[index]: theirs.get(task, place)
+        for number, (each, (place, theirs)) in enumerate(
+            zip(data.sets, found, strict=True)
+        )
+        for task, index in zip(each.tasks, data.places(number), strict=True)
+    }
+    return found[0][0], {task: place for task, place in own.items() if place}
+
+
+def goal_warning(data: Data, conditioning: Conditioning) -> str:
     """A warning if a policy is conditioned on goals that do not distinguish its tasks.
 
     Empty if there is nothing to warn of. It is judged by the demonstrations, or by episodes
     of the suite if there are few of them.
     """
-    if conditioning.kinds != ("goal",) or demonstrations.suite is None:
+    if conditioning.kinds != ("goal",):
         return ""
-    made = suite(demonstrations.suite, **demonstrations.suite_options)
+    said = (_goal_warning(each) for each in data.sets if each.suite is not None)
+    return " ".join(filter(None, said))
+
+
+def _goal_warning(demonstrations: Demonstrations) -> str:
+    made = suite(str(demonstrations.suite), **demonstrations.suite_options)
     task, starts = demonstrations.episodes.task, demonstrations.first_states
     states = {
         name: starts[task == index] for index, name in enumerate(demonstrations.tasks)
@@ -68,37 +113,43 @@ def goal_warning(demonstrations: Demonstrations, conditioning: Conditioning) -> 
     return goals.warning(made.name, goals.tasks_alike(made, states=states))
 
 
-def spec_for(demonstrations: Demonstrations, conditioning: Conditioning) -> Spec:
+def spec_for(data: Data, conditioning: Conditioning) -> Spec:
     """The sizes of a policy for these demonstrations."""
-    return Spec(
-        state=demonstrations.state.shape[1],
-        action=demonstrations.action.shape[1],
-        embedding=conditioning.size,
-        tasks=len(conditioning.tasks),
-    )
+    embedding, tasks = conditioning.size, len(conditioning.tasks)
+    if len(data.sets) > 1:
+        robots = embodiments_of(data)
+        if len(robots) > 1:
+            return Spec(embodiments=robots, embedding=embedding, tasks=tasks)
+    state, action = (data.sets[0].columns[n].shape[1] for n in (STATE, ACTION))
+    return Spec(state=state, action=action, embedding=embedding, tasks=tasks)
 
 
 def materials(
-    demonstrations: Demonstrations,
+    data: Data,
     conditioning: Conditioning,
     config: TrainConfig,
     *,
     chunk: int,
 ) -> tuple[Material, Material]:
-    """What to train on, and what to validate on: the last episodes of each task."""
+    """What to train on, and what to validate on: the last episodes of each task.
+
+    Raises:
+        InputError: If samples of several data sets are to be augmented.
+    """
     device = device_of(config.device)
     wordings = InstructionEmbeddings(
-        conditioning, instructions(demonstrations), config.instruction_augmentation
+        conditioning, instructions(data), config.instruction_augmentation
     ).to(device)
-    augmenter = augmenter_for(config.augmentation, demonstrations, device)
+    augmenter = _augmenter(data, config.augmentation, device)
     training, validation = (
         Material(
-            frames=frames(demonstrations, part, device),
+            frames=mixed_frames(data, part, device),
             wordings=wordings,
             conditioning=conditioning,
             chunk=chunk,
+            weights=data.weights,
         )
-        for part in _split(demonstrations, config.validation)
+        for part in _split(data, config.validation)
     )
     if augmenter is not None:
         known = augmenter.prepared(training.frames)
@@ -106,23 +157,50 @@ def materials(
     return training, validation
 
 
-def instructions(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
+def _augmenter(
+    data: Data, augmentation: Augmentation, device: torch.device
+) -> Augmenter | None:
+    if isinstance(data, Demonstrations):
+        return augmenter_for(augmentation, data, device)
+    if augmentation != Augmentation():
+        raise InputError(
+            "augmentation transforms samples of a single data set, and these are"
+            f" {len(data.sets)}; leave it out, or give one data set."
+        )
+    return None
+
+
+def instructions(data: Data) -> list[tuple[str, ...]]:
     """Training wordings of each task; the data set's own where no suite is named."""
+    found: dict[int, tuple[str, ...]] = {}
+    for number, each in enumerate(data.sets):
+        for index, words in zip(data.places(number), _wordings(each), strict=True):
+            found.setdefault(int(index), words)
+    return [found[index] for index in range(len(data.tasks))]
+
+
+def _wordings(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
     if demonstrations.suite is None:
         return [(demonstrations.instructions[task],) for task in demonstrations.tasks]
     made = suite(demonstrations.suite, **demonstrations.suite_options)
     return [find_task(made, task).instructions for task in demonstrations.tasks]
 
 
-def check_held_out(demonstrations: Demonstrations, part: float) -> None:
+def check_held_out(data: Data, part: float) -> None:
     """Makes sure that some episodes of every task are held out for validation.
 
     Raises:
         InputError: If a task has none.
     """
-    _, validation = _split(demonstrations, part)
-    there = {int(task) for task in demonstrations.episodes.task[validation]}
-    missing = [task for i, task in enumerate(demonstrations.tasks) if i not in there]
+    _, validation = _split(data, part)
+    there = {
+        int(index)
+        for number, (each, held_out) in enumerate(
+            zip(data.sets, validation, strict=True)
+        )
+        for index in data.places(number)[each.episodes.task[held_out]]
+    }
+    missing = [task for i, task in enumerate(data.tasks) if i not in there]
     if missing:
         raise InputError(
             f"sampling 'validation_loss' needs held-out episodes of every task, and there"
@@ -130,14 +208,14 @@ def check_held_out(demonstrations: Demonstrations, part: float) -> None:
         )
 
 
-def held_out_note(demonstrations: Demonstrations, config: TrainConfig) -> str:
+def held_out_note(data: Data, config: TrainConfig) -> str:
     """A note if validation is requested and no episode is held out; else empty."""
-    part, episodes = config.validation, demonstrations.episodes.task
+    part = config.validation
     if not part or config.validate_every > config.steps:
         return ""
-    if _split(demonstrations, part)[1]:
+    if any(_split(data, part)[1]):
         return ""
-    most = int(np.bincount(episodes).max())
+    most = max(int(np.bincount(each.episodes.task).max()) for each in data.sets)
     least = math.ceil(1000 / most) / 1000
     advice = f"Give {least} or more to hold out one." if most > 1 else "Collect more."
     return (
@@ -146,12 +224,16 @@ def held_out_note(demonstrations: Demonstrations, config: TrainConfig) -> str:
     )
 
 
-def _split(demonstrations: Demonstrations, part: float) -> tuple[list[int], list[int]]:
-    """Episodes to train on and, the last ones of each task, to validate on."""
+def _split(data: Data, part: float) -> tuple[list[list[int]], list[list[int]]]:
+    """Episodes of each data set to train on and, the last of each task, to validate on."""
     training, validation = [], []
-    for index in range(len(demonstrations.tasks)):
-        episodes = (demonstrations.episodes.task == index).nonzero()[0].tolist()
-        kept = len(episodes) - int(part * len(episodes))
-        training += episodes[:kept]
-        validation += episodes[kept:]
+    for each in data.sets:
+        kept, held_out = list[int](), list[int]()
+        for index in range(len(each.tasks)):
+            episodes = (each.episodes.task == index).nonzero()[0].tolist()
+            count = len(episodes) - int(part * len(episodes))
+            kept += episodes[:count]
+            held_out += episodes[count:]
+        training.append(kept)
+        validation.append(held_out)
     return training, validation

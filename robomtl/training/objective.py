@@ -32,6 +32,8 @@ class Material:
     """Adds the goal, and what is inferred, to it."""
     chunk: int
     """Actions in a sample."""
+    weights: tuple[float, ...] | None = None
+    """Weights of the data sets; None where tasks are drawn as from one."""
     augmenter: Augmenter | None = None
     """Changes what is drawn; validation leaves it out."""
 
@@ -117,6 +119,7 @@ class Cloning:
             chunk=material.chunk,
             temperature=temperature_of(config.sampling, config.temperature),
             seed=config.seed,
+            weights=material.weights,
             augmenter=material.augmenter,
         )
         even = method_of(config.weighting, config.aggregation)

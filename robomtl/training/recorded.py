@@ -85,8 +85,8 @@ def frames(
     chosen = np.array(sorted(episodes), np.int64)
     chosen = chosen[np.lexsort((group[chosen], listed.task[chosen]))]
     columns, length = demonstrations.columns, listed.length[chosen]
-    start = demonstrations.first[chosen]
-    parts = start, length, listed.task[chosen], group[chosen]
+    start, task = demonstrations.first[chosen], listed.task[chosen]
+    parts = start, length, task, np.zeros_like(task), group[chosen]
     spans = Spans(*map(torch.from_numpy, parts))
     if isinstance(columns, Records) and not fits(columns, length):
         stored = Stored(records=columns, device=device)

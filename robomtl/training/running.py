@@ -14,7 +14,8 @@ from robomtl import checkpoint
 from robomtl.arguments import checked
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
-from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations import Demonstrations, Mixture
+from robomtl.demonstrations.mixture import Data, described
 from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
 from robomtl.lock import locked
@@ -63,7 +64,7 @@ _POLICY = "policy.json"
 
 @checked
 def train(
-    demonstrations: Demonstrations,
+    demonstrations: Demonstrations | Mixture,
     *,
     out: Path | str,
     policy: str | None = None,
@@ -84,8 +85,8 @@ def train(
     finished is only read.
 
     Args:
-        demonstrations: What to learn from, without the episodes that are marked as
-            failed unless they were read with ``failed="clone"``.
+        demonstrations: What to learn from, one data set or several, without the episodes
+            that are marked as failed unless they were read with ``failed="clone"``.
         out: Run directory; made if missing.
         policy: Registered name of the architecture.
         policy_config: Fields of its config that differ from the start's or the defaults.
@@ -157,7 +158,7 @@ def train(
 class _Plan:
     """What is to be trained, with nothing left open."""
 
-    demonstrations: Demonstrations
+    demonstrations: Data
     card: Card
     objective: Objective
     config: TrainConfig
@@ -175,7 +176,7 @@ class _Plan:
             "conditioning": card.conditioning.kinds,
             "objective": card.objective,
             "objective_config": card.objective_config,
-            "data": {"episodes": len(data), "sha256": data.fingerprint},
+            "data": described(data),
             "suite": card.suite,
             "suite_options": card.suite_options,
             "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},

@@ -1,6 +1,6 @@
 """Batches of frames, drawn step by step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 
 import numpy as np
@@ -9,11 +9,12 @@ from torch import Generator, Tensor
 
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.errors import InputError
+from robomtl.features import STATE
 from robomtl.policy import Batch
 from robomtl.training.approach import from_elsewhere
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.frames import Frames
-from robomtl.training.sampling import Drawing, Even, Shares, by_loss, tempered
+from robomtl.training.sampling import Drawing, Even, Shares, by_loss, shares
 from robomtl.training.transforms import Transform
 
 
@@ -32,6 +33,7 @@ class Sampler:
         chunk: Actions in a sample.
         temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
         seed: Seed of the draws.
+        weights: Weights of the data sets; None where tasks are drawn as from one.
         augmenter: Transforms what is drawn.
 
     Raises:
@@ -47,6 +49,7 @@ class Sampler:
         chunk: int,
         temperature: float,
         seed: int,
+        weights: Sequence[float] | None = None,
         augmenter: Augmenter | None = None,
     ) -> None:
         if augmenter is not None:
@@ -55,13 +58,13 @@ class Sampler:
         self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
         self._augmenter = augmenter
         episodes = source.episodes
-        self._tasks = torch.unique_consecutive(episodes.task)
-        counts = torch.zeros_like(self._tasks).index_add(
-            0, torch.searchsorted(self._tasks, episodes.task), episodes.length
-        )
-        self._counts = counts
+        pairs = torch.stack([episodes.task, episodes.source], dim=1)
+        # Frames are sorted by task and data set; samples are drawn of such pairs.
+        pairs, pair = torch.unique_consecutive(pairs, return_inverse=True, dim=0)
+        counts = torch.zeros_like(pairs[:, 0]).index_add(0, pair, episodes.length)
+        self._tasks, self._counts = pairs[:, 0].contiguous(), counts
         self._starts = counts.cumsum(0) - counts
-        self._shares = tempered(counts, temperature)
+        self._shares = shares(pairs, counts, temperature, weights)
         self.drawing: Drawing = Shares(self._shares)
         self._generator = Generator(counts.device)
 
@@ -92,7 +95,7 @@ class Sampler:
     def evenly(self) -> "Sampler":
         """The same with as many samples of every task, sorted by task."""
         even = copy(self)
-        even.drawing = Even(len(self._tasks))
+        even.drawing = Even(self._tasks, self._shares)
         return even
 
     def emphasise(self, losses: Tensor) -> None:
@@ -139,15 +142,16 @@ def gather(
     rows = frame[:, None] + ahead * mask  # Past the end: the first action, masked.
     if change is not None and source.approach is not None:
         state, action = from_elsewhere(source, rows, change.start)
+        observation = {STATE: state}
     else:
         observation, action = source.table.read(rows)
-        state = observation["state"]
+        state = observation[STATE]
     if change is not None:
         later, _ = source.table.read(change.later(frame, left)[:, None])
-        state = change.state(state, later["state"])
+        state = change.state(state, later[STATE])
         action = change.action(action)
     return Batch(
-        observation={"state": state},
+        observation={**observation, STATE: state},
         action=action,
         mask=mask.to(source.device).float(),
         task_embedding=conditioning.embedding(fixed, state),

@@ -1,6 +1,6 @@
 """What is refused before a run begins: architectures and balances that do not fit."""
 
-from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES
 from robomtl.training.balancing import check_tasks, method_of
@@ -24,12 +24,12 @@ def check_trainable(policy: str) -> None:
 
 
 def check_balance(
-    demonstrations: Demonstrations, config: TrainConfig, *, loss: str, objective: str
+    data: Data, config: TrainConfig, *, loss: str, objective: str
 ) -> None:
     """Makes sure that tasks can be balanced as asked, before anything is made.
 
     Args:
-        demonstrations: What is learned from.
+        data: What is learned from.
         config: Settings of the run.
         loss: Name of the policy's loss; empty if it has none to choose.
         objective: Registered name of what is minimised.
@@ -38,7 +38,7 @@ def check_balance(
         InputError: If a method does not fit the tasks, the batch, the loss or the
             objective, or a weight names no task.
     """
-    tasks = demonstrations.tasks
+    tasks = data.tasks
     by_loss = config.sampling == "validation_loss"
     methods = [
         method_of(config.weighting, config.aggregation),
@@ -57,5 +57,10 @@ def check_balance(
             f" objective '{objective}' draws problems of its own; leave {given[0]} out, or"
             " train with 'cloning'."
         )
+    if data.weights is not None and objective != "cloning":
+        raise InputError(
+            f"Weights of data sets say how frames are drawn, and objective '{objective}'"
+            " draws problems of its own; leave the weights out, or train with 'cloning'."
+        )
     if by_loss:
-        check_held_out(demonstrations, config.validation)
+        check_held_out(data, config.validation)

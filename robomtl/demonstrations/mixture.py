@@ -1,0 +1,194 @@
+"""Several data sets from which one policy learns."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.arguments import checked
+from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.errors import InputError
+
+
+class _Key(NamedTuple):
+    """What makes tasks of two data sets one task."""
+
+    suite: str
+    """Name of the suite; empty where a data set names none."""
+    name: str
+    instruction: str
+
+
+class Mixture:
+    """Data sets from which training draws together.
+
+    Tasks of one suite that share their name and instruction are one task. Other tasks that
+    share a name are told apart by the name of their suite, or of their data set's folder,
+    before it.
+
+    Args:
+        sets: At least one data set, each once.
+        weights: Of each data set, its fraction of the samples being proportional; within a
+            data set, tasks are drawn as they are from it alone. None draws tasks as from
+            one data set that has all episodes.
+
+    Raises:
+        InputError: If there is no data set or one twice, or the weights are not one number
+            above 0 for each.
+    """
+
+    @checked
+    def __init__(
+        self,
+        sets: Sequence[Demonstrations],
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        self.sets = tuple(sets)
+        self.weights = None if weights is None else tuple(map(float, weights))
+        self._check()
+        keys = [key for each in self.sets for key in _keys(each)]
+        self._names = _named(
+            keys, [each.path for each in self.sets for _ in each.tasks]
+        )
+
+    def _check(self) -> None:
+        if not self.sets:
+            raise InputError("The mixture has no data set; give at least 1.")
+        paths = [each.path for each in self.sets]
+        twice = [path for path in paths if paths.count(path) > 1]
+        if twice:
+            raise InputError(
+                f"The mixture has {twice[0]} twice; give it once, with a greater weight."
+            )
+        if self.weights is None:
+            return
+        if len(self.weights) != len(self.sets):
+            raise InputError(
+                f"There are {len(self.weights)} weights for {len(self.sets)} data sets;"
+                " give one for each."
+            )
+        for path, weight in zip(paths, self.weights, strict=True):
+            if not (math.isfinite(weight) and weight > 0):
+                raise InputError(
+                    f"The weight of {path} is {weight:g}; give a number above 0, or leave"
+                    " the data set out."
+                )
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in the order of their first data set."""
+        return tuple(dict.fromkeys(self._names.values()))
+
+    @property
+    def instructions(self) -> Mapping[str, str]:
+        """The canonical instruction of each task, by its name."""
+        return {name: key.instruction for key, name in self._names.items()}
+
+    def places(self, number: int) -> NDArray[np.int64]:
+        """Index among all tasks of each task of a data set; (task,)."""
+        keys = _keys(self.sets[number])
+        return np.array([self.tasks.index(self._names[key]) for key in keys], np.int64)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the first data set."""
+        return self.sets[0].path
+
+    @property
+    def suite(self) -> str | None:
+        """Name of the suite that all data sets were collected in; None if they differ."""
+        return self._suite[0]
+
+    @property
+    def suite_options(self) -> Mapping[str, Any]:
+        """Options of that suite."""
+        return self._suite[1]
+
+    @property
+    def _suite(self) -> tuple[str | None, Mapping[str, Any]]:
+        first, *others = ((each.suite, each.suite_options) for each in self.sets)
+        return first if all(other == first for other in others) else (None, {})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the parts that training does not use; empty if it uses all."""
+        return tuple(note for each in self.sets for note in each.notes)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that can be learned from, and of the weights."""
+        parts = [each.fingerprint for each in self.sets]
+        return hashlib.sha256(json.dumps([parts, self.weights]).encode()).hexdigest()
+
+    def succeeded(self) -> "Mixture":
+        """The episodes that training clones, see ``Demonstrations.succeeded``."""
+        return Mixture([each.succeeded() for each in self.sets], self.weights)
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return sum(map(len, self.sets))
+
+    def __repr__(self) -> str:
+        weights = self.weights or [""] * len(self.sets)
+        parts = (
+            f"{weight:g} x {each!r}" if weight else repr(each)
+            for weight, each in zip(weights, self.sets, strict=True)
+        )
+        return f"Mixture({', '.join(parts)})"
+
+
+Data = Demonstrations | Mixture
+"""What a policy learns from."""
+
+
+def described(data: Data) -> dict[str, Any]:
+    """What ``run.json`` says of the data of a run."""
+    whole: dict[str, Any] = {"episodes": len(data), "sha256": data.fingerprint}
+    if isinstance(data, Demonstrations):
+        return whole
+    weights = data.weights or [None] * len(data.sets)
+    return {
+        **whole,
+        "sets": [
+            {
+                "episodes": len(each),
+                "sha256": each.fingerprint,
+                "suite": each.suite,
+                "weight": weight,
+            }
+            for each, weight in zip(data.sets, weights, strict=True)
+        ],
+    }
+
+
+def _keys(data: Demonstrations) -> list[_Key]:
+    """The key of each task of a data set."""
+    words = data.instructions
+    return [_Key(data.suite or "", name, words[name]) for name in data.tasks]
+
+
+def _named(keys: Sequence[_Key], paths: Sequence[Path]) -> dict[_Key, str]:
+    """A name for each task, plain where no other has it."""
+    first = dict(reversed(list(zip(keys, paths, strict=True))))
+    named: dict[_Key, str] = {}
+    for key in dict.fromkeys(keys):
+        others = [other for other in first if other.name == key.name]
+        origins = [other.suite for other in others]
+        if len(others) == 1:
+            named[key] = key.name
+        elif "" not in origins and len({*origins}) == len(origins):
+            named[key] = f"{key.suite}/{key.name}"
+        else:
+            named[key] = f"{first[key].name}/{key.name}"
+    # Folders of one name are told apart by their whole path.
+    taken = list(named.values())
+    return {
+        key: name if taken.count(name) == 1 else f"{first[key]}/{key.name}"
+        for key, name in named.items()
+    }

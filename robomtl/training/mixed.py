@@ -1,0 +1,154 @@
+"""Frames of several data sets, of robots that may differ, side by side."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robomtl.demonstrations.mixture import Data
+from robomtl.demonstrations.records import rows_of
+from robomtl.features import Embodiment
+from robomtl.policy import EMBODIMENT
+from robomtl.training.frames import Frames, Resident, Spans, Table
+from robomtl.training.recorded import frames
+
+_BLOCK = 65_536  # Frames that are read at once where all are gone through.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """Rows of several tables, of robots that may differ; see ``Table``."""
+
+    tables: tuple[Table, ...]
+    """One for each data set."""
+    robot: tuple[int, ...]
+    """Index of the robot of each."""
+    first: tuple[int, ...]
+    """First row of each among all rows."""
+    sizes: Mapping[str, int]
+    """Length of each feature, the longest where robots differ."""
+    action: int
+    """Length of an action, the longest where robots differ."""
+    several: bool
+    """Whether robots differ."""
+    device: torch.device
+    """Training device."""
+
+    def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """See ``Table``; shorter features and actions end in zeros."""
+        steps = rows.reshape(-1, rows.shape[-1])
+        which = torch.bucketize(
+            steps[:, 0].contiguous(), torch.tensor(self.first), right=True
+        )
+        count, device = len(steps), self.device
+        observation = {
+            n: torch.zeros(count, s, device=device) for n, s in self.sizes.items()
+        }
+        action = torch.zeros(*steps.shape, self.action, device=device)
+        for number, table in enumerate(self.tables):
+            place = (which == number + 1).nonzero()[:, 0]
+            if not len(place):
+                continue
+            observed, acted = table.read(steps[place] - self.first[number])
+            place = place.to(device)
+            for name, values in observed.items():
+                observation[name][place, : values.shape[-1]] = values
+            action[place, :, : acted.shape[-1]] = acted
+        if self.several:
+            robot = torch.tensor(self.robot)[which - 1]
+            observation[EMBODIMENT] = robot.to(device)
+        shape = rows.shape[:-1]
+        observed = {
+            n: each.view(*shape, *each.shape[1:]) for n, each in observation.items()
+        }
+        return observed, action.view(*rows.shape, -1)
+
+    def blocks(self, spans: Spans) -> Iterator[Mapping[str, Tensor]]:
+        """See ``Table``."""
+        for part in torch.split(_rows(spans), _BLOCK):
+            yield self.read(part[:, None])[0]
+
+    def resident(self, spans: Spans) -> Resident:
+        """See ``Table``."""
+        observation, action = self.read(_rows(spans)[:, None])
+        return Resident(observation=observation, action=action[:, 0])
+
+
+def _rows(spans: Spans) -> Tensor:
+    """Rows of all frames of episodes; (frame,)."""
+    return torch.from_numpy(rows_of(spans.start.numpy(), spans.length.numpy()))
+
+
+def mixed_frames(
+    data: Data, episodes: Sequence[Sequence[int]], device: torch.device
+) -> Frames:
+    """The frames of some episodes of several data sets, sorted by task.
+
+    Args:
+        data: Has the data sets.
+        episodes: Indices of the episodes of each.
+        device: Training device.
+    """
+    pairs = zip(data.sets, episodes, strict=True)
+    parts = [frames(each, chosen, device) for each, chosen in pairs]
+    if len(parts) == 1:
+        return parts[0]
+    robots = [each.embodiment for each in data.sets]
+    distinct = embodiments_of(data)
+    table = Joined(
+        tables=tuple(part.table for part in parts),
+        robot=tuple(distinct.index(robot) for robot in robots),
+        first=_first_rows(part.episodes for part in parts),
+        sizes={
+            name: max(each.states.get(name, 0) for each in distinct)
+            for name in sorted({name for each in distinct for name in each.states})
+        },
+        action=max(each.action.size for each in distinct),
+        several=len(distinct) > 1,
+        device=device,
+    )
+    spans = Spans(*map(torch.cat, zip(*_moved(data, parts, table.first), strict=True)))
+    order = np.lexsort((spans.group.numpy(), spans.source.numpy(), spans.task.numpy()))
+    return Frames(
+        table=table,
+        episodes=Spans(*(part[torch.from_numpy(order)] for part in spans)),
+        device=device,
+    )
+
+
+def embodiments_of(data: Data) -> tuple[Embodiment, ...]:
+    """The embodiments of data sets, each once, in the order of their first data set."""
+    found: list[Embodiment] = []
+    for each in data.sets:
+        if each.embodiment not in found:
+            found.append(each.embodiment)
+    return tuple(found)
+
+
+def _first_rows(spans: Iterable[Spans]) -> tuple[int, ...]:
+    """The first row of each of several tables, side by side."""
+    ends = [
+        int((each.start + each.length).max()) if len(each.start) else 0
+        for each in spans
+    ]
+    return tuple(accumulate(ends[:-1], initial=0))
+
+
+def _moved(
+    data: Data, parts: Sequence[Frames], first: Sequence[int]
+) -> Iterator[Spans]:
+    """The episodes of each data set, as they stand in all; on the CPU."""
+    groups = 0
+    for source, (part, row) in enumerate(zip(parts, first, strict=True)):
+        spans = Spans(*(each.cpu() for each in part.episodes))
+        yield Spans(
+            start=spans.start + row,
+            length=spans.length,
+            task=torch.from_numpy(data.places(source))[spans.task],
+            source=torch.full_like(spans.task, source),
+            group=spans.group + groups,
+        )
+        groups += int(spans.group.max()) + 1 if len(spans.group) else 0
