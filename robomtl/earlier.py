@@ -21,6 +21,7 @@ ADDED: Mapping[str, Any] = {
     "learning_rate_factors": [],
     "weight_decays": [],
     "learner": "joined",
+    "prefetch": "auto",
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

@@ -1,5 +1,8 @@
 """Training and adaptation make no tensor on another device than they compute on."""
 
+from concurrent.futures import Future
+from functools import partial
+
 import pytest
 import torch
 from elsewhere import ELSEWHERE, elsewhere
@@ -11,11 +14,14 @@ from robomtl.adaptation.adapting import _placed, configure
 from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import collect
 from robomtl.machine import Machine
+from robomtl.training import prefetching
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Aggregation, Weighting
 from robomtl.training.learner import learner_for
+from robomtl.training.loop import take_steps
 from robomtl.training.material import conditioning_for, materials, spec_for
 from robomtl.training.objective import OBJECTIVES
+from robomtl.training.prefetching import prefetched
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -66,8 +72,29 @@ def policy_of(data, objective):
     return checkpoint.build(card), card, made
 
 
-def learn(data, objective="cloning", **settings):
-    """Takes two steps, measures, and validates, on the other device."""
+class Inline:
+    """Runs at once what a thread would run: the other device is one of a thread."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def submit(self, function, *given):
+        done = Future()
+        done.set_result(function(*given))
+        return done
+
+    def shutdown(self, **_):
+        pass
+
+
+@pytest.fixture
+def learn(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(prefetching, "ThreadPoolExecutor", Inline)
+    return partial(_learn, data, tmp_path)
+
+
+def _learn(data, folder, objective="cloning", **settings):
+    """Takes two steps, saves, restores and validates, on the other device."""
     policy, card, made = policy_of(data, objective)
     config = robomtl.TrainConfig(
         steps=2,
@@ -75,7 +102,7 @@ def learn(data, objective="cloning", **settings):
         validation=0.5,
         device=MACHINE.device,
         precision=MACHINE.precision,
-        **settings,
+        **{"prefetch": "on", **settings},
     )
     with elsewhere(*WITH_GENERATORS):
         policy = policy.to(MACHINE.device)
@@ -83,33 +110,39 @@ def learn(data, objective="cloning", **settings):
         told = card.conditioning
         training, held_out = materials(data, told, config, chunk=policy.chunk)
         policy.fit_blocks(training.observations(0))
-        draws = made.draws(training, config)
-        for step in range(2):
-            learner.update(draws.batch(step, config.batch_size))
+        with prefetched(made.draws(training, config), learner, config) as draws:
+            take_steps(learner, draws, config, seed=0)
         for batch in made.validation(held_out):
             made.loss(policy, batch)
+        learner.save(folder / "state.safetensors")
+        learner.restore(folder / "state.safetensors")
         assert policy.device == ELSEWHERE
         assert learner.averaged()["normaliser.mean"].device == ELSEWHERE
 
 
 @pytest.mark.parametrize("name", OBJECTIVES.own())
-def test_every_objective_trains_on_any_device(name, data):
-    learn(data, name)
+def test_every_objective_trains_on_any_device(name, learn):
+    learn(name)
 
 
 @pytest.mark.parametrize("name", ["cloning", "maml", "context"])
-def test_tasks_are_constructed_on_any_device(name, data):
-    learn(data, name, augmentation=CONSTRUCTED)
+def test_tasks_are_constructed_on_any_device(name, learn):
+    learn(name, augmentation=CONSTRUCTED)
 
 
 @pytest.mark.parametrize("name", Weighting.__args__)
-def test_every_weighting_computes_on_any_device(name, data):
-    learn(data, weighting=name)
+def test_every_weighting_computes_on_any_device(name, learn):
+    learn(weighting=name)
 
 
 @pytest.mark.parametrize("name", Aggregation.__args__)
-def test_every_aggregation_computes_on_any_device(name, data):
-    learn(data, aggregation=name)
+def test_every_aggregation_computes_on_any_device(name, learn):
+    learn(aggregation=name)
+
+
+@pytest.mark.parametrize("kind", ["joined", "module"])
+def test_every_learner_and_its_groups_compute_on_any_device(kind, learn):
+    learn(learner=kind, learning_rate_factors=(("trunk", 0.0), ("head", 0.5)))
 
 
 @pytest.mark.parametrize("name", METHODS.own())

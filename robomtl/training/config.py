@@ -100,6 +100,9 @@ class TrainConfig:
     """Steps between evaluations of the policy so far; 0 for none."""
     evaluate_episodes: int = 5
     """Trials a task in these evaluations."""
+    prefetch: Literal["auto", "on", "off"] = "auto"
+    """Whether a thread draws the next batch during a step, with the same numbers; ``auto``
+    does where drawing takes a tenth of a step or more and a core is free."""
     seed: int = 0
     """Seed of the initial weights and of every draw."""
     device: str = "auto"

@@ -120,11 +120,10 @@ class EpisodicSampler:
             )
         self._tasks = min(tasks, len(self._members))
         self._seed = seed
-        self._generator = Generator()
 
     def batch(self, step: int, size: int) -> Episodic:
         """The problems of a step, with about ``size`` queries together."""
-        generator = self._generator.manual_seed(mixed(self._seed, step))
+        generator = Generator().manual_seed(mixed(self._seed, step))
         drawn = torch.randperm(len(self._members), generator=generator)[: self._tasks]
         each = max(1, size // self._tasks)
         problems = [self._problem(self._members[g], each, generator) for g in drawn]

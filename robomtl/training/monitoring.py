@@ -20,6 +20,7 @@ from robomtl.training.log import Log
 from robomtl.training.loop import Hook, Taken, take_steps
 from robomtl.training.measuring import Measurements
 from robomtl.training.objective import Draws, Material, Objective
+from robomtl.training.prefetching import prefetched
 from robomtl.training.samples import Sampler
 from robomtl.training.weighting import check_positive_losses
 
@@ -56,9 +57,10 @@ def train_run(run: Run) -> None:
     ):
         monitor = _Monitor(run, log, advance, deferral)
         monitor.go_on()
-        last = take_steps(
-            learner, run.draws, run.config, hooks=monitor.hooks(), seed=run.config.seed
-        )
+        with prefetched(run.draws, learner, run.config) as draws:
+            last = take_steps(
+                learner, draws, run.config, hooks=monitor.hooks(), seed=run.config.seed
+            )
         if last is not None:
             monitor.show(last)
     monitor.measurements.finish()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.earlier import present
+from robomtl.earlier import completed
 from robomtl.errors import InputError
 from robomtl.machine import Machine, continued, recorded_machine
 from robomtl.request import check_claim, plain
@@ -15,6 +15,7 @@ from robomtl.untrusted import read_json
 _FREE = (
     "device",
     "threads",
+    "prefetch",
     "log_every",
     "save_every",
     "conflicts_every",
@@ -55,7 +56,7 @@ class _Request:
 def _training(request: Path) -> dict[str, Any]:
     """The training settings in the file of a request by present names, not yet checked."""
     known = [each.name for each in fields(TrainConfig)]
-    return present(read_json(request, _Request).training, known)
+    return completed(read_json(request, _Request).training, known)
 
 
 def check_resumed(

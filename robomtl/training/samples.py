@@ -66,11 +66,11 @@ class Sampler:
         self._starts = counts.cumsum(0) - counts
         self._shares = shares(pairs, counts, temperature, weights)
         self.drawing: Drawing = Shares(self._shares)
-        self._generator = Generator(counts.device)
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, with about this many samples."""
-        generator = self._generator.manual_seed(mixed(self._seed, step))
+        # One for each batch: a thread may draw another one meanwhile.
+        generator = Generator(self._counts.device).manual_seed(mixed(self._seed, step))
         draws = torch.rand(
             2,
             self.drawing.size(size),
