@@ -14,11 +14,11 @@ from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
 from robomtl.geometry import Body, Geometry
-from robomtl.training.approach import SAME, approaches, from_elsewhere
+from robomtl.training.approach import approaches, from_elsewhere
 from robomtl.training.augmentation import Augmentation
-from robomtl.training.augmenting import augmenter_for
+from robomtl.training.augmenter_for import augmenter_for
 from robomtl.training.episodic import EpisodicSampler
-from robomtl.training.frames import Frames, Resident, Spans
+from robomtl.training.frames import SAME, Frames, Resident, Spans
 from robomtl.training.recorded import frames
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

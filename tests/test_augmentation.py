@@ -23,7 +23,8 @@ from robomtl.envs.metaworld_variations import drawn_vector
 from robomtl.geometry import Body, Geometry
 from robomtl.policy import Spec
 from robomtl.training.augmentation import Augmentation
-from robomtl.training.augmenting import Augmenter, augmenter_for
+from robomtl.training.augmenter_for import augmenter_for
+from robomtl.training.augmenting import Augmenter
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.objective import Material
 from robomtl.training.recorded import frames

@@ -19,19 +19,13 @@ arXiv:2310.17596, § 4).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from robomtl.geometry import Body, Geometry
+from robomtl.training.frames import Approach, Frames
 
-if TYPE_CHECKING:
-    from robomtl.training.frames import Frames
-
-SAME = 0.01
-"""Within this of where it ends a way stays as it is [m]."""
 _MOVED = 0.003  # What has moved by more than this has been touched [m].
 _BESIDE = 0.05  # Nothing further off than this beyond the least distance is [m].
 _CLIPPED = 0.99  # Displacements above this may have been wanted larger.
@@ -40,55 +34,8 @@ _AGREE = 0.2  # Gains that differ by less than this part of one say the same.
 _STILL = 0.001  # A hand that has come by less tells nothing [m].
 
 
-@dataclass(frozen=True, kw_only=True)
-class Approach:
-    """The way of the hand in each of some frames; x and y alone."""
-
-    end: Tensor
-    """Where it ends; (frame, 2)."""
-    length: Tensor
-    """How far from there it begins [m]; (frame,)."""
-    before: Tensor
-    """Whether a frame is on it; (frame,)."""
-    gain: Tensor
-    """What the demonstrator asks for by the metre that the hand is off [1/m]; (frame,)."""
-    wanted: Tensor
-    """Actions as they were before they were clipped, as far as that can be told: what is
-    asked for on the way is taken to lead to its end; (frame, action)."""
-    positions: tuple[int, ...]
-    """Where states hold the hand's x, the present one first; y follows."""
-    displacement: int
-    """Index of the displacement's x in an action."""
-
-    def part(self, place: Tensor, frame: Tensor) -> Tensor:
-        """How much of another start there is in some places; (sample,) in [0, 1].
-
-        Args:
-            place: x and y; (sample, 2).
-            frame: Those they are of; (sample,).
-        """
-        left = (place - self.end[frame]).norm(dim=-1) - SAME
-        whole = (self.length[frame] - SAME).clamp(min=SAME)
-        part: Tensor = (left / whole).clamp(0, 1) * self.before[frame]
-        return part
-
-    def state(self, state: Tensor, frame: Tensor, start: Tensor) -> Tensor:
-        """States on the way from another start; (sample, state).
-
-        Args:
-            state: (sample, state).
-            frame: That of each; (sample,).
-            start: By how much the start is moved [m]; (sample, 2).
-        """
-        state = state.clone()
-        for x in self.positions:
-            place = state[:, x : x + 2]
-            place += self.part(place, frame)[:, None] * start
-        return state
-
-
 def from_elsewhere(
-    source: "Frames", rows: Tensor, start: Tensor | None
+    source: Frames, rows: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """States and what demonstrators want there, on the way from another start.
 
@@ -116,7 +63,7 @@ def from_elsewhere(
     return way.state(state, rows[:, 0], start), action.view(*rows.shape, -1)
 
 
-def approaches(source: "Frames", geometry: Sequence[Geometry]) -> Approach:
+def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
     """The way of the hand in each frame of some episodes, on their device.
 
     Args:

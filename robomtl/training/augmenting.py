@@ -3,22 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from robomtl.errors import InputError
-from robomtl.geometry import Geometry, geometries
+from robomtl.geometry import Geometry
 from robomtl.training.approach import approaches, from_elsewhere
 from robomtl.training.augmentation import Augmentation
+from robomtl.training.frames import Frames
 from robomtl.training.layout import lay_out
 from robomtl.training.transforms import Transform, rotations, signed_permutations
-
-if TYPE_CHECKING:  # Workers load policies, and no data sets.
-    from robomtl.demonstrations import Demonstrations
-    from robomtl.training.frames import Frames
 
 
 class Augmenter:
@@ -151,14 +145,14 @@ class Augmenter:
             change = replace(change, ahead=ahead, achieved=achieved)
         return change
 
-    def prepared(self, source: "Frames") -> "Frames":
+    def prepared(self, source: Frames) -> Frames:
         """Frames in memory, with the way of the hand where that is to be turned or warped."""
         source = source.resident()
         if not self.augmentation.approach and not self.augmentation.rotation:
             return source
         return replace(source, approach=approaches(source, self._geometry))
 
-    def states(self, source: "Frames", seed: int) -> Tensor:
+    def states(self, source: Frames, seed: int) -> Tensor:
         """States as training draws them, but for new goals, to fit a normaliser on.
 
         Args:
@@ -190,52 +184,3 @@ class Augmenter:
             displacement[..., :2] = displacement[..., :2] @ rotations(angle)
         displacement[..., 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]
         return turn
-
-
-def augmenter_for(
-    augmentation: Augmentation, demonstrations: "Demonstrations", device: torch.device
-) -> Augmenter | None:
-    """What constructs samples of some demonstrations; None where all is off.
-
-    Raises:
-        ValueError: If the suite does not say which numbers of a state are positions, or
-            none of the tasks has a goal that can be relabelled and that was asked for.
-    """
-    if augmentation == Augmentation():
-        return None
-    given = demonstrations
-    found = geometries(given.suite, given.suite_options, given.tasks)
-    if augmentation.relabelling:
-        _check_goals(found, str(given.suite), given.tasks)
-    return Augmenter(
-        augmentation,
-        found,
-        state=given.state.shape[1],
-        action=given.action.shape[1],
-        device=device,
-        centre=_centre(found, given) if augmentation.rotation else None,
-    )
-
-
-def _centre(geometry: Sequence[Geometry], given: "Demonstrations") -> Tensor:
-    """The mean place of the hand in each task's demonstrations; (task, 2)."""
-    task = np.repeat(given.episodes.task, given.episodes.length)
-    places = [each.hand.positions[0] for each in geometry]
-    means = [
-        given.state[task == index, place : place + 2].mean(0)
-        for index, place in enumerate(places)
-    ]
-    return torch.from_numpy(np.stack(means))
-
-
-def _check_goals(found: Sequence[Geometry], name: str, tasks: Sequence[str]) -> None:
-    if all(geometry.goal is None for geometry in found):
-        raise InputError(
-            f"relabelling needs goals in the state, and {name} hides them here; collect"
-            " with goals observable, or leave relabelling at 0."
-        )
-    if all(geometry.achieved is None for geometry in found):
-        raise InputError(
-            f"relabelling needs a task whose goal is a place that something comes to;"
-            f" {name} names no such thing for {', '.join(tasks)}. Leave it at 0."
-        )

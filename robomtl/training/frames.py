@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from robomtl.training.approach import Approach
+SAME = 0.01
+"""Within this of where it ends a way stays as it is [m]."""
 
 
 class Spans(NamedTuple):
@@ -83,6 +84,53 @@ class Resident:
     def resident(self, spans: Spans) -> "Resident":
         """See ``Table``."""
         return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approach:
+    """The way of the hand in each of some frames; x and y alone."""
+
+    end: Tensor
+    """Where it ends; (frame, 2)."""
+    length: Tensor
+    """How far from there it begins [m]; (frame,)."""
+    before: Tensor
+    """Whether a frame is on it; (frame,)."""
+    gain: Tensor
+    """What the demonstrator asks for by the metre that the hand is off [1/m]; (frame,)."""
+    wanted: Tensor
+    """Actions as they were before they were clipped, as far as that can be told: what is
+    asked for on the way is taken to lead to its end; (frame, action)."""
+    positions: tuple[int, ...]
+    """Where states hold the hand's x, the present one first; y follows."""
+    displacement: int
+    """Index of the displacement's x in an action."""
+
+    def part(self, place: Tensor, frame: Tensor) -> Tensor:
+        """How much of another start there is in some places; (sample,) in [0, 1].
+
+        Args:
+            place: x and y; (sample, 2).
+            frame: Those they are of; (sample,).
+        """
+        left = (place - self.end[frame]).norm(dim=-1) - SAME
+        whole = (self.length[frame] - SAME).clamp(min=SAME)
+        part: Tensor = (left / whole).clamp(0, 1) * self.before[frame]
+        return part
+
+    def state(self, state: Tensor, frame: Tensor, start: Tensor) -> Tensor:
+        """States on the way from another start; (sample, state).
+
+        Args:
+            state: (sample, state).
+            frame: That of each; (sample,).
+            start: By how much the start is moved [m]; (sample, 2).
+        """
+        state = state.clone()
+        for x in self.positions:
+            place = state[:, x : x + 2]
+            place += self.part(place, frame)[:, None] * start
+        return state
 
 
 @dataclass(frozen=True, kw_only=True)

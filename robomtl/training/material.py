@@ -19,7 +19,8 @@ from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.task import find_task
 from robomtl.training.augmentation import Augmentation
-from robomtl.training.augmenting import Augmenter, augmenter_for
+from robomtl.training.augmenter_for import augmenter_for
+from robomtl.training.augmenting import Augmenter
 from robomtl.training.config import TrainConfig
 from robomtl.training.mixed import embodiments_of, mixed_frames
 from robomtl.training.objective import Material, Objective

@@ -16,7 +16,7 @@ from robomtl.conditioning import (
 from robomtl.demonstrations import Demonstrations
 from robomtl.policy import Policy
 from robomtl.training.augmentation import Augmentation
-from robomtl.training.augmenting import augmenter_for
+from robomtl.training.augmenter_for import augmenter_for
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import learner_for
 from robomtl.training.loop import take_steps
