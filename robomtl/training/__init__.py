@@ -10,8 +10,10 @@ from robomtl.lazy import loading
 if TYPE_CHECKING:
     from robomtl.training.config import TrainConfig as TrainConfig
     from robomtl.training.running import train as train
+    from robomtl.training.start import Start as Start
 
 _HOMES = {
+    "Start": "robomtl.training.start",
     "TrainConfig": "robomtl.training.config",
     "train": "robomtl.training.running",
 }

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Policy
+from robomtl.training.groups import within
 
 Part = Literal["all", "last_layers", "head"]
 
@@ -27,10 +28,6 @@ def check_part(part: str) -> None:
 def belongs(policy: Policy, part: Part, name: str) -> bool:
     """Whether a parameter or module of this name is in a part of a policy."""
     if part == "all":
-        return not any(_within(name, kept) for kept in policy.kept)
+        return not any(within(name, kept) for kept in policy.kept)
     modules = policy.last_layers if part == "last_layers" else ("head",)
-    return any(_within(name, module) for module in modules)
-
-
-def _within(name: str, module: str) -> bool:
-    return f"{name}.".startswith(f"{module}.")
+    return any(within(name, module) for module in modules)
