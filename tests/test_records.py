@@ -245,7 +245,7 @@ def test_a_cache_that_cannot_be_written_to_is_named(
 def test_records_that_were_cut_short_are_refused(own: Path) -> None:
     data = Demonstrations(own)
     assert isinstance(data.columns, records.Records)
-    with data.columns.path.open("r+b") as file:
+    with (data.columns.folder / "frames.bin").open("r+b") as file:
         file.truncate(8)
     with pytest.raises(InputError, match=r"frames.bin was cut short while it was read"):
         data.columns.read(np.array([3]), 1)

@@ -41,6 +41,9 @@ class Train(SuiteFlags, TrainConfig):
     """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
     failed: Failed = "omit"
     """Whether episodes that the data set marks as failed are omitted or cloned."""
+    observe: tuple[str, ...] = ("state",)
+    """Observation features of the data set that the policy observes: state, further
+    vectors, and images by the name of their camera."""
     episodes: int | None = None
     """Successful episodes per task to collect; as many as ``collect`` if None."""
     noise: float | None = None
@@ -130,7 +133,7 @@ def _check(flags: Train) -> None:
     check_device(flags.device)
     if not flags.data and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
-    for name in ("beyond", "failed", "weights"):
+    for name in ("beyond", "failed", "observe", "weights"):
         if not flags.data and getattr(flags, name) != getattr(Train, name):
             raise InputError(
                 f"--{name} is about a data set; give --data DIR, or leave it out."
@@ -157,7 +160,9 @@ def _demonstrations(flags: Train, out: Path) -> Data:
             **{name: value for name, value in settings.items() if value is not None},
         )
     recorded = [
-        Demonstrations(path, beyond=flags.beyond, failed=flags.failed)
+        Demonstrations(
+            path, beyond=flags.beyond, failed=flags.failed, observe=flags.observe
+        )
         for path in flags.data
     ]
     if flags.suite is not None:

@@ -4,6 +4,9 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import gymnasium
+import numpy as np
+
 from robomtl.border import frames_per_second
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.request import Request
@@ -11,8 +14,14 @@ from robomtl.errors import InputError
 from robomtl.plug_in import looked_at
 from robomtl.task import Suite, envs_may_differ
 
-_WORDS = "states of length {}", "actions of length {}", "{} steps per second"
+_WORDS = (
+    "states of length {}",
+    "actions of length {}",
+    "{} steps per second",
+    "the further features {}",
+)
 """Of the fields of ``Sizes``."""
+_FEATURES = (np.dtype(np.float32), 1), (np.dtype(np.uint8), 3)
 
 
 def check_alike(suite: Suite, request: Request) -> None:
@@ -41,7 +50,8 @@ def refuse_unlike(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
     Raises:
         InputError: If they differ; the message says in what.
     """
-    for words, here, there in zip(_WORDS, sizes, others, strict=True):
+    shown = [(*each[:3], dict(each.others)) for each in (sizes, others)]
+    for words, here, there in zip(_WORDS, *shown, strict=True):
         if here != there:
             raise InputError(
                 f"'{task}' has {words.format(here)}, '{other}' {words.format(there)}; all"
@@ -53,4 +63,17 @@ def _sizes(suite: Suite, task: str) -> Sizes:
     with looked_at(partial(suite.make_env, task)) as env:
         observed: Any = env.observation_space
         state, action = observed["state"].shape, env.action_space.shape or ()
-        return Sizes(prod(state), prod(action), frames_per_second(env))
+        others = tuple((n, observed[n].shape) for n in further_features(observed))
+        return Sizes(prod(state), prod(action), frames_per_second(env), others)
+
+
+def further_features(observed: gymnasium.spaces.Dict) -> list[str]:
+    """Names of the observation features beside the state, in alphabetical order.
+
+    These are float32 vectors and uint8 images; what else an env observes is not recorded.
+    """
+    return sorted(
+        name
+        for name, space in observed.spaces.items()
+        if name != "state" and (space.dtype, len(space.shape or ())) in _FEATURES
+    )

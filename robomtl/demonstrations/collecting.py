@@ -67,7 +67,9 @@ class _Collection:
                 of its task has failed too often.
             EpisodesError: If most of those failures were errors.
         """
-        sizes = Sizes(block.state.shape[1], block.action.shape[1], int(block.fps))
+        others = tuple((name, each.shape[1:]) for name, each in block.others.items())
+        state, action = block.state.shape[1], block.action.shape[1]
+        sizes = Sizes(state, action, int(block.fps), others)
         if self.sizes is None:
             self.sizes, self.like = sizes, unit.task
         refuse_unlike(unit.task, sizes, self.like, self.sizes)
@@ -144,6 +146,7 @@ def _episodes(task: int, block: Block) -> Iterator[Recorded]:
             block.action[frames],
             block.reward[frames],
             block.success[frames],
+            {name: values[frames] for name, values in block.others.items()},
         )
 
 

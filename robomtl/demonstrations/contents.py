@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.demonstrations.layout import STATE, SUCCESS
+from robomtl.demonstrations.layout import ACTION, STATE, SUCCESS
 from robomtl.demonstrations.records import Records, blocks, fits, in_memory
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -157,10 +157,12 @@ def succeeded(contents: Contents) -> Contents:
 def notes(contents: Contents) -> tuple[str, ...]:
     """Sentences about the parts of a data set that training does not use."""
     said = []
+    seen = [name for name in contents.columns if name != ACTION]
+    observed = f"{STATE} alone" if seen == [STATE] else ", ".join(seen)
     if contents.unused:
         said.append(
             f"Not used of {contents.path}: {', '.join(contents.unused)}; policies observe"
-            f" {STATE} alone."
+            f" {observed}."
         )
     failed = int((~contents.episodes.success).sum())
     if failed and contents.failed == "omit":

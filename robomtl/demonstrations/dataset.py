@@ -22,11 +22,19 @@ from robomtl.demonstrations.contents import (
     taken,
 )
 from robomtl.demonstrations.groups import groups
-from robomtl.demonstrations.layout import ACTION, STATE
+from robomtl.demonstrations.layout import ACTION, STATE, observed
 from robomtl.demonstrations.reading import Beyond, read
-from robomtl.features import Embodiment, embodiment_of, vector_embodiment
+from robomtl.errors import InputError
+from robomtl.features import STATE as OBSERVED
+from robomtl.features import ActionFeature, Embodiment, Feature, embodiment_of
 from robomtl.paths import located
 from robomtl.suites import suite
+
+
+def _feature(name: str, shape: tuple[int, ...]) -> Feature:
+    if len(shape) == 1:
+        return Feature(kind="state", shape=shape)
+    return Feature(kind="image", shape=shape, camera=name)
 
 
 class Demonstrations:
@@ -40,6 +48,8 @@ class Demonstrations:
         failed: Whether training omits or clones episodes that their data set marks as
             failed: ``omit`` or ``clone``. Cloning imitates failures as readily as
             successes, so they are omitted by default.
+        observe: Names of the observation features that are read, with ``state`` among
+            them: further vectors, and images by the name of their camera.
 
     Raises:
         InputError: If the folder holds no such data set, an incomplete or contradictory
@@ -53,8 +63,14 @@ class Demonstrations:
         *,
         beyond: Beyond = "refuse",
         failed: Failed = "omit",
+        observe: Sequence[str] = (OBSERVED,),
     ) -> None:
-        self._contents = read(located(path), beyond, failed)
+        if OBSERVED not in observe:
+            raise InputError(
+                f"observe is {', '.join(observe) or 'empty'}; it must name '{OBSERVED}',"
+                " and may name others."
+            )
+        self._contents = read(located(path), beyond, failed, observe)
 
     @classmethod
     def of(cls, contents: Contents) -> "Demonstrations":
@@ -166,13 +182,19 @@ class Demonstrations:
     def embodiment(self) -> Embodiment:
         """What the robot observes, of what was recorded, and how it acts."""
         contents = self._contents
-        state, action = (contents.columns[n].shape[1] for n in (STATE, ACTION))
         if contents.suite is None:
             name = contents.robot or self.path.name
         else:
             made = suite(contents.suite, **contents.suite_options)
             name = embodiment_of(made, self.tasks[0]).name
-        return vector_embodiment(state=state, action=action, name=name)
+        return Embodiment(
+            name=name,
+            observation={
+                feature: _feature(feature, contents.columns[column].shape[1:])
+                for column, feature in observed(contents.columns).items()
+            },
+            action=ActionFeature(size=contents.columns[ACTION].shape[1]),
+        )
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:

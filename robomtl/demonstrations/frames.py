@@ -1,5 +1,8 @@
 """The frames of a data set: checked file by file, and kept in memory or in a file."""
 
+import math
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,18 +14,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from robomtl.cache import entry
+from robomtl.camera import Picture
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import truths, vectors, whole
 from robomtl.demonstrations.files import inside
 from robomtl.demonstrations.metadata import Index, Info, vector_size
-from robomtl.demonstrations.records import LIMIT, Records
+from robomtl.demonstrations.records import LIMIT, VECTORS, Records, file_of
+from robomtl.demonstrations.videos import image_shape, read_clips, read_images
 from robomtl.errors import InputError
+from robomtl.features import STATE
+from robomtl.nearest import unknown
 from robomtl.parquet import Parquet, check_size, write_table
 from robomtl.progress import progress
 
 _FORMAT = 1  # To be raised when the same data set is to be stored otherwise.
 _ORDER = ("index", "episode_index", "task_index")
-_RECORDS, _MARKS = "frames.bin", "episodes.parquet"
+_MARKS = "episodes.parquet"
 
 
 class Marks(NamedTuple):
@@ -68,14 +75,14 @@ Check = Callable[[Marks, Faults], None]
 
 
 def read_columns(info: Info) -> list[str]:
-    """Columns of the data files that are read, the last of them where they are there."""
+    """Columns of the data files that are read beside vectors."""
     own = {layout.VARIATION: ("int64",), layout.SUCCESS: ("bool", "int64", "float32")}
     optional = [name for name in own if info.dtype(name) in own[name]]
-    return [layout.STATE, layout.ACTION, *_ORDER, *optional]
+    return [*_ORDER, *optional]
 
 
 def read_frames(
-    folder: Path, info: Info, index: Index, check: Check
+    folder: Path, info: Info, index: Index, observe: Sequence[str], check: Check
 ) -> tuple[Mapping[str, NDArray[Any]], Marks]:
     """The vectors of all frames by feature, and the marks of all episodes.
 
@@ -86,26 +93,68 @@ def read_frames(
         folder: Folder of the data set.
         info: Describes its features.
         index: Where its episodes lie.
+        observe: Names of the observation features that are read.
         check: Called before anything is kept or given back.
 
     Raises:
         InputError: If a file is missing, damaged or too large, or contradicts the others.
     """
-    sizes = {n: vector_size(folder, info, n) for n in (layout.STATE, layout.ACTION)}
-    source = _Source(folder, info, index, sizes)
-    record = sum(sizes.values()) * np.float32().itemsize
-    if info.total_frames * record <= LIMIT:
+    found = find_features(folder, info, observe)
+    vectors = [
+        layout.STATE,
+        layout.ACTION,
+        *(n for n in found.vectors if n != layout.STATE),
+    ]
+    sizes = {name: vector_size(folder, info, name) for name in vectors}
+    source = _Source(folder, info, index, sizes, found.images)
+    frame = sum(sizes.values()) * np.float32().itemsize
+    frame += sum(map(math.prod, found.images.values()))
+    if info.total_frames * frame <= LIMIT:
         return source.in_memory(check)
     kept = entry(
         "frames",
-        str(folder.resolve()),
-        [_FORMAT, sizes, read_columns(info), source.states()],
+        "+".join([str(folder.resolve()), *sizes, *found.images]),
+        [_FORMAT, sizes, read_columns(info), found.images, source.states()],
         make=lambda new: source.store(new, check),
     )
     marks = _read_marks(kept / _MARKS)
     check(marks, Faults())
-    records = Records(path=kept / _RECORDS, frames=info.total_frames, sizes=sizes)
+    records = Records(
+        folder=kept, frames=info.total_frames, sizes=sizes, images=found.images
+    )
     return records, marks
+
+
+class Found(NamedTuple):
+    """The observation features that are read, by their names in the data set."""
+
+    vectors: tuple[str, ...]
+    images: Mapping[str, tuple[int, ...]]
+    """With the shape of each."""
+
+
+def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
+    """The observation features of a data set that have these names.
+
+    Raises:
+        InputError: If there is none of a name, or it is neither a vector nor a video.
+    """
+    named = {
+        key.removeprefix(layout.OBSERVATION).removeprefix("images."): key
+        for key in info.features
+        if key.startswith(layout.OBSERVATION)
+    }
+    for name in observe:
+        if name not in named and name != STATE:
+            raise InputError(unknown(f"observation feature of {folder}", name, named))
+    keys = [named.get(name, layout.STATE) for name in observe]
+    where = folder / layout.INFO
+    images = {
+        key: image_shape(where, key, info.features[key])
+        for key in keys
+        if key.startswith(layout.IMAGES)
+    }
+    return Found(tuple(key for key in keys if key not in images), images)
 
 
 class _Source:
@@ -116,25 +165,39 @@ class _Source:
         info: Describes its features.
         index: Where its episodes lie.
         sizes: Length of each vector that is read, by feature.
+        images: Shape of the images that are read, by feature.
     """
 
     def __init__(
-        self, folder: Path, info: Info, index: Index, sizes: Mapping[str, int]
+        self,
+        folder: Path,
+        info: Info,
+        index: Index,
+        sizes: Mapping[str, int],
+        images: Mapping[str, tuple[int, ...]],
     ) -> None:
         self._folder, self._info, self._index = folder, info, index
         self._sizes, self._paths = sizes, list(dict.fromkeys(index.files))
+        self._images = images
+        self._clips = {key: read_clips(folder, info, index, key) for key in images}
 
     def states(self) -> list[tuple[str, int, int, int]]:
         """What tells whether a file of the data set has changed, for each of them."""
         meta = [self._folder / layout.INFO, *self._index.listed_in]
         found = []
-        for path in (*meta, *self._paths):
+        videos = [path for clips in self._clips.values() for path in clips.files]
+        for path in (*meta, *self._paths, *dict.fromkeys(videos)):
             name = str(path.relative_to(self._folder))
             state = inside(self._folder, name).stat()
             found.append((name, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
         return found
 
-    def in_memory(self, check: Check) -> tuple[dict[str, NDArray[np.float32]], Marks]:
+    def _pictures(self, key: str) -> Iterator[tuple[int, Picture]]:
+        """The images of a camera, each with the number of its frame."""
+        clips, shape = self._clips[key], self._images[key]
+        return read_images(self._folder, self._info, self._index, clips, shape)
+
+    def in_memory(self, check: Check) -> tuple[dict[str, NDArray[Any]], Marks]:
         """The vectors of all frames, and the marks of all episodes."""
         files, faults, parts = self._opened(), Faults(), list[Part]()
         count = self._info.total_frames
@@ -145,13 +208,20 @@ class _Source:
             parts.append(part._replace(columns={}))
         marks = _joined(part.marks for part in parts)
         check(marks, faults)
-        return columns, marks
+        pictures = {
+            key: np.empty((count, *shape), np.uint8)
+            for key, shape in self._images.items()
+        }
+        for key, values in pictures.items():
+            for row, image in self._pictures(key):
+                values[row] = image
+        return {**columns, **pictures}, marks
 
     def store(self, new: Path, check: Check) -> None:
         """Writes records and marks into a folder."""
         files, faults, marks = self._opened(), Faults(), list[Marks]()
         with ExitStack() as stack:
-            file = stack.enter_context((new / _RECORDS).open("wb"))
+            file = stack.enter_context((new / file_of(VECTORS)).open("wb"))
             title = f"Reading {self._folder.name} once"
             advance = stack.enter_context(progress(title, self._info.total_frames))
             for part in self._parts(files, faults):
@@ -160,7 +230,25 @@ class _Source:
                 advance(part.frames.stop - part.frames.start)
         found = _joined(marks)
         check(found, faults)
+        for key, shape in self._images.items():
+            self._store_pictures(new, key, math.prod(shape))
         write_table(new / _MARKS, pa.table(found._asdict()))
+
+    def _store_pictures(self, new: Path, key: str, size: int) -> None:
+        """Writes the images of a camera, of so many bytes each."""
+        count = self._info.total_frames
+        free = shutil.disk_usage(new).free
+        if count * size > free:
+            raise InputError(
+                f"The {count:,} images of '{key}' in {self._folder} take {count * size:,}"
+                f" bytes, and {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder"
+                " with more."
+            )
+        title = f"Decoding {key} once"
+        with (new / file_of(key)).open("wb") as file, progress(title, count) as advance:
+            for row, image in self._pictures(key):
+                os.pwrite(file.fileno(), np.ascontiguousarray(image).data, row * size)
+                advance()
 
     def _opened(self) -> list[Parquet]:
         """The data files, once the footers of all fit together."""
@@ -179,7 +267,7 @@ class _Source:
 
     def _file(self, path: Path) -> Parquet:
         inside(self._folder, str(path.relative_to(self._folder)))
-        return Parquet(path, read_columns(self._info))
+        return Parquet(path, [*self._sizes, *read_columns(self._info)])
 
     def _check_size(self, files: Sequence[Parquet]) -> None:
         """Refuses vectors that are longer than the files declare."""

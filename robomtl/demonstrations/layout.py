@@ -3,12 +3,14 @@
 Verified against LeRobot 0.6.1 and its main branch at commit 7427f318 (August 2026):
 ``src/lerobot/datasets/utils.py`` (paths and ``DatasetInfo``), ``feature_utils.py`` (column
 types), ``dataset_writer.py`` (data files), ``dataset_metadata.py`` (tasks and episodes),
-``compute_stats.py`` (statistics). A data set holds:
+``compute_stats.py`` (statistics), and ``_save_episode_video`` of the writer (videos). A data set holds:
 
 * ``data/chunk-000/file-000.parquet``: one row a frame, one column a feature, one row
   group an episode. Vectors are fixed-size lists; features of shape (1,) are scalars.
 * ``meta/episodes/chunk-000/file-000.parquet``: one row an episode: its length, tasks,
   place in the data and statistics.
+* ``videos/observation.images.CAMERA/chunk-000/file-000.mp4``: images of several episodes,
+  one after the other; the episode files say when each begins.
 * ``meta/tasks.parquet``: instructions (the pandas index ``task``) and ``task_index``.
 * ``meta/stats.json``: statistics of each feature over all frames.
 * ``meta/info.json``: features, counts and path templates.
@@ -18,7 +20,7 @@ what was asked of its experts.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -31,10 +33,13 @@ STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
 ROBOMTL = "meta/robomtl.json"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 
 OBSERVATION = "observation."
 """Begins the names of what is observed."""
+IMAGES = f"{OBSERVATION}images."
+"""Begins the names of images, before that of the camera."""
 STATE = f"{OBSERVATION}state"
 ACTION = "action"
 REWARD = "next.reward"
@@ -43,7 +48,7 @@ VARIATION = "variation"
 
 FILES_PER_CHUNK = 1000
 FILE_MB = 100  # Size at which a new file is begun, as LeRobot does.
-VIDEO_FILE_MB = 200  # LeRobot's default; no video is written here yet.
+VIDEO_FILE_MB = 200  # LeRobot's default.
 
 Features = Mapping[str, Mapping[str, Any]]
 
@@ -57,6 +62,9 @@ class Sizes(NamedTuple):
     """Length of an action."""
     fps: int
     """Steps per second of simulated time [1/s]."""
+    others: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Name and shape of each observation feature beside the state: (length,) of a vector,
+    (height, width, 3) of an image."""
 
 
 def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
@@ -68,6 +76,10 @@ def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
     """
     return {
         STATE: _feature("float32", sizes.state, _names("state", sizes.state)),
+        **{
+            column_of(n, shape): _other(n, shape, sizes.fps)
+            for n, shape in sizes.others
+        },
         ACTION: _feature("float32", sizes.action, _names("action", sizes.action)),
         REWARD: _feature("float32"),
         SUCCESS: _feature("bool"),
@@ -82,7 +94,8 @@ def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
 
 def data_schema(described: Features) -> Any:
     """The arrow schema of the data files: exactly the features, as LeRobot demands."""
-    return pa.schema([(name, _column(f)) for name, f in described.items()])
+    columns = [(n, _column(f)) for n, f in described.items() if f["dtype"] != "video"]
+    return pa.schema(columns)
 
 
 def info(
@@ -101,7 +114,7 @@ def info(
         "fps": sizes.fps,
         "splits": {"train": f"0:{episodes}"},
         "data_path": DATA_PATH,
-        "video_path": None,
+        "video_path": VIDEO_PATH if any(len(s) == 3 for _, s in sizes.others) else None,
         "features": features(sizes),
     }
 
@@ -133,6 +146,46 @@ def pandas_index(index: str, column: str) -> dict[bytes, bytes]:
         "pandas_version": "2.2.3",
     }
     return {b"pandas": json.dumps(described).encode()}
+
+
+def column_of(name: str, shape: Sequence[int]) -> str:
+    """Name of the LeRobot feature that holds an observation feature."""
+    return f"{IMAGES if len(shape) == 3 else OBSERVATION}{name}"
+
+
+def observed(columns: Iterable[str]) -> dict[str, str]:
+    """Names of observation features, by the LeRobot features that hold them."""
+    return {
+        name: name.removeprefix(IMAGES).removeprefix(OBSERVATION)
+        for name in columns
+        if name.startswith(OBSERVATION)
+    }
+
+
+def _other(name: str, shape: tuple[int, ...], fps: int) -> dict[str, Any]:
+    if len(shape) == 1:
+        return _feature("float32", shape[0], _names(name, shape[0]))
+    height, width, channels = shape
+    return {
+        "dtype": "video",
+        "shape": list(shape),
+        "names": ["height", "width", "channels"],
+        "info": {
+            "video.height": height,
+            "video.width": width,
+            "video.channels": channels,
+            "video.codec": "h264",
+            "video.pix_fmt": pixel_format(shape),
+            "video.is_depth_map": False,
+            "video.fps": fps,
+            "has_audio": False,
+        },
+    }
+
+
+def pixel_format(shape: Sequence[int]) -> str:
+    """How videos of images of this shape store colours; 4:2:0 needs even sides."""
+    return "yuv444p" if shape[0] % 2 or shape[1] % 2 else "yuv420p"
 
 
 def _feature(

@@ -32,6 +32,8 @@ class Info:
     data_path: str
     """Template of the paths of data files."""
     features: Mapping[str, Any]
+    video_path: str | None = None
+    """Template of the paths of videos."""
     robot_type: str | None = None
     """Name of the robot."""
 

@@ -1,5 +1,6 @@
 """Reads a LeRobotDataset v3.0, its own or another's, and refuses what is not sound."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from robomtl.demonstrations.contents import Contents, Episodes, Failed
 from robomtl.demonstrations.frames import Faults, Marks, read_columns, read_frames
 from robomtl.demonstrations.metadata import Index, read_index, read_info
 from robomtl.errors import InputError
+from robomtl.features import STATE
 
 Beyond = Literal["refuse", "clip"]
 
@@ -68,13 +70,19 @@ def _check(
         )
 
 
-def read(folder: Path, beyond: Beyond = "refuse", failed: Failed = "omit") -> Contents:
+def read(
+    folder: Path,
+    beyond: Beyond = "refuse",
+    failed: Failed = "omit",
+    observe: Sequence[str] = (STATE,),
+) -> Contents:
     """The demonstrations in a folder.
 
     Args:
         folder: Of a LeRobotDataset v3.0.
         beyond: What is done with actions beyond [-1, 1].
         failed: What training does with episodes that are marked as failed.
+        observe: Names of the observation features that are read.
 
     Raises:
         InputError: If the folder holds no such data set, an incomplete or contradictory
@@ -85,7 +93,7 @@ def read(folder: Path, beyond: Beyond = "refuse", failed: Failed = "omit") -> Co
     about = read_about(folder, instructions)
     index = read_index(folder, info)
     check = partial(_check, folder, about, index, beyond)
-    columns, marks = read_frames(folder, info, index, check)
+    columns, marks = read_frames(folder, info, index, observe, check)
     names = _names(folder, about, marks)
     # Tasks without an episode are left out: nothing can be learned of them.
     tasks = tuple(dict.fromkeys(about.names[i] for i in np.unique(marks.task).tolist()))
@@ -101,7 +109,9 @@ def read(folder: Path, beyond: Beyond = "refuse", failed: Failed = "omit") -> Co
         noise=about.noise,
         robot=info.robot_type or "",
         fps=info.fps,
-        unused=tuple(sorted({*info.features} - {*_KEPT, *read_columns(info)})),
+        unused=tuple(
+            sorted({*info.features} - {*_KEPT, *read_columns(info), *columns})
+        ),
         failed=failed,
         episodes=Episodes(
             task=np.array([number[name] for name in names]),

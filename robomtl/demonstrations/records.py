@@ -4,12 +4,12 @@ Pages of a mapped file count as memory of the process that touches them, and sta
 by position leaves them to the system's cache, and takes less time than a page fault.
 """
 
+import math
 import mmap
 import os
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,36 +23,49 @@ LIMIT = 128 * 2**20
 """Bytes of vectors up to which frames are kept in memory."""
 BLOCK = 16 * 2**20
 """Bytes that are read at once where all frames are gone through."""
+VECTORS = "frames"
+"""Name of the file that holds all vectors."""
 _ITEM = np.dtype(np.float32).itemsize
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Records(Mapping[str, NDArray[Any]]):
-    """Vectors of frames in a file; as a mapping, each of them as a mapped array."""
+    """Frames in files; as a mapping, each feature as a mapped array."""
 
-    path: Path
-    """The file."""
+    folder: Path
+    """Folder of the files: one for all vectors, and one for each feature of images."""
     frames: int
     """Number of records."""
     sizes: Mapping[str, int]
     """Length of each vector, in the order in which they lie in a record."""
-    _file: int = field(init=False, repr=False)
+    images: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shape of the images of each camera, by feature."""
+    _files: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Opens the file, so that it can be read even after it was replaced."""
-        file = os.open(self.path, os.O_RDONLY)
-        object.__setattr__(self, "_file", file)
-        weakref.finalize(self, os.close, file)
+        """Opens the files, so that they can be read even after they were replaced."""
+        files = {
+            name: os.open(self.folder / file_of(name), os.O_RDONLY)
+            for name in (VECTORS, *self.images)
+        }
+        object.__setattr__(self, "_files", files)
+        for file in files.values():
+            weakref.finalize(self, os.close, file)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process opens the file again."""
-        made = partial(Records, path=self.path, frames=self.frames, sizes=self.sizes)
-        return made, ()
+        """Another process opens the files again."""
+        fields = self.folder, self.frames, dict(self.sizes), dict(self.images)
+        return _reopened, fields
 
     @property
     def width(self) -> int:
         """Numbers in a record."""
         return sum(self.sizes.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of a frame."""
+        return self.width * _ITEM + sum(map(math.prod, self.images.values()))
 
     def part(self, name: str) -> slice:
         """Place of a vector in a record."""
@@ -61,19 +74,23 @@ class Records(Mapping[str, NDArray[Any]]):
         return slice(start, start + self.sizes[name])
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """A vector of all frames, mapped; (frame, size)."""
+        """A feature of all frames, mapped; (frame, …)."""
+        if name in self.images:
+            return self._mapped(name, np.uint8, self.images[name])
         if name not in self.sizes:
             raise KeyError(name)
-        size = self.frames * self.width * _ITEM
-        mapped = mmap.mmap(self._file, size, access=mmap.ACCESS_READ)
-        records = np.frombuffer(mapped, np.float32).reshape(self.frames, self.width)
-        return records[:, self.part(name)]
+        return self._mapped(VECTORS, np.float32, (self.width,))[:, self.part(name)]
+
+    def _mapped(self, name: str, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        size = self.frames * math.prod(shape) * np.dtype(kind).itemsize
+        mapped = mmap.mmap(self._files[name], size, access=mmap.ACCESS_READ)
+        return np.frombuffer(mapped, kind).reshape(self.frames, *shape)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.sizes)
+        return iter([*self.sizes, *self.images])
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self.sizes) + len(self.images)
 
     def read(self, rows: NDArray[np.int64], steps: int) -> NDArray[np.float32]:
         """Records from some rows on; zeros past the end. (row, step, number).
@@ -98,11 +115,38 @@ class Records(Mapping[str, NDArray[Any]]):
         Raises:
             InputError: If the file was cut short since it was opened.
         """
-        record = self.width * _ITEM
         values = np.zeros((int(length.sum()), self.width), np.float32)
+        self._read_into(values, VECTORS, start, length)
+        return values
+
+    def pictures(
+        self, name: str, start: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Images of several runs, one after the other; (image, height, width, 3).
+
+        Args:
+            name: Feature of the images.
+            start: First frame of each; (run,).
+            length: Number of frames of each; (run,).
+
+        Raises:
+            InputError: If the file was cut short since it was opened.
+        """
+        values = np.zeros((int(length.sum()), *self.images[name]), np.uint8)
+        self._read_into(values, name, start, length)
+        return values
+
+    def _read_into(
+        self,
+        values: NDArray[Any],
+        name: str,
+        start: NDArray[np.int64],
+        length: NDArray[np.int64],
+    ) -> None:
         if not len(values):
-            return values
-        content, file = values.data.cast("B"), self._file
+            return
+        record = values[0].nbytes
+        content, file = values.data.cast("B"), self._files[name]
         count, place = 0, 0
         for offset, size in zip(
             (start * record).tolist(), (length * record).tolist(), strict=True
@@ -112,9 +156,23 @@ class Records(Mapping[str, NDArray[Any]]):
         there = np.minimum(length, self.frames - start).sum()
         if count != there * record:
             raise InputError(
-                f"{self.path} was cut short while it was read; give the command again."
+                f"{self.folder / file_of(name)} was cut short while it was read; give the"
+                " command again."
             )
-        return values
+
+
+def file_of(name: str) -> str:
+    """Name of the file of a feature of images, or of all vectors."""
+    return f"{name}.bin"
+
+
+def _reopened(
+    folder: Path,
+    frames: int,
+    sizes: Mapping[str, int],
+    images: Mapping[str, tuple[int, ...]],
+) -> Records:
+    return Records(folder=folder, frames=frames, sizes=sizes, images=images)
 
 
 def blocks(
@@ -133,12 +191,26 @@ def blocks(
         rows = rows_of(start, length)
         yield {name: column[rows] for name, column in columns.items()}
         return
-    size = np.cumsum(length) * (columns.width * _ITEM)
-    marks = np.arange(0, int(size.max(initial=0)) + BLOCK, BLOCK)
-    for first, last in pairwise(np.unique(np.searchsorted(size, marks, "right"))):
-        part = slice(int(first), int(last))
+    for part in parts_of(length, columns.size):
         values = columns.runs(start[part], length[part])
-        yield {name: values[:, columns.part(name)] for name in columns}
+        vectors = {name: values[:, columns.part(name)] for name in columns.sizes}
+        yield vectors | {
+            name: columns.pictures(name, start[part], length[part])
+            for name in columns.images
+        }
+
+
+def parts_of(length: NDArray[np.int64], size: int) -> Iterator[slice]:
+    """Slices of some episodes, each of about ``BLOCK`` bytes.
+
+    Args:
+        length: Number of frames of each; (episode,).
+        size: Bytes of a frame.
+    """
+    ends = np.cumsum(length) * size
+    marks = np.arange(0, int(ends.max(initial=0)) + BLOCK, BLOCK)
+    for first, last in pairwise(np.unique(np.searchsorted(ends, marks, "right"))):
+        yield slice(int(first), int(last))
 
 
 def rows_of(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,19 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.border import Border, action_array, frames_per_second
+from robomtl.demonstrations.alike import further_features
 from robomtl.demonstrations.request import Request
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.plug_in import close_broken, described
 from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Expert, Suite, Trial
+
+_OTHER = "other."  # Begins the names of arrays of observation features.
 
 FAILED, SOLVED, UNSTABLE = 0, 1, 2
 """How an episode went: never successful; successful; broken off by an error."""
@@ -52,6 +56,20 @@ class Block(NamedTuple):
     """Of the env, -1 where it does not tell; ()."""
     error: NDArray[np.str_] = np.array("")
     """Reason of the last episode that broke off; empty if none did. ()"""
+    others: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    """Observation features beside the state, by name; (frame, …)."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays by a name each."""
+        others = {f"{_OTHER}{name}": values for name, values in self.others.items()}
+        return {n: v for n, v in self._asdict().items() if n != "others"} | others
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Block":
+        """The block of such arrays."""
+        others = {n.removeprefix(_OTHER): v for n, v in arrays.items() if _OTHER in n}
+        own = {n: v for n, v in arrays.items() if _OTHER not in n}
+        return cls(**own, others=others)
 
 
 class _Episode(NamedTuple):
@@ -67,6 +85,7 @@ class _Frame(NamedTuple):
     action: Action
     reward: float
     success: bool
+    others: Mapping[str, NDArray[Any]]
 
 
 class _Bench(NamedTuple):
@@ -77,6 +96,8 @@ class _Bench(NamedTuple):
     expert: Expert
     hidden: slice
     """Part of the expert's state that the suite does not show."""
+    others: Sequence[str]
+    """Names of the observation features beside the state."""
 
 
 @dataclass
@@ -126,11 +147,13 @@ class Recorder:
             self._leave()
             acting: Suite = getattr(self.suite, "expert_suite", self.suite)
             shown = acting.goal if self.suite.goal is None else None
+            env = acting.make_env(task)
             self._bench = _Bench(
                 task,
-                acting.make_env(task),
+                env,
                 acting.make_expert(task),
                 slice(0) if shown is None else shown,
+                further_features(env.observation_space),  # type: ignore[arg-type]
             )
         return self._bench
 
@@ -170,13 +193,14 @@ class Recorder:
             PULSE.beat(key)
             where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
+            others = {name: observation[name].copy() for name in bench.others}
             action = bench.expert(observation)
             action = np.clip(action_array(action, expected, *who), -1, 1)
             _check_finite("the expert's action", action, *where)
             step += 1
             stepped = border.step(bench.env.step(disturb(action)), step)
             state[bench.hidden] = 0
-            yield _Frame(state, action, stepped.reward, stepped.success)
+            yield _Frame(state, action, stepped.reward, stepped.success, others)
             observation, ended = stepped.observation, stepped.ended
             solved = solved or stepped.success
             left -= int(solved)
@@ -217,9 +241,7 @@ def _check_finite(
         )
 
 
-def _stacked(
-    frames: list[_Frame], observations: Any, actions: Any
-) -> dict[str, NDArray[Any]]:
+def _stacked(frames: list[_Frame], observations: Any, actions: Any) -> dict[str, Any]:
     """Columns of frames; their widths are right even where there is no frame."""
     return {
         "state": np.array([f.state for f in frames], np.float32).reshape(
@@ -230,6 +252,13 @@ def _stacked(
         ),
         "reward": np.array([f.reward for f in frames], np.float32),
         "success": np.array([f.success for f in frames], np.bool_),
+        "others": {
+            name: np.array([f.others[name] for f in frames], space.dtype).reshape(
+                len(frames), *space.shape
+            )
+            for name in further_features(observations)
+            for space in [observations[name]]
+        },
     }
 
 

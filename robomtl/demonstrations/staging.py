@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -56,7 +57,8 @@ class Staging:
         check_there(self._folder / _PLAN)
         with replacing(self._path(task, start)) as temporary:
             with temporary.open("wb") as file:
-                np.savez(file, **block._asdict())
+                arrays: dict[str, Any] = block.arrays()
+                np.savez(file, **arrays)
 
     def has(self, task: str, start: int) -> bool:
         """Whether the unit is finished."""
@@ -71,7 +73,7 @@ class Staging:
         path = self._path(task, start)
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return Block(**arrays)
+                return Block.of(arrays)
         except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path} is damaged ({error}); delete it and collect again."
@@ -89,9 +91,10 @@ class Staging:
         Killed at any point, this leaves either no ``meta`` folder or a whole data set.
         """
         written = self._folder / "dataset"
-        shutil.rmtree(self.out / "data", ignore_errors=True)
-        for name in ("data", "meta"):
-            (written / name).rename(self.out / name)
+        for name in ("videos", "data", "meta"):
+            shutil.rmtree(self.out / name, ignore_errors=True)
+            if (written / name).exists():
+                (written / name).rename(self.out / name)
             sync_folder(self.out)  # Else a power cut could leave ``meta`` alone.
         self.remove()
 

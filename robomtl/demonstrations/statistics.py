@@ -29,3 +29,14 @@ def statistics(values: NDArray[Any]) -> Statistics:
         "count": [len(table)],
         **dict(zip(_QUANTILES, quantiles.tolist(), strict=True)),
     }
+
+
+def image_statistics(images: NDArray[np.uint8]) -> dict[str, Any]:
+    """Statistics of each colour from 0 to 1, as LeRobot stores them: of shape (3, 1, 1).
+
+    Args:
+        images: (image, height, width, 3).
+    """
+    found = statistics(images.reshape(-1, 3) / 255)
+    shaped = {name: [[[each]] for each in values] for name, values in found.items()}
+    return {**shaped, "count": [len(images)]}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.statistics import Statistics, statistics
+from robomtl.demonstrations.statistics import image_statistics, statistics
+from robomtl.demonstrations.videos import VideoSeries
 from robomtl.durable import replacing, write_json
 from robomtl.parquet import write_table
 
+_SAMPLE = 8  # Images of an episode that statistics are taken of, about.
 _EPISODES_PER_GROUP = 500  # Rows that are held before they are written.
 
 Columns = dict[str, NDArray[Any]]
@@ -36,6 +38,8 @@ class Recorded(NamedTuple):
     """(step,)."""
     success: NDArray[np.bool_]
     """(step,)."""
+    others: Mapping[str, NDArray[Any]] = MappingProxyType({})
+    """Observation features beside the state, by name; (step, …)."""
 
 
 class Place(NamedTuple):
@@ -138,10 +142,11 @@ def write(
         episodes: In the order in which they are to be stored; at least one.
         file_mb: Size at which a new file is begun [MB].
     """
-    rows, whole = _write_data(folder, header, episodes, file_mb)
+    rows, whole, images = _write_data(folder, header, episodes, file_mb)
     _write_episodes(folder, rows, file_mb)
     _write_tasks(folder, header.instructions)
-    described = {name: statistics(values) for name, values in whole.items()}
+    described: dict[str, Any] = {n: statistics(values) for n, values in whole.items()}
+    described |= {name: image_statistics(each) for name, each in images.items()}
     write_json(folder / layout.STATS, described)
     write_json(folder / layout.ROBOMTL, dict(header.robomtl))
     info = layout.info(
@@ -154,15 +159,64 @@ def write(
     write_json(folder / layout.INFO, info)
 
 
+class _Cameras:
+    """The images of all cameras, written as videos."""
+
+    def __init__(self, folder: Path, sizes: Sizes) -> None:
+        shapes = {name: shape for name, shape in sizes.others if len(shape) == 3}
+        self._series = {
+            name: VideoSeries(
+                folder,
+                layout.column_of(name, shape),
+                fps=sizes.fps,
+                limit=layout.VIDEO_FILE_MB,
+            )
+            for name, shape in shapes.items()
+        }
+        self._columns = {name: layout.column_of(name, s) for name, s in shapes.items()}
+        self._seen: dict[str, list[NDArray[Any]]] = {name: [] for name in shapes}
+
+    def __enter__(self) -> "_Cameras":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        for series in self._series.values():
+            if kind is None:
+                series.close()
+            else:
+                series.discard(kind, error, trace)
+
+    def add(self, episode: Recorded) -> dict[str, Any]:
+        """Writes the images of an episode; returns columns of its row."""
+        row: dict[str, Any] = {}
+        for name, series in self._series.items():
+            images = episode.others[name]
+            some = images[:: max(len(images) // _SAMPLE, 1)]
+            self._seen[name].append(some)
+            row |= series.add(images)
+            row |= _flat({self._columns[name]: image_statistics(some)})
+        return row
+
+    def sample(self) -> Columns:
+        """Some images of each camera, by feature; (image, height, width, 3)."""
+        return {
+            self._columns[n]: np.concatenate(each) for n, each in self._seen.items()
+        }
+
+
 def _write_data(
     folder: Path, header: Header, episodes: Iterable[Recorded], file_mb: float
-) -> tuple[list[dict[str, Any]], Columns]:
-    """Writes the frames; gives a row for each episode, and all columns in memory."""
+) -> tuple[list[dict[str, Any]], Columns, Columns]:
+    """Writes the frames.
+
+    Returns:
+        A row for each episode, all columns in memory, and some images of each camera.
+    """
     schema = layout.data_schema(layout.features(header.sizes))
     rows: list[dict[str, Any]] = []
     parts: list[Columns] = []
-    first = 0
-    with _Series(folder, layout.DATA_PATH, file_mb) as series:
+    first, cameras = 0, _Cameras(folder, header.sizes)
+    with cameras, _Series(folder, layout.DATA_PATH, file_mb) as series:
         for episode in episodes:
             columns = _columns(episode, len(rows), first, header.sizes.fps)
             table = pa.table(
@@ -172,16 +226,22 @@ def _write_data(
             place = series.place(table.nbytes)
             series.write(table)
             task = header.instructions[episode.task]
-            rows.append(_row(columns, task, place))
+            rows.append(_row(columns, task, place) | cameras.add(episode))
             parts.append(columns)
             first += len(table)
-    return rows, {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    whole = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    return rows, whole, cameras.sample()
 
 
 def _columns(episode: Recorded, index: int, first: int, fps: int) -> Columns:
     steps = np.arange(len(episode.state))
     return {
         layout.STATE: episode.state,
+        **{
+            layout.column_of(name, each.shape[1:]): each
+            for name, each in episode.others.items()
+            if each.ndim == 2
+        },
         layout.ACTION: episode.action,
         layout.REWARD: episode.reward,
         layout.SUCCESS: episode.success,
@@ -216,7 +276,7 @@ def _row(columns: Columns, task: str, place: Place) -> dict[str, Any]:
     return {**row, **_flat(described)}
 
 
-def _flat(described: Mapping[str, Statistics]) -> dict[str, Any]:
+def _flat(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         f"stats/{feature}/{name}": value
         for feature, values in described.items()

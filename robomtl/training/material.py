@@ -14,6 +14,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
+from robomtl.features import Embodiment
 from robomtl.machine import device_of
 from robomtl.policy import Spec
 from robomtl.suites import suite
@@ -117,10 +118,11 @@ def _goal_warning(demonstrations: Demonstrations) -> str:
 def spec_for(data: Data, conditioning: Conditioning) -> Spec:
     """The sizes of a policy for these demonstrations."""
     embedding, tasks = conditioning.size, len(conditioning.tasks)
-    if len(data.sets) > 1:
+    robots: tuple[Embodiment, ...] = ()
+    if len(data.sets) > 1 or set(data.sets[0].columns) != {STATE, ACTION}:
         robots = embodiments_of(data)
-        if len(robots) > 1:
-            return Spec(embodiments=robots, embedding=embedding, tasks=tasks)
+    if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
+        return Spec(embodiments=robots, embedding=embedding, tasks=tasks)
     state, action = (data.sets[0].columns[n].shape[1] for n in (STATE, ACTION))
     return Spec(state=state, action=action, embedding=embedding, tasks=tasks)
 
@@ -161,14 +163,20 @@ def materials(
 def _augmenter(
     data: Data, augmentation: Augmentation, device: torch.device
 ) -> Augmenter | None:
-    if isinstance(data, Demonstrations):
-        return augmenter_for(augmentation, data, device)
-    if augmentation != Augmentation():
+    if augmentation == Augmentation():
+        return None
+    further = [n for n in data.sets[0].columns if n not in (STATE, ACTION)]
+    if further:
+        raise InputError(
+            f"augmentation transforms states and actions, and not {', '.join(further)};"
+            " leave it out, or observe the state alone."
+        )
+    if len(data.sets) > 1:
         raise InputError(
             "augmentation transforms samples of a single data set, and these are"
             f" {len(data.sets)}; leave it out, or give one data set."
         )
-    return None
+    return augmenter_for(augmentation, data.sets[0], device)
 
 
 def instructions(data: Data) -> list[tuple[str, ...]]:

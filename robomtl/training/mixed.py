@@ -28,8 +28,8 @@ class Joined:
     """Index of the robot of each."""
     first: tuple[int, ...]
     """First row of each among all rows."""
-    sizes: Mapping[str, int]
-    """Length of each feature, the longest where robots differ."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Shape of each feature, of vectors that of the longest where robots differ."""
     action: int
     """Length of an action, the longest where robots differ."""
     several: bool
@@ -44,9 +44,7 @@ class Joined:
             steps[:, 0].contiguous(), torch.tensor(self.first), right=True
         )
         count, device = len(steps), self.device
-        observation = {
-            n: torch.zeros(count, s, device=device) for n, s in self.sizes.items()
-        }
+        observation = {n: _zeros(count, s, device) for n, s in self.shapes.items()}
         action = torch.zeros(*steps.shape, self.action, device=device)
         for number, table in enumerate(self.tables):
             place = (which == number + 1).nonzero()[:, 0]
@@ -55,7 +53,7 @@ class Joined:
             observed, acted = table.read(steps[place] - self.first[number])
             place = place.to(device)
             for name, values in observed.items():
-                observation[name][place, : values.shape[-1]] = values
+                observation[name][place, ..., : values.shape[-1]] = values
             action[place, :, : acted.shape[-1]] = acted
         if self.several:
             robot = torch.tensor(self.robot)[which - 1]
@@ -75,6 +73,20 @@ class Joined:
         """See ``Table``."""
         observation, action = self.read(_rows(spans)[:, None])
         return Resident(observation=observation, action=action[:, 0])
+
+
+def _zeros(count: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    kind = torch.uint8 if len(shape) == 3 else torch.float32
+    return torch.zeros(count, *shape, dtype=kind, device=device)
+
+
+def _shapes(robots: Sequence[Embodiment]) -> dict[str, tuple[int, ...]]:
+    """The shape of each feature, the longest where robots differ."""
+    found: dict[str, tuple[int, ...]] = {}
+    for robot in robots:
+        for name, feature in robot.observation.items():
+            found[name] = max(found.get(name, ()), feature.shape)
+    return dict(sorted(found.items()))
 
 
 def _rows(spans: Spans) -> Tensor:
@@ -102,10 +114,7 @@ def mixed_frames(
         tables=tuple(part.table for part in parts),
         robot=tuple(distinct.index(robot) for robot in robots),
         first=_first_rows(part.episodes for part in parts),
-        sizes={
-            name: max(each.states.get(name, 0) for each in distinct)
-            for name in sorted({name for each in distinct for name in each.states})
-        },
+        shapes=_shapes(distinct),
         action=max(each.action.size for each in distinct),
         several=len(distinct) > 1,
         device=device,

@@ -1,6 +1,6 @@
 """From demonstrations to the frames that training draws from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robomtl.demonstrations import Demonstrations
-from robomtl.demonstrations.layout import ACTION, OBSERVATION
-from robomtl.demonstrations.records import Records, blocks, fits, in_memory
+from robomtl.demonstrations.layout import ACTION, observed
+from robomtl.demonstrations.records import Records, fits, in_memory, parts_of
 from robomtl.training.frames import Frames, Resident, Spans
-
-
-def _features(columns: Iterable[str]) -> dict[str, str]:
-    """Names of observation features by the columns that hold them."""
-    return {name: name.removeprefix(OBSERVATION) for name in columns if name != ACTION}
 
 
 def _resident(columns: Mapping[str, NDArray[Any]], device: torch.device) -> Resident:
@@ -25,7 +20,7 @@ def _resident(columns: Mapping[str, NDArray[Any]], device: torch.device) -> Resi
         name: torch.from_numpy(each).to(device) for name, each in columns.items()
     }
     observation = {
-        feature: tensors[name] for name, feature in _features(columns).items()
+        feature: tensors[name] for name, feature in observed(columns).items()
     }
     return Resident(observation=observation, action=tensors[ACTION])
 
@@ -46,21 +41,29 @@ class Stored:
         ahead = (steps - steps[:, :1])[..., None]
         action = torch.from_numpy(runs[..., self.records.part(ACTION)])
         action = torch.take_along_dim(action, ahead, 1)
+        shape, records = rows.shape[:-1], self.records
+        values: dict[str, NDArray[Any]] = {
+            name: runs[:, 0, records.part(name)] for name in records.sizes
+        }
+        first, one = steps[:, 0].numpy(), np.ones(len(steps), np.int64)
+        for name in records.images:
+            values[name] = records.pictures(name, first, one)
         observation = {
-            feature: torch.from_numpy(runs[:, 0, self.records.part(name)])
-            .reshape(*rows.shape[:-1], -1)
+            feature: torch.from_numpy(values[name])
+            .reshape(*shape, *values[name].shape[1:])
             .to(self.device)
-            for name, feature in _features(self.records).items()
+            for name, feature in observed(values).items()
         }
         return observation, action.view(*rows.shape, -1).to(self.device)
 
     def blocks(self, spans: Spans) -> Iterator[Mapping[str, Tensor]]:
         """See ``Table``."""
         start, length = spans.start.numpy(), spans.length.numpy()
-        for block in blocks(self.records, start, length):
+        for part in parts_of(length, self.records.size):
+            values = self.records.runs(start[part], length[part])
             yield {
-                feature: torch.from_numpy(block[name])
-                for name, feature in _features(block).items()
+                feature: torch.from_numpy(values[:, self.records.part(name)])
+                for name, feature in observed(self.records.sizes).items()
             }
 
     def resident(self, spans: Spans) -> Resident:

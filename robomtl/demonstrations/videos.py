@@ -1,0 +1,205 @@
+"""Images of episodes as the videos of a LeRobotDataset v3.0, written and read."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.camera import Picture
+from robomtl.demonstrations import layout
+from robomtl.demonstrations.columns import scalars, whole
+from robomtl.demonstrations.files import check_template, filled, inside
+from robomtl.demonstrations.metadata import Index, Info
+from robomtl.durable import replacing
+from robomtl.errors import InputError
+from robomtl.evaluation.mp4 import load_av
+from robomtl.parquet import Parquet
+
+# Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.
+_OPTIONS = {"crf": "18", "preset": "veryfast", "g": "2", "bf": "0"}
+_KEY = re.compile(r"[\w.-]+")
+
+
+class VideoSeries:
+    """Videos of a camera, written one after the other, each up to a size.
+
+    Args:
+        folder: Where the data set lies.
+        key: Name of the feature, such as ``observation.images.top``.
+        fps: Frames per second [1/s].
+        limit: Size from which a new file is begun [MB].
+
+    Raises:
+        MissingExtraError: If PyAV is missing; names the extra.
+    """
+
+    def __init__(self, folder: Path, key: str, *, fps: int, limit: float) -> None:
+        self._av = load_av()
+        self._folder, self._key, self._fps = folder, key, fps
+        self._limit = limit * 1024**2
+        self._file, self._frames = -1, 0
+        self._path = Path()
+        self._container: Any = None
+        self._stream: Any = None
+        self._stack = ExitStack()
+
+    def add(self, images: NDArray[np.uint8]) -> dict[str, int | float]:
+        """Appends an episode; returns its place, by columns of the episode files."""
+        if self._container is None or self._path.stat().st_size >= self._limit:
+            self._open(images[0].shape)
+        start = self._frames
+        for image in images:
+            frame = self._av.VideoFrame.from_ndarray(image, format="rgb24")
+            self._container.mux(self._stream.encode(frame))
+        self._frames += len(images)
+        chunk, file = divmod(self._file, layout.FILES_PER_CHUNK)
+        return {
+            f"videos/{self._key}/chunk_index": chunk,
+            f"videos/{self._key}/file_index": file,
+            f"videos/{self._key}/from_timestamp": start / self._fps,
+            f"videos/{self._key}/to_timestamp": self._frames / self._fps,
+        }
+
+    def close(self) -> None:
+        """Finishes the last file."""
+        if self._container is not None:
+            self._container.mux(self._stream.encode())
+            self._container.close()
+            self._container = None
+        self._stack.close()
+
+    def discard(self, *error: Any) -> None:
+        """Leaves no file that is not whole."""
+        self._stack.__exit__(*error)
+
+    def _open(self, shape: tuple[int, ...]) -> None:
+        self.close()
+        self._file, self._frames = self._file + 1, 0
+        chunk, file = divmod(self._file, layout.FILES_PER_CHUNK)
+        path = layout.VIDEO_PATH.format(
+            video_key=self._key, chunk_index=chunk, file_index=file
+        )
+        self._path = self._stack.enter_context(replacing(self._folder / path))
+        self._container = self._av.open(str(self._path), "w", format="mp4")
+        rate = Fraction(self._fps)
+        self._stream = self._container.add_stream(
+            "libx264", rate=rate, options=_OPTIONS
+        )
+        self._stream.height, self._stream.width = shape[:2]
+        self._stream.pix_fmt = layout.pixel_format(shape)
+        self._stream.codec_context.thread_count = 1  # The same bytes on any machine.
+
+
+class Clips(NamedTuple):
+    """Where the images of a camera lie, one entry an episode."""
+
+    files: tuple[Path, ...]
+    """The video of each."""
+    first: NDArray[np.int64]
+    """Number of its first frame in the video."""
+
+
+def image_shape(path: Path, key: str, described: Mapping[str, Any]) -> tuple[int, ...]:
+    """(height, width, 3) of the images of a feature of ``meta/info.json``.
+
+    Raises:
+        InputError: If they are no videos of colour images.
+    """
+    kind, shape = described.get("dtype"), described.get("shape")
+    if kind != "video":
+        raise InputError(
+            f"{path}: feature '{key}' is of type {kind}; robomtl reads images from videos."
+        )
+    sides = shape if isinstance(shape, list) else []
+    if len(sides) != 3 or any(type(side) is not int for side in sides):
+        raise InputError(f"{path}: feature '{key}' has shape {str(shape)[:80]}.")
+    if sides[2] != 3 or not all(0 < side <= 8192 for side in sides):
+        raise InputError(
+            f"{path}: feature '{key}' has shape {sides}; it must be (height, width, 3)."
+        )
+    return tuple(sides)
+
+
+def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
+    """Where the images of a camera lie.
+
+    Raises:
+        InputError: If the episode files do not say it, or not as numbers.
+    """
+    if not _KEY.fullmatch(key) or info.video_path is None:
+        raise InputError(f"{folder / layout.INFO} does not say where '{key}' lies.")
+    template = info.video_path.replace("{video_key}", key)
+    check_template(template, folder / layout.INFO)
+    columns = [
+        f"videos/{key}/{n}" for n in ("chunk_index", "file_index", "from_timestamp")
+    ]
+    parts = []
+    for path in index.listed_in:
+        table = Parquet(path, columns).table()
+        place = [whole(table, name, path) for name in columns[:2]]
+        start = scalars(table, columns[2], path).astype(np.float64)
+        if not (np.isfinite(start) & (start >= 0) & (start < 1e9)).all():
+            raise InputError(
+                f"{path}: column '{columns[2]}' holds no times of a video."
+            )
+        parts.append((*place, np.round(start * info.fps).astype(np.int64)))
+    chunk, file, first = (np.concatenate(each) for each in zip(*parts, strict=True))
+    if min(chunk.min(), file.min()) < 0:
+        raise InputError(f"{folder}/meta/episodes has a file of '{key}' below 0.")
+    pairs = zip(chunk.tolist(), file.tolist(), strict=True)
+    return Clips(tuple(folder / filled(template, *pair) for pair in pairs), first)
+
+
+def read_images(
+    folder: Path, info: Info, index: Index, clips: Clips, shape: tuple[int, ...]
+) -> Iterator[tuple[int, Picture]]:
+    """The images of all frames, each with the frame's number; file by file.
+
+    Raises:
+        InputError: If a video is missing, damaged, of another size, or too short.
+    """
+    for path in dict.fromkeys(clips.files):
+        inside(folder, str(path.relative_to(folder)))
+        episodes = np.array([file == path for file in clips.files]).nonzero()[0]
+        rows = {
+            int(clips.first[e]) + step: int(index.start[e]) + step
+            for e in episodes
+            for step in range(int(index.length[e]))
+        }
+        for number, image in _decoded(path, info.fps, shape):
+            row = rows.pop(number, None)
+            if row is not None:
+                yield row, image
+            if not rows:
+                break
+        if rows:
+            number, row = min(rows.items())
+            episode = int(np.searchsorted(index.start, row, side="right")) - 1
+            raise InputError(
+                f"{path} has no image {number}, that of episode {episode}, step"
+                f" {row - index.start[episode]}."
+            )
+
+
+def _decoded(
+    path: Path, fps: float, shape: tuple[int, ...]
+) -> Iterator[tuple[int, Picture]]:
+    """The images of a video, each with its number, by its time."""
+    av = load_av()
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                if (frame.height, frame.width) != shape[:2]:
+                    raise InputError(
+                        f"{path} has images of {frame.height} x {frame.width}, and"
+                        f" {layout.INFO} says {shape[0]} x {shape[1]}."
+                    )
+                image: Picture = frame.to_ndarray(format="rgb24")
+                yield round(float(frame.time or 0) * fps), image
+    except (av.error.FFmpegError, IndexError) as error:
+        raise InputError(f"{path} is damaged or cut short: {error}.") from error

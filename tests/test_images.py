@@ -1,0 +1,245 @@
+"""Data sets of several features: images as videos, and further vectors."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from broken_sets import EPISODES, INFO, edit, episodes, having, header
+
+import robomtl
+from robomtl.conditioning import (
+    Conditioning,
+    InstructionAugmentation,
+    InstructionEmbeddings,
+)
+from robomtl.demonstrations import Demonstrations, Mixture, records
+from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.rollout import Block
+from robomtl.demonstrations.writing import write
+from robomtl.errors import InputError
+from robomtl.training.augmentation import Augmentation
+from robomtl.training.mixed import mixed_frames
+from robomtl.training.samples import Sampler
+
+pytest.importorskip("av")
+CPU = torch.device("cpu")
+VIDEO = "videos/observation.images.top/chunk-000/file-000.mp4"
+SHAPE = (16, 24, 3)
+CONFIG = robomtl.TrainConfig(
+    steps=2, batch_size=8, precision="float32", threads=1, device="cpu"
+)
+
+
+def picture(number: int) -> Any:
+    """An image that shows its number by its colours."""
+    image = np.zeros(SHAPE, np.uint8)
+    image[:, :12], image[:, 12:] = (10 * number, 40, 200), (20, 10 * number, 90)
+    return image
+
+
+def seen() -> list[Any]:
+    found, first = [], 0
+    for each in episodes():
+        count = len(each.state)
+        images = np.stack([picture(first + step) for step in range(count)])
+        force = np.arange(2 * count, dtype=np.float32).reshape(count, 2)
+        found.append(each._replace(others={"top": images, "force": force}))
+        first += count
+    return found
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images") / "own"
+    others = (("force", (2,)), ("top", SHAPE))
+    write(folder, header()._replace(sizes=Sizes(3, 2, 20, others)), seen())
+    (folder / "meta/robomtl.json").unlink()
+    return folder
+
+
+@pytest.fixture
+def own(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "own"))
+
+
+@pytest.fixture(params=["memory", "file"])
+def placed(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Where frames lie."""
+    monkeypatch.setenv("ROBOMTL_CACHE", str(tmp_path / "cache"))
+    if request.param == "file":
+        monkeypatch.setattr(records, "LIMIT", 0)
+        monkeypatch.setattr("robomtl.demonstrations.frames.LIMIT", 0)
+    return str(request.param)
+
+
+ALL = ("state", "force", "top")
+
+
+def sampler(data: Any) -> Sampler:
+    conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
+    words = [(data.instructions[task],) for task in data.tasks]
+    return Sampler(
+        mixed_frames(data, [range(len(each)) for each in data.sets], CPU),
+        InstructionEmbeddings(conditioning, words, InstructionAugmentation()),
+        conditioning,
+        chunk=2,
+        temperature=1.0,
+        seed=0,
+    )
+
+
+def test_images_and_vectors_read_back(own: Path, placed: str) -> None:
+    data = Demonstrations(own, observe=ALL)
+    assert isinstance(data.columns, records.Records) == (placed == "file")
+    expected = np.stack([picture(i) for i in range(22)]).astype(int)
+    images = np.asarray(data.columns["observation.images.top"]).astype(int)
+    assert images.shape == (22, *SHAPE)
+    assert np.abs(images - expected).mean() < 4  # Videos lose a little.
+    assert data.columns["observation.force"][:3].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert [*data.embodiment.images] == ["top"]
+    assert data.embodiment.states == {"state": 3, "force": 2}
+    assert "policies observe observation.state" not in " ".join(data.notes)
+    alone = Demonstrations(own)
+    assert "observation.force, observation.images.top; policies" in alone.notes[0]
+    assert data.fingerprint != alone.fingerprint
+
+
+def test_batches_hold_the_images_of_their_frames(own: Path, placed: str) -> None:
+    data = Demonstrations(own, observe=ALL)
+    batch = sampler(data).batch(0, 40)
+    image, state = batch.observation["top"], batch.observation["state"]
+    assert image.dtype == torch.uint8 and image.shape == (40, *SHAPE)
+    for row in range(40):
+        frame = int((data.state == state[row].numpy()).all(1).argmax())
+        assert np.abs(image[row].numpy().astype(int) - picture(frame)).mean() < 6
+    few = data.take([2])
+    assert few._contents.column("observation.images.top").shape == (5, *SHAPE)
+    mixed = sampler(Mixture([data])).batch(0, 40)
+    assert torch.equal(mixed.observation["top"], image)
+
+
+def test_a_policy_learns_from_images(own: Path, tmp_path: Path, placed: str) -> None:
+    data = Demonstrations(own, observe=ALL)
+    trained = robomtl.train(
+        data, out=tmp_path / "run", conditioning=("one_hot",), config=CONFIG
+    )
+    assert [*trained.card.spec.images] == ["top"]
+    moved = replace(CONFIG, augmentation=Augmentation(translation=0.1))
+    with pytest.raises(
+        InputError, match="and not observation.force, observation.images"
+    ):
+        robomtl.train(data, out=tmp_path / "moved", config=moved)
+
+
+def test_the_layout_is_that_of_lerobot(own: Path) -> None:
+    info = json.loads((own / INFO).read_text())
+    assert info["video_path"].startswith("videos/{video_key}/chunk-{chunk_index:03d}/")
+    described = info["features"]["observation.images.top"]
+    assert (described["dtype"], described["shape"]) == ("video", list(SHAPE))
+    assert described["names"] == ["height", "width", "channels"]
+    rows = pq.read_table(own / EPISODES).to_pylist()
+    place = [f"videos/observation.images.top/{n}_timestamp" for n in ("from", "to")]
+    assert [[row[n] for n in place] for row in rows] == [
+        [0, 4 / 20],
+        [4 / 20, 11 / 20],
+        [11 / 20, 16 / 20],
+        [16 / 20, 22 / 20],
+    ]
+    mean = json.loads((own / "meta/stats.json").read_text())["observation.images.top"]
+    assert np.array(mean["mean"]).shape == (3, 1, 1) and max(mean["max"])[0][0] <= 1
+    columns = pq.read_schema(own / "data/chunk-000/file-000.parquet").names
+    assert "observation.images.top" not in columns and "observation.force" in columns
+
+
+def test_the_same_images_give_the_same_bytes(own: Path, tmp_path: Path) -> None:
+    others = (("force", (2,)), ("top", SHAPE))
+    write(tmp_path / "b", header()._replace(sizes=Sizes(3, 2, 20, others)), seen())
+    assert (tmp_path / "b" / VIDEO).read_bytes() == (own / VIDEO).read_bytes()
+
+
+def test_a_missing_camera_is_named(own: Path) -> None:
+    with pytest.raises(InputError, match="'tip'. Did you mean 'top'"):
+        Demonstrations(own, observe=("state", "tip"))
+    with pytest.raises(InputError, match="observe is top; it must name 'state'"):
+        Demonstrations(own, observe=("top",))
+
+
+def test_a_data_set_of_an_older_layout_lacks_what_is_requested(
+    own: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "before", header(), episodes())
+    with pytest.raises(
+        InputError, match="observation feature of .*before 'top'.*state"
+    ):
+        Demonstrations(tmp_path / "before", observe=("state", "top"))
+    edit(own, INFO, having("video_path", None))
+    with pytest.raises(
+        InputError, match="does not say where 'observation.images.top' lies"
+    ):
+        Demonstrations(own, observe=ALL)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dtype": "image"}, "is of type image; robomtl reads images from videos"),
+        ({"shape": [16, 24]}, r"has shape \[16, 24\]"),
+        (
+            {"shape": [3, 16, 24]},
+            r"has shape \[3, 16, 24\]; it must be \(height, width",
+        ),
+        ({"shape": [16, 16, 3]}, "images of 16 x 24, and meta/info.json says 16 x 16"),
+    ],
+)
+def test_images_that_are_described_wrongly_are_refused(
+    change: Any, message: str, own: Path
+) -> None:
+    key = "observation.images.top"
+
+    def described(info: Any) -> Any:
+        info["features"][key] |= change
+        return info
+
+    edit(own, INFO, described)
+    with pytest.raises(InputError, match=message):
+        Demonstrations(own, observe=ALL)
+
+
+def test_videos_that_are_missing_cut_short_or_too_short_are_refused(own: Path) -> None:
+    whole = (own / VIDEO).read_bytes()
+    (own / VIDEO).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="file-000.mp4 is damaged or cut short"):
+        Demonstrations(own, observe=ALL)
+    (own / VIDEO).unlink()
+    with pytest.raises(
+        InputError, match="file-000.mp4 is missing; the data set is inco"
+    ):
+        Demonstrations(own, observe=ALL)
+    (own / VIDEO).write_bytes(whole)
+
+    def late(columns: Any) -> Any:
+        columns["videos/observation.images.top/from_timestamp"][3] = 3.0
+        return columns
+
+    edit(own, EPISODES, late)
+    with pytest.raises(InputError, match="has no image 60, that of episode 3, step 0"):
+        Demonstrations(own, observe=ALL)
+
+
+def test_units_of_a_collection_keep_their_images() -> None:
+    block = Block(
+        **{name: np.zeros(0) for name in Block._fields if name != "others"},
+        others={"top": np.zeros((2, *SHAPE), np.uint8)},
+    )
+    again = Block.of(block.arrays())
+    assert [*again.others] == ["top"]
+    before = {n: v for n, v in block.arrays().items() if not n.startswith("other.")}
+    assert Block.of(before).others == {}
