@@ -1,12 +1,11 @@
 """One process at a time writes into a folder."""
 
-import errno
-import fcntl
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from robomtl.durable import discard_partial
 from robomtl.errors import InputError
@@ -26,50 +25,31 @@ def locked(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    descriptor = _opened(path)
+    _check_regular(path)
+    lock = FileLock(path)
     try:
-        if not _held(descriptor):
-            raise InputError(
-                f"Another process is writing into {folder}; wait for it, or give another"
-                " folder."
-            )
-        try:
-            discard_partial(folder)
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"Another process is writing into {folder}; wait for it, or give another"
+            " folder."
+        ) from error
+    try:
+        discard_partial(folder)
+        yield
     finally:
-        os.close(descriptor)
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
-def _opened(path: Path) -> int:
-    """The open lock file, created if missing; links are not followed, nothing is cut."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+def _check_regular(path: Path) -> None:
+    """Refuses links, pipes and folders, which filelock would follow, use or wait for."""
     try:
-        descriptor = os.open(path, flags, 0o666)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise
-        raise _strange(path) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _strange(path)
-    return descriptor
-
-
-def _strange(path: Path) -> InputError:
-    return InputError(
-        f"{path} is not a regular file, and so not robomtl's lock; remove it, and give the"
-        " same command again."
-    )
-
-
-def _held(descriptor: int) -> bool:
-    try:
-        # Released by the system when the process ends, however it ends.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    # Its last holder may have removed the file since it was opened: a third process
-    # would lock a new one.
-    return os.fstat(descriptor).st_nlink > 0
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise InputError(
+            f"{path} is not a regular file, and so not robomtl's lock; remove it, and give"
+            " the same command again."
+        )
