@@ -4,7 +4,7 @@ import pytest
 from gymnasium.error import DependencyNotInstalled
 
 from robomtl.camera import Camera, take_picture, with_camera
-from robomtl.checking.checking import check
+from robomtl.checking.checking import check_suite as check
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SIDE, THINGS, PointsEnv
 from robomtl.envs.points_picture import COLOURS

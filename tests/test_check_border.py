@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 
 import robomtl
-from robomtl.checking.checking import check
+from robomtl.checking.checking import check_suite as check
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.experts import ExpertAgent

@@ -10,7 +10,7 @@ from gymnasium.error import ResetNeeded
 import robomtl
 import robomtl.suites
 from robomtl.catalogue import Registry
-from robomtl.checking.checking import check
+from robomtl.checking.checking import check_suite as check
 from robomtl.errors import SimulationError
 from robomtl.gymnasium_suite import from_gymnasium
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import robomtl.suites
-from robomtl.checking.checking import check
+from robomtl.checking.checking import check_suite as check
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_benchmarks import VARIANTS
 from robomtl.envs.metaworld_tasks import FAMILIES, TASKS, TIERS

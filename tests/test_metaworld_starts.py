@@ -8,7 +8,7 @@ import pytest
 import tyro
 
 import robomtl
-from robomtl.checking.checking import check
+from robomtl.checking.checking import check_suite as check
 from robomtl.cli.flags import SuiteFlags
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_starts import NUM_GOALS, VariedStarts

@@ -16,7 +16,7 @@ from robomtl.adaptation.method import METHODS, Budget, Method
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.cost import Cost
+from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError
 from robomtl.experiments.settings import changed

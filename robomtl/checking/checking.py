@@ -211,7 +211,9 @@ def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
             )
 
 
-def check(suite: Suite, *, tasks: str | Sequence[str] | None = None) -> list[Problem]:
+def check_suite(
+    suite: Suite, *, tasks: str | Sequence[str] | None = None
+) -> list[Problem]:
     """Every way found in which a suite breaks its contract; empty for a good one.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import tyro
 
-from robomtl.checking.checking import check
+from robomtl.checking.checking import check_suite
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.terminal import say
 
@@ -24,7 +24,7 @@ class Check(SuiteFlags):
 def main(arguments: Sequence[str]) -> None:
     """Checks as the arguments say; exits with 1 where something is wrong."""
     flags = tyro.cli(Check, args=arguments, prog="robomtl check")
-    problems = check(flags.make(flags.suite), tasks=flags.tasks)
+    problems = check_suite(flags.make(flags.suite), tasks=flags.tasks)
     for problem in problems:
         say(str(problem))
     if problems:

@@ -3,22 +3,6 @@
 Names are loaded on first use: worker processes import this package and need little.
 """
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from robomtl.lazy import loading
-
-if TYPE_CHECKING:
-    from robomtl.experiments.probe.probe_rates import Findings as Findings
-    from robomtl.experiments.probe.probing import ProbeConfig as ProbeConfig
-    from robomtl.experiments.probe.probing import probe as probe
-
-_HOMES = {
-    "Findings": "robomtl.experiments.probe.probe_rates",
-    "ProbeConfig": "robomtl.experiments.probe.probing",
-    "probe": "robomtl.experiments.probe.probing",
-}
-
-__all__ = ["Findings", "ProbeConfig", "probe"]
-
-
-__getattr__ = loading(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
