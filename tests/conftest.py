@@ -1,4 +1,5 @@
 import multiprocessing.context
+import os
 import signal
 from weakref import WeakSet
 
@@ -12,6 +13,12 @@ from robomtl import executor
 def one_thread():
     """Small networks wait for threads longer than they compute."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """No test writes into the cache of whoever runs it."""
+    os.environ["ROBOMTL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session", autouse=True)

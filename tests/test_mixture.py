@@ -12,6 +12,7 @@ from test_cli import refusal
 
 import robomtl
 from robomtl import checkpoint
+from robomtl.cli.collect import Collect
 from robomtl.cli.main import main
 from robomtl.conditioning import (
     Conditioning,
@@ -20,8 +21,11 @@ from robomtl.conditioning import (
 )
 from robomtl.demonstrations import Demonstrations, Mixture, collect
 from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.obtaining import data_sets_in, tasks_by_robot
 from robomtl.demonstrations.writing import write
+from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
+from robomtl.features import Embodiment, vector_embodiment
 from robomtl.policy import EMBODIMENT
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.mixed import mixed_frames
@@ -213,3 +217,40 @@ def test_the_command_line_trains_on_several_data_sets(
     assert "There are 1 weights for 2 data sets" in said
     said = refusal(capsys, "train", "--suite", "points/MT4", "--weights", "1", *rest)
     assert "--weights is about a data set; give --data DIR" in said
+
+
+def test_a_folder_stands_for_the_data_sets_in_it(
+    sets: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert data_sets_in(sets[0].parent) == sets
+    assert data_sets_in(sets[0]) == [sets[0]]
+    assert data_sets_in(tmp_path) == [tmp_path]
+    said = refusal(capsys, "train", "--data", tmp_path, "--out", tmp_path / "run")
+    assert "is not a data set: meta/info.json is missing" in said
+
+
+class TwoRobots(PointsSuite):
+    """Points of which one task is another robot's."""
+
+    def embodiment(self, task: str) -> Embodiment:
+        name = "second arm" if task == "reach-blue" else "first"
+        return vector_embodiment(state=10, action=2, name=name)
+
+
+def test_a_suite_with_two_robots_gives_a_data_set_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = TwoRobots(variant="ML4")
+    tasks = ["reach-red", "reach-blue", "reach-green"]
+    assert tasks_by_robot(suite, tasks) == {
+        "first": ("reach-red", "reach-green"),
+        "second arm": ("reach-blue",),
+    }
+    monkeypatch.setattr(Collect, "make", lambda *_: suite)
+    words = ["--tasks", *tasks, "--episodes", "1", "--workers", "1"]
+    assert main(["collect", "points/ML4", *words, "--out", str(tmp_path / "both")]) == 0
+    data = [Demonstrations(path) for path in data_sets_in(tmp_path / "both")]
+    assert [each.tasks for each in data] == [
+        ("reach-red", "reach-green"),
+        ("reach-blue",),
+    ]

@@ -8,7 +8,9 @@ import tyro
 
 from robomtl.cli.flags import SuiteFlags, own_first, run_directory
 from robomtl.demonstrations import collect
+from robomtl.demonstrations.obtaining import tasks_by_robot
 from robomtl.executor import LIMIT
+from robomtl.names import file_name
 
 
 @own_first
@@ -39,14 +41,17 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
     made = flags.make(flags.suite)
     with run_directory(flags.out, "collect", flags.suite) as out:
-        recorded = collect(
-            made,
-            out,
-            episodes=flags.episodes,
-            noise=flags.noise,
-            tasks=flags.tasks,
-            seed=flags.seed,
-            workers=flags.workers,
-            limit=flags.limit,
-        )
-    print(f"{len(recorded)} episodes of {len(recorded.tasks)} tasks in {out}")
+        robots = tasks_by_robot(made, flags.tasks)
+        for robot, tasks in robots.items():
+            recorded = collect(
+                made,
+                out / file_name(robot) if len(robots) > 1 else out,
+                episodes=flags.episodes,
+                noise=flags.noise,
+                tasks=tasks,
+                seed=flags.seed,
+                workers=flags.workers,
+                limit=flags.limit,
+            )
+            count = f"{len(recorded)} episodes of {len(recorded.tasks)} tasks"
+            print(f"{count} in {recorded.path}")

@@ -15,7 +15,7 @@ from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture, collect
 from robomtl.demonstrations.contents import Failed
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import check_suite
+from robomtl.demonstrations.obtaining import check_suite, data_sets_in
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
 from robomtl.machine import check_device
@@ -33,7 +33,7 @@ class Train(SuiteFlags, TrainConfig):
     suite: str | None = None
     """Suite to collect from where no data is given, such as metaworld/MT10."""
     data: tuple[Path, ...] = ()
-    """Data set to clone, or several."""
+    """Data set to clone, or several; a folder of data sets stands for all in it."""
     weights: tuple[float, ...] | None = None
     """Weight of each data set, to which its fraction of the samples is proportional; tasks
     are drawn as from one data set by default."""
@@ -163,7 +163,8 @@ def _demonstrations(flags: Train, out: Path) -> Data:
         Demonstrations(
             path, beyond=flags.beyond, failed=flags.failed, observe=flags.observe
         )
-        for path in flags.data
+        for folder in flags.data
+        for path in data_sets_in(folder)
     ]
     if flags.suite is not None:
         for each in recorded:

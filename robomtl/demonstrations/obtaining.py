@@ -1,11 +1,14 @@
 """The demonstrations of an experiment: those that were recorded, or collected now."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from robomtl.demonstrations import layout
 from robomtl.demonstrations.collecting import collect
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.errors import InputError
-from robomtl.task import Suite
+from robomtl.features import EmbodiedSuite
+from robomtl.task import Suite, find_task
 
 
 def check_suite(demonstrations: Demonstrations, suite: str, advice: str) -> None:
@@ -24,6 +27,39 @@ def check_suite(demonstrations: Demonstrations, suite: str, advice: str) -> None
             f"{demonstrations.path} {demonstrations.origin}, but {suite} is needed;"
             f" {advice}."
         )
+
+
+def tasks_by_robot(
+    suite: Suite, tasks: Sequence[str] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Names of tasks by the robot that they are for, each robot's in their order.
+
+    A data set holds tasks of one robot; those of a suite with several are collected into
+    a data set for each.
+
+    Args:
+        suite: Names the robot of each task, if they differ.
+        tasks: Names of tasks; None for the suite's training tasks.
+
+    Raises:
+        ValueError: If a task is unknown.
+    """
+    names = [task.name for task in suite.train_tasks] if tasks is None else tasks
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        robot = ""
+        if isinstance(suite, EmbodiedSuite):
+            robot = suite.embodiment(find_task(suite, name).name).name
+        found[robot] = (*found.get(robot, ()), name)
+    return found
+
+
+def data_sets_in(folder: Path) -> list[Path]:
+    """The data set in a folder, or those in the folders inside it, by their names."""
+    inside = sorted(path.parents[1] for path in folder.glob(f"*/{layout.INFO}"))
+    if (folder / layout.INFO).exists() or not inside:
+        return [folder]
+    return inside
 
 
 def obtain(
