@@ -58,13 +58,13 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
 def typed(name: str, value: Any, kind: Any) -> Any:
     """The value, if it fits its annotation; numbers of numpy as Python's own.
 
-    Other annotations than those below, such as mappings and callables, accept any value.
+    Other annotations than those below, such as callables, accept any value.
 
     Args:
         name: Name of the setting or argument, for the message.
         value: The given value.
-        kind: The annotation: a plain type, a ``Literal``, a sequence, a class, a protocol,
-            or a union of these.
+        kind: The annotation: a plain type, a ``Literal``, a sequence, a mapping, a class, a
+            protocol, or a union of these.
 
     Raises:
         InputError: If the value does not fit; the message says what does, and names the
@@ -110,6 +110,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return any(value is each or value == each for each in get_args(kind))
     if origin in (tuple, list, Sequence):
         return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+    if origin is Mapping:
+        return isinstance(value, Mapping)
     if isinstance(kind, type) and kind is not object:
         if getattr(kind, "_is_protocol", False):
             return value is not None and not isinstance(value, _NO_OBJECT)
@@ -140,6 +142,8 @@ def _said(kind: Any, value: Any) -> str:
         return "None"
     if get_origin(kind) is Literal:
         return ", ".join(map(repr, get_args(kind)))
+    if get_origin(kind) is Mapping:
+        return "a dictionary"
     if get_origin(kind) is not None:
         return f"a list, such as [{value!r}]" if isinstance(value, str) else "a list"
     return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__} object"

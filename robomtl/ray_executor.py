@@ -215,15 +215,16 @@ def _connected(address: str, workers: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent home.
-        quiet |= {"num_cpus": workers, "include_dashboard": False, **_short_folder()}
+        quiet |= {"num_cpus": workers, "include_dashboard": False}
     else:
         _check_that_a_cluster_answers(address)
-    with _on_loopback() if address == "local" else nullcontext():
-        ray.init(address=address, **quiet)
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with _short_folder() if address == "local" else nullcontext({}) as folder:
+        with _on_loopback() if address == "local" else nullcontext():
+            ray.init(address=address, **quiet, **folder)
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
@@ -242,11 +243,16 @@ def _on_loopback() -> Iterator[None]:
         constants.ENABLE_RAY_CLUSTER = before
 
 
-def _short_folder() -> dict[str, str]:
-    """A folder for Ray if the paths of sockets in the default one would be too long."""
+@contextmanager
+def _short_folder() -> Iterator[dict[str, str]]:
+    """A folder of its own for Ray, where the paths of sockets would be too long."""
     if len(tempfile.gettempdir()) <= _LONGEST_FOLDER:
-        return {}
-    return {"_temp_dir": f"/tmp/ray-{os.getuid()}"}
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(
+        prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:  # Ray's last processes may still write there.
+        yield {"_temp_dir": folder}
 
 
 def _check_that_a_cluster_answers(address: str) -> None:

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import ExpertAgent, evaluate, film
+from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.ranges import check_types
 from robomtl.suites import suite
 from robomtl.task import Suite
@@ -78,6 +79,7 @@ def test_what_fits_is_given_on_as_it_is():
         (3, Until | None, "it is 3; give 'horizon', 'success'."),
         (2.5, Until | int, "it is 2.5; give 'horizon', 'success' or a whole number."),
         ("push", Sequence[str], r"it is 'push'; give a list, such as \['push'\]."),
+        (["push"], Mapping[str, str], r"it is \['push'\]; give a dictionary."),
         ((1, "2"), tuple[int, ...], "it is '2'; give a whole number."),
         ("points/MT4", Suite, "it is 'points/MT4'; give a Suite object."),
         ("run", Agent | None, "it is 'run'; give an Agent object."),
@@ -102,6 +104,12 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
         (
             lambda: InstructionAugmentation(noise=float("nan")),
             "noise is nan; give 0 or more",
+        ),
+        (
+            lambda: from_gymnasium(
+                "x", envs=["Pendulum-v1"], instructions={}, horizon=1
+            ),
+            r"envs is \['Pendulum-v1'\]; give a dictionary",
         ),
         (lambda: Budget(steps=2.5), "steps is 2.5; give a whole number"),
         (lambda: Camera(profile="nice"), "Unknown profile 'nice'"),

@@ -245,9 +245,12 @@ def test_the_limit_of_a_step_is_a_flag_of_what_plays_trials(
 def test_an_evaluation_says_why_trials_have_no_outcome(known, tmp_path, capsys):
     known("broken", BrokenSuite())
     words = "evaluate expert --suite broken --tasks reach-red --episodes 1 --workers 1"
-    assert main([*words.split(), "--out", str(tmp_path)]) == 0
+    with pytest.raises(SystemExit) as stopped:
+        main([*words.split(), "--out", str(tmp_path)])
+    assert stopped.value.code == 1
     said = capsys.readouterr().err
     assert "A trial of reach-red has no outcome, variation 1000000, repeat 0" in said
+    assert "Every trial ended in an error, so there is no success rate." in said
     assert "step 1: ZeroDivisionError: simulated (test_cli.py" in said
 
 
@@ -341,6 +344,28 @@ def test_an_unknown_policy_names_the_nearest(capsys):
 def test_an_unknown_recipe_names_the_nearest(capsys, tmp_path):
     said = refusal(capsys, "run", "quikstart", "--out", tmp_path)
     assert "Did you mean 'quickstart'" in said
+
+
+def test_settings_without_a_recipe_are_refused(capsys):
+    said = refusal(capsys, "run", "--training.steps", "10")
+    assert "No recipe is named" in said
+    assert "robomtl run quickstart --training.steps 10" in said
+
+
+def test_settings_of_each_objective_are_in_the_whole_help_alone(capsys):
+    shown = {}
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            main(["run", "ml10-transfer", flag])
+        shown[flag] = capsys.readouterr().out
+    assert len(shown["--help"].splitlines()) < 130
+    assert "--help-all shows them" in " ".join(shown["--help"].split())
+    for words, shows in {
+        "--seeds": ("--help", "--help-all"),
+        "--pretraining.maml.training.learning-rate": ("--help-all",),
+        "--pretraining.maml.meta.": ("--help-all",),
+    }.items():
+        assert tuple(flag for flag in shown if words in shown[flag]) == shows
 
 
 def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):

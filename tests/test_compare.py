@@ -178,6 +178,14 @@ def test_folders_are_read_and_the_comparison_is_written(tmp_path):
     assert data["interval"] == list(found.interval)
 
 
+def test_one_folder_as_both_is_refused(tmp_path):
+    A.write(tmp_path / "a")
+    with pytest.raises(
+        ValueError, match="A and B are both the evaluation in .*/a, whi"
+    ):
+        robomtl.compare(tmp_path / "a", f"{tmp_path}/../{tmp_path.name}/a")
+
+
 def test_a_folder_without_an_evaluation_is_refused(tmp_path):
     with pytest.raises(ValueError, match="There is no .*results.json"):
         robomtl.compare(tmp_path, A)

@@ -2,6 +2,7 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -62,6 +63,17 @@ def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"an extra: pip install 'robomtl\[ray\]'"):
         RayExecutor()
+
+
+def test_where_temporary_paths_are_long_ray_has_a_folder_of_its_own(monkeypatch):
+    with ray_executor._short_folder() as usual:
+        assert usual == {}
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp/" + "x" * 60)
+    with ray_executor._short_folder() as one, ray_executor._short_folder() as other:
+        folder = Path(one["_temp_dir"])
+        assert folder.stat().st_mode & 0o077 == 0 and one != other
+        assert len(str(folder)) <= ray_executor._LONGEST_FOLDER
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("count", ["workers", "attempts"])

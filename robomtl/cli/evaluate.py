@@ -1,5 +1,6 @@
 """``robomtl evaluate``: success of a policy, task by task."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -101,6 +102,9 @@ def main(arguments: Sequence[str]) -> None:
     print(f"Report: {done.folder / 'report.html'}")
     if done.films is not None:
         _tell(done.films, done.folder)
+    if all(record.error is not None for record in done.results.records):
+        say("Every trial ended in an error, so there is no success rate.", stderr=True)
+        sys.exit(1)
 
 
 def _begin(flags: Evaluate, executor: Executor) -> _Done:

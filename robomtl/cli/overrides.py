@@ -27,6 +27,9 @@ from robomtl.machine import Machine
 from robomtl.recipes import Experiment, Recipe
 from robomtl.training import TrainConfig
 
+HELP_ALL = "--help-all"
+"""Flag that shows all settings, those of each objective's training included."""
+
 _Policy = Annotated[str, tyro.conf.arg(help="Architecture.")]
 
 
@@ -134,7 +137,9 @@ def _of_comparison(
     options = {k: _as_tuple(value) for k, value in recipe.options.items()}
     return {
         "options": SuiteFlags(**options),
-        "pretraining": _made("Pretraining", parts)(**parts),
+        "pretraining": _made("Pretraining", parts, hidden=HELP_ALL not in arguments)(
+            **parts
+        ),
     }
 
 
@@ -172,8 +177,18 @@ def _architecture(
     return checkpoint.configure(named, config if named == usual else {})
 
 
-def _made(name: str, own: Mapping[str, Any], bases: tuple[type, ...] = ()) -> type[Any]:
-    kinds = [(each, type(value)) for each, value in own.items()]
+def _made(
+    name: str,
+    own: Mapping[str, Any],
+    bases: tuple[type, ...] = (),
+    *,
+    hidden: bool = False,
+) -> type[Any]:
+    """A dataclass of these values; where they are hidden, no help shows their flags."""
+    kinds = [
+        (each, tyro.conf.Suppress[type(value)] if hidden else type(value))  # type: ignore[misc]
+        for each, value in own.items()
+    ]
     return make_dataclass(name, kinds, bases=bases, frozen=True, kw_only=True)
 
 

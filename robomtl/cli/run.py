@@ -7,8 +7,9 @@ from typing import Any
 import tyro
 
 from robomtl.cli.flags import given, refuse_noise, run_directory
-from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
+from robomtl.cli.overrides import HELP_ALL, RunFlags, overridden, recipe_flags
 from robomtl.cli.tables import show, show_report
+from robomtl.errors import InputError
 from robomtl.evaluation import success_table
 from robomtl.experiments.adapt.comparisons import AdaptationRecipe
 from robomtl.experiments.adapt.method_report import methods_report
@@ -16,7 +17,7 @@ from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.machine import Machine
 from robomtl.recipes import Recipe, named_recipe, run
 
-_HELP = ("-h", "--help")
+_HELP = ("-h", "--help", HELP_ALL)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -25,9 +26,9 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(
         type(default),
         default=default,
-        args=arguments,
+        args=["--help" if word == HELP_ALL else word for word in arguments],
         prog="robomtl run",
-        description=f"{usual.line}.",
+        description=_described(usual, arguments),
     )
     refuse_noise(flags.data, given(arguments, "--noise"))
     recipe = overridden(usual, flags)
@@ -62,10 +63,27 @@ def _named(arguments: Sequence[str]) -> tuple[Recipe | AdaptationRecipe, Any]:
         for before, word in values
         if not word.startswith("-") and (before[:2] != "--" or "=" in before)
     ]
+    if not names and any(word.startswith("--") for word in {*arguments} - {*_HELP}):
+        raise InputError(
+            "No recipe is named. Give its name and then its settings, such as robomtl run"
+            f" quickstart {' '.join(arguments)}; robomtl list shows all recipes."
+        )
     if not names:
         tyro.cli(RunFlags, args=arguments, prog="robomtl run")  # Shows what is missing.
     recipe = named_recipe(names[0])
     return recipe, recipe_flags(recipe, RunFlags(recipe=names[0]), arguments)
+
+
+def _described(recipe: Recipe | AdaptationRecipe, arguments: Sequence[str]) -> str:
+    """What the help says of a recipe, and of the settings that it leaves out."""
+    if isinstance(recipe, Recipe) or HELP_ALL in arguments:
+        return f"{recipe.line}."
+    names = ", ".join(name.replace("_", "-") for name in recipe.pretraining)
+    return (
+        f"{recipe.line}.\n\nThe training of each objective has settings of its own, such"
+        f" as --pretraining.cloning.training.steps: {HELP_ALL} shows them. Objectives:"
+        f" {names}."
+    )
 
 
 def _heading(recipe: object, kind: str) -> str:

@@ -51,10 +51,11 @@ def compare(
             by default.
 
     Raises:
-        ValueError: If a folder holds no evaluation, conditions differ without
-            ``across``, there is no pair, or the confidence is no share.
+        ValueError: If a folder holds no evaluation or is given twice, conditions differ
+            without ``across``, there is no pair, or the confidence is no share.
     """
     check_confidence(confidence)
+    _check_two(a, b)
     first, second = read(a), read(b)
     pairing = pair(first, second, across=across)
     tallies = list(pairing.tallies.values())
@@ -87,6 +88,17 @@ def compare(
         shown = paired_report(found, pairing.pairs)
         write_comparison(located(out), "paired", found, shown)
     return found
+
+
+def _check_two(a: Results | Path | str, b: Results | Path | str) -> None:
+    """Refuses one folder as both; several evaluations of an agent may be compared."""
+    if isinstance(a, Results) or isinstance(b, Results):
+        return
+    if located(a).resolve() == located(b).resolve():
+        raise InputError(
+            f"A and B are both the evaluation in {a}, which does not differ from itself;"
+            " give two."
+        )
 
 
 def read(evaluation: Results | Path | str) -> Results:
