@@ -15,17 +15,19 @@ met, or missed, if the figure is more than two standard errors on that side of t
 else undecided. The command ends with status 1 if a target is missed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import tyro
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from robomtl.durable import write_json
 from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
@@ -45,7 +47,7 @@ from robomtl.experiments.seed_estimates import (
 )
 
 Tasks = dict[str, Scores]
-Target = Literal["met", "missed", "undecided"]
+Target = Literal["met", "undecided", "missed"]
 
 _NODES = np.random.default_rng(0).normal(size=20_000)
 _SHIFT = 0.3  # Of B's logits against those of A.
@@ -121,7 +123,7 @@ class World:
             + self.seed_task * generator.normal(size=(self.tasks, self.seeds, 1, 1, 1))
             + self.draw * generator.normal(size=(self.tasks, 1, self.draws, 1, 1))
         )
-        solved = generator.random(logits.shape) < _expit(logits)
+        solved = generator.random(logits.shape) < expit(logits)
         return _by_task(solved.astype(np.float64))
 
     def rates(self, shift: float = 0.0) -> NDArray[np.float64]:
@@ -129,7 +131,7 @@ class World:
         effects = (self.seed, self.seed_task, self.draw, self.goal, self.trial)
         spread = np.sqrt(sum(each**2 for each in effects))
         logits = self.levels()[:, None] + shift + spread * _NODES
-        return np.asarray(_expit(logits).mean(axis=1))
+        return np.asarray(expit(logits).mean(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +152,8 @@ class Figure:
     def line(self) -> str:
         """A row of the table."""
         width = "" if self.width is None else f"width {self.width:.3f}"
-        return (
-            f"  {self.name:24} {self.fraction:7.2%} ± {self.error:.2%}"
-            f"  {width:12} {self.target}"
-        )
+        fraction = f"{self.fraction:7.2%} ± {self.error:.2%}"
+        return f"  {self.name:24} {fraction}  {width:12} {self.target}"
 
 
 class _Ledger:
@@ -206,9 +206,8 @@ def one_policy(
         tallies = [_tally(some) for some in differences(a, b).values()]
         found = [difference_interval(tally) for tally in tallies]
         ledger.note("difference of a task", *zip(found, gained, strict=True))
-        ledger.note(
-            "difference of means", (mean_difference_interval(tallies), gained.mean())
-        )
+        interval = mean_difference_interval(tallies)
+        ledger.note("difference of means", (interval, gained.mean()))
     return ledger.figures(world)
 
 
@@ -267,11 +266,9 @@ def equal_policies(
         a, b = (world.play(generator, starts) for _ in range(2))
         if world.seeds == 1:
             tallies = {task: _tally(some) for task, some in differences(a, b).items()}
-            worse = [
-                each.holm < 0.05 and each.difference < 0
-                for each in task_differences(tallies).values()
-            ]
-            found.setdefault("compare", []).append(any(worse))
+            tasks = task_differences(tallies).values()
+            worse = any(each.holm < 0.05 and each.difference < 0 for each in tasks)
+            found.setdefault("compare", []).append(worse)
         difference = difference_of(a, b)
         assert difference is not None
         found.setdefault("multitask, adapt", []).append(bool(difference.worse))
@@ -323,11 +320,8 @@ def main(benchmark: Benchmark) -> None:
             figures.append({"simulated": simulated.__name__, **asdict(figure)})
     if benchmark.out is not None:
         write_json(benchmark.out, figures)
-    counts = {
-        target: sum(each["target"] == target for each in figures)
-        for target in ("met", "undecided", "missed")
-    }
-    print(", ".join(f"{count} {target}" for target, count in counts.items()))
+    counts = Counter(each["target"] for each in figures)
+    print(", ".join(f"{counts[each]} {each}" for each in get_args(Target)))
     if counts["missed"]:
         raise SystemExit(1)
 
@@ -399,10 +393,6 @@ def _tally(scores: Scores) -> Tally:
 
 def _by_task(scores: NDArray[np.float64]) -> Tasks:
     return {f"task-{place}": some for place, some in enumerate(scores)}
-
-
-def _expit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-logits)))
 
 
 if __name__ == "__main__":
