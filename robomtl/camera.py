@@ -10,7 +10,7 @@ from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.task import Env, Suite
 
 Picture = NDArray[np.uint8]
@@ -21,6 +21,7 @@ Profile = Literal["fast", "faithful"]
 _SIDES = range(16, 4097)  # [px]
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Camera:
     """What takes pictures of an env; the suite decides on all that is None."""

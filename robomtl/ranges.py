@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from robomtl.arguments import typed
+from robomtl.earlier import present, present_name
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+from robomtl.terminal import say
+
+Settings = TypeVar("Settings")
 
 SEEDS = 2**63
 """Seeds are below this limit, which suits the generators of both torch and numpy."""
@@ -28,6 +33,27 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
         if name not in known:
             known = [within + each for each in known]
             raise InputError(unknown("setting", within + name, known))
+
+
+def settings(kind: type[Settings]) -> type[Settings]:
+    """The dataclass, which answers unknown settings by the nearest; a decorator.
+
+    Settings under their earlier names are taken, and a line on stderr has the present ones.
+    """
+    known = [each.name for each in fields(kind) if each.init]  # type: ignore[arg-type]
+    initialise = kind.__init__
+
+    @wraps(initialise)
+    def checked(self: Settings, /, *given: Any, **named: Any) -> None:
+        values = present(named, known)
+        for name in named.keys() - values.keys():
+            renamed = present_name(name, named[name])
+            say(f"The setting {name} is now {renamed}.", stderr=True)
+        check_names(kind, values)
+        initialise(self, *given, **values)
+
+    setattr(kind, "__init__", checked)  # noqa: B010
+    return kind
 
 
 def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:

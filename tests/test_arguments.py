@@ -95,6 +95,9 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
 @pytest.mark.parametrize(
     ("made", "message"),
     [
+        (lambda: TrainConfig(setps=3), "Unknown setting 'setps'. Did you mean 'steps'"),
+        (lambda: Budget(step=3), "Unknown setting 'step'. Did you mean 'steps'"),
+        (lambda: Camera(heigth=3), "Unknown setting 'heigth'. Did you mean 'height'"),
         (lambda: TrainConfig(weight_decay=float("nan")), "weight_decay is nan; give 0"),
         (lambda: TrainConfig(seed=2**64), f"seed is {2**64}; give 0 to {2**63 - 1}"),
         (
@@ -136,3 +139,8 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
 def test_public_functions_and_settings_check_what_they_are_given(made, message):
     with pytest.raises(InputError, match=message):
         made()
+
+
+def test_an_earlier_name_of_a_setting_is_taken_and_answered_by_the_present_one(capsys):
+    assert TrainConfig(batch=7) == TrainConfig(batch_size=7)
+    assert "The setting batch is now batch_size." in capsys.readouterr().err

@@ -11,9 +11,10 @@ from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.machine import Machine
 from robomtl.policy import Policy
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What an adaptation may use."""

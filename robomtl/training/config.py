@@ -17,6 +17,7 @@ from robomtl.ranges import (
     check_positive,
     check_seed,
     check_types,
+    settings,
 )
 from robomtl.threads import ThreadCount, check_threads
 from robomtl.training.augmentation import Augmentation
@@ -33,6 +34,7 @@ Schedule = Literal["warmup_cosine", "cosine", "constant"]
 LearnerKind = Literal["joined", "module"]
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Settings of behaviour cloning."""
