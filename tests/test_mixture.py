@@ -31,6 +31,8 @@ from robomtl.training.augmentation import Augmentation
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.objective import Cloning, Material
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 CPU = torch.device("cpu")
 CONFIG = robomtl.TrainConfig(
     steps=4, batch_size=32, precision="float32", threads=1, device="cpu", seed=1

@@ -11,6 +11,8 @@ from robomtl.registry import suite
 from robomtl.training import TrainConfig, prefetching, train
 from robomtl.training.prefetching import Prefetched, prefetched
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 QUICK = TrainConfig(steps=12, batch_size=16, threads=1, conflicts_every=4, save_every=5)
 SMALL = {"width": 16, "layers": 1, "task_width": 8}
 

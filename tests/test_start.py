@@ -16,6 +16,8 @@ from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.start import Start
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SMALL = {"width": 16, "layers": 1, "task_width": 8}
 QUICK = TrainConfig(
     steps=6, batch_size=16, threads=1, validation=0.25, validate_every=3, log_every=3
