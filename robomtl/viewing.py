@@ -19,10 +19,10 @@ from robomtl.durable import replacing
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import tell
-from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
 from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, deal
+from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
 from robomtl.paths import located
 from robomtl.task import Env, Suite, Trial, find_task
 

@@ -22,16 +22,16 @@ from robomtl.cli.tables import show
 from robomtl.cost import Cost
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import Results, resume_evaluation
+from robomtl.evaluation.evaluation_report import write_report
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.journal import Done, Session, open_growing
-from robomtl.evaluation.report import write_report
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.table import success_table
 from robomtl.evaluation.trials import plan
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.growing import recorded
 from robomtl.experiments.adapt.tuning import read_config
-from robomtl.experiments.multitask.affinity import (
+from robomtl.experiments.multitask.affinities import (
     Kept,
     Measured,
     affinity_of,

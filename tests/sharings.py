@@ -6,7 +6,7 @@ import math
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, TaskSuccess, Took
-from robomtl.experiments.multitask.affinity import Measured, affinity_of
+from robomtl.experiments.multitask.affinities import Measured, affinity_of
 from robomtl.experiments.multitask.arm_design import Asked
 from robomtl.experiments.multitask.arm_findings import Definition, Findings
 from robomtl.experiments.multitask.crossover import crossover

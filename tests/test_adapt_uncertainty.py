@@ -15,7 +15,7 @@ from robomtl.evaluation import evaluate
 from robomtl.evaluation.trials import deal, plan
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
-from robomtl.training.running import train
+from robomtl.training.train_run import train
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -18,7 +18,7 @@ from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.material import materials
-from robomtl.training.running import train
+from robomtl.training.train_run import train
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -28,8 +28,8 @@ from robomtl.experiments.adapt.method_design import (
 )
 from robomtl.experiments.adapt.method_findings import Findings, MethodFindings
 from robomtl.experiments.cells import Finished
+from robomtl.experiments.long_tables import cell_table, trial_table
 from robomtl.experiments.settings import by_label, gridded, parsed, split_policies
-from robomtl.experiments.tables import cell_table, trial_table
 from robomtl.recipes import RECIPES
 from robomtl.suites import suite
 from robomtl.task import Trial

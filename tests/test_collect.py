@@ -13,8 +13,14 @@ import numpy as np
 import pytest
 
 from robomtl.demonstrations import Demonstrations, collect, collecting, staging
-from robomtl.demonstrations.request import Request
-from robomtl.demonstrations.rollout import FAILED, SOLVED, UNSTABLE, Recorder, Unit
+from robomtl.demonstrations.collection_request import Request
+from robomtl.demonstrations.expert_episodes import (
+    FAILED,
+    SOLVED,
+    UNSTABLE,
+    Recorder,
+    Unit,
+)
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import EpisodesError, SimulationError

@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 from evaluations import SETTING, record
 
-from robomtl.evaluation.curves import solved_by
 from robomtl.evaluation.panels import panels
 from robomtl.evaluation.results import Results
+from robomtl.evaluation.time_to_success import solved_by
 
 
 def trials(task, *steps, length=50):

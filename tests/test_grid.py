@@ -7,7 +7,7 @@ from test_results import SETTING, TIERS, records
 from robomtl.evaluation.clips import clips
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.results import Results
-from robomtl.pages.cells import DENSE, Clip
+from robomtl.pages.trial_cells import DENSE, Clip
 from robomtl.task import Trial
 
 

@@ -19,8 +19,8 @@ from robomtl.conditioning import (
     InstructionEmbeddings,
 )
 from robomtl.demonstrations import Demonstrations, Mixture, records
+from robomtl.demonstrations.expert_episodes import Block
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.rollout import Block
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
 from robomtl.training.augmentation import Augmentation

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from robomtl.errors import InputError
-from robomtl.experiments.multitask.affinity import (
+from robomtl.experiments.multitask.affinities import (
     Kept,
     Measured,
     affinity_of,

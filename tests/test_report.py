@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from test_results import SETTING, TIERS, failed, records
 
+from robomtl.evaluation.evaluation_report import page, write_report
 from robomtl.evaluation.figures import counted, duration
-from robomtl.evaluation.report import page, write_report
 from robomtl.evaluation.results import Results
 from robomtl.task import Trial
 

@@ -8,8 +8,8 @@ import gymnasium
 import numpy as np
 
 from robomtl.border import frames_per_second
+from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.request import Request
 from robomtl.errors import InputError
 from robomtl.plug_in import looked_at
 from robomtl.task import Suite, envs_may_differ

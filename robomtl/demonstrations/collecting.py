@@ -14,11 +14,11 @@ from robomtl.definition import definition_of
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_request
 from robomtl.demonstrations.alike import check_alike, refuse_unlike
+from robomtl.demonstrations.collection_request import Request, check_tasks
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.expert_episodes import SOLVED, Block, Recorder, Unit
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.request import Request, check_tasks
-from robomtl.demonstrations.rollout import SOLVED, Block, Recorder, Unit
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError

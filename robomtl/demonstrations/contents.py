@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.demonstrations.frame_file import Records, blocks, fits, in_memory
 from robomtl.demonstrations.layout import ACTION, STATE, SUCCESS
-from robomtl.demonstrations.records import Records, blocks, fits, in_memory
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 

@@ -21,7 +21,7 @@ from robomtl.demonstrations.contents import (
     succeeded,
     taken,
 )
-from robomtl.demonstrations.groups import groups
+from robomtl.demonstrations.episode_groups import groups
 from robomtl.demonstrations.layout import ACTION, STATE, observed
 from robomtl.demonstrations.reading import Beyond, read
 from robomtl.errors import InputError

@@ -10,7 +10,7 @@ import numpy as np
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.about import About, read_about, read_tasks
 from robomtl.demonstrations.contents import Contents, Episodes, Failed
-from robomtl.demonstrations.frames import Faults, Marks, read_columns, read_frames
+from robomtl.demonstrations.kept_frames import Faults, Marks, read_columns, read_frames
 from robomtl.demonstrations.metadata import Index, read_index, read_info
 from robomtl.errors import InputError
 from robomtl.features import STATE

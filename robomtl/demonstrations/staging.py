@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from robomtl.demonstrations.request import Request
-from robomtl.demonstrations.rollout import Block
+from robomtl.demonstrations.collection_request import Request
+from robomtl.demonstrations.expert_episodes import Block
 from robomtl.durable import replacing, sync_folder
 from robomtl.errors import InputError
 from robomtl.lock import locked

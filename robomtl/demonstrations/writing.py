@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
+from robomtl.demonstrations.feature_statistics import image_statistics, statistics
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.statistics import image_statistics, statistics
 from robomtl.demonstrations.videos import VideoSeries
 from robomtl.durable import replacing, write_json
 from robomtl.parquet import write_table

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from robomtl.pages.cells import Clip
+from robomtl.pages.trial_cells import Clip
 from robomtl.task import Trial
 
 EMBEDDED_BYTES = 40_000_000

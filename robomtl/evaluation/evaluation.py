@@ -11,10 +11,10 @@ from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.evaluation_report import write_report
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.records import Record, records_of
-from robomtl.evaluation.report import write_report
 from robomtl.evaluation.results import RESULTS, Results, Setting
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robomtl.evaluation.curves import Curve, solved_by
 from robomtl.evaluation.figures import counted, percent
 from robomtl.evaluation.results import Results
+from robomtl.evaluation.time_to_success import Curve, solved_by
 
 
 @dataclass(frozen=True, kw_only=True)

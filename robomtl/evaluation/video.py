@@ -15,10 +15,10 @@ from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import Mp4, load_av
 from robomtl.evaluation.records import Record
-from robomtl.evaluation.replay import Moment, Place, Replay, difference, places
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
+from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
 from robomtl.executor import Executor, Failure, LocalExecutor
 from robomtl.lock import locked
 from robomtl.names import file_name

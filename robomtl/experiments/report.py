@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from robomtl.evaluation.figures import change, counted, duration, points
 from robomtl.evaluation.statistics import Interval
-from robomtl.pages.cells import Grid
 from robomtl.pages.flat import flat
 from robomtl.pages.lines import Chart, Style
 from robomtl.pages.matrix import Matrix
+from robomtl.pages.trial_cells import Grid
 
 Pairs = Sequence[tuple[str, str]]
 

@@ -12,8 +12,8 @@ from robomtl.evaluation.journal import Done, Journal, Session, open_growing
 from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, Failure
 from robomtl.experiments.cells import C, Finished
+from robomtl.experiments.long_tables import write_tables
 from robomtl.experiments.report import Report
-from robomtl.experiments.tables import write_tables
 from robomtl.pages.rendering import report_page
 from robomtl.progress import item_progress, remark
 from robomtl.request import plain

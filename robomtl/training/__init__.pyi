@@ -1,3 +1,3 @@
 from .config import TrainConfig as TrainConfig
-from .running import train as train
 from .start import Start as Start
+from .train_run import train as train

@@ -11,7 +11,7 @@ from robomtl.geometry import Geometry
 from robomtl.training.approach import approaches, from_elsewhere
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.frames import Frames
-from robomtl.training.layout import lay_out
+from robomtl.training.state_layout import lay_out
 from robomtl.training.transforms import Transform, rotations, signed_permutations
 
 

@@ -18,8 +18,8 @@ from robomtl.training.combining import NotFiniteError, combiner_for
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
 from robomtl.training.gradients import task_gradients
-from robomtl.training.groups import Group, grouped
 from robomtl.training.objective import Cloning, Objective
+from robomtl.training.parameter_groups import Group, grouped
 from robomtl.training.schedule import learning_rate
 from robomtl.training.scored import Scored
 from robomtl.weights import (

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.records import rows_of
 from robomtl.features import Embodiment
 from robomtl.policy import EMBODIMENT
 from robomtl.training.frames import Frames, Resident, Spans, Table

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.frame_file import Records, fits, in_memory, parts_of
 from robomtl.demonstrations.layout import ACTION, observed
-from robomtl.demonstrations.records import Records, fits, in_memory, parts_of
 from robomtl.training.frames import Frames, Resident, Spans
 
 

@@ -12,7 +12,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
 from robomtl.policy import Policy
-from robomtl.training.groups import check_parts, parts_of, within
+from robomtl.training.parameter_groups import check_parts, parts_of, within
 
 NORMALISER = "normaliser"
 _FRESH = "meta"  # Belongs to an objective, which a start need not share.

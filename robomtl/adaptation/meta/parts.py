@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import Policy
-from robomtl.training.groups import within
+from robomtl.training.parameter_groups import within
 
 Part = Literal["all", "last_layers", "head"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from robomtl.evaluation.grid import trial_details, went
 from robomtl.experiments.compare.pairing import Pair
-from robomtl.pages.cells import Block, Cell, Grid, Kind, Row
+from robomtl.pages.trial_cells import Block, Cell, Grid, Kind, Row
 
 KINDS = (
     Kind("left", "A alone"),

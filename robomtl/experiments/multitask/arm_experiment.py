@@ -12,7 +12,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.multitask.affinity import Measured
+from robomtl.experiments.multitask.affinities import Measured
 from robomtl.experiments.multitask.arm_design import (
     ArmCell,
     Asked,

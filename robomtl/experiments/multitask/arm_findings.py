@@ -19,7 +19,7 @@ from robomtl.experiments.concluding import (
 )
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success, Took
-from robomtl.experiments.multitask.affinity import Affinity, Measured, affinity_of
+from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
 from robomtl.experiments.multitask.arm_design import ArmCell
 from robomtl.experiments.multitask.crossover import Crossover, crossover
 from robomtl.experiments.multitask.learning import Material

@@ -12,7 +12,7 @@ from robomtl.experiments import report
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE
 from robomtl.experiments.findings import Difference
-from robomtl.experiments.multitask.affinity import Affinity
+from robomtl.experiments.multitask.affinities import Affinity
 from robomtl.experiments.multitask.arm_findings import Definition, Findings
 from robomtl.pages.matrix import Entry, Line, Matrix
 

@@ -14,7 +14,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.work import KeptEnvs
-from robomtl.experiments.multitask.affinity import Kept, summed_up
+from robomtl.experiments.multitask.affinities import Kept, summed_up
 from robomtl.experiments.multitask.arm_design import ArmCell, Asked
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.parameters import Size

@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from robomtl.evaluation.evaluation_report import machine
 from robomtl.evaluation.figures import change, counted, percent, points, span
 from robomtl.evaluation.grid import KINDS as OUTCOMES
 from robomtl.evaluation.grid import trial_cells
 from robomtl.evaluation.records import Record
-from robomtl.evaluation.report import machine
 from robomtl.evaluation.summary import TaskRates
 from robomtl.experiments import report
 from robomtl.experiments.entries import NONE
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
 from robomtl.experiments.probe.probe_rates import Difference, Findings, Shared
-from robomtl.pages.cells import Block, Grid, Row
 from robomtl.pages.matrix import Entry, Line, Matrix
 from robomtl.pages.reach import reach_of
+from robomtl.pages.trial_cells import Block, Grid, Row
 
 SHARED = "tasks that share scenes"
 _OWN = ("right", "paraphrased", "held-out")  # Kinds that name the task itself.

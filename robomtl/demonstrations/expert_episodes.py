@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from robomtl.border import Border, action_array, frames_per_second
 from robomtl.demonstrations.alike import further_features
-from robomtl.demonstrations.request import Request
+from robomtl.demonstrations.collection_request import Request
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.plug_in import close_broken, described
 from robomtl.pulse import PULSE

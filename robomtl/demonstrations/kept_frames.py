@@ -18,8 +18,8 @@ from robomtl.camera import Picture
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import truths, vectors, whole
 from robomtl.demonstrations.files import inside
+from robomtl.demonstrations.frame_file import LIMIT, VECTORS, Records, file_of
 from robomtl.demonstrations.metadata import Index, Info, vector_size
-from robomtl.demonstrations.records import LIMIT, VECTORS, Records, file_of
 from robomtl.demonstrations.videos import image_shape, read_clips, read_images
 from robomtl.errors import InputError
 from robomtl.features import STATE

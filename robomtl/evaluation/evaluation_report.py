@@ -13,9 +13,9 @@ from robomtl.evaluation.panels import panels
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
-from robomtl.pages.cells import Clip
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import rendered
+from robomtl.pages.trial_cells import Clip
 from robomtl.task import Trial
 
 Pairs = list[tuple[str, str]]

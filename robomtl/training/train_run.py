@@ -28,6 +28,7 @@ from robomtl.terminal import say
 from robomtl.threads import Threads
 from robomtl.training.acting import save_policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.kept_settings import check_resumed, resolved_config
 from robomtl.training.learner import learner_for
 from robomtl.training.material import (
     conditioning_for,
@@ -46,7 +47,6 @@ from robomtl.training.monitoring import (
     train_run,
 )
 from robomtl.training.objective import Objective
-from robomtl.training.resuming import check_resumed, resolved_config
 from robomtl.training.start import (
     Model,
     Start,
