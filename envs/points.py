@@ -12,6 +12,8 @@ from typing import Any
 from robomtl.camera import Camera, refuse_settings
 from robomtl.envs.points_env import ROW, SPLITS, PointsEnv
 from robomtl.envs.points_expert import PointsExpert
+from robomtl.envs.points_robots import VARIANT as TWO_ROBOTS
+from robomtl.envs.points_robots import TwoRobots
 from robomtl.envs.points_tasks import AIMS, HELD_OUT, TRAIN, VARIANTS, task_of
 from robomtl.errors import InputError
 from robomtl.geometry import Body, Geometry
@@ -28,19 +30,25 @@ class PointsSuite:
     """One of ``VARIANTS``."""
     horizon: int = 50
     """Number of steps of an episode."""
+    images: int = 0
+    """Width and height of the image ``top`` that observations hold beside the state [px];
+    0 for none."""
     camera: Camera | None = None
     """Looks at the envs; it changes no episode and is not among the options."""
 
     def __post_init__(self) -> None:
-        """Checks the variant and the horizon.
+        """Checks the variant, the horizon and the size of images.
 
         Raises:
-            InputError: If the variant is unknown or the horizon is not positive.
+            InputError: If the variant is unknown, the horizon is not positive, or the
+                images are too small.
         """
-        if self.variant not in VARIANTS:
+        if self.variant not in VARIANTS or self.variant == TWO_ROBOTS:
             raise InputError(unknown("variant of points", self.variant, VARIANTS))
         if self.horizon < 1:
             raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        if self.images and not 16 <= self.images <= 512:
+            raise InputError(f"images is {self.images}; give 16 to 512 pixels, or 0.")
 
     @property
     def name(self) -> str:
@@ -50,7 +58,10 @@ class PointsSuite:
     @property
     def options(self) -> Mapping[str, Any]:
         """What ``robomtl.suite`` takes besides the name."""
-        return {"horizon": self.horizon}
+        return {
+            "horizon": self.horizon,
+            **({"images": self.images} if self.images else {}),
+        }
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:
@@ -93,7 +104,8 @@ class PointsSuite:
         Raises:
             ValueError: If the task is unknown.
         """
-        return PointsEnv(find_task(self, task).name, self.horizon, self.camera)
+        name = find_task(self, task).name
+        return PointsEnv(name, self.horizon, self.camera, images=self.images)
 
     def with_camera(self, camera: Camera) -> "PointsSuite":
         """This suite with envs that show pictures.
@@ -143,17 +155,25 @@ class _Points:
 
     variants = VARIANTS
 
-    def __call__(self, variant: str = "", *, horizon: int = 50) -> PointsSuite:
+    def __call__(
+        self, variant: str = "", *, horizon: int = 50, images: int = 0
+    ) -> PointsSuite | TwoRobots:
         """The suite of a variant, ``MT4`` unless one is given.
 
         Args:
             variant: One of ``variants``.
             horizon: Number of steps of an episode.
+            images: Width and height of the image that observations hold [px]; 0 for none.
 
         Raises:
-            ValueError: If the variant is unknown or the horizon is not positive.
+            ValueError: If the variant is unknown, the horizon is not positive, or there
+                are no images of this size.
         """
-        return PointsSuite(variant=variant or "MT4", horizon=horizon)
+        if variant == TWO_ROBOTS:
+            if images:
+                raise InputError(f"points/{TWO_ROBOTS} has no images; leave them out.")
+            return TwoRobots(horizon=horizon)
+        return PointsSuite(variant=variant or "MT4", horizon=horizon, images=images)
 
 
 points = _Points()

@@ -34,6 +34,7 @@ CONTACT = 0.1  # Distance to which the point pushes the ball away.
 REACH = (
     0.11  # Distance at which a goal counts as reached; beyond CONTACT, for the ball.
 )
+IMAGE = "top"  # Name of the image in observations.
 SIDE = 128  # Width and height of pictures, unless others are asked for [px].
 WALL = 1.0  # Points and balls stay within [-WALL, WALL].
 SPREAD = 0.7  # Things start within [-SPREAD, SPREAD], ...
@@ -67,6 +68,10 @@ def _moved(places: Vector, action: Vector) -> Vector:
     return after
 
 
+def _named(places: Vector) -> dict[str, Vector]:
+    return {thing: places[row] for thing, row in ROW.items()}
+
+
 class PointsEnv(gymnasium.Env[Observation, Action]):
     """A point in a square, one task; the variation alone determines the episode.
 
@@ -77,18 +82,27 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
         task: Name of the task.
         horizon: Number of steps after which an episode is truncated.
         camera: Takes the pictures of ``render``; None where there are none.
+        images: Width and height of ``observation["top"]``, which shows everything from
+            above [px]; 0 for none.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
 
-    def __init__(self, task: str, horizon: int, camera: Camera | None = None) -> None:
+    def __init__(
+        self, task: str, horizon: int, camera: Camera | None = None, *, images: int = 0
+    ) -> None:
         self.task = task
         self.horizon = horizon
         self.camera = camera
         self.render_mode = None if camera is None else "rgb_array"
-        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
-            {"state": gymnasium.spaces.Box(-WALL, WALL, (2 * len(THINGS),), np.float32)}
-        )
+        self.images = images
+        box = gymnasium.spaces.Box
+        seen: dict[str, gymnasium.Space[Any]] = {
+            "state": box(-WALL, WALL, (2 * len(THINGS),), np.float32)
+        }
+        if images:
+            seen[IMAGE] = box(0, 255, (images, images, 3), np.uint8)
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(seen)
         self.action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
         self._places: Vector | None = None
         self._step = 0
@@ -143,11 +157,14 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
             raise InputError(f"{self.task} has no camera; make it with one to see it.")
         if self._places is None:
             raise ResetNeeded(f"{self.task}: nothing is there yet; call reset first.")
-        places = {thing: self._places[row] for thing, row in ROW.items()}
-        return draw(places, self.camera.width or SIDE, self.camera.height or SIDE)
+        width, height = self.camera.width or SIDE, self.camera.height or SIDE
+        return draw(_named(self._places), width, height)
 
     def _observation(self, places: Vector) -> Observation:
-        return {"state": places.astype(np.float32).ravel()}
+        observation: Observation = {"state": places.astype(np.float32).ravel()}
+        if self.images:
+            observation[IMAGE] = draw(_named(places), self.images, self.images)
+        return observation
 
     def _distance(self, places: Vector) -> float:
         aim = AIMS[self.task]

@@ -82,6 +82,7 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
         "MT4": "reach the red, green or blue target or the flag; the default",
         "MT6": "the same, reach the ball, and push it to the flag",
         "ML4": "MT4, with reach-ball and push-ball held out",
+        "two_robots": "reach the red or green target with either of two robots",
         **{name: f"only {name}" for name in AIMS},
     }
 )

@@ -1,7 +1,7 @@
 """What acts in trials: the contract between evaluation and whatever is evaluated."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,21 @@ class Conditioned(Protocol):
     @property
     def conditioning_kinds(self) -> tuple[str, ...]:
         """Kinds of conditioning, such as ``language``; see ``robomtl.conditioning``."""
+        ...
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """An agent that predicts chunks of actions, and says how they are executed."""
+
+    @property
+    def acting(self) -> Mapping[str, Any]:
+        """Actor settings that replace those of its checkpoint."""
+        ...
+
+    @property
+    def actor_settings(self) -> Mapping[str, Any]:
+        """Actor settings that differ from the defaults, its history among them."""
         ...
 
 

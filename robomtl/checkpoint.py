@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import save as serialise
 
+from robomtl.actor_settings import ActorSettings
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
@@ -57,6 +58,8 @@ class Card:
     """Registered name of what training minimised."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the objective's settings."""
+    acting: ActorSettings = field(default_factory=ActorSettings)
+    """How its chunks of actions are executed."""
 
 
 @dataclass(frozen=True, kw_only=True)

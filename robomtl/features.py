@@ -148,7 +148,7 @@ class Embodiment:
                     f" {', '.join(sorted(self.observation))}"
                 )
             if (there.kind, there.shape) != (feature.kind, feature.shape):
-                return f"has '{name}' as {there}, not as {feature}"
+                return f"has '{name}' ({there}), not {feature}"
         if self.action.size != needed.action.size:
             return f"has actions of length {self.action.size}, not {needed.action.size}"
         return ""
@@ -205,8 +205,35 @@ def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
         return suite.embodiment(task or first)
     with looked_at(partial(suite.make_env, first)) as env:
         return from_spaces(
-            suite.name.partition("/")[0], env.observation_space, env.action_space
+            robot_of(suite, first), env.observation_space, env.action_space
         )
+
+
+def embodiments_of(suite: Suite) -> dict[str, Embodiment]:
+    """The embodiments of a suite's tasks, by their names; see ``embodiment_of``.
+
+    Raises:
+        InputError: If two tasks have different ones of one name.
+    """
+    if not isinstance(suite, EmbodiedSuite):
+        only = embodiment_of(suite)
+        return {only.name: only}
+    found: dict[str, Embodiment] = {}
+    for task in (*suite.train_tasks, *suite.held_out_tasks):
+        here = suite.embodiment(task.name)
+        if found.setdefault(here.name, here) != here:
+            raise InputError(
+                f"The embodiment '{here.name}' of '{task.name}' differs from that of other"
+                " tasks; embodiments that differ have names of their own."
+            )
+    return found
+
+
+def robot_of(suite: Suite, task: str) -> str:
+    """Name of the embodiment of a task; it makes no env."""
+    if isinstance(suite, EmbodiedSuite):
+        return suite.embodiment(task).name
+    return suite.name.partition("/")[0]
 
 
 def from_spaces(

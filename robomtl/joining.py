@@ -7,8 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from robomtl.agent import ROWS
-from robomtl.policy import Memory, Policy
+from robomtl.policy import EMBODIMENT, Memory, Policy
+from robomtl.policy_actor import ROWS
+from robomtl.spec import Spec
 
 # Groups of a joined forward pass. Fewer are filled up, as matrix products of another
 # shape may round differently, and a result must not depend on how many workers ask.
@@ -18,8 +19,8 @@ _GROUPS = 16
 class Group(NamedTuple):
     """Trials whose next actions are asked for."""
 
-    state: Tensor
-    """(row, state), of ``ROWS`` rows."""
+    observation: Mapping[str, Tensor]
+    """Features by name, of ``ROWS`` rows; see ``Batch.observation``."""
     told: Tensor
     """The task embedding; (row, embedding)."""
     memory: Memory | None
@@ -69,11 +70,16 @@ class JointPolicy:
 
     def _forward(self, groups: Sequence[Group], size: int) -> list[Predicted]:
         filled = [*groups, *[groups[0]] * (size - len(groups))]
-        state = torch.cat([group.state for group in filled]).to(self.device)
+        observation = {
+            name: torch.cat([group.observation[name] for group in filled]).to(
+                self.device
+            )
+            for name in groups[0].observation
+        }
         told = torch.cat([group.told for group in filled]).to(self.device)
         torch.manual_seed(groups[0].seed)  # It counts where one is alone.
         chunk, memory = self._policy.act(
-            {"state": state}, told, _joined([group.memory for group in filled])
+            observation, told, _joined([group.memory for group in filled])
         )
         chunks, memories = torch.split(chunk.cpu(), ROWS), _split(memory, size)
         pairs = zip(chunks, memories, strict=True)
@@ -84,7 +90,7 @@ class JointPolicy:
         spec, generator = self._policy.spec, torch.Generator().manual_seed(0)
         this, other = (
             Group(
-                torch.randn(ROWS, spec.state, generator=generator),
+                _random_observation(spec, generator),
                 torch.randn(ROWS, spec.embedding, generator=generator),
                 memory=None,
                 seed=0,
@@ -112,6 +118,25 @@ class JointPolicy:
             module = torch.get_device_module(self.device)
             states.append(module.get_rng_state(self.device))
         return states
+
+
+def _random_observation(spec: Spec, generator: torch.Generator) -> dict[str, Tensor]:
+    time = (spec.history,) if spec.history > 1 else ()
+    states = {
+        name: torch.randn(ROWS, *time, size, generator=generator)
+        for name, size in spec.states.items()
+    }
+    images = {
+        name: torch.randint(
+            256, (ROWS, *time, *it.shape), generator=generator, dtype=torch.uint8
+        )
+        for name, it in spec.images.items()
+    }
+    robots = len(spec.embodiments)
+    if robots == 1:
+        return states | images
+    robot = torch.randint(robots, (ROWS,), generator=generator)
+    return states | images | {EMBODIMENT: robot}
 
 
 def _shape(group: Group) -> str:

@@ -5,24 +5,25 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, wait
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from robomtl.actor import Agent
-from robomtl.agent import Asked, PolicyActor, PolicyAgent
+from robomtl.agent import PolicyAgent
 from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
 from robomtl.joining import Group, JointPolicy
 from robomtl.machine import check_device, device_of
 from robomtl.policy import Memory
+from robomtl.policy_actor import Asked, PolicyActor, tensors
 from robomtl.sendable import check_sendable
 from robomtl.task import Suite
 from robomtl.worker_pool import Answer, outcome
@@ -57,6 +58,16 @@ class ServedAgent:
         return self.agent.conditioning_kinds
 
     @property
+    def acting(self) -> Mapping[str, Any]:
+        """Actor settings that replace those of its checkpoint."""
+        return self.agent.acting
+
+    @property
+    def actor_settings(self) -> Mapping[str, Any]:
+        """Actor settings that differ from the defaults, its history among them."""
+        return self.agent.actor_settings
+
+    @property
     def fingerprint(self) -> str:
         """The policy's, and the kind of device."""
         return f"{self.agent.fingerprint} on {self.kind}"
@@ -80,7 +91,7 @@ class ServedAgent:
                 f"'{self.name}' is not served here. It is inside its 'with' block, and"
                 " to processes of this machine (LocalExecutor, not Ray)."
             ) from error
-        return PolicyActor(self.agent.card.conditioning, _Asking(connection, self.name))
+        return PolicyActor(self.agent.card, _Asking(connection, self.name), suite)
 
 
 class _Asking:
@@ -176,7 +187,7 @@ def _predict(
     served, waiting = given
     groups = [
         Group(
-            torch.from_numpy(asked.state),
+            tensors(asked.observation),
             torch.from_numpy(asked.told),
             None if asked.first else memories[asked.group],
             asked.seed,

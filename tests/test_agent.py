@@ -8,11 +8,12 @@ import torch
 
 from robomtl import checkpoint
 from robomtl.actor import TaskInfo
-from robomtl.agent import PolicyActor, PolicyAgent, Predictor
+from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
+from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.suites import suite
 from robomtl.task import Trial
 
@@ -66,7 +67,7 @@ def test_what_a_policy_draws_is_the_trial_s_own(tmp_path):
     trained = checkpoint.load(saved(tmp_path).run)
     drawing = Drawing(trained.policy.config, trained.policy.spec)
     drawing.load_state_dict(trained.policy.state_dict())
-    actor = PolicyActor(trained.card.conditioning, Predictor(drawing))
+    actor = PolicyActor(trained.card, Predictor(drawing), SUITE)
 
     def drawn(count):
         start(actor, count)
@@ -125,7 +126,9 @@ def test_a_run_directory_may_be_named_by_a_string(tmp_path):
 
 
 def test_another_length_of_state_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="takes state of length 7; points/MT4 has 12"):
+    with pytest.raises(
+        ValueError, match=r"does not fit points/MT4.*of shape \(12,\)\), not .*\(7,\)"
+    ):
         saved(tmp_path, state=7).check(SUITE)
 
 

@@ -352,9 +352,9 @@ def test_a_suite_without_experts_keeps_the_contract():
         (AnyVariation, "variation -1, which no split has, was accepted; expected a V"),
         (KeyErrorForVariation, "which no split has, raised KeyError: -1; expected a"),
         (WideActions, r"The action space is Box\(-2.*; expected Box\(-1, 1, \(n,\)"),
-        (NoState, r"The observation space has \['position'\] but no 'state'"),
+        (NoState, "The goal lies at .*, but 'state' has 0"),
         (DoubleSpace, "The space of 'state' is Box.*float64.; expected a float32 Box"),
-        (BareSpace, "The observation space is Box.*; expected a Dict with 'state'"),
+        (BareSpace, "The observation space is Box.*; expected a Dict of features"),
         (Crashes, r"check 'episode' met a ZeroDivisionError: the arm is gone \(test_"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -369,8 +369,9 @@ def test_a_task_of_another_size_is_found():
     assert check(suite) == [
         Problem(
             "reach-blue",
-            "The shape of 'action' is (3,), but (2,) in 'reach-red'; all tasks of a "
-            "suite share one shape.",
+            "The env has actions of length 3, not 2; envs have the features of the task's"
+            " embodiment, here 'points'. Tasks that differ have embodiments of their own,"
+            " named by the suite's method embodiment(task).",
         )
     ]
 

@@ -52,7 +52,10 @@ def test_spaces_give_states_and_images() -> None:
     ("other", "clause"),
     [
         (vector_embodiment(state=3, action=2), "no feature 'front' (image of shape"),
-        (vector_embodiment(state=4, action=2), "as state of shape (4,), not as"),
+        (
+            vector_embodiment(state=4, action=2),
+            "'state' (state of shape (4,)), not state of shape (3,)",
+        ),
     ],
 )
 def test_what_is_lacking_is_said(other: Embodiment, clause: str) -> None:

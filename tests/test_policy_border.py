@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from robomtl.agent import Asked, Predictor
 from robomtl.errors import InputError
 from robomtl.policies.mlp import MLP
 from robomtl.policy import Batch, Loss, Spec, actions_of, loss_of
+from robomtl.policy_actor import Asked, Predictor
 
 SPEC = Spec(state=3, action=2, embedding=0)
 BATCH = Batch(
@@ -94,5 +94,7 @@ def test_a_chunk_of_another_shape_names_the_policy(chunk, said):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_chunk_of_another_precision_is_taken(dtype):
     policy = built(own(chunk=lambda a: a.to(dtype)))
-    asked = Asked(0, True, torch.zeros(10, 3).numpy(), torch.zeros(10, 0).numpy(), 0)
+    asked = Asked(
+        0, True, {"state": torch.zeros(10, 3).numpy()}, torch.zeros(10, 0).numpy(), 0
+    )
     assert Predictor(policy)(asked).dtype == "float32"

@@ -26,7 +26,6 @@ from test_evaluation_resuming import stopped
 from wobbling import BitsSuite, WobblingAgent
 
 import robomtl
-from robomtl.agent import ROWS
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
@@ -36,6 +35,7 @@ from robomtl.machine import devices
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
+from robomtl.policy_actor import ROWS
 from robomtl.serving import serve
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -54,7 +54,7 @@ def groups(policy, count, memories=None):
     generator = torch.Generator().manual_seed(3)
     return [
         Group(
-            torch.randn(ROWS, SPEC.state, generator=generator),
+            {"state": torch.randn(ROWS, SPEC.state, generator=generator)},
             torch.randn(ROWS, SPEC.embedding, generator=generator),
             memory,
             seed,
@@ -101,7 +101,7 @@ def test_what_a_served_policy_draws_is_what_it_draws_in_a_worker():
     drawn = JointPolicy(policy, "cpu")(given)
     for group, each in zip(given, drawn, strict=True):
         torch.manual_seed(group.seed)
-        assert policy.act({"state": group.state}, group.told, None)[0].equal(each.chunk)
+        assert policy.act(group.observation, group.told, None)[0].equal(each.chunk)
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from scipy.stats import rankdata
 
 from robomtl.actor import Actor, TaskInfo
 from robomtl.adaptation.meta.last_layer import predictive_variance
-from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
@@ -17,6 +16,7 @@ from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.policy import Policy
+from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.task import Observation, Suite, Trial
 
 EARLY = 20
@@ -128,7 +128,7 @@ def watch(
         ValueError: If the policy does not know how sure it is.
     """
     conditioning = trained.card.conditioning
-    acting = PolicyActor(conditioning, Predictor(trained.policy))
+    acting = PolicyActor(trained.card, Predictor(trained.policy), suite)
     actor = WatchedActor(acting, trained.policy, conditioning)
     envs, scores, outcomes = KeptEnvs(suite), [np.zeros(0)], []
     try:

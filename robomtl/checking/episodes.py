@@ -18,7 +18,7 @@ from robomtl.checking.beginnings import (
     random_actions,
     start,
 )
-from robomtl.checking.spaces import first_observation, sizes, spaces, step_faults
+from robomtl.checking.spaces import embodiment, first_observation, spaces, step_faults
 from robomtl.checking.variations import (
     company,
     goals,
@@ -187,7 +187,7 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
 
 STAGES = (
     (splits, spaces),
-    (sizes, first_observation),
+    (embodiment, first_observation),
     (_episode, _solved_at_once),
     (
         _resets_itself,

@@ -2,61 +2,61 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, TypeGuard
+from typing import Any
 
 import gymnasium
 import numpy as np
 
 from robomtl.border import frames_per_second, unpacked_reset, unpacked_step
 from robomtl.checking.beginnings import start
+from robomtl.errors import InputError
+from robomtl.features import STATE, Embodiment, embodiment_of, from_spaces, robot_of
 from robomtl.task import Env, Suite, goal_place
 
 
 def spaces(suite: Suite, task: str) -> Iterator[str]:
-    """Observations are a Dict with a float32 vector; actions lie in [-1, 1]."""
+    """Observations are a Dict of features; actions lie in [-1, 1]."""
     with closing(suite.make_env(task)) as env:
         observation, action = env.observation_space, env.action_space
-    if not isinstance(observation, gymnasium.spaces.Dict):
-        yield f"The observation space is {observation}; expected a Dict with 'state'."
-    elif "state" not in observation.spaces:
-        yield f"The observation space has {list(observation)} but no 'state'."
-    else:
-        state = observation["state"]
-        if not _is_float_vector(state):
-            yield f"The space of 'state' is {state}; expected a float32 Box (n,)."
-        else:
-            for place in (suite.goal, goal_place(suite, task)):
-                yield from _goal(place, state.shape[0])
-    if not _is_float_vector(action) or not (
-        (action.low == -1).all() and (action.high == 1).all()
-    ):
+    if not _is_action(action):
         yield f"The action space is {action}; expected Box(-1, 1, (n,), float32)."
+        return
+    try:
+        found = from_spaces(robot_of(suite, task), observation, action)
+    except InputError as error:
+        yield str(error)
+        return
+    for place in (suite.goal, goal_place(suite, task)):
+        yield from _goal(place, found)
 
 
-def sizes(suite: Suite, task: str) -> Iterator[str]:
-    """One policy serves all tasks, so their spaces have one size."""
+def embodiment(suite: Suite, task: str) -> Iterator[str]:
+    """The env has the features and actions of the embodiment that the suite names."""
+    with closing(suite.make_env(task)) as env:
+        found = from_spaces(
+            robot_of(suite, task), env.observation_space, env.action_space
+        )
+        rate = frames_per_second(env)
+    named = embodiment_of(suite, task)
+    for lacking, who in (
+        (found.lacks(named), "env"),
+        (named.lacks(found), "embodiment"),
+    ):
+        if lacking:
+            yield (
+                f"The {who} {lacking}; envs have the features of the task's embodiment,"
+                f" here '{named.name}'. Tasks that differ have embodiments of their own,"
+                " named by the suite's method embodiment(task)."
+            )
+            return
     first = suite.train_tasks[0].name
     with closing(suite.make_env(first)) as env:
-        expected = {"action": env.action_space, **_parts(env)}
-        rate = frames_per_second(env)
-    with closing(suite.make_env(task)) as env:
-        found = {"action": env.action_space, **_parts(env)}
-        other = frames_per_second(env)
-    if rate != other:
+        expected = frames_per_second(env)
+    if rate != expected:
         yield (
-            f"metadata['render_fps'] is {other}, but {rate} in '{first}'; a data set of"
+            f"metadata['render_fps'] is {rate}, but {expected} in '{first}'; a data set of"
             " several tasks has one rate."
         )
-    for part in sorted(expected.keys() | found.keys()):
-        shapes = [
-            spaces[part].shape if part in spaces else None
-            for spaces in (expected, found)
-        ]
-        if shapes[0] != shapes[1]:
-            yield (
-                f"The shape of '{part}' is {shapes[1]}, but {shapes[0]} in '{first}'; "
-                f"all tasks of a suite share one shape."
-            )
 
 
 def first_observation(suite: Suite, task: str) -> Iterator[str]:
@@ -82,19 +82,19 @@ def step_faults(env: Env, result: Any) -> Iterator[str]:
         yield "the env terminated; an episode ends by truncation at the horizon alone."
 
 
-def _is_float_vector(
-    space: gymnasium.Space[Any],
-) -> TypeGuard[gymnasium.spaces.Box]:
+def _is_action(space: gymnasium.Space[Any]) -> bool:
     return (
         isinstance(space, gymnasium.spaces.Box)
         and space.dtype == np.float32
         and len(space.shape) == 1
+        and bool((space.low == -1).all() and (space.high == 1).all())
     )
 
 
-def _goal(goal: slice | None, size: int) -> Iterator[str]:
+def _goal(goal: slice | None, found: Embodiment) -> Iterator[str]:
     if goal is None:
         return
+    size = found.states.get(STATE, 0)
     start, stop = goal.start or 0, size if goal.stop is None else goal.stop
     if not 0 <= start < stop <= size or goal.step not in (None, 1):
         yield f"The goal lies at {goal}, but 'state' has {size} numbers, from 0 on."

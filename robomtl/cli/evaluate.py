@@ -62,6 +62,12 @@ class Evaluate(SuiteFlags, VideoFlags):
     """Whether a trial ends at its horizon or at its first success."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
+    execute: int | None = None
+    """Actions of a predicted chunk that are executed before the next prediction; those of
+    the policy's training by default."""
+    ensemble: float | None = None
+    """Temporal ensembling of overlapping chunks, with weights exp(-ENSEMBLE * i); that of
+    the policy's training by default."""
     seed: int = 0
     """Seed that decides which other task's instruction each task gets (shuffled)."""
     workers: int = 2
@@ -113,7 +119,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
             "Name the run directory of a policy, or 'expert'; or give --resume FOLDER."
         )
     flags.check_video()
-    agent = named_agent(flags.run)
+    agent = named_agent(flags.run, _acting(flags))
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     if flags.video is not None:
         check_filming(suite, flags.make_camera())
@@ -157,6 +163,12 @@ def _film(
         camera=flags.make_camera(),
         executor=executor,
     )
+
+
+def _acting(flags: Evaluate) -> dict[str, Any]:
+    """The actor settings that are given."""
+    acting = {"execute": flags.execute, "ensemble": flags.ensemble}
+    return {name: value for name, value in acting.items() if value is not None}
 
 
 def _config(agent: Agent) -> dict[str, Any] | None:

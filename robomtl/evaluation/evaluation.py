@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import Agent, Conditioned, Named, Placed
+from robomtl.actor import Agent, Conditioned, Configured, Named, Placed
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
@@ -151,7 +151,12 @@ def journal_in(
         )
     argument = agent.argument if isinstance(agent, Named) else None
     device = agent.device if isinstance(agent, Placed) else None
-    origin = {"agent": argument, "device": device, "folder": str(Path.cwd())}
+    origin = {
+        "agent": argument,
+        "acting": agent.acting if isinstance(agent, Configured) else {},
+        "device": device,
+        "folder": str(Path.cwd()),
+    }
     sizes = [len(chunk.trials) for chunk in chunks]
     return open_journal(path, identity, sizes, origin=origin)
 
@@ -204,6 +209,7 @@ def results_of(
         conditioning=agent.conditioning_kinds
         if isinstance(agent, Conditioned)
         else None,
+        acting=agent.actor_settings if isinstance(agent, Configured) else {},
         protocol=protocols.name_of(conditions, suite),
         suite=suite.name,
         options=plain(suite.options),

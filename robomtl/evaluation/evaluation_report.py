@@ -120,6 +120,7 @@ def machine(setting: Setting) -> Pairs:
     """What was evaluated, and what on."""
     return [
         ("Agent", setting.agent),
+        *((f"Actor's {name}", str(it)) for name, it in setting.acting.items()),
         ("Fingerprint", setting.fingerprint),
         ("Processor", setting.processor),
         ("Workers", str(setting.workers)),

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -32,6 +32,9 @@ class Setting:
     """Hash of everything its actions depend on."""
     conditioning: tuple[str, ...] | None = None
     """Kinds of conditioning of the policy; None where the agent does not say."""
+    acting: Mapping[str, Any] = field(default_factory=dict)
+    """Actor settings of the policy that differ from the defaults, its history among them;
+    empty for one that reads the present and executes whole chunks."""
     protocol: str
     """Name of the protocol of which every part was kept; ``custom`` for none, with what
     differs from the nearest. See ``PROTOCOLS``."""
@@ -106,6 +109,8 @@ class Results:
         """Writes ``trials.parquet``, then ``results.json``; each is whole or absent."""
         write_records(folder / TRIALS, self.records)
         rates, setting = _rates(self.summary), asdict(self.setting)
+        if not self.setting.acting:
+            del setting["acting"]  # As in results of earlier versions.
         write_json(folder / RESULTS, {"format": _FORMAT, **rates, **setting})
 
     @classmethod

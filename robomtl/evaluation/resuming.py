@@ -1,7 +1,7 @@
 """A stopped evaluation, finished by what its folder says of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class _Origin:
     """What else is needed to make the plan again, see ``journal_in``."""
 
     agent: str | None = None
+    acting: Mapping[str, Any] = field(default_factory=dict)
     device: str | None = None
     folder: str = "another folder"
 
@@ -67,7 +68,7 @@ def resume_evaluation(
     """
     folder = located(folder)
     plan, origin = _begun(folder)
-    agent = _agent(folder, run or origin.agent, plan.agent)
+    agent = _agent(folder, run, origin, plan.agent)
     _check_wordings(folder, plan.instructions, origin)
     suite, device = _suite(folder, plan), device or origin.device
     with placed(agent, device) as acting:
@@ -107,15 +108,18 @@ def _begun(folder: Path) -> tuple[_Plan, _Origin]:
     )
 
 
-def _agent(folder: Path, argument: Path | str | None, fingerprint: str) -> Agent:
+def _agent(
+    folder: Path, run: Path | str | None, origin: _Origin, fingerprint: str
+) -> Agent:
     """The agent of a plan, found at its earlier or its present path."""
+    argument = run or origin.agent
     if argument is None:
         raise InputError(
             f"{folder} was begun with an agent that only Python can make; call"
             f" robomtl.evaluate with that agent and out='{folder}'."
         )
     try:
-        agent = named_agent(argument)
+        agent = named_agent(argument, origin.acting)
     except InputError as error:
         raise InputError(
             f"The policy that {folder} evaluates cannot be loaded: {error} If its run"

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from robomtl.agent import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.trials import deal, side_by_side
 from robomtl.evaluation.work import KeptEnvs, play
+from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.task import Suite, Trial
 
 
@@ -22,7 +22,7 @@ def play_trials(
         trials: Those of a task side by side.
         envs: In which they are played.
     """
-    actor = PolicyActor(trained.card.conditioning, Predictor(trained.policy))
+    actor = PolicyActor(trained.card, Predictor(trained.policy), suite)
     return [
         outcome
         for chunk in deal(trials, tell(suite, trials, "canonical"), side_by_side(suite))

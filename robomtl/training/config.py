@@ -6,6 +6,7 @@ from math import inf
 from typing import Any, Literal
 
 from robomtl import ranges
+from robomtl.actor_settings import ActorSettings
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.earlier import present
 from robomtl.errors import InputError
@@ -85,6 +86,14 @@ class TrainConfig:
     """Augmentation of instructions."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Augmentation by constructed tasks."""
+    history: int = 1
+    """Observations that the policy reads: the present one and those before it."""
+    execute: int | None = None
+    """Actions of a predicted chunk that are executed before the next prediction; all if
+    None."""
+    ensemble: float | None = None
+    """Temporal ensembling of overlapping chunks, with weights exp(-ensemble * i), i = 0
+    for the oldest; none if None."""
     validation: float = 0.04
     """Fraction of each task's episodes that is held out, rounded down."""
     log_every: int = 100
@@ -125,7 +134,7 @@ class TrainConfig:
         check_not_negative(self, "weight_decay", "evaluate_every")
         check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch_size", "log_every", "validate_every", "save_every")
-        check_counts(self, *positive, "evaluate_episodes")
+        check_counts(self, *positive, "evaluate_episodes", "history")
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
             raise InputError(
                 f"sampling 'validation_loss' needs losses that are first measured at step"
@@ -134,6 +143,7 @@ class TrainConfig:
             )
         check_positive(self, "learning_rate", "max_grad_norm", "temperature")
         check_parts(self, "warmup_fraction", "ema_decay", "validation")
+        ActorSettings(execute=self.execute, ensemble=self.ensemble)
         for name in ("learning_rate_factors", "weight_decays"):
             check_by_part(name, getattr(self, name))
         check_together(

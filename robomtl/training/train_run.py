@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from robomtl import checkpoint
+from robomtl.actor_settings import ActorSettings
 from robomtl.arguments import checked
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
@@ -128,13 +129,14 @@ def train(
     card = Card(
         policy=model.policy,
         config=plain(checkpoint.configure(model.policy, model.policy_config)),
-        spec=spec_for(demonstrations, told),
+        spec=replace(spec_for(demonstrations, told), history=config.history),
         conditioning=told,
         suite=demonstrations.suite or "",
         suite_options=dict(demonstrations.suite_options),
         step=config.steps,
         objective=model.objective,
         objective_config=plain(minimised),
+        acting=ActorSettings(execute=config.execute, ensemble=config.ensemble),
     )
     POLICIES.get(model.policy).check(card.spec)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
@@ -222,6 +224,7 @@ def _prepared(plan: _Plan, threads: Threads) -> Run:
     card, config, folder = plan.card, plan.config, plan.folder
     torch.manual_seed(config.seed)
     policy = checkpoint.build(card)
+    card.acting.check(policy.chunk)
     if plan.start is not None:
         take_weights(policy, plan.start)
     policy = policy.to(config.device)
