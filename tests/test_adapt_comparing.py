@@ -7,6 +7,7 @@ from families import SUITE, Here, grow
 
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
+from robomtl.executor import Failure
 from robomtl.experiments.adapt import Asked, Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.brief import tables_of
@@ -169,6 +170,26 @@ def test_a_comparison_that_is_killed_goes_on_and_finds_the_same(whole, play, tmp
         assert without(method, cost={}) == without(same, cost={})
     lines = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert sum('"chunk"' in line for line in lines[1:]) == CELLS
+
+
+@dataclasses.dataclass(frozen=True)
+class Losing(Here):
+    """Loses one item, as if its processes died."""
+
+    lost: int = 0
+
+    def map(self, work, items, kind=type):
+        for index, done in super().map(work, items, kind):
+            failure = Failure("its process died with exit code -9")
+            yield index, failure if index == self.lost else done
+
+
+def test_a_cell_that_the_machine_failed_is_tried_again(whole, play, tmp_path, capsys):
+    found = play(tmp_path, executor=Losing())
+    assert "1 cell has no outcome, as the machine failed it" in capsys.readouterr().err
+    assert found.methods["scratch"].reasons == {"its process died with exit code -9": 1}
+    play(tmp_path)
+    assert untimed(tmp_path).equals(untimed(whole[1]))
 
 
 def test_a_finished_comparison_is_only_read(whole, play):

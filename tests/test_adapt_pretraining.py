@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from families import SUITE
+from families import SUITE, Here
 
 from robomtl.checkpoint import load
 from robomtl.demonstrations import collect
 from robomtl.experiments.adapt.pretraining import Training, learned, train_all
+from robomtl.experiments.compute import Compute
 from robomtl.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -35,7 +36,9 @@ def two(folder, config=CONFIG):
 def test_policies_trained_side_by_side_are_those_trained_one_by_one(
     demonstrations, tmp_path
 ):
-    train_all(demonstrations, two(tmp_path / "side"), episodes=2, workers=2)
+    train_all(
+        demonstrations, two(tmp_path / "side"), episodes=2, compute=Compute(workers=2)
+    )
     few = demonstrations.select(per_task=2)
     for alone, beside in zip(
         two(tmp_path / "one"), two(tmp_path / "side"), strict=True
@@ -46,7 +49,7 @@ def test_policies_trained_side_by_side_are_those_trained_one_by_one(
 def test_policies_that_are_finished_are_only_read(demonstrations, tmp_path):
     for training in two(tmp_path):
         learned(training, demonstrations)
-    train_all(demonstrations, two(tmp_path), workers=0)  # Nobody is there to train.
+    train_all(demonstrations, two(tmp_path), compute=Compute(executor=Here(stop=0)))
 
 
 def test_a_folder_of_another_training_is_refused(demonstrations, tmp_path):
@@ -60,4 +63,4 @@ def test_a_folder_of_another_training_is_refused(demonstrations, tmp_path):
 def test_a_policy_that_diverges_is_named_with_why(demonstrations, tmp_path):
     wild = replace(CONFIG, learning_rate=1e38, steps=50)
     with pytest.raises(FloatingPointError, match=r"seed-0: The loss is nan. Step \d"):
-        train_all(demonstrations, two(tmp_path, wild)[:1], workers=1)
+        train_all(demonstrations, two(tmp_path, wild)[:1], compute=Compute(workers=1))

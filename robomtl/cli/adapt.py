@@ -70,8 +70,7 @@ def main(arguments: Sequence[str]) -> None:
                 family,
                 needed.values(),
                 seeds=flags.seeds,
-                workers=flags.workers,
-                device=flags.device,
+                compute=flags.compute,
             )
         found = compare_methods(
             family,

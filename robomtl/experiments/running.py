@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from robomtl.definition import definition_of
 from robomtl.durable import write_json, write_text
+from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Done, Journal, Session, open_growing
 from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, Failure
@@ -195,8 +196,9 @@ def _remark_failures(journal: Journal, places: Sequence[int]) -> None:
     failed = [place for place in places if journal.done[place].retry]
     if failed:
         again = sum(journal.left(place) for place in failed)
-        reason = journal.done[failed[-1]].reason
+        reason, one = journal.done[failed[-1]].reason, len(failed) == 1
         remark(
-            f"{len(failed)} cells have no outcome, as the machine failed them: {reason}"
-            f" The same command tries {again} of them again."
+            f"{counted(len(failed), 'cell')} {'has' if one else 'have'} no outcome, as the"
+            f" machine failed {'it' if one else 'them'}: {reason}. The same command tries"
+            f" {again} again."
         )

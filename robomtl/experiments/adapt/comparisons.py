@@ -113,14 +113,15 @@ def run_adaptation(
         for number in range(seed, seed + recipe.seeds)
         for objective, each in needed.items()
     ]
-    train_all(prior, trainings, episodes=recipe.episodes, workers=workers)
+    compute = Compute(machine=machine, workers=workers)
+    train_all(prior, trainings, episodes=recipe.episodes, compute=compute)
     return compare_methods(
         out,
         made,
         replace(recipe.asked, seeds=recipe.seeds),
         out=out / "adaptation",
         supports=Supports(prior=prior.path),
-        compute=Compute(machine=machine, workers=workers),
+        compute=compute,
     )
 
 

@@ -10,6 +10,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.family import PLAIN, Family, find_family, seeds_asked
 from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.experiments.compute import Compute
 from robomtl.names import file_name
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.training.objective import OBJECTIVES
@@ -78,8 +79,7 @@ def train_missing(
     objectives: Collection[str],
     *,
     seeds: int | None = None,
-    workers: int = 2,
-    device: str = "auto",
+    compute: Compute | None = None,
 ) -> Family:
     """The family, after those policies were trained that methods need and it lacks.
 
@@ -90,21 +90,20 @@ def train_missing(
         run: A run directory, or a folder of several.
         objectives: What methods need policies to be trained with.
         seeds: Seeds of training; those that are there if None.
-        workers: Processes, each of which trains one policy at a time.
-        device: Device that they train on.
+        compute: Processes or cluster, and the device that they train on.
 
     Raises:
         ValueError: If the folder has no policy, or the demonstrations it was trained on
             are not beside it.
     """
-    family = find_family(run)
+    family, compute = find_family(run), compute or Compute()
     missing = [
         like(
             family,
             family.folder / file_name(objective) / f"seed-{seed}",
             objective=objective,
             seed=seed,
-            device=device,
+            device=compute.machine.device,
         )
         for objective in sorted({*objectives})
         for seed in seeds_asked(family, objectives, seeds)
@@ -112,7 +111,7 @@ def train_missing(
     ]
     if not missing:
         return family
-    train_all(demonstrations_of(family), missing, workers=workers)
+    train_all(demonstrations_of(family), missing, compute=compute)
     return find_family(family.folder)
 
 

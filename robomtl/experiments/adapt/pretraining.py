@@ -10,11 +10,10 @@ import torch
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
-from robomtl.executor import Failure, LocalExecutor
+from robomtl.executor import Failure
+from robomtl.experiments.compute import Compute
 from robomtl.progress import item_progress, quiet
 from robomtl.training import TrainConfig, train
-
-_LIMIT = 24 * 3600.0  # Longest a policy may take to train [s].
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +64,9 @@ def train_all(
     demonstrations: Demonstrations,
     trainings: Sequence[Training],
     *,
+    tasks: Sequence[str] | None = None,
     episodes: int | None = None,
-    workers: int = 2,
+    compute: Compute | None = None,
 ) -> None:
     """Trains policies side by side; those that are finished are only read.
 
@@ -75,23 +75,25 @@ def train_all(
     Args:
         demonstrations: A whole data set: processes read its folder.
         trainings: The policies.
+        tasks: Names of the tasks to learn; all if None.
         episodes: Demonstrations of each task to learn from, the first; all if None.
-        workers: Processes, each of which trains one policy at a time.
+        compute: Processes or cluster, of which each process trains one policy at a time,
+            and the limit of time; the trainings name their devices.
 
     Raises:
         ValueError: If a folder holds another run, or the settings do not fit.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
         RuntimeError: If the process of a policy dies again and again.
     """
-    chosen = demonstrations.select(per_task=episodes)
+    chosen = demonstrations.select(tasks, episodes)
     for training in trainings:
         if training.finished:
             learned(training, chosen)
     left = [training for training in trainings if not training.finished]
     if not left:
         return
-    executor = LocalExecutor(workers=min(workers, len(left)), limit=_LIMIT)
-    learn = _Learn(demonstrations.path.absolute(), episodes)
+    executor = (compute or Compute()).executed
+    learn = _Learn(demonstrations.path.absolute(), tasks, episodes)
     steps = [training.config.steps for training in left]
     with item_progress("Training policies by steps", steps, done=0) as reach:
         for index, reason in executor.map(learn, left):
@@ -105,11 +107,13 @@ def train_all(
 class _Learn:
     """Trains a policy in a worker process; returns why it diverged, if it did."""
 
-    def __init__(self, data: Path, episodes: int | None) -> None:
-        self._data, self._episodes = data, episodes
+    def __init__(
+        self, data: Path, tasks: Sequence[str] | None, episodes: int | None
+    ) -> None:
+        self._data, self._tasks, self._episodes = data, tasks, episodes
 
     def __call__(self, training: Training) -> str | None:
-        chosen = Demonstrations(self._data).select(per_task=self._episodes)
+        chosen = Demonstrations(self._data).select(self._tasks, self._episodes)
         torch.set_num_threads(1)  # Each worker has a core.
         training = replace(training, config=replace(training.config, threads="auto"))
         try:

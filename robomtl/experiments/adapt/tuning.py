@@ -21,7 +21,7 @@ from robomtl.experiments.adapt.growing import demonstrations_of, like
 from robomtl.experiments.adapt.method_design import Asked, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_findings import Findings
-from robomtl.experiments.adapt.pretraining import Training, learned
+from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.compute import Compute
 from robomtl.machine import Machine, check_device
 from robomtl.names import file_name
@@ -112,10 +112,13 @@ def tune(
     found, visible = [], benchmark_of(suite) == "transfer"
     for number, fold in enumerate(folds(suite, tuning.folds)):
         part = folder / f"fold-{number}"
-        rest = there.select(tasks=[task.name for task in fold.train_tasks])
-        for objective in needed:
-            where = part / "policies" / file_name(objective) / "seed-0"
-            learned(_like(family, where, objective, compute.machine), rest)
+        places = {k: part / "policies" / file_name(k) / "seed-0" for k in needed}
+        train_all(
+            there,
+            [_like(family, out, k, compute.machine) for k, out in places.items()],
+            tasks=[task.name for task in fold.train_tasks],
+            compute=compute,
+        )
         found.append(
             compare_methods(
                 part / "policies",
