@@ -8,7 +8,8 @@ from typing import Literal
 from robomtl.adaptation import Budget, Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.evaluation import Results, evaluate
+from robomtl.evaluation import Results
+from robomtl.experiments.evaluating import evaluate
 from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.ranges import check_types

@@ -10,8 +10,7 @@ from robomtl.arguments import checked
 from robomtl.conditioning import InstructionAugmentation, Kind
 from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.evaluation import Results, evaluate, film, write_report
-from robomtl.evaluation.evaluation import REPORT
+from robomtl.evaluation import Results, film
 from robomtl.evaluation.video import Which, find_videos
 from robomtl.experiments.adapt import Findings as MethodFindings
 from robomtl.experiments.adapt.comparisons import (
@@ -20,6 +19,8 @@ from robomtl.experiments.adapt.comparisons import (
     run_adaptation,
 )
 from robomtl.experiments.compute import Compute
+from robomtl.experiments.evaluating import REPORT, evaluate
+from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask import Asked, multitask
 from robomtl.experiments.multitask import Findings as ArmFindings
 from robomtl.machine import Machine, check_device

@@ -21,8 +21,7 @@ from robomtl.cli.main import _EXPECTED
 from robomtl.cli.tables import show
 from robomtl.cost import Cost
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation import Results, resume_evaluation
-from robomtl.evaluation.evaluation_report import write_report
+from robomtl.evaluation import Results
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.journal import Done, Session, open_growing
 from robomtl.evaluation.rollout import Outcome
@@ -31,12 +30,14 @@ from robomtl.evaluation.trials import plan
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.growing import recorded
 from robomtl.experiments.adapt.tuning import read_config
+from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask.affinities import (
     Kept,
     Measured,
     affinity_of,
     summed_up,
 )
+from robomtl.experiments.resumed_evaluation import resume_evaluation
 from robomtl.experiments.running import done_of
 from robomtl.training.conflicts import History
 from robomtl.untrusted import converted, read_json

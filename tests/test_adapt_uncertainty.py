@@ -11,8 +11,8 @@ from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import auroc, early_variance, watch
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import collect
-from robomtl.evaluation import evaluate
 from robomtl.evaluation.trials import deal, plan
+from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.train_run import train

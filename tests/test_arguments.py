@@ -14,7 +14,8 @@ from robomtl.camera import Camera
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
-from robomtl.evaluation import ExpertAgent, evaluate, film
+from robomtl.evaluation import ExpertAgent, film
+from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.ranges import check_types
 from robomtl.suites import suite

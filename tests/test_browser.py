@@ -17,9 +17,9 @@ from test_results import SETTING, TIERS, failed, records, solved
 
 import robomtl
 from robomtl.evaluation.clips import clips
-from robomtl.evaluation.evaluation_report import page as report
 from robomtl.evaluation.results import Results
 from robomtl.experiments.compare.pairing import pair
+from robomtl.experiments.evaluation_report import page as report
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.pages.rendering import report_page
 from robomtl.task import Trial

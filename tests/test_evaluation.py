@@ -15,8 +15,9 @@ from wobbling import BROKEN, BrokenSuite, StuckSuite, WobblingAgent, python_path
 
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import MissingExtraError
-from robomtl.evaluation import ExpertAgent, Results, evaluate
+from robomtl.evaluation import ExpertAgent, Results
 from robomtl.executor import LocalExecutor
+from robomtl.experiments.evaluating import evaluate
 from robomtl.versions import versions
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -186,7 +187,7 @@ def start(out, pause):
         textwrap.dedent(
             f"""
             from robomtl.envs.points import PointsSuite
-            from robomtl.evaluation import evaluate
+            from robomtl.experiments.evaluating import evaluate
             from wobbling import WobblingAgent
             if __name__ == "__main__":
                 suite = PointsSuite(variant="MT6", horizon=16)

@@ -4,7 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 from wobbling import WobblingAgent
 
-from robomtl.evaluation import ExpertAgent, evaluate
+from robomtl.evaluation import ExpertAgent
+from robomtl.experiments.evaluating import evaluate
 from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite
 

@@ -12,7 +12,9 @@ import robomtl
 from robomtl.catalogue import Registry
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation import ExpertAgent, evaluate, resume_evaluation
+from robomtl.evaluation import ExpertAgent
+from robomtl.experiments.evaluating import evaluate
+from robomtl.experiments.resumed_evaluation import resume_evaluation
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

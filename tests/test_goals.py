@@ -13,9 +13,9 @@ from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation import evaluate
 from robomtl.evaluation.results import Results
 from robomtl.experiments.compare.goal_warnings import goal_warnings
+from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import SUITES
 from robomtl.task import goal_place
 

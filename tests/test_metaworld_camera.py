@@ -10,7 +10,8 @@ from wobbling import WobblingAgent
 from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.envs.metaworld import CAMERAS
 from robomtl.envs.mujoco_opengl import find_backend, make_context
-from robomtl.evaluation import evaluate, film
+from robomtl.evaluation import film
+from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 
 pytestmark = pytest.mark.slow

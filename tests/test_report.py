@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import pytest
 from test_results import SETTING, TIERS, failed, records
 
-from robomtl.evaluation.evaluation_report import page, write_report
 from robomtl.evaluation.figures import counted, duration
 from robomtl.evaluation.results import Results
+from robomtl.experiments.evaluation_report import page, write_report
 from robomtl.task import Trial
 
 CONFIG = {

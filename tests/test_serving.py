@@ -29,7 +29,7 @@ import robomtl
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
-from robomtl.evaluation import evaluate
+from robomtl.experiments.evaluating import evaluate
 from robomtl.joining import Group, JointPolicy
 from robomtl.machine import devices
 from robomtl.policies.film import Film, FilmConfig

@@ -13,17 +13,12 @@ from robomtl.camera import Camera
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_picture import COLOURS
-from robomtl.evaluation import (
-    ExpertAgent,
-    Results,
-    evaluate,
-    film,
-    video,
-    write_report,
-)
+from robomtl.evaluation import ExpertAgent, Results, film, video
 from robomtl.evaluation.mp4 import Mp4
 from robomtl.evaluation.video import video_path
 from robomtl.executor import LocalExecutor
+from robomtl.experiments.evaluating import evaluate
+from robomtl.experiments.evaluation_report import write_report
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

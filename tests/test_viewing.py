@@ -14,7 +14,8 @@ from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import THINGS
-from robomtl.evaluation import ExpertAgent, Results, evaluate
+from robomtl.evaluation import ExpertAgent, Results
+from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.policies.mlp import MLPConfig
 from robomtl.policy import Spec

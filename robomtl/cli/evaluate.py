@@ -21,18 +21,13 @@ from robomtl.cli.flags import (
 )
 from robomtl.cli.tables import show
 from robomtl.errors import InputError
-from robomtl.evaluation import (
-    Film,
-    Results,
-    evaluate,
-    film,
-    resume_evaluation,
-    success_table,
-    write_report,
-)
+from robomtl.evaluation import Film, Results, film, success_table
 from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
 from robomtl.executor import LIMIT, Executor
+from robomtl.experiments.evaluating import evaluate
+from robomtl.experiments.evaluation_report import write_report
+from robomtl.experiments.resumed_evaluation import resume_evaluation
 from robomtl.serving import placed
 from robomtl.task import Suite
 from robomtl.terminal import say

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from markupsafe import Markup
 
 from robomtl.evaluation.figures import change, counted, duration, points
+from robomtl.evaluation.panels import Panels as StepPanels
 from robomtl.evaluation.statistics import Interval
 from robomtl.pages.flat import flat
 from robomtl.pages.lines import Chart, Style
@@ -163,6 +164,22 @@ class Trials:
 
 
 @dataclass(frozen=True)
+class Films:
+    """Videos that are shown at once."""
+
+    kind: ClassVar[str] = "films_of"
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The fraction of trials solved by each step."""
+
+    kind: ClassVar[str] = "steps_of"
+    panels: StepPanels
+
+
+@dataclass(frozen=True)
 class Folded:
     """Parts that open on a click."""
 
@@ -184,6 +201,8 @@ Part = (
     | Config
     | Reasons
     | Trials
+    | Films
+    | Steps
     | Folded
 )
 
@@ -197,6 +216,8 @@ class Section:
     title: str = ""
     note: str = ""
     """Beside the title."""
+    mean: str = ""
+    """At the end of the line of the title."""
     alert: bool = False
     """Whether something is wrong."""
     brief: bool = False
@@ -214,6 +235,8 @@ class Report:
     """None where there is nothing to show."""
     footer: Sequence[str]
     """Paragraphs."""
+    head: str = ""
+    """In place of the title, on the page."""
     sides: tuple[str, str] | None = None
     """A and B, where two are compared; in place of the title."""
 
@@ -325,9 +348,11 @@ def facts(title: str, requested: Pairs, run: Pairs) -> Section:
     return Section(id="facts", parts=[Facts(lists)])
 
 
-def folded(id: str, summary: str, values: Mapping[str, Any]) -> Section:
+def folded(
+    id: str, summary: str, values: Mapping[str, Any], *, open: bool = False
+) -> Section:
     """Plain data, in a section that opens on a click."""
-    return Section(id=id, parts=[Folded(summary, [Config(config(values))])])
+    return Section(id=id, parts=[Folded(summary, [Config(config(values))], open)])
 
 
 def folds(parts: Mapping[str, Part]) -> list[Folded]:

@@ -1,15 +1,10 @@
-"""Pages from templates: one file each, which loads nothing and runs one known script."""
+"""Pages from a template: one file each, which loads nothing and runs one known script."""
 
 import base64
 import hashlib
 from importlib.resources import files
 
-from jinja2 import (
-    ChoiceLoader,
-    Environment,
-    PackageLoader,
-    StrictUndefined,
-)
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from robomtl.evaluation import figures
 
@@ -25,18 +20,14 @@ _FILTERS = (
 )
 
 
-def rendered(package: str, template: str, **values: object) -> str:
-    """A page as HTML.
+def report_page(report: object) -> str:
+    """The report of an experiment as a page, HTML.
 
     Args:
-        package: Where the template is; ``base.html`` and ``parts.html`` of this package
-            are at hand in it.
-        template: Its file.
-        **values: What it shows.
+        report: See ``robomtl.experiments.report``.
     """
-    loaders = [PackageLoader(name, ".") for name in (package, _PACKAGE)]
     environment = Environment(
-        loader=ChoiceLoader(loaders),
+        loader=PackageLoader(_PACKAGE, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -49,21 +40,12 @@ def rendered(package: str, template: str, **values: object) -> str:
     filters = (*_FILTERS, line_chart, share_chart)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     script = _read("page.js")
-    return environment.get_template(template).render(
+    return environment.get_template("report.html").render(
         style=_read("page.css"),
         script=script,
         script_hash=_hash(script),
-        **values,
+        report=report,
     )
-
-
-def report_page(report: object) -> str:
-    """The report of an experiment as a page, HTML.
-
-    Args:
-        report: See ``robomtl.experiments.report``.
-    """
-    return rendered(_PACKAGE, "report.html", report=report)
 
 
 def _read(name: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
-from robomtl.evaluation import Results, evaluate
+from robomtl.evaluation import Results
 from robomtl.evaluation.results import RESULTS
+from robomtl.experiments.evaluating import evaluate
 from robomtl.machine import cores
 from robomtl.policy import Policy
 from robomtl.suites import suite

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from robomtl.evaluation.evaluation_report import machine
 from robomtl.evaluation.figures import change, counted, percent, points, span
 from robomtl.evaluation.grid import KINDS as OUTCOMES
 from robomtl.evaluation.grid import trial_cells
@@ -11,6 +10,7 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.summary import TaskRates
 from robomtl.experiments import report
 from robomtl.experiments.entries import NONE
+from robomtl.experiments.evaluation_report import machine
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
 from robomtl.experiments.probe.probe_rates import Difference, Findings, Shared
 from robomtl.pages.matrix import Entry, Line, Matrix
@@ -126,9 +126,12 @@ def _figures(found: Findings) -> report.Section:
     return report.figures(
         *first,
         report.Figure(
-            "Told rightly", percent(right and right.task_mean), interval, "second"
+            "Told rightly",
+            percent(right.task_mean if right else None),
+            interval,
+            "second",
         ),
-        report.Figure("Shuffled", percent(shuffled and shuffled.task_mean)),
+        report.Figure("Shuffled", percent(shuffled.task_mean if shuffled else None)),
         report.counts("Trials", trials, errors),
     )
 
@@ -267,7 +270,9 @@ def _families(found: Findings) -> Matrix:
 
 
 def _change(found: Difference | None) -> Entry:
-    return NONE if found is None else Entry(*_texts(found)[:2])
+    if found is None:
+        return NONE
+    return Entry(points(found.difference), change(found.interval))
 
 
 def _others(found: Findings) -> report.Pairs:

@@ -10,10 +10,10 @@ from robomtl.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
-from robomtl.evaluation.evaluation import JOURNAL, evaluate_under
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
 from robomtl.executor import Executor, LocalExecutor
+from robomtl.experiments.evaluating import JOURNAL, evaluate_under
 from robomtl.paths import located
 from robomtl.serving import placed
 from robomtl.suites import suite as named_suite

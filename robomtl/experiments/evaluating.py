@@ -11,7 +11,6 @@ from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
-from robomtl.evaluation.evaluation_report import write_report
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.records import Record, records_of
@@ -21,6 +20,7 @@ from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import LIMIT, Executor, LocalExecutor
+from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.running import play_cells
 from robomtl.lock import locked
 from robomtl.paths import located

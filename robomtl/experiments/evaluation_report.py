@@ -1,0 +1,242 @@
+"""One page that shows an evaluation: self-contained, for any screen, without network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from robomtl.durable import write_text
+from robomtl.evaluation.clips import clips
+from robomtl.evaluation.figures import counted, duration, percent, span, whole
+from robomtl.evaluation.grid import outcome_grid
+from robomtl.evaluation.instructions import KINDS
+from robomtl.evaluation.panels import Panels, panels
+from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Results, Setting
+from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
+from robomtl.experiments import report
+from robomtl.pages.flat import flat
+from robomtl.pages.rendering import report_page
+from robomtl.pages.trial_cells import Clip
+from robomtl.task import Trial
+
+Pairs = list[tuple[str, str]]
+
+_AT = {"any step": "any step", "last step": "the last step"}
+
+
+_COLUMNS = (
+    report.Column("rate", "success"),
+    report.Column("of", "trials"),
+    report.Column("range", "95% interval"),
+    report.Column("end", "at end"),
+    report.Column("steps", "steps"),
+)
+
+
+def write_report(
+    path: Path,
+    results: Results,
+    *,
+    config: Mapping[str, Any] | None = None,
+    videos: Mapping[Trial, Path] | None = None,
+) -> None:
+    """Writes the page, durably.
+
+    Args:
+        path: The file.
+        results: What to show.
+        config: How the agent came to be: plain data, as deep as it likes.
+        videos: Files that show trials. As many as fit into a budget become part of the
+            page, in the given order; to the others it links, so they stay beside it.
+
+    Raises:
+        FileNotFoundError: If a video is missing.
+    """
+    embedded = clips(videos or {}, path.parent)
+    write_text(path, page(results, config=config, videos=embedded))
+
+
+def page(
+    results: Results,
+    *,
+    config: Mapping[str, Any] | None = None,
+    videos: Mapping[Trial, Clip] | None = None,
+) -> str:
+    """The page as HTML; see ``write_report``, and ``clips`` for the videos."""
+    return report_page(evaluation_report(results, config=config, videos=videos))
+
+
+def evaluation_report(
+    results: Results,
+    *,
+    config: Mapping[str, Any] | None = None,
+    videos: Mapping[Trial, Clip] | None = None,
+) -> report.Report:
+    """The results in sections; see ``page``."""
+    setting, summary = results.setting, results.summary
+    tiers = summary.tiers or {"": summary.everything}
+    means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
+    grid, steps = outcome_grid(results, videos or {}), panels(results)
+    lead = counted(summary.everything.tasks, "task")
+    note = "a cell each, in the order of the variations; point at one to read it"
+    settings = dict(flat(config or {}))
+    return report.Report(
+        title=f"{setting.agent} on {setting.suite}",
+        head=setting.agent,
+        lead=f"{setting.suite} · {lead} · {setting.split} variations ·"
+        f" {_told(setting.instructions)}",
+        sections=[
+            _figures(summary),
+            _failures(summary, results.records),
+            report.Section(
+                id="films",
+                title="Films",
+                note="in real time",
+                parts=[report.Films(grid)],
+            )
+            if grid.featured
+            else None,
+            report.section(
+                "tiers",
+                "Tiers",
+                "means over their tasks",
+                report.Bars("tier", _COLUMNS, means if len(means) > 1 else []),
+            ),
+            *(_tasks(summary, tier, each) for tier, each in tiers.items()),
+            _steps(steps) if steps else None,
+            report.section("outcomes", "Trials", note, report.Trials(grid)),
+            report.facts("Conditions", _conditions(results), machine(setting)),
+            report.folded("config", "Configuration", settings, open=True)
+            if settings
+            else None,
+        ],
+        footer=[_footer(setting)],
+    )
+
+
+def _figures(summary: Summary) -> report.Section:
+    all_, interval = summary.everything, summary.tier_mean_interval
+    tier = report.Figure(
+        "Tier mean",
+        percent(summary.tier_mean),
+        f"95% interval {span(interval)}",
+        "second",
+    )
+    mean = f"95% interval {span(all_.interval)}"
+    return report.figures(
+        report.Figure("Task mean", percent(all_.success), mean, "main"),
+        *([tier] if summary.tiers else []),
+        report.Figure("At the last step", percent(all_.success_at_end)),
+        report.Figure("Steps to success", whole(all_.mean_steps_to_success)),
+        report.counts("Trials", all_.trials, all_.errors),
+    )
+
+
+def _tasks(summary: Summary, tier: str, rates: GroupRates) -> report.Section:
+    """The tasks of a tier under its mean."""
+    bars = [_bar(name, each) for name, each in summary.by_success(tier)]
+    return report.Section(
+        id=f"tasks {tier}".strip(),
+        title=(tier or "All tasks").capitalize(),
+        note=counted(rates.tasks, "task"),
+        mean=percent(rates.success),
+        parts=[report.Bars("task", _COLUMNS, bars)],
+    )
+
+
+def _bar(name: str, rates: TaskRates | GroupRates) -> report.Bar:
+    texts = [
+        percent(rates.success),
+        f"{rates.successes}/{rates.trials}",
+        span(rates.interval),
+        percent(rates.success_at_end),
+        whole(rates.mean_steps_to_success),
+    ]
+    badge = counted(rates.errors, "error") if rates.errors else ""
+    return report.Bar(name, rates.success, rates.interval, texts, badge)
+
+
+def _steps(found: Panels) -> report.Section:
+    dashed = "Dashed: all tasks. " if len(found.curves) > 1 else ""
+    note = (
+        f"Across: steps. {dashed}Tasks weigh the same, errors are left out."
+        f" {found.unsolved}"
+    )
+    return report.Section(
+        id="curves",
+        title="Time to success",
+        note="fraction of trials solved by each step, in per cent",
+        parts=[report.Steps(found), report.Text(note, tone="soft")],
+    )
+
+
+def _failures(summary: Summary, records: tuple[Record, ...]) -> report.Section | None:
+    """What happened to trials without an outcome, and to which; most frequent first."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        if record.error is not None:
+            found.setdefault(record.error, []).append(record.task)
+    number = summary.everything.errors
+    rows = [
+        (", ".join(dict.fromkeys(tasks)), reason, len(tasks))
+        for reason, tasks in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+    title = f"{counted(number, 'trial')} without an outcome"
+    parts = [report.Reasons(rows, "trial")]
+    if not rows:
+        return None
+    return report.Section(id="reasons", title=title, parts=parts, alert=True)
+
+
+def _told(instructions: str) -> str:
+    return f"told {KINDS.get(instructions, f'wordings from {instructions}')}"
+
+
+def _conditions(results: Results) -> Pairs:
+    setting = results.setting
+    options = [name for name in setting.options if name != "horizon"]
+    ends = "the first success" if setting.until == "success" else "their horizon"
+    return [
+        ("Suite", setting.suite),
+        *((name, str(setting.options[name])) for name in options),
+        ("Protocol", setting.protocol),
+        ("Solved by success at", _AT[setting.criterion]),
+        ("Variations", f"{setting.split}, {setting.episodes} of each task"),
+        ("Trials of a variation", str(setting.repeats)),
+        ("Instructions", setting.instructions),
+        ("Trials end at", ends),
+        ("Horizon", "–" if setting.horizon is None else f"{setting.horizon} steps"),
+        ("Seed", str(setting.seed)),
+    ]
+
+
+def machine(setting: Setting) -> Pairs:
+    """What was evaluated, and what on."""
+    return [
+        ("Agent", setting.agent),
+        *((f"Actor's {name}", str(it)) for name, it in setting.acting.items()),
+        ("Fingerprint", setting.fingerprint),
+        ("Processor", setting.processor),
+        ("Workers", str(setting.workers)),
+        ("Time", duration(setting.seconds)),
+        *setting.versions.items(),
+        ("robomtl commit", setting.commit or "–"),
+    ]
+
+
+def _footer(setting: Setting) -> str:
+    solved = (
+        "at its last step"
+        if setting.criterion == "last step"
+        else "at any step; “at end” counts those solved at the last step"
+        if setting.until == "horizon"
+        else "at any step"
+    )
+    return (
+        f"A trial succeeds if the task is solved {solved}. “Steps” is the mean number of"
+        " actions up to the first success, over the trials that have one. Bars carry 95%"
+        " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
+        " trials of the tasks as strata, which speaks of these tasks and this agent only."
+        " The tier mean gives every tier the same weight. Trials that ended in an error are"
+        " in no rate."
+    )
