@@ -61,10 +61,24 @@ class Resolved:
     """An architecture and its objective, without anything left open."""
 
     policy: str
+    """Registered name of the architecture."""
     policy_config: Mapping[str, Any]
+    """Fields of its config that differ from the defaults."""
     conditioning: Sequence[Kind]
+    """What the policy is conditioned on."""
     objective: str
+    """Registered name of what is minimised."""
     objective_config: Mapping[str, Any]
+    """Settings of the objective that differ from the defaults."""
+
+
+_FROM_SCRATCH = Resolved(
+    policy="film",
+    policy_config={},
+    conditioning=("language",),
+    objective="cloning",
+    objective_config={},
+)
 
 
 def loaded(start: Start | TrainedPolicy | Path | str | None) -> Start | None:
@@ -81,29 +95,29 @@ def loaded(start: Start | TrainedPolicy | Path | str | None) -> Start | None:
 
 def resolved(model: Model, start: Start | None) -> Resolved:
     """The model with the values of the start, or the defaults, where none are given."""
-    if start is None:
-        return Resolved(
-            policy=model.policy or "film",
-            policy_config=model.policy_config,
-            conditioning=("language",)
-            if model.conditioning is None
-            else model.conditioning,
-            objective=model.objective or "cloning",
-            objective_config=model.objective_config,
-        )
-    card = start.trained.card
-    kinds = tuple(kind for kind in card.conditioning.kinds if kind != "demonstration")
-    policy, objective = model.policy or card.policy, model.objective or card.objective
-    same = policy == card.policy, objective == card.objective
+    usual = _FROM_SCRATCH if start is None else _of(start)
+    policy, objective = model.policy or usual.policy, model.objective or usual.objective
+    config = usual.policy_config if policy == usual.policy else {}
+    settings = usual.objective_config if objective == usual.objective else {}
+    kinds = usual.conditioning if model.conditioning is None else model.conditioning
     return Resolved(
         policy=policy,
-        policy_config={**(card.config if same[0] else {}), **model.policy_config},
-        conditioning=kinds if model.conditioning is None else model.conditioning,
+        policy_config={**config, **model.policy_config},
+        conditioning=kinds,
         objective=objective,
-        objective_config={
-            **(card.objective_config if same[1] else {}),
-            **model.objective_config,
-        },
+        objective_config={**settings, **model.objective_config},
+    )
+
+
+def _of(start: Start) -> Resolved:
+    """What a start was trained as; its objective adds what it infers by itself."""
+    card = start.trained.card
+    return Resolved(
+        policy=card.policy,
+        policy_config=card.config,
+        conditioning=[k for k in card.conditioning.kinds if k != "demonstration"],
+        objective=card.objective,
+        objective_config=card.objective_config,
     )
 
 

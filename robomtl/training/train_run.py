@@ -50,6 +50,7 @@ from robomtl.training.monitoring import (
 from robomtl.training.objective import Objective
 from robomtl.training.start import (
     Model,
+    Resolved,
     Start,
     identity,
     loaded,
@@ -125,24 +126,12 @@ def train(
     for note in notes:
         say(note, stderr=True)
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
-    told = conditioning_for(demonstrations, model.conditioning, minimised)
-    card = Card(
-        policy=model.policy,
-        config=plain(checkpoint.configure(model.policy, model.policy_config)),
-        spec=replace(spec_for(demonstrations, told), history=config.history),
-        conditioning=told,
-        suite=demonstrations.suite or "",
-        suite_options=dict(demonstrations.suite_options),
-        step=config.steps,
-        objective=model.objective,
-        objective_config=plain(minimised),
-        acting=ActorSettings(execute=config.execute, ensemble=config.ensemble),
-    )
+    card = _card(demonstrations, model, minimised, config)
     POLICIES.get(model.policy).check(card.spec)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=model.objective)
-    if doubt := goal_warning(demonstrations, told):
+    if doubt := goal_warning(demonstrations, card.conditioning):
         say(doubt, stderr=True)
     return _train(
         _Plan(
@@ -153,6 +142,25 @@ def train(
             start=begun,
             folder=folder,
         )
+    )
+
+
+def _card(
+    demonstrations: Data, model: Resolved, objective: Objective, config: TrainConfig
+) -> Card:
+    """The card that the trained policy will have."""
+    conditioning = conditioning_for(demonstrations, model.conditioning, objective)
+    return Card(
+        policy=model.policy,
+        config=plain(checkpoint.configure(model.policy, model.policy_config)),
+        spec=replace(spec_for(demonstrations, conditioning), history=config.history),
+        conditioning=conditioning,
+        suite=demonstrations.suite or "",
+        suite_options=dict(demonstrations.suite_options),
+        step=config.steps,
+        objective=model.objective,
+        objective_config=plain(objective),
+        acting=ActorSettings(execute=config.execute, ensemble=config.ensemble),
     )
 
 
