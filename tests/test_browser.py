@@ -133,7 +133,7 @@ def test_hovering_over_a_cell_shows_its_trial(at_desk):
         "Solved after 40 steps, not at the end",
         "Variation",
         "4",
-        "TaskInfo",
+        "Instruction",
         "do sweep",
         "Length",
         "50 steps",
@@ -171,7 +171,7 @@ def test_one_cell_of_a_row_is_reached_by_tab(at_desk):
 def test_cells_have_names_for_those_who_do_not_see_them(at_desk):
     label = "document.querySelector('button.cell.half').getAttribute('aria-label')"
     assert at_desk.run(label) == (
-        "sweep, Solved after 40 steps, not at the end, Variation 4, Told do sweep,"
+        "sweep, Solved after 40 steps, not at the end, Variation 4, Instruction do sweep,"
         " Length 50 steps"
     )
 

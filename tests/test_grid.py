@@ -35,7 +35,7 @@ def test_a_cell_says_what_is_known_of_its_trial(grid):
     assert solved.details == {
         "Variation": "4",
         "Repeat": "",
-        "TaskInfo": "do sweep",
+        "Instruction": "do sweep",
         "Length": "50 steps",
         "Reason": "",
     }
@@ -63,8 +63,8 @@ def test_only_trials_with_a_video_have_a_clip(grid):
 def test_the_script_is_told_each_text_once(grid):
     reach = grid.data[1]
     assert reach["name"] == "reach"
-    told = next(column for column in reach["details"] if column[0] == "TaskInfo")
-    assert told == ["TaskInfo", ["do reach"], [0] * 10]
+    told = next(column for column in reach["details"] if column[0] == "Instruction")
+    assert told == ["Instruction", ["do reach"], [0] * 10]
     assert reach["clips"] == {2: [0, "a.mp4"]}
 
 

@@ -18,7 +18,7 @@ from robomtl.conditioning import (
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import Demonstrations, Mixture, records
+from robomtl.demonstrations import Demonstrations, Mixture, frame_file
 from robomtl.demonstrations.expert_episodes import Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
@@ -75,8 +75,8 @@ def placed(
     """Where frames lie."""
     monkeypatch.setenv("ROBOMTL_CACHE", str(tmp_path / "cache"))
     if request.param == "file":
-        monkeypatch.setattr(records, "LIMIT", 0)
-        monkeypatch.setattr("robomtl.demonstrations.frames.LIMIT", 0)
+        monkeypatch.setattr(frame_file, "LIMIT", 0)
+        monkeypatch.setattr("robomtl.demonstrations.kept_frames.LIMIT", 0)
     return str(request.param)
 
 
@@ -98,7 +98,7 @@ def sampler(data: Any) -> Sampler:
 
 def test_images_and_vectors_read_back(own: Path, placed: str) -> None:
     data = Demonstrations(own, observe=ALL)
-    assert isinstance(data.columns, records.Records) == (placed == "file")
+    assert isinstance(data.columns, frame_file.Records) == (placed == "file")
     expected = np.stack([picture(i) for i in range(22)]).astype(int)
     images = np.asarray(data.columns["observation.images.top"]).astype(int)
     assert images.shape == (22, *SHAPE)

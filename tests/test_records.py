@@ -16,7 +16,7 @@ from robomtl.conditioning import (
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import Demonstrations, records
+from robomtl.demonstrations import Demonstrations, frame_file
 from robomtl.errors import InputError
 from robomtl.observing import Moments
 from robomtl.training.recorded import Stored, frames
@@ -29,8 +29,8 @@ CPU = torch.device("cpu")
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder of the cache; no vector fits in memory."""
     monkeypatch.setenv("ROBOMTL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(records, "LIMIT", 0)
-    monkeypatch.setattr("robomtl.demonstrations.frames.LIMIT", 0)
+    monkeypatch.setattr(frame_file, "LIMIT", 0)
+    monkeypatch.setattr("robomtl.demonstrations.kept_frames.LIMIT", 0)
     return tmp_path / "cache/frames"
 
 
@@ -50,7 +50,7 @@ def learnable(own: Path) -> Path:
 def resident(learnable: Path, monkeypatch: pytest.MonkeyPatch) -> Demonstrations:
     """The same data set in memory."""
     with monkeypatch.context() as patch:
-        patch.setattr("robomtl.demonstrations.frames.LIMIT", 2**20)
+        patch.setattr("robomtl.demonstrations.kept_frames.LIMIT", 2**20)
         return Demonstrations(learnable)
 
 
@@ -75,11 +75,11 @@ def test_a_stored_data_set_holds_what_one_in_memory_holds(
     learnable: Path, resident: Demonstrations
 ) -> None:
     stored = Demonstrations(learnable)
-    assert isinstance(stored.columns, records.Records)
-    assert not isinstance(resident.columns, records.Records)
+    assert isinstance(stored.columns, frame_file.Records)
+    assert not isinstance(resident.columns, frame_file.Records)
     for data in (stored, stored.select(["shut the door"]), stored.take([3, 0])):
         tasks = [*data.episodes.task]
-        assert isinstance(data.columns, records.Records), tasks
+        assert isinstance(data.columns, frame_file.Records), tasks
     for one, other in (
         (stored, resident),
         (stored.select(["shut the door"]), resident.select(["shut the door"])),
@@ -244,7 +244,7 @@ def test_a_cache_that_cannot_be_written_to_is_named(
 
 def test_records_that_were_cut_short_are_refused(own: Path) -> None:
     data = Demonstrations(own)
-    assert isinstance(data.columns, records.Records)
+    assert isinstance(data.columns, frame_file.Records)
     with (data.columns.folder / "frames.bin").open("r+b") as file:
         file.truncate(8)
     with pytest.raises(InputError, match=r"frames.bin was cut short while it was read"):

@@ -49,7 +49,7 @@ def trial_details(record: Record) -> dict[str, str]:
     return {
         "Variation": str(record.variation),
         "Repeat": str(record.repeat) if record.repeat else "",
-        "TaskInfo": record.instruction or "nothing",
+        "Instruction": record.instruction or "nothing",
     }
 
 
