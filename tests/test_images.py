@@ -13,6 +13,7 @@ import torch
 from broken_sets import EPISODES, INFO, edit, episodes, having, header
 
 import robomtl
+from robomtl.adaptation.support import Support, check_fit
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -23,8 +24,12 @@ from robomtl.demonstrations.expert_episodes import Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
+from robomtl.features import vector_embodiment
+from robomtl.policy import Spec
 from robomtl.training.augmentation import Augmentation
+from robomtl.training.material import materials
 from robomtl.training.mixed import mixed_frames
+from robomtl.training.objective import Cloning
 from robomtl.training.samples import Sampler
 
 pytest.importorskip("av")
@@ -124,6 +129,52 @@ def test_batches_hold_the_images_of_their_frames(own: Path, placed: str) -> None
     assert few._contents.column("observation.images.top").shape == (5, *SHAPE)
     mixed = sampler(Mixture([data])).batch(0, 40)
     assert torch.equal(mixed.observation["top"], image)
+
+
+def test_a_history_holds_the_observations_before_and_repeats_the_first(
+    own: Path, placed: str
+) -> None:
+    data = Demonstrations(own, observe=ALL)
+    conditioning = Conditioning(kinds=("one_hot",), tasks=data.tasks)
+    material, _ = materials(data, conditioning, CONFIG, chunk=2, history=3)
+    batch = Cloning().draws(material, CONFIG).batch(0, 60)
+    single = sampler(data).batch(0, 1).observation
+    state = batch.observation["state"]
+    assert state.shape == (60, 3, 3) and batch.observation["top"].shape[1:] == (
+        3,
+        *SHAPE,
+    )
+    assert batch.observation["top"].dtype == single["top"].dtype
+    ends = data.episodes.start
+    for row in range(60):
+        now, before, first = (
+            int((data.state == state[row, time].numpy()).all(1).argmax())
+            for time in (2, 1, 0)
+        )
+        start = int(ends[ends <= now].max())
+        assert (before, first) == (max(now - 1, start), max(now - 2, start))
+        assert np.array_equal(batch.action[row, 0].numpy(), data.action[now])
+    moved = replace(CONFIG, augmentation=Augmentation(translation=0.1))
+    with pytest.raises(InputError, match="history is 3; leave one of them out"):
+        materials(data, conditioning, moved, chunk=2, history=3)
+
+
+def test_a_support_must_have_what_the_policy_observes(
+    own: Path, tmp_path: Path
+) -> None:
+    data = Demonstrations(own, observe=ALL)
+    trained = robomtl.train(
+        data, out=tmp_path / "run", conditioning=("none",), config=CONFIG
+    )
+    few = Demonstrations(own).select([data.tasks[0]])
+    with pytest.raises(InputError, match="has no feature 'force' .*, but state"):
+        check_fit(trained.card, Support(demonstrations=few))
+    robots = (vector_embodiment(state=3, action=2, name=name) for name in "ab")
+    spec = Spec(embodiments=tuple(robots), embedding=0)
+    with pytest.raises(
+        InputError, match="several robots, 'a' .* and 'b' .*; adapt one"
+    ):
+        check_fit(replace(trained.card, spec=spec), Support(demonstrations=few))
 
 
 def test_a_policy_learns_from_images(own: Path, tmp_path: Path, placed: str) -> None:

@@ -113,6 +113,13 @@ def check_fit(card: Card, support: Support) -> None:
                 f"The policy takes {feature} of length {expected}; the support has"
                 f" {size}."
             )
+    if len(card.spec.embodiments) > 1:
+        raise InputError(
+            f"The policy was trained for several robots, {card.spec.described}; adapt one"
+            " that was trained for the robot of the support alone."
+        )
+    if not card.spec.single:
+        card.spec.serving(given.embodiment)
     goals = [_goals(card.suite_options), _goals(given.suite_options)]
     if None not in goals and goals[0] != goals[1]:
         raise InputError(

@@ -145,6 +145,9 @@ class Frames:
     """Device of the samples."""
     approach: Approach | None = None
     """How the hand comes to what it touches first, where actions are changed by that."""
+    history: int = 1
+    """Observations in a sample: that of its step and those before it. Before the first of
+    an episode, that is repeated."""
 
     def __len__(self) -> int:
         """Number of frames."""

@@ -133,20 +133,29 @@ def materials(
     config: TrainConfig,
     *,
     chunk: int,
+    history: int = 1,
 ) -> tuple[Material, Material]:
     """What to train on, and what to validate on: the last episodes of each task.
 
+    Args:
+        data: What is learned from.
+        conditioning: What the policy is conditioned on.
+        config: Settings of the run.
+        chunk: Actions in a sample.
+        history: Observations in a sample.
+
     Raises:
-        InputError: If samples of several data sets are to be augmented.
+        InputError: If samples cannot be augmented: of several data sets, with features
+            beside the state, or with a history.
     """
     device = device_of(config.device)
     wordings = InstructionEmbeddings(
         conditioning, instructions(data), config.instruction_augmentation
     ).to(device)
-    augmenter = _augmenter(data, config.augmentation, device)
+    augmenter = _augmenter(data, config.augmentation, device, history)
     training, validation = (
         Material(
-            frames=mixed_frames(data, part, device),
+            frames=replace(mixed_frames(data, part, device), history=history),
             wordings=wordings,
             conditioning=conditioning,
             chunk=chunk,
@@ -161,10 +170,15 @@ def materials(
 
 
 def _augmenter(
-    data: Data, augmentation: Augmentation, device: torch.device
+    data: Data, augmentation: Augmentation, device: torch.device, history: int
 ) -> Augmenter | None:
     if augmentation == Augmentation():
         return None
+    if history > 1:
+        raise InputError(
+            f"augmentation transforms single observations, and history is {history}; leave"
+            " one of them out."
+        )
     further = [n for n in data.sets[0].columns if n not in (STATE, ACTION)]
     if further:
         raise InputError(

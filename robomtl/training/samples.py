@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.errors import InputError
 from robomtl.features import STATE
-from robomtl.policy import Batch
+from robomtl.policy import EMBODIMENT, Batch
 from robomtl.training.approach import from_elsewhere
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.frames import Frames
@@ -150,13 +150,32 @@ def gather(
         later, _ = source.table.read(change.later(frame, left)[:, None])
         state = change.state(state, later[STATE])
         action = change.action(action)
+    observation = {**observation, STATE: state}
+    if source.history > 1:
+        observation = _past(source, frame, source.episodes.start[episode])
     return Batch(
-        observation={**observation, STATE: state},
+        observation=observation,
         action=action,
         mask=mask.to(source.device).float(),
         task_embedding=conditioning.embedding(fixed, state),
         task=source.episodes.task[episode].to(source.device),
     )
+
+
+def _past(source: Frames, frame: Tensor, start: Tensor) -> dict[str, Tensor]:
+    """Observations of some frames and of those before them; (batch, time, …).
+
+    Args:
+        source: Frames to read.
+        frame: Row of each sample's first step; (batch,).
+        start: First row of each one's episode; (batch,).
+    """
+    back = torch.arange(1 - source.history, 1, device=frame.device)
+    rows = (frame[:, None] + back).maximum(start[:, None])
+    observation, _ = source.table.read(rows[..., None])
+    if EMBODIMENT in observation:
+        observation[EMBODIMENT] = observation[EMBODIMENT][:, -1]
+    return observation
 
 
 def every_frame(

@@ -238,7 +238,11 @@ def _prepared(plan: _Plan, threads: Threads) -> Run:
     policy = policy.to(config.device)
     learner = learner_for(policy, config, plan.objective, card.conditioning.tasks)
     training, validation = materials(
-        plan.demonstrations, card.conditioning, config, chunk=policy.chunk
+        plan.demonstrations,
+        card.conditioning,
+        config,
+        chunk=policy.chunk,
+        history=card.spec.history,
     )
     if not takes_normaliser(plan.start):
         policy.fit_blocks(training.observations(config.seed))

@@ -67,6 +67,7 @@ def varied_material(
         descent.instruction_augmentation,
         trained.policy.chunk,
         descent.augmentation,
+        history=trained.policy.spec.history,
         device=trained.policy.device,
     )
 

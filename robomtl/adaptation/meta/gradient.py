@@ -76,9 +76,19 @@ def material_of(
     chunk: int,
     augmentation: Augmentation | None = None,
     *,
+    history: int = 1,
     device: torch.device = _CPU,
 ) -> Material:
     """All frames of some demonstrations and what the policy is told there.
+
+    Args:
+        demonstrations: Have the frames.
+        conditioning: That of the policy.
+        instruction_augmentation: How training varies instructions.
+        chunk: Actions in a sample.
+        augmentation: How samples are transformed; not at all by default.
+        history: Observations in a sample.
+        device: Device of the samples.
 
     Raises:
         ValueError: If their suite does not allow the augmentation.
@@ -86,6 +96,7 @@ def material_of(
     told = replace(conditioning, tasks=demonstrations.tasks)
     augmenter = augmenter_for(augmentation or Augmentation(), demonstrations, device)
     known = frames(demonstrations, range(len(demonstrations)), device)
+    known = replace(known, history=history)
     return Material(
         frames=known if augmenter is None else augmenter.prepared(known),
         wordings=InstructionEmbeddings(

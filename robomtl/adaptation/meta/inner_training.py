@@ -120,6 +120,7 @@ class InnerMethod:
             card.conditioning,
             self.instruction_augmentation,
             policy.chunk,
+            history=policy.spec.history,
             device=policy.device,
         )
         draws = sampler_of(material, generator)

@@ -159,6 +159,7 @@ class Alpaca:
             conditioning,
             InstructionAugmentation(),
             policy.chunk,
+            history=policy.spec.history,
             device=policy.device,
         )
         parts = [(features_of(policy, b), b) for b in _batches(material)]

@@ -52,6 +52,7 @@ class Scratch(Descent):
             self.instruction_augmentation,
             policy.chunk,
             self.augmentation,
+            history=policy.spec.history,
             device=policy.device,
         )
         policy.fit_blocks(material.observations(0))
