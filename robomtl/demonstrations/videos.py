@@ -192,7 +192,7 @@ def _decoded(
     """The images of a video, each with its number, by its time."""
     av = load_av()
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             for frame in container.decode(video=0):
                 if (frame.height, frame.width) != shape[:2]:
                     raise InputError(
