@@ -14,12 +14,13 @@ from broken_sets import EPISODES, INFO, edit, episodes, having, header
 
 import robomtl
 from robomtl.adaptation.support import Support, check_fit
+from robomtl.cli.flags import SuiteFlags
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import Demonstrations, Mixture, frame_file
+from robomtl.demonstrations import Demonstrations, Mixture, collect, frame_file
 from robomtl.demonstrations.expert_episodes import Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
@@ -283,6 +284,20 @@ def test_videos_that_are_missing_cut_short_or_too_short_are_refused(own: Path) -
     edit(own, EPISODES, late)
     with pytest.raises(InputError, match="has no image 60, that of episode 3, step 0"):
         Demonstrations(own, observe=ALL)
+
+
+def test_the_images_of_a_suite_are_collected(
+    tmp_path: Path, forked_workers: None
+) -> None:
+    suite = SuiteFlags(images=16).make("points/MT4")
+    collect(suite, tmp_path / "data", episodes=1, tasks=["reach-red"], workers=1)
+    data = Demonstrations(tmp_path / "data", observe=("state", "top"))
+    assert data.embodiment.images["top"].shape == (16, 16, 3)
+    assert data.embodiment.name == "points"
+    env = suite.make_env("reach-red")
+    observation, _ = env.reset(options={"variation": int(data.episodes.variation[0])})
+    recorded = data.columns["observation.images.top"][0].astype(int)
+    assert np.abs(recorded - observation["top"].astype(int)).mean() < 12
 
 
 def test_units_of_a_collection_keep_their_images() -> None:

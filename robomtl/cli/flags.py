@@ -46,6 +46,8 @@ class SuiteFlags:
     """Whether the state shows the goal, where the suite leaves the choice."""
     horizon: int | None = None
     """Steps after which an episode ends."""
+    images: int | None = None
+    """Width and height of the images in observations, where a suite has them [px]."""
     starts: Literal["fixed", "varied"] | None = None
     """Whether several variations share a goal and start otherwise, for metaworld."""
     train_tasks: tuple[str, ...] | None = None
