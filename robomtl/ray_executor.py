@@ -8,7 +8,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -218,7 +218,8 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         quiet |= {"num_cpus": workers, "include_dashboard": False}
     else:
         _check_that_a_cluster_answers(address)
-    with _short_folder() if address == "local" else nullcontext({}) as folder:
+    short: AbstractContextManager[dict[str, str]] = nullcontext({})
+    with _short_folder() if address == "local" else short as folder:
         with _on_loopback() if address == "local" else nullcontext():
             ray.init(address=address, **quiet, **folder)
         try:
