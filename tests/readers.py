@@ -38,7 +38,6 @@ from robomtl.experiments.multitask.affinities import (
     summed_up,
 )
 from robomtl.experiments.resumed_evaluation import resume_evaluation
-from robomtl.experiments.running import done_of
 from robomtl.training.conflicts import History
 from robomtl.untrusted import converted, read_json
 
@@ -161,8 +160,7 @@ def _results(folder: Path) -> None:
 
 def _cells(folder: Path) -> None:
     journal, _ = _experiment(folder)
-    done = [done_of(journal, key) for key in journal.outcomes]
-    where = str(journal.path)
+    done, where = journal.done.values(), str(journal.path)
     affinity_of(
         [converted(d.measured, Measured, where=where) for d in done if d.measured]
     )
