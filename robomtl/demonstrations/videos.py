@@ -163,9 +163,11 @@ def read_images(
     Raises:
         InputError: If a video is missing, damaged, of another size, or too short.
     """
-    for path in dict.fromkeys(clips.files):
+    there: dict[Path, list[int]] = {}
+    for episode, path in enumerate(clips.files):
+        there.setdefault(path, []).append(episode)
+    for path, episodes in there.items():
         inside(folder, str(path.relative_to(folder)))
-        episodes = np.array([file == path for file in clips.files]).nonzero()[0]
         rows = {
             int(clips.first[e]) + step: int(index.start[e]) + step
             for e in episodes
