@@ -118,7 +118,7 @@ def test_wordings_that_are_not_found_from_here_name_where_they_were(
 
     said = refusal(capsys, "evaluate", "--resume", "../run")
 
-    assert "../run was begun in" in said
+    assert "was begun in" in said
     assert "with the wordings in mine.json, which is not found from here" in said
 
 
@@ -178,7 +178,7 @@ def test_a_suite_that_only_python_can_make_is_refused(tmp_path, capsys, monkeypa
 def test_settings_beside_resume_are_refused(begun, capsys):
     words = "--episodes 3 --train-tasks reach-red".split()
     said = refusal(capsys, "evaluate", "--resume", begun / "run", *words)
-    assert "leave out --train-tasks, --episodes" in said
+    assert "leave out --episodes, --train-tasks" in said
 
 
 def test_nothing_to_evaluate_is_refused(capsys):

@@ -71,7 +71,7 @@ def change(run, *, tensors=None, **values):
         ({"config__blocks": 4}, "(?s)does not fit its card: .*Missing key"),
         ({"config__blocks": "4"}, "blocks is '4'; give a whole number"),
         ({"config__chunk": 2**31}, "does not fit its card"),
-        ({"spec__state": 2**31}, "does not fit its card"),
+        ({"spec__state": 2**31}, "state is 2147483648, but 6 of the embodiments"),
         (
             {"spec__embedding": 5},
             "its conditioning has length 4, its spec.embedding is",

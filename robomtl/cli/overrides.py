@@ -135,11 +135,11 @@ def _of_comparison(
         for objective, part in recipe.pretraining.items()
     }
     options = {k: _as_tuple(value) for k, value in recipe.options.items()}
+    # Hidden flags cannot be given, so they are hidden where only help is wanted.
+    hidden = "--help" in arguments or "-h" in arguments
     return {
         "options": SuiteFlags(**options),
-        "pretraining": _made("Pretraining", parts, hidden=HELP_ALL not in arguments)(
-            **parts
-        ),
+        "pretraining": _made("Pretraining", parts, hidden=hidden)(**parts),
     }
 
 
