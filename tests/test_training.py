@@ -19,6 +19,7 @@ from robomtl.conditioning import (
     InstructionEmbeddings,
 )
 from robomtl.demonstrations import Demonstrations, collect
+from robomtl.earlier import ADDED, NAMES
 from robomtl.errors import InputError
 from robomtl.lock import locked
 from robomtl.policies.mlp import MLP, MLPConfig
@@ -349,6 +350,20 @@ def test_a_run_of_constant_rate_goes_on_to_more_steps_and_no_other_does(data, tm
     with pytest.raises(InputError, match="45 there and 30 here.*not fewer") as refused:
         quick(data, tmp_path / "longer", constant)
     assert "'constant'" not in str(refused.value)
+
+
+def test_a_run_that_an_earlier_version_began_goes_on(data, tmp_path):
+    whole = quick(data, tmp_path / "whole")
+    stopped_at(data, tmp_path / "earlier", step=30)
+    path = tmp_path / "earlier" / "run.json"
+    run = json.loads(path.read_text())
+    del run["start"]
+    settings = {k: v for k, v in run["training"].items() if k not in ADDED}
+    for old, new in NAMES.items():
+        settings[old] = settings.pop(new)
+    run["training"] = settings | {"schedule": "one_cycle"}
+    path.write_text(json.dumps(run))
+    assert same_weights(quick(data, tmp_path / "earlier"), whole)
 
 
 def test_a_run_that_was_begun_before_precision_was_chosen_goes_on_in_its_own(
