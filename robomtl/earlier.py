@@ -22,6 +22,7 @@ ADDED: Mapping[str, Any] = {
     "weight_decays": [],
     "learner": "joined",
     "prefetch": "auto",
+    "features": [],
     "history": 1,
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""

@@ -1,7 +1,7 @@
 """Observation features, actions, and the embodiments that they make up."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -112,6 +112,17 @@ class Embodiment:
                 unknown(f"feature of '{self.name}'", name, self.observation)
             )
         return self.observation[name]
+
+    def observing(self, names: Sequence[str]) -> "Embodiment":
+        """The same robot with some of its observation features.
+
+        Raises:
+            InputError: If it has none of these; the message names the nearest.
+        """
+        if not any(name in self.observation for name in names):
+            self.feature(names[0])
+        kept = {n: it for n, it in self.observation.items() if n in names}
+        return replace(self, observation=kept)
 
     @property
     def states(self) -> dict[str, int]:

@@ -126,6 +126,8 @@ class Policy(nn.Module, ABC):
         Args:
             blocks: Each as ``fit`` takes it.
         """
+        if not self.spec.states:
+            return  # Images are not standardised.
         moments = [Moments() for _ in self.spec.embodiments]
         for observation in blocks:
             spread = self.observer.spread(observation)

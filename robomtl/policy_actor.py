@@ -106,7 +106,7 @@ class PolicyActor:
         self._goals = {
             row: (slice(*conditioning.goal_of(each.task)), each.goal)
             for row, each in enumerate(told)
-            if each.goal is not None
+            if each.goal is not None and STATE in spec.states
         }
         self._seeds = [trial.seed for trial in trials[::ROWS]]
         self._predictions = 0

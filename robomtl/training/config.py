@@ -86,6 +86,8 @@ class TrainConfig:
     """Augmentation of instructions."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Augmentation by constructed tasks."""
+    features: tuple[str, ...] = ()
+    """Observation features that the policy reads, such as a camera; all if empty."""
     history: int = 1
     """Observations that the policy reads: the present one and those before it."""
     execute: int | None = None

@@ -115,16 +115,42 @@ def _goal_warning(demonstrations: Demonstrations) -> str:
     return goals.warning(made.name, goals.tasks_alike(made, states=states))
 
 
-def spec_for(data: Data, conditioning: Conditioning) -> Spec:
-    """The sizes of a policy for these demonstrations."""
+def spec_for(
+    data: Data, conditioning: Conditioning, config: TrainConfig | None = None
+) -> Spec:
+    """The sizes of a policy for these demonstrations.
+
+    Args:
+        data: Has the demonstrations.
+        conditioning: Of the policy.
+        config: Its features and history; the defaults if None.
+
+    Raises:
+        InputError: If a feature that the policy is to read was not recorded, or its
+            conditioning reads one that it does not.
+    """
+    config = config or TrainConfig()
+    if "goal" in conditioning.kinds and "state" not in (config.features or ("state",)):
+        raise InputError(
+            "Conditioning on the goal reads the goal from 'state'; features are"
+            f" {', '.join(config.features)}. Condition on language or one_hot, or add state."
+        )
     embedding, tasks = conditioning.size, len(conditioning.tasks)
     robots: tuple[Embodiment, ...] = ()
     if len(data.sets) > 1 or set(data.sets[0].columns) != {STATE, ACTION}:
         robots = embodiments_of(data)
+    if config.features:
+        read = embodiments_of(data)
+        robots = tuple(each.observing(config.features) for each in read)
+    history = config.history
     if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
-        return Spec(embodiments=robots, embedding=embedding, tasks=tasks)
+        return Spec(
+            embodiments=robots, embedding=embedding, tasks=tasks, history=history
+        )
     state, action = (data.sets[0].columns[n].shape[1] for n in (STATE, ACTION))
-    return Spec(state=state, action=action, embedding=embedding, tasks=tasks)
+    return Spec(
+        state=state, action=action, embedding=embedding, tasks=tasks, history=history
+    )
 
 
 def materials(

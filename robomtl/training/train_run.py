@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ def _card(
     return Card(
         policy=model.policy,
         config=plain(checkpoint.configure(model.policy, model.policy_config)),
-        spec=replace(spec_for(demonstrations, conditioning), history=config.history),
+        spec=spec_for(demonstrations, conditioning, config),
         conditioning=conditioning,
         suite=demonstrations.suite or "",
         suite_options=dict(demonstrations.suite_options),
