@@ -1,6 +1,7 @@
 import ast
 import os
 import re
+import runpy
 import stat
 import subprocess
 import sys
@@ -181,3 +182,13 @@ def test_the_lock_has_the_pinned_versions_with_their_hashes():
     assert {re.sub(r"[-_.]+", "-", name) for name in names} <= {*locked}
     for each in re.split(r"^(?=\S)", text, flags=re.MULTILINE):
         assert not each or "--hash=sha256:" in each, each
+
+
+def test_the_map_names_what_there_is():
+    drawn = runpy.run_path(str(ROOT / "scripts" / "draw_map.py"), run_name="drawn")
+    named = [name for way in drawn["WAYS"].values() for name, _ in way]
+    named += [name for name, _ in drawn["ROOMS"]]
+    assert [name for name in named if not (ROOT / "robomtl" / name).exists()] == []
+    picture = (ROOT / "docs" / "map.svg").read_text()
+    parts = {part for name in named for part in name.strip("/").split("/")}
+    assert [part for part in parts if part not in picture] == []
