@@ -3,22 +3,20 @@
 import pytest
 import torch
 from families import Here
+from few_shot import NEW, SUITE, collected, supported
 
 import robomtl
 from robomtl import checkpoint
 from robomtl.actor import TaskInfo
-from robomtl.adaptation import Budget, Support, adapt, draw_support
+from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.method import METHODS
-from robomtl.demonstrations import collect
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.material import materials
 from robomtl.training.objective import OBJECTIVES
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
-SUITE = robomtl.suite("points/ML4")
-NEW = "reach-ball"
 FEW = Budget(steps=3, batch_size=16)
 SETTINGS = {"retrieval": {"autoencoder_steps": 3, "width": 16}}
 RANDOM = {"anil", "finetune", "imaml", "lora", "maml", "meta_sgd", "mil", "reptile"} | {
@@ -31,16 +29,12 @@ RANDOM = {"anil", "finetune", "imaml", "lora", "maml", "meta_sgd", "mil", "repti
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    return collect(SUITE, folder / "old", episodes=4, workers=1)
+    return collected(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def support(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("support")
-    new = collect(SUITE, folder / "new", tasks=[NEW], episodes=2, workers=1)
-    drawn = draw_support(new, NEW, shots=2, draw=0)
-    return Support(demonstrations=drawn.demonstrations, prior=data)
+    return supported(tmp_path_factory.mktemp("support"), data)
 
 
 def learn(data, out, objective, **config):

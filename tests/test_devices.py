@@ -6,13 +6,13 @@ from functools import partial
 import pytest
 import torch
 from elsewhere import ELSEWHERE, elsewhere
+from few_shot import collected, supported
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.adaptation import Budget, Support, draw_support
+from robomtl.adaptation import Budget
 from robomtl.adaptation.adapting import _placed, configure
 from robomtl.adaptation.method import METHODS
-from robomtl.demonstrations import collect
 from robomtl.machine import Machine
 from robomtl.training import prefetching
 from robomtl.training.augmentation import Augmentation
@@ -25,8 +25,6 @@ from robomtl.training.prefetching import prefetched
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
-SUITE = robomtl.suite("points/ML4")
-NEW = "reach-ball"
 WITH_GENERATORS = (
     "robomtl.training.samples",
     "robomtl.training.augmenting",
@@ -40,16 +38,12 @@ CONSTRUCTED = Augmentation(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    return collect(SUITE, folder / "old", episodes=4, workers=1)
+    return collected(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def support(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("support")
-    new = collect(SUITE, folder / "new", tasks=[NEW], episodes=2, workers=1)
-    drawn = draw_support(new, NEW, shots=2, draw=0)
-    return Support(demonstrations=drawn.demonstrations, prior=data)
+    return supported(tmp_path_factory.mktemp("support"), data)
 
 
 def policy_of(data, objective):

@@ -1,0 +1,18 @@
+"""Few demonstrations of a new task, and those of the tasks before it."""
+
+import robomtl
+from robomtl.adaptation import Support, draw_support
+from robomtl.demonstrations import collect
+
+SUITE = robomtl.suite("points/ML4")
+NEW = "reach-ball"
+
+
+def collected(folder):
+    return collect(SUITE, folder / "old", episodes=4, workers=1)
+
+
+def supported(folder, data):
+    new = collect(SUITE, folder / "new", tasks=[NEW], episodes=2, workers=1)
+    drawn = draw_support(new, NEW, shots=2, draw=0)
+    return Support(demonstrations=drawn.demonstrations, prior=data)
