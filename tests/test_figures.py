@@ -96,7 +96,7 @@ def test_evidence_is_drawn_against_what_settles_it(evidence):
     settled = 3 if evidence else None
     text = evidence_chart(evidence, threshold=1.3, settled=settled, summary="e")
     found = texts(ElementTree.fromstring(text))
-    assert "settled from 20 " in found
+    assert " settled from 20" in found
     assert {"1", "10"} <= set(found)
 
 

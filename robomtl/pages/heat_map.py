@@ -42,7 +42,7 @@ def heat_map(
     drawn = dendrogram(links, no_plot=True)
     if drawn["leaves"] == [*range(number)]:
         dendrogram(
-            links, ax=tree, orientation="left", color_threshold=0.0,
+            links, ax=tree, orientation="right", color_threshold=0.0,
             above_threshold_color=EDGE, no_labels=True,
         )  # fmt: skip
         tree.invert_yaxis()

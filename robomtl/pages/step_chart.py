@@ -54,7 +54,7 @@ def evidence_chart(
     axes.step(at, [0.0, *heights], where="post", color=BAR, clip_on=False)
     axes.axhline(threshold, color=WARN, linestyle="--", linewidth=1)
     axes.text(
-        1, threshold, f"settled from {10**threshold:.3g} ", color=WARN, ha="right",
+        0, threshold, f" settled from {10**threshold:.3g}", color=WARN, ha="left",
         va="bottom", transform=axes.get_yaxis_transform(),
     )  # fmt: skip
     if settled is not None:

@@ -122,7 +122,13 @@ def _element(
         known = (named or {}).get(group.attrib.pop("id", ""))
         if known is not None:
             _name(group, known)
-    seen = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": summary}
+    widest = 1.6 * 72 * figure.get_size_inches()[0]  # Beyond it, text looks huge.
+    seen = {
+        "viewBox": root.attrib["viewBox"],
+        "style": f"max-width: {widest:.0f}px",
+        "role": "img",
+        "aria-label": summary,
+    }
     kept = ElementTree.Element("svg", seen)
     kept.append(drawn)
     return kept
