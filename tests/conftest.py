@@ -8,6 +8,22 @@ import torch
 
 from robomtl import executor
 
+LONGEST = (
+    "test_evaluation_kills",
+    "test_evaluation_ray",
+    "test_experiments_ray",
+    "test_ray_executor",
+    "test_readme",
+    "test_metaworld_starts",
+    "test_metaworld_variations",
+)
+"""Files that take longest, though some have few tests."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begins with the longest files, so that no worker ends with one alone."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
