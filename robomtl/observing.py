@@ -109,19 +109,27 @@ class ImageEncoder(nn.Module):
     """Three convolutions, and where in the image each of their channels is active.
 
     Source: Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies"
-    (arXiv:1504.00702), section 6.1: the spatial softmax. Departure: the convolutions are
-    smaller, and strided from the first.
+    (arXiv:1504.00702), section 6.1: the spatial softmax. Departures:
+
+    1. The convolutions are smaller, and the first is strided.
+    2. Activations are normalised, and those that enter the softmax are scaled by 3: a
+       softmax of small ones is flat, so that positions would hardly differ at first.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        channels = IMAGE_FEATURES // 2
         self.layers = nn.Sequential(
             nn.Conv2d(3, 16, 5, stride=2, padding=2),
+            nn.GroupNorm(4, 16),
             nn.GELU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.GroupNorm(4, 32),
             nn.GELU(),
-            nn.Conv2d(32, IMAGE_FEATURES // 2, 3, padding=1),
+            nn.Conv2d(32, channels, 3, padding=1),
+            nn.GroupNorm(channels, channels),
         )
+        nn.init.constant_(self.layers[-1].weight, 3.0)  # Departure 2.
 
     def forward(self, image: Tensor) -> Tensor:
         """The mean position of each channel, from -1 to 1.

@@ -100,18 +100,18 @@ def test_a_goal_that_the_policy_does_not_read_is_refused(
 
 @pytest.mark.slow
 def test_a_policy_learns_from_images_alone(tmp_path: Path) -> None:
-    suite = robomtl.suite("points/MT4", images=32)
+    suite = robomtl.suite("points/reach-red", images=32, horizon=25)
     data = tmp_path / "data"
-    collect(suite, data, episodes=25, workers=1)
-    config = replace(CONFIG, features=("top",), steps=600, batch_size=64)
+    collect(suite, data, episodes=200, noise=0.5, workers=1)
+    config = replace(CONFIG, features=("top",), steps=250, batch_size=64)
     robomtl.train(
         Demonstrations(data, observe=("state", "top")),
         out=tmp_path / "run",
         policy_config={"width": 96},
-        config=config,
+        config=replace(config, ema_decay=0.9),
     )
     agent = robomtl.PolicyAgent(tmp_path / "run")
     results = robomtl.evaluate(
-        agent, suite, episodes=15, out=tmp_path / "out", workers=1
+        agent, suite, episodes=20, out=tmp_path / "out", workers=1
     )
-    assert (results.task_mean or 0) > 0.25
+    assert (results.task_mean or 0) > 0.3  # Still ones solve none, random ones few.
