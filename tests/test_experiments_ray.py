@@ -14,11 +14,13 @@ import robomtl
 from robomtl.experiments.adapt import Asked, Supports, compare_methods
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import multitask
+from robomtl.machine import Machine
 from robomtl.ray_executor import RayExecutor
 
 ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
 pytestmark = pytest.mark.slow
 
+CPU = Machine(device="cpu", precision="float32")  # Timing decides what is automatic.
 METHODS = Asked(
     methods={"finetune": "finetune"},
     settings={"finetune": {"steps": 30}},
@@ -48,7 +50,7 @@ def family(tmp_path_factory):
 
 
 def adapted(family, pool, out, executor):
-    supports, compute = Supports(data=pool), Compute(executor=executor)
+    supports, compute = Supports(data=pool), Compute(executor=executor, machine=CPU)
     return compare_methods(
         family, SUITE, METHODS, out=out, supports=supports, compute=compute
     )
@@ -90,13 +92,21 @@ def test_multitask_finds_the_same_where_a_node_dies(tmp_path, cluster):
     asked = replace(ARMS, steps=20)
     data = robomtl.collect(TASKS, tmp_path / "data", episodes=2, workers=1).path
     here = multitask(
-        TASKS, asked, out=tmp_path / "here", data=data, compute=Compute(executor=Here())
+        TASKS,
+        asked,
+        out=tmp_path / "here",
+        data=data,
+        compute=Compute(executor=Here(), machine=CPU),
     )
     out = tmp_path / "ray"
     thread, killed = killing(cluster, out, 2)
     executor = RayExecutor(address=cluster.address, workers=2)
     there = multitask(
-        TASKS, asked, out=out, data=data, compute=Compute(executor=executor)
+        TASKS,
+        asked,
+        out=out,
+        data=data,
+        compute=Compute(executor=executor, machine=CPU),
     )
     thread.join()
     assert killed[0] < 2 * 3
