@@ -119,6 +119,8 @@ class ImageEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         channels = IMAGE_FEATURES // 2
+        last = nn.GroupNorm(channels, channels)
+        nn.init.constant_(last.weight, 3.0)  # Departure 2.
         self.layers = nn.Sequential(
             nn.Conv2d(3, 16, 5, stride=2, padding=2),
             nn.GroupNorm(4, 16),
@@ -127,9 +129,8 @@ class ImageEncoder(nn.Module):
             nn.GroupNorm(4, 32),
             nn.GELU(),
             nn.Conv2d(32, channels, 3, padding=1),
-            nn.GroupNorm(channels, channels),
+            last,
         )
-        nn.init.constant_(self.layers[-1].weight, 3.0)  # Departure 2.
 
     def forward(self, image: Tensor) -> Tensor:
         """The mean position of each channel, from -1 to 1.
