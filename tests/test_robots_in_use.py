@@ -114,4 +114,5 @@ def test_a_policy_learns_from_images_alone(tmp_path: Path) -> None:
     results = robomtl.evaluate(
         agent, suite, episodes=20, out=tmp_path / "out", workers=1
     )
-    assert (results.task_mean or 0) > 0.3  # Still ones solve none, random ones few.
+    # Of 400 trials, no action solves none, random actions 2 %, one random direction 4 %.
+    assert (results.task_mean or 0) > 0.3
