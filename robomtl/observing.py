@@ -191,13 +191,13 @@ class Observer(nn.Module):
         for name, encoder in self.images.items():
             parts.append(_encoded(encoder, observation[name]))
         if self.here is not None:
-            robot = observation[EMBODIMENT]
-            parts = self._masked(parts, self.here[robot])
+            parts = self._masked(parts, self.here[observation[EMBODIMENT]])
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
         if self._spec.history > 1:
             joined = rearrange(joined, "batch time x -> batch (time x)")
         if self.here is not None:
-            code = functional.one_hot(robot, len(self._spec.embodiments))
+            robots = len(self._spec.embodiments)
+            code = functional.one_hot(observation[EMBODIMENT], robots)
             joined = torch.cat([joined, code.to(joined.dtype)], dim=-1)
         return joined
 

@@ -136,7 +136,8 @@ def _frames(
     }
     arrays = [
         pa.FixedSizeListArray.from_arrays(
-            pa.array(columns[field.name].reshape(-1)), type=field.type
+            pa.array(columns[field.name].reshape(-1)),
+            type=field.type,  # pyright: ignore
         )
         if pa.types.is_fixed_size_list(field.type)
         else pa.array(columns[field.name], field.type)

@@ -103,7 +103,7 @@ def main(config: BenchmarkConfig) -> None:
             f"  {ours / upstream:.2f} x Meta-World, {ours / bare:.0%} of the physics",
             flush=True,
         )
-    upstream, ours, bare = gmean(rows)
+    upstream, ours, bare = gmean(np.array(rows))
     print(
         f"geometric mean {upstream:.0f} {ours:.0f} {bare:.0f}:"
         f" {ours / upstream:.2f} x, {ours / bare:.0%}"

@@ -105,7 +105,7 @@ def main(config: BenchmarkConfig) -> None:
             f"  fast: {fast / upstream:.1f} x Meta-World",
             flush=True,
         )
-    upstream, faithful, fast = gmean(rows)
+    upstream, faithful, fast = gmean(np.array(rows))
     print(
         f"geometric mean {upstream:.1f} {faithful:.1f} {fast:.1f}:"
         f" {fast / upstream:.1f} x at {config.side} px by {os.environ['MUJOCO_GL']}"

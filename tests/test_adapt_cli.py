@@ -31,7 +31,7 @@ def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     status = adapt(family, *words.split(), "--out", tmp_path / "out", "--workers", 1)
     told = capsys.readouterr()
     assert status == 0, told.err
-    assert "transfer on points/ML4: 1 seeds x 1 supports" in told.out
+    assert "Few-shot adaptation on points/ML4" in " ".join(told.out.split())
     *_, results, report = told.out.splitlines()
     assert results == f"Results: {tmp_path / 'out' / 'results.json'}"
     assert report == f"Report: {tmp_path / 'out' / 'report.html'}"

@@ -49,7 +49,7 @@ class Mixture:
         sets: Sequence[Demonstrations],
         weights: Sequence[float] | None = None,
     ) -> None:
-        self.sets = tuple(sets)
+        self.sets: tuple[Demonstrations, ...] = tuple(sets)
         self.weights = None if weights is None else tuple(map(float, weights))
         self._check()
         keys = [key for each in self.sets for key in _keys(each)]

@@ -52,6 +52,7 @@ class VideoSeries:
         """Appends an episode; returns its place, by columns of the episode files."""
         if self._container is None or self._path.stat().st_size >= self._limit:
             self._open(images[0].shape)
+        assert self._container is not None
         start = self._frames
         for image in images:
             frame = self._av.VideoFrame.from_ndarray(image, format="rgb24")

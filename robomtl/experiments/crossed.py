@@ -342,7 +342,7 @@ def _freedom(squares: Sequence[tuple[float, float]]) -> float:
 
 def _quantiles(freedom: float, levels: Scores) -> Scores:
     """Two-sided quantiles of the t distribution."""
-    return np.asarray(-stdtrit(freedom, levels / 2))
+    return np.asarray(-stdtrit(freedom, levels / 2), np.float64)
 
 
 @lru_cache(maxsize=1024)

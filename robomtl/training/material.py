@@ -137,7 +137,8 @@ def spec_for(
         )
     embedding, tasks = conditioning.size, len(conditioning.tasks)
     robots: tuple[Embodiment, ...] = ()
-    if len(data.sets) > 1 or set(data.sets[0].columns) != {STATE, ACTION}:
+    first, *others = data.sets
+    if others or {*first.columns} != {STATE, ACTION}:
         robots = embodiments_of(data)
     if config.features:
         read = embodiments_of(data)
@@ -147,7 +148,7 @@ def spec_for(
         return Spec(
             embodiments=robots, embedding=embedding, tasks=tasks, history=history
         )
-    state, action = (data.sets[0].columns[n].shape[1] for n in (STATE, ACTION))
+    state, action = (first.columns[n].shape[1] for n in (STATE, ACTION))
     return Spec(
         state=state, action=action, embedding=embedding, tasks=tasks, history=history
     )
@@ -211,12 +212,13 @@ def _augmenter(
             f"augmentation transforms states and actions, and not {', '.join(further)};"
             " leave it out, or observe the state alone."
         )
-    if len(data.sets) > 1:
+    first, *others = data.sets
+    if others:
         raise InputError(
             "augmentation transforms samples of a single data set, and these are"
             f" {len(data.sets)}; leave it out, or give one data set."
         )
-    return augmenter_for(augmentation, data.sets[0], device)
+    return augmenter_for(augmentation, first, device)
 
 
 def instructions(data: Data) -> list[tuple[str, ...]]:
