@@ -133,8 +133,8 @@ def hang(item):
 
 
 def work_slowly(item):
-    """Takes ten seconds, and progresses all the while."""
-    for _ in range(20):
+    """Takes 15 seconds, and progresses all the while."""
+    for _ in range(30):
         PULSE.beat()
         time.sleep(0.5)
     return item
