@@ -35,7 +35,7 @@ def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -
 
     Args:
         kind: Name of a folder of the cache.
-        origin: What it is made from, such as the path of a data set.
+        origin: Name of its source, such as the path of a data set.
         state: All that the content depends on, as plain data.
         make: Fills an empty folder.
 

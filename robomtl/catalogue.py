@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Registry(Generic[Item]):
-    """Maps names to items; an item is imported when it is first asked for.
+    """Maps names to items; an item is imported when its name is first looked up.
 
     Args:
         kind: What the names name, for messages.

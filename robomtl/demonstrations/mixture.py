@@ -29,8 +29,8 @@ class Mixture:
     """Data sets from which training draws together.
 
     Tasks of one suite that share their name and instruction are one task. Other tasks that
-    share a name are told apart by the name of their suite, or of their data set's folder,
-    before it.
+    share a name are distinguished by a prefix: the name of their suite, or of their data
+    set's folder.
 
     Args:
         sets: At least one data set, each once.
@@ -186,7 +186,7 @@ def _named(keys: Sequence[_Key], paths: Sequence[Path]) -> dict[_Key, str]:
             named[key] = f"{key.suite}/{key.name}"
         else:
             named[key] = f"{first[key].name}/{key.name}"
-    # Folders of one name are told apart by their whole path.
+    # Folders of one name are distinguished by their whole path.
     taken = list(named.values())
     return {
         key: name if taken.count(name) == 1 else f"{first[key]}/{key.name}"

@@ -115,7 +115,7 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
 
     Raises:
         ValueError: If the agent or the suite is another one than was evaluated, or the
-            trials are told something else now; names what differs.
+            trials have other instructions now; names what differs.
     """
     setting = results.setting
     there = {

@@ -46,7 +46,7 @@ class KeptActor:
     """An agent's actor, which is slow to load.
 
     Args:
-        agent: Loads it, when it is first asked for.
+        agent: Loads it on first use.
         suite: In which it acts.
     """
 

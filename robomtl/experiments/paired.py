@@ -41,7 +41,7 @@ class Tally:
 
     @property
     def difference(self) -> float:
-        """Success of A less that of B."""
+        """Success of A minus that of B."""
         return (self.a_alone - self.b_alone) / self.pairs
 
 

@@ -117,7 +117,7 @@ class Findings:
     """Shots at which steps, controls and forgetting were looked at."""
     confidence: float
     methods: Mapping[str, MethodFindings]
-    """By label, in the order asked for."""
+    """By label, in the requested order."""
     ranking: Ranking
 
 

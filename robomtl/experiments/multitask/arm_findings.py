@@ -112,7 +112,7 @@ def findings_of(
         measured: Affinities of each training, by label; see ``affinity_of``.
     """
     asked, every = material.asked, _tried(finished)
-    tried = {label: every[label] for label in material.arms}  # In the order asked for.
+    tried = {label: every[label] for label in material.arms}  # In the requested order.
     affinities = {label: affinity_of(some) for label, some in measured.items()}
     differences = _differences(tried, asked.baseline)
     return Findings(

@@ -1,4 +1,4 @@
-"""Whether a policy listens: success by what it is told, on the same trials.
+"""Whether a policy uses its instruction: success by kind of instruction on equal trials.
 
 Names are loaded on first use: worker processes import this package and need little.
 """

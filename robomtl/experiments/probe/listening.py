@@ -1,4 +1,4 @@
-"""Whether a policy listens, by right less shuffled where scenes do not tell the task."""
+"""Whether a policy uses its instruction: right minus shuffled where scenes are shared."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Evidence:
     ambiguous: Shared | None
     """Those that share a scene with another; None if there is none."""
     families: Mapping[str, Difference | None]
-    """Right less shuffled in each family, with an interval that Bonferroni's correction
+    """Right minus shuffled in each family, with an interval that Bonferroni's correction
     makes hold for all of them at once."""
     margin: float
 
@@ -30,7 +30,7 @@ class Evidence:
 def judged(given: Evidence) -> Verdict:
     """The verdict: it listens, ignores what it is told, or that cannot be told.
 
-    With D the interval of right less shuffled over the tasks that share scenes:
+    With D the interval of right minus shuffled over the tasks that share scenes:
 
     1. It listens if D lies above zero and does not lie below the margin; or if that
        holds in some family, by an interval corrected for the number of families.

@@ -87,7 +87,7 @@ def concluded(
 def _by_task(
     everything: Shared, tallies: Mapping[str, Tallies]
 ) -> dict[str, TaskDifferences]:
-    """Right less each other kind, over all tasks and in each."""
+    """Right minus each other kind, over all tasks and in each."""
     return {
         kind: TaskDifferences(
             **vars(everything.differences[kind]), tasks=task_differences(of_task)
@@ -166,7 +166,7 @@ def _difference(tallies: Sequence[Tally], confidence: float = 0.95) -> Differenc
 def _listening(
     tallies: Mapping[str, Tallies], tasks: Sequence[str], families: int
 ) -> Difference | None:
-    """Right less shuffled in a family, at a confidence that holds for all families."""
+    """Right minus shuffled in a family, at a confidence that holds for all families."""
     of_task = tallies.get("shuffled", {})
     some = [of_task[name] for name in tasks if name in of_task]
     return _difference(some, 1 - 0.05 / families) if some else None

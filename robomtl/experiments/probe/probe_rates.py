@@ -42,7 +42,7 @@ class KindRates(Rates):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Success when told rightly less that under another kind, on the same trials."""
+    """Success with the right instruction minus that under another kind, on the same trials."""
 
     difference: float
     """Mean over tasks."""
@@ -69,7 +69,7 @@ class Shared:
     kinds: Mapping[str, Rates]
     """Over these tasks, by kind."""
     differences: Mapping[str, Difference]
-    """Right less each other kind, by kind; those without a pair are left out."""
+    """Right minus each other kind, by kind; those without a pair are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class Findings:
     kinds: Mapping[str, KindRates]
     """Success by what was told, ``right`` first."""
     differences: Mapping[str, TaskDifferences]
-    """Right less each other kind, over the tasks of that kind."""
+    """Right minus each other kind, over the tasks of that kind."""
     ambiguous: Shared | None
     """All tasks that share a scene with another; None if the suite names none."""
     families: Mapping[str, Shared]

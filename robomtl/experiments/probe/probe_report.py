@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 _FOOTER = (
     "A trial succeeds if the task is solved at any step. Of success, bars of the second"
-    " colour are of a policy that is told something else, or nothing. Bars carry 95%"
+    " colour are of a policy with another instruction, or none. Bars carry 95%"
     " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
     " trials of the tasks as strata. Differences are of trials that ended without an error"
     " under both kinds; those of means take the tasks as strata. They speak of this policy"
@@ -73,7 +73,7 @@ def probe_report(found: Findings) -> report.Report:
             report.section(
                 "tasks",
                 "Tasks",
-                "success by what is told, and 95% intervals",
+                "success by kind of instruction, and 95% intervals",
                 report.Table(_tasks(found)),
                 brief=True,
             ),
@@ -86,12 +86,12 @@ def probe_report(found: Findings) -> report.Report:
             ),
             report.section(
                 "others",
-                "Told of other tasks",
+                "Instructions of other tasks",
                 solved,
                 report.Config(_others(found)),
                 report.Text(
-                    "A task may be solved by doing another: who is told to pick and place"
-                    " brings the hand to the goal, too.",
+                    "A task may be solved by doing another: a policy instructed to pick and"
+                    " place brings the hand to the goal, too.",
                     tone="soft",
                 ),
             ),
@@ -224,7 +224,7 @@ def _rates(
 
 
 def _tasks(found: Findings) -> Matrix:
-    """Success of each task by what was told, with the means at the bottom."""
+    """Success of each task by kind of instruction, with the means at the bottom."""
     kinds = found.kinds
     lines = [
         Line(
@@ -276,7 +276,7 @@ def _change(found: Difference | None) -> Entry:
 
 
 def _others(found: Findings) -> report.Pairs:
-    """How each task went when another was told, in words, by kind."""
+    """Success of each task with the instructions of others, in words, by kind."""
     rows: dict[str, list[str]] = {}
     for kind, rates in found.kinds.items():
         for task, counts in rates.of_others.items():
