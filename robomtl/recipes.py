@@ -19,10 +19,11 @@ from robomtl.experiments.adapt.comparisons import (
     run_adaptation,
 )
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.evaluating import REPORT, evaluate
+from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask import Asked, multitask
 from robomtl.experiments.multitask import Findings as ArmFindings
+from robomtl.experiments.running import REPORT
 from robomtl.machine import Machine, check_device
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet

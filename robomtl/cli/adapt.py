@@ -15,13 +15,14 @@ from robomtl.cli.flags import (
 )
 from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.tables import show_report
+from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.adapt.family import find_family, trained_agent
 from robomtl.experiments.adapt.growing import train_missing
 from robomtl.experiments.adapt.method_design import configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.adapt.tuning import read_config
-from robomtl.experiments.running import REPORT, RESULTS
+from robomtl.experiments.running import REPORT
 
 
 @own_first

@@ -15,9 +15,10 @@ from robomtl.cli.flags import (
 )
 from robomtl.cli.labels import ArmFlags, arms_from
 from robomtl.cli.tables import show_report
+from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.multitask.arm_experiment import NOISE, multitask
 from robomtl.experiments.multitask.arm_report import arms_report
-from robomtl.experiments.running import REPORT, RESULTS
+from robomtl.experiments.running import REPORT
 
 
 @own_first

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from robomtl.evaluation.figures import counted, percent, span
+from robomtl.experiments import report
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.entries import (
     NONE,
@@ -109,9 +110,33 @@ class Compared:
         every = ([getattr(each, name) for each in some.values()] for name in names)
         return [*times, *map(between, every)]
 
-    def curve(self) -> Chart | None:
-        """Mean success over tasks against demonstrations; None without an outcome."""
-        return self.chart(self.success, "demonstration", ticks=self.counts)
+    @property
+    def mean(self) -> str:
+        """What a number over all tasks is."""
+        return f"mean over {counted(len(self.tasks), 'task')}, in per cent"
+
+    def success_section(
+        self, areas: Mapping[str, Estimate | None], across: str
+    ) -> report.Section | None:
+        """Mean success over tasks by number of demonstrations; None without an outcome.
+
+        Args:
+            areas: The area under success of each label, where it is known.
+            across: What the horizontal axis shows.
+        """
+        curve = self.chart(self.success, "demonstration", ticks=self.counts)
+        note = (
+            f"Across: {across}. Lines stand a little beside each other, so that their"
+            " intervals can be distinguished."
+        )
+        return report.section(
+            "success",
+            "Success by demonstrations",
+            self.mean,
+            report.Curve(curve, note),
+            report.Table(self.success_table(areas)),
+            brief=True,
+        )
 
     def panels(self) -> list[Chart]:
         """Success in each task against demonstrations, on the same axes."""

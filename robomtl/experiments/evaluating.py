@@ -21,14 +21,11 @@ from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import LIMIT, Executor, LocalExecutor
 from robomtl.experiments.evaluation_report import write_report
-from robomtl.experiments.running import play_cells
+from robomtl.experiments.running import JOURNAL, REPORT, play_cells
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.request import plain
 from robomtl.task import Suite, find_task
-
-JOURNAL = "journal.jsonl"
-REPORT = "report.html"
 
 
 @checked

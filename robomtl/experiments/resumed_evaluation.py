@@ -13,7 +13,8 @@ from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
 from robomtl.executor import Executor, LocalExecutor
-from robomtl.experiments.evaluating import JOURNAL, evaluate_under
+from robomtl.experiments.evaluating import evaluate_under
+from robomtl.experiments.running import JOURNAL
 from robomtl.paths import located
 from robomtl.serving import placed
 from robomtl.suites import suite as named_suite

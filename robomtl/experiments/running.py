@@ -10,6 +10,7 @@ from robomtl.definition import definition_of
 from robomtl.durable import write_json, write_text
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Done, Journal, Session, open_growing
+from robomtl.evaluation.results import RESULTS
 from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, Failure
 from robomtl.experiments.cells import C, Finished
@@ -22,7 +23,6 @@ from robomtl.task import Suite, Trial
 from robomtl.versions import packages
 
 JOURNAL = "journal.jsonl"
-RESULTS = "results.json"
 REPORT = "report.html"
 
 

@@ -37,6 +37,16 @@ class Material:
     augmenter: Augmenter | None = None
     """Changes what is drawn; validation leaves it out."""
 
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """All frames in order under the canonical instructions, in batches of a size."""
+        return every_frame(
+            self.frames,
+            self.wordings,
+            self.conditioning,
+            chunk=self.chunk,
+            size=size,
+        )
+
     def observations(self, seed: int) -> Iterator[Mapping[str, Tensor]]:
         """Blocks of observations as training draws them, to fit normalisers on.
 
@@ -127,13 +137,7 @@ class Cloning:
 
     def validation(self, material: Material) -> Iterator[Batch]:
         """All frames in order."""
-        return every_frame(
-            material.frames,
-            material.wordings,
-            material.conditioning,
-            chunk=material.chunk,
-            size=_ROWS,
-        )
+        return material.in_order(_ROWS)
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
         """The policy's own."""

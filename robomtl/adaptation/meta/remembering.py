@@ -15,7 +15,6 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning, InstructionAugmentation
 from robomtl.policy import Batch
 from robomtl.remembered import RememberingPolicy
-from robomtl.training.samples import every_frame
 
 
 def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:
@@ -61,13 +60,7 @@ def episodes(support: Support, conditioning: Conditioning) -> list[Batch]:
     material = material_of(
         support.demonstrations, conditioning, InstructionAugmentation(), chunk=1
     )
-    (steps,) = every_frame(
-        material.frames,
-        material.wordings,
-        material.conditioning,
-        chunk=1,
-        size=len(material.frames),
-    )
+    (steps,) = material.in_order(len(material.frames))
     ends = material.frames.episodes.length.cumsum(0).tolist()
     return [_part(steps, slice(*ends_)) for ends_ in pairwise([0, *ends])]
 

@@ -13,7 +13,6 @@ alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Dep
 """
 
 import copy
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple, get_args
 
@@ -50,8 +49,6 @@ from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts, check_positive
 from robomtl.training.episodic import Episodic
-from robomtl.training.objective import Material
-from robomtl.training.samples import every_frame
 
 Prior = Literal["head", "zero"]
 
@@ -162,7 +159,7 @@ class Alpaca:
             history=policy.spec.history,
             device=policy.device,
         )
-        parts = [(features_of(policy, b), b) for b in _batches(material)]
+        parts = [(features_of(policy, b), b) for b in material.in_order(_ROWS)]
         action = torch.cat([b.action for _, b in parts])
         mask = torch.cat([b.mask for _, b in parts])
         return Samples(
@@ -234,16 +231,6 @@ def _likeliest(mean: Tensor, samples: Samples) -> Tensor:
     nats = evidence(mean, *samples, precision)
     likeliest = precision[nats.argmax()]
     return likeliest.sqrt() * torch.eye(mean.shape[-2], device=mean.device)
-
-
-def _batches(material: Material) -> Iterator[Batch]:
-    return every_frame(
-        material.frames,
-        material.wordings,
-        material.conditioning,
-        chunk=material.chunk,
-        size=_ROWS,
-    )
 
 
 def _problems(policy: HeadPolicy, batch: Batch, tasks: int) -> Samples:

@@ -116,29 +116,15 @@ def _negative(found: Findings) -> Iterator[str]:
             yield f"{label} in {', '.join(told)}"
 
 
-def _mean(found: Findings) -> str:
-    return f"mean over {counted(len(found.tasks), 'task')}, in per cent"
-
-
 def _success(found: Findings, shown: Compared) -> report.Section | None:
     level = (
         "; at 0 the methods that read none, whose level continues as a line"
         if any(0 in each.shots for each in found.methods.values())
         else ""
     )
-    note = (
-        f"Across: demonstrations of the new task, on a logarithmic scale{level}. Lines"
-        " stand a little beside each other, so that their intervals can be distinguished."
-    )
     areas = {label: each.area for label, each in found.methods.items()}
-    return report.section(
-        "success",
-        "Success by demonstrations",
-        _mean(found),
-        report.Curve(shown.curve(), note),
-        report.Table(shown.success_table(areas)),
-        brief=True,
-    )
+    across = f"demonstrations of the new task, on a logarithmic scale{level}"
+    return shown.success_section(areas, across)
 
 
 def _differences(found: Findings, shown: Compared) -> report.Section | None:
@@ -212,7 +198,7 @@ def _steps(found: Findings, shown: Compared) -> report.Section | None:
     return report.section(
         "steps",
         "Success by gradient steps",
-        f"from {counted(found.probe, 'demonstration')}, {_mean(found)}",
+        f"from {counted(found.probe, 'demonstration')}, {shown.mean}",
         report.Curve(shown.chart(drawn, "gradient step"), note),
         report.Table(shown.table([*heads, "its own"], entries)),
     )

@@ -20,12 +20,10 @@ from robomtl.experiments.compare.comparison import write_comparison
 from robomtl.experiments.compare.pairing import pair_of
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.verdict import Judge, Test, Verdict
-from robomtl.experiments.running import play_cells
+from robomtl.experiments.running import JOURNAL, play_cells
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.task import Suite, Trial
-
-JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)

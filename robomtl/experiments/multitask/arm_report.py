@@ -53,7 +53,9 @@ def arms_report(
         lead=_lead(found),
         sections=[
             report.Section(id="answer", parts=[*_answers(found)], brief=True),
-            _success(found, shown),
+            shown.success_section(
+                found.area, "demonstrations of each task, on a logarithmic scale"
+            ),
             _differences(found, shown),
             report.section(
                 "tasks",
@@ -111,21 +113,6 @@ def _answers(found: Findings) -> Iterator[report.Text]:
 def _named(tasks: Mapping[str, tuple[int, ...]]) -> str:
     named = ", ".join(f"{k} (N = {', '.join(map(str, n))})" for k, n in tasks.items())
     return f"{counted(len(tasks), 'task')}: {named}"
-
-
-def _success(found: Findings, shown: Compared) -> report.Section | None:
-    note = (
-        "Across: demonstrations of each task, on a logarithmic scale. Lines stand a"
-        " little beside each other, so that their intervals can be distinguished."
-    )
-    return report.section(
-        "success",
-        "Success by demonstrations",
-        f"mean over {counted(len(found.tasks), 'task')}, in per cent",
-        report.Curve(shown.curve(), note),
-        report.Table(shown.success_table(found.area)),
-        brief=True,
-    )
 
 
 def _differences(found: Findings, shown: Compared) -> report.Section | None:

@@ -19,11 +19,12 @@ from robomtl.evaluation.results import RESULTS, TRIALS, Results
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import LIMIT, Executor
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.evaluating import REPORT, finish, journal_in, results_of
+from robomtl.experiments.evaluating import finish, journal_in, results_of
 from robomtl.experiments.probe.probe_findings import concluded
 from robomtl.experiments.probe.probe_plan import Plan, planned
 from robomtl.experiments.probe.probe_rates import Findings
 from robomtl.experiments.probe.probe_report import probe_report
+from robomtl.experiments.running import REPORT
 from robomtl.goals import goal_warning
 from robomtl.lock import locked
 from robomtl.pages.rendering import report_page
