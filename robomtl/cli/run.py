@@ -90,5 +90,5 @@ def _heading(recipe: object, kind: str) -> str:
     """What a table of results is of: a kind of wording, or a method."""
     new = recipe.new_task if isinstance(recipe, Recipe) else None
     if new is None or kind not in new.methods:
-        return f"Told in {kind} instructions:"
-    return f"A task it had not seen, {kind} on {new.shots} demonstrations:"
+        return f"With {kind} instructions:"
+    return f"A new task, {kind} on {new.shots} demonstrations:"

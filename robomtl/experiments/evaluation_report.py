@@ -84,7 +84,7 @@ def evaluation_report(
         title=f"{setting.agent} on {setting.suite}",
         head=setting.agent,
         lead=f"{setting.suite} · {lead} · {setting.split} variations ·"
-        f" {_told(setting.instructions)}",
+        f" {_conditioned(setting.instructions)}",
         sections=[
             _figures(summary),
             _failures(summary, results.records),
@@ -188,8 +188,8 @@ def _failures(summary: Summary, records: tuple[Record, ...]) -> report.Section |
     return report.Section(id="reasons", title=title, parts=parts, alert=True)
 
 
-def _told(instructions: str) -> str:
-    return f"told {KINDS.get(instructions, f'wordings from {instructions}')}"
+def _conditioned(instructions: str) -> str:
+    return f"conditioned on {KINDS.get(instructions, f'wordings from {instructions}')}"
 
 
 def _conditions(results: Results) -> Pairs:
