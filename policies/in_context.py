@@ -20,7 +20,7 @@ arXiv:2408.15980), and Xu et al. 2022, "Prompting Decision Transformer"
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from einops import rearrange, repeat
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
-from robomtl.errors import InputError
+from robomtl.attention import Attended, Block, check_heads
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.remembered import Remembered
 from robomtl.spec import check_single
@@ -52,66 +52,7 @@ class InContextConfig(HeadConfig):
             InputError: If a size is not positive, or the heads do not share the width.
         """
         super().__post_init__()
-        if self.width % self.heads:
-            raise InputError(
-                f"width is {self.width}, which {self.heads} heads do not share evenly;"
-                f" give a multiple of {self.heads}."
-            )
-
-
-class Attended(NamedTuple):
-    """What a block's attention looks at."""
-
-    keys: Tensor
-    """(batch, head, token, part)."""
-    values: Tensor
-    """(batch, head, token, part)."""
-    mask: Tensor | None
-    """Which tokens are there; (batch, 1, 1, token). None for all."""
-
-
-class Block(nn.Module):
-    """Attention, then a perceptron, both to the normalised and added to the token.
-
-    Args:
-        width: Length of a token.
-        heads: Number of attention heads.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_norm = nn.LayerNorm(width)
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.output = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width)
-        self.inner = nn.Linear(width, 4 * width)
-        self.outer = nn.Linear(4 * width, width)
-
-    def keys_and_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """What attention to these tokens needs; each (batch, head, token, part)."""
-        joined = self.key_value(self.attention_norm(tokens))
-        keys, values = rearrange(
-            joined, "b n (kv head part) -> kv b head n part", kv=2, head=self.heads
-        )
-        return keys, values
-
-    def forward(self, tokens: Tensor, attended: Attended) -> Tensor:
-        """The tokens after the block; (batch, token, width)."""
-        queries = rearrange(
-            self.query(self.attention_norm(tokens)),
-            "b n (head part) -> b head n part",
-            head=self.heads,
-        )
-        found = functional.scaled_dot_product_attention(
-            queries, attended.keys, attended.values, attn_mask=attended.mask
-        )
-        tokens = tokens + self.output(
-            rearrange(found, "b head n part -> b n (head part)")
-        )
-        update: Tensor = self.outer(functional.gelu(self.inner(self.norm(tokens))))
-        return tokens + update
+        check_heads(self.width, self.heads)
 
 
 class InContextTransformer(HeadPolicy):
