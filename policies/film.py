@@ -81,7 +81,8 @@ class Film(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        return self._features(observation, self._modulations(task_embedding))
+        modulations = self._modulations(task_embedding)
+        return self._features(observation, task_embedding, modulations)
 
     def act(
         self,
@@ -97,7 +98,7 @@ class Film(HeadPolicy):
             modulations = torch.stack(self._modulations(task_embedding), dim=1)
             memory = Memory({"told": task_embedding, "modulations": modulations})
         modulations = memory.tensors["modulations"]  # (batch, block, 2 width)
-        features = self._features(observation, modulations.unbind(1))
+        features = self._features(observation, task_embedding, modulations.unbind(1))
         return self.head(features, observation.get(EMBODIMENT)), memory
 
     def _modulations(self, task_embedding: Tensor) -> list[Tensor]:
@@ -106,9 +107,12 @@ class Film(HeadPolicy):
         return [cast(FilmBlock, block).modulation(task) for block in self.trunk]
 
     def _features(
-        self, observation: Mapping[str, Tensor], modulations: Sequence[Tensor]
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor,
+        modulations: Sequence[Tensor],
     ) -> Tensor:
-        features: Tensor = self.stem(self.observed(observation))
+        features: Tensor = self.stem(self.observed(observation, task_embedding))
         for block, modulation in zip(self.trunk, modulations, strict=True):
             features = block(features, modulation)
         features = self.norm(features)

@@ -181,7 +181,7 @@ class InContextTransformer(HeadPolicy):
         attended: Sequence[Attended],
     ) -> Tensor:
         """(batch, width), for a batch sorted by the tasks of what is attended to."""
-        query = self.stem(self.observed(observation))
+        query = self.stem(self.observed(observation, task_embedding))
         query = query + self.encoder(task_embedding)
         tasks = len(attended[0].keys)
         tokens = rearrange(query, "(task n) width -> task n width", task=tasks)

@@ -76,7 +76,7 @@ class MixtureOfExperts(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        state = self.observed(observation)
+        state = self.observed(observation, task_embedding)
         read = repeat(
             state, "batch state -> expert batch state", expert=self.config.experts
         )

@@ -40,7 +40,7 @@ class MLP(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        state = self.observed(observation)
+        state = self.observed(observation, task_embedding)
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return features

@@ -169,7 +169,7 @@ class MultiHead(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Of the trunk, with a constant 1 for the bias of a head; (batch, width + 1)."""
-        state = self.observed(observation)
+        state = self.observed(observation, task_embedding)
         told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(told)
         return functional.pad(features, (0, 1), value=1.0)

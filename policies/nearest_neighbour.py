@@ -57,7 +57,7 @@ class NearestNeighbour(RememberingPolicy):
 
     def key(self, observation: Mapping[str, Tensor], task_embedding: Tensor) -> Tensor:
         """That by which steps are compared: the standardised state; (batch, key)."""
-        standardised: Tensor = self.observed(observation)
+        standardised: Tensor = self.observed(observation, task_embedding)
         return standardised
 
     def remember(self, episodes: Sequence[Batch]) -> None:

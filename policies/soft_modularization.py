@@ -114,13 +114,13 @@ class SoftModularization(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> list[Tensor]:
         """Each layer's routing; see ``Router``."""
-        return self._routing(self._stem(observation), task_embedding)
+        return self._routing(self._stem(observation, task_embedding), task_embedding)
 
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, module · width)."""
-        state = self._stem(observation)
+        state = self._stem(observation, task_embedding)
         modules = repeat(state, "batch d -> module batch d", module=self.config.modules)
         routing = self._routing(state, task_embedding)
         for layer, weights in zip(self.trunk, routing, strict=True):
@@ -129,8 +129,10 @@ class SoftModularization(HeadPolicy):
         features: Tensor = self.norm(beside)  # Departure 1.
         return features
 
-    def _stem(self, observation: Mapping[str, Tensor]) -> Tensor:
-        state: Tensor = self.stem(self.observed(observation))
+    def _stem(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor
+    ) -> Tensor:
+        state: Tensor = self.stem(self.observed(observation, task_embedding))
         return state
 
     def _routing(self, state: Tensor, task_embedding: Tensor) -> list[Tensor]:

@@ -24,6 +24,7 @@ ADDED: Mapping[str, Any] = {
     "prefetch": "auto",
     "features": [],
     "history": 1,
+    "vision": {"encoder": "spatial", "features": 64, "film": True, "shared": False},
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

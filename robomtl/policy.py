@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from robomtl.border import kind_of
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError
+from robomtl.normaliser import Moments
+from robomtl.normaliser import Normaliser as Normaliser
 from robomtl.observing import EMBODIMENT as EMBODIMENT
-from robomtl.observing import Moments, Observer
-from robomtl.observing import Normaliser as Normaliser
+from robomtl.observing import Observer
 from robomtl.spec import Spec as Spec
+from robomtl.task_layer import task_layer as task_layer
 
 
 class Batch(NamedTuple):
@@ -62,23 +64,6 @@ class Memory(NamedTuple):
 
     tensors: dict[str, Tensor]
     """Each (batch, …)."""
-
-
-def task_layer(embedding: int, width: int) -> nn.Linear:
-    """The layer that reads the task embedding; a learned vector where there is none.
-
-    It starts as that of a single input would: a bias of zeros, as PyTorch has it for none,
-    would not learn where it is multiplied by or normalised.
-
-    Args:
-        embedding: Length of the task embedding; 0 for none.
-        width: Length of what the layer gives.
-    """
-    layer = nn.Linear(max(embedding, 1), width)
-    if not embedding:
-        layer.in_features = 0
-        layer.weight = nn.Parameter(torch.zeros(width, 0))
-    return layer
 
 
 class Policy(nn.Module, ABC):
@@ -140,10 +125,18 @@ class Policy(nn.Module, ABC):
             if found.count:
                 self.normaliser.fit(found, place)
 
-    def observed(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """The vector that the network reads, standardised; (batch, ``spec.inputs``)."""
+    def observed(
+        self, observation: Mapping[str, Tensor], task_embedding: Tensor | None = None
+    ) -> Tensor:
+        """The vector that the network reads, standardised; (batch, ``spec.inputs``).
+
+        Args:
+            observation: See ``Batch.observation``.
+            task_embedding: Modulates encoders of images; None leaves them unmodulated.
+                (batch, embedding)
+        """
         spread = self.normaliser(self.observer.spread(observation))
-        return self.observer.joined(observation, spread)
+        return self.observer.joined(observation, spread, task_embedding)
 
     @classmethod
     def check(cls, spec: Spec) -> None:

@@ -1,10 +1,11 @@
-"""Everything that has a name: suites, policies, objectives and methods.
+"""Everything that has a name: suites, policies, encoders, objectives and methods.
 
 Each catalogue stands beside its contract; they are gathered here for plug-ins and scripts.
 """
 
 from robomtl.adaptation.method import METHODS as METHODS
 from robomtl.catalogue import Registry as Registry
+from robomtl.image_encoder import ENCODERS as ENCODERS
 from robomtl.policy import POLICIES as POLICIES
 from robomtl.suites import SUITES as SUITES
 from robomtl.suites import SuiteFactory as SuiteFactory

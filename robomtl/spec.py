@@ -1,15 +1,13 @@
 """The sizes that a policy is built for: what it reads, and what it predicts."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, Feature, vector_embodiment
 from robomtl.nearest import unknown
-
-IMAGE_FEATURES = 64
-"""Numbers to which a policy encodes an image."""
+from robomtl.vision import Vision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +30,8 @@ class Spec:
     """What the robots observe and how they act, in the order of their index."""
     history: int = 1
     """Number of observations that a policy reads: the current one and those before it."""
+    vision: Vision = field(default_factory=Vision)
+    """How it encodes images, if it observes any."""
 
     def __post_init__(self) -> None:
         """Checks the sizes, and derives those that follow from the embodiments.
@@ -109,7 +109,7 @@ class Spec:
     def inputs(self) -> int:
         """Length of the vector that a network reads: see ``robomtl.observing``."""
         robots = len(self.embodiments)
-        once = self.places[-1].stop + IMAGE_FEATURES * len(self.images)
+        once = self.places[-1].stop + self.vision.features * len(self.images)
         return int(self.history * once + robots * (robots > 1))
 
     def index(self, name: str) -> int:

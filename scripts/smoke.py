@@ -6,7 +6,7 @@ import torch
 
 import robomtl
 from robomtl.policy import Spec
-from robomtl.registry import POLICIES
+from robomtl.registry import ENCODERS, POLICIES
 from robomtl.task import Suite
 
 
@@ -31,3 +31,6 @@ if __name__ == "__main__":
     for suite_name in ("points", "metaworld/MT10"):
         for name in ("film", "mlp"):
             act_once(robomtl.suite(suite_name), name)
+    print(
+        f"Encoders of images: {', '.join(map(str, map(ENCODERS.get, ENCODERS.own())))}"
+    )

@@ -15,6 +15,7 @@ from broken_sets import EPISODES, INFO, edit, episodes, having, header
 import robomtl
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.cli.flags import SuiteFlags
+from robomtl.cli.train import main
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -32,6 +33,7 @@ from robomtl.training.material import materials
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.objective import Cloning
 from robomtl.training.samples import Sampler
+from robomtl.vision import Vision
 
 pytest.importorskip("av")
 CPU = torch.device("cpu")
@@ -189,6 +191,17 @@ def test_a_policy_learns_from_images(own: Path, tmp_path: Path, placed: str) -> 
         InputError, match="and not observation.force, observation.images"
     ):
         robomtl.train(data, out=tmp_path / "moved", config=moved)
+
+
+def test_the_vision_of_a_run_is_recorded_and_kept(own: Path, tmp_path: Path) -> None:
+    words = f"--data {own} --observe state top --out {tmp_path / 'run'} --steps 2"
+    words += " --conditioning one_hot --batch-size 8 --precision float32 --threads 1"
+    main(f"{words} --vision.encoder strided --vision.features 16".split())
+    trained = robomtl.load(tmp_path / "run")
+    assert trained.card.spec.vision == Vision(encoder="strided", features=16)
+    assert trained.card.spec.inputs == 3 + 16
+    with pytest.raises(InputError, match="vision.features is 16 there and 32 here"):
+        main(f"{words} --vision.encoder strided --vision.features 32".split())
 
 
 def test_the_layout_is_that_of_lerobot(own: Path) -> None:

@@ -14,7 +14,7 @@ import robomtl
 from robomtl.checking.checking import check_suite as check
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("envs", "policies")
+ROOMS = ("encoders", "envs", "policies")
 DOCS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 

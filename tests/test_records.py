@@ -18,7 +18,7 @@ from robomtl.conditioning import (
 )
 from robomtl.demonstrations import Demonstrations, frame_file
 from robomtl.errors import InputError
-from robomtl.observing import Moments
+from robomtl.normaliser import Moments
 from robomtl.training.recorded import Stored, frames
 from robomtl.training.samples import Sampler, every_frame
 

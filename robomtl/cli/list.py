@@ -10,13 +10,19 @@ from rich.table import Table
 from robomtl.adaptation.method import METHODS
 from robomtl.catalogue import Registry
 from robomtl.evaluation.protocols import PROTOCOLS
+from robomtl.image_encoder import ENCODERS
 from robomtl.policy import POLICIES
 from robomtl.recipes import RECIPES
 from robomtl.suites import SUITES
 from robomtl.terminal import Terminal
 from robomtl.training.objective import OBJECTIVES
 
-_PLURALS = {"policy": "policies", "objective": "objectives", "method": "methods"}
+_PLURALS = {
+    "policy": "policies",
+    "encoder": "encoders of images",
+    "objective": "objectives",
+    "method": "methods",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     """Prints a table for each kind of name."""
     tyro.cli(List, args=arguments, prog="robomtl list")
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
-    for registry in (POLICIES, OBJECTIVES, METHODS):
+    for registry in (POLICIES, ENCODERS, OBJECTIVES, METHODS):
         _show(_PLURALS[registry.kind], [*_classes(registry), *_plugged_in(registry)])
     _show("recipes", [(name, recipe.line) for name, recipe in RECIPES.items()])
     _show("protocols", [(name, each.line) for name, each in PROTOCOLS.items()])

@@ -30,6 +30,7 @@ from robomtl.training.balancing import (
     check_together,
 )
 from robomtl.untrusted import converted
+from robomtl.vision import Vision
 
 Schedule = Literal["warmup_cosine", "cosine", "constant"]
 LearnerKind = Literal["joined", "module"]
@@ -86,6 +87,8 @@ class TrainConfig:
     """Augmentation of instructions."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Augmentation by constructed tasks."""
+    vision: Vision = field(default_factory=Vision)
+    """How the policy encodes images, if it observes any."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
     history: int = 1

@@ -16,6 +16,7 @@ from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
 from robomtl.machine import device_of
+from robomtl.observing import check_vision
 from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.task import find_task
@@ -145,13 +146,26 @@ def spec_for(
         robots = tuple(each.observing(config.features) for each in read)
     history = config.history
     if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
-        return Spec(
-            embodiments=robots, embedding=embedding, tasks=tasks, history=history
+        spec = Spec(
+            embodiments=robots,
+            embedding=embedding,
+            tasks=tasks,
+            history=history,
+            vision=config.vision,
         )
+        check_vision(spec)
+        return spec
     state, action = (first.columns[n].shape[1] for n in (STATE, ACTION))
-    return Spec(
-        state=state, action=action, embedding=embedding, tasks=tasks, history=history
+    spec = Spec(
+        state=state,
+        action=action,
+        embedding=embedding,
+        tasks=tasks,
+        history=history,
+        vision=config.vision,
     )
+    check_vision(spec)
+    return spec
 
 
 def materials(
