@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.policy import EMBODIMENT, Memory, Spec, task_layer
 
 
@@ -73,9 +73,7 @@ class Film(HeadPolicy):
             FilmBlock(config.width, config.task_width) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(config.width)
-        self.head = ActionHead(
-            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
-        )
+        self.head = action_head(config.width, config, spec)
 
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
@@ -90,7 +88,7 @@ class Film(HeadPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's most likely chunk; see ``Policy``.
+        """The head's chunk; see ``Policy``.
 
         What follows from the task alone is remembered until another task is told.
         """

@@ -27,7 +27,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.attention import Attended, Block, check_heads
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.remembered import Remembered
@@ -70,9 +70,7 @@ class InContextTransformer(HeadPolicy):
             Block(config.width, config.heads) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(config.width)
-        self.head = ActionHead(
-            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
-        )
+        self.head = action_head(config.width, config, spec)
         self.remembered = Remembered(
             {
                 "state": torch.zeros(0, 1, spec.state),
@@ -131,7 +129,7 @@ class InContextTransformer(HeadPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's most likely chunk; see ``Policy``.
+        """The head's chunk; see ``Policy``.
 
         Keys and values of the prompt are kept for the trial; all rows have the same.
         """

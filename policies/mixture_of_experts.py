@@ -21,7 +21,7 @@ import torch
 from einops import repeat
 from torch import Tensor, nn
 
-from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.parallel_linear import ParallelLinear
 from robomtl.policy import Spec, task_layer
 
@@ -63,9 +63,7 @@ class MixtureOfExperts(HeadPolicy):
                 )
             )
         )
-        self.head = ActionHead(
-            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
-        )
+        self.head = action_head(config.width, config, spec)
 
     def gates(self, task_embedding: Tensor) -> Tensor:
         """How much each expert counts, with a sum of 1; (batch, expert)."""

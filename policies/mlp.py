@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.policy import Spec, task_layer
 
 
@@ -32,9 +32,7 @@ class MLP(HeadPolicy):
         self.trunk = hidden_layers(
             [spec.inputs + config.task_width] + [config.width] * config.layers
         )
-        self.head = ActionHead(
-            config.width, action=spec.actions, chunk=config.chunk, loss=config.loss
-        )
+        self.head = action_head(config.width, config, spec)
 
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor

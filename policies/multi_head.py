@@ -27,7 +27,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import ActionHead, HeadPolicy
+from robomtl.action_head import HeadPolicy, action_head
 from robomtl.errors import InputError
 from robomtl.policies.mlp import MLPConfig, hidden_layers
 from robomtl.policy import Batch, Loss, Spec, task_layer
@@ -83,12 +83,8 @@ class MultiHead(HeadPolicy):
         self.trunk = hidden_layers(
             [spec.inputs + config.task_width] + [config.width] * config.layers
         )
-        self.head = ActionHead(  # Departure 3.
-            spec.tasks * (config.width + 1),
-            action=spec.actions,
-            chunk=config.chunk,
-            loss=config.loss,
-        )
+        heads = spec.tasks * (config.width + 1)  # Departure 3.
+        self.head = action_head(heads, config, spec)
         bound = config.width**-0.5  # A head reads no more than its own features.
         nn.init.uniform_(self.head.linear.weight, -bound, bound)
 

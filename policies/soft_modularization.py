@@ -30,7 +30,7 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-from robomtl.action_head import ActionHead, HeadConfig, HeadPolicy
+from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.parallel_linear import ParallelLinear
 from robomtl.policy import Spec, task_layer
 
@@ -106,9 +106,7 @@ class SoftModularization(HeadPolicy):
             for inputs, outputs in pairwise(widths)
         )
         self.norm = nn.LayerNorm(modules * width)
-        self.head = ActionHead(
-            modules * width, action=spec.actions, chunk=config.chunk, loss=config.loss
-        )
+        self.head = action_head(modules * width, config, spec)
 
     def routing(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor

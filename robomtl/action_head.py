@@ -1,23 +1,17 @@
-"""The last layer of a policy: features to a chunk of actions, and its loss."""
+"""The last part of a policy: features to a chunk of actions, and its loss."""
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import ClassVar
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
+from robomtl.catalogue import Registry
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
-from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy
-
-LossName = Literal["l1", "l2", "gaussian"]
-
-# Bounds of the log-deviation: demonstrations repeat actions exactly, and an unbounded
-# likelihood would grow without limit there.
-_LEAST, _MOST = -3.0, 1.0
+from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,53 +22,74 @@ class HeadConfig:
     """Length to which the task embedding is encoded."""
     chunk: int = 1
     """Number of actions predicted at once."""
-    loss: LossName = "l1"
-    """What is minimised: l1, l2 or the gaussian negative log-likelihood."""
+    loss: str = "l1"
+    """Action head: l1, l2, gaussian, mixture, bins, flow or diffusion."""
+    modes: int = 5
+    """Gaussians of the head ``mixture``."""
+    bins: int = 256
+    """Values that the head ``bins`` distinguishes in each component of an action."""
+    sampling_steps: int = 10
+    """Steps from noise to actions, of the heads ``flow`` and ``diffusion``."""
+    noise_levels: int = 100
+    """Levels of noise that the head ``diffusion`` learns to remove."""
+    head_width: int = 256
+    """Units of each block of the heads ``flow`` and ``diffusion``."""
+    head_blocks: int = 3
+    """Residual blocks of the heads ``flow`` and ``diffusion``."""
 
     def __post_init__(self) -> None:
-        """Checks the sizes, also those that an architecture adds.
+        """Checks the sizes, also those that an architecture adds, and the head.
 
         Raises:
-            InputError: If a size is not positive.
+            InputError: If a size is not positive, the head is unknown or cannot be built
+                with these settings.
         """
         sizes = {f.name: getattr(self, f.name) for f in fields(self)}
         sizes = {name: size for name, size in sizes.items() if isinstance(size, int)}
         if min(sizes.values()) < 1:
             raise InputError(f"{self}: {', '.join(sizes)} take 1 or more.")
+        HEADS.get(self.loss).check(self)
 
 
-class ActionHead(nn.Module):
+class ActionHead(nn.Module, ABC):
     """Predicts a chunk of actions from features and scores it against demonstrations.
+
+    A head reads the features by one linear layer and nothing else, so that a policy may
+    have several such layers, one for each task say, before one head. Where robots have
+    different actions, each has components of its own in what the head predicts.
 
     Args:
         width: Length of the features.
-        action: Length of an action; of each robot's where there are several. Each has
-            then outputs of its own, of which its samples take theirs.
-        chunk: Number of actions predicted at once.
-        loss: ``l1`` or ``l2`` error, or the negative log-likelihood of a ``gaussian``
-            with a predicted diagonal deviation.
-
-    Raises:
-        InputError: If the chunk is empty or the loss unknown.
+        config: Length of a chunk, and the settings of the head.
+        spec: Lengths of the robots' actions.
+        outputs: Length of what the linear layer gives.
     """
 
+    solvable: ClassVar[bool] = False
+    """Whether the first outputs of the linear layer are the mean of the actions, which
+    methods of adaptation may solve for."""
+    signed: ClassVar[bool] = False
+    """Whether the loss may be negative, as the logarithm of a density may."""
+
     def __init__(
-        self, width: int, *, action: int | Sequence[int], chunk: int, loss: LossName
+        self, width: int, config: HeadConfig, spec: Spec, *, outputs: int
     ) -> None:
         super().__init__()
-        if chunk < 1:
-            raise InputError(f"chunk is {chunk}; a policy predicts at least 1 action.")
-        if loss not in get_args(LossName):
-            raise InputError(unknown("loss", loss, get_args(LossName)))
-        lengths = [action] if isinstance(action, int) else list(action)
-        self.action, self.chunk, self.loss_name = sum(lengths), chunk, loss
-        outputs = 2 if loss == "gaussian" else 1
-        self.linear = nn.Linear(width, outputs * chunk * self.action)
+        self.chunk, self.action = config.chunk, sum(spec.actions)
+        self.linear = nn.Linear(width, outputs)
         self.own: Tensor | None
-        self.register_buffer("own", _own(lengths), persistent=False)
+        self.register_buffer("own", _own(spec.actions), persistent=False)
+
+    @classmethod
+    def check(cls, config: HeadConfig) -> None:
+        """Refuses settings with which the head cannot be built.
+
+        Raises:
+            InputError: Naming the settings that fit.
+        """
 
     def forward(self, features: Tensor, robot: Tensor | None = None) -> Tensor:
-        """The most likely actions within [-1, 1].
+        """The actions to take, within [-1, 1].
 
         Args:
             features: (batch, width).
@@ -83,42 +98,103 @@ class ActionHead(nn.Module):
         Returns:
             (batch, chunk, action), of which those that a robot lacks are zeros.
         """
-        outputs = self._outputs(self.linear(features), robot)[0]
-        return outputs.clamp(-1.0, 1.0)
+        return self.actions(self.linear(features), robot)
 
     def loss(self, features: Tensor, batch: Batch) -> Loss:
         """The loss of each sample, a mean over the steps within its episode."""
         return self.score(self.linear(features), batch)
 
-    def score(self, predicted: Tensor, batch: Batch) -> Loss:
-        """The loss of what the linear layer gives; (batch, output chunk action)."""
-        robot = batch.observation.get(EMBODIMENT)
-        outputs = self._outputs(predicted, robot)
-        error = outputs[0] - batch.action
-        if self.loss_name == "l1":
-            elements = error.abs()
-        elif self.loss_name == "l2":
-            elements = error.square()
-        else:
-            log_deviation = _LEAST + (_MOST - _LEAST) * outputs[1].sigmoid()
-            elements = gaussian_nll(error, log_deviation)
-        has = None if self.own is None or robot is None else self.own[robot] >= 0
-        per_sample = masked_mean(elements, batch.mask, has)
-        distance = masked_mean(error.detach().abs(), batch.mask, has).mean()
-        return Loss(per_sample, {"action_error": distance})
+    @abstractmethod
+    def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
+        """The actions to take, from what the linear layer gives; see ``forward``."""
 
-    def _outputs(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
+    @abstractmethod
+    def score(self, predicted: Tensor, batch: Batch) -> Loss:
+        """The loss of each sample, from what the linear layer gives; see ``loss``."""
+
+    def components(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
+        """Outputs for each component of the sample's robot, zeros where it has none.
+
+        Args:
+            predicted: Outputs for the components of all robots; (batch, output · chunk ·
+                components).
+            robot: See ``forward``.
+
+        Returns:
+            In float32; (output, batch, chunk, action).
+        """
         outputs: Tensor = rearrange(
             predicted.float(),
             "batch (output chunk action) -> output batch chunk action",
             chunk=self.chunk,
             action=self.action,
         )
+        return self.gathered(outputs, robot)
+
+    def gathered(self, values: Tensor, robot: Tensor | None) -> Tensor:
+        """Of components of all robots those of the sample's; zeros where it has none.
+
+        Args:
+            values: (…, batch, chunk, components).
+            robot: See ``forward``.
+
+        Returns:
+            (…, batch, chunk, action).
+        """
         if self.own is None:
-            return outputs
+            return values
         assert robot is not None
-        own = self.own[robot][:, None].expand(*outputs.shape[:-1], -1)
-        return outputs.gather(-1, own.clamp(min=0)) * (own >= 0)
+        own = self.own[robot][:, None].expand(*values.shape[:-1], -1)
+        return values.gather(-1, own.clamp(min=0)) * (own >= 0)
+
+    def scattered(self, action: Tensor, robot: Tensor | None) -> Tensor:
+        """Actions in the places of the sample's robot, zeros in those of all others.
+
+        Args:
+            action: (batch, chunk, action).
+            robot: See ``forward``.
+
+        Returns:
+            (batch, chunk, components).
+        """
+        if self.own is None:
+            return action
+        assert robot is not None
+        own = self.own[robot][:, None].expand_as(action)
+        zeros = action.new_zeros(*action.shape[:-1], self.action)
+        return zeros.scatter_add(-1, own.clamp(min=0), action * (own >= 0))
+
+    def has(self, robot: Tensor | None) -> Tensor | None:
+        """Which components of an action a sample's robot has; (batch, action)."""
+        return None if self.own is None or robot is None else self.own[robot] >= 0
+
+
+HEADS: Registry[type[ActionHead]] = Registry(
+    "head",
+    "robomtl.heads",
+    {
+        "bins": "robomtl.heads.bins:Bins",
+        "diffusion": "robomtl.heads.diffusion:DiffusionHead",
+        "flow": "robomtl.heads.flow:FlowHead",
+        "gaussian": "robomtl.heads.regression:Gaussian",
+        "l1": "robomtl.heads.regression:L1",
+        "l2": "robomtl.heads.regression:L2",
+        "mixture": "robomtl.heads.mixture:Mixture",
+    },
+)
+"""Classes of action heads, built from a width, a ``HeadConfig`` and a ``Spec``."""
+
+
+def action_head(width: int, config: HeadConfig, spec: Spec) -> ActionHead:
+    """The head that a config names.
+
+    Args:
+        width: Length of the features.
+        config: Names the head, the chunk's length and the settings of the head.
+        spec: Lengths of the robots' actions.
+    """
+    built: type[ActionHead] = HEADS.get(config.loss)
+    return built(width, config, spec)  # type: ignore[call-arg]
 
 
 class HeadPolicy(Policy):
@@ -136,13 +212,13 @@ class HeadPolicy(Policy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's most likely chunk; see ``Policy``."""
+        """The head's chunk; see ``Policy``."""
         features = self(observation, task_embedding)
         return self.head(features, observation.get(EMBODIMENT)), memory
 
 
 def _own(lengths: Sequence[int]) -> Tensor | None:
-    """Which outputs are each robot's, in order, then -1; None for a single robot.
+    """Which components are each robot's, in order, then -1; None for a single robot.
 
     Returns:
         (robot, action).
@@ -175,9 +251,3 @@ def masked_mean(elements: Tensor, mask: Tensor, has: Tensor | None = None) -> Te
     else:
         steps = (elements * has[:, None]).sum(-1) / has.sum(-1, keepdim=True)
     return (steps * mask).sum(1) / mask.sum(1)
-
-
-def gaussian_nll(error: Tensor, log_deviation: Tensor) -> Tensor:
-    """The negative log-density of an error under a centred Gaussian, element by element."""
-    scaled = error * torch.exp(-log_deviation)
-    return 0.5 * scaled.square() + log_deviation + 0.5 * math.log(2 * math.pi)

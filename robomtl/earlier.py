@@ -25,6 +25,12 @@ ADDED: Mapping[str, Any] = {
     "features": [],
     "history": 1,
     "vision": {"encoder": "spatial", "features": 64, "film": True, "shared": False},
+    "modes": 5,
+    "bins": 256,
+    "sampling_steps": 10,
+    "noise_levels": 100,
+    "head_width": 256,
+    "head_blocks": 3,
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

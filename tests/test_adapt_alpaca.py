@@ -382,6 +382,14 @@ def test_a_policy_without_a_last_layer_is_refused(cloned, support):
         adapt(strange, support, method="alpaca")
 
 
+def test_a_head_that_cannot_be_solved_for_is_refused(cloned, support):
+    flow = Film(FilmConfig(**{**TINY, "loss": "flow"}), cloned.card.spec)
+    strange = dataclasses.replace(cloned, policy=flow)
+    message = "heads gaussian, l1, l2 do; the policy has the head 'flow'.*by finetune"
+    with pytest.raises(ValueError, match=message):
+        adapt(strange, support, method="alpaca")
+
+
 @pytest.mark.parametrize("part", ["head.linear.weight", "stem.weight"])
 def test_a_support_that_cannot_be_solved_for_is_reported(cloned, support, part):
     broken = checkpoint.packed(checkpoint.build(cloned.card), cloned.card)

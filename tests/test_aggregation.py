@@ -60,18 +60,20 @@ def sampler(data):
     ).evenly()
 
 
-def film(chunk=2):
+def film(chunk=2, loss="l1"):
     torch.manual_seed(0)
-    made = Film(FilmConfig(width=32, blocks=2, task_width=16, chunk=chunk), SPEC)
+    sizes = {"width": 32, "blocks": 2, "task_width": 16, "chunk": chunk}
+    made = Film(FilmConfig(**sizes, loss=loss), SPEC)
     with torch.no_grad():
         for block in made.trunk:  # Modulations start at zero: tell tasks apart.
             block.modulation.weight.normal_(std=0.1)
     return made
 
 
-def mlp():
+def mlp(loss="l1"):
     torch.manual_seed(0)
-    return MLP(MLPConfig(width=32, layers=2, task_width=16, chunk=2), SPEC)
+    sizes = {"width": 32, "layers": 2, "task_width": 16, "chunk": 2}
+    return MLP(MLPConfig(**sizes, loss=loss), SPEC)
 
 
 def scored(policy, precision=torch.float32):
@@ -126,8 +128,8 @@ def test_at_once_and_one_by_one_find_the_same_gradients(sampler, data):
 
 @pytest.mark.parametrize("build", [film, mlp])
 def test_in_bfloat16_they_are_those_of_plain_training(build, sampler, data):
-    policy, batch = build(), sampler.batch(0, 64)
-    policy.head.loss_name = "l2"  # The slope of l1 jumps where rounding turns a sign.
+    # The slope of l1 jumps where rounding turns a sign.
+    policy, batch = build(loss="l2"), sampler.batch(0, 64)
     half = scored(policy, torch.bfloat16)
     half(batch).per_sample.mean().backward()
     expected = gradients(policy)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from robomtl.action_head import HEADS
 from robomtl.errors import InputError
 from robomtl.ranges import check_counts, check_not_negative, check_positive, check_types
 
@@ -123,6 +124,11 @@ def check_together(
         )
 
 
+def may_be_negative(loss: str) -> bool:
+    """Whether a policy's loss may be negative; empty for one that has no choice of losses."""
+    return bool(loss) and HEADS.get(loss).signed
+
+
 def check_tasks(
     methods: Iterable[str], tasks: Sequence[str], *, batch_size: int, loss: str
 ) -> None:
@@ -144,9 +150,9 @@ def check_tasks(
                 f"'{name}' compares tasks with each other, and there is only"
                 f" {', '.join(tasks)}; leave it out, or give demonstrations of more tasks."
             )
-        if name in POSITIVE and loss == "gaussian":
+        if name in POSITIVE and may_be_negative(loss):
             raise InputError(
-                f"'{name}' needs losses above 0, and the policy's loss 'gaussian' is a"
+                f"'{name}' needs losses above 0, and the policy's loss '{loss}' is a"
                 " likelihood, which may be negative; train with loss 'l1' or 'l2', or"
                 " leave it out."
             )

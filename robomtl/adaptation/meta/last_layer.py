@@ -14,7 +14,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import HeadPolicy
+from robomtl.action_head import HEADS, HeadPolicy
 from robomtl.adaptation.meta.bayesian_regression import Belief, spread
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
@@ -101,7 +101,7 @@ def last_layer_for(
 
 
 def with_head(policy: Policy) -> HeadPolicy:
-    """The policy, if it ends in a linear layer.
+    """The policy, if it ends in a linear layer that gives its actions.
 
     Raises:
         InputError: If it does not, or has outputs for robots that differ.
@@ -117,6 +117,14 @@ def with_head(policy: Policy) -> HeadPolicy:
             f"{type(policy).__name__} does not end in an ActionHead, whose last layer"
             " alpaca solves for; use a policy that derives from HeadPolicy, such as film"
             " or mlp."
+        )
+    if not policy.head.solvable:
+        fitting = [name for name in HEADS.names() if HEADS.get(name).solvable]
+        raise InputError(
+            "The method alpaca solves for a last layer that gives the actions themselves, as"
+            f" those of the heads {', '.join(fitting)} do; the policy has the head"
+            f" '{policy.config.loss}'. Train one with --architecture.loss {fitting[-1]}, or"
+            " adapt this one by finetune."
         )
     return policy
 

@@ -20,7 +20,7 @@ import torch
 from einops import rearrange
 from torch import Generator, Tensor
 
-from robomtl.action_head import HeadPolicy, gaussian_nll, masked_mean
+from robomtl.action_head import HeadPolicy, masked_mean
 from robomtl.adaptation.meta.bayesian_regression import (
     Belief,
     Prediction,
@@ -45,6 +45,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
+from robomtl.heads.regression import gaussian_nll
 from robomtl.nearest import unknown
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts, check_positive

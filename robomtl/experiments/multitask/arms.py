@@ -14,6 +14,7 @@ from robomtl.machine import Machine, continued
 from robomtl.nearest import unknown
 from robomtl.paths import located
 from robomtl.training import TrainConfig
+from robomtl.training.balancing import may_be_negative
 from robomtl.training.trainable import check_trainable
 
 EVERY = "every"
@@ -104,8 +105,8 @@ def arm_of(
     check_trainable(made.policy)
     config = checkpoint.configure(made.policy, made.policy_config)
     _check_balanced(label, made)
-    likelihood = getattr(config, "loss", "") == "gaussian"  # Has no parts to take away.
-    if made.learned == "alone" or likelihood or not affinity:
+    signed = may_be_negative(str(getattr(config, "loss", "")))  # Has no ratios to take.
+    if made.learned == "alone" or signed or not affinity:
         return made
     every = max(1, steps // affinity)
     return replace(made, training=replace(made.training, affinity_every=every))

@@ -1,0 +1,81 @@
+"""A mixture of Gaussians over whole chunks of actions.
+
+p(a | h) = Σ_k π_k(h) Π_{t,i} N(a_{t,i}; μ_{k,t,i}(h), σ_{k,t,i}(h)²), for features h, steps t
+of the chunk and components i of an action.
+
+Source: Bishop 1994, "Mixture Density Networks", equations 22 to 24; as the head of a policy
+Mandlekar et al. 2021, "What Matters in Learning from Offline Human Demonstrations"
+(arXiv:2108.03298), BC-RNN-GMM, whose 5 modes are the default. Departures from the latter:
+
+1. A mode is a whole chunk, not the action of one step: the steps of a chunk belong
+   together, and a mode is a way to go on.
+2. The policy acts by the mean of its likeliest mode rather than by a sample.
+3. The loss is divided by the number of components within the episode, so that its scale
+   does not depend on the length of a chunk.
+"""
+
+from typing import ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from robomtl.action_head import ActionHead, HeadConfig, masked_mean
+from robomtl.heads.regression import bounded, gaussian_nll
+from robomtl.policy import EMBODIMENT, Batch, Loss, Spec
+
+
+class Mixture(ActionHead):
+    """The negative log-likelihood of a mixture of Gaussians.
+
+    Args:
+        width: Length of the features.
+        config: Length of a chunk, and the number of modes.
+        spec: Lengths of the robots' actions.
+    """
+
+    signed: ClassVar[bool] = True
+
+    def __init__(self, width: int, config: HeadConfig, spec: Spec) -> None:
+        self.modes = config.modes
+        size = config.chunk * sum(spec.actions)
+        outputs = config.modes * (2 * size + 1)
+        super().__init__(width, config, spec, outputs=outputs)
+
+    def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
+        """The mean of the likeliest mode; see ``ActionHead``."""
+        logits, mean, _ = self._modes(predicted, robot)
+        return _likeliest(logits, mean).clamp(-1.0, 1.0)
+
+    def score(self, predicted: Tensor, batch: Batch) -> Loss:
+        """The negative log-density of the actions, by component; see ``ActionHead``."""
+        robot = batch.observation.get(EMBODIMENT)
+        logits, mean, log_deviation = self._modes(predicted, robot)
+        has = self.has(robot)
+        there = batch.mask[:, :, None].expand_as(batch.action)
+        if has is not None:
+            there = there * has[:, None]
+        nll = gaussian_nll(mean - batch.action, log_deviation) * there
+        by_mode = logits.log_softmax(-1) - nll.sum((2, 3)).mT  # (batch, mode)
+        per_sample = -by_mode.logsumexp(-1) / there.sum((1, 2))
+        error = (_likeliest(logits, mean) - batch.action).detach().abs()
+        distance = masked_mean(error, batch.mask, has).mean()
+        return Loss(per_sample, {"action_error": distance})
+
+    def _modes(
+        self, predicted: Tensor, robot: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, (batch, mode); means and log-deviations, (mode, batch, chunk, action)."""
+        logits, rest = torch.split(
+            predicted, [self.modes, predicted.shape[-1] - self.modes], dim=-1
+        )
+        mean, deviation = rearrange(
+            self.components(rest, robot), "(two mode) ... -> two mode ...", two=2
+        )
+        return logits.float(), mean, bounded(deviation)
+
+
+def _likeliest(logits: Tensor, mean: Tensor) -> Tensor:
+    """The mean of each sample's likeliest mode; (batch, chunk, action)."""
+    mode = logits.argmax(-1)[None, :, None, None].expand(1, *mean.shape[1:])
+    return torch.gather(mean, 0, mode)[0]
