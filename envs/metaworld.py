@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from robomtl.camera import Camera
+from robomtl.camera import Camera, Profile
 from robomtl.envs import metaworld_tasks
 from robomtl.envs.metaworld_benchmarks import VARIANTS, split_of
+from robomtl.envs.metaworld_cameras import CAMERAS
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
 from robomtl.envs.metaworld_objects import geometry, positions
 from robomtl.envs.metaworld_simulator import Simulator
@@ -23,6 +24,7 @@ from robomtl.errors import InputError
 from robomtl.geometry import Geometry
 from robomtl.names import several
 from robomtl.nearest import unknown
+from robomtl.pictures import Pictures, chosen
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
@@ -30,15 +32,6 @@ Goals = Literal["observable", "hidden"]
 Reward = Literal["success", "dense"]
 Starts = Literal["fixed", "varied"]
 
-CAMERAS = (
-    "corner",
-    "corner2",
-    "corner3",
-    "corner4",
-    "topview",
-    "behindGripper",
-    "gripperPOV",
-)
 _CAMERA = {"name": "corner2", "profile": "fast", "width": 480, "height": 480}
 
 
@@ -76,6 +69,10 @@ class MetaWorldSuite:
     """Tasks to train on, of ``custom`` only."""
     held_out: tuple[str, ...] = ()
     """Tasks kept for adaptation, of ``custom`` only."""
+    pictures: Pictures | None = None
+    """Pictures that observations hold beside the state; None for none."""
+    markers: bool | None = None
+    """Whether those pictures show where the goal is; None where states hold it."""
     camera: Camera | None = None
     """Looks at the envs; it changes no episode and is not among the options."""
 
@@ -89,6 +86,8 @@ class MetaWorldSuite:
         ml = self.variant.startswith("ML")
         if self.goals is None:
             object.__setattr__(self, "goals", "hidden" if ml else "observable")
+        if self.markers is None and self.pictures is not None:
+            object.__setattr__(self, "markers", self.goals == "observable")
         self._check_options()
 
     def _check_options(self) -> None:
@@ -126,6 +125,8 @@ class MetaWorldSuite:
         }
         if self.starts != "fixed":  # Left out, so that what has been recorded is alike.
             options["starts"] = self.starts
+        if self.pictures is not None:
+            options |= self.pictures.options
         if self.variant != "custom":
             return options
         tasks = {"train_tasks": self.train, "held_out_tasks": self.held_out}
@@ -160,8 +161,9 @@ class MetaWorldSuite:
     def expert_suite(self) -> "MetaWorldSuite":
         """This suite with goals observable, for experts need them.
 
-        Its variations start alike, and zeros in place of the goal turn its states into
-        those of this suite: collect there, and zero ``state[expert_suite.goal]``.
+        Its variations start alike, its pictures show no goal either, and zeros in place
+        of the goal turn its states into those of this suite: collect there, and zero
+        ``state[expert_suite.goal]``.
         """
         return replace(self, goals="observable")
 
@@ -215,12 +217,13 @@ class MetaWorldSuite:
         from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
         variations, dense = self._variations(task), self.reward == "dense"
-        seen = self.camera is not None
+        seen = self.camera is not None or self.pictures is not None
         simulator: Simulator = (
             UpstreamSimulator(task)
             if self.upstream
             else FastSimulator(task, dense_reward=dense, textured=seen)
         )
+        cameras = self.pictures.by_feature if self.pictures else {}
         return MetaWorldEnv(
             variations,
             simulator,
@@ -228,6 +231,10 @@ class MetaWorldSuite:
             goal_observable=self.goals == "observable",
             dense_reward=dense,
             eye=MetaWorldCamera(simulator.env, self.camera) if self.camera else None,
+            observed={
+                name: MetaWorldCamera(simulator.env, each, markers=bool(self.markers))
+                for name, each in cameras.items()
+            },
         )
 
     def with_camera(self, camera: Camera) -> "MetaWorldSuite":
@@ -298,6 +305,9 @@ def metaworld(
     starts: Starts = "fixed",
     reward: Reward = "success",
     upstream: bool = False,
+    cameras: str | Sequence[str] = (),
+    size: int | None = None,
+    profile: Profile | None = None,
     train_tasks: str | Sequence[str] = (),
     held_out_tasks: str | Sequence[str] = (),
 ) -> MetaWorldSuite:
@@ -313,12 +323,18 @@ def metaworld(
         reward: ``success``, 1 at steps of success and 0 at others, or ``dense``,
             Meta-World's shaped reward from 0 to 10.
         upstream: Whether to run Meta-World's own step, slower and alike.
+        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
+            with ``proprioception``, the hand's position and the gripper's opening.
+        size: Width and height of these pictures, 84 unless given [px].
+        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
+            ``faithful`` draws them.
         train_tasks: Names of the tasks to train on, of ``custom`` only.
         held_out_tasks: Names of the tasks to hold out, of ``custom`` only.
 
     Raises:
         ValueError: If the variant, a task or an option is not known or not allowed.
     """
+    name = f"metaworld/{variant or 'MT10'}"
     return MetaWorldSuite(
         variant=variant or "MT10",
         goals=goals,
@@ -326,6 +342,7 @@ def metaworld(
         starts=starts,
         reward=reward,
         upstream=upstream,
+        pictures=chosen(name, CAMERAS, cameras=cameras, size=size, profile=profile),
         train=several("train_tasks", train_tasks),
         held_out=several("held_out_tasks", held_out_tasks),
     )

@@ -8,16 +8,19 @@ What differs from Meta-World's own pictures:
 """
 
 import atexit
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 import mujoco
 import numpy as np
 
 from robomtl.camera import Camera, Picture
+from robomtl.envs.metaworld_cameras import SYNONYMS
 from robomtl.envs.mujoco_opengl import make_context
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -27,96 +30,117 @@ _MOST_GEOMS = 1000  # As Gymnasium's renderer has it; Meta-World's scenes have 1
 _FONT = mujoco.mjtFontScale.mjFONTSCALE_150
 
 
-@dataclass
-class _Drawing:
-    """What OpenGL holds for one camera."""
+class _Screen:
+    """The OpenGL resources that draw a model at one size; the cameras of a process share it.
 
-    gl: Any
-    resources: Any
-    scene: Any
-    eye: Any
-    viewport: Any
-    upside_down: bool
+    Args:
+        model: The model.
+        camera: Size and profile.
+    """
+
+    def __init__(self, model: Any, camera: Camera) -> None:
+        assert camera.width is not None and camera.height is not None
+        self.model = model  # Kept, so that no other model has its address.
+        self.gl = make_context(camera.width, camera.height)
+        self.gl.make_current()
+        with _visual_settings(model, camera):
+            self.resources = mujoco.MjrContext(model, _FONT)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.resources)
+        self.scene = mujoco.MjvScene(model, _MOST_GEOMS)
+        if camera.profile == "fast":
+            self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+            self.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self.viewport = mujoco.MjrRect(0, 0, camera.width, camera.height)
+        # Where nobody closes an env, this does, while the context can still be made
+        # current: resources freed in another one would be those of another screen.
+        self.free = weakref.finalize(self, _free, self.gl, self.resources)
+        _free_at_exit()
+
+
+_SCREENS: WeakValueDictionary[tuple[Any, ...], _Screen] = WeakValueDictionary()
+
+
+@cache
+def _free_at_exit() -> None:
+    """Frees what is left before the library that draws ends, which was loaded earlier."""
+    atexit.register(lambda: [screen.free() for screen in [*_SCREENS.values()]])
+
+
+def _screen(model: Any, camera: Camera) -> _Screen:
+    """The screen of a model in this thread, in which alone its context is current."""
+    size = camera.width, camera.height
+    key = threading.get_ident(), id(model), camera.profile, size
+    screen = _SCREENS.get(key)
+    if screen is None:
+        screen = _SCREENS[key] = _Screen(model, camera)
+    return screen
 
 
 class MetaWorldCamera:
-    """Takes pictures of an env; what draws them is built for the first one.
+    """Takes pictures of an env; its screen is made for the first one.
 
     Args:
         env: Meta-World's env, whose model and data are read and left as they are.
-        camera: What is seen, all its fields given.
+        camera: Name, profile and size, all given.
+        markers: Whether pictures show the simulator's markers, that of the goal among
+            them.
     """
 
-    def __init__(self, env: Any, camera: Camera) -> None:
+    def __init__(self, env: Any, camera: Camera, *, markers: bool = True) -> None:
+        assert camera.name is not None
         self._model, self._data = env.model, env.data
         self._camera = camera
-        self._drawing: _Drawing | None = None
+        self._screen: _Screen | None = None
+        self._eye = mujoco.MjvCamera()
+        self._eye.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._eye.fixedcamid = _index(self._model, camera.name)
+        self._upside_down = _hangs(self._model, self._eye.fixedcamid)
+        self._options = mujoco.MjvOption()
+        if not markers:
+            self._options.sitegroup[:] = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, 3) of its pictures [px]."""
+        assert self._camera.width is not None and self._camera.height is not None
+        return self._camera.height, self._camera.width, 3
 
     def picture(self) -> Picture:
-        """What the camera sees now; (height, width, 3).
+        """The present view of the camera; (height, width, 3).
 
         Raises:
             ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
             ImportError: If no OpenGL library draws here.
         """
-        drawing = self._drawing or self._open()
-        drawing.gl.make_current()  # Another env may have drawn since.
+        if self._screen is None:
+            self._screen = _screen(self._model, self._camera)
+        screen = self._screen
+        screen.gl.make_current()  # Another env may have drawn since.
         mujoco.mjv_updateScene(
             self._model,
             self._data,
-            mujoco.MjvOption(),
+            self._options,
             None,
-            drawing.eye,
+            self._eye,
             mujoco.mjtCatBit.mjCAT_ALL,
-            drawing.scene,
+            screen.scene,
         )
-        mujoco.mjr_render(drawing.viewport, drawing.scene, drawing.resources)
-        view = drawing.viewport
-        rows = np.empty((view.height, view.width, 3), np.uint8)
-        mujoco.mjr_readPixels(rows, None, view, drawing.resources)
+        mujoco.mjr_render(screen.viewport, screen.scene, screen.resources)
+        rows = np.empty(self.shape, np.uint8)
+        mujoco.mjr_readPixels(rows, None, screen.viewport, screen.resources)
         # OpenGL's first row is the lowest one.
-        upright = rows[:, ::-1] if drawing.upside_down else rows[::-1]
+        upright = rows[:, ::-1] if self._upside_down else rows[::-1]
         return np.ascontiguousarray(upright)
 
     def close(self) -> None:
-        """Gives back what OpenGL holds; a later picture builds it anew."""
-        if self._drawing is not None:
-            self._drawing = None
-            self._free()
-            atexit.unregister(self._free)
-
-    def _open(self) -> _Drawing:
-        drawing = self._drawing = _drawing(self._model, self._camera)
-        # Where nobody closes an env, this does, while the context can still be made
-        # current: resources freed in another one would be those of another camera.
-        self._free = weakref.finalize(self, _free, drawing)
-        atexit.register(self._free)
-        return drawing
+        """Leaves the screen, which the last camera frees; a later picture makes another."""
+        self._screen = None
 
 
-def _free(drawing: _Drawing) -> None:
-    drawing.gl.make_current()
-    drawing.resources.free()
-    drawing.gl.free()
-
-
-def _drawing(model: Any, camera: Camera) -> _Drawing:
-    assert camera.width is not None and camera.height is not None
-    gl = make_context(camera.width, camera.height)
+def _free(gl: Any, resources: Any) -> None:
     gl.make_current()
-    with _visual_settings(model, camera):
-        resources = mujoco.MjrContext(model, _FONT)
-    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, resources)
-    scene = mujoco.MjvScene(model, _MOST_GEOMS)
-    if camera.profile == "fast":
-        scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
-        scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-    eye = mujoco.MjvCamera()
-    eye.type = mujoco.mjtCamera.mjCAMERA_FIXED
-    eye.fixedcamid = _index(model, camera.name)
-    viewport = mujoco.MjrRect(0, 0, camera.width, camera.height)
-    turned = _hangs(model, eye.fixedcamid)
-    return _Drawing(gl, resources, scene, eye, viewport, turned)
+    resources.free()
+    gl.free()
 
 
 @contextmanager
@@ -131,9 +155,9 @@ def _visual_settings(model: Any, camera: Camera) -> Iterator[None]:
     quality.offsamples, quality.shadowsize, size.offwidth, size.offheight = before
 
 
-def _index(model: Any, name: str | None) -> int:
-    assert name is not None
-    index: int = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name)
+def _index(model: Any, name: str) -> int:
+    own = SYNONYMS.get(name, name)
+    index: int = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, own)
     if index < 0:
         known = [model.camera(each).name for each in range(model.ncam)]
         raise InputError(unknown("camera of Meta-World", name, known))

@@ -1,6 +1,8 @@
 """A Gymnasium env of one Meta-World task that keeps the contract of robomtl."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 import gymnasium
@@ -12,11 +14,13 @@ from robomtl.envs.metaworld_simulator import Simulator, Vector
 from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_variations import TRAIN, Variations
 from robomtl.errors import InputError, SimulationError
+from robomtl.pictures import PROPRIOCEPTION
 from robomtl.task import Action, Observation
 
 GOAL = slice(36, 39)
 """Where a state holds the goal; zeros where the goal is hidden."""
 
+_OWN = slice(0, 4)  # Of a state: the hand's position and the opening of the gripper.
 _STATE_SIZE = 39
 _ACTION_SIZE = 4
 
@@ -26,6 +30,11 @@ _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC
 
 class Eye(Protocol):
     """Takes pictures of one env."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, 3) of its pictures [px]."""
+        ...
 
     def picture(self) -> Picture:
         """What is seen now; (height, width, 3)."""
@@ -51,6 +60,9 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         dense_reward: Whether rewards are Meta-World's shaped ones, from 0 to 10; if
             not, they are 1 at steps of success and 0 at others.
         eye: Takes the pictures of ``render``; None where there are none.
+        observed: Takes the pictures in observations, by the name of their feature; with
+            them, observations hold ``proprioception``: the hand's position and the
+            opening of the gripper.
     """
 
     # Five physics steps of 2.5 ms.
@@ -65,15 +77,16 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         goal_observable: bool,
         dense_reward: bool,
         eye: Eye | None = None,
+        observed: Mapping[str, Eye] = MappingProxyType({}),
     ) -> None:
         self.task = variations.task
         self.simulator = simulator
         self.horizon = horizon
         self.eye = eye
         self.render_mode = None if eye is None else "rgb_array"
-        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
-            {"state": gymnasium.spaces.Box(-np.inf, np.inf, (_STATE_SIZE,), np.float32)}
-        )
+        self.observed = observed
+        self.blind = False
+        self.observation_space: gymnasium.Space[Any] = _space(observed)
         self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
         self._variations = variations
         self._goal_observable = goal_observable
@@ -140,10 +153,14 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
             )
         return self.eye.picture()
 
+    def pictures(self) -> Observation:
+        """The pictures of an observation of now, by the names of their features."""
+        return {name: eye.picture() for name, eye in self.observed.items()}
+
     def close(self) -> None:
         """Closes Meta-World's env and its cameras."""
-        if self.eye is not None:
-            self.eye.close()
+        for eye in (*self.observed.values(), *filter(None, [self.eye])):
+            eye.close()
         self.simulator.env.close()
 
     def _checked(self, action: Action) -> Action:
@@ -165,10 +182,24 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         observation = state.astype(np.float32)
         if not self._goal_observable:
             observation[GOAL] = 0
-        return {"state": observation}
+        if not self.observed:
+            return {"state": observation}
+        own = {"state": observation, PROPRIOCEPTION: observation[_OWN].copy()}
+        return own if self.blind else own | self.pictures()
 
     def _fail(self) -> NoReturn:
         step, self._steps = self._steps, self.horizon
         names = [n for n, count in zip(_BAD, self._instabilities, strict=True) if count]
         reason = f"{' and '.join(names) or 'state'} not finite or huge"
         raise SimulationError(self.task, self._variation, step, reason)
+
+
+def _space(observed: Mapping[str, Eye]) -> gymnasium.Space[Any]:
+    box, spaces = gymnasium.spaces.Box, dict[str, gymnasium.Space[Any]]()
+    spaces["state"] = box(-np.inf, np.inf, (_STATE_SIZE,), np.float32)
+    if observed:
+        size = (_OWN.stop - _OWN.start,)
+        spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, size, np.float32)
+    for name, eye in observed.items():
+        spaces[name] = box(0, 255, eye.shape, np.uint8)
+    return gymnasium.spaces.Dict(spaces)

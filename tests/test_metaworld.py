@@ -124,6 +124,19 @@ def test_splits_are_disjoint_and_a_test_split_exists_where_training_tasks_are_te
         ("MT10", {"train_tasks": ["push-v3"]}, "are for metaworld/custom"),
         ("custom", {}, "has no train_tasks; give at least 1"),
         (
+            "MT10",
+            {"cameras": ["corner5"]},
+            "Unknown camera of metaworld/MT10 'corner5'. Did you mean 'corner'",
+        ),
+        ("MT10", {"cameras": "topview", "size": 15}, "size is 15; give 16 to 1024"),
+        ("MT10", {"cameras": ["topview"] * 2}, "'topview' is named twice"),
+        (
+            "MT10",
+            {"cameras": "topview", "profile": "fats"},
+            "Unknown profile 'fats'. Did you mean 'fast'",
+        ),
+        ("MT10", {"size": 84}, "size of pictures is given without a camera; name"),
+        (
             "custom",
             {"train_tasks": ["push-v2"]},
             "Unknown metaworld task 'push-v2'. Did you mean 'push-v3'",
@@ -236,3 +249,11 @@ def test_families_are_of_tasks_that_exist():
     assert set(names) <= set(TASKS)
     assert metaworld("MT50").families == FAMILIES
     assert metaworld("MT1/reach-v3").families == {}
+
+
+def test_cameras_are_options_that_make_the_suite_again_and_are_left_out_without_any():
+    seen = metaworld("MT10", cameras="corner2-close", size=96)
+    assert seen.options["cameras"] == ["corner2-close"]
+    assert (seen.options["size"], seen.options["profile"]) == (96, "fast")
+    assert robomtl.suites.suite(seen.name, **seen.options) == seen
+    assert not {"cameras", "size", "profile"} & {*metaworld("MT10").options}

@@ -8,7 +8,7 @@ from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 from wobbling import WobblingAgent
 
 from robomtl.camera import Camera, take_picture, with_camera
-from robomtl.envs.metaworld import CAMERAS
+from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS
 from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import film
 from robomtl.experiments.evaluating import evaluate
@@ -124,7 +124,16 @@ def test_a_camera_at_the_hand_or_above_the_table_is_not_turned(seen):
 
 def test_every_task_has_the_cameras(seen):
     model = seen().simulator.env.model
-    assert {model.camera(index).name for index in range(model.ncam)} == {*CAMERAS}
+    own = {model.camera(index).name for index in range(model.ncam)}
+    assert own == {*CAMERAS} - {*SYNONYMS}
+
+
+def test_corner2_close_is_corner2_moved_towards_the_table(seen):
+    model = seen().simulator.env.model
+    far, near = model.camera("corner2"), model.camera(SYNONYMS["corner2-close"])
+    assert near.pos.tolist() == [0.75, 0.075, 0.7]
+    assert np.array_equal(near.quat, far.quat)
+    assert near.fovy == far.fovy
 
 
 def test_fast_pictures_show_the_same_without_shadows_and_reflections(seen):
@@ -189,6 +198,50 @@ def test_envs_seen_side_by_side_do_not_disturb_each_other(seen):
     assert np.array_equal(take_picture(one), alone)
     one.close()
     assert np.array_equal(take_picture(one), alone)
+
+
+def pictured(variant="MT50", task="reach-v3", **options):
+    made = suite(
+        f"metaworld/{variant}", cameras=["corner2-close", "topview"], **options
+    )
+    env = made.make_env(task)
+    return env, env.reset(options={"variation": 1})[0]
+
+
+def test_observations_hold_what_each_camera_sees_and_what_the_robot_knows_of_itself(
+    seen,
+):
+    env, observation = pictured(size=96)
+    assert env.observation_space.contains(observation)
+    assert np.array_equal(observation["proprioception"], observation["state"][:4])
+    for name in ("corner2-close", "topview"):
+        alone = take_picture(seen("reach-v3", name=name))
+        assert np.array_equal(observation[f"image.{name}"], alone)
+    env.close()
+
+
+def test_the_cameras_of_all_envs_of_a_task_share_one_screen():
+    from robomtl.envs.metaworld_camera import _SCREENS
+
+    before = len(_SCREENS)
+    envs = [pictured(size=40)[0] for _ in range(2)]
+    assert len(_SCREENS) == before + 1
+    for env in envs:
+        env.close()
+    assert len(_SCREENS) == before
+
+
+def test_where_goals_are_hidden_pictures_hide_them_from_experts_too():
+    shown, observed = pictured("ML1/reach-v3", goals="observable")
+    (hidden, unseen), name = pictured("ML1/reach-v3"), "image.topview"
+    made = suite("metaworld/ML1/reach-v3", cameras="topview")
+    expert = made.expert_suite.make_env("reach-v3")
+    recorded, _ = expert.reset(options={"variation": 1})
+    assert (observed[name] != unseen[name]).any()
+    assert np.array_equal(recorded[name], unseen[name])
+    assert recorded["state"][36:].any()
+    for env in (shown, hidden, expert):
+        env.close()
 
 
 def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):

@@ -164,3 +164,37 @@ def test_a_diverged_simulation_is_an_error_and_leaves_no_trace(
         env.step(ZERO)
     after, _ = env.reset(options={"variation": 3})
     np.testing.assert_array_equal(before["state"], after["state"])
+
+
+class Wall:
+    """Sees a white wall."""
+
+    shape = (16, 16, 3)
+    looks = 0
+
+    def picture(self):
+        self.looks += 1
+        return np.full(self.shape, 255, np.uint8)
+
+    def close(self):
+        pass
+
+
+def test_a_blind_env_draws_only_the_pictures_it_is_asked_for():
+    wall = Wall()
+    env = MetaWorldEnv(
+        Variations("push-v3", "MT25"),
+        Counting(),
+        horizon=3,
+        goal_observable=True,
+        dense_reward=False,
+        observed={"image.wall": wall},
+    )
+    observation, _ = env.reset(options={"variation": 0})
+    assert env.observation_space.contains(observation)
+    env.blind = True
+    observation, *_ = env.step(ZERO)
+    assert {*observation} == {"state", "proprioception"}
+    assert wall.looks == 1
+    observation |= env.pictures()
+    assert env.observation_space.contains(observation)

@@ -39,8 +39,8 @@ def own_first(flags: Flags) -> Flags:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuiteFlags:
-    """Options of a suite; those left out keep the suite's own defaults."""
+class TaskFlags:
+    """Options of a suite without those of pictures; those left out keep the defaults."""
 
     goals: Literal["observable", "hidden"] | None = None
     """Whether the state shows the goal, where the suite leaves the choice."""
@@ -60,9 +60,7 @@ class SuiteFlags:
     @property
     def given(self) -> dict[str, Any]:
         """The options that were given."""
-        defaults = {each.name: each.default for each in fields(SuiteFlags)}
-        chosen = {name: getattr(self, name) for name in defaults}
-        return {name: it for name, it in chosen.items() if it != defaults[name]}
+        return _given(self, TaskFlags)
 
     def make(self, name: str, defaults: Mapping[str, Any] | None = None) -> Suite:
         """The suite of this name with the given options.
@@ -98,6 +96,31 @@ class SuiteFlags:
             )
         known = card.suite_options if card and chosen == trained else {}
         return self.make(chosen, {**known, **defaults})
+
+
+def _given(flags: TaskFlags, kind: type[TaskFlags]) -> dict[str, Any]:
+    """The options of a class of flags whose values differ from the defaults."""
+    defaults = {each.name: each.default for each in fields(kind)}
+    chosen = {name: getattr(flags, name) for name in defaults}
+    return {name: it for name, it in chosen.items() if it != defaults[name]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteFlags(TaskFlags):
+    """Options of a suite; those left out keep the suite's own defaults."""
+
+    cameras: tuple[str, ...] | None = None
+    """Cameras whose pictures observations hold, such as corner2-close gripperPOV."""
+    size: int | None = None
+    """Width and height of these pictures, 84 unless given [px]."""
+    profile: Profile | None = None
+    """How they are drawn: fast (default), without shadows, reflections and smooth edges;
+    faithful, as the simulator shows itself."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were given."""
+        return _given(self, SuiteFlags)
 
 
 @dataclass(frozen=True, kw_only=True)

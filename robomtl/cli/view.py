@@ -8,14 +8,14 @@ import tyro
 
 from robomtl import viewing
 from robomtl.camera import Camera, Profile
-from robomtl.cli.flags import SuiteFlags, named_agent, own_first
+from robomtl.cli.flags import TaskFlags, named_agent, own_first
 from robomtl.evaluation import Results
 from robomtl.suites import suite
 
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class View(SuiteFlags):
+class View(TaskFlags):
     """Plays a trial and shows it in rerun. Needs robomtl[view]."""
 
     folder: tyro.conf.Positional[Path]

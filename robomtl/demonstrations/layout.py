@@ -9,7 +9,7 @@ types), ``dataset_writer.py`` (data files), ``dataset_metadata.py`` (tasks and e
   group an episode. Vectors are fixed-size lists; features of shape (1,) are scalars.
 * ``meta/episodes/chunk-000/file-000.parquet``: one row an episode: its length, tasks,
   place in the data and statistics.
-* ``videos/observation.images.CAMERA/chunk-000/file-000.mp4``: images of several episodes,
+* ``videos/observation.image.CAMERA/chunk-000/file-000.mp4``: images of several episodes,
   one after the other; the episode files say when each begins.
 * ``meta/tasks.parquet``: instructions (the pandas index ``task``) and ``task_index``.
 * ``meta/stats.json``: statistics of each feature over all frames.
@@ -24,6 +24,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+
+from robomtl.pictures import IMAGE
 
 VERSION = "v3.0"
 """``codebase_version`` of ``meta/info.json``."""
@@ -150,7 +152,8 @@ def pandas_index(index: str, column: str) -> dict[bytes, bytes]:
 
 def column_of(name: str, shape: Sequence[int]) -> str:
     """Name of the LeRobot feature that holds an observation feature."""
-    return f"{IMAGES if len(shape) == 3 else OBSERVATION}{name}"
+    named = len(shape) == 3 and not name.startswith(IMAGE)
+    return f"{IMAGES if named else OBSERVATION}{name}"
 
 
 def observed(columns: Iterable[str]) -> dict[str, str]:

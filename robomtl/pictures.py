@@ -1,0 +1,104 @@
+"""Pictures as features of observations: which cameras, how large and drawn how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from robomtl.camera import Camera, Profile
+from robomtl.errors import InputError
+from robomtl.names import several
+from robomtl.nearest import unknown
+from robomtl.ranges import check_types, settings, typed_fields
+
+IMAGE = "image."
+"""Prefix of the names of picture features; the camera's name follows."""
+
+PROPRIOCEPTION = "proprioception"
+"""Name of the feature with what a robot knows of itself, beside pictures."""
+
+_SIDES = range(16, 1025)  # [px]
+SIZE = 84
+"""Width and height of pictures unless others are given [px]."""
+
+
+@settings
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The pictures in the observations of a suite; part of the suite's options."""
+
+    cameras: tuple[str, ...]
+    """Names of the cameras; each takes a picture at every step."""
+    size: int = SIZE
+    """Width and height of the pictures [px]."""
+    profile: Profile = "fast"
+    """``fast`` draws no shadows, reflections and smooth edges; ``faithful`` draws as the
+    simulator shows itself."""
+
+    def __post_init__(self) -> None:
+        """Checks the size, the profile, and that no camera is named twice.
+
+        Raises:
+            InputError: If one is out of range, unknown or named twice.
+        """
+        check_types(self)
+        if self.size not in _SIDES:
+            raise InputError(
+                f"size is {self.size}; give {_SIDES[0]} to {_SIDES[-1]} pixels."
+            )
+        twice = [name for name in self.cameras if self.cameras.count(name) > 1]
+        if twice:
+            raise InputError(f"Camera '{twice[0]}' is named twice; name it once.")
+
+    @property
+    def by_feature(self) -> dict[str, Camera]:
+        """The cameras, by the names of the features that hold their pictures."""
+        size = self.size
+        return {
+            f"{IMAGE}{name}": Camera(
+                name=name, profile=self.profile, width=size, height=size
+            )
+            for name in self.cameras
+        }
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Plain data from which ``chosen`` makes the same."""
+        return {
+            "cameras": list(self.cameras),
+            "size": self.size,
+            "profile": self.profile,
+        }
+
+
+def chosen(
+    suite: str,
+    known: Sequence[str],
+    *,
+    cameras: str | Sequence[str],
+    size: int | None,
+    profile: Profile | None,
+) -> Pictures | None:
+    """The pictures that the options of a suite ask for; None without cameras.
+
+    Args:
+        suite: Name of the suite, for messages.
+        known: Names of its cameras.
+        cameras: Names of the cameras to observe.
+        size: Width and height [px]; None for 84.
+        profile: How pictures are drawn; None for ``fast``.
+
+    Raises:
+        InputError: If a camera is unknown, or a size or a profile is given without one.
+    """
+    names = several("cameras", cameras)
+    settings = {"size": size, "profile": profile}
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not names and given:
+        raise InputError(
+            f"{' and '.join(given)} of pictures is given without a camera; name cameras"
+            f" of {suite}: {', '.join(known)}."
+        )
+    for name in names:
+        if name not in known:
+            raise InputError(unknown(f"camera of {suite}", name, known))
+    return Pictures(cameras=names, **typed_fields(Pictures, given)) if names else None
