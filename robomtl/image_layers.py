@@ -85,7 +85,8 @@ class Modulation(nn.Module):
         """
         if task is None:
             return features
-        scale, shift = self.linear(task)[..., None, None].chunk(2, dim=1)
+        predicted: Tensor = self.linear(task)
+        scale, shift = predicted[..., None, None].chunk(2, dim=1)
         return features * (1 + scale) + shift
 
 

@@ -6,7 +6,8 @@ that reads this vector is therefore a projection of its own for each robot into 
 that all share. One robot with one vector is read as it is, standardised.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from einops import rearrange, repeat
@@ -47,6 +48,20 @@ class Observer(nn.Module):
             )
         self.here: Tensor | None
         self.register_buffer("here", _here(spec), persistent=False)
+        self._watched: dict[str, Tensor] | None = None
+
+    @contextmanager
+    def watched(self) -> Iterator[dict[str, Tensor]]:
+        """Keeps what images are encoded to within the block, by feature.
+
+        What is kept has the shape that a policy reads: see ``joined`` and ``tokens``.
+        """
+        found: dict[str, Tensor] = {}
+        self._watched = found
+        try:
+            yield found
+        finally:
+            self._watched = None
 
     def spread(self, observation: Mapping[str, Tensor]) -> Tensor:
         """State features, each robot's in its own places; (…, spread)."""
@@ -78,7 +93,7 @@ class Observer(nn.Module):
         for name in self._spec.images:
             image = observation[name]
             encoded = self.encoder(name)(*_flat(image, task))
-            parts.append(encoded.view(*image.shape[:-3], -1))
+            parts.append(self._kept(name, encoded.view(*image.shape[:-3], -1)))
         if self.here is not None:
             parts = self._masked(parts, self.here[observation[EMBODIMENT]])
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
@@ -110,7 +125,8 @@ class Observer(nn.Module):
         for name in self._spec.images:
             image = observation[name]
             tokens = self.encoder(name).tokens(*_flat(image, task))
-            found[name] = tokens.view(*image.shape[:-3], *tokens.shape[1:])
+            tokens = tokens.view(*image.shape[:-3], *tokens.shape[1:])
+            found[name] = self._kept(name, tokens)
         return found
 
     def encoder(self, name: str) -> ImageEncoder:
@@ -118,6 +134,12 @@ class Observer(nn.Module):
         return _encoder(
             self.images[_SHARED if self._spec.vision.shared else _key(name)]
         )
+
+    def _kept(self, name: str, encoded: Tensor) -> Tensor:
+        """What an image is encoded to, which is kept where it is watched."""
+        if self._watched is not None:
+            self._watched[name] = encoded
+        return encoded
 
     def _task(self, task_embedding: Tensor | None) -> Tensor | None:
         """The encoded task, if it modulates anything; (batch, ``TASK_WIDTH``)."""

@@ -66,12 +66,16 @@ class Memory(NamedTuple):
     """Each (batch, …)."""
 
 
+_BESIDE = ("meta", "auxiliary")  # Parts that no prediction needs.
+
+
 class Policy(nn.Module, ABC):
     """A task-conditioned policy; subclasses carry their config as ``Config``.
 
     A policy is addressed by its parts ``encoder`` (of the task embedding), ``trunk`` and
     ``head``, so that methods can train some of them. What an objective learns beside the
-    policy, such as a prior or a demonstration encoder, is its part ``meta``.
+    policy, such as a prior or a demonstration encoder, is its part ``meta``. What only
+    training sees is its part ``auxiliary``, which checkpoints lack.
 
     Args:
         config: The subclass's own frozen config dataclass.
@@ -91,6 +95,7 @@ class Policy(nn.Module, ABC):
         self.normaliser = Normaliser(spec.places[-1].stop)
         self.observer = Observer(spec)
         self.meta: nn.Module | None = None
+        self.auxiliary: nn.Module | None = None
 
     @property
     def device(self) -> torch.device:
@@ -184,7 +189,7 @@ class Policy(nn.Module, ABC):
         with three blocks these are ``trunk.2``, ``norm`` and ``head``; of ``mlp`` with
         three layers ``trunk.6``, ``trunk.7``, ``trunk.8`` and ``head``.
         """
-        names = [name for name, _ in self.named_children() if name != "meta"]
+        names = [name for name, _ in self.named_children() if name not in _BESIDE]
         blocks = list(self.get_submodule("trunk").named_children())
         matrices = [
             place

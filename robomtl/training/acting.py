@@ -15,6 +15,7 @@ from robomtl.policy import Policy
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner
+from robomtl.training.parameter_groups import within
 
 SO_FAR = "so-far"
 """Folder inside a run directory: a policy and its evaluation for each step evaluated."""
@@ -23,7 +24,8 @@ SO_FAR = "so-far"
 def averaged(learner: Learner, card: Card) -> Policy:
     """The policy with averaged weights, on the CPU."""
     policy = checkpoint.build(card)
-    policy.load_state_dict(learner.averaged())
+    state = learner.averaged().items()
+    policy.load_state_dict({k: v for k, v in state if not within(k, "auxiliary")})
     return policy.eval()
 
 

@@ -22,6 +22,7 @@ from robomtl.ranges import (
 )
 from robomtl.threads import ThreadCount, check_threads
 from robomtl.training.augmentation import Augmentation
+from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.balancing import (
     Aggregation,
     Balancing,
@@ -89,6 +90,8 @@ class TrainConfig:
     """Augmentation by constructed tasks."""
     vision: Vision = field(default_factory=Vision)
     """How the policy encodes images, if it observes any."""
+    auxiliary: Auxiliary = field(default_factory=Auxiliary)
+    """Losses beside the policy's own, which only training sees."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
     history: int = 1

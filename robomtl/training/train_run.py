@@ -48,6 +48,11 @@ from robomtl.training.monitoring import (
     train_run,
 )
 from robomtl.training.objective import Objective
+from robomtl.training.position_head import (
+    CloningWithPositions,
+    attach,
+    check_positions,
+)
 from robomtl.training.start import (
     Model,
     Resolved,
@@ -131,6 +136,10 @@ def train(
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=model.objective)
+    if config.auxiliary.positions:
+        check_positions(
+            demonstrations, images=bool(card.spec.images), objective=model.objective
+        )
     if doubt := goal_warning(demonstrations, card.conditioning):
         say(doubt, stderr=True)
     return _train(
@@ -236,7 +245,6 @@ def _prepared(plan: _Plan, threads: Threads) -> Run:
     if plan.start is not None:
         take_weights(policy, plan.start)
     policy = policy.to(config.device)
-    learner = learner_for(policy, config, plan.objective, card.conditioning.tasks)
     training, validation = materials(
         plan.demonstrations,
         card.conditioning,
@@ -244,6 +252,11 @@ def _prepared(plan: _Plan, threads: Threads) -> Run:
         chunk=policy.chunk,
         history=card.spec.history,
     )
+    objective, weight = plan.objective, config.auxiliary.positions
+    if weight:
+        attach(policy, plan.demonstrations, training, config.seed)
+        objective = CloningWithPositions(weight=weight)
+    learner = learner_for(policy, config, objective, card.conditioning.tasks)
     if not takes_normaliser(plan.start):
         policy.fit_blocks(training.observations(config.seed))
     if (folder / STATE).exists():
