@@ -20,7 +20,7 @@ import mujoco
 import numpy as np
 
 from robomtl.camera import Camera, Picture
-from robomtl.envs.metaworld_cameras import SYNONYMS
+from robomtl.envs.metaworld_cameras import SYNONYMS, WINDOWS, Window
 from robomtl.envs.mujoco_opengl import make_context
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -93,7 +93,9 @@ class MetaWorldCamera:
         self._screen: _Screen | None = None
         self._eye = mujoco.MjvCamera()
         self._eye.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._eye.fixedcamid = _index(self._model, camera.name)
+        self._window = WINDOWS.get(camera.name)
+        own = self._window.camera if self._window else camera.name
+        self._eye.fixedcamid = _index(self._model, own)
         self._upside_down = _hangs(self._model, self._eye.fixedcamid)
         self._options = mujoco.MjvOption()
         if not markers:
@@ -125,6 +127,8 @@ class MetaWorldCamera:
             mujoco.mjtCatBit.mjCAT_ALL,
             screen.scene,
         )
+        if self._window is not None:
+            _look_through(self._window, screen.scene, turned=self._upside_down)
         mujoco.mjr_render(screen.viewport, screen.scene, screen.resources)
         rows = np.empty(self.shape, np.uint8)
         mujoco.mjr_readPixels(rows, None, screen.viewport, screen.resources)
@@ -135,6 +139,24 @@ class MetaWorldCamera:
     def close(self) -> None:
         """Leaves the screen, which the last camera frees; a later picture makes another."""
         self._screen = None
+
+
+def _look_through(window: Window, scene: Any, *, turned: bool) -> None:
+    """Narrows the view of a square picture to a window.
+
+    Args:
+        window: The window.
+        scene: Updated for the camera that the window belongs to.
+        turned: Whether the picture is turned by half before it is shown.
+    """
+    sign = -1 if turned else 1
+    across = sorted(sign * (side - 0.5) for side in (window.left, window.right))
+    up = sorted(-sign * (side - 0.5) for side in (window.top, window.bottom))
+    for eye in scene.camera:  # Two, for pictures in stereo; one picture is their mean.
+        side = eye.frustum_top - eye.frustum_bottom
+        eye.frustum_center = side * sum(across) / 2
+        eye.frustum_width = side * (across[1] - across[0]) / 2
+        eye.frustum_bottom, eye.frustum_top = side * up[0], side * up[1]
 
 
 def _free(gl: Any, resources: Any) -> None:

@@ -8,7 +8,7 @@ from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 from wobbling import WobblingAgent
 
 from robomtl.camera import Camera, take_picture, with_camera
-from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS
+from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS, WINDOWS
 from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import film
 from robomtl.experiments.evaluating import evaluate
@@ -125,7 +125,7 @@ def test_a_camera_at_the_hand_or_above_the_table_is_not_turned(seen):
 def test_every_task_has_the_cameras(seen):
     model = seen().simulator.env.model
     own = {model.camera(index).name for index in range(model.ncam)}
-    assert own == {*CAMERAS} - {*SYNONYMS}
+    assert own == {*CAMERAS} - {*SYNONYMS} - {*WINDOWS}
 
 
 def test_corner2_close_is_corner2_moved_towards_the_table(seen):
@@ -134,6 +134,17 @@ def test_corner2_close_is_corner2_moved_towards_the_table(seen):
     assert near.pos.tolist() == [0.75, 0.075, 0.7]
     assert np.array_equal(near.quat, far.quat)
     assert near.fovy == far.fovy
+
+
+def test_corner2_zoom_is_a_window_of_corner2_close():
+    shown = {}
+    for name, size in {"corner2-close": 200, "corner2-zoom": 132}.items():
+        made = suite("metaworld/MT10", cameras=[name], size=size)
+        env = made.make_env("drawer-open-v3")
+        shown[name] = env.reset(options={"variation": 7})[0][f"image.{name}"]
+        env.close()
+
+    assert (shown["corner2-zoom"] == shown["corner2-close"][44:176, 56:188]).all()
 
 
 def test_fast_pictures_show_the_same_without_shadows_and_reflections(seen):
