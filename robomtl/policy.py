@@ -85,6 +85,8 @@ class Policy(nn.Module, ABC):
     Config: type[Any]
     trainable: ClassVar[bool] = True
     """Whether training and adaptation start from it; not from what methods made."""
+    usual_history: ClassVar[int] = 1
+    """Observations that it reads where a training run names no other number."""
     kept: ClassVar[tuple[str, ...]] = ("meta",)
     """Parts that adaptation leaves as training has made them."""
 
@@ -273,6 +275,7 @@ POLICIES: Registry[type[Policy]] = Registry(
         "mlp": "robomtl.policies.mlp:MLP",
         "multi_head": "robomtl.policies.multi_head:MultiHead",
         "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
+        "octo": "robomtl.policies.octo:Octo",
         "replay": "robomtl.policies.replay:Replay",
         "soft_modularization": "robomtl.policies.soft_modularization:SoftModularization",
         "switched": "robomtl.policies.switched:Switched",

@@ -27,13 +27,21 @@ SEEING = Embodiment(
     action=ActionFeature(size=2),
 )
 SPEC = Spec(embodiments=(LONG, SHORT, SEEING), embedding=4, tasks=2)
-TRAINED = ["film", "mlp", "multi_head", "mixture_of_experts", "soft_modularization"]
+TRAINED = [
+    "film",
+    "mlp",
+    "multi_head",
+    "mixture_of_experts",
+    "octo",
+    "soft_modularization",
+]
 ROWS = 6
 
 
 def build(name: str, spec: Spec = SPEC, **settings: Any) -> Policy:
     torch.manual_seed(0)
-    policy = POLICIES.get(name)(POLICIES.get(name).Config(**settings), spec)
+    usual = {"loss": "l1"} if POLICIES.get(name).trainable else {}
+    policy = POLICIES.get(name)(POLICIES.get(name).Config(**usual | settings), spec)
     for parameter in policy.parameters():  # Layers that start at zero hide mistakes.
         torch.nn.init.normal_(parameter, std=0.1)
     return policy.eval()
@@ -108,8 +116,9 @@ def test_each_robot_has_statistics_of_its_own() -> None:
         assert policy.normaliser.mean[place].allclose(rows[:, :size].mean(0))
 
 
-def test_a_history_reaches_the_policy_whole() -> None:
-    policy = build("film", replace(SPEC, history=3))
+@pytest.mark.parametrize("name", ["film", "octo"])
+def test_a_history_reaches_the_policy_whole(name: str) -> None:
+    policy = build(name, replace(SPEC, history=3))
     given = batch(history=3)
     before = acted(policy, given)
     given.observation["state"][0, 0] += 1.0

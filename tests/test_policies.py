@@ -23,6 +23,7 @@ POLICY_NAMES = [name for name in POLICIES.names() if POLICIES.get(name).trainabl
 def build(name, spec=SPEC, **config):
     torch.manual_seed(0)
     architecture = POLICIES.get(name)
+    config = {"loss": "l1", "chunk": 1, **config}
     policy = architecture(architecture.Config(**config), spec)
     for parameter in policy.parameters():  # Layers that start at zero hide mistakes.
         parameter.data.add_(0.05 * torch.randn_like(parameter))
@@ -186,7 +187,7 @@ def test_a_size_of_zero_is_refused(name):
 
 
 def card(name, **config):
-    full = POLICIES.get(name).Config(**config)
+    full = POLICIES.get(name).Config(**{"loss": "l1", "chunk": 1, **config})
     return Card(
         policy=name,
         config=vars(full),

@@ -46,13 +46,15 @@ def support(data, tmp_path_factory):
     return Support(demonstrations=new, prior=data)
 
 
-def train(data, out, name, **settings):
+def train(data, out, name, *, history=None, **settings):
     return robomtl.train(
         data,
         out=out,
         policy=name,
         policy_config={"width": 16},
-        config=robomtl.TrainConfig(steps=2, batch_size=12, threads=1, validation=0.0),
+        config=robomtl.TrainConfig(
+            steps=2, batch_size=12, threads=1, validation=0.0, history=history
+        ),
         **settings,
     )
 
@@ -150,6 +152,9 @@ def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_pat
 @pytest.mark.parametrize("name", TRUNKS)
 @pytest.mark.parametrize("objective", ["maml", "mil", "context"])
 def test_objectives_train_any_trunk(name, objective, data, tmp_path):
-    made = train(data, tmp_path / "run", name, objective=objective)
+    history = (
+        1 if objective == "context" else None
+    )  # Its encoder reads one observation.
+    made = train(data, tmp_path / "run", name, objective=objective, history=history)
     weights = made.policy.state_dict().values()
     assert all(torch.isfinite(value).all() for value in weights)

@@ -94,8 +94,9 @@ class TrainConfig:
     """Losses beside the policy's own, which only training sees."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
-    history: int = 1
-    """Observations that the policy reads: the present one and those before it."""
+    history: int | None = None
+    """Observations that the policy reads: the present one and those before it. If None,
+    as many as the start of the training reads, or as is usual for the architecture."""
     execute: int | None = None
     """Actions of a predicted chunk that are executed before the next prediction; all if
     None."""
@@ -142,7 +143,8 @@ class TrainConfig:
         check_not_negative(self, "weight_decay", "evaluate_every")
         check_not_negative(self, "conflicts_every", "affinity_every")
         positive = ("steps", "batch_size", "log_every", "validate_every", "save_every")
-        check_counts(self, *positive, "evaluate_episodes", "history")
+        history = ("history",) if self.history is not None else ()
+        check_counts(self, *positive, "evaluate_episodes", *history)
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
             raise InputError(
                 f"sampling 'validation_loss' needs losses that are first measured at step"

@@ -144,7 +144,7 @@ def spec_for(
     if config.features:
         read = embodiments_of(data)
         robots = tuple(each.observing(config.features) for each in read)
-    history = config.history
+    history = config.history or 1
     if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
         spec = Spec(
             embodiments=robots,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
@@ -72,7 +73,8 @@ def _at_once(scored: Scored, batch: Batch, tasks: int) -> Stacked:
     def mean_loss(
         parameters: Mapping[str, Tensor], part: Batch
     ) -> tuple[Tensor, tuple[Tensor, Loss]]:
-        with _FloatNorms():
+        # Other kernels of attention have no rule for vmap.
+        with _FloatNorms(), sdpa_kernel(SDPBackend.MATH):
             loss: Loss = functional_call(scored, dict(parameters), (part,))
         mean = loss.per_sample.mean()
         return mean, (mean, loss)

@@ -11,7 +11,7 @@ from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
-from robomtl.policy import Policy
+from robomtl.policy import POLICIES, Policy
 from robomtl.training.parameter_groups import check_parts, parts_of, within
 
 NORMALISER = "normaliser"
@@ -119,6 +119,18 @@ def _of(start: Start) -> Resolved:
         objective=card.objective,
         objective_config=card.objective_config,
     )
+
+
+def usual_history(policy: str, start: Start | None) -> int:
+    """Number of observations that a policy reads where none is given.
+
+    Args:
+        policy: Registered name of the architecture.
+        start: What the training continues from.
+    """
+    if start is not None and start.trained.card.policy == policy:
+        return start.trained.card.spec.history
+    return POLICIES.get(policy).usual_history
 
 
 def identity(start: Start | None) -> dict[str, Any] | None:

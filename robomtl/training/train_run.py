@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ from robomtl.training.start import (
     resolved,
     take_weights,
     takes_normaliser,
+    usual_history,
 )
 from robomtl.training.trainable import check_balance, check_trainable
 from robomtl.versions import versions
@@ -126,7 +127,8 @@ def train(
         begun,
     )
     check_trainable(model.policy)
-    config = resolved_config(config, folder, folder / REQUEST)
+    history = config.history or usual_history(model.policy, begun)
+    config = resolved_config(replace(config, history=history), folder, folder / REQUEST)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)

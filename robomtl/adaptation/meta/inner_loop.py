@@ -13,6 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.func import functional_call, grad
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from robomtl.policy import Batch, Policy, loss_of
 
@@ -27,7 +28,9 @@ class _Scored(nn.Module):
         self.policy = policy
 
     def forward(self, batch: Batch) -> Tensor:
-        return loss_of(self.policy, batch).per_sample
+        # Other kernels of attention have no second derivative, nor a rule for vmap.
+        with sdpa_kernel(SDPBackend.MATH):
+            return loss_of(self.policy, batch).per_sample
 
 
 def losses_of(policy: Policy) -> Losses:

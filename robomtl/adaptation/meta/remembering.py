@@ -25,11 +25,10 @@ def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:
 
 
 def untold(card: Card) -> Card:
-    """The card of a policy that is not told its task."""
+    """The card of a policy that reads the present observation alone, and no task."""
     conditioning = replace(card.conditioning, kinds=(), demonstration=0, inferred={})
-    return replace(
-        card, conditioning=conditioning, spec=replace(card.spec, embedding=0)
-    )
+    spec = replace(card.spec, embedding=0, history=1)
+    return replace(card, conditioning=conditioning, spec=spec)
 
 
 def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Adapted:
@@ -39,7 +38,7 @@ def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Ada
         ValueError: If the card's settings are out of range or do not fit the weights.
     """
     policy = _built(card, weights)
-    policy.remember(episodes(support, card.conditioning))
+    policy.remember(episodes(support, card.conditioning, history=card.spec.history))
     return Adapted(policy, card)
 
 
@@ -52,13 +51,22 @@ def _built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
     return policy.eval().requires_grad_(False)
 
 
-def episodes(support: Support, conditioning: Conditioning) -> list[Batch]:
+def episodes(
+    support: Support, conditioning: Conditioning, *, history: int
+) -> list[Batch]:
     """The demonstrations of a support, each with all its steps in order.
 
-    They are told the task by its canonical wording.
+    Args:
+        support: Has the demonstrations.
+        conditioning: On the task by its canonical instruction.
+        history: Observations in a sample.
     """
     material = material_of(
-        support.demonstrations, conditioning, InstructionAugmentation(), chunk=1
+        support.demonstrations,
+        conditioning,
+        InstructionAugmentation(),
+        chunk=1,
+        history=history,
     )
     (steps,) = material.in_order(len(material.frames))
     ends = material.frames.episodes.length.cumsum(0).tolist()

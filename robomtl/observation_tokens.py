@@ -1,0 +1,168 @@
+"""Observations as tokens, for policies that attend to them.
+
+Each state feature is a token, and each image a few, which a TokenLearner takes from the
+places of its encoder's map.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from robomtl.observing import EMBODIMENT, Observer
+from robomtl.spec import Spec
+from robomtl.token_learner import TokenLearner, places
+
+
+class Tokens(NamedTuple):
+    """Tokens of a batch, of which some may be absent."""
+
+    values: Tensor
+    """(batch, ..., token, width)."""
+    there: Tensor
+    """False where a token is absent, and nothing may look at it; (batch, token)."""
+
+
+class ImageTokens(nn.Module):
+    """The tokens of an image, from the places of its encoder's map.
+
+    Args:
+        encoded: Length of a place in the map.
+        count: Number of places.
+        tokens: Number of tokens that are learned.
+        width: Length of a token.
+    """
+
+    def __init__(self, encoded: int, count: int, tokens: int, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(encoded, width)
+        self.place = nn.Parameter(places(count, width))
+        self.learner = TokenLearner(width, tokens)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """(..., place, encoded) -> (..., token, width)."""
+        tokens: Tensor = self.learner(self.project(encoded) + self.place)
+        return tokens
+
+
+class StateTokens(nn.Module):
+    """The tokens of the state features, one for each.
+
+    A feature that several robots have is read by a projection of its own for each, as
+    their values stand in places of their own; see ``robomtl.observing``.
+
+    Args:
+        spec: What the robots observe.
+        width: Length of a token.
+    """
+
+    def __init__(self, spec: Spec, width: int) -> None:
+        super().__init__()
+        self._sizes = [
+            size for each in spec.embodiments for _, size in sorted(each.states.items())
+        ]
+        names = [
+            name for each in spec.embodiments for name, _ in sorted(each.states.items())
+        ]
+        self._which = [
+            [n for n, it in enumerate(names) if it == name] for name in spec.states
+        ]
+        self.project = nn.ModuleList(
+            nn.Linear(sum(self._sizes[n] for n in which), width)
+            for which in self._which
+        )
+
+    def forward(self, spread: Tensor) -> Tensor:
+        """Standardised features, all robots side by side, to tokens.
+
+        Args:
+            spread: (..., spread), zeros in the places of other robots.
+
+        Returns:
+            (..., token, width).
+        """
+        parts = spread.split(self._sizes, dim=-1)
+        tokens = [
+            project(torch.cat([parts[number] for number in which], dim=-1))
+            for project, which in zip(self.project, self._which, strict=True)
+        ]
+        return torch.stack(tokens, dim=-2)
+
+
+class ObservationTokens(nn.Module):
+    """All tokens of an observation: state features, then images, in the order of names.
+
+    Args:
+        spec: What the robots observe.
+        observer: Encodes the images.
+        width: Length of a token.
+        image_tokens: Number of tokens of an image.
+    """
+
+    def __init__(
+        self, spec: Spec, observer: Observer, *, width: int, image_tokens: int
+    ) -> None:
+        super().__init__()
+        self.count = len(spec.states) + image_tokens * len(spec.images)
+        """Number of tokens at one time."""
+        self.states = StateTokens(spec, width) if spec.states else None
+        self.images = nn.ModuleList()
+        for name, feature in spec.images.items():
+            encoder = observer.encoder(name)
+            blank = torch.zeros(1, *feature.shape, dtype=torch.uint8)
+            with torch.no_grad():
+                count = encoder.tokens(blank).shape[1]
+            self.images.append(ImageTokens(encoder.width, count, image_tokens, width))
+        self.robot = nn.Embedding(len(spec.embodiments), width)
+        nn.init.normal_(self.robot.weight, std=0.02)
+        self.has: Tensor
+        self.register_buffer("has", _has(spec, image_tokens), persistent=False)
+        self.own: Tensor
+        self.register_buffer("own", _own(spec), persistent=False)
+
+    def forward(
+        self,
+        observation: Mapping[str, Tensor],
+        spread: Tensor,
+        images: Mapping[str, Tensor],
+    ) -> Tokens:
+        """The tokens at every time of the history.
+
+        Args:
+            observation: Names the robots; see ``Batch.observation``.
+            spread: Standardised state features; (batch, time, spread).
+            images: Places of the maps of images by name, in the order of names;
+                (batch, time, place, encoded).
+
+        Returns:
+            Values of shape (batch, time, token, width).
+        """
+        robot = observation.get(EMBODIMENT)
+        if robot is None:
+            robot = torch.zeros(len(spread), dtype=torch.long, device=spread.device)
+        parts = []
+        if self.states is not None:
+            parts.append(self.states(spread * self.own[robot][:, None]))
+        for tokens, encoded in zip(self.images, images.values(), strict=True):
+            parts.append(tokens(encoded))
+        values = torch.cat(parts, dim=-2) + self.robot(robot)[:, None, None]
+        return Tokens(values, self.has[robot])
+
+
+def _has(spec: Spec, image_tokens: int) -> Tensor:
+    """Which tokens a robot has; (robot, token)."""
+    rows = [
+        [name in robot.states for name in spec.states]
+        + [name in robot.images for name in spec.images for _ in range(image_tokens)]
+        for robot in spec.embodiments
+    ]
+    return torch.tensor(rows)
+
+
+def _own(spec: Spec) -> Tensor:
+    """1 where a state feature of a robot stands, 0 elsewhere; (robot, spread)."""
+    own = torch.zeros(len(spec.embodiments), spec.places[-1].stop)
+    for robot, place in enumerate(spec.places):
+        own[robot, place] = 1
+    return own
