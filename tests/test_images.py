@@ -233,8 +233,10 @@ def test_the_same_images_give_the_same_bytes(own: Path, tmp_path: Path) -> None:
 def test_a_missing_camera_is_named(own: Path) -> None:
     with pytest.raises(InputError, match="'tip'. Did you mean 'top'"):
         Demonstrations(own, observe=("state", "tip"))
-    with pytest.raises(InputError, match="observe is top; it must name 'state'"):
-        Demonstrations(own, observe=("top",))
+    with pytest.raises(InputError, match="observe is empty; name at least 1"):
+        Demonstrations(own, observe=())
+    with pytest.raises(InputError, match="no pictures; collect with --cameras, or .*"):
+        Demonstrations(own, observe=("image.top",))
 
 
 def test_a_data_set_of_an_older_layout_lacks_what_is_requested(

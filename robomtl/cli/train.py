@@ -41,9 +41,10 @@ class Train(SuiteFlags, TrainConfig):
     """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
     failed: Failed = "omit"
     """Whether episodes that the data set marks as failed are omitted or cloned."""
-    observe: tuple[str, ...] = ("state",)
-    """Observation features of the data set that the policy observes: state, further
-    vectors, and images by the name of their camera."""
+    observe: tuple[str, ...] | None = None
+    """Observation features that the policy observes: image.CAMERA, proprioception, state,
+    or further vectors; by default the images and the proprioception of data that has both,
+    and else the state."""
     episodes: int | None = None
     """Successful episodes per task to collect; as many as ``collect`` if None."""
     noise: float | None = None
@@ -133,7 +134,7 @@ def _check(flags: Train) -> None:
     check_device(flags.device)
     if not flags.data and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
-    for name in ("beyond", "failed", "observe", "weights"):
+    for name in ("beyond", "failed", "weights"):
         if not flags.data and getattr(flags, name) != getattr(Train, name):
             raise InputError(
                 f"--{name} is about a data set; give --data DIR, or leave it out."
@@ -152,13 +153,16 @@ def _demonstrations(flags: Train, out: Path) -> Data:
     if not flags.data:
         assert flags.suite is not None
         settings = {name: getattr(flags, name) for name in _RECORDING}
-        return collect(
+        collected = collect(
             flags.make(flags.suite),
             out / "demonstrations",
             seed=flags.seed,
             workers=flags.workers,
             **{name: value for name, value in settings.items() if value is not None},
         )
+        if flags.observe is None:
+            return collected
+        return Demonstrations(collected.path, observe=flags.observe)
     recorded = [
         Demonstrations(
             path, beyond=flags.beyond, failed=flags.failed, observe=flags.observe

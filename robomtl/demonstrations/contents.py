@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations.frame_file import Records, blocks, fits, in_memory
-from robomtl.demonstrations.layout import ACTION, STATE, SUCCESS
+from robomtl.demonstrations.layout import SUCCESS, observed
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
@@ -50,6 +50,8 @@ class Contents:
     fps: float
     unused: tuple[str, ...]
     """Features of the data set that were not read, such as images."""
+    observes: tuple[str, ...]
+    """Names of the observation features that policies read."""
     failed: Failed
     episodes: Episodes
     columns: Mapping[str, NDArray[Any]]
@@ -157,12 +159,13 @@ def succeeded(contents: Contents) -> Contents:
 def notes(contents: Contents) -> tuple[str, ...]:
     """Sentences about the parts of a data set that training does not use."""
     said = []
-    seen = [name for name in contents.columns if name != ACTION]
-    observed = f"{STATE} alone" if seen == [STATE] else ", ".join(seen)
+    keys = {feature: key for key, feature in observed(contents.columns).items()}
+    seen = [keys[name] for name in contents.observes]
+    read = f"{seen[0]} alone" if len(seen) == 1 else ", ".join(seen)
     if contents.unused:
         said.append(
             f"Not used of {contents.path}: {', '.join(contents.unused)}; policies observe"
-            f" {observed}."
+            f" {read}."
         )
     failed = int((~contents.episodes.success).sum())
     if failed and contents.failed == "omit":

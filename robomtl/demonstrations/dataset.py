@@ -25,7 +25,6 @@ from robomtl.demonstrations.episode_groups import groups
 from robomtl.demonstrations.layout import ACTION, STATE, observed
 from robomtl.demonstrations.reading import Beyond, read
 from robomtl.errors import InputError
-from robomtl.features import STATE as OBSERVED
 from robomtl.features import ActionFeature, Embodiment, Feature, embodiment_of
 from robomtl.paths import located
 from robomtl.suites import suite
@@ -48,8 +47,9 @@ class Demonstrations:
         failed: Whether training omits or clones episodes that their data set marks as
             failed: ``omit`` or ``clone``. Cloning imitates failures as readily as
             successes, so they are omitted by default.
-        observe: Names of the observation features that are read, with ``state`` among
-            them: further vectors, and images by the name of their camera.
+        observe: Names of the observation features that policies read: ``state``, further
+            vectors, and images, such as ``image.corner2``. None for the images and the
+            proprioception where both are recorded, and else for the state.
 
     Raises:
         InputError: If the folder holds no such data set, an incomplete or contradictory
@@ -63,13 +63,10 @@ class Demonstrations:
         *,
         beyond: Beyond = "refuse",
         failed: Failed = "omit",
-        observe: Sequence[str] = (OBSERVED,),
+        observe: Sequence[str] | None = None,
     ) -> None:
-        if OBSERVED not in observe:
-            raise InputError(
-                f"observe is {', '.join(observe) or 'empty'}; it must name '{OBSERVED}',"
-                " and may name others."
-            )
+        if observe is not None and not observe:
+            raise InputError("observe is empty; name at least 1 feature.")
         self._contents = read(located(path), beyond, failed, observe)
 
     @classmethod
@@ -174,6 +171,11 @@ class Demonstrations:
         return self._contents.columns
 
     @property
+    def observes(self) -> tuple[str, ...]:
+        """Names of the observation features that policies read."""
+        return self._contents.observes
+
+    @property
     def first(self) -> NDArray[np.int64]:
         """Row of the columns in which each episode begins; (episode,)."""
         return self._contents.first
@@ -254,8 +256,10 @@ class Demonstrations:
 
     def acting(self, action: NDArray[np.float32]) -> "Demonstrations":
         """The same episodes with other actions; (frame, action)."""
-        episodes, columns = self.episodes, {STATE: self.state, ACTION: action}
-        return self.of(replace(self._contents, columns=columns, first=episodes.start))
+        contents = self._contents
+        columns = {name: contents.column(name) for name in contents.columns}
+        columns[ACTION] = action
+        return self.of(replace(contents, columns=columns, first=self.episodes.start))
 
     def __len__(self) -> int:
         """Number of episodes."""

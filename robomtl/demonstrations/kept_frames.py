@@ -25,11 +25,13 @@ from robomtl.errors import InputError
 from robomtl.features import STATE
 from robomtl.nearest import unknown
 from robomtl.parquet import Parquet, check_size, write_table
+from robomtl.pictures import IMAGE, PROPRIOCEPTION
 from robomtl.progress import progress
 
 _FORMAT = 1  # To be raised when the same data set is to be stored otherwise.
 _ORDER = ("index", "episode_index", "task_index")
 _MARKS = "episodes.parquet"
+_PICTURES = layout.IMAGES, layout.OBSERVATION + IMAGE
 
 
 class Marks(NamedTuple):
@@ -125,6 +127,21 @@ def read_frames(
     return records, marks
 
 
+def default_features(info: Info) -> tuple[str, ...]:
+    """The observation features that policies read unless others are named.
+
+    They are the images and the proprioception of a data set with both, which leaves out
+    the state, where objects and goals are; and the state of any other.
+    """
+    images = sorted(
+        key.removeprefix(layout.OBSERVATION)
+        for key in info.features
+        if key.startswith(layout.OBSERVATION + IMAGE)
+    )
+    own = layout.OBSERVATION + PROPRIOCEPTION in info.features
+    return (*images, PROPRIOCEPTION) if images and own else (STATE,)
+
+
 class Found(NamedTuple):
     """The observation features that are read, by their names in the data set."""
 
@@ -146,13 +163,20 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
     }
     for name in observe:
         if name not in named and name != STATE:
-            raise InputError(unknown(f"observation feature of {folder}", name, named))
+            told = unknown(f"observation feature of {folder}", name, named)
+            if name.startswith(IMAGE) and not any(n.startswith(IMAGE) for n in named):
+                camera = name.removeprefix(IMAGE)
+                told += (
+                    " It has no pictures; collect with --cameras, or add them:"
+                    f" robomtl data add-camera {folder} --cameras {camera} --out NEW."
+                )
+            raise InputError(told)
     keys = [named.get(name, layout.STATE) for name in observe]
     where = folder / layout.INFO
     images = {
         key: image_shape(where, key, info.features[key])
         for key in keys
-        if key.startswith(layout.IMAGES)
+        if key.startswith(_PICTURES)
     }
     return Found(tuple(key for key in keys if key not in images), images)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from robomtl.arguments import checked
 from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.layout import observed
 from robomtl.errors import InputError
 
 
@@ -147,9 +148,18 @@ Data = Demonstrations | Mixture
 """What a policy learns from."""
 
 
+def observed_by_choice(data: Data) -> tuple[str, ...]:
+    """Names of the features that policies read; empty where they read all there are."""
+    recorded = {name for each in data.sets for name in observed(each.columns).values()}
+    read = dict.fromkeys(name for each in data.sets for name in each.observes)
+    return () if {*read} == recorded else tuple(read)
+
+
 def described(data: Data) -> dict[str, Any]:
     """What ``run.json`` says of the data of a run."""
     whole: dict[str, Any] = {"episodes": len(data), "sha256": data.fingerprint}
+    if chosen := observed_by_choice(data):
+        whole["observe"] = list(chosen)
     if isinstance(data, Demonstrations):
         return whole
     weights = data.weights or [None] * len(data.sets)

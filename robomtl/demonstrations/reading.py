@@ -10,7 +10,13 @@ import numpy as np
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.about import About, read_about, read_tasks
 from robomtl.demonstrations.contents import Contents, Episodes, Failed
-from robomtl.demonstrations.kept_frames import Faults, Marks, read_columns, read_frames
+from robomtl.demonstrations.kept_frames import (
+    Faults,
+    Marks,
+    default_features,
+    read_columns,
+    read_frames,
+)
 from robomtl.demonstrations.metadata import Index, read_index, read_info
 from robomtl.errors import InputError
 from robomtl.features import STATE
@@ -74,7 +80,7 @@ def read(
     folder: Path,
     beyond: Beyond = "refuse",
     failed: Failed = "omit",
-    observe: Sequence[str] = (STATE,),
+    observe: Sequence[str] | None = None,
 ) -> Contents:
     """The demonstrations in a folder.
 
@@ -82,7 +88,8 @@ def read(
         folder: Of a LeRobotDataset v3.0.
         beyond: What is done with actions beyond [-1, 1].
         failed: What training does with episodes that are marked as failed.
-        observe: Names of the observation features that are read.
+        observe: Names of the observation features that policies read; None for
+            ``default_features``. The state is read in any case.
 
     Raises:
         InputError: If the folder holds no such data set, an incomplete or contradictory
@@ -93,7 +100,9 @@ def read(
     about = read_about(folder, instructions)
     index = read_index(folder, info)
     check = partial(_check, folder, about, index, beyond)
-    columns, marks = read_frames(folder, info, index, observe, check)
+    observes = tuple(default_features(info) if observe is None else observe)
+    reads = (STATE, *(name for name in observes if name != STATE))
+    columns, marks = read_frames(folder, info, index, reads, check)
     names = _names(folder, about, marks)
     # Tasks without an episode are left out: nothing can be learned of them.
     tasks = tuple(dict.fromkeys(about.names[i] for i in np.unique(marks.task).tolist()))
@@ -112,6 +121,7 @@ def read(
         unused=tuple(
             sorted({*info.features} - {*_KEPT, *read_columns(info), *columns})
         ),
+        observes=observes,
         failed=failed,
         episodes=Episodes(
             task=np.array([number[name] for name in names]),

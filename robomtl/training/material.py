@@ -12,7 +12,7 @@ from robomtl.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, InstructionEmbeddings, Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import ACTION, STATE
-from robomtl.demonstrations.mixture import Data
+from robomtl.demonstrations.mixture import Data, observed_by_choice
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
 from robomtl.machine import device_of
@@ -131,19 +131,19 @@ def spec_for(
             conditioning reads one that it does not.
     """
     config = config or TrainConfig()
-    if "goal" in conditioning.kinds and "state" not in (config.features or ("state",)):
+    features = config.features or observed_by_choice(data)
+    if "goal" in conditioning.kinds and "state" not in (features or ("state",)):
         raise InputError(
             "Conditioning on the goal reads the goal from 'state'; features are"
-            f" {', '.join(config.features)}. Condition on language or one_hot, or add state."
+            f" {', '.join(features)}. Condition on language or one_hot, or add state."
         )
     embedding, tasks = conditioning.size, len(conditioning.tasks)
     robots: tuple[Embodiment, ...] = ()
     first, *others = data.sets
     if others or {*first.columns} != {STATE, ACTION}:
         robots = embodiments_of(data)
-    if config.features:
-        read = embodiments_of(data)
-        robots = tuple(each.observing(config.features) for each in read)
+    if features:
+        robots = tuple(each.observing(features) for each in embodiments_of(data))
     history = config.history or 1
     if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
         spec = Spec(

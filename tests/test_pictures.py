@@ -1,0 +1,104 @@
+"""Data sets with pictures and proprioception, and what policies read of them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from broken_sets import episodes, header
+from test_images import CONFIG, SHAPE, seen
+
+import robomtl
+from robomtl.actor import TaskInfo
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.cli.main import main
+from robomtl.conditioning import Conditioning
+from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.writing import write
+from robomtl.errors import InputError
+from robomtl.policy_actor import PolicyActor, Predictor
+from robomtl.suites import suite
+from robomtl.task import Trial
+from robomtl.training.material import spec_for
+
+pytest.importorskip("av")
+OWN = {"image.top", "proprioception"}
+
+
+@pytest.fixture(scope="module")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set as it is collected from a suite with a camera."""
+    folder = tmp_path_factory.mktemp("pictures") / "data"
+    sizes = (("image.top", SHAPE), ("proprioception", (2,)))
+    parts = [
+        each._replace(
+            others={"image.top": it.others["top"], "proprioception": each.state[:, :2]}
+        )
+        for each, it in zip(episodes(), seen(), strict=True)
+    ]
+    write(folder, header()._replace(sizes=Sizes(3, 2, 20, sizes)), parts)
+    (folder / "meta/robomtl.json").unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(pictured: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedPolicy:
+    run = tmp_path_factory.mktemp("run") / "run"
+    data = Demonstrations(pictured)
+    config = replace(CONFIG, steps=60)  # Until actions are within [-1, 1].
+    return robomtl.train(data, out=run, conditioning=("one_hot",), config=config)
+
+
+def action(trained: TrainedPolicy, changed: dict[str, Any]) -> Any:
+    """What a policy does in an observation with some parts changed."""
+    observation = {
+        "state": np.zeros(3, np.float32),
+        "proprioception": np.zeros(2, np.float32),
+        "image.top": np.zeros(SHAPE, np.uint8),
+    }
+    actor = PolicyActor(trained.card, Predictor(trained.policy), suite("points/MT4"))
+    task = trained.card.conditioning.tasks[0]
+    actor.start([Trial("doors/MT2", task, 0)], [TaskInfo(task, None)])
+    return actor([{**observation, **changed}], np.ones(1, np.bool_))
+
+
+def test_policies_read_pictures_and_proprioception_of_data_that_has_them(
+    pictured: Path, trained: TrainedPolicy
+) -> None:
+    (robot,) = trained.card.spec.embodiments
+    assert {*robot.observation} == OWN
+    data = Demonstrations(pictured)
+    assert {*data.observes} == OWN
+    assert data.notes == ()
+    assert (pictured / "videos/observation.image.top").is_dir()
+
+
+def test_no_position_of_an_object_or_a_goal_leaks_into_a_policy_of_pictures(
+    trained: TrainedPolicy,
+) -> None:
+    alone = action(trained, {})
+    state = np.full(3, 7, np.float32)
+    assert np.array_equal(action(trained, {"state": state}), alone)
+    for name, other in (
+        ("proprioception", np.ones(2, np.float32)),
+        ("image.top", np.full(SHAPE, 200, np.uint8)),
+    ):
+        assert not np.array_equal(action(trained, {name: other}), alone)
+
+
+def test_features_are_chosen_on_the_command_line_and_kept_on_resumption(
+    pictured: Path, tmp_path: Path
+) -> None:
+    words = f"train --data {pictured} --out {tmp_path / 'run'} --steps 1 --batch-size 4"
+    words += " --conditioning one_hot --precision float32 --threads 1"
+    main([*words.split(), "--observe", "state", "image.top"])
+    (robot,) = robomtl.load(tmp_path / "run").card.spec.embodiments
+    assert {*robot.observation} == {"state", "image.top"}
+    for others in (["image.top"], ["state"]):
+        assert main([*words.split(), "--observe", *others])
+    data = Demonstrations(pictured, observe=("image.top",))
+    goal = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(0, 1))
+    with pytest.raises(InputError, match="goal from 'state'; features are image.top"):
+        spec_for(data, goal)
