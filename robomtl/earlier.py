@@ -31,6 +31,7 @@ ADDED: Mapping[str, Any] = {
     "noise_levels": 100,
     "head_width": 256,
     "head_blocks": 3,
+    "image_augmentation": {"shift": 0, "colour": 0.0},
     "auxiliary": {"positions": 0.0},
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""

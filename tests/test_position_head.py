@@ -12,6 +12,7 @@ from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.auxiliary import Auxiliary
+from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.training.position_head import PositionHead, _shown
 from robomtl.vision import Vision
 
@@ -26,6 +27,7 @@ CONFIG = robomtl.TrainConfig(
     features=("top",),
     vision=Vision(encoder="strided", features=16),
     auxiliary=Auxiliary(positions=2.0),
+    image_augmentation=ImageAugmentation(shift=2, colour=0.1),
     save_every=1,
 )
 
@@ -107,7 +109,9 @@ def test_positions_and_the_goal_of_each_task_are_marked(data):
 def test_positions_are_refused_without_images_or_cloning(
     change, objective, message, data, tmp_path
 ):
-    config = replace(CONFIG, vision=Vision(), **change)
+    config = replace(
+        CONFIG, vision=Vision(), image_augmentation=ImageAugmentation(), **change
+    )
     with pytest.raises(InputError, match=message):
         robomtl.train(data, out=tmp_path / "run", objective=objective, config=config)
     assert not (tmp_path / "run").exists()

@@ -30,6 +30,7 @@ from robomtl.training.balancing import (
     Weighting,
     check_together,
 )
+from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.untrusted import converted
 from robomtl.vision import Vision
 
@@ -88,6 +89,8 @@ class TrainConfig:
     """Augmentation of instructions."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """Augmentation by constructed tasks."""
+    image_augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
+    """Augmentation of images."""
     vision: Vision = field(default_factory=Vision)
     """How the policy encodes images, if it observes any."""
     auxiliary: Auxiliary = field(default_factory=Auxiliary)

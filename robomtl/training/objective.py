@@ -132,6 +132,7 @@ class Cloning:
             weights=material.weights,
             augmenter=material.augmenter,
         )
+        sampler.images = config.image_augmentation
         even = method_of(config.weighting, config.aggregation)
         return sampler.evenly() if even else sampler
 

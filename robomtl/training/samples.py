@@ -14,6 +14,7 @@ from robomtl.policy import EMBODIMENT, Batch
 from robomtl.training.approach import from_elsewhere
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.frames import Frames
+from robomtl.training.image_augmentation import ImageAugmentation, augmented
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, shares
 from robomtl.training.transforms import Transform
 
@@ -66,6 +67,8 @@ class Sampler:
         self._starts = counts.cumsum(0) - counts
         self._shares = shares(pairs, counts, temperature, weights)
         self.drawing: Drawing = Shares(self._shares)
+        self.images = ImageAugmentation()
+        """How images are varied."""
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, with about this many samples."""
@@ -88,9 +91,10 @@ class Sampler:
         change, made = None, self._augmenter
         if made is not None:
             change = made.singly(task, generator)
-        return gather(
+        batch = gather(
             self._source, frame, fixed, self._conditioning, self._chunk, change
         )
+        return augmented(batch, self.images, generator)
 
     def evenly(self) -> "Sampler":
         """The same with as many samples of every task, sorted by task."""

@@ -29,6 +29,7 @@ from robomtl.terminal import say
 from robomtl.threads import Threads
 from robomtl.training.acting import save_policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.image_augmentation import check_images
 from robomtl.training.kept_settings import check_resumed, resolved_config
 from robomtl.training.learner import learner_for
 from robomtl.training.material import (
@@ -138,6 +139,7 @@ def train(
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=model.objective)
+    check_images(config.image_augmentation, card.spec, model.objective)
     if config.auxiliary.positions:
         check_positions(
             demonstrations, images=bool(card.spec.images), objective=model.objective

@@ -1,0 +1,179 @@
+"""Images of a batch shifted and recoloured at random, in training alone.
+
+Sources: random shift by padding and cropping is that of DrQ (Kostrikov et al. 2021,
+arXiv:2004.13649, section 3.1); colours are jittered as in SimCLR (Chen et al. 2020,
+arXiv:2002.05709, appendix A), with one strength c:
+
+    brightness  x := b x,               b in [1 - c, 1 + c]
+    contrast    x := m + k (x - m),     k in [1 - c, 1 + c], m the image's mean grey
+    saturation  x := g + s (x - g),     s in [1 - c, 1 + c], g the pixel's grey
+    hue         x := R(a) x,            a in [-c, c] of a tenth of a turn
+
+Departures:
+
+1. A history's frames change alike, as a camera does not move within one.
+2. Hue turns colours about the grey axis of YIQ, and not in HSV: the four changes are then
+   one product with a matrix for each image, and come in this order always.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange, repeat
+from torch import Generator, Tensor
+
+from robomtl.errors import InputError
+from robomtl.policy import Batch, Spec
+from robomtl.ranges import check_not_negative, check_types
+
+_GREY = (0.299, 0.587, 0.114)
+_YIQ = (_GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+_TURN = 2 * math.pi / 10  # Of hue at c = 1, either way [rad].
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageAugmentation:
+    """How training varies images; off by default, and never while a policy acts."""
+
+    shift: int = 0
+    """Images are shifted by up to this along each axis, at random, and their border is
+    repeated [px]; 0 for never."""
+    colour: float = 0.0
+    """Brightness, contrast and saturation change by up to this fraction either way, and hue
+    by a tenth of it, at random; 0 for never."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: If a value is out of range.
+        """
+        check_types(self)
+        check_not_negative(self, "shift")
+        if not 0 <= self.colour <= 1:
+            raise InputError(f"colour is {self.colour}; give 0 to 1.")
+
+
+def check_images(augmentation: ImageAugmentation, spec: Spec, objective: str) -> None:
+    """Refuses an augmentation of images where it would do nothing, or would hide them.
+
+    Args:
+        augmentation: How images are varied.
+        spec: What the policy observes.
+        objective: Registered name of what is minimised.
+
+    Raises:
+        InputError: If there are no images, they are too small for the shift, or the
+            objective draws other than single frames.
+    """
+    if augmentation == ImageAugmentation():
+        return
+    if not spec.images or objective != "cloning":
+        reason = f"the objective is {objective}" if spec.images else "none are observed"
+        raise InputError(
+            f"image_augmentation varies images for the objective cloning, and {reason};"
+            " leave it out."
+        )
+    for name, feature in spec.images.items():
+        least = min(feature.shape[:2])
+        if 2 * augmentation.shift >= least:
+            raise InputError(
+                f"image_augmentation.shift is {augmentation.shift}, and images of '{name}'"
+                f" have {least} px; give less than {(least + 1) // 2}."
+            )
+
+
+def augmented(
+    batch: Batch, augmentation: ImageAugmentation, generator: Generator
+) -> Batch:
+    """The batch with its images shifted and recoloured.
+
+    Args:
+        batch: Its images are uint8, (batch, …, height, width, 3).
+        augmentation: How far.
+        generator: Draws on its own device, so that draws are the same on any.
+    """
+    changed = dict(batch.observation)
+    for name, image in sorted(batch.observation.items()):
+        if image.dtype != torch.uint8:
+            continue
+        draws = torch.rand(6, len(image), generator=generator, device=generator.device)
+        draws = draws.to(image.device)
+        if augmentation.shift:
+            span = 2 * augmentation.shift + 1
+            offset = (draws[:2] * span).long() - augmentation.shift
+            image = shifted(image, offset, augmentation.shift)
+        if augmentation.colour:
+            image = recoloured(image, (2 * draws[2:] - 1) * augmentation.colour)
+        changed[name] = image
+    return batch._replace(observation=changed)
+
+
+def shifted(image: Tensor, offset: Tensor, most: int) -> Tensor:
+    """Images moved by whole pixels, their border repeated.
+
+    Args:
+        image: (batch, …, height, width, 3).
+        offset: Row and column of the image where the new one begins; (2, batch).
+        most: Bound of the offsets, either way.
+    """
+    flat, times = _flat(image)
+    count, height, width, _ = flat.shape
+    down, right = repeat(offset, "two batch -> two (batch time) 1", time=times)
+    first, last = (
+        each.expand(-1, -1, most, -1) for each in (flat[:, :, :1], flat[:, :, -1:])
+    )
+    padded = torch.cat([first, flat, last], dim=2).flatten()
+    # A view of every run of pixels as long as a row, so that whole rows are copied.
+    runs = padded.as_strided((padded.numel() // 3 - width + 1, 3 * width), (3, 1))
+    row = (down + torch.arange(height, device=image.device)).clamp(0, height - 1)
+    which = torch.arange(count, device=image.device)[:, None]
+    start = (which * height + row) * (width + 2 * most) + right + most
+    return runs.index_select(0, start.flatten()).view(image.shape)
+
+
+def recoloured(image: Tensor, change: Tensor) -> Tensor:
+    """Images in other colours; see the module.
+
+    Args:
+        image: uint8; (batch, …, height, width, 3).
+        change: Of brightness, contrast, saturation and hue, each within [-1, 1];
+            (4, batch).
+    """
+    flat, times = _flat(image)
+    grey = torch.tensor(_GREY, device=image.device)
+    change = repeat(change, "kind batch -> kind (batch time) 1 1", time=times)
+    brightness, contrast, saturation = 1 + change[:3]
+    towards_grey = grey.expand(3, 3)
+    own = torch.eye(3, device=image.device)
+    matrix = _turned(change[3] * _TURN) @ (
+        towards_grey + saturation * (own - towards_grey)
+    )
+    pixels = rearrange(flat, "image h w rgb -> image (h w) rgb").float()
+    mean = (pixels.mean(1) @ grey)[:, None] * brightness[:, 0]  # (image, 1)
+    offset = (1 - contrast[:, 0]) * mean
+    matrix = matrix * contrast * brightness
+    changed = torch.bmm(pixels, matrix.mT.contiguous()).add_(offset[..., None])
+    return changed.round_().clamp_(0, 255).to(torch.uint8).view(image.shape)
+
+
+def _turned(angle: Tensor) -> Tensor:
+    """The matrix that turns colours about the grey axis; (image, 3, 3).
+
+    Args:
+        angle: [rad]; (image, 1, 1).
+    """
+    basis = torch.tensor(_YIQ, device=angle.device)
+    turn = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
+    cosine, sine = angle[:, 0, 0].cos(), angle[:, 0, 0].sin()
+    turn[:, 1, 1], turn[:, 1, 2] = cosine, -sine
+    turn[:, 2, 1], turn[:, 2, 2] = sine, cosine
+    turned: Tensor = torch.linalg.inv(basis) @ turn @ basis
+    return turned
+
+
+def _flat(image: Tensor) -> tuple[Tensor, int]:
+    """Images of all times one after the other, and the number of times."""
+    flat = image.flatten(0, -4)
+    return flat, len(flat) // len(image)
