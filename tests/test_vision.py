@@ -120,8 +120,8 @@ def test_a_policy_reads_each_image_through_the_encoder_of_the_spec():
     assert read.shape == (2, 36) and read[:, 4:20].equal(read[:, 20:])
     tokens = own.observer.tokens(observation, torch.randn(2, 3))
     assert {name: each.shape for name, each in tokens.items()} == {
-        "top": (2, 64, 32),
-        "wrist": (2, 64, 32),
+        "top": (2, 36, 64),
+        "wrist": (2, 36, 64),
     }
 
 
@@ -141,7 +141,7 @@ def test_images_of_a_history_are_encoded_each_with_their_task():
         single = alone.observed({**here, "proprioception": state[:, time]}, told)
         assert torch.allclose(read[:, time], single, atol=1e-5)
     tokens = over.observer.tokens({**images, "proprioception": state}, told)
-    assert tokens["top"].shape == (2, 3, 64, 32)
+    assert tokens["top"].shape == (2, 3, 36, 64)
 
 
 def test_names_of_image_features_may_hold_dots():
