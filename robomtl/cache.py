@@ -47,7 +47,7 @@ def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -
     made = root / f"{prefix}-{_digest([origin, state])}"
     if made.exists():
         return made
-    lock = FileLock(root / f"{prefix}.lock")
+    lock = lock_of(made)
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -63,6 +63,15 @@ def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -
     finally:
         lock.release()
     return made
+
+
+def lock_of(made: Path) -> FileLock:
+    """The lock under which the entries of an origin are made, filled and removed.
+
+    Args:
+        made: One of them.
+    """
+    return FileLock(made.with_name(f"{made.name.split('-')[0]}.lock"))
 
 
 def _make(made: Path, prefix: str, make: Callable[[Path], None]) -> None:

@@ -1,7 +1,7 @@
 """Training on a large data set against a small one: opening, memory and samples a second.
 
 Both are synthetic, in the layout that LeRobot writes: one row group an episode, files of
-about 100 MB. The large one is made once and kept.
+about 100 MB, and statistics of each episode. The large one is made once and kept.
 
     scripts/benchmark data /tmp/data --episodes 100000
 """
@@ -78,22 +78,26 @@ def write(folder: Path, episodes: int, length: int) -> None:
     features = layout.features(layout.Sizes(STATE, ACTION, 80))
     schema = layout.data_schema(features)
     generator = np.random.default_rng(0)
+    described: list[dict[str, NDArray[np.float64]]] = []
     for first in range(0, episodes, _PER_FILE):
         path = folder / layout.DATA_PATH.format(
             chunk_index=0, file_index=first // _PER_FILE
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         number = np.arange(first, min(first + _PER_FILE, episodes))
-        table = _frames(schema, generator, number, length)
+        columns = _frames(generator, number, length)
+        described.append(_statistics(columns, length))
+        table = _table(schema, columns)
         pq.write_table(table, path, row_group_size=length, write_page_checksum=True)
     index = np.arange(episodes)
-    listed = {
+    listed: dict[str, Any] = {
         "episode_index": index,
         "length": np.full(episodes, length),
         "dataset_from_index": index * length,
         "dataset_to_index": (index + 1) * length,
         "data/chunk_index": np.zeros(episodes, np.int64),
         "data/file_index": index // _PER_FILE,
+        **{n: _lists([each[n] for each in described]) for n in described[0]},
     }
     path = folder / layout.EPISODES_PATH.format(chunk_index=0, file_index=0)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,15 +118,14 @@ def write(folder: Path, episodes: int, length: int) -> None:
 
 
 def _frames(
-    schema: pa.Schema,
     generator: np.random.Generator,
     episodes: NDArray[np.int64],
     length: int,
-) -> pa.Table:
+) -> dict[str, NDArray[Any]]:
     """The frames of some episodes."""
     step, count = np.tile(np.arange(length), len(episodes)), len(episodes) * length
     episode = episodes.repeat(length)
-    columns: dict[str, NDArray[Any]] = {
+    return {
         layout.STATE: generator.standard_normal((count, STATE), np.float32),
         layout.ACTION: generator.random((count, ACTION), np.float32),
         layout.REWARD: np.zeros(count, np.float32),
@@ -134,6 +137,31 @@ def _frames(
         "index": episode * length + step,
         "task_index": episode % TASKS,
     }
+
+
+def _statistics(
+    columns: dict[str, NDArray[Any]], length: int
+) -> dict[str, NDArray[np.float64]]:
+    """Statistics of each episode; (episode, component)."""
+    found = {}
+    for name, column in columns.items():
+        values = column.reshape(-1, length, column[0].size).astype(np.float64)
+        low, high = values.min(1), values.max(1)
+        mean, deviation = values.mean(1), values.std(1)
+        described = {"min": low, "max": high, "mean": mean, "std": deviation}
+        found |= {f"stats/{name}/{key}": each for key, each in described.items()}
+    return found
+
+
+def _lists(parts: list[NDArray[np.float64]]) -> pa.Array:
+    """Rows of numbers as a column of lists."""
+    values = np.concatenate(parts)
+    flat = pa.array(values.reshape(-1))
+    rows = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    return rows.cast(pa.list_(pa.float64()))
+
+
+def _table(schema: pa.Schema, columns: dict[str, NDArray[Any]]) -> pa.Table:
     arrays = [
         pa.FixedSizeListArray.from_arrays(
             pa.array(columns[field.name].reshape(-1)),

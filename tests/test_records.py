@@ -1,13 +1,25 @@
 """Data sets whose frames lie in a file, as those of large data sets do."""
 
+import copy
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from broken_sets import DATA, FAULTS, INFO, edit, entry, sound
+from broken_sets import (
+    DATA,
+    EPISODES,
+    FAULTS,
+    INFO,
+    edit,
+    entry,
+    episodes,
+    header,
+    sound,
+)
 
 import robomtl
 from robomtl import cache
@@ -17,6 +29,9 @@ from robomtl.conditioning import (
     InstructionEmbeddings,
 )
 from robomtl.demonstrations import Demonstrations, frame_file
+from robomtl.demonstrations.data_files import DataFiles, Part
+from robomtl.demonstrations.marks import Faults
+from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
 from robomtl.normaliser import Moments
 from robomtl.training.recorded import Stored, frames
@@ -52,6 +67,15 @@ def resident(learnable: Path, monkeypatch: pytest.MonkeyPatch) -> Demonstrations
     with monkeypatch.context() as patch:
         patch.setattr("robomtl.demonstrations.kept_frames.LIMIT", 2**20)
         return Demonstrations(learnable)
+
+
+def without_statistics(folder: Path) -> None:
+    """Leaves a data set whose frames have to be read where it is opened."""
+    edit(
+        folder,
+        EPISODES,
+        lambda columns: {n: each for n, each in columns.items() if "stats" not in n},
+    )
 
 
 def entries(kept: Path) -> list[str]:
@@ -150,6 +174,7 @@ def test_a_data_set_is_stored_once_until_one_of_its_files_changes(
 ) -> None:
     before = sorted(own.rglob("*"))
     first = Demonstrations(own)
+    assert np.isfinite(first.state).all()
     (made,) = entries(kept)
     os.utime(own / "meta/robomtl.json")  # Its frames do not depend on this file.
     Demonstrations(own, beyond="clip")
@@ -184,12 +209,17 @@ def test_what_is_wrong_with_a_data_set_is_said_where_it_is_stored(
     FAULTS[case].put(own)
     for _ in range(2):
         with pytest.raises(InputError, match=FAULTS[case].message):
+            assert Demonstrations(own).state is None
+    without_statistics(own)
+    for _ in range(2):
+        with pytest.raises(InputError, match=FAULTS[case].message):
             Demonstrations(own)
         assert not kept.exists() or not entries(kept)
 
 
 def test_actions_beyond_are_refused_or_clipped_whichever_comes_first(own: Path) -> None:
     edit(own, DATA, entry("action", 5, [0.5, -25.0]))
+    without_statistics(own)
     for _ in range(2):
         assert Demonstrations(own, beyond="clip").action[5].tolist() == [0.5, -1.0]
         with pytest.raises(
@@ -198,11 +228,66 @@ def test_actions_beyond_are_refused_or_clipped_whichever_comes_first(own: Path) 
             Demonstrations(own)
 
 
+@pytest.mark.parametrize("file_mb", [100, 0])
+def test_a_data_file_is_read_when_a_frame_of_it_is(
+    file_mb: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "own", header(), episodes(), file_mb=file_mb)
+    read: list[int] = []
+    part = DataFiles.part
+
+    def counted(files: DataFiles, number: int, faults: Faults) -> Part:
+        read.append(number)
+        return part(files, number, faults)
+
+    monkeypatch.setattr(DataFiles, "part", counted)
+    data = Demonstrations(tmp_path / "own")
+    assert (data.tasks, data.size("action")) == (("open-door", "shut-door"), 2)
+    assert read == []
+    first = data.take([0]).first_states
+    assert read == [0]
+    again = Demonstrations(tmp_path / "own")
+    other = copy.copy(again.columns)  # As another process receives it.
+    assert read == list(range(1 if file_mb else len(data)))
+    assert np.array_equal(other["observation.state"][:1], first)
+    assert np.array_equal(data.state, again.state)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (entry("variation", 0, 7), "does not hold what meta/episodes says"),
+        (entry("task_index", 0, 1), "changes its task at step 1"),
+        (entry("action", 0, [0.5, -25.0]), "25 in size in task 'open-door', episode 0"),
+        (entry("observation.state", 0, [0.0, np.nan, 0.0]), "is not finite in task"),
+    ],
+)
+def test_frames_other_than_their_statistics_are_refused_where_they_are_read(
+    fault: Any, message: str, own: Path
+) -> None:
+    edit(own, DATA, fault)
+    data = Demonstrations(own)
+    for _ in range(2):
+        with pytest.raises(InputError, match=message):
+            assert data.first_states is None
+
+
+def test_a_data_set_that_changes_before_its_frames_are_read_is_refused(
+    own: Path,
+) -> None:
+    data = Demonstrations(own)
+    os.utime(own / DATA)
+    with pytest.raises(InputError, match="own has changed since it was opened; give"):
+        assert data.state is None
+
+
 def test_what_a_killed_process_left_half_stored_is_made_anew(
     own: Path, kept: Path
 ) -> None:
     Demonstrations(own)
     (made,) = entries(kept)
+    (kept / made / "filled.txt").write_text("0")  # Cut short before the line ends.
+    assert np.isfinite(Demonstrations(own).state).all()
     (kept / made).rename(kept / f"{made}.partial")
     (kept / f"{made}.partial/frames.bin").write_bytes(b"half")
     assert np.isfinite(Demonstrations(own).state).all()
@@ -245,6 +330,7 @@ def test_a_cache_that_cannot_be_written_to_is_named(
 def test_records_that_were_cut_short_are_refused(own: Path) -> None:
     data = Demonstrations(own)
     assert isinstance(data.columns, frame_file.Records)
+    assert np.isfinite(data.state).all()
     with (data.columns.folder / "frames.bin").open("r+b") as file:
         file.truncate(8)
     with pytest.raises(InputError, match=r"frames.bin was cut short while it was read"):

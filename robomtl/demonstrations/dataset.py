@@ -22,6 +22,7 @@ from robomtl.demonstrations.contents import (
     taken,
 )
 from robomtl.demonstrations.episode_groups import groups
+from robomtl.demonstrations.frame_file import row_shape
 from robomtl.demonstrations.layout import ACTION, STATE, observed
 from robomtl.demonstrations.reading import Beyond, read
 from robomtl.errors import InputError
@@ -170,6 +171,10 @@ class Demonstrations:
         """Vectors of frames by the name of their feature, in the order of ``first``."""
         return self._contents.columns
 
+    def size(self, column: str) -> int:
+        """Length of a vector of frames; reads no frame."""
+        return row_shape(self._contents.columns, column)[0]
+
     @property
     def observes(self) -> tuple[str, ...]:
         """Names of the observation features that policies read."""
@@ -192,10 +197,10 @@ class Demonstrations:
         return Embodiment(
             name=name,
             observation={
-                feature: _feature(feature, contents.columns[column].shape[1:])
+                feature: _feature(feature, row_shape(contents.columns, column))
                 for column, feature in observed(contents.columns).items()
             },
-            action=ActionFeature(size=contents.columns[ACTION].shape[1]),
+            action=ActionFeature(size=row_shape(contents.columns, ACTION)[0]),
         )
 
     @cached_property
@@ -269,7 +274,7 @@ class Demonstrations:
         return (
             f"Demonstrations({str(self.path)!r}: {len(self)} episodes of "
             f"{len(self.tasks)} tasks, {self.episodes.length.sum()} frames, state "
-            f"{self.columns[STATE].shape[1]}, action {self.columns[ACTION].shape[1]}, "
+            f"{self.size(STATE)}, action {self.size(ACTION)}, "
             f"{self._marked()}"
             f"suite {self.suite or 'unknown'})"
         )

@@ -8,7 +8,7 @@ import math
 import mmap
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,9 @@ VECTORS = "frames"
 """Name of the file that holds all vectors."""
 _ITEM = np.dtype(np.float32).itemsize
 
+Fill = Callable[[NDArray[np.int64], NDArray[np.int64]], None]
+"""Stores the records of runs of frames, by their first frames and lengths."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Records(Mapping[str, NDArray[Any]]):
@@ -40,6 +43,8 @@ class Records(Mapping[str, NDArray[Any]]):
     """Length of each vector, in the order in which they lie in a record."""
     images: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Shape of the images of each camera, by feature."""
+    fill: Fill | None = field(default=None, repr=False)
+    """Stores the vectors of some runs of frames first; None where all are stored."""
     _files: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +58,8 @@ class Records(Mapping[str, NDArray[Any]]):
             weakref.finalize(self, os.close, file)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process opens the files again."""
+        """Another process opens the files again, with all frames stored."""
+        self.ready(np.zeros(1, np.int64), np.full(1, self.frames))
         fields = self.folder, self.frames, dict(self.sizes), dict(self.images)
         return _reopened, fields
 
@@ -79,7 +85,23 @@ class Records(Mapping[str, NDArray[Any]]):
             return self._mapped(name, np.uint8, self.images[name])
         if name not in self.sizes:
             raise KeyError(name)
+        self.ready(np.zeros(1, np.int64), np.full(1, self.frames))
         return self._mapped(VECTORS, np.float32, (self.width,))[:, self.part(name)]
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a feature of one frame."""
+        return self.images[name] if name in self.images else (self.sizes[name],)
+
+    def ready(self, start: NDArray[np.int64], length: NDArray[np.int64]) -> None:
+        """Stores the vectors of several runs, which are otherwise stored when read.
+
+        Args:
+            start: First frame of each; (run,).
+            length: Number of frames of each; (run,).
+        """
+        if self.fill is not None:
+            end = np.minimum(start + length, self.frames)
+            self.fill(start, end - start)
 
     def _mapped(self, name: str, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         size = self.frames * math.prod(shape) * np.dtype(kind).itemsize
@@ -115,6 +137,7 @@ class Records(Mapping[str, NDArray[Any]]):
         Raises:
             InputError: If the file was cut short since it was opened.
         """
+        self.ready(start, length)
         values = np.zeros((int(length.sum()), self.width), np.float32)
         self._read_into(values, VECTORS, start, length)
         return values
@@ -191,6 +214,7 @@ def blocks(
         rows = rows_of(start, length)
         yield {name: column[rows] for name, column in columns.items()}
         return
+    columns.ready(start, length)  # All at once, so that one line shows the progress.
     for part in parts_of(length, columns.size):
         values = columns.runs(start[part], length[part])
         vectors = {name: values[:, columns.part(name)] for name in columns.sizes}
@@ -226,13 +250,20 @@ def rows_of(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.i
 
 def fits(columns: Mapping[str, NDArray[Any]], length: NDArray[np.int64]) -> bool:
     """Whether episodes of these lengths are few enough to lie in memory."""
-    size = sum(_bytes(column) for column in columns.values())
+    if isinstance(columns, Records):
+        size = columns.size
+    else:
+        rows = (column[:0] for column in columns.values())
+        size = sum(math.prod(row.shape[1:]) * row.itemsize for row in rows)
     return int(length.sum()) * size <= LIMIT
 
 
-def _bytes(column: NDArray[Any]) -> int:
-    """Size of a row."""
-    return int(np.prod(column.shape[1:])) * column.itemsize
+def row_shape(columns: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
+    """Shape of a feature of one frame, without reading any."""
+    if isinstance(columns, Records):
+        return columns.shape(name)
+    shape: tuple[int, ...] = columns[name].shape[1:]
+    return shape
 
 
 def in_memory(

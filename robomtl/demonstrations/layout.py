@@ -47,6 +47,7 @@ ACTION = "action"
 REWARD = "next.reward"
 SUCCESS = "next.success"
 VARIATION = "variation"
+TASK_INDEX = "task_index"
 
 FILES_PER_CHUNK = 1000
 FILE_MB = 100  # Size at which a new file is begun, as LeRobot does.

@@ -10,13 +10,9 @@ import numpy as np
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.about import About, read_about, read_tasks
 from robomtl.demonstrations.contents import Contents, Episodes, Failed
-from robomtl.demonstrations.kept_frames import (
-    Faults,
-    Marks,
-    default_features,
-    read_columns,
-    read_frames,
-)
+from robomtl.demonstrations.data_files import read_columns
+from robomtl.demonstrations.kept_frames import default_features, read_frames
+from robomtl.demonstrations.marks import ROUNDING, Faults, Marks
 from robomtl.demonstrations.metadata import Index, read_index, read_info
 from robomtl.errors import InputError
 from robomtl.features import STATE
@@ -24,7 +20,6 @@ from robomtl.features import STATE
 Beyond = Literal["refuse", "clip"]
 
 _KEPT = ("next.done", "timestamp", "frame_index", layout.REWARD)  # Of each episode.
-_ROUNDING = 1e-5  # By which an action may exceed 1 without being refused.
 
 
 def _names(folder: Path, about: About, marks: Marks) -> list[str]:
@@ -67,7 +62,7 @@ def _check(
             f"{episode}, step {step}."
         )
     episode = int(marks.largest.argmax())
-    if beyond == "refuse" and marks.largest[episode] > 1 + _ROUNDING:
+    if beyond == "refuse" and marks.largest[episode] > 1 + ROUNDING:
         raise InputError(
             f"{folder}: an action is {marks.largest[episode]:g} in size in task "
             f"'{names[episode]}', episode {episode}, step {marks.largest_step[episode]}; "

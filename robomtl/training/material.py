@@ -65,7 +65,7 @@ def _goals(
             )
         return None, {}
     made = suite(demonstrations.suite, **demonstrations.suite_options)
-    size = demonstrations.columns[STATE].shape[1]
+    size = demonstrations.size(STATE)
     return goal_of(made, size), goals_of(made, size) if "goal" in kinds else {}
 
 
@@ -155,7 +155,7 @@ def spec_for(
         )
         check_vision(spec)
         return spec
-    state, action = (first.columns[n].shape[1] for n in (STATE, ACTION))
+    state, action = (first.size(n) for n in (STATE, ACTION))
     spec = Spec(
         state=state,
         action=action,

@@ -59,6 +59,7 @@ class Stored:
     def blocks(self, spans: Spans) -> Iterator[Mapping[str, Tensor]]:
         """See ``Table``."""
         start, length = spans.start.numpy(), spans.length.numpy()
+        self.records.ready(start, length)
         for part in parts_of(length, self.records.size):
             values = self.records.runs(start[part], length[part])
             yield {

@@ -1,0 +1,141 @@
+"""The data files of a data set, read and checked one by one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.demonstrations import layout
+from robomtl.demonstrations.columns import vectors, whole
+from robomtl.demonstrations.files import inside
+from robomtl.demonstrations.marks import Faults, Marks, marks_in
+from robomtl.demonstrations.metadata import Index, Info
+from robomtl.errors import InputError
+from robomtl.parquet import Parquet, check_size
+
+_ORDER = ("index", "episode_index", layout.TASK_INDEX)
+
+
+class Part(NamedTuple):
+    """The frames of one data file."""
+
+    frames: slice
+    """Their place among all frames."""
+    episodes: slice
+    """Their episodes."""
+    columns: dict[str, NDArray[np.float32]]
+    """Their vectors by feature, actions clipped to [-1, 1]; (frame, size)."""
+    marks: Marks
+    """Their episodes' marks."""
+
+
+def read_columns(info: Info) -> list[str]:
+    """Columns of the data files that are read beside vectors."""
+    own = {layout.VARIATION: ("int64",), layout.SUCCESS: ("bool", "int64", "float32")}
+    optional = [name for name in own if info.dtype(name) in own[name]]
+    return [*_ORDER, *optional]
+
+
+class DataFiles:
+    """The data files of a data set, in the order of their frames.
+
+    Args:
+        folder: Folder of the data set.
+        info: Describes its features.
+        index: Where its episodes lie.
+        sizes: Length of each vector that is read, by feature.
+    """
+
+    def __init__(
+        self, folder: Path, info: Info, index: Index, sizes: Mapping[str, int]
+    ) -> None:
+        self._folder, self._info, self._index = folder, info, index
+        self._sizes = sizes
+        self.paths = tuple(dict.fromkeys(index.files))
+        """Path of each."""
+
+    @cached_property
+    def length(self) -> NDArray[np.int64]:
+        """Number of frames of each, as meta/episodes lists them; (file,)."""
+        number = {path: i for i, path in enumerate(self.paths)}
+        owner = np.array([number[path] for path in self._index.files])
+        return np.bincount(owner, self._index.length).astype(np.int64)
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """First frame of each; (file,)."""
+        return np.cumsum(self.length) - self.length
+
+    def parts(self, faults: Faults) -> Iterator[Part]:
+        """The frames of each file, once the footers of all fit together.
+
+        Args:
+            faults: Notes what is wrong with them.
+
+        Raises:
+            InputError: If a file is missing, damaged or too large, or contradicts others.
+        """
+        files = [self._file(number) for number in range(len(self.paths))]
+        self._check_size(files)
+        for number, file in enumerate(files):
+            yield self._part(file, int(self.first[number]), faults)
+
+    def part(self, number: int, faults: Faults) -> Part:
+        """The frames of a file; see ``parts``."""
+        file = self._file(number)
+        self._check_size([file])
+        return self._part(file, int(self.first[number]), faults)
+
+    def _file(self, number: int) -> Parquet:
+        path, listed = self.paths[number], self.length[number]
+        inside(self._folder, str(path.relative_to(self._folder)))
+        file = Parquet(path, [*self._sizes, *read_columns(self._info)])
+        if file.rows != listed:
+            raise InputError(
+                f"{path} holds {file.rows} frames, meta/episodes lists {listed}."
+            )
+        return file
+
+    def _check_size(self, files: Sequence[Parquet]) -> None:
+        """Refuses vectors that are longer than the files declare."""
+        declared = sum(file.declared for file in files)
+        check_size(self._folder, declared, sum(file.disk for file in files))
+        sizes, count = list(self._sizes.values()), sum(file.rows for file in files)
+        if count * sum(sizes) * np.float32().itemsize > declared:
+            names = " and ".join(f"'{name}'" for name in self._sizes)
+            raise InputError(
+                f"{self._folder / layout.INFO}: the features {names} have"
+                f" {' and '.join(map(str, sizes))} numbers, which is more than the data"
+                " files hold."
+            )
+
+    def _part(self, file: Parquet, first: int, faults: Faults) -> Part:
+        table, path, index = file.table(), file.path, self._index
+        frames = slice(first, first + file.rows)
+        edges = np.searchsorted(index.start, (frames.start, frames.stop))
+        episodes = slice(*edges.tolist())
+        number = np.arange(*edges.tolist())
+        length = index.length[episodes]
+        start = index.start[episodes] - frames.start
+        count, owner, task = (whole(table, name, path) for name in _ORDER)
+        if not (
+            np.array_equal(count, np.arange(frames.start, frames.stop))
+            and np.array_equal(owner, np.repeat(number, length))
+        ):
+            raise InputError(
+                f"{path} does not hold the frames in the order of meta/episodes."
+            )
+        changed = np.flatnonzero(task != np.repeat(task[start], length))
+        if len(changed) and faults.changed_task is None:
+            faults.changed_task = frames.start + int(changed[0])
+        columns = {n: vectors(table, n, s, path) for n, s in self._sizes.items()}
+        for name, values in columns.items():
+            bad = np.flatnonzero(~np.isfinite(values).all(1))
+            if len(bad):
+                faults.not_finite.setdefault(name, frames.start + int(bad[0]))
+        marks = marks_in(table, path, task[start], columns[layout.ACTION], start)
+        np.clip(columns[layout.ACTION], -1, 1, out=columns[layout.ACTION])
+        return Part(frames, episodes, columns, marks)

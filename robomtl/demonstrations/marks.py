@@ -1,0 +1,105 @@
+"""What the frames of a data set say of its episodes, and what is wrong with them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.demonstrations import layout
+from robomtl.demonstrations.columns import truths, vectors, whole
+from robomtl.parquet import Parquet
+
+ROUNDING = 1e-5
+"""By how much an action may exceed 1 without being refused."""
+
+
+class Marks(NamedTuple):
+    """What the frames say of each episode; each (episode,)."""
+
+    task: NDArray[np.int64]
+    """Task index of its first frame."""
+    variation: NDArray[np.int64]
+    """Variation of its first frame; -1 where it was not recorded."""
+    success: NDArray[np.bool_]
+    """Whether a step succeeded; true where that was not recorded."""
+    largest: NDArray[np.float32]
+    """Size of its largest action, before clipping."""
+    largest_step: NDArray[np.int64]
+    """Step of that action; 0 where statistics alone are known."""
+
+    def of(self, episodes: slice) -> "Marks":
+        """The marks of some of the episodes."""
+        task, variation, success, largest, step = self
+        return Marks(
+            task[episodes],
+            variation[episodes],
+            success[episodes],
+            largest[episodes],
+            step[episodes],
+        )
+
+
+@dataclass
+class Faults:
+    """The first frame at which something is wrong."""
+
+    changed_task: int | None = None
+    """Frame of another task than the first of its episode."""
+    not_finite: dict[str, int] = field(default_factory=dict)
+    """Frame with a number that is not finite, by the feature."""
+
+
+Check = Callable[[Marks, Faults], None]
+"""Refuses what cannot be learned from."""
+
+
+def marks_in(
+    table: Any,
+    path: Path,
+    task: NDArray[np.int64],
+    action: NDArray[np.float32],
+    start: NDArray[np.int64],
+) -> Marks:
+    """The marks of the episodes of a file.
+
+    Args:
+        table: The frames of the file.
+        path: The file, for messages.
+        task: Task index of the first frame of each episode; (episode,).
+        action: Actions before clipping; (frame, action).
+        start: Row in which each episode begins; (episode,).
+
+    Raises:
+        InputError: If a column holds other than it should.
+    """
+    variation, success = np.full(len(task), -1), np.full(len(task), True)
+    if layout.VARIATION in table.column_names:
+        variation = whole(table, layout.VARIATION, path)[start]
+    if layout.SUCCESS in table.column_names:
+        success = np.logical_or.reduceat(truths(table, layout.SUCCESS, path), start)
+    size = np.abs(action).max(1)
+    largest = np.maximum.reduceat(size, start)
+    length = np.diff(start, append=len(size))
+    row = np.arange(len(size))
+    there = np.where(size == np.repeat(largest, length), row, len(size))
+    step = np.minimum.reduceat(there, start) - start
+    return Marks(task, variation, success, largest, step)
+
+
+def joined(parts: Iterable[Marks]) -> Marks:
+    """The marks of the episodes of several files, one after the other."""
+    return Marks(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def read_marks(path: Path) -> Marks:
+    """The marks in a parquet file of the cache."""
+    table = Parquet(path, Marks._fields).table()
+    task, variation, step = (
+        whole(table, name, path) for name in ("task", "variation", "largest_step")
+    )
+    success = truths(table, "success", path)
+    largest = vectors(table, "largest", 1, path)[:, 0]
+    return Marks(task, variation, success, largest, step)
