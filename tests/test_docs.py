@@ -1,11 +1,14 @@
 """Documents that lead somewhere."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import robomtl
+from robomtl.adaptation.adapting import configure
+from robomtl.registry import METHODS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -25,6 +28,22 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page):
             target = (page.parent / path).resolve() if path else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
+
+
+def test_every_method_has_its_equation_source_cost_and_command():
+    sections = (ROOT / "docs" / "methods.md").read_text().split("\n### ")[1:]
+    found = dict(section.split("\n", 1) for section in sections)
+    assert sorted(found) == sorted(METHODS.names())
+    for name, section in found.items():
+        parts = ("\n    ", "- Source: ", "- Departures: ", "- Cost: ", "- Command: `")
+        assert all(part in section for part in parts), name
+        command = section.split("- Command: `")[1].split("`")[0]
+        assert f"--methods {name}" in command
+        assert ("--train" in command) == (METHODS.get(name).objective is not None)
+        for given in re.findall(rf"{name}\.(\w+=\S+)", command):
+            setting, value = given.split("=")
+            read = json.loads(value) if value[0].isdigit() else value
+            configure(name, {setting: read})
 
 
 def test_the_reference_names_everything_that_the_package_offers():

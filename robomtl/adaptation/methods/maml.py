@@ -13,6 +13,8 @@ section 4.2 for the bias transformation. Departures from the papers:
    acts without knowing of it, before adaptation and after.
 4. A second derivative through the l1 loss sees the network alone, not the absolute
    value, whose own is 0 almost everywhere; the policy's loss l2 has one.
+5. Every entry of an inner gradient is clipped (``clip``), since a second-order
+   meta-gradient through one diverging inner step would end the training.
 """
 
 from collections.abc import Iterable
@@ -72,7 +74,7 @@ class MamlObjective(InnerObjective):
     """The loss of queries after gradient steps on the support."""
 
     clip: float = 10.0
-    """Every entry of an inner gradient is held within ± this."""
+    """Every entry of an inner gradient is clipped to ± this; departure 5."""
     order: Order = "second"
     """``first`` takes the inner gradients for constants: two fifths of the time."""
     adapts: Adapting = "all"
