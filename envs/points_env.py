@@ -96,6 +96,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
         self.camera = camera
         self.render_mode = None if camera is None else "rgb_array"
         self.images = images
+        self.blind = False
         box = gymnasium.spaces.Box
         seen: dict[str, gymnasium.Space[Any]] = {
             "state": box(-WALL, WALL, (2 * len(THINGS),), np.float32)
@@ -160,11 +161,21 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
         width, height = self.camera.width or SIDE, self.camera.height or SIDE
         return draw(_named(self._places), width, height)
 
+    def pictures(self) -> Observation:
+        """The image of an observation of now, if observations hold one.
+
+        Raises:
+            ResetNeeded: If no episode is running.
+        """
+        if not self.images:
+            return {}
+        if self._places is None:
+            raise ResetNeeded(f"{self.task}: nothing is there yet; call reset first.")
+        return {IMAGE: draw(_named(self._places), self.images, self.images)}
+
     def _observation(self, places: Vector) -> Observation:
         observation: Observation = {"state": places.astype(np.float32).ravel()}
-        if self.images:
-            observation[IMAGE] = draw(_named(places), self.images, self.images)
-        return observation
+        return observation if self.blind else observation | self.pictures()
 
     def _distance(self, places: Vector) -> float:
         aim = AIMS[self.task]

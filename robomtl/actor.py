@@ -40,6 +40,16 @@ class Actor(Protocol):
         ...
 
 
+@runtime_checkable
+class Looking(Protocol):
+    """An actor that says when it reads pictures, so that others need not be drawn."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether the next call reads the pictures of the observations."""
+        ...
+
+
 class Agent(Protocol):
     """Light, picklable description of an actor, sent to worker processes."""
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from robomtl.arguments import shown
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+from robomtl.pictures import Sighted
 from robomtl.task import Env, Observation
 
 FPS = 10  # [1/s] Of envs that declare none; LeRobot's value for toy envs.
@@ -50,6 +51,10 @@ class Border:
                 f"{task}: the observation space is {space}; expected a Dict with 'state'."
             )
         self._shapes = {name: each.shape for name, each in space.spaces.items()}
+        self._pictures: dict[str, Any] = {}
+        if isinstance(env, Sighted) and env.blind:
+            images = [n for n, shape in self._shapes.items() if len(shape or ()) == 3]
+            self._pictures = {name: self._shapes.pop(name) for name in images}
         self._task, self._variation = task, variation
 
     def reset(self, result: Any) -> Observation:
@@ -94,8 +99,21 @@ class Border:
             observation, number(reward, "reward", where), any(ended), success
         )
 
+    def pictures(self, drawn: Any, step: int) -> Observation:
+        """The checked pictures that a blind env draws.
+
+        Raises:
+            InputError: If one is missing or of another shape than its space says.
+        """
+        return self._fitting(drawn, self._pictures, step)
+
     def _checked(self, observation: Any, step: int) -> Observation:
-        for name, shape in self._shapes.items():
+        return self._fitting(observation, self._shapes, step)
+
+    def _fitting(
+        self, observation: Any, shapes: Mapping[str, Any], step: int
+    ) -> Observation:
+        for name, shape in shapes.items():
             value = observation.get(name) if isinstance(observation, dict) else None
             if type(value) is not np.ndarray or value.shape != shape:
                 raise InputError(

@@ -2,19 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
 from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.ranges import check_types, settings, typed_fields
+from robomtl.task import Observation
 
 IMAGE = "image."
 """Prefix of the names of picture features; the camera's name follows."""
 
 PROPRIOCEPTION = "proprioception"
 """Name of the feature with what a robot knows of itself, beside pictures."""
+
+
+@runtime_checkable
+class Sighted(Protocol):
+    """An env that draws the pictures of its observations on demand, as drawing takes long."""
+
+    blind: bool
+    """Whether observations of ``reset`` and ``step`` lack the pictures."""
+
+    def pictures(self) -> Observation:
+        """The pictures that an observation of now holds, by the names of their features."""
+        ...
+
 
 _SIDES = range(16, 1025)  # [px]
 SIZE = 84

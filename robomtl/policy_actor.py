@@ -115,6 +115,12 @@ class PolicyActor:
         self._seen = deque(maxlen=spec.history)
         self._execution = Execution(self._card.acting)
 
+    @property
+    def looks(self) -> bool:
+        """Whether the next call reads pictures, of those that the policy reads."""
+        spec = self._card.spec
+        return bool(spec.images) and (self._execution.due or spec.history > 1)
+
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]
     ) -> NDArray[np.float32]:

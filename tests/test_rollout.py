@@ -69,6 +69,49 @@ class BlindEnv(PointsEnv):
         return observation, *rest
 
 
+class Camera(PointsEnv):
+    """Counts the pictures that it draws."""
+
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon, images=16)
+        self.drawn = 0
+
+    def pictures(self):
+        self.drawn += 1
+        return super().pictures()
+
+
+class Glancing(Visitor):
+    """Reads the pictures at every third step."""
+
+    step = 0
+
+    @property
+    def looks(self):
+        return self.step % 3 == 0
+
+    def __call__(self, observations, running):
+        looked = self.looks
+        for observation, runs in zip(observations, running, strict=False):
+            assert ("top" in observation) == looked or not runs
+        if looked:
+            np.stack([observation["top"] for observation in observations])
+        return super().__call__(observations, running)
+
+
+def test_pictures_are_drawn_only_when_the_actor_reads_them():
+    envs = [Camera("reach-red", HORIZON) for _ in range(CHUNK - 1)]
+    outcomes = roll(envs, Glancing(), chunk(CHUNK - 1), until="success")
+    steps = [outcome.length for outcome in outcomes]
+    assert [env.drawn for env in envs] == [-(-length // 3) for length in steps]
+    assert len({*steps}) > 1
+    roll(envs, ExpertAgent().load(POINTS), chunk(CHUNK - 1))
+    assert [env.drawn for env in envs] == [-(-length // 3) for length in steps]
+    before = sum(env.drawn for env in envs)
+    roll(envs[:1], Visitor(), chunk(1))
+    assert sum(env.drawn for env in envs) == before + HORIZON + 1
+
+
 def test_success_is_counted_at_any_step_and_apart_from_the_last():
     outcomes = play(actor=Visitor(leave=25))
 

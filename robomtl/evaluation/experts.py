@@ -19,7 +19,9 @@ EXPERT = "expert"
 
 
 class _Experts:
-    """Acts in each trial by the expert of the task it is told."""
+    """Acts in each trial by the expert of its task, from the state alone."""
+
+    looks = False
 
     def __init__(self, suite: Suite) -> None:
         self._suite = suite

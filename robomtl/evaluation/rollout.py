@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.actor import Actor
+from robomtl.actor import Actor, Looking
 from robomtl.border import Border, action_array, finite
 from robomtl.errors import (
     GaveUpError,
@@ -18,6 +18,7 @@ from robomtl.errors import (
     SimulationError,
 )
 from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.pictures import Sighted
 from robomtl.plug_in import described
 from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Observation, Trial
@@ -84,6 +85,23 @@ class _Episode:
             self.observation = self._border.reset(result)
         self.seconds += time.perf_counter() - start
 
+    def look(self) -> None:
+        """Adds the pictures of now to the observation, where the env left them out."""
+        env, start = self._env, time.perf_counter()
+        if self.observation is None or not isinstance(env, Sighted) or not env.blind:
+            return
+        PULSE.beat(self.trial.seed)
+        try:
+            drawn = env.pictures()
+        except _OURS:
+            raise
+        except (Exception, SystemExit) as error:  # A simulator raises anything.
+            self._fail(error)
+        else:
+            seen = self._border.pictures(drawn, self.length)
+            self.observation = {**self.observation, **seen}
+        self.seconds += time.perf_counter() - start
+
     def step(self, action: Action) -> None:
         start = time.perf_counter()
         PULSE.beat(self.trial.seed)
@@ -146,6 +164,9 @@ def roll(
         ValueError: If an observation or an action is not finite, or an env or the actor
             returns what its contract does not; the message names the task and the step.
     """
+    for env in envs:
+        if isinstance(env, Sighted):
+            env.blind = isinstance(actor, Looking)
     episodes = [
         _Episode(env, trial, until)
         for env, trial in zip(envs, chunk.trials, strict=False)
@@ -160,8 +181,13 @@ def roll(
             episode.reset()
     running = np.zeros(CHUNK, np.bool_)
     while any(episode.running for episode in episodes):
+        if isinstance(actor, Looking) and actor.looks:
+            for episode in episodes:
+                if episode.running:
+                    episode.look()
         running[: len(episodes)] = [episode.running for episode in episodes]
-        _step(episodes, actor, running)
+        if running.any():
+            _step(episodes, actor, running)
     return [episode.outcome() for episode in episodes]
 
 
@@ -185,10 +211,13 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
 
 
 def _rows(episodes: list[_Episode]) -> list[Observation]:
-    """An observation for every row; a row without one of its own repeats another's."""
-    some = next(e.observation for e in episodes if e.observation is not None)
-    rows = [some if e.observation is None else e.observation for e in episodes]
-    return rows + [some] * (CHUNK - len(rows))
+    """An observation for every row; a row without a whole one repeats another's."""
+    seen = [e.observation for e in episodes if e.running and e.observation is not None]
+    names = seen[0].keys()  # Those that ended may have pictures, or lack them.
+    rows = [e.observation for e in episodes]
+    some = next(row for row in rows if row is not None and row.keys() == names)
+    whole = [some if row is None or row.keys() != names else row for row in rows]
+    return whole + [some] * (CHUNK - len(whole))
 
 
 def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> None:
