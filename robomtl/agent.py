@@ -154,6 +154,29 @@ def named_agent(argument: Path | str, acting: Mapping[str, Any] | None = None) -
     return ExpertAgent()
 
 
+def check_pictures(agent: Agent, suite: Suite) -> None:
+    """Refuses a suite whose pictures are drawn otherwise than a policy's were in training.
+
+    Args:
+        agent: Who acts; a policy that reads pictures, or any other agent, which fits.
+        suite: Where it acts.
+
+    Raises:
+        InputError: If the profiles differ.
+    """
+    policy = getattr(agent, "agent", agent)  # A served agent holds its own.
+    card = policy.card if isinstance(policy, PolicyAgent) else None
+    if card is None or not card.spec.images:
+        return
+    there, here = (each.get("profile") for each in (card.suite_options, suite.options))
+    if there and here and there != here:
+        raise InputError(
+            f"{policy.name} was trained on pictures of the profile {there}, and"
+            f" {suite.name} draws {here} ones here; leave the profile out, or evaluate on"
+            " such pictures all the same by --other-pictures (other_pictures=True)."
+        )
+
+
 def goal_of(suite: Suite, state: int, task: str = "") -> tuple[int, int] | None:
     """First and past-last index of the goal in a state of this length; None if hidden.
 

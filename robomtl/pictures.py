@@ -1,7 +1,7 @@
 """Pictures as features of observations: which cameras, how large and drawn how."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 from robomtl.camera import Camera, Profile
@@ -116,3 +116,17 @@ def chosen(
         if name not in known:
             raise InputError(unknown(f"camera of {suite}", name, known))
     return Pictures(cameras=names, **typed_fields(Pictures, given)) if names else None
+
+
+def pictures_of(trained: str, suite: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of pictures that a policy brings to another suite of its family.
+
+    Args:
+        trained: Name of the suite that it was trained on.
+        suite: Name of the other one.
+        options: Options of the former.
+    """
+    if trained.partition("/")[0] != suite.partition("/")[0]:
+        return {}
+    names = [each.name for each in fields(Pictures)]
+    return {name: options[name] for name in names if name in options}

@@ -11,13 +11,15 @@ from test_images import CONFIG, SHAPE, seen
 
 import robomtl
 from robomtl.actor import TaskInfo
-from robomtl.checkpoint import TrainedPolicy
+from robomtl.agent import PolicyAgent, check_pictures
+from robomtl.checkpoint import TrainedPolicy, save
 from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
+from robomtl.pictures import pictures_of
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.suites import suite
 from robomtl.task import Trial
@@ -102,3 +104,29 @@ def test_features_are_chosen_on_the_command_line_and_kept_on_resumption(
     goal = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(0, 1))
     with pytest.raises(InputError, match="goal from 'state'; features are image.top"):
         spec_for(data, goal)
+
+
+def test_pictures_drawn_by_another_profile_are_refused_unless_asked_for(
+    trained: TrainedPolicy, tmp_path: Path
+) -> None:
+    save(tmp_path, trained.policy, trained.card)
+    agent = PolicyAgent(tmp_path)
+    other = suite("metaworld/MT10", cameras="corner2", profile="faithful")
+    check_pictures(agent, other)  # It is not known how its pictures were drawn.
+    card = replace(agent.card, suite_options={"profile": "fast"})
+    object.__setattr__(agent, "card", card)
+    told = "pictures of the profile fast, .* draws faithful .* --other-pictures"
+    with pytest.raises(InputError, match=told):
+        check_pictures(agent, other)
+    with pytest.raises(InputError, match=told):
+        robomtl.evaluate(agent, other, out=tmp_path / "out")
+    with pytest.raises(InputError, match="does not fit metaworld/MT10"):
+        options = {"out": tmp_path / "out", "other_pictures": True}
+        robomtl.evaluate(agent, other, **options)
+
+
+def test_a_policy_brings_its_cameras_to_other_suites_of_its_family() -> None:
+    options = {"horizon": 200, "cameras": ["corner2"], "size": 64, "profile": "fast"}
+    brought = pictures_of("metaworld/MT10", "metaworld/MT50", options)
+    assert brought == {"cameras": ["corner2"], "size": 64, "profile": "fast"}
+    assert pictures_of("metaworld/MT10", "points/MT4", options) == {}

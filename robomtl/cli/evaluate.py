@@ -63,6 +63,8 @@ class Evaluate(SuiteFlags, VideoFlags):
     ensemble: float | None = None
     """Temporal ensembling of overlapping chunks, with weights exp(-ENSEMBLE * i); that of
     the policy's training by default."""
+    other_pictures: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Evaluate on pictures of another --profile than those that the policy was trained on."""
     seed: int = 0
     """Seed that decides which other task's instruction each task gets (shuffled)."""
     workers: int = 2
@@ -136,6 +138,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
             seed=flags.seed,
             executor=executor,
             config=_config(agent),
+            other_pictures=flags.other_pictures,
         )
         if flags.video is None:
             return _Done(results, out)

@@ -23,6 +23,7 @@ from robomtl.goals import goal_warning
 from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.paths import expanded
+from robomtl.pictures import pictures_of
 from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite
 from robomtl.task import Suite
@@ -94,7 +95,8 @@ class TaskFlags:
             raise InputError(
                 f"It is not known what '{agent.name}' was trained on; give --suite NAME."
             )
-        known = card.suite_options if card and chosen == trained else {}
+        options = card.suite_options if card else {}
+        known = options if chosen == trained else pictures_of(trained, chosen, options)
         return self.make(chosen, {**known, **defaults})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.actor import Agent, Conditioned, Configured, Named, Placed
+from robomtl.agent import check_pictures
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
@@ -46,6 +47,7 @@ def evaluate(
     limit: float = LIMIT,
     executor: Executor | None = None,
     config: Mapping[str, Any] | None = None,
+    other_pictures: bool = False,
 ) -> Results:
     """The results of an agent on a suite, also written to a folder.
 
@@ -75,6 +77,8 @@ def evaluate(
         executor: Runs the chunks; processes on this machine by default. With
             ``robomtl.RayExecutor``, a Ray cluster.
         config: How the agent came to be, shown in the report.
+        other_pictures: Whether the suite may draw pictures by another profile than the
+            policy was trained on; the options in the results have the one that it drew by.
 
     Raises:
         ValueError: If the agent does not fit the suite, the conditions cannot be met or
@@ -96,6 +100,8 @@ def evaluate(
     )
     if protocol is not None:
         protocols.check(protocol, conditions, suite)
+    if not other_pictures:
+        check_pictures(agent, suite)
     executor = executor or LocalExecutor(workers=workers, limit=limit)
     return evaluate_under(
         conditions,
