@@ -28,13 +28,16 @@ from robomtl.machine import Machine, check_device
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
 from robomtl.paths import located
+from robomtl.pictures import Pictures
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.request import claimed, differences, plain
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
+from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.config import with_machine
+from robomtl.vision import Vision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,9 @@ class Recipe(Experiment):
 
     line: str
     """What the recipe shows, in a line."""
+    pictures: Pictures | None = None
+    """Pictures that the policy observes, with proprioception, in place of the state; None
+    for the state."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the architecture's config that differ from the defaults."""
     new_task: NewTask | None = None
@@ -88,6 +94,21 @@ class Ran:
     """How learning together compares with learning alone."""
     methods: MethodFindings | None = None
     """How methods of adaptation compare."""
+
+
+_PICTURES = Pictures(cameras=("corner2-zoom", "gripperPOV"))
+
+
+def _from_pictures(*, steps: int, swap: float = 0.0) -> TrainConfig:
+    """Settings by which two cores learn from pictures in an hour or so."""
+    return TrainConfig(
+        steps=steps,
+        batch_size=128,
+        execute=4,
+        vision=Vision(encoder="strided", features=128),
+        auxiliary=Auxiliary(positions=1.0),
+        instruction_augmentation=InstructionAugmentation(swap=swap),
+    )
 
 
 RECIPES: dict[str, Recipe | AdaptationRecipe] = {
@@ -126,6 +147,26 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         training=TrainConfig(
             steps=30_000, instruction_augmentation=InstructionAugmentation(swap=0.1)
         ),
+        instructions=("canonical", "held-out"),
+    ),
+    "mt10-pixels": Recipe(
+        line="MT10 from the pictures of two cameras: 50 demonstrations a task",
+        suite="metaworld/MT10",
+        episodes=50,
+        until="success",
+        pictures=_PICTURES,
+        policy_config={"chunk": 8},
+        training=_from_pictures(steps=8_000),
+    ),
+    "mt50-pixels": Recipe(
+        line="MT50 from the pictures of two cameras, also in unseen wordings",
+        suite="metaworld/MT50",
+        episodes=50,
+        until="success",
+        pictures=_PICTURES,
+        policy_config={"chunk": 8, "width": 512},
+        training=_from_pictures(steps=40_000, swap=0.1),
+        trials=10,
         instructions=("canonical", "held-out"),
     ),
     "mt50-state-10demos": Recipe(
@@ -246,7 +287,7 @@ def _run(
     machine: Machine,
     workers: int,
 ) -> Ran:
-    made = suite(recipe.suite)
+    made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
     recorded = obtain(
         made,
         folder,

@@ -93,6 +93,7 @@ def overridden(
             **_values(flags, Experiment),
             policy_config=_changes(flags.architecture),
             new_task=recipe.new_task and flags.new_task,
+            pictures=recipe.pictures and flags.pictures,
             multitask=arms,
         )
     for objective, part in recipe.pretraining.items():
@@ -121,6 +122,7 @@ def _of_experiment(recipe: Recipe, arguments: Sequence[str]) -> dict[str, Any]:
     parts = {
         "architecture": architecture,
         "new_task": recipe.new_task,
+        "pictures": recipe.pictures,
         "multitask": recipe.multitask and arm_flags(recipe.multitask),
     }
     return {name: part for name, part in parts.items() if part is not None}
