@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.attention import Attended, Block, check_heads
-from robomtl.observation_tokens import ObservationTokens, Tokens
+from robomtl.observation_tokens import ObservationTokens, Tokens, observation_tokens
 from robomtl.policy import Spec, task_layer
 
 
@@ -121,7 +121,7 @@ class Octo(HeadPolicy):
         """The tokens of the task, of observations and of readouts, in this order."""
         task = self.encoder(task_embedding)[:, None]
         told = (task_embedding != 0).any(-1, keepdim=True)
-        seen = self._observed(observation, task_embedding)
+        seen = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
             seen.values + self.time, "b time token x -> b (time token) x"
         )
@@ -137,18 +137,6 @@ class Octo(HeadPolicy):
                 dim=1,
             ),
         )
-
-    def _observed(
-        self, observation: Mapping[str, Tensor], task_embedding: Tensor
-    ) -> Tokens:
-        """Tokens of observations; values of shape (batch, time, token, width)."""
-        spread = self.normaliser(self.observer.spread(observation))
-        images = self.observer.tokens(observation, task_embedding)
-        if self.spec.history == 1:
-            spread = spread[:, None]
-            images = {name: each[:, None] for name, each in images.items()}
-        seen: Tokens = self.stem(observation, spread, images)
-        return seen
 
     @property
     def _readouts(self) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.observing import EMBODIMENT, Observer
+from robomtl.policy import Policy
 from robomtl.spec import Spec
 from robomtl.token_learner import TokenLearner, places
 
@@ -82,7 +83,7 @@ class StateTokens(nn.Module):
         Returns:
             (..., token, width).
         """
-        parts = spread.split(self._sizes, dim=-1)
+        parts = torch.split(spread, self._sizes, dim=-1)
         tokens = [
             project(torch.cat([parts[number] for number in which], dim=-1))
             for project, which in zip(self.project, self._which, strict=True)
@@ -148,6 +149,29 @@ class ObservationTokens(nn.Module):
             parts.append(tokens(encoded))
         values = torch.cat(parts, dim=-2) + self.robot(robot)[:, None, None]
         return Tokens(values, self.has[robot])
+
+
+def observation_tokens(
+    policy: Policy,
+    tokens: ObservationTokens,
+    observation: Mapping[str, Tensor],
+    task_embedding: Tensor,
+) -> Tokens:
+    """What a policy observes, as tokens; values of shape (batch, time, token, width).
+
+    Args:
+        policy: Standardises states and encodes images.
+        tokens: Of its observations.
+        observation: See ``Batch.observation``.
+        task_embedding: Modulates encoders of images; (batch, embedding).
+    """
+    spread = policy.normaliser(policy.observer.spread(observation))
+    images = policy.observer.tokens(observation, task_embedding)
+    if policy.spec.history == 1:
+        spread = spread[:, None]
+        images = {name: each[:, None] for name, each in images.items()}
+    seen: Tokens = tokens(observation, spread, images)
+    return seen
 
 
 def _has(spec: Spec, image_tokens: int) -> Tensor:

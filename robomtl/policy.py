@@ -269,7 +269,10 @@ POLICIES: Registry[type[Policy]] = Registry(
     "policy",
     "robomtl.policies",
     {
+        "act": "robomtl.policies.act:Act",
+        "diffusion": "robomtl.policies.diffusion:Diffusion",
         "film": "robomtl.policies.film:Film",
+        "flow": "robomtl.policies.diffusion:Flow",
         "in_context": "robomtl.policies.in_context:InContextTransformer",
         "mixture_of_experts": "robomtl.policies.mixture_of_experts:MixtureOfExperts",
         "mlp": "robomtl.policies.mlp:MLP",
@@ -279,6 +282,7 @@ POLICIES: Registry[type[Policy]] = Registry(
         "replay": "robomtl.policies.replay:Replay",
         "soft_modularization": "robomtl.policies.soft_modularization:SoftModularization",
         "switched": "robomtl.policies.switched:Switched",
+        "transformer": "robomtl.policies.transformer:Transformer",
         "vinn": "robomtl.policies.vinn:VINN",
     },
 )

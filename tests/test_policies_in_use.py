@@ -9,6 +9,7 @@ from robomtl import checkpoint
 from robomtl.adaptation import Support
 from robomtl.cli.main import main
 from robomtl.demonstrations import collect
+from robomtl.errors import InputError
 from robomtl.policy import POLICIES, Spec
 from robomtl.serving import serve
 
@@ -17,6 +18,8 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 SUITE = robomtl.suite("points/ML4", horizon=20)
 TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
 TRUNKS = [name for name in TRAINED if name != "in_context"]
+DRAWING = ["diffusion", "flow", "octo"]
+"""Those whose head is not solved for, as it draws."""
 
 
 def untold(name):
@@ -123,18 +126,21 @@ def trained(data, tmp_path_factory):
     return {name: train(data, folder / name, name) for name in TRUNKS}
 
 
-@pytest.mark.parametrize("name", TRUNKS)
+UNFIT = {*(("alpaca", name) for name in [*DRAWING, "act"]), ("vinn", "act")}
+METHODS = [
+    ("alpaca", {}),
+    ("finetune", {"part": "head"}),
+    ("finetune", {"part": "last_layers"}),
+    ("lora", {}),
+    ("scratch", {}),
+    ("task_embedding", {}),
+    ("vinn", {}),
+]
+
+
 @pytest.mark.parametrize(
-    ("method", "config"),
-    [
-        ("alpaca", {}),
-        ("finetune", {"part": "head"}),
-        ("finetune", {"part": "last_layers"}),
-        ("lora", {}),
-        ("scratch", {}),
-        ("task_embedding", {}),
-        ("vinn", {}),
-    ],
+    ("method", "config", "name"),
+    [(*each, n) for each in METHODS for n in TRUNKS if (each[0], n) not in UNFIT],
 )
 def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_path):
     budget = robomtl.Budget(steps=2, batch_size=8)
@@ -147,6 +153,25 @@ def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_pat
         out=tmp_path / "made",
     )
     assert checkpoint.load(tmp_path / "made").fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "message"),
+    [
+        *(("alpaca", name, "has the head '.*'. Train one with") for name in DRAWING),
+        ("alpaca", "act", "Act does not end in an ActionHead.*such as film or mlp"),
+        (
+            "vinn",
+            "act",
+            "'act' has no features .* takes policies that do, such as film",
+        ),
+    ],
+)
+def test_a_method_that_does_not_fit_a_head_names_what_does(
+    method, name, message, trained, support
+):
+    with pytest.raises(InputError, match=message):
+        robomtl.adapt(trained[name], support, method=method)
 
 
 @pytest.mark.parametrize("name", TRUNKS)

@@ -19,7 +19,9 @@ from robomtl.action_head import ActionHead, HeadConfig, masked_mean
 from robomtl.policy import EMBODIMENT, Batch, Loss, Spec
 
 _FREQUENCIES = 32
-_LONGEST = 1_000.0  # Ratio of the fastest to the slowest of them.
+_FASTEST = 200.0  # Ratio of the fastest frequency to the slowest.
+TIME_FEATURES = 2 * _FREQUENCIES
+"""Length of an encoded time."""
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """Predicts what a process calls its target, (batch, chunk, component), from a corrupted
@@ -132,7 +134,7 @@ class Denoiser(nn.Module):
     def __init__(self, size: int, width: int, blocks: int) -> None:
         super().__init__()
         self.stem = nn.Linear(size, width)
-        self.time = nn.Linear(2 * _FREQUENCIES, width)
+        self.time = nn.Linear(TIME_FEATURES, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, size)
@@ -170,5 +172,5 @@ class _Block(nn.Module):
 def encoded_time(time: Tensor) -> Tensor:
     """Sines and cosines of a time from 0 to 1; (batch,) -> (batch, feature)."""
     powers = torch.linspace(0, 1, _FREQUENCIES, device=time.device)
-    angles = time[:, None] * (2 * math.pi * _LONGEST**powers / 10)
+    angles = time[:, None] * (0.2 * math.pi * _FASTEST**powers)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

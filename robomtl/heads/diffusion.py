@@ -103,13 +103,18 @@ class DiffusionHead(DenoisingHead):
     """
 
     def __init__(self, width: int, config: HeadConfig, spec: Spec) -> None:
-        super().__init__(width, config, spec, process=_process(config))
+        super().__init__(width, config, spec, process=diffusion_of(config))
 
     @classmethod
     def check(cls, config: HeadConfig) -> None:
         """Refuses more steps than levels; see ``ActionHead``."""
-        _process(config)
+        diffusion_of(config)
 
 
-def _process(config: HeadConfig) -> Diffusion:
+def diffusion_of(config: HeadConfig) -> Diffusion:
+    """The process with the settings of a config.
+
+    Raises:
+        InputError: If there are more steps than levels.
+    """
     return Diffusion(steps=config.sampling_steps, levels=config.noise_levels)

@@ -54,5 +54,9 @@ class FlowHead(DenoisingHead):
     """
 
     def __init__(self, width: int, config: HeadConfig, spec: Spec) -> None:
-        process = Flow(steps=config.sampling_steps)
-        super().__init__(width, config, spec, process=process)
+        super().__init__(width, config, spec, process=flow_of(config))
+
+
+def flow_of(config: HeadConfig) -> Flow:
+    """The process with the settings of a config."""
+    return Flow(steps=config.sampling_steps)
