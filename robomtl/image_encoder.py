@@ -29,6 +29,8 @@ class ImageEncoder(nn.Module, ABC):
 
     conditioned: ClassVar[bool] = False
     """Whether the encoder has layers that the task modulates."""
+    pretrained: ClassVar[bool] = False
+    """Whether it takes weights that others trained."""
     least: ClassVar[int] = 1
     """Smallest height and width of an image that it takes [px]."""
     width: int
@@ -57,6 +59,12 @@ class ImageEncoder(nn.Module, ABC):
             raise InputError(
                 f"takes images of {cls.least} x {cls.least} px or more, and these are"
                 f" {shape[0]} x {shape[1]}"
+            )
+        if vision.weights and not cls.pretrained:
+            raise InputError(
+                "takes no weights of others (vision.weights), as efficientnet_lite0 and"
+                " timm:NAME do; continue a run of robomtl by start and start_parts"
+                " observer"
             )
 
     @abstractmethod
@@ -116,9 +124,22 @@ ENCODERS: Registry[type[ImageEncoder]] = Registry(
     "encoder",
     "robomtl.encoders",
     {
+        "efficientnet_lite0": "robomtl.encoders.efficientnet_lite0:EfficientNetLite0",
         "impala": "robomtl.encoders.impala:Impala",
+        "resnet18": "robomtl.encoders.resnet18:ResNet18",
         "spatial": "robomtl.encoders.spatial:Spatial",
         "strided": "robomtl.encoders.strided:Strided",
+        "timm": "robomtl.encoders.timm_models:TimmModel",
+        "vit": "robomtl.encoders.vit:ViT",
     },
 )
 """Encoder classes, by the names that ``Vision.encoder`` takes."""
+
+
+def encoder_class(name: str) -> type[ImageEncoder]:
+    """The class of an encoder; ``timm:NAME`` is the model NAME of timm.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+    """
+    return ENCODERS.get("timm" if name.startswith("timm:") else name)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.errors import InputError
-from robomtl.image_encoder import ENCODERS, TASK_WIDTH, ImageEncoder
+from robomtl.image_encoder import TASK_WIDTH, ImageEncoder, encoder_class
 from robomtl.spec import Spec
 from robomtl.task_layer import task_layer
 from robomtl.vision import Vision
@@ -173,7 +173,7 @@ def check_vision(spec: Spec) -> None:
                 " observe a camera, or leave vision out."
             )
         return
-    kind = ENCODERS.get(vision.encoder)
+    kind = encoder_class(vision.encoder)
     for name, feature in spec.images.items():
         try:
             kind.check(vision, feature.shape)
@@ -195,7 +195,7 @@ def _encoders(spec: Spec) -> dict[str, ImageEncoder]:
     images = spec.images
     if not images:
         return {}
-    kind, vision = ENCODERS.get(spec.vision.encoder), spec.vision
+    kind, vision = encoder_class(spec.vision.encoder), spec.vision
     if vision.shared:
         return {_SHARED: kind(vision, next(iter(images.values())).shape)}
     return {_key(name): kind(vision, it.shape) for name, it in images.items()}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from robomtl.checkpoint import Card, build
 from robomtl.conditioning import Conditioning
@@ -19,16 +20,17 @@ from robomtl.untrusted import converted
 from robomtl.vision import Vision
 
 SIDE = 32
-NAMES = ENCODERS.own()
+NAMES = [name for name in ENCODERS.own() if name != "timm"]
+LEAST = 64  # Of all encoders.
 
 
 def made(name, **settings):
     torch.manual_seed(0)
-    vision = Vision(encoder=name, features=16, **settings)
-    return ENCODERS.get(name)(vision, (SIDE, SIDE, 3)).eval()
+    vision = Vision(encoder=name, features=16, patch=16, **settings)
+    return ENCODERS.get(name)(vision, (LEAST, LEAST, 3)).eval()
 
 
-def pictures(count, side=SIDE):
+def pictures(count, side=LEAST):
     generator = torch.Generator().manual_seed(1)
     shape = (count, side, side, 3)
     return torch.randint(256, shape, dtype=torch.uint8, generator=generator)
@@ -75,7 +77,7 @@ def test_an_encoder_gives_features_and_tokens_of_its_sizes(name):
     assert torch.allclose(permuted, features[order], atol=1e-5)
     assert not torch.allclose(features[0], features[1], atol=1e-4)
     with torch.autocast("cpu", torch.bfloat16):
-        assert (encoder(images, task) - features).abs().max() < 0.3
+        assert (encoder(images, task) - features).abs().mean() < 0.1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,7 +116,7 @@ def test_a_policy_reads_each_image_through_the_encoder_of_the_spec():
     assert own.spec.inputs == shared.spec.inputs == 4 + 2 * 16
     assert shared.num_parameters < own.num_parameters
     assert [*own.observer.images] == ["top", "wrist"]
-    observation = {"top": pictures(2), "wrist": pictures(2)}
+    observation = {"top": pictures(2, SIDE), "wrist": pictures(2, SIDE)}
     observation["proprioception"] = torch.randn(2, 4)
     read = shared.observed(observation, torch.randn(2, 3))
     assert read.shape == (2, 36) and read[:, 4:20].equal(read[:, 20:])
@@ -127,7 +129,9 @@ def test_a_policy_reads_each_image_through_the_encoder_of_the_spec():
 
 def test_images_of_a_history_are_encoded_each_with_their_task():
     alone, over = policy(), policy(history=3)
-    images = {name: pictures(6).view(2, 3, SIDE, SIDE, 3) for name in ("top", "wrist")}
+    images = {
+        name: pictures(6, SIDE).view(2, 3, SIDE, SIDE, 3) for name in ("top", "wrist")
+    }
     state, told = torch.randn(2, 3, 4), torch.randn(2, 3)
     for each in (alone, over):
         torch.manual_seed(0)
@@ -146,7 +150,7 @@ def test_images_of_a_history_are_encoded_each_with_their_task():
 
 def test_names_of_image_features_may_hold_dots():
     dotted = policy(robots=(robot(**{"image.top": SIDE}),))
-    observation = {"image.top": pictures(1), "proprioception": torch.randn(1, 4)}
+    observation = {"image.top": pictures(1, SIDE), "proprioception": torch.randn(1, 4)}
     assert dotted.observed(observation, torch.randn(1, 3)).shape == (1, 20)
     assert "observer.images.image/top.layers.0.norm.weight" in dotted.state_dict()
 
@@ -171,6 +175,22 @@ def test_a_spec_of_an_earlier_version_reads_images_as_it_did():
             "'strided' cannot read 'top': it takes images of 16 x 16 px or more, and"
             " these are 12 x 12.",
         ),
+        (
+            {"encoder": "vit"},
+            {"top": 64},
+            "cuts images into patches of 14 px, and these are 64 x 64; give"
+            " vision.patch 4 or 8 or 16 or 32",
+        ),
+        (
+            {"encoder": "impala", "weights": "imagenet"},
+            {"top": 64},
+            r"takes no weights of others .*, as efficientnet_lite0 and timm:NAME do",
+        ),
+        (
+            {"encoder": "efficientnet_lite0"},
+            {"top": 64},
+            "is for weights that were trained before; give vision.weights imagenet",
+        ),
         ({"encoder": "strided"}, {}, "'strided', but no images are observed"),
         ({"shared": True}, {"top": 32, "wrist": 16}, "shared .* differ in size"),
     ],
@@ -187,8 +207,37 @@ def test_images_that_an_encoder_cannot_take_are_refused(vision, sizes, message):
         ({"features": 7}, "features is 7; give an even number"),
         ({"features": 0}, "features is 0; give at least 1"),
         ({"encoder": 3}, "encoder is 3"),
+        ({"frozen": True}, "keeps weights as they are, and none are named"),
     ],
 )
 def test_settings_of_vision_are_checked(settings, message):
     with pytest.raises(InputError, match=message):
         replace(Vision(), **settings)
+
+
+def test_resnet18_has_the_layers_of_the_paper():
+    network = made("resnet18", film=False)
+    count = sum(each.numel() for each in network.parameters())
+    last = sum(each.numel() for each in network.positions.parameters())
+    assert (
+        count - last == 11_689_512 - 513_000
+    )  # Torchvision's, but for its classifier.
+    images = pictures(1, side=224)
+    maps = [network.stem((images / 255).permute(0, 3, 1, 2))]
+    for block in network.blocks:
+        maps.append(block(maps[-1], None))
+    assert [tuple(each.shape[1:]) for each in maps[::2]] == [
+        (64, 56, 56),
+        (64, 56, 56),
+        (128, 28, 28),
+        (256, 14, 14),
+        (512, 7, 7),
+    ]
+
+
+def test_impala_has_the_layers_of_the_paper():
+    network = made("impala", film=False)
+    convolutions = [each for each in network.modules() if isinstance(each, nn.Conv2d)]
+    outputs = [each.out_channels for each in convolutions[:-1]]
+    assert outputs == [16] * 5 + [32] * 10
+    assert network.map(pictures(1)).shape == (1, 32, 8, 8)

@@ -23,6 +23,7 @@ from robomtl.lock import locked
 from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
 from robomtl.policy import POLICIES
+from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.progress import remark
 from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
@@ -204,6 +205,7 @@ class _Plan:
             "suite_options": card.suite_options,
             "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
             "start": identity(self.start),
+            "vision_weights": weights_identity(self.config.vision),
             "training": self.config,
         }
 
@@ -246,6 +248,8 @@ def _prepared(plan: _Plan, threads: Threads) -> Run:
     torch.manual_seed(config.seed)
     policy = checkpoint.build(card)
     card.acting.check(policy.chunk)
+    if card.spec.vision.weights:
+        load_weights(policy.observer.images, card.spec.vision)
     if plan.start is not None:
         take_weights(policy, plan.start)
     policy = policy.to(config.device)

