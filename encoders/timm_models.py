@@ -61,8 +61,9 @@ class TimmModel(PretrainedEncoder):
 
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
         """See ``MapEncoder``."""
-        found = self.backbone.forward_features(self.scaled(image))
-        features: Tensor = self.after(_grid(found, self.backbone), task)
+        model: Any = self.backbone
+        found = model.forward_features(self.scaled(image))
+        features: Tensor = self.after(_grid(found, model), task)
         return features
 
 

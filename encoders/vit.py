@@ -68,7 +68,9 @@ class ViT(MapEncoder):
             assert isinstance(block, Block)
             tokens = block.among(rearrange(features, "batch c h w -> batch (h w) c"))
             features = rearrange(tokens, "batch (h w) c -> batch c h w", h=height)
-        normalised = self.norm(rearrange(features, "batch c h w -> batch h w c"))
+        normalised: Tensor = self.norm(
+            rearrange(features, "batch c h w -> batch h w c")
+        )
         return rearrange(normalised, "batch h w c -> batch c h w")
 
 

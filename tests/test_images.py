@@ -1,6 +1,7 @@
 """Data sets of several features: images as videos, and further vectors."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from robomtl.vision import Vision
 
 pytest.importorskip("av")
 CPU = torch.device("cpu")
+TOP = "observation.images.top"
 VIDEO = "videos/observation.images.top/chunk-000/file-000.mp4"
 SHAPE = (16, 24, 3)
 CONFIG = robomtl.TrainConfig(
@@ -118,6 +120,19 @@ def test_images_and_vectors_read_back(own: Path, placed: str) -> None:
     alone = Demonstrations(own)
     assert "observation.force, observation.images.top; policies" in alone.notes[0]
     assert data.fingerprint != alone.fingerprint
+
+
+def test_videos_are_decoded_in_stretches_of_any_length(
+    own: Path, placed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = np.asarray(Demonstrations(own, observe=ALL).columns[TOP])
+    shutil.rmtree(Path(os.environ["ROBOMTL_CACHE"]), ignore_errors=True)
+    monkeypatch.setattr("robomtl.demonstrations.videos._STRETCH", 3)
+    again = np.asarray(Demonstrations(own, observe=ALL).columns[TOP])
+    assert np.array_equal(again, whole)
+    (own / VIDEO).write_bytes((own / VIDEO).read_bytes()[:-200])
+    with pytest.raises(InputError, match="file-000.mp4 is damaged or cut short"):
+        Demonstrations(own, observe=ALL)
 
 
 def test_batches_hold_the_images_of_their_frames(own: Path, placed: str) -> None:

@@ -22,7 +22,13 @@ from robomtl.demonstrations.filling import FILLED, Filling
 from robomtl.demonstrations.frame_file import LIMIT, VECTORS, Records, file_of
 from robomtl.demonstrations.marks import Check, Faults, Marks, joined, read_marks
 from robomtl.demonstrations.metadata import Index, Info, vector_size
-from robomtl.demonstrations.videos import image_shape, read_clips, read_images
+from robomtl.demonstrations.videos import (
+    Keep,
+    decode_images,
+    image_shape,
+    read_clips,
+    stretches,
+)
 from robomtl.errors import InputError
 from robomtl.features import STATE
 from robomtl.nearest import unknown
@@ -174,10 +180,10 @@ class _Source:
             found.append((name, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
         return found
 
-    def _pictures(self, key: str) -> Iterator[tuple[int, Picture]]:
-        """The images of a camera, each with the number of its frame."""
-        clips, shape = self._clips[key], self._images[key]
-        return read_images(self._folder, self._info, self._index, clips, shape)
+    def _decode(self, key: str, keep: Keep) -> Iterator[int]:
+        """Decodes the images of a camera; see ``decode_images``."""
+        found = stretches(self._folder, self._index, self._clips[key])
+        return decode_images(found, self._info, self._index, self._images[key], keep)
 
     def in_memory(self, check: Check) -> tuple[dict[str, NDArray[Any]], Marks]:
         """The vectors of all frames, and the marks of all episodes."""
@@ -195,8 +201,8 @@ class _Source:
             for key, shape in self._images.items()
         }
         for key, values in pictures.items():
-            for row, image in self._pictures(key):
-                values[row] = image
+            for _ in self._decode(key, values.__setitem__):
+                pass
         return {**columns, **pictures}, marks
 
     def store(self, new: Path, check: Check) -> None:
@@ -273,6 +279,9 @@ class _Source:
             )
         title = f"Decoding {key} once"
         with (new / file_of(key)).open("wb") as file, progress(title, count) as advance:
-            for row, image in self._pictures(key):
+
+            def keep(row: int, image: Picture) -> None:
                 os.pwrite(file.fileno(), np.ascontiguousarray(image).data, row * size)
-                advance()
+
+            for decoded in self._decode(key, keep):
+                advance(decoded)

@@ -1,7 +1,8 @@
 """Images of episodes as the videos of a LeRobotDataset v3.0, written and read."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -14,14 +15,17 @@ from robomtl.camera import Picture
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import scalars, whole
 from robomtl.demonstrations.files import check_template, filled, inside
+from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.metadata import Index, Info
 from robomtl.durable import replacing
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import load_av
+from robomtl.machine import cores
 from robomtl.parquet import Parquet
 
 # Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.
 _OPTIONS = {"crf": "18", "preset": "veryfast", "g": "2", "bf": "0"}
+_STRETCH = 2000  # Images that are decoded one after the other.
 _KEY = re.compile(r"[\w.-]+")
 
 
@@ -156,53 +160,116 @@ def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
     return Clips(tuple(folder / filled(template, *pair) for pair in pairs), first)
 
 
-def read_images(
-    folder: Path, info: Info, index: Index, clips: Clips, shape: tuple[int, ...]
-) -> Iterator[tuple[int, Picture]]:
-    """The images of all frames, each with the frame's number; file by file.
+class Stretch(NamedTuple):
+    """Images of a video that lie about one another."""
+
+    path: Path
+    """The video."""
+    numbers: NDArray[np.int64]
+    """Numbers of the images in the video, in order."""
+    rows: NDArray[np.int64]
+    """Numbers of their frames."""
+
+
+Keep = Callable[[int, Picture], None]
+"""Takes the number of a frame and its image."""
+
+
+def stretches(folder: Path, index: Index, clips: Clips) -> list[Stretch]:
+    """All images of a camera, in stretches that can be decoded at the same time.
 
     Raises:
-        InputError: If a video is missing, damaged, of another size, or too short.
+        InputError: If a video is missing.
     """
     there: dict[Path, list[int]] = {}
     for episode, path in enumerate(clips.files):
         there.setdefault(path, []).append(episode)
+    found = []
     for path, episodes in there.items():
         inside(folder, str(path.relative_to(folder)))
-        rows = {
-            int(clips.first[e]) + step: int(index.start[e]) + step
-            for e in episodes
-            for step in range(int(index.length[e]))
-        }
-        for number, image in _decoded(path, info.fps, shape):
-            row = rows.pop(number, None)
-            if row is not None:
-                yield row, image
-            if not rows:
-                break
-        if rows:
-            number, row = min(rows.items())
-            episode = int(np.searchsorted(index.start, row, side="right")) - 1
-            raise InputError(
-                f"{path} has no image {number}, that of episode {episode}, step"
-                f" {row - index.start[episode]}."
-            )
+        length = index.length[episodes]
+        numbers = rows_of(clips.first[episodes], length)
+        order = np.argsort(numbers)
+        numbers, rows = numbers[order], rows_of(index.start[episodes], length)[order]
+        for at in range(0, len(order), _STRETCH):
+            part = slice(at, at + _STRETCH)
+            found.append(Stretch(path, numbers[part], rows[part]))
+    return found
+
+
+def decode_images(
+    found: Iterable[Stretch],
+    info: Info,
+    index: Index,
+    shape: tuple[int, ...],
+    keep: Keep,
+) -> Iterator[int]:
+    """Numbers of images that were decoded, as they are: stretches side by side.
+
+    Args:
+        found: What is decoded.
+        info: Says how many images there are in a second.
+        index: Where episodes lie, for messages.
+        shape: Of an image.
+        keep: Called in threads, one for each core, with the number of a frame and its
+            image.
+
+    Raises:
+        InputError: If a video is damaged, of another size, or too short.
+    """
+
+    def decode(stretch: Stretch) -> int:
+        for row, image in _images(stretch, info, index, shape):
+            keep(row, image)
+        return len(stretch.rows)
+
+    with ThreadPoolExecutor(cores(), thread_name_prefix="decode") as threads:
+        yield from threads.map(decode, found)
+
+
+def _images(
+    stretch: Stretch, info: Info, index: Index, shape: tuple[int, ...]
+) -> Iterator[tuple[int, Picture]]:
+    """The images of a stretch, each with the number of its frame.
+
+    Raises:
+        InputError: If the video is damaged, of another size, or too short.
+    """
+    numbers = stretch.numbers.tolist()
+    rows = dict(zip(numbers, stretch.rows.tolist(), strict=True))
+    for number, image in _decoded(stretch.path, info.fps, shape, first=numbers[0]):
+        row = rows.pop(number, None)
+        if row is not None:
+            yield row, image
+        if not rows:
+            return
+    number, row = min(rows.items())
+    episode = int(np.searchsorted(index.start, row, side="right")) - 1
+    raise InputError(
+        f"{stretch.path} has no image {number}, that of episode {episode}, step"
+        f" {row - index.start[episode]}."
+    )
 
 
 def _decoded(
-    path: Path, fps: float, shape: tuple[int, ...]
+    path: Path, fps: float, shape: tuple[int, ...], *, first: int
 ) -> Iterator[tuple[int, Picture]]:
-    """The images of a video, each with its number, by its time."""
+    """The images of a video from a number on, each with its number, by its time."""
     av = load_av()
     try:
         with av.open(str(path), metadata_errors="replace") as container:
+            if first:  # Decoding begins at the last image before that stands alone.
+                container.seek(int(first / fps * av.time_base))
             for frame in container.decode(video=0):
+                number = round(float(frame.time or 0) * fps)
+                if number < first:
+                    continue
                 if (frame.height, frame.width) != shape[:2]:
                     raise InputError(
                         f"{path} has images of {frame.height} x {frame.width}, and"
                         f" {layout.INFO} says {shape[0]} x {shape[1]}."
                     )
                 image: Picture = frame.to_ndarray(format="rgb24")
-                yield round(float(frame.time or 0) * fps), image
+                yield number, image
     except (av.error.FFmpegError, IndexError) as error:
         raise InputError(f"{path} is damaged or cut short: {error}.") from error
