@@ -17,8 +17,9 @@ from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.writing import write
-from robomtl.errors import InputError
+from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import pictures_of
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.suites import suite
@@ -130,3 +131,14 @@ def test_a_policy_brings_its_cameras_to_other_suites_of_its_family() -> None:
     brought = pictures_of("metaworld/MT10", "metaworld/MT50", options)
     assert brought == {"cameras": ["corner2"], "size": 64, "profile": "fast"}
     assert pictures_of("metaworld/MT10", "points/MT4", options) == {}
+
+
+def test_an_episode_that_ends_up_elsewhere_when_played_again_has_no_pictures() -> None:
+    env = suite("points/MT4", images=16).make_env("reach-red")
+    start = env.reset(options={"variation": 3})[0]["state"]
+    stays = np.zeros(2, np.float32)
+    states = [start, start + np.float32(0.5)]
+    drawn = redrawn(env, Played("reach-red", 3, states, iter([stays, stays])))
+    assert next(drawn)["top"].shape == (16, 16, 3)
+    with pytest.raises(SimulationError, match=r"step 1: component \d+ .* 0.5 apart"):
+        next(drawn)

@@ -1,6 +1,7 @@
 """Collects demonstrations of a suite's experts; whatever kills it, it continues."""
 
 import itertools
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -95,6 +96,7 @@ class _Collection:
             SimulationError: If a unit had no result after every attempt.
         """
         recorder = Recorder(self.suite, self.request)
+        frames, begun = 0, time.monotonic()
         results = executor.map(recorder, units)
         with closing(cast(Generator[tuple[int, Block | Failure], None, None], results)):
             for index, block in results:
@@ -105,7 +107,10 @@ class _Collection:
                     )
                 self.staging.save(unit.task, unit.start, block)
                 self.take(unit, block)
-                advance(self.done - before, note=unit.task)
+                frames += int(block.length.sum())
+                pace = frames / max(time.monotonic() - begun, 1e-3)
+                note = f"{pace:.0f} frames/s, {unit.task}"
+                advance(self.done - before, note=note)
 
     def recorded(self) -> Iterator[Recorded]:
         """The episodes to keep: of each task, the first that succeeded."""
@@ -177,6 +182,12 @@ def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
         say(f"An episode of {name} broke off: {error}", stderr=True)
 
 
+def _counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:
+    for episode in episodes:
+        yield episode
+        advance()
+
+
 def _collect(collection: _Collection, executor: Executor) -> None:
     request, staging = collection.request, collection.staging
     units = collection.planned()
@@ -185,7 +196,9 @@ def _collect(collection: _Collection, executor: Executor) -> None:
         while units:
             collection.run(units, executor, advance)
             units = collection.planned()
-    writing.write(staging.fresh_folder(), collection.header(), collection.recorded())
+    with progress("Writing", total) as advance:
+        episodes = _counted(collection.recorded(), advance)
+        writing.write(staging.fresh_folder(), collection.header(), episodes)
     staging.publish()
     courses = collection.courses.items()
     _report({name: course.tally() for name, course in courses}, collection.errors)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from robomtl.border import Border, action_array, frames_per_second
 from robomtl.demonstrations.alike import further_features
 from robomtl.demonstrations.collection_request import Request
+from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
+from robomtl.pictures import Sighted
 from robomtl.plug_in import close_broken, described
 from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Expert, Suite, Trial
@@ -83,6 +85,8 @@ class _Episode(NamedTuple):
 class _Frame(NamedTuple):
     state: NDArray[np.float32]
     action: Action
+    executed: Action
+    """The action with its disturbance."""
     reward: float
     success: bool
     others: Mapping[str, NDArray[Any]]
@@ -97,7 +101,8 @@ class _Bench(NamedTuple):
     hidden: slice
     """Part of the expert's state that the suite does not show."""
     others: Sequence[str]
-    """Names of the observation features beside the state."""
+    """Names of the observation features beside the state, without pictures that the env
+    draws on demand: those are drawn of solved episodes alone."""
 
 
 @dataclass
@@ -148,13 +153,14 @@ class Recorder:
             acting: Suite = getattr(self.suite, "expert_suite", self.suite)
             shown = acting.goal if self.suite.goal is None else None
             env = acting.make_env(task)
-            self._bench = _Bench(
-                task,
-                env,
-                acting.make_expert(task),
-                slice(0) if shown is None else shown,
-                further_features(env.observation_space),  # type: ignore[arg-type]
-            )
+            space: Any = env.observation_space
+            others = further_features(space)
+            if isinstance(env, Sighted):
+                env.blind = True
+                others = [name for name in others if len(space[name].shape) == 1]
+            hidden = slice(0) if shown is None else shown
+            expert = acting.make_expert(task)
+            self._bench = _Bench(task, env, expert, hidden, others)
         return self._bench
 
     def _leave(self) -> None:
@@ -170,15 +176,35 @@ class Recorder:
             try:
                 for frame in self._episode(bench, variation, key):
                     frames.append(frame)
+                solved = any(frame.success for frame in frames)
+                if solved:
+                    frames = self._seen(bench, variation, key, frames)
             except (InputError, MissingExtraError, PlugInError):
                 raise
             except (Exception, SystemExit) as raised:  # Plug-ins raise anything.
                 error = _told(raised, len(frames))
                 self._leave()
                 continue
-            solved = any(frame.success for frame in frames)
             return _Episode(SOLVED, frames) if solved else _Episode(FAILED)
         return _Episode(UNSTABLE, error=f"variation {variation}, {error}")
+
+    def _seen(
+        self, bench: _Bench, variation: int, key: int, frames: list[_Frame]
+    ) -> list[_Frame]:
+        """The frames with the pictures that the env draws on demand."""
+        if not isinstance(bench.env, Sighted):
+            return frames
+        states, executed = [f.state for f in frames], (f.executed for f in frames)
+        pictures = redrawn(
+            bench.env,
+            Played(bench.task, variation, states, executed),
+            hidden=bench.hidden,
+            beat=lambda: PULSE.beat(key),
+        )
+        return [
+            frame._replace(others={**frame.others, **drawn})
+            for frame, drawn in zip(frames, pictures, strict=True)
+        ]
 
     def _episode(self, bench: _Bench, variation: int, key: int) -> Iterator[_Frame]:
         """The frames of an episode, up to ``settle`` steps after the first success."""
@@ -198,9 +224,11 @@ class Recorder:
             action = np.clip(action_array(action, expected, *who), -1, 1)
             _check_finite("the expert's action", action, *where)
             step += 1
-            stepped = border.step(bench.env.step(disturb(action)), step)
+            executed = disturb(action)
+            stepped = border.step(bench.env.step(executed), step)
             state[bench.hidden] = 0
-            yield _Frame(state, action, stepped.reward, stepped.success, others)
+            reward, success = stepped.reward, stepped.success
+            yield _Frame(state, action, executed, reward, success, others)
             observation, ended = stepped.observation, stepped.ended
             solved = solved or stepped.success
             left -= int(solved)

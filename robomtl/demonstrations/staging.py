@@ -58,7 +58,9 @@ class Staging:
         with replacing(self._path(task, start)) as temporary:
             with temporary.open("wb") as file:
                 arrays: dict[str, Any] = block.arrays()
-                np.savez(file, **arrays)
+                images = any(each.ndim == 4 for each in arrays.values())
+                save = np.savez_compressed if images else np.savez
+                save(file, **arrays)
 
     def has(self, task: str, start: int) -> bool:
         """Whether the unit is finished."""

@@ -1,0 +1,77 @@
+"""Pictures of an episode that was recorded without them, drawn as it is played again."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.border import Border
+from robomtl.errors import SimulationError
+from robomtl.pictures import Sighted
+from robomtl.task import Action, Env, Observation
+
+TOLERANCE = 1e-4
+"""Largest difference of a component of the state at which a picture still shows the
+recorded frame; processors round sums in the last digits."""
+
+
+class Played(NamedTuple):
+    """An episode as it was recorded."""
+
+    task: str
+    variation: int
+    states: Sequence[NDArray[np.float32]]
+    """The states, one a frame."""
+    executed: Iterator[Action]
+    """The actions that were executed in these frames."""
+
+
+def redrawn(
+    env: Env,
+    played: Played,
+    *,
+    hidden: slice = slice(0),
+    beat: Callable[[], None] = lambda: None,
+) -> Iterator[Observation]:
+    """The pictures of each recorded frame of an episode.
+
+    Args:
+        env: Of the task; it draws on demand.
+        played: The episode.
+        hidden: Part of the env's state that was recorded as zeros.
+        beat: Called at each step.
+
+    Raises:
+        SimulationError: If a state differs from the recorded one.
+    """
+    assert isinstance(env, Sighted)
+    task, variation, states, executed = played
+    env.blind = True
+    border = Border(env, task, variation)
+    beat()
+    observation = border.reset(env.reset(options={"variation": variation}))
+    for step, state in enumerate(states):
+        seen = observation["state"].copy()
+        seen[hidden] = 0
+        if told := difference(seen, state):
+            raise SimulationError(task, variation, step, told)
+        yield border.pictures(env.pictures(), step)
+        if step + 1 < len(states):
+            beat()
+            stepped = border.step(env.step(next(executed)), step + 1)
+            observation = stepped.observation
+
+
+def difference(seen: NDArray[np.float32], recorded: NDArray[np.float32]) -> str:
+    """How the state of a frame played again differs from the recorded; empty if not."""
+    if seen.shape != recorded.shape:
+        return f"the state has {len(seen)} components, and {len(recorded)} recorded"
+    apart = np.abs(seen - recorded)
+    worst = int(apart.argmax())
+    if apart[worst] <= TOLERANCE:
+        return ""
+    return (
+        f"component {worst} of the state is {seen[worst]:.6g}, and {recorded[worst]:.6g}"
+        f" in the recorded frame, {apart[worst]:.2g} apart"
+    )
