@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from robomtl.camera import Camera, Profile
 from robomtl.envs import metaworld_tasks
-from robomtl.envs.metaworld_benchmarks import VARIANTS, split_of
+from robomtl.envs.metaworld_benchmarks import VARIANTS, WALLS, split_of
 from robomtl.envs.metaworld_cameras import CAMERAS
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
 from robomtl.envs.metaworld_objects import geometry, positions
@@ -271,7 +271,7 @@ class MetaWorldSuite:
         return geometry(find_task(self, task).name, self.goal)
 
     def make_expert(self, task: str) -> Expert:
-        """Meta-World's scripted policy of the task.
+        """The scripted policy of the task, Meta-World's own but in ``walls``.
 
         Raises:
             InputError: If the task is unknown or goals are hidden.
@@ -279,6 +279,7 @@ class MetaWorldSuite:
         """
         check_named_backend()
         from robomtl.envs.metaworld_expert import MetaWorldExpert
+        from robomtl.envs.metaworld_expert_two_way import TwoWayExpert
 
         name = find_task(self, task).name
         if self.goals == "hidden":
@@ -286,7 +287,7 @@ class MetaWorldSuite:
                 f"Experts of {self.name} need the goal: act in suite.expert_suite, where"
                 " it is observable, and zero it in the states that you keep."
             )
-        return MetaWorldExpert(name)
+        return TwoWayExpert(name) if self.variant == WALLS else MetaWorldExpert(name)
 
     def _variations(self, task: str) -> Variations | VariedStarts:
         name, split = find_task(self, task).name, self._split

@@ -7,6 +7,8 @@ from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
+WALLS = "walls"
+"""The benchmark whose experts are those of ``metaworld_expert_two_way``."""
 VARIANTS: Mapping[str, str] = MappingProxyType(
     {
         "MT10": "10 tasks, goals observable; the default",
@@ -17,6 +19,7 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
         "ML10": "10 tasks, 5 others held out",
         "ML25": "25 tasks, 4 others held out",
         "ML45": "45 tasks, 5 others held out",
+        WALLS: "2 tasks behind a wall, which experts pass on either side",
         "custom": "train_tasks and held_out_tasks as given",
     }
 )
@@ -47,6 +50,8 @@ def split_of(
 
 
 def _known(variant: str) -> Split:
+    if variant == WALLS:
+        return Split(("reach-wall-v3", "push-wall-v3"), "ML1")
     family, _, task = variant.partition("/")
     if variant in SPLITS:
         return SPLITS[variant]
