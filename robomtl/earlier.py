@@ -41,6 +41,8 @@ ADDED: Mapping[str, Any] = {
     "head_blocks": 3,
     "image_augmentation": {"shift": 0, "colour": 0.0},
     "auxiliary": {"positions": 0.0},
+    "accumulate": 1,
+    "processes": 1,
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

@@ -21,6 +21,10 @@ class DiskFullError(InputError, OSError):
     """A file could not be written: a disk, a quota or a limit on file sizes is reached."""
 
 
+class LostProcessError(InputError):
+    """A process that shares a training has ended before the others."""
+
+
 class StartError(InputError):
     """No worker starts, most often because it cannot load what it works with."""
 

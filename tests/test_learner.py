@@ -9,6 +9,7 @@ from robomtl.policy import Batch, Spec
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
 from robomtl.training.loop import Hook, take_steps
+from robomtl.training.processes import ALONE
 
 SPEC = Spec(state=4, action=2, embedding=3)
 PARTS = ("encoder", "stem", "trunk", "norm", "head")
@@ -33,11 +34,12 @@ class Random:
         )
 
 
-def learner_of(kind, **settings):
+def learner_of(kind, processes=ALONE, **settings):
     torch.manual_seed(0)
     config = TrainConfig(learner=kind, **{**SETTINGS, **settings})
     policy = Film(FilmConfig(width=16, blocks=1, task_width=8), SPEC)
-    return learner_for(policy, config, tasks=("a", "b")), config
+    made = learner_for(policy, config, tasks=("a", "b"), processes=processes)
+    return made, config
 
 
 def losses(kind, **settings):

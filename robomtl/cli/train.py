@@ -1,8 +1,10 @@
 """``robomtl train``: one policy on the demonstrations of many tasks."""
 
 import dataclasses
+import io
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from robomtl.errors import InputError
 from robomtl.machine import check_device
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
+from robomtl.training.processes import follows, launched
 from robomtl.training.start import Model, Resolved, Start, loaded, resolved
 from robomtl.training.trainable import check_trainable
 
@@ -67,7 +70,15 @@ class Train(SuiteFlags, TrainConfig):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Trains as the arguments say."""
+    """Trains as the arguments say; of several processes the main one alone prints."""
+    with ExitStack() as stack:
+        if follows():
+            stack.enter_context(redirect_stdout(io.StringIO()))
+            stack.enter_context(redirect_stderr(io.StringIO()))
+        _train(arguments)
+
+
+def _train(arguments: Sequence[str]) -> None:
     model = _model(arguments)
     check_trainable(model.policy)
     flags = tyro.cli(_flags(model), args=arguments, prog="robomtl train")
@@ -132,6 +143,12 @@ def _check(flags: Train) -> None:
     if flags.start_parts and flags.start is None:
         raise InputError("--start-parts names parts of a start; give --start RUN too.")
     check_device(flags.device)
+    if launched() and (flags.out is None or not flags.data):
+        raise InputError(
+            "A launcher has started several processes, which write to one folder and"
+            " collect nothing; give --out DIR and --data DIR, or leave the launcher out"
+            " and give --processes."
+        )
     if not flags.data and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
     for name in ("beyond", "failed", "weights"):

@@ -10,15 +10,13 @@ from torch import Tensor
 
 from robomtl.policy import Loss
 from robomtl.training.adam_state import State
-from robomtl.training.aggregating import Rule, rule_for
-from robomtl.training.config import TrainConfig
+from robomtl.training.aggregating import Rule
 from robomtl.training.gradients import TaskGradients, task_gradients
 from robomtl.training.gradnorm import GradNorm
 from robomtl.training.scored import Scored, task_means
 from robomtl.training.weighting import (
     Famo,
     Weigher,
-    by_losses,
     check_positive_losses,
 )
 
@@ -69,7 +67,7 @@ class Averaging(Combiner):
         """See ``Combiner``."""
         loss: Loss = scored(batch)
         mean = self.mean(loss, batch)
-        _check_finite(mean, loss)
+        check_finite(mean, loss)
         mean.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -108,21 +106,30 @@ class Weighing(Combiner):
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
-        loss: Loss = scored(batch)
-        losses = task_means(loss.per_sample, batch.task, self._tasks)
-        _check_finite(losses.mean(), loss)
+        loss, own, losses = self.means(scored, batch)
+        check_finite(losses.mean(), loss)
         check_positive_losses(self._name, losses, self._tasks)
-        weights = self._weigher.weights(losses.detach().cpu())  # Where it learns.
-        self.weights = weights.to(losses.device)
-        (losses @ self.weights / len(losses)).backward()  # type: ignore[no-untyped-call]
+        weights = self._weigher.weights(losses.cpu())  # Where it learns.
+        self.weights = weights.to(own.device)
+        (own @ self.weights / len(own)).backward()  # type: ignore[no-untyped-call]
         return loss
+
+    def means(self, scored: Scored, batch: Any) -> tuple[Loss, Tensor, Tensor]:
+        """The loss of each sample, and twice the mean loss of each task.
+
+        Returns:
+            The loss; what this process contributes to the means, to be differentiated;
+            and the means. Both of shape (task,).
+        """
+        loss: Loss = scored(batch)
+        means = task_means(loss.per_sample, batch.task, self._tasks)
+        return loss, means, means.detach()
 
     def finish(self, scored: Scored, batch: Any) -> None:
         """FAMO measures the losses once more."""
         if isinstance(self._weigher, Famo):
             with torch.no_grad():
-                per_sample = scored(batch).per_sample
-            means = task_means(per_sample, batch.task, self._tasks)
+                _, _, means = self.means(scored, batch)
             self._weigher.learn(means.cpu())
 
     def state(self) -> State:
@@ -149,10 +156,10 @@ class Aggregating(Combiner):
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
         found = task_gradients(scored, batch, self._tasks)
-        _check_finite(found.losses.mean(), found.loss)
+        check_finite(found.losses.mean(), found.loss)
         fixed = self._fixed.weights(found.losses)
         gramian = found.gramian() * fixed * fixed[:, None]
-        _check_finite(gramian.trace(), found.loss, what="gradient")
+        check_finite(gramian.trace(), found.loss, what="gradient")
         weights = self._rule(gramian) * fixed
         self.weights = weights * len(weights)
         _leave(scored, found, weights)
@@ -173,10 +180,10 @@ class Norming(Combiner):
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
         found = task_gradients(scored, batch, self._tasks)
-        _check_finite(found.losses.mean(), found.loss)
+        check_finite(found.losses.mean(), found.loss)
         check_positive_losses("gradnorm", found.losses, self._tasks)
         norms = found.gramian().diagonal().sqrt()
-        _check_finite(norms.sum(), found.loss, what="gradient")
+        check_finite(norms.sum(), found.loss, what="gradient")
         weights = self._rule.weights(found.losses.cpu(), norms.cpu())
         self.weights = weights.to(norms.device)
         _leave(scored, found, self.weights / len(norms))
@@ -191,31 +198,17 @@ class Norming(Combiner):
         self._rule.restore(state)
 
 
-def combiner_for(config: TrainConfig, tasks: Sequence[str]) -> Combiner:
-    """What a run's config asks for.
+def check_finite(value: Tensor, loss: Loss, what: str = "loss") -> None:
+    """Refuses to go on with a value that is not finite.
 
     Args:
-        config: Settings of the run.
-        tasks: Names of the tasks, by index.
+        value: The mean loss, or the size of a gradient.
+        loss: Losses of the batch.
+        what: Name of the value.
 
     Raises:
-        ValueError: If a weight names no task.
+        NotFiniteError: If the value is not finite.
     """
-    settings = config.balancing
-    fixed = by_losses("fixed", settings, tasks) if settings.weights else None
-    if config.aggregation != "mean":
-        rule = rule_for(config.aggregation, settings)
-        return Aggregating(rule, fixed or by_losses("fixed", settings, tasks), tasks)
-    if config.weighting == "gradnorm":
-        rate, asymmetry = settings.rate, settings.asymmetry
-        return Norming(GradNorm(len(tasks), rate, asymmetry), tasks)
-    if config.weighting != "fixed":
-        weigher = by_losses(config.weighting, settings, tasks)
-        return Weighing(config.weighting, weigher, tasks)
-    return Averaging() if fixed is None else Sloping(fixed)
-
-
-def _check_finite(value: Tensor, loss: Loss, what: str = "loss") -> None:
     if not math.isfinite(value.item()):
         raise NotFiniteError(f"The {what} is {value.item()}.", loss.per_sample)
 

@@ -46,7 +46,12 @@ class TrainConfig:
     steps: int = 20_000
     """Gradient steps."""
     batch_size: int = 256
-    """Samples per step."""
+    """Samples per step, of all processes together."""
+    accumulate: int = 1
+    """Passes in which a process computes the gradient of its samples, for less memory."""
+    processes: int = 1
+    """Processes that share the samples of a step, on a device each; more than one needs
+    ``robomtl[accelerate]``. ``accelerate launch`` gives its own number."""
     learning_rate: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
@@ -148,6 +153,7 @@ class TrainConfig:
         positive = ("steps", "batch_size", "log_every", "validate_every", "save_every")
         history = ("history",) if self.history is not None else ()
         check_counts(self, *positive, "evaluate_episodes", *history)
+        check_counts(self, "accumulate", "processes")
         if self.sampling == "validation_loss" and self.validate_every >= self.steps:
             raise InputError(
                 f"sampling 'validation_loss' needs losses that are first measured at step"

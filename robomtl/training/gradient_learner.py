@@ -14,12 +14,15 @@ from robomtl.durable import replacing
 from robomtl.errors import InputError
 from robomtl.machine import precision_on
 from robomtl.policy import Loss, Policy
-from robomtl.training.combining import NotFiniteError, combiner_for
+from robomtl.training.combiner_for import combiner_for
+from robomtl.training.combining import NotFiniteError
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
+from robomtl.training.divided import parts_of
 from robomtl.training.gradients import task_gradients
 from robomtl.training.objective import Cloning, Objective
 from robomtl.training.parameter_groups import Group, grouped
+from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
 from robomtl.training.scored import Scored
 from robomtl.weights import (
@@ -42,6 +45,7 @@ class GradientLearner(ABC):
         config: Settings of the run.
         objective: What is minimised; behaviour cloning if None.
         tasks: Names of the tasks, by index, where the config weighs them.
+        processes: Share the batches; this one alone by default.
 
     Raises:
         ValueError: If the policy has nothing to train, or a part or a weight names
@@ -57,13 +61,16 @@ class GradientLearner(ABC):
         config: TrainConfig,
         objective: Objective | None = None,
         tasks: Sequence[str] = (),
+        *,
+        processes: Processes = ALONE,
     ) -> None:
         self.policy = policy.train()
         self.step = 0
         self.validation: Tensor | None = None
         """Validation loss of each task when it was last measured; (task,)."""
         self._config, self.tasks = config, tasks
-        self._combiner = combiner_for(config, tasks)
+        self._processes = processes
+        self._combiner = combiner_for(config, tasks, processes)
         self._groups = grouped(policy, config)
         named = dict(policy.named_parameters())
         self._named = {name: named[name] for g in self._groups for name in g.names}
@@ -95,7 +102,8 @@ class GradientLearner(ABC):
 
     def rehearse(self, batch: Any) -> None:
         """Computes the gradient of a batch and forgets it; see ``Learner``."""
-        self._scored(batch).per_sample.mean().backward()
+        for part in parts_of(batch):
+            self._scored(part).per_sample.mean().backward()
         self._forget_gradient()
 
     def weights(self) -> dict[str, float]:
@@ -176,7 +184,7 @@ class GradientLearner(ABC):
 
     @abstractmethod
     def _clip_gradient(self, limit: float) -> float:
-        """Clips the norm of the gradient; returns the norm before."""
+        """Adds up the gradients of all processes, and clips the norm; returns it before."""
 
     @abstractmethod
     def _move_average(self, fraction: float) -> None:

@@ -85,7 +85,12 @@ def check_images(augmentation: ImageAugmentation, spec: Spec, objective: str) ->
 
 
 def augmented(
-    batch: Batch, augmentation: ImageAugmentation, generator: Generator
+    batch: Batch,
+    augmentation: ImageAugmentation,
+    generator: Generator,
+    *,
+    samples: slice,
+    of: int,
 ) -> Batch:
     """The batch with its images shifted and recoloured.
 
@@ -93,13 +98,15 @@ def augmented(
         batch: Its images are uint8, (batch, …, height, width, 3).
         augmentation: How far.
         generator: Draws on its own device, so that draws are the same on any.
+        samples: Indices of the batch within a whole that is drawn for.
+        of: Samples in the whole.
     """
     changed = dict(batch.observation)
     for name, image in sorted(batch.observation.items()):
         if image.dtype != torch.uint8:
             continue
-        draws = torch.rand(6, len(image), generator=generator, device=generator.device)
-        draws = draws.to(image.device)
+        draws = torch.rand(6, of, generator=generator, device=generator.device)
+        draws = draws[:, samples].to(image.device)
         if augmentation.shift:
             span = 2 * augmentation.shift + 1
             offset = (draws[:2] * span).long() - augmentation.shift

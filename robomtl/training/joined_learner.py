@@ -9,6 +9,7 @@ from robomtl.policy import Policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.gradient_learner import GradientLearner, adamw, part_of
 from robomtl.training.objective import Objective
+from robomtl.training.processes import ALONE, Processes
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -26,8 +27,10 @@ class JoinedLearner(GradientLearner):
         config: TrainConfig,
         objective: Objective | None = None,
         tasks: Sequence[str] = (),
+        *,
+        processes: Processes = ALONE,
     ) -> None:
-        super().__init__(policy, config, objective, tasks)
+        super().__init__(policy, config, objective, tasks, processes=processes)
         self._weights = _joined(self._parameters)
         self._weights.grad = torch.zeros_like(self._weights)
         self._average = self._weights.detach().clone()
@@ -59,6 +62,7 @@ class JoinedLearner(GradientLearner):
         ]
         torch.cat(parts, out=gradient)
         self._forget_gradient()
+        self._processes.add_up([gradient])
         norm: float = gradient.norm().item()
         if norm > limit:
             gradient.mul_(limit / norm)

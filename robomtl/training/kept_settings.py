@@ -14,6 +14,8 @@ from robomtl.untrusted import read_json
 
 _FREE = (
     "device",
+    "processes",
+    "accumulate",
     "threads",
     "prefetch",
     "log_every",

@@ -12,6 +12,7 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.module_learner import ModuleLearner
 from robomtl.training.objective import Objective
+from robomtl.training.processes import ALONE, Processes
 
 
 class Learner(Protocol):
@@ -87,6 +88,8 @@ def learner_for(
     config: TrainConfig,
     objective: Objective | None = None,
     tasks: Sequence[str] = (),
+    *,
+    processes: Processes = ALONE,
 ) -> Learner:
     """The learner that the config names.
 
@@ -95,10 +98,11 @@ def learner_for(
         config: Settings of the run.
         objective: What is minimised; behaviour cloning if None.
         tasks: Names of the tasks, by index, where the config weighs them.
+        processes: Share the batches; this one alone by default.
 
     Raises:
         ValueError: If the policy has nothing to train, or a part or a weight names
             nothing.
     """
     kinds = {"joined": JoinedLearner, "module": ModuleLearner}
-    return kinds[config.learner](policy, config, objective, tasks)
+    return kinds[config.learner](policy, config, objective, tasks, processes=processes)

@@ -10,6 +10,7 @@ from robomtl.policy import Policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.gradient_learner import GradientLearner, adamw
 from robomtl.training.objective import Objective
+from robomtl.training.processes import ALONE, Processes
 
 
 class ModuleLearner(GradientLearner):
@@ -25,8 +26,10 @@ class ModuleLearner(GradientLearner):
         config: TrainConfig,
         objective: Objective | None = None,
         tasks: Sequence[str] = (),
+        *,
+        processes: Processes = ALONE,
     ) -> None:
-        super().__init__(policy, config, objective, tasks)
+        super().__init__(policy, config, objective, tasks, processes=processes)
         self._average = [p.detach().clone() for p in self._parameters]
         grouped = [[self._named[name] for name in g.names] for g in self._groups]
         self.optimiser = adamw(self._groups, grouped, config.learning_rate)
@@ -37,6 +40,7 @@ class ModuleLearner(GradientLearner):
                 parameter.grad is None
             ):  # Not used by this batch; it decays all the same.
                 parameter.grad = torch.zeros_like(parameter)
+        self._processes.add_up(p.grad for p in self._parameters if p.grad is not None)
         norm: float = clip_grad_norm_(self._parameters, limit).item()
         return norm
 

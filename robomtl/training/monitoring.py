@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -15,13 +16,15 @@ from robomtl.request import check_there
 from robomtl.threads import Threads
 from robomtl.training.acting import Evaluations, averaged
 from robomtl.training.config import TrainConfig
+from robomtl.training.divided import DividedDraws, Divisible
 from robomtl.training.learner import Learner
 from robomtl.training.log import Log
 from robomtl.training.loop import Hook, Taken, take_steps
 from robomtl.training.measuring import Measurements
 from robomtl.training.objective import Draws, Material, Objective
 from robomtl.training.prefetching import prefetched
-from robomtl.training.samples import Sampler
+from robomtl.training.processes import Processes
+from robomtl.training.samples import Sampler, mixed
 from robomtl.training.weighting import check_positive_losses
 
 REQUEST, STATE = "run.json", "training.safetensors"
@@ -40,6 +43,23 @@ class Run:
     config: TrainConfig
     folder: Path
     threads: Threads
+    processes: Processes
+
+    @property
+    def batches(self) -> Draws:
+        """Draws what this process computes: its parts where batches are divided."""
+        number, passes = self.processes.number, self.config.accumulate
+        if number * passes == 1:
+            return self.draws
+        first = self.processes.rank * passes
+        own = range(first, first + passes)
+        return DividedDraws(cast(Divisible, self.draws), own, number * passes)
+
+    @property
+    def seed(self) -> int:
+        """Seed of what the policy draws, which differs between processes."""
+        seed, rank = self.config.seed, self.processes.rank
+        return mixed(seed, rank) if rank else seed
 
 
 def train_run(run: Run) -> None:
@@ -57,13 +77,25 @@ def train_run(run: Run) -> None:
     ):
         monitor = _Monitor(run, log, advance, deferral)
         monitor.go_on()
-        with prefetched(run.draws, learner, run.config) as draws:
+        with prefetched(run.batches, learner, run.config) as draws:
             last = take_steps(
-                learner, draws, run.config, hooks=monitor.hooks(), seed=run.config.seed
+                learner, draws, run.config, hooks=monitor.hooks(), seed=run.seed
             )
         if last is not None:
             monitor.show(last)
     monitor.measurements.finish()
+
+
+def follow_run(run: Run) -> None:
+    """Takes the steps that are left, of which another process is the main one.
+
+    Raises:
+        FloatingPointError: If a loss is not finite; names the tasks and the step.
+        LostProcessError: If another process has ended.
+    """
+    with prefetched(run.batches, run.learner, run.config) as draws:
+        take_steps(run.learner, draws, run.config, seed=run.seed)
+    run.processes.wait()
 
 
 def emphasise(learner: Learner, draws: Draws) -> None:

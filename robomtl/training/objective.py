@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -76,7 +76,12 @@ class Draws(Protocol):
 
 
 class Objective(Protocol):
-    """What a run minimises; a frozen dataclass of its settings."""
+    """What a run minimises; a frozen dataclass of its settings.
+
+    One whose loss of a sample depends on that sample alone, and whose draws are
+    ``Divisible``, may say so by a class attribute ``divisible = True``: several processes
+    can then share a batch.
+    """
 
     @property
     def demonstration(self) -> int:
@@ -111,6 +116,8 @@ class Objective(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Cloning:
     """Behaviour cloning: the policy's own loss on single frames."""
+
+    divisible: ClassVar[bool] = True
 
     @property
     def demonstration(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from robomtl.features import STATE
 from robomtl.policy import EMBODIMENT, Batch
 from robomtl.training.approach import from_elsewhere
 from robomtl.training.augmenting import Augmenter
+from robomtl.training.divided import Divided, edges
 from robomtl.training.frames import Frames
 from robomtl.training.image_augmentation import ImageAugmentation, augmented
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, shares
@@ -22,6 +24,37 @@ from robomtl.training.transforms import Transform
 def mixed(seed: int, step: int) -> int:
     """A seed for one step of a run; 32 bits, as torch's CPU generator keeps no more."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+class _Drawn(NamedTuple):
+    """What is drawn of a batch before its frames are read."""
+
+    frame: Tensor
+    """Row of each sample's first step; (sample,)."""
+    task: Tensor
+    """Index of its task; (sample,)."""
+    fixed: Tensor
+    """Fixed part of its task embedding; (sample, fixed)."""
+    change: Transform | None
+    """What makes other samples of them."""
+    generator: Generator
+    """Draws what depends on the frames."""
+    place: slice
+    """Indices of the samples within the whole batch."""
+    size: int
+    """Samples in the whole batch."""
+
+    def of(self, samples: slice) -> "_Drawn":
+        """The same for some of the samples."""
+        change = None if self.change is None else self.change.of(samples)
+        return self._replace(
+            frame=self.frame[samples],
+            task=self.task[samples],
+            fixed=self.fixed[samples],
+            change=change,
+            generator=self.generator.clone_state(),
+            place=samples,
+        )
 
 
 class Sampler:
@@ -72,6 +105,19 @@ class Sampler:
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, with about this many samples."""
+        return self._gathered(self._drawn(step, size))
+
+    def divided(self, step: int, size: int, own: Sequence[int], of: int) -> Divided:
+        """Some parts of it; frames of the others are not read. See ``Divisible``."""
+        drawn = self._drawn(step, size)
+        places = edges(len(drawn.task), own, of)
+        return Divided(
+            parts=tuple(self._gathered(drawn.of(place)) for place in places),
+            place=slice(places[0].start, places[-1].stop),
+            task=drawn.task,
+        )
+
+    def _drawn(self, step: int, size: int) -> _Drawn:
         # One for each batch: a thread may draw another one meanwhile.
         generator = Generator(self._counts.device).manual_seed(mixed(self._seed, step))
         draws = torch.rand(
@@ -91,10 +137,25 @@ class Sampler:
         change, made = None, self._augmenter
         if made is not None:
             change = made.singly(task, generator)
+        every = slice(0, len(task))
+        return _Drawn(frame, task, fixed, change, generator, every, len(task))
+
+    def _gathered(self, drawn: _Drawn) -> Batch:
         batch = gather(
-            self._source, frame, fixed, self._conditioning, self._chunk, change
+            self._source,
+            drawn.frame,
+            drawn.fixed,
+            self._conditioning,
+            self._chunk,
+            drawn.change,
         )
-        return augmented(batch, self.images, generator)
+        return augmented(
+            batch,
+            self.images,
+            drawn.generator,
+            samples=drawn.place,
+            of=drawn.size,
+        )
 
     def evenly(self) -> "Sampler":
         """The same with as many samples of every task, sorted by task."""

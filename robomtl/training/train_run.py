@@ -1,10 +1,9 @@
 """A training run: one policy from the demonstrations of many tasks."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,57 +15,60 @@ from robomtl.arguments import checked
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
-from robomtl.demonstrations.mixture import Data, described
+from robomtl.demonstrations.mixture import Data
 from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
+from robomtl.evaluation.figures import counted
 from robomtl.lock import locked
 from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
 from robomtl.policy import POLICIES
-from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.progress import remark
 from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
 from robomtl.threads import Threads
 from robomtl.training.acting import save_policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.following import followed
 from robomtl.training.image_augmentation import check_images
 from robomtl.training.kept_settings import check_resumed, resolved_config
-from robomtl.training.learner import learner_for
 from robomtl.training.material import (
     conditioning_for,
     goal_warning,
     held_out_note,
-    instructions,
-    materials,
     spec_for,
 )
-from robomtl.training.measuring import forget_measurements
 from robomtl.training.monitoring import (
     REQUEST,
     STATE,
     Run,
-    emphasise,
     train_run,
 )
 from robomtl.training.objective import Objective
-from robomtl.training.position_head import (
-    CloningWithPositions,
-    attach,
-    check_positions,
+from robomtl.training.plan import Plan, follow, prepared
+from robomtl.training.position_head import check_positions
+from robomtl.training.processes import (
+    ALONE,
+    Processes,
+    check_devices,
+    follows,
+    joined,
+    launched,
+    number_of,
 )
 from robomtl.training.start import (
     Model,
     Resolved,
     Start,
-    identity,
     loaded,
     resolved,
-    take_weights,
-    takes_normaliser,
     usual_history,
 )
-from robomtl.training.trainable import check_balance, check_trainable
+from robomtl.training.trainable import (
+    check_balance,
+    check_divisible,
+    check_trainable,
+)
 from robomtl.versions import versions
 
 _POLICY = "policy.json"
@@ -130,7 +132,9 @@ def train(
     )
     check_trainable(model.policy)
     history = config.history or usual_history(model.policy, begun)
-    config = resolved_config(replace(config, history=history), folder, folder / REQUEST)
+    config = replace(config, history=history, processes=number_of(config.processes))
+    config = resolved_config(config, folder, folder / REQUEST)
+    check_devices(config.processes, config.device)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)
@@ -145,10 +149,11 @@ def train(
         check_positions(
             demonstrations, images=bool(card.spec.images), objective=model.objective
         )
+    check_divisible(config, minimised, objective=model.objective)
     if doubt := goal_warning(demonstrations, card.conditioning):
         say(doubt, stderr=True)
     return _train(
-        _Plan(
+        Plan(
             demonstrations=demonstrations,
             card=card,
             objective=minimised,
@@ -178,39 +183,8 @@ def _card(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What is to be trained, with nothing left open."""
-
-    demonstrations: Data
-    card: Card
-    objective: Objective
-    config: TrainConfig
-    start: Start | None
-    folder: Path
-
-    @property
-    def request(self) -> dict[str, Any]:
-        """What decides the outcome, as JSON holds it."""
-        card, data = self.card, self.demonstrations
-        wordings = json.dumps(instructions(data)).encode()
-        return {
-            "policy": card.policy,
-            "policy_config": card.config,
-            "conditioning": card.conditioning.kinds,
-            "objective": card.objective,
-            "objective_config": card.objective_config,
-            "data": described(data),
-            "suite": card.suite,
-            "suite_options": card.suite_options,
-            "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
-            "start": identity(self.start),
-            "vision_weights": weights_identity(self.config.vision),
-            "training": self.config,
-        }
-
-
-def _train(plan: _Plan) -> TrainedPolicy:
+def _train(plan: Plan) -> TrainedPolicy:
+    """The policy, trained by this process and those that share its batches."""
     card, config, folder = plan.card, plan.config, plan.folder
     if config.evaluate_every and not card.suite:
         raise InputError(
@@ -223,75 +197,53 @@ def _train(plan: _Plan) -> TrainedPolicy:
         there = checkpoint.load(folder)
         if there.card.step >= config.steps:
             return there
-    with locked(folder), writing_into(folder), _torch(config, folder) as threads:
+    if follows():
+        with joined(config.device) as processes:
+            follow(plan, processes)
+        return checkpoint.load(folder)
+    with locked(folder), writing_into(folder), _torch(plan) as threads:
         # Another process may have written there before the lock was taken.
         check_resumed(folder / REQUEST, plan.request, finished=made)
-        run = _prepared(plan, threads)
-        # The folder is claimed last, once everything that may be refused is checked.
-        claim(folder / REQUEST, plan.request)
-        write_json(folder / "versions.json", versions())
-        if note := held_out_note(plan.demonstrations, config):
-            remark(note)
-        machine = Machine(device=config.device, precision=config.precision)
-        warn_if_slow(machine)
-        threads.record(machine)
-        _begin(run)
-        train_run(run)
-        check_there(folder / REQUEST)
-        save_policy(run.learner, card, folder)
+        with _processes(plan) as processes:
+            _lead(plan, threads, processes)
     return checkpoint.load(folder)
 
 
-def _prepared(plan: _Plan, threads: Threads) -> Run:
-    """The run at its first step, or at the step of its last checkpoint."""
+def _processes(plan: Plan) -> AbstractContextManager[Processes]:
+    """The processes of a training, of which this is the main one."""
+    number, device = plan.config.processes, plan.config.device
+    if launched():
+        return joined(device)
+    if number == 1:
+        return nullcontext(ALONE)
+    return followed(number, device, partial(follow, plan))
+
+
+def _lead(plan: Plan, threads: Threads, processes: Processes) -> None:
+    """Trains as the main process, and saves the policy."""
     card, config, folder = plan.card, plan.config, plan.folder
-    torch.manual_seed(config.seed)
-    policy = checkpoint.build(card)
-    card.acting.check(policy.chunk)
-    if card.spec.vision.weights:
-        load_weights(policy.observer.images, card.spec.vision)
-    if plan.start is not None:
-        take_weights(policy, plan.start)
-    policy = policy.to(config.device)
-    training, validation = materials(
-        plan.demonstrations,
-        card.conditioning,
-        config,
-        chunk=policy.chunk,
-        history=card.spec.history,
-    )
-    objective, weight = plan.objective, config.auxiliary.positions
-    if weight:
-        attach(policy, plan.demonstrations, training, config.seed)
-        objective = CloningWithPositions(weight=weight)
-    learner = learner_for(policy, config, objective, card.conditioning.tasks)
-    if not takes_normaliser(plan.start):
-        policy.fit_blocks(training.observations(config.seed))
-    if (folder / STATE).exists():
-        learner.restore(folder / STATE)
-    else:
-        forget_measurements(folder)
-        threads.forget()
-    draws = plan.objective.draws(training, config)
-    if config.sampling == "validation_loss":
-        emphasise(learner, draws)
-    return Run(
-        learner=learner,
-        card=card,
-        objective=plan.objective,
-        draws=draws,
-        validation=validation,
-        config=config,
-        folder=folder,
-        threads=threads,
-    )
+    run = prepared(plan, threads, processes)
+    # The folder is claimed last, once everything that may be refused is checked.
+    claim(folder / REQUEST, plan.request)
+    write_json(folder / "versions.json", versions())
+    if note := held_out_note(plan.demonstrations, config):
+        remark(note)
+    machine = Machine(device=config.device, precision=config.precision)
+    warn_if_slow(machine)
+    threads.record(machine)
+    _begin(run)
+    train_run(run)
+    check_there(folder / REQUEST)
+    save_policy(run.learner, card, folder)
+    processes.wait()  # The others read what was saved.
 
 
 @contextmanager
-def _torch(config: TrainConfig, folder: Path) -> Iterator[Threads]:
+def _torch(plan: Plan) -> Iterator[Threads]:
     """Sets torch's threads for the block; restores them and the random state after it."""
+    device, folder = plan.config.device, plan.folder
     with (
-        Threads(config.threads, device=config.device, folder=folder) as threads,
+        Threads(plan.threads, device=device, folder=folder) as threads,
         torch.random.fork_rng(),
     ):
         yield threads
@@ -299,10 +251,11 @@ def _torch(config: TrainConfig, folder: Path) -> Iterator[Threads]:
 
 def _begin(run: Run) -> None:
     """Chooses the number of threads by a few trial steps, and prints the choice."""
-    batch = run.draws.batch(run.learner.step, run.config.batch_size)
+    batch = run.batches.batch(run.learner.step, run.config.batch_size)
     run.threads.take(run.learner.step, lambda: run.learner.rehearse(batch))
-    count = torch.get_num_threads()
+    threads = counted(torch.get_num_threads(), "thread")
+    number = run.processes.number
     remark(
-        f"Training on {run.config.device} in {run.config.precision} with {count}"
-        f" thread{'s' if count > 1 else ''}."
+        f"Training on {run.config.device} in {run.config.precision} with"
+        f" {f'{number} processes of {threads}' if number > 1 else threads}."
     )

@@ -6,6 +6,7 @@ from robomtl.policy import POLICIES
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.material import check_held_out
+from robomtl.training.objective import OBJECTIVES, Objective
 from robomtl.training.weighting import Fixed
 
 
@@ -64,3 +65,55 @@ def check_balance(
         )
     if by_loss:
         check_held_out(data, config.validation)
+
+
+def check_divisible(
+    config: TrainConfig, minimised: Objective, *, objective: str
+) -> None:
+    """Makes sure that batches can be divided as requested, before anything is made.
+
+    Args:
+        config: Settings of the run.
+        minimised: What is minimised.
+        objective: Its registered name.
+
+    Raises:
+        InputError: If the parts of a batch would depend on each other, or there are more
+            parts than samples; names what can be divided.
+    """
+    parts = config.processes * config.accumulate
+    if parts == 1:
+        return
+    if culprit := _indivisible(config, minimised, objective):
+        several = [n for n in ("processes", "accumulate") if getattr(config, n) > 1]
+        fitting = [
+            n
+            for n in OBJECTIVES.own()
+            if getattr(OBJECTIVES.get(n), "divisible", False)
+        ]
+        raise InputError(
+            f"{culprit} needs each batch as a whole, which {' and '.join(several)} would"
+            f" divide. These fit: objective {', '.join(fitting)} with aggregation mean;"
+            " sampling by temperature; weighting fixed, and without accumulate also"
+            " uncertainty, dwa and famo."
+        )
+    if config.batch_size < parts:
+        raise InputError(
+            f"A batch of {config.batch_size} has no sample for each of {parts} parts"
+            f" (processes {config.processes}, accumulate {config.accumulate}); give"
+            f" batch_size {parts} or more."
+        )
+
+
+def _indivisible(config: TrainConfig, minimised: Objective, objective: str) -> str:
+    """The setting that needs whole batches; empty if none does."""
+    if not getattr(minimised, "divisible", False):
+        return f"objective '{objective}'"
+    if config.aggregation != "mean":
+        return f"aggregation '{config.aggregation}'"
+    learned = config.weighting != "fixed" and config.accumulate > 1
+    if config.weighting == "gradnorm" or learned:
+        return f"weighting '{config.weighting}'"
+    if config.sampling == "validation_loss" and config.processes > 1:
+        return "sampling 'validation_loss'"
+    return ""

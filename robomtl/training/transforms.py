@@ -1,6 +1,7 @@
 """How samples are changed: tensor functions of what was drawn for each."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -39,14 +40,20 @@ class Transform:
 
     def repeated(self, times: int) -> "Transform":
         """Each change as many times, one after the other; (sample · times, …)."""
+        return self._each(lambda part: part.repeat_interleave(times, 0))
+
+    def of(self, samples: slice) -> "Transform":
+        """The changes of some of the samples."""
+        return self._each(lambda part: part[samples])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Transform":
+        """The same with each tensor changed, whose first axis is that of samples."""
         parts = {
-            name: part.repeat_interleave(times, 0)
+            name: change(part)
             for name, part in vars(self).items()
             if isinstance(part, Tensor)
         }
-        positive = tuple(
-            (start, which.repeat_interleave(times)) for start, which in self.positive
-        )
+        positive = tuple((start, change(which)) for start, which in self.positive)
         return replace(self, **parts, positive=positive)
 
     def later(self, frame: Tensor, left: Tensor) -> Tensor:

@@ -1,0 +1,133 @@
+"""What is to be trained, with nothing left open, and the run that is made of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from robomtl import checkpoint
+from robomtl.checkpoint import Card
+from robomtl.demonstrations.mixture import Data, described
+from robomtl.pretrained_encoder import load_weights, weights_identity
+from robomtl.threads import ThreadCount, Threads
+from robomtl.training.config import TrainConfig
+from robomtl.training.learner import learner_for
+from robomtl.training.material import instructions, materials
+from robomtl.training.measuring import forget_measurements
+from robomtl.training.monitoring import STATE, Run, emphasise, follow_run
+from robomtl.training.objective import Objective
+from robomtl.training.position_head import CloningWithPositions, attach
+from robomtl.training.processes import Processes
+from robomtl.training.start import Start, identity, take_weights, takes_normaliser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A training, ready to begin."""
+
+    demonstrations: Data
+    """What is learned from."""
+    card: Card
+    """Card of the policy."""
+    objective: Objective
+    """What is minimised."""
+    config: TrainConfig
+    """Settings of the run, without ``auto`` but for threads."""
+    start: Start | None
+    """What training continues from, with its policy in memory."""
+    folder: Path
+    """Run directory."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What decides the outcome, as JSON holds it."""
+        card, data = self.card, self.demonstrations
+        wordings = json.dumps(instructions(data)).encode()
+        return {
+            "policy": card.policy,
+            "policy_config": card.config,
+            "conditioning": card.conditioning.kinds,
+            "objective": card.objective,
+            "objective_config": card.objective_config,
+            "data": described(data),
+            "suite": card.suite,
+            "suite_options": card.suite_options,
+            "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
+            "start": identity(self.start),
+            "vision_weights": weights_identity(self.config.vision),
+            "training": self.config,
+        }
+
+    @property
+    def threads(self) -> ThreadCount:
+        """Threads of torch: one each for several processes, unless a number is given."""
+        chosen, several = self.config.threads, self.config.processes > 1
+        return 1 if several and chosen == "auto" else chosen
+
+
+def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
+    """The run at its first step, or at the step of its last checkpoint.
+
+    Args:
+        plan: What is to be trained.
+        threads: Threads of this process.
+        processes: Share the batches.
+
+    Raises:
+        InputError: If the start or the last checkpoint does not fit.
+    """
+    card, config, folder = plan.card, plan.config, plan.folder
+    torch.manual_seed(config.seed)
+    policy = checkpoint.build(card)
+    card.acting.check(policy.chunk)
+    if card.spec.vision.weights:
+        load_weights(policy.observer.images, card.spec.vision)
+    if plan.start is not None:
+        take_weights(policy, plan.start)
+    policy = policy.to(config.device)
+    training, validation = materials(
+        plan.demonstrations,
+        card.conditioning,
+        config,
+        chunk=policy.chunk,
+        history=card.spec.history,
+    )
+    objective, weight = plan.objective, config.auxiliary.positions
+    if weight:
+        attach(policy, plan.demonstrations, training, config.seed)
+        objective = CloningWithPositions(weight=weight)
+    tasks = card.conditioning.tasks
+    learner = learner_for(policy, config, objective, tasks, processes=processes)
+    if not takes_normaliser(plan.start):
+        policy.fit_blocks(training.observations(config.seed))
+    processes.copy_main(policy.buffers())  # Sums may round differently on a device.
+    if (folder / STATE).exists():
+        learner.restore(folder / STATE)
+    else:
+        if not processes.rank:
+            forget_measurements(folder)
+        threads.forget()
+    draws = plan.objective.draws(training, config)
+    if config.sampling == "validation_loss":
+        emphasise(learner, draws)
+    return Run(
+        learner=learner,
+        card=card,
+        objective=plan.objective,
+        draws=draws,
+        validation=validation,
+        config=config,
+        folder=folder,
+        threads=threads,
+        processes=processes,
+    )
+
+
+def follow(plan: Plan, processes: Processes) -> None:
+    """Takes the steps of a training whose main process logs, saves and evaluates."""
+    config, folder = plan.config, plan.folder
+    with Threads(plan.threads, device=config.device, folder=folder) as threads:
+        follow_run(prepared(plan, threads, processes))

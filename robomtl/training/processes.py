@@ -1,0 +1,207 @@
+"""Processes that share the batches of a run, and what they exchange.
+
+Each process computes the gradient of its part of every batch. The gradients are added up,
+so that all processes take the same step, through Accelerate: by gloo on CPUs, by NCCL on
+GPUs. The main process alone logs, measures, saves and evaluates; the others follow it.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from robomtl.errors import InputError, LostProcessError, MissingExtraError
+
+KEPT = "Checkpoints are kept: the same command resumes from the last one."
+"""End of messages about processes that were lost."""
+_LONGEST = timedelta(hours=6)  # The main process may evaluate while the others wait.
+
+
+class Processes(Protocol):
+    """The processes of a run, as one of them sees them."""
+
+    @property
+    def rank(self) -> int:
+        """Index of this process; the main one has 0."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Number of all processes."""
+        ...
+
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
+        """Replaces tensors by their sums over all processes.
+
+        Raises:
+            LostProcessError: If another process has ended.
+        """
+        ...
+
+    def copy_main(self, tensors: Iterable[Tensor]) -> None:
+        """Replaces tensors by those of the main process.
+
+        Raises:
+            LostProcessError: If another process has ended.
+        """
+        ...
+
+    def wait(self) -> None:
+        """Waits until all processes are here.
+
+        Raises:
+            LostProcessError: If another process has ended.
+        """
+        ...
+
+
+class Alone(NamedTuple):
+    """A process that trains alone; see ``Processes``."""
+
+    rank: int = 0
+    number: int = 1
+
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
+        """Leaves them."""
+
+    def copy_main(self, tensors: Iterable[Tensor]) -> None:
+        """Leaves them."""
+
+    def wait(self) -> None:
+        """Waits for nothing."""
+
+
+ALONE: Processes = Alone()
+"""This process alone."""
+
+
+class Accelerated(NamedTuple):
+    """Processes that are connected through Accelerate; see ``Processes``."""
+
+    rank: int
+    number: int
+
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
+        """See ``Processes``."""
+        with _explained(self):
+            for tensor in tensors:
+                tensor.copy_(accelerate().utils.reduce(tensor, reduction="sum"))
+
+    def copy_main(self, tensors: Iterable[Tensor]) -> None:
+        """See ``Processes``."""
+        with _explained(self):
+            for tensor in tensors:
+                tensor.copy_(accelerate().utils.broadcast(tensor.contiguous()))
+
+    def wait(self) -> None:
+        """See ``Processes``."""
+        self.add_up([torch.zeros(1, device=accelerate().PartialState().device)])
+
+
+def launched() -> bool:
+    """Whether a launcher, such as ``accelerate launch``, has started several processes.
+
+    Processes that one of those starts, such as workers that evaluate, are no part of it.
+    """
+    inner = multiprocessing.parent_process() is not None
+    return not inner and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def follows() -> bool:
+    """Whether a launcher has started this process to follow a main one."""
+    return launched() and int(os.environ.get("RANK", "0")) > 0
+
+
+def number_of(processes: int) -> int:
+    """The number of processes of a run: the requested one, or the launcher's.
+
+    Raises:
+        InputError: If they differ.
+    """
+    if not launched():
+        return processes
+    number = int(os.environ["WORLD_SIZE"])
+    if processes not in (1, number):
+        raise InputError(
+            f"processes is {processes}, and the launcher has started {number}; leave"
+            " --processes out."
+        )
+    return number
+
+
+def check_devices(processes: int, device: str) -> None:
+    """Refuses processes that would have no device of their own.
+
+    Args:
+        processes: Number of them.
+        device: Torch's name of the device, resolved.
+
+    Raises:
+        InputError: If there are fewer devices, or one of several is named.
+    """
+    kind = torch.device(device)
+    if processes == 1 or kind.type == "cpu":
+        return
+    count = torch.get_device_module(kind.type).device_count()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    if here > count:
+        raise InputError(
+            f"{here} processes need a device '{kind.type}' each, and torch finds {count};"
+            f" give --processes {count}, or --device cpu."
+        )
+    if kind.index is not None:
+        raise InputError(
+            f"{processes} processes compute on a device each, and '{device}' names one;"
+            f" give --device {kind.type}."
+        )
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """The processes that a launcher has started, as its environment says.
+
+    Args:
+        device: Torch's name of the device that the run computes on.
+
+    Raises:
+        MissingExtraError: If the extra ``accelerate`` is missing.
+    """
+    state = accelerate().PartialState(cpu=device == "cpu", timeout=_LONGEST)
+    try:
+        yield Accelerated(state.process_index, state.num_processes)
+    finally:
+        state.destroy_process_group()
+        state._reset_state()
+
+
+def accelerate() -> Any:
+    """The library.
+
+    Raises:
+        MissingExtraError: If the extra ``accelerate`` is missing.
+    """
+    try:
+        import accelerate as library
+        import accelerate.utils
+    except ImportError as error:
+        raise MissingExtraError(
+            "Training in several processes needs an extra: pip install"
+            " 'robomtl[accelerate]'"
+        ) from error
+    return library
+
+
+@contextmanager
+def _explained(processes: Processes) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # Gloo and NCCL have no type of their own for it.
+        raise LostProcessError(
+            f"Another of the {processes.number} processes of the training has ended, or"
+            f" cannot be reached. {KEPT}"
+        ) from error
