@@ -15,3 +15,6 @@ class Cost:
     """Numbers that were trained, solved for or inferred."""
     seconds: float
     """Wall time [s]."""
+    act: float | None = None
+    """Time in which the policy predicts the actions of one trial on one core [s]; None
+    where it was not measured."""

@@ -9,8 +9,9 @@ from robomtl.adaptation import Budget, Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.evaluation import Results
+from robomtl.executor import LIMIT
+from robomtl.experiments.compute import Compute
 from robomtl.experiments.evaluating import evaluate
-from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.ranges import check_types
 from robomtl.request import claim
@@ -46,7 +47,7 @@ class NewTask:
 
 
 def meet(
-    run: Path, new: NewTask, *, out: Path, seed: int, machine: Machine, workers: int
+    run: Path, new: NewTask, *, out: Path, seed: int, compute: Compute
 ) -> dict[str, Results]:
     """Adapts a policy to a new task by each method and evaluates what came of it.
 
@@ -58,8 +59,8 @@ def meet(
         out: Receives ``demonstrations/``, and a run directory for each method with its
             results.
         seed: Of the adaptation.
-        machine: Device and precision of the methods.
-        workers: Processes that collect and evaluate.
+        compute: Processes that collect and evaluate, or a cluster; device and precision
+            of the methods.
 
     Returns:
         Results by method.
@@ -75,9 +76,10 @@ def meet(
         tasks=[new.task],
         episodes=new.shots,
         noise=new.noise,
-        workers=workers,
+        workers=compute.executed.workers,
     )
-    adapting = partial(_adapted, run, demonstrations, Budget(machine=machine), seed)
+    budget = Budget(machine=compute.machine)
+    adapting = partial(_adapted, run, demonstrations, budget, seed)
     return {
         method: evaluate(
             adapting(method, out / file_name(method)),
@@ -86,7 +88,9 @@ def meet(
             tasks=[new.task],
             episodes=new.trials,
             until=new.until,
-            workers=workers,
+            workers=compute.workers,
+            executor=compute.executor,
+            limit=min(compute.limit, LIMIT),
         )
         for method in new.methods
     }

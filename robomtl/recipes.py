@@ -12,6 +12,7 @@ from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import Results, film
 from robomtl.evaluation.video import Which, find_videos
+from robomtl.executor import LIMIT
 from robomtl.experiments.adapt import Findings as MethodFindings
 from robomtl.experiments.adapt.comparisons import (
     ADAPTATIONS,
@@ -23,8 +24,13 @@ from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask import Asked, multitask
 from robomtl.experiments.multitask import Findings as ArmFindings
+from robomtl.experiments.multitask.arm_recipes import (
+    ARM_RECIPES,
+    ArmRecipe,
+    run_arms,
+)
 from robomtl.experiments.running import REPORT
-from robomtl.machine import Machine, check_device
+from robomtl.machine import check_device
 from robomtl.nearest import unknown
 from robomtl.new_task import NewTask, meet
 from robomtl.paths import located
@@ -111,7 +117,9 @@ def _from_pictures(*, steps: int, swap: float = 0.0) -> TrainConfig:
     )
 
 
-RECIPES: dict[str, Recipe | AdaptationRecipe] = {
+AnyRecipe = Recipe | AdaptationRecipe | ArmRecipe
+
+RECIPES: dict[str, AnyRecipe] = {
     "quickstart": Recipe(
         line="MT10 in minutes: language-conditioned, 25 demonstrations per task",
         suite="metaworld/MT10",
@@ -176,11 +184,12 @@ RECIPES: dict[str, Recipe | AdaptationRecipe] = {
         training=TrainConfig(steps=20_000),
     ),
     **ADAPTATIONS,
+    **ARM_RECIPES,
 }
-"""Experiments by name: policies trained and evaluated, or methods compared."""
+"""Experiments by name: policies trained and evaluated, or methods or arms compared."""
 
 
-def named_recipe(name: str) -> Recipe | AdaptationRecipe:
+def named_recipe(name: str) -> AnyRecipe:
     """The recipe of a name.
 
     Raises:
@@ -193,13 +202,12 @@ def named_recipe(name: str) -> Recipe | AdaptationRecipe:
 
 @checked
 def run(
-    recipe: str | Recipe | AdaptationRecipe,
+    recipe: str | Recipe | AdaptationRecipe | ArmRecipe,
     *,
     out: Path | str,
     data: Path | str | None = None,
     seed: int = 0,
-    machine: Machine | None = None,
-    workers: int = 2,
+    compute: Compute | None = None,
 ) -> Ran:
     """Runs a recipe end to end; what is finished in the folder is not done again.
 
@@ -209,20 +217,21 @@ def run(
         out: Run directory; it receives ``demonstrations/``, the policy, the first
             evaluation's results, a folder for each further kind of wording, and
             ``new-task/`` and ``multitask/`` where the recipe has them; of a comparison
-            of methods, see ``run_adaptation``. ``recipe.json`` in it is the request.
+            of methods, see ``run_adaptation``, and of arms ``run_arms``. ``recipe.json``
+            in it is the request.
         data: Demonstrations recorded before, of the same suite; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
-        machine: Device and precision of the networks, where the recipe leaves them at
-            ``auto``.
-        workers: Processes that collect and evaluate.
+        compute: Processes that collect, train and evaluate, or a cluster, and the limit
+            of time; device and precision of the networks, where the recipe leaves them at
+            ``auto``. Demonstrations are collected on this machine.
 
     Raises:
         InputError: If the recipe is unknown, its parts do not fit, or the folder holds
             another run.
     """
     check_seed(seed)
-    machine = machine or Machine()
-    check_device(machine.device)
+    compute = compute or Compute()
+    check_device(compute.machine.device)
     chosen = named_recipe(recipe) if isinstance(recipe, str) else recipe
     folder = located(out)
     request = {**request_of(chosen), "seed": seed}
@@ -230,22 +239,19 @@ def run(
     with claimed(folder / "recipe.json", request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(
-                chosen,
-                out=folder,
-                data=data,
-                seed=seed,
-                machine=machine,
-                workers=workers,
+                chosen, out=folder, data=data, seed=seed, compute=compute
             )
             return Ran(methods=found)
-        prepared = replace(chosen, training=with_machine(chosen.training, machine))
-        check_device(prepared.training.device)  # Before anything is collected.
-        return _run(
-            prepared, folder, data=data, seed=seed, machine=machine, workers=workers
-        )
+        if isinstance(chosen, ArmRecipe):
+            arms = run_arms(chosen, out=folder, data=data, seed=seed, compute=compute)
+            return Ran(arms=arms)
+        training = with_machine(chosen.training, compute.machine)
+        check_device(training.device)  # Before anything is collected.
+        prepared = replace(chosen, training=training)
+        return _run(prepared, folder, data=data, seed=seed, compute=compute)
 
 
-_FINISHED = ("policy.json", "adaptation/journal.jsonl")
+_FINISHED = ("policy.json", "adaptation/journal.jsonl", "journal.jsonl")
 """The first files in the folder of a recipe that depend on the whole request."""
 _GROWING = {"line", "training", "instructions", "videos", "pretraining", "asked"}
 """Parts of a recipe that may be extended in the same folder. They are not compared here:
@@ -256,7 +262,7 @@ _GROWING_WITHIN = {
 }
 
 
-def request_of(recipe: Recipe | AdaptationRecipe) -> dict[str, Any]:
+def request_of(recipe: AnyRecipe) -> dict[str, Any]:
     """The values of a recipe that stay the same in its folder, as JSON holds them."""
     fixed = {k: v for k, v in plain(recipe).items() if k not in _GROWING}
     for name, growing in _GROWING_WITHIN.items():
@@ -284,10 +290,10 @@ def _run(
     *,
     data: Path | str | None,
     seed: int,
-    machine: Machine,
-    workers: int,
+    compute: Compute,
 ) -> Ran:
     made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
+    workers = compute.executed.workers
     recorded = obtain(
         made,
         folder,
@@ -305,19 +311,12 @@ def _run(
         conditioning=recipe.conditioning,
         config=replace(recipe.training, seed=seed),
     )
-    results = _evaluated(recipe, made, folder, seed=seed, workers=workers)
+    results = _evaluated(recipe, made, folder, seed=seed, compute=compute)
     if recipe.videos is not None:
         _film(recipe, recipe.videos, made, folder, workers=workers)
     if recipe.new_task is not None:
         new = folder / "new-task"
-        results |= meet(
-            folder,
-            recipe.new_task,
-            out=new,
-            seed=seed,
-            machine=machine,
-            workers=workers,
-        )
+        results |= meet(folder, recipe.new_task, out=new, seed=seed, compute=compute)
     if recipe.multitask is None:
         return Ran(results=results)
     found = multitask(
@@ -325,13 +324,13 @@ def _run(
         recipe.multitask,
         out=folder / "multitask",
         data=recorded.path,
-        compute=Compute(machine=machine, workers=workers),
+        compute=compute,
     )
     return Ran(results=results, arms=found)
 
 
 def _evaluated(
-    recipe: Recipe, made: Suite, folder: Path, *, seed: int, workers: int
+    recipe: Recipe, made: Suite, folder: Path, *, seed: int, compute: Compute
 ) -> dict[str, Results]:
     """By kind of wording; the first in the folder itself."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]
@@ -343,7 +342,9 @@ def _evaluated(
             episodes=recipe.trials,
             instructions=kind,
             until=recipe.until,
-            workers=workers,
+            workers=compute.workers,
+            executor=compute.executor,
+            limit=min(compute.limit, LIMIT),
             seed=seed,
             config={**_about(recipe), **agent.settings},
         )

@@ -38,7 +38,8 @@ def batch(**images):
 
 def drawn(given, augmentation=BOTH, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return augmented(given, augmentation, generator).observation
+    every, size = slice(None), len(given.task)
+    return augmented(given, augmentation, generator, samples=every, of=size).observation
 
 
 def test_a_shifted_image_is_a_crop_of_the_padded_one():
@@ -111,3 +112,14 @@ def test_what_would_do_nothing_or_hide_the_image_is_refused():
         ImageAugmentation(shift=-1)
     with pytest.raises(InputError, match="colour is 1.5; give 0 to 1"):
         ImageAugmentation(colour=1.5)
+
+
+def test_parts_of_a_batch_change_as_in_the_whole():
+    images = pictures(6, 9, 7)
+    whole = drawn(batch(camera=images))["camera"]
+    part = slice(2, 5)
+    generator = torch.Generator().manual_seed(0)
+    some = augmented(
+        batch(camera=images[part]), BOTH, generator, samples=part, of=len(images)
+    )
+    assert torch.equal(some.observation["camera"], whole[part])

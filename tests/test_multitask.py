@@ -474,7 +474,7 @@ def test_the_crossover_is_where_the_difference_falls_to_0_along_the_logarithm():
     found = crossover(curve({2: 0.2, 5: 0.1, 10: 0.02, 40: -0.02}))
     assert found.pays_up_to == 5 and found.reaches_zero == 10
     assert found.changes_sign == pytest.approx(20.0)  # Midway along the logarithm.
-    assert found.sentence == (
+    assert found.sentence("learning alone") == (
         "beats learning alone up to 5 demonstrations, and no more from 10 on; the"
         " difference falls to 0 at 20"
     )
@@ -483,7 +483,7 @@ def test_the_crossover_is_where_the_difference_falls_to_0_along_the_logarithm():
 def test_no_crossover_is_told_with_the_most_that_was_tried():
     found = crossover(curve({2: 0.2, 50: 0.1}))
     assert found.changes_sign is None and found.reaches_zero is None
-    assert found.sentence == (
+    assert found.sentence("learning alone") == (
         "beats learning alone up to 50 demonstrations, the most tried; there is no"
         " crossover up to 50"
     )
@@ -492,7 +492,7 @@ def test_no_crossover_is_told_with_the_most_that_was_tried():
 def test_an_arm_that_never_pays_crosses_at_the_fewest():
     found = crossover(curve({2: -0.2, 50: 0.01}))
     assert (found.pays_up_to, found.reaches_zero, found.changes_sign) == (None, 2, 2.0)
-    assert found.sentence == (
+    assert found.sentence("learning alone") == (
         "beats learning alone nowhere up to 50 demonstrations; the difference is not above"
         " 0 at 2"
     )
@@ -500,7 +500,7 @@ def test_an_arm_that_never_pays_crosses_at_the_fewest():
 
 def test_an_arm_that_pays_late_is_not_said_to_pay_before():
     found = crossover(curve({2: -0.2, 5: 0.2, 10: 0.01, 25: 0.1, 50: 0.0}))
-    assert found.sentence == (
+    assert found.sentence("learning alone") == (
         "beats learning alone up to 25 demonstrations but for 2 and 10, and no more from 50"
         " on; the difference is not above 0 at 2"
     )

@@ -99,7 +99,8 @@ def test_an_experiment_without_the_baseline_or_affinities_has_less():
     found = findings(baseline=None, differences={}, crossover={}, affinity={})
     text = shown(found)
     assert 'id="differences"' not in text and 'id="affinity"' not in text
-    assert "No arm is compared: it takes the arm alone and another." in text
+    together = ["69.8%65.8–73.8", "1,251,460", "707", "–"]
+    assert rows(text, "arms")["together"] == together
 
 
 def test_trainings_that_diverged_are_told():

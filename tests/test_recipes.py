@@ -10,12 +10,15 @@ from robomtl.experiments.adapt.comparisons import (
     Pretraining,
 )
 from robomtl.experiments.adapt.method_design import Asked, configured, objectives
+from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import Asked as Arms
+from robomtl.experiments.multitask.arm_recipes import ArmRecipe, Before
 from robomtl.new_task import NewTask
 from robomtl.recipes import RECIPES, Recipe, run
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
 
+ONE = Compute(workers=1)
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SMALL = Recipe(
@@ -35,7 +38,7 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("recipe")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RECIPES, "small", SMALL)
-        yield out, run("small", out=out, workers=1).results
+        yield out, run("small", out=out, compute=ONE).results
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +61,7 @@ def test_a_finished_recipe_is_only_read(finished):
     out, results = finished
     files = [*(out / "demonstrations").rglob("*.parquet"), out / "policy.safetensors"]
     before = {path: path.stat().st_mtime_ns for path in files}
-    again = run("small", out=out, workers=1).results
+    again = run("small", out=out, compute=ONE).results
     assert again["canonical"].task_mean == results["canonical"].task_mean
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
@@ -69,20 +72,20 @@ def test_a_recipe_films_where_it_can_and_else_says_why_not(
     out, _ = finished
     filming = replace(SMALL, videos="examples")
     monkeypatch.setitem(sys.modules, "av", None)
-    run(filming, out=out, workers=1)
+    run(filming, out=out, compute=ONE)
     assert "No trial is filmed. Videos need PyAV" in capsys.readouterr().err
     monkeypatch.undo()
     pytest.importorskip("av", reason="needs the extra video")
-    run(replace(filming, videos=0), out=out, workers=1)
+    run(replace(filming, videos=0), out=out, compute=ONE)
     assert "No trial is filmed. 0 videos of each task" in capsys.readouterr().err
-    run(filming, out=out, workers=1)
+    run(filming, out=out, compute=ONE)
     assert '<figure class="featured"' in (out / "report.html").read_text()
 
 
 @pytest.mark.slow
 def test_a_recipe_takes_demonstrations_recorded_before(finished, tmp_path):
     out, results = finished
-    ran = run("small", out=tmp_path, data=out / "demonstrations", workers=1)
+    ran = run("small", out=tmp_path, data=out / "demonstrations", compute=ONE)
     outcomes = [
         [replace(record, seconds=0.0) for record in each.records]
         for each in (ran.results["held-out"], results["held-out"])
@@ -110,7 +113,7 @@ def test_fewer_demonstrations_than_the_recipe_takes_are_refused(
 def test_another_seed_in_the_same_folder_is_refused(finished):
     out, _ = finished
     with pytest.raises(ValueError, match="seed"):
-        run("small", out=out, seed=1, workers=1)
+        run("small", out=out, seed=1, compute=ONE)
 
 
 def test_an_unknown_recipe_names_the_nearest(tmp_path):
@@ -150,12 +153,12 @@ SMALL_COMPARISON = AdaptationRecipe(
 @pytest.mark.slow
 def test_a_comparison_runs_from_nothing_and_is_then_only_read(monkeypatch, tmp_path):
     monkeypatch.setitem(RECIPES, "compared", SMALL_COMPARISON)
-    found = run("compared", out=tmp_path, workers=1).methods
+    found = run("compared", out=tmp_path, compute=ONE).methods
     assert {*found.methods} == {"zero_shot", "context"}
     for file in ("context/seed-0/policy.json", "adaptation/results.json"):
         assert (tmp_path / file).exists()
     before = (tmp_path / "cloning/seed-0/policy.safetensors").stat().st_mtime_ns
-    again = run("compared", out=tmp_path, workers=1).methods
+    again = run("compared", out=tmp_path, compute=ONE).methods
     assert again.methods == found.methods
     after = (tmp_path / "cloning/seed-0/policy.safetensors").stat().st_mtime_ns
     assert after == before
@@ -180,7 +183,7 @@ def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
     )
     recipe = replace(SMALL, new_task=new, instructions=("canonical",))
     monkeypatch.setitem(RECIPES, "ending", recipe)
-    results = run("ending", out=tmp_path, workers=1).results
+    results = run("ending", out=tmp_path, compute=ONE).results
     assert [*results] == ["canonical", "zero_shot", "alpaca"]
     for method in new.methods:
         folder = tmp_path / "new-task" / method
@@ -202,8 +205,68 @@ def test_a_recipe_may_end_with_learning_together_and_alone(monkeypatch, tmp_path
     )
     recipe = replace(SMALL, multitask=arms, instructions=("canonical",))
     monkeypatch.setitem(RECIPES, "ending", recipe)
-    found = run("ending", out=tmp_path, workers=1).arms
+    found = run("ending", out=tmp_path, compute=ONE).arms
     assert [*found.arms] == ["together", "alone"]
     assert (tmp_path / "multitask" / "report.html").exists()
-    again = run("ending", out=tmp_path, workers=1).arms
+    again = run("ending", out=tmp_path, compute=ONE).arms
     assert again.arms == found.arms
+
+
+TINY = {"width": 16}
+SIDE_BY_SIDE = ArmRecipe(
+    line="Policies on points",
+    suite="points/MT4",
+    asked=Arms(
+        arms={"film": "together", "mlp": "together"},
+        settings={
+            "film": {f"policy_config.{k}": v for k, v in {**TINY, "blocks": 1}.items()},
+            "mlp": {"policy": "mlp", "policy_config.width": 16},
+        },
+        demonstrations=(2,),
+        trials=2,
+        steps=3,
+        samples=4,
+        affinity=0,
+    ),
+)
+
+
+@pytest.mark.slow
+def test_policies_stand_side_by_side_and_are_then_only_read(monkeypatch, tmp_path):
+    monkeypatch.setitem(RECIPES, "policies", SIDE_BY_SIDE)
+    found = run("policies", out=tmp_path, compute=ONE).arms
+    assert found.baseline is None and [*found.arms] == ["film", "mlp"]
+    assert {each.policy for each in found.definitions.values()} == {"film", "mlp"}
+    assert all(some[2].act > 0 for some in found.cost.values())
+    page = (tmp_path / "report.html").read_text()
+    assert "training [s]" in page and "act [ms]" in page
+    again = run("policies", out=tmp_path, compute=ONE).arms
+    assert again.cost == found.cost
+    with pytest.raises(ValueError, match="--seed 1 would do nothing"):
+        run("policies", out=tmp_path / "other", seed=1, compute=ONE)
+
+
+@pytest.mark.slow
+def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
+    asked = replace(
+        SIDE_BY_SIDE.asked,
+        arms={"scratch": "together", "pretrained": "together"},
+        settings={"every": {"policy_config.width": 16}},
+        reference="scratch",
+    )
+    before = Before(
+        suite="points/MT6",
+        episodes=2,
+        arms=("pretrained",),
+        training=TrainConfig(steps=3, batch_size=8, threads=1),
+        policy_config=TINY,
+    )
+    recipe = replace(SIDE_BY_SIDE, asked=asked, before=before)
+    monkeypatch.setitem(RECIPES, "before", recipe)
+    found = run("before", out=tmp_path, compute=ONE).arms
+    assert found.baseline == "scratch" and [*found.differences] == ["pretrained"]
+    card = json.loads((tmp_path / "before" / "policy.json").read_text())
+    assert len(card["conditioning"]["tasks"]) == 2
+    (run_json,) = tmp_path.glob("runs/pretrained/**/run.json")
+    assert json.loads(run_json.read_text())["start"]["sha256"]
+    assert "beats scratch" in (tmp_path / "report.html").read_text()

@@ -206,9 +206,15 @@ class ComputeFlags(Machine):
     @property
     def compute(self) -> Compute:
         """What an experiment is given."""
-        executor = chosen_executor(self.workers, self.ray, None, limit=self.limit)
-        machine = Machine(device=self.device, precision=self.precision)
-        return Compute(executor=executor, workers=self.workers, machine=machine)
+        ray = self.ray
+        return Compute(
+            executor=None
+            if ray is None
+            else RayExecutor(address=ray, workers=self.workers, limit=self.limit),
+            workers=self.workers,
+            limit=self.limit,
+            machine=Machine(device=self.device, precision=self.precision),
+        )
 
 
 def given(arguments: Sequence[str], flag: str) -> str | None:

@@ -54,7 +54,13 @@ def arms_from(flags: ArmFlags, usual: Arms | None = None) -> Arms:
         flags.settings, labels, noun="arm", example="wide.policy_config.width=512"
     )
     settings = merged(usual.settings if usual else {}, given, labels)
-    return Arms(arms=arms, settings=settings, **_shared(flags, ArmDesign))
+    reference = usual.reference if usual else None
+    return Arms(
+        arms=arms,
+        settings=settings,
+        reference=reference,
+        **_shared(flags, ArmDesign),
+    )
 
 
 def methods_from(flags: MethodFlags, usual: Methods | None = None) -> Methods:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import tyro
 
 from robomtl import checkpoint
-from robomtl.cli.flags import SuiteFlags, given
+from robomtl.cli.flags import ComputeFlags, SuiteFlags, given
 from robomtl.cli.labels import (
+    ArmFlags,
     MethodFlags,
     arm_flags,
     arms_from,
@@ -23,8 +24,8 @@ from robomtl.experiments.adapt.comparisons import (
     Pretraining,
 )
 from robomtl.experiments.adapt.method_design import Design
-from robomtl.machine import Machine
-from robomtl.recipes import Experiment, Recipe
+from robomtl.experiments.multitask.arm_recipes import ArmRecipe
+from robomtl.recipes import AnyRecipe, Experiment, Recipe
 from robomtl.training import TrainConfig
 
 HELP_ALL = "--help-all"
@@ -34,7 +35,7 @@ _Policy = Annotated[str, tyro.conf.arg(help="Architecture.")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFlags(Machine):
+class RunFlags(ComputeFlags):
     """Collects if missing, trains, evaluates and reports."""
 
     recipe: tyro.conf.Positional[str]
@@ -46,13 +47,9 @@ class RunFlags(Machine):
     """Demonstrations recorded before."""
     seed: int = 0
     """Seed of everything that is drawn."""
-    workers: int = 2
-    """Processes that collect and evaluate."""
 
 
-def recipe_flags(
-    recipe: Recipe | AdaptationRecipe, common: RunFlags, arguments: Sequence[str]
-) -> Any:
+def recipe_flags(recipe: AnyRecipe, common: RunFlags, arguments: Sequence[str]) -> Any:
     """The flags of a recipe: a frozen dataclass whose values are the recipe's.
 
     Args:
@@ -65,6 +62,10 @@ def recipe_flags(
         own = _of_experiment(recipe, arguments)
         bases: tuple[type, ...] = (RunFlags, Experiment)
         shared = _values(recipe, Experiment)
+    elif isinstance(recipe, ArmRecipe):
+        own = {} if recipe.before is None else {"before": recipe.before}
+        bases = (RunFlags, ArmFlags)
+        shared = vars(arm_flags(recipe.asked))
     else:
         own = _of_comparison(recipe, arguments)
         bases = (RunFlags, Comparison, MethodFlags)
@@ -77,9 +78,7 @@ def recipe_flags(
     return _made("Run", own, bases)(**{**vars(common), **shared, **own})
 
 
-def overridden(
-    recipe: Recipe | AdaptationRecipe, flags: Any
-) -> Recipe | AdaptationRecipe:
+def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
     """The recipe with the values of its flags.
 
     Raises:
@@ -96,6 +95,9 @@ def overridden(
             pictures=recipe.pictures and flags.pictures,
             multitask=arms,
         )
+    if isinstance(recipe, ArmRecipe):
+        before = recipe.before and flags.before
+        return replace(recipe, asked=arms_from(flags, recipe.asked), before=before)
     for objective, part in recipe.pretraining.items():
         training = getattr(flags.pretraining, objective).training
         _check_seed(f"pretraining.{objective}.training", training, part.training)

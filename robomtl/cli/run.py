@@ -13,9 +13,10 @@ from robomtl.errors import InputError
 from robomtl.evaluation import success_table
 from robomtl.experiments.adapt.comparisons import AdaptationRecipe
 from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.multitask.arm_recipes import ArmRecipe
 from robomtl.experiments.multitask.arm_report import arms_report
-from robomtl.machine import Machine
-from robomtl.recipes import Recipe, named_recipe, run
+from robomtl.experiments.running import REPORT
+from robomtl.recipes import AnyRecipe, Recipe, named_recipe, run
 
 _HELP = ("-h", "--help", HELP_ALL)
 
@@ -38,12 +39,15 @@ def main(arguments: Sequence[str]) -> None:
             out=out,
             data=flags.data,
             seed=flags.seed,
-            machine=Machine(device=flags.device, precision=flags.precision),
-            workers=flags.workers,
+            compute=flags.compute,
         )
     if ran.methods is not None:
         show_report(methods_report(ran.methods))
         print(f"Report: {out / 'adaptation' / 'report.html'}")
+        return
+    if isinstance(recipe, ArmRecipe) and ran.arms is not None:
+        show_report(arms_report(ran.arms))
+        print(f"Report: {out / REPORT}")
         return
     for kind, result in ran.results.items():
         print(f"\n{_heading(recipe, kind)}", flush=True)
@@ -55,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"Report: {out / 'report.html'}")
 
 
-def _named(arguments: Sequence[str]) -> tuple[Recipe | AdaptationRecipe, Any]:
+def _named(arguments: Sequence[str]) -> tuple[AnyRecipe, Any]:
     """The recipe that the arguments name, and the flags that it has."""
     values = pairwise(["", *(word for word in arguments if word not in _HELP)])
     names = [
@@ -74,9 +78,9 @@ def _named(arguments: Sequence[str]) -> tuple[Recipe | AdaptationRecipe, Any]:
     return recipe, recipe_flags(recipe, RunFlags(recipe=names[0]), arguments)
 
 
-def _described(recipe: Recipe | AdaptationRecipe, arguments: Sequence[str]) -> str:
+def _described(recipe: AnyRecipe, arguments: Sequence[str]) -> str:
     """What the help says of a recipe, and of the settings that it leaves out."""
-    if isinstance(recipe, Recipe) or HELP_ALL in arguments:
+    if not isinstance(recipe, AdaptationRecipe) or HELP_ALL in arguments:
         return f"{recipe.line}."
     names = ", ".join(name.replace("_", "-") for name in recipe.pretraining)
     return (

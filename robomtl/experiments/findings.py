@@ -40,6 +40,8 @@ class Took:
     steps: float
     samples: float
     parameters: float
+    act: float | None = None
+    """Time of a prediction for one trial, on one core [s]; None where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)

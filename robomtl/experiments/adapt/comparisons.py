@@ -13,7 +13,6 @@ from robomtl.experiments.adapt.method_experiment import Supports, compare_method
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.compute import Compute
-from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
@@ -71,8 +70,7 @@ def run_adaptation(
     out: Path,
     data: Path | str | None = None,
     seed: int = 0,
-    machine: Machine | None = None,
-    workers: int = 2,
+    compute: Compute | None = None,
 ) -> Findings:
     """Runs a comparison end to end; what is finished in the folder is not done again.
 
@@ -82,14 +80,14 @@ def run_adaptation(
             each policy, and the comparison in ``adaptation/``.
         data: Demonstrations of the training tasks recorded before; collected when None.
         seed: First seed of training.
-        machine: What networks compute with where the recipe does not say.
-        workers: Processes that collect, train, adapt and evaluate.
+        compute: Processes that collect, train, adapt and evaluate, or a cluster; device
+            and precision where the recipe does not say.
 
     Raises:
         InputError: If a folder holds something else, or the recipe trains no policy of
             an objective that a method needs.
     """
-    machine = machine or Machine()
+    compute = compute or Compute()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     prior = obtain(
         made,
@@ -98,7 +96,7 @@ def run_adaptation(
         episodes=recipe.episodes,
         noise=recipe.noise,
         seed=0,  # The same demonstrations for every seed of training.
-        workers=workers,
+        workers=compute.executed.workers,
     )
     trainings = [
         Training(
@@ -108,12 +106,11 @@ def run_adaptation(
             policy=each.policy,
             policy_config=each.policy_config,
             conditioning=recipe.conditioning,
-            config=with_machine(replace(each.training, seed=number), machine),
+            config=with_machine(replace(each.training, seed=number), compute.machine),
         )
         for number in range(seed, seed + recipe.seeds)
         for objective, each in needed.items()
     ]
-    compute = Compute(machine=machine, workers=workers)
     train_all(prior, trainings, episodes=recipe.episodes, compute=compute)
     return compare_methods(
         out,

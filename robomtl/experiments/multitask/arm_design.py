@@ -55,6 +55,9 @@ class Asked(Design):
     """Ways to learn the tasks, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings that differ from the defaults, by label; those of ``every`` for all."""
+    reference: str | None = None
+    """Label of the arm that the others are compared with; by default that which learns
+    alone."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and labels.
@@ -96,6 +99,8 @@ class Asked(Design):
     @property
     def baseline(self) -> str | None:
         """The label of the arm that others are compared with; None without one."""
+        if self.reference in self.arms:
+            return self.reference
         if self.arms.get(BASELINE) == BASELINE:
             return BASELINE
         return next((k for k, base in self.arms.items() if base == BASELINE), None)

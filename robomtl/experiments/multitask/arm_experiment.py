@@ -74,7 +74,8 @@ class _Experiment:
         # Where it is computed may change, as processors may.
         training = replace(arm.training, device="cpu")
         known = {"data": None, "policy_config": config, "training": training}
-        return plain({**vars(arm), **known})
+        start = arm.start and checkpoint.load(arm.start).fingerprint
+        return plain({**vars(arm), **known, "start": start})
 
     def cells(self) -> Sequence[ArmCell]:
         of = self.of

@@ -234,4 +234,6 @@ def _cost(label: str, finished: Iterable[Finished[ArmCell]]) -> dict[int, Took]:
 def _took(seeds: Sequence[Sequence[Cost]]) -> Took:
     names = ("seconds", "steps", "samples", "parameters")
     sums = {k: [sum(getattr(c, k) for c in some) for some in seeds] for k in names}
-    return Took(**{name: median(each) for name, each in sums.items()})
+    act = [cost.act for some in seeds for cost in some if cost.act is not None]
+    medians = {name: median(each) for name, each in sums.items()}
+    return Took(**medians, act=median(act) if act else None)

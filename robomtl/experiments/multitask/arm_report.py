@@ -10,10 +10,11 @@ from markupsafe import Markup
 from robomtl.evaluation.figures import change, counted, points
 from robomtl.experiments import report
 from robomtl.experiments.compared import Compared
-from robomtl.experiments.entries import NONE
+from robomtl.experiments.entries import NONE, rate, seconds
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask.affinities import Affinity
 from robomtl.experiments.multitask.arm_findings import Definition, Findings
+from robomtl.experiments.multitask.arms import BASELINE
 from robomtl.pages.matrix import Entry, Line, Matrix
 
 _EQUAL = {
@@ -52,7 +53,8 @@ def arms_report(
         title=f"Multi-task learning on {found.suite}",
         lead=_lead(found),
         sections=[
-            report.Section(id="answer", parts=[*_answers(found)], brief=True),
+            _answer(found),
+            _side_by_side(found, shown),
             shown.success_section(
                 found.area, "demonstrations of each task, on a logarithmic scale"
             ),
@@ -89,12 +91,15 @@ def _lead(found: Findings) -> str:
     )
 
 
+def _answer(found: Findings) -> report.Section | None:
+    parts = [*_answers(found)]
+    return report.Section(id="answer", parts=parts, brief=True) if parts else None
+
+
 def _answers(found: Findings) -> Iterator[report.Text]:
     """Up to where each arm pays, and in which tasks it gains and loses."""
     for label, each in found.crossover.items():
-        yield report.Text(f" {each.sentence}.", label)
-    if not found.crossover:
-        yield report.Text("No arm is compared: it takes the arm alone and another.")
+        yield report.Text(f" {each.sentence(_baseline(found))}.", label)
     for label, some in found.gains.items():
         if some:
             yield report.Text(f"{label} gains in {_named(some)}.", tone="small")
@@ -110,9 +115,47 @@ def _answers(found: Findings) -> Iterator[report.Text]:
         )
 
 
+def _baseline(found: Findings) -> str:
+    """What arms are compared with, in words."""
+    definition = found.definitions[found.baseline or ""]
+    alone = definition.base == BASELINE and found.baseline == BASELINE
+    return "learning alone" if alone else str(found.baseline)
+
+
 def _named(tasks: Mapping[str, tuple[int, ...]]) -> str:
     named = ", ".join(f"{k} (N = {', '.join(map(str, n))})" for k, n in tasks.items())
     return f"{counted(len(tasks), 'task')}: {named}"
+
+
+def _side_by_side(found: Findings, shown: Compared) -> report.Section | None:
+    """A row for each arm, where none is the one that others are compared with."""
+    if found.baseline is not None:
+        return None
+    most = max(found.demonstrations)
+    cost = {label: found.cost[label].get(most) for label in found.arms}
+    entries = {
+        label: [
+            rate(found.arms[label][most]),
+            Entry(f"{found.definitions[label].parameters_total:,}"),
+            Entry(seconds(took.seconds if took else None)),
+            Entry(_milliseconds(took.act if took else None)),
+        ]
+        for label, took in cost.items()
+    }
+    budget = next(iter(found.definitions.values()))
+    columns = ["success", "parameters", "training [s]", "act [ms]"]
+    return report.section(
+        "arms",
+        f"Arms at {counted(most, 'demonstration')} of each task",
+        f"{counted(budget.steps, 'gradient step')} of a batch of {budget.batch} each; act:"
+        " a prediction for one trial, on one core",
+        report.Table(shown.table(columns, entries)),
+        brief=True,
+    )
+
+
+def _milliseconds(time: float | None) -> str:
+    return "–" if time is None else f"{1000 * time:.2g}"
 
 
 def _differences(found: Findings, shown: Compared) -> report.Section | None:

@@ -24,7 +24,14 @@ BASELINE = "alone"
 _EQUAL = ("steps", "batch_size", "seed", "threads", "affinity_every")
 _PLAYING = "evaluate_every"  # Takes processes of its own, and a cell is one already.
 _BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
-_FIELDS = ("policy", "policy_config.NAME", "conditioning", "training.NAME", "data")
+_FIELDS = (
+    "policy",
+    "policy_config.NAME",
+    "conditioning",
+    "training.NAME",
+    "data",
+    "start",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,8 @@ class Arm:
     """Settings of training, but for batch and seed."""
     data: Path | None
     """Demonstrations; those of the other arms if None."""
+    start: Path | None = None
+    """Run directory of a policy from which training continues; None from scratch."""
 
 
 BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -101,7 +110,7 @@ def arm_of(
             **BASES[base],
         }
     )
-    made = _set(label, made, settings)
+    made = _continued(_set(label, made, settings), settings)
     check_trainable(made.policy)
     config = checkpoint.configure(made.policy, made.policy_config)
     _check_balanced(label, made)
@@ -138,9 +147,22 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
             arm = replace(arm, policy=str(value))
         elif name == "data":
             arm = replace(arm, data=located(str(value)))
+        elif name == "start":
+            arm = replace(arm, start=located(str(value)))
         else:
             raise InputError(unknown(f"setting of the arm {label}", name, _FIELDS))
     return replace(arm, policy_config=config, training=_trained(label, arm, training))
+
+
+def _continued(arm: Arm, settings: Mapping[str, Any]) -> Arm:
+    """The arm with the architecture of its start, where it has one."""
+    if arm.start is None:
+        return arm
+    card = checkpoint.load(arm.start).card
+    if settings.get("policy", card.policy) != card.policy:
+        return arm
+    config = {**card.config, **arm.policy_config}
+    return replace(arm, policy=card.policy, policy_config=config)
 
 
 def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:

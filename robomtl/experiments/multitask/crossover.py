@@ -29,21 +29,24 @@ class Crossover:
     most: int
     """Most demonstrations that were tried."""
 
-    @property
-    def sentence(self) -> str:
-        """All of it, in words that follow the name of the arm."""
-        if self.changes_sign is None:
-            return f"{self._paying}; there is no crossover up to {self.most}"
-        if self.changes_sign == self.fewest:
-            return f"{self._paying}; the difference is not above 0 at {self.fewest}"
-        return f"{self._paying}; the difference falls to 0 at {self.changes_sign:.3g}"
+    def sentence(self, baseline: str) -> str:
+        """All of it, in words that follow the name of the arm.
 
-    @property
-    def _paying(self) -> str:
+        Args:
+            baseline: What the arm is compared with, in words.
+        """
+        paying = self._paying(baseline)
+        if self.changes_sign is None:
+            return f"{paying}; there is no crossover up to {self.most}"
+        if self.changes_sign == self.fewest:
+            return f"{paying}; the difference is not above 0 at {self.fewest}"
+        return f"{paying}; the difference falls to 0 at {self.changes_sign:.3g}"
+
+    def _paying(self, baseline: str) -> str:
         most = counted(self.most, "demonstration")
         if self.pays_up_to is None:
-            return f"beats learning alone nowhere up to {most}"
-        told = f"beats learning alone up to {counted(self.pays_up_to, 'demonstration')}"
+            return f"beats {baseline} nowhere up to {most}"
+        told = f"beats {baseline} up to {counted(self.pays_up_to, 'demonstration')}"
         if self.but_for:
             told += f" but for {' and '.join(map(str, self.but_for))}"
         if self.reaches_zero is None:

@@ -14,6 +14,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.work import KeptEnvs
+from robomtl.experiments.multitask.act_time import act_seconds
 from robomtl.experiments.multitask.affinities import Kept, summed_up
 from robomtl.experiments.multitask.arm_design import ArmCell, Asked
 from robomtl.experiments.multitask.arms import Arm
@@ -89,6 +90,7 @@ class LearnCell:
             samples=cell.steps * cell.batch,
             parameters=trained.policy.num_parameters,
             seconds=seconds,
+            act=act_seconds(trained),
         )
         outcomes = play_trials(trained, self._of.suite, cell.trials, self._envs)
         return Done(outcomes, processor(), cost, measured=self._measured(cell))
@@ -107,6 +109,7 @@ class LearnCell:
                 policy_config=self._of.sizes[cell.arm].policy_config,
                 conditioning=arm.conditioning,
                 config=replace(arm.training, batch_size=cell.batch, seed=cell.seed),
+                start=arm.start,
             )
         return trained, _noted(out / _SECONDS, time.monotonic() - before)
 

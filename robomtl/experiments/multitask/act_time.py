@@ -1,0 +1,39 @@
+"""How long a policy takes to predict the actions of one trial."""
+
+import time
+from statistics import median
+
+import numpy as np
+import torch
+
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.policy import EMBODIMENT, Memory, actions_of
+from robomtl.policy_actor import empty_features, tensors
+
+_WARM_UP, _CALLS = 3, 20
+
+
+@torch.inference_mode()
+def act_seconds(trained: TrainedPolicy) -> float:
+    """The time of a prediction for one trial, with the threads of this process [s].
+
+    The median of some calls on observations of zeros.
+    """
+    spec = trained.card.spec
+    features = empty_features(spec, 1)
+    if spec.history > 1:
+        features = {
+            name: np.repeat(value[:, None], spec.history, axis=1)
+            for name, value in features.items()
+        }
+    observation = tensors(features)
+    if len(spec.embodiments) > 1:
+        observation[EMBODIMENT] = torch.zeros(1, dtype=torch.long)
+    told, taken = torch.zeros(1, spec.embedding), list[float]()
+    memory: Memory | None = None
+    with torch.random.fork_rng(devices=[]):
+        for _ in range(_WARM_UP + _CALLS):
+            before = time.perf_counter()
+            _, memory = actions_of(trained.policy, observation, told, memory)
+            taken.append(time.perf_counter() - before)
+    return median(taken[_WARM_UP:])

@@ -1,0 +1,173 @@
+"""Named, complete comparisons of arms: data, policies, training and trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from robomtl.demonstrations import collect
+from robomtl.errors import InputError
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.multitask.arm_design import Asked
+from robomtl.experiments.multitask.arm_experiment import multitask
+from robomtl.experiments.multitask.arm_findings import Findings
+from robomtl.policy import POLICIES
+from robomtl.suites import suite
+from robomtl.training import TrainConfig, train
+from robomtl.training.config import with_machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """A policy that is trained first, from which some arms continue."""
+
+    suite: str
+    """Suite of its tasks; those of the recipe's suite are left out."""
+    episodes: int
+    """Demonstrations of each task."""
+    arms: tuple[str, ...]
+    """Labels of the arms that continue from it."""
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of its training."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its architecture's config that differ from the defaults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRecipe:
+    """One comparison of arms, enough to repeat it."""
+
+    line: str
+    """What the recipe shows, in a line."""
+    suite: str
+    """Suite of the demonstrations and of the trials."""
+    noise: float = 0.0
+    """Largest noise on the experts' actions; see ``collect``."""
+    asked: Asked
+    """Arms, demonstrations, seeds and trials."""
+    before: Before | None = None
+    """A policy that is trained first; None for none."""
+
+
+def run_arms(
+    recipe: ArmRecipe,
+    *,
+    out: Path,
+    data: Path | str | None = None,
+    seed: int = 0,
+    compute: Compute | None = None,
+) -> Findings:
+    """Runs a comparison end to end; what is finished in the folder is not done again.
+
+    Args:
+        recipe: What is compared.
+        out: Receives ``before/`` where a policy is trained first, and all that
+            ``multitask`` writes.
+        data: Demonstrations of the compared tasks recorded before; collected when None.
+        seed: Stays 0: the seeds of training count from there.
+        compute: Processes or cluster, device and precision.
+
+    Raises:
+        InputError: If another seed is given, or a folder holds something else.
+    """
+    if seed:
+        raise InputError(
+            f"--seed {seed} would do nothing: seeds of training count from 0; give their"
+            " number by --seeds."
+        )
+    compute, asked = compute or Compute(), recipe.asked
+    if recipe.before is not None:
+        start = _trained_before(recipe, recipe.before, out / "before", compute)
+        own = {label: {"start": str(start)} for label in recipe.before.arms}
+        settings = {k: {**v, **asked.settings.get(k, {})} for k, v in own.items()}
+        asked = replace(asked, settings={**asked.settings, **settings})
+    return multitask(
+        suite(recipe.suite),
+        asked,
+        out=out,
+        data=data,
+        noise=recipe.noise,
+        compute=compute,
+    )
+
+
+def _trained_before(
+    recipe: ArmRecipe, before: Before, out: Path, compute: Compute
+) -> Path:
+    """The run directory of the policy that is trained first."""
+    made = suite(before.suite)
+    later = {task.name for task in suite(recipe.suite).train_tasks}
+    tasks = [task.name for task in made.train_tasks if task.name not in later]
+    demonstrations = collect(
+        made,
+        out / "demonstrations",
+        tasks=tasks,
+        episodes=before.episodes,
+        noise=recipe.noise,
+        workers=compute.executed.workers,
+    )
+    train(
+        demonstrations,
+        out=out,
+        policy=recipe.asked.policy,
+        policy_config=before.policy_config,
+        conditioning=recipe.asked.conditioning,
+        config=with_machine(before.training, compute.machine),
+    )
+    return out
+
+
+_ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
+    "film": {},
+    "mlp": {},
+    "transformer": {},
+    "act": {},
+    "diffusion": {},
+    "flow": {},
+    "octo": {},
+    "rt1": {},
+    "multi_head": {},
+    "soft_modularization": {},
+    "mixture_of_experts": {},
+}
+"""Settings of the policies that are compared, by their registered names."""
+
+
+def _architectures() -> Asked:
+    there = [name for name in _ARCHITECTURES if name in POLICIES.own()]
+    return Asked(
+        arms=dict.fromkeys(there, "together"),
+        settings={name: {"policy": name, **_ARCHITECTURES[name]} for name in there},
+        demonstrations=(50,),
+        steps=10_000,
+        samples=25,
+        affinity=0,
+    )
+
+
+ARM_RECIPES = {
+    "architectures": ArmRecipe(
+        line="MT10 from state: every policy, with equal steps and batches",
+        suite="metaworld/MT10",
+        asked=_architectures(),
+    ),
+    "pretrain-then-ten": ArmRecipe(
+        line="Ten tasks from a few demonstrations, after 40 others or from scratch",
+        suite="metaworld/MT10",
+        asked=Asked(
+            arms={"scratch": "together", "pretrained": "together"},
+            reference="scratch",
+            demonstrations=(2, 5, 10),
+            steps=3_000,
+            samples=25,
+            affinity=0,
+        ),
+        before=Before(
+            suite="metaworld/MT50",
+            episodes=25,
+            arms=("pretrained",),
+            training=TrainConfig(steps=15_000, threads=1),
+        ),
+    ),
+}
+"""Comparisons of arms by name."""
