@@ -4,6 +4,7 @@ import pytest
 
 from robomtl import checkpoint
 from robomtl.envs.mujoco_opengl import find_backend
+from robomtl.experiments.compute import Compute
 from robomtl.pictures import Pictures
 from robomtl.recipes import RECIPES, Recipe, run
 from robomtl.vision import Vision
@@ -30,7 +31,7 @@ def test_a_recipe_of_pictures_trains_and_acts_without_the_state(tmp_path):
         training=training,
     )
 
-    results = run(small, out=tmp_path, workers=1).results["canonical"]
+    results = run(small, out=tmp_path, compute=Compute(workers=1)).results["canonical"]
 
     spec = checkpoint.load(tmp_path).card.spec
     assert spec.states == {"proprioception": 4}
