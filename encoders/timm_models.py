@@ -59,12 +59,10 @@ class TimmModel(PretrainedEncoder):
         scaled = (image - self.mean) / self.deviation
         return rearrange(scaled, "batch h w rgb -> batch rgb h w")
 
-    def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """See ``MapEncoder``."""
+    def represent(self, image: Tensor) -> Tensor:
+        """See ``PretrainedEncoder``."""
         model: Any = self.backbone
-        found = model.forward_features(self.scaled(image))
-        features: Tensor = self.after(_grid(found, model), task)
-        return features
+        return _grid(model.forward_features(self.scaled(image)), model)
 
 
 def _timm() -> Any:

@@ -66,9 +66,21 @@ class PretrainedEncoder(MapEncoder):
                 module.eval()
         return self
 
+    def represent(self, image: Tensor) -> Tensor:
+        """The backbone's map; (batch, width, height, width of the map).
+
+        Args:
+            image: uint8; (batch, height, width, 3).
+        """
+        features: Tensor = self.backbone(self.scaled(image))
+        return features
+
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """See ``MapEncoder``."""
-        features: Tensor = self.after(self.backbone(self.scaled(image)), task)
+        """See ``MapEncoder``; an image may also be what ``represent`` made of it."""
+        kept = image.is_floating_point()
+        features: Tensor = self.after(
+            image.float() if kept else self.represent(image), task
+        )
         return features
 
 

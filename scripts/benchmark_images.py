@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import tyro
@@ -101,7 +102,7 @@ def _write(folder: Path, episodes: int, benchmark: Benchmark) -> None:
         "from_timestamp": (np.arange(episodes) % _IN_A_VIDEO) * length / 80,
     }
     for name, values in places.items():
-        table = table.append_column(f"videos/{_KEY}/{name}", [values])
+        table = table.append_column(f"videos/{_KEY}/{name}", pa.array(values))
     pq.write_table(table, path, row_group_size=500)
     info = layout.info(
         layout.Sizes(STATE, ACTION, 80, ((_CAMERA, size),)),

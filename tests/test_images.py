@@ -5,6 +5,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from broken_sets import EPISODES, INFO, edit, episodes, having, header
+from safetensors.torch import save_file
+from small_timm import Small, stand_in
 
 import robomtl
 from robomtl.adaptation.support import Support, check_fit
@@ -30,6 +33,8 @@ from robomtl.errors import InputError
 from robomtl.features import vector_embodiment
 from robomtl.policy import Spec
 from robomtl.training.augmentation import Augmentation
+from robomtl.training.encoded_frames import encoded_once
+from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.training.material import materials
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.objective import Cloning
@@ -206,6 +211,40 @@ def test_a_policy_learns_from_images(own: Path, tmp_path: Path, placed: str) -> 
         InputError, match="and not observation.force, observation.images"
     ):
         robomtl.train(data, out=tmp_path / "moved", config=moved)
+
+
+def test_a_frozen_encoder_reads_every_image_once(
+    own: Path, tmp_path: Path, placed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch)
+    save_file(Small().state_dict(), tmp_path / "small.safetensors")
+    vision = Vision(
+        encoder="timm:small",
+        features=16,
+        weights=str(tmp_path / "small.safetensors"),
+        frozen=True,
+    )
+    config = replace(CONFIG, vision=vision)
+    data = Demonstrations(own, observe=ALL)
+    trained = robomtl.train(
+        data, out=tmp_path / "run", conditioning=("one_hot",), config=config
+    )
+    material, _ = materials(data, trained.card.conditioning, config, chunk=1)
+    encoded = encoded_once(material, trained.policy, config)
+    draws = [Cloning().draws(each, config).batch(0, 30) for each in (material, encoded)]
+    image, kept = (each.observation["top"] for each in draws)
+    encoder = trained.policy.observer.encoder("top")
+    assert kept.dtype == torch.float16 and kept.shape == (30, 32, 2, 3)
+    assert torch.allclose(kept.float(), encoder.represent(image), atol=1e-2)
+    losses = [trained.policy.loss(each).per_sample for each in draws]
+    assert torch.allclose(*losses, atol=1e-2)
+    varied = replace(config, image_augmentation=ImageAugmentation(shift=1))
+    assert encoded_once(material, trained.policy, varied) is material
+    if placed == "file":
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
+        torch.nn.init.zeros_(encoder.backbone.stem.weight)  # Other weights, other maps.
+        with pytest.raises(InputError, match="frozen encoder makes of 22 frames takes"):
+            encoded_once(material, trained.policy, config)
 
 
 def test_the_vision_of_a_run_is_recorded_and_kept(own: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_timm import Small, stand_in
 from test_vision import SIDE, pictures, policy, robot
 from torch import nn
 
@@ -20,47 +21,10 @@ from robomtl.vision import Vision
 SHAPE = (64, 64, 3)
 
 
-class Small(nn.Module):
-    """Stands in for a model of timm."""
-
-    pretrained_cfg = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2)}
-    num_features = 32
-
-    def __init__(self, img_size=None):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 32, 8, stride=8)
-        self.norm = nn.BatchNorm2d(32)
-        self.size = img_size
-
-    def forward_features(self, image):
-        return self.norm(self.stem(image))
-
-
-class Patches(Small):
-    """Gives tokens, a class token first, for images of one size."""
-
-    num_prefix_tokens = 1
-    patch_embed = SimpleNamespace(grid_size=(8, 8))
-
-    def forward_features(self, image):
-        tokens = super().forward_features(image).flatten(2).mT
-        return torch.cat([tokens[:, :1] + 100, tokens], dim=1)
-
-
 @pytest.fixture
 def timm(monkeypatch):
     """A package timm with two models; the real one needs torchvision."""
-    models = {"small": Small, "patches": Patches}
-    package = ModuleType("timm")
-    package.list_models = lambda: [*models]
-    package.get_pretrained_cfg = lambda name: SimpleNamespace(
-        fixed_input_size=name == "patches"
-    )
-    package.create_model = lambda name, pretrained, num_classes, **size: models[name](
-        **size
-    )
-    monkeypatch.setitem(sys.modules, "timm", package)
-    return package
+    stand_in(monkeypatch)
 
 
 def made(name, **settings):

@@ -14,6 +14,7 @@ from robomtl.demonstrations.mixture import Data, described
 from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.threads import ThreadCount, Threads
 from robomtl.training.config import TrainConfig
+from robomtl.training.encoded_frames import encoded_once
 from robomtl.training.learner import learner_for
 from robomtl.training.material import instructions, materials
 from robomtl.training.measuring import forget_measurements
@@ -94,6 +95,9 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         config,
         chunk=policy.chunk,
         history=card.spec.history,
+    )
+    training, validation = (
+        encoded_once(each, policy, config) for each in (training, validation)
     )
     objective, weight = plan.objective, config.auxiliary.positions
     if weight:

@@ -1,0 +1,181 @@
+"""Frames whose images a frozen encoder has read once, in the place of the images.
+
+What a frozen backbone makes of an image never changes, and making it takes most of a step:
+it is computed once for each frame, in half precision, and kept in the cache beside the
+decoded images, or in memory where the frames are. What follows the backbone is trained as
+if it read the images.
+"""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robomtl.cache import entry
+from robomtl.demonstrations.frame_file import VECTORS, Records, file_of
+from robomtl.demonstrations.layout import observed
+from robomtl.errors import InputError
+from robomtl.policy import Policy
+from robomtl.pretrained_encoder import PretrainedEncoder
+from robomtl.progress import progress
+from robomtl.training.config import TrainConfig
+from robomtl.training.frames import Frames, Resident
+from robomtl.training.image_augmentation import ImageAugmentation
+from robomtl.training.objective import Material
+from robomtl.training.recorded import Stored
+
+_FORMAT = 1  # To be raised when the same images are to be encoded otherwise.
+_ROWS = 128  # Images that are encoded at once.
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredMaps(Stored):
+    """Rows of frames in a file, with maps in the place of images; see ``Table``."""
+
+    maps: Records
+    """Bytes of the maps in half precision, by feature."""
+
+    def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """See ``Table``."""
+        observation, action = super().read(rows)
+        first = rows[..., 0].cpu()
+        one = np.ones(first.numel(), np.int64)
+        for name in self.maps.images:
+            read = self.maps.pictures(name, first.flatten().numpy(), one)
+            found = torch.from_numpy(read.view(np.float16))
+            observation[name] = found.view(*first.shape, *found.shape[1:]).to(
+                self.device
+            )
+        return observation, action
+
+
+def encoded_once(material: Material, policy: Policy, config: TrainConfig) -> Material:
+    """The material with what frozen encoders make of its images, where that can be kept.
+
+    It cannot where images are varied at random, nor in a mixture of data sets.
+
+    Args:
+        material: What is trained or validated on.
+        policy: Has the encoders, with their weights.
+        config: Settings of the run.
+
+    Raises:
+        InputError: If the disk has no room for it; says how much it takes.
+    """
+    varied = config.image_augmentation != ImageAugmentation()
+    if not config.vision.frozen or varied:
+        return material
+    encoders = {name: _backbone(policy, name) for name in policy.spec.images}
+    frames = material.frames
+    if isinstance(frames.table, Resident):
+        return replace(material, frames=_in_memory(frames, frames.table, encoders))
+    if isinstance(frames.table, Stored):
+        return replace(material, frames=_in_file(frames, frames.table, encoders))
+    return material
+
+
+def _backbone(policy: Policy, name: str) -> PretrainedEncoder:
+    encoder = policy.observer.encoder(name)
+    assert isinstance(encoder, PretrainedEncoder)
+    return encoder
+
+
+def _in_memory(
+    frames: Frames, table: Resident, encoders: Mapping[str, PretrainedEncoder]
+) -> Frames:
+    maps = {}
+    for name, encoder in encoders.items():
+        parts = torch.split(table.observation[name], _ROWS)
+        maps[name] = torch.cat([_encoded(encoder, part) for part in parts])
+    made = replace(table, observation={**table.observation, **maps})
+    return replace(frames, table=made)
+
+
+def _in_file(
+    frames: Frames, table: Stored, encoders: Mapping[str, PretrainedEncoder]
+) -> Frames:
+    records = table.records
+    columns = {feature: name for name, feature in observed(records.images).items()}
+    images = {name: records.images[columns[name]] for name in encoders}
+    shapes = {
+        name: _shape(encoder, images[name], table.device)
+        for name, encoder in encoders.items()
+    }
+
+    def store(new: Path) -> None:
+        (new / file_of(VECTORS)).touch()
+        _check_room(new, records, shapes)
+        for name, encoder in encoders.items():
+            _store(new / file_of(name), records, columns[name], encoder, table.device)
+
+    kept = entry(
+        "encoded",
+        f"{records.folder}+{'+'.join(encoders)}",
+        [_FORMAT, *map(_identity, encoders.values())],
+        make=store,
+    )
+    maps = Records(folder=kept, frames=records.frames, sizes={}, images=shapes)
+    vectors = replace(records, images={})
+    stored = StoredMaps(records=vectors, device=table.device, maps=maps)
+    return replace(frames, table=stored)
+
+
+def _store(
+    path: Path,
+    records: Records,
+    column: str,
+    encoder: PretrainedEncoder,
+    device: torch.device,
+) -> None:
+    """Writes the maps of all images of a camera."""
+    title = f"Encoding {column} once"
+    with path.open("wb") as file, progress(title, records.frames) as advance:
+        for first in range(0, records.frames, _ROWS):
+            count = min(_ROWS, records.frames - first)
+            run = np.array([first]), np.array([count])
+            images = torch.from_numpy(records.pictures(column, *run)).to(device)
+            file.write(_encoded(encoder, images).cpu().numpy().data)
+            advance(count)
+
+
+def _check_room(
+    new: Path, records: Records, shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    size = records.frames * sum(map(math.prod, shapes.values()))
+    free = shutil.disk_usage(new).free
+    if size > free:
+        raise InputError(
+            f"What the frozen encoder makes of {records.frames:,} frames takes {size:,}"
+            f" bytes, and {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder"
+            " with more."
+        )
+
+
+@torch.no_grad()
+def _encoded(encoder: PretrainedEncoder, images: Tensor) -> Tensor:
+    """Maps in half precision; (image, width, height, width of the map)."""
+    return encoder.represent(images).half().contiguous()
+
+
+def _shape(
+    encoder: PretrainedEncoder, image: tuple[int, ...], device: torch.device
+) -> tuple[int, ...]:
+    """Shape of a map's bytes."""
+    blank = torch.zeros(1, *image, dtype=torch.uint8, device=device)
+    *sides, columns = _encoded(encoder, blank).shape[1:]
+    return (*sides, columns * torch.float16.itemsize)
+
+
+def _identity(encoder: PretrainedEncoder) -> list[str]:
+    """What tells whether a map would be another one: the network and its weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(encoder.backbone.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().data)
+    return [encoder.vision.encoder, digest.hexdigest()]
