@@ -39,6 +39,13 @@ def new(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def flyers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "flyers"
+    made = suite("points/two_robots")
+    return collect(made, folder, tasks=["fly-red"], episodes=3, workers=1)
+
+
+@pytest.fixture(scope="module")
 def begun(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "begun"
     train(data, out=out, policy="mlp", policy_config=SMALL, config=QUICK)
@@ -101,6 +108,67 @@ def test_a_start_trains_some_parts_and_freezes_others(begun, new, tmp_path):
     assert "head" in moved and "trunk" not in moved
 
 
+def test_what_does_not_fit_is_new_and_said_so(begun, new, tmp_path, capsys):
+    still = replace(QUICK, **NO_STEP)
+    given = {"start": begun, "conditioning": ("one_hot",), "config": still}
+    made = train(new, out=tmp_path, **given).policy.state_dict()
+    there = weights(begun)
+    same = {name for name in made if made[name].shape == there[name].shape}
+    assert {*made} - same == {"encoder.weight"}
+    for name in same - {"encoder.bias"}:
+        assert torch.equal(made[name], there[name]), name
+    assert (
+        "Taken from the start: normaliser, trunk, head. New: encoder (encoder.weight is"
+        " (8, 384) there and (8, 1) here)." in capsys.readouterr().err
+    )
+
+
+def test_another_robot_gets_new_parts_and_statistics(data, flyers, tmp_path, capsys):
+    deep = {**SMALL, "layers": 2}
+    start = train(
+        data, out=tmp_path / "a", policy="mlp", policy_config=deep, config=QUICK
+    )
+    still = replace(QUICK, **NO_STEP)
+    made = train(flyers, out=tmp_path / "b", start=start, config=still)
+    there, here = start.policy.state_dict(), made.policy.state_dict()
+    same = {k for k in here if k in there and there[k].shape == here[k].shape}
+    taken = {name for name in same if torch.equal(there[name], here[name])}
+    assert {"encoder.weight", "trunk.3.weight", "trunk.4.bias"} <= taken
+    assert not {"trunk.0.bias", "head.linear.weight", "normaliser.mean"} & taken
+    said = capsys.readouterr().err
+    assert "Taken from the start: encoder, trunk.1, trunk.3, trunk.4. New: norm" in said
+
+
+def test_only_the_named_parts_are_trained(begun, new, tmp_path):
+    config = replace(QUICK, train=("trunk.0", "head"))
+    made = train(new, out=tmp_path, start=begun, config=config).policy.state_dict()
+    moved = {
+        name for name, value in weights(begun).items() if (made[name] != value).any()
+    }
+    assert {name.rpartition(".")[0] for name in moved} == {"trunk.0", "head.linear"}
+
+
+@pytest.mark.parametrize(
+    ("train_parts", "settings", "message"),
+    [
+        (("hed",), {}, "'hed'. Did you mean 'head'"),
+        (
+            ("head",),
+            {"conditioning": ("one_hot",)},
+            "encoder would stay as initialised, being new and not trained; add to --train",
+        ),
+        (("head",), {"start": None}, "train names head .* give a start .--start RUN."),
+    ],
+)
+def test_parts_that_cannot_be_trained_alone_are_refused(
+    train_parts, settings, message, begun, new, tmp_path
+):
+    config = replace(QUICK, train=train_parts)
+    with pytest.raises(InputError, match=message):
+        train(new, out=tmp_path / "run", config=config, **{"start": begun, **settings})
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
 def test_another_start_in_the_same_folder_is_refused(begun, new, tmp_path):
     train(new, out=tmp_path, start=begun, config=QUICK)
     with pytest.raises(InputError, match="start.parts.*trunk"):
@@ -118,7 +186,11 @@ def test_another_start_in_the_same_folder_is_refused(begun, new, tmp_path):
             "'mlp', does not fit at part 'trunk': trunk.0.bias is .16,. there and .24,."
             " here. Give parts that fit: normaliser",
         ),
-        ((), {"conditioning": ("one_hot",)}, "parts that fit: normaliser, trunk, head"),
+        (
+            (),
+            {"policy": "film"},
+            "is a policy 'mlp', whose weights are not those of Film. Give --policy mlp,",
+        ),
         (("head",), {"policy": "film"}, "does not fit at part 'head'"),
     ],
 )

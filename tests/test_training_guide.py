@@ -66,4 +66,5 @@ def test_it_names_the_files_of_a_run(folder):
 def test_it_names_settings_that_there_are():
     named = set(re.findall(r"`--([a-z-]+)", GUIDE.partition("## Names of")[0]))
     known = {f.name.replace("_", "-") for f in fields(robomtl.TrainConfig)}
-    assert named - {"start", "start-parts", "help"} <= known
+    of_the_verb = {"data", "help", "observe", "out", "start", "start-parts"}
+    assert named - of_the_verb <= known

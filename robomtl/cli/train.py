@@ -56,7 +56,8 @@ class Train(SuiteFlags, TrainConfig):
     """Run directory of a policy to continue from. Architecture, conditioning and objective
     are then its own where they are not given."""
     start_parts: tuple[str, ...] = ()
-    """Parts of the start whose weights are taken, such as encoder trunk; all by default."""
+    """Parts of the start whose weights are taken, such as encoder trunk; all that fit by
+    default. --train names those that are trained."""
     policy: str | None = None
     """Architecture, film by default; its own settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] | None = None

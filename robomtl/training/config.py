@@ -65,6 +65,9 @@ class TrainConfig:
     """Norm to which a larger gradient is clipped."""
     ema_decay: float = 0.999
     """EMA decay; the EMA policy acts; 0 disables."""
+    train: tuple[str, ...] = ()
+    """Parts of the policy that are trained, such as ``trunk`` and ``head``, where training
+    starts from another policy; all if empty. The others stay as they are."""
     learning_rate_factors: tuple[tuple[str, float], ...] = ()
     """Parts of the policy, such as ``trunk`` or ``trunk.0``, and what their learning rate
     is multiplied by; 0 freezes a part."""

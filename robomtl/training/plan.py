@@ -12,6 +12,7 @@ from robomtl import checkpoint
 from robomtl.checkpoint import Card
 from robomtl.demonstrations.mixture import Data, described
 from robomtl.pretrained_encoder import load_weights, weights_identity
+from robomtl.progress import remark
 from robomtl.threads import ThreadCount, Threads
 from robomtl.training.config import TrainConfig
 from robomtl.training.encoded_frames import encoded_once
@@ -22,7 +23,8 @@ from robomtl.training.monitoring import STATE, Run, emphasise, follow_run
 from robomtl.training.objective import Objective
 from robomtl.training.position_head import CloningWithPositions, attach
 from robomtl.training.processes import Processes
-from robomtl.training.start import Start, identity, take_weights, takes_normaliser
+from robomtl.training.start import Start, identity
+from robomtl.training.taken_weights import check_trained, take_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +88,12 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
     card.acting.check(policy.chunk)
     if card.spec.vision.weights:
         load_weights(policy.observer.images, card.spec.vision)
+    kept = False
     if plan.start is not None:
-        take_weights(policy, plan.start)
+        taken = take_weights(policy, plan.start)
+        check_trained(policy, taken, config.train)
+        kept = taken.normaliser
+        remark(taken.sentence)
     policy = policy.to(config.device)
     training, validation = materials(
         plan.demonstrations,
@@ -105,7 +111,7 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         objective = CloningWithPositions(weight=weight)
     tasks = card.conditioning.tasks
     learner = learner_for(policy, config, objective, tasks, processes=processes)
-    if not takes_normaliser(plan.start):
+    if not kept:
         policy.fit_blocks(training.observations(config.seed))
     processes.copy_main(policy.buffers())  # Sums may round differently on a device.
     if (folder / STATE).exists():

@@ -5,17 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
-from robomtl.errors import InputError
-from robomtl.policy import POLICIES, Policy
-from robomtl.training.parameter_groups import check_parts, parts_of, within
-
-NORMALISER = "normaliser"
-_FRESH = "meta"  # Belongs to an objective, which a start need not share.
+from robomtl.policy import POLICIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +18,8 @@ class Start:
     policy: TrainedPolicy | Path | str
     """The trained policy, or its run directory."""
     parts: tuple[str, ...] = ()
-    """Parts whose weights are taken, such as ``encoder``, ``trunk`` or ``trunk.0``; all,
-    with the normaliser, if empty. The others are initialised afresh."""
+    """Parts whose weights are taken, such as ``encoder``, ``trunk`` or ``trunk.0``. If
+    empty, all that fit, with the normaliser. The others are initialised afresh."""
 
     @property
     def trained(self) -> TrainedPolicy:
@@ -138,54 +131,3 @@ def identity(start: Start | None) -> dict[str, Any] | None:
     if start is None:
         return None
     return {"sha256": start.trained.fingerprint, "parts": list(start.parts)}
-
-
-def take_weights(policy: Policy, start: Start) -> None:
-    """Copies the weights of a start's parts into a policy.
-
-    Args:
-        policy: Freshly built.
-        start: Its policy is in memory.
-
-    Raises:
-        InputError: If there is no such part, or one does not fit; names those that do.
-    """
-    trained = start.trained.policy
-    check_parts(trained, start.parts)
-    here, there = policy.state_dict(), trained.state_dict()
-    every = dict.fromkeys([*parts_of(policy), *parts_of(trained)])
-    if _misfit(here, there, _FRESH):  # Nor is one taken that the objective lacks.
-        every.pop(_FRESH, None)
-    parts = start.parts or tuple(every)
-    for part in parts:
-        if misfit := _misfit(here, there, part):
-            fitting = [each for each in every if not _misfit(here, there, each)]
-            raise InputError(_refusal(start, part, misfit, fitting))
-    taken = {n: v for n, v in there.items() if any(within(n, part) for part in parts)}
-    policy.load_state_dict(taken, strict=False)
-
-
-def takes_normaliser(start: Start | None) -> bool:
-    """Whether the statistics of the start are kept, and not fitted on the new data."""
-    return start is not None and (not start.parts or NORMALISER in start.parts)
-
-
-def _misfit(here: Mapping[str, Tensor], there: Mapping[str, Tensor], part: str) -> str:
-    """The first tensor of a part that differs in shape or is not in both; else empty."""
-    for name in sorted({*here, *there}):
-        if within(name, part) and _size(here, name) != _size(there, name):
-            return f"{name} is {_size(there, name)} there and {_size(here, name)} here"
-    return "" if any(within(name, part) for name in here) else f"there is no {part}"
-
-
-def _size(tensors: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(tensors[name].shape)) if name in tensors else "missing"
-
-
-def _refusal(start: Start, part: str, misfit: str, fitting: Sequence[str]) -> str:
-    parts = ", ".join(fitting)
-    advice = f"parts that fit: {parts} (start_parts)" if fitting else "another start"
-    return (
-        f"The start, a policy '{start.trained.card.policy}', does not fit at part"
-        f" '{part}': {misfit}. Give {advice}, or train from scratch."
-    )

@@ -120,6 +120,12 @@ def train(
     """
     folder, config = located(out), config or TrainConfig()
     begun = loaded(start)
+    if config.train and begun is None:
+        raise InputError(
+            f"train names {', '.join(config.train)} as the parts of a start that are"
+            " trained, and training is from scratch; give a start (--start RUN), or leave"
+            " --train out."
+        )
     model = resolved(
         Model(
             policy=policy,
