@@ -1,5 +1,6 @@
 """Data sets with pictures and proprioception, and what policies read of them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,31 @@ def test_an_episode_that_ends_up_elsewhere_when_played_again_has_no_pictures() -
     assert next(drawn)["top"].shape == (16, 16, 3)
     with pytest.raises(SimulationError, match=r"step 1: component \d+ .* 0.5 apart"):
         next(drawn)
+
+
+def test_lossless_videos_hold_exactly_the_pictures(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    parts, drawn = [], []
+    for each in episodes():
+        drawn.append(generator.integers(0, 256, (len(each.state), 17, 24, 3), np.uint8))
+        parts.append(each._replace(others={"image.top": drawn[-1]}))
+    sizes = Sizes(3, 2, 20, (("image.top", (17, 24, 3)),), "lossless")
+    write(tmp_path, header()._replace(sizes=sizes), parts)
+    (tmp_path / "meta/robomtl.json").unlink()
+    data = Demonstrations(tmp_path, observe=("image.top",))
+    assert np.array_equal(data.columns["observation.image.top"], np.concatenate(drawn))
+    info = json.loads((tmp_path / "meta/info.json").read_text())
+    described = info["features"]["observation.image.top"]["info"]
+    assert (described["video.codec"], described["video.pix_fmt"]) == ("h264", "gbrp")
+
+
+def test_a_collection_records_that_its_videos_are_lossless(tmp_path: Path) -> None:
+    points = suite("points/MT4", images=16)
+    options: Any = {"episodes": 1, "tasks": ["reach-red"], "workers": 1}
+    data = robomtl.collect(points, tmp_path, video="lossless", **options)
+    again = Demonstrations(tmp_path, observe=("top",))
+    env = points.make_env("reach-red")
+    first, _ = env.reset(options={"variation": int(data.episodes.variation[0])})
+    assert np.array_equal(again.columns["observation.images.top"][0], first["top"])
+    with pytest.raises(InputError, match="video is 'lossless' there"):
+        robomtl.collect(points, tmp_path, **options)

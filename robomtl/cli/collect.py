@@ -8,6 +8,7 @@ import tyro
 
 from robomtl.cli.flags import SuiteFlags, own_first, run_directory
 from robomtl.demonstrations import collect
+from robomtl.demonstrations.layout import Video
 from robomtl.demonstrations.obtaining import tasks_by_robot
 from robomtl.executor import LIMIT
 from robomtl.names import file_name
@@ -30,6 +31,8 @@ class Collect(SuiteFlags):
     """Tasks to record; all training tasks by default."""
     seed: int = 0
     """Seed of the disturbance."""
+    video: Video = "h264"
+    """How pictures are stored: h264 loses a little; lossless nothing, and takes more room."""
     workers: int = 2
     """Processes."""
     limit: float = LIMIT
@@ -50,6 +53,7 @@ def main(arguments: Sequence[str]) -> None:
                 noise=flags.noise,
                 tasks=tasks,
                 seed=flags.seed,
+                video=flags.video,
                 workers=flags.workers,
                 limit=flags.limit,
             )

@@ -19,7 +19,7 @@ from robomtl.demonstrations.collection_request import Request, check_tasks
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.expert_episodes import SOLVED, Block, Recorder, Unit
-from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.layout import Sizes, Video
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
@@ -125,7 +125,7 @@ class _Collection:
         tasks = [self._about(course) for course in self.courses.values()]
         return Header(
             instructions=[task["instruction"] for task in tasks],
-            sizes=self.sizes,
+            sizes=self.sizes._replace(video=self.request.video),
             robot_type=self.suite.name.partition("/")[0],
             robomtl={"request": self.request.plain(), "tasks": tasks},
         )
@@ -216,6 +216,7 @@ def collect(
     tasks: Sequence[str] | None = None,
     split: str = "train",
     settle: int = 5,
+    video: Video = "h264",
     limit: float = LIMIT,
 ) -> Demonstrations:
     """Demonstrations of a suite's experts, collected into a folder.
@@ -237,6 +238,7 @@ def collect(
         split: Split of the suite from which variations are taken.
         settle: Steps recorded after the one that first succeeds, so that a policy learns
             to stay where it succeeded.
+        video: How images are stored: ``h264`` loses a little, ``lossless`` nothing.
         limit: Longest that a step of a simulator or an expert may take before its
             episode counts as hanging [s].
 
@@ -260,6 +262,7 @@ def collect(
         undisturbed=getattr(suite, "undisturbed_actions", 0),
         seed=seed,
         settle=settle,
+        video=video,
         **definition_of(suite),
     )
     check_tasks(suite, request)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
 from robomtl.ranges import check_seed, check_types
 from robomtl.request import DEFINITION, plain
@@ -36,6 +37,8 @@ class Request:
     """Seed of the disturbances."""
     settle: int = 5
     """Steps recorded after the one that first succeeds."""
+    video: Video = "h264"
+    """How images are stored."""
     definition: Mapping[str, Any] = field(default_factory=dict)
     """Definition of the suite, see ``definition_of``; empty if it declares none."""
 
@@ -64,6 +67,8 @@ class Request:
         fields = {"format": FORMAT, **plain(self)}
         if not self.definition:
             del fields[DEFINITION]
+        if self.video == "h264":  # As requests without this field were.
+            del fields["video"]
         return fields
 
 

@@ -21,7 +21,7 @@ what was asked of its experts.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -56,6 +56,10 @@ VIDEO_FILE_MB = 200  # LeRobot's default.
 Features = Mapping[str, Mapping[str, Any]]
 
 
+Video = Literal["h264", "lossless"]
+"""How videos are stored: ``h264`` loses a little, ``lossless`` nothing and takes more room."""
+
+
 class Sizes(NamedTuple):
     """What must be the same in every episode of a data set."""
 
@@ -68,6 +72,8 @@ class Sizes(NamedTuple):
     others: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """Name and shape of each observation feature beside the state: (length,) of a vector,
     (height, width, 3) of an image."""
+    video: Video = "h264"
+    """How images are stored."""
 
 
 def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
@@ -79,10 +85,7 @@ def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
     """
     return {
         STATE: _feature("float32", sizes.state, _names("state", sizes.state)),
-        **{
-            column_of(n, shape): _other(n, shape, sizes.fps)
-            for n, shape in sizes.others
-        },
+        **{column_of(n, shape): _other(n, shape, sizes) for n, shape in sizes.others},
         ACTION: _feature("float32", sizes.action, _names("action", sizes.action)),
         REWARD: _feature("float32"),
         SUCCESS: _feature("bool"),
@@ -166,7 +169,7 @@ def observed(columns: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _other(name: str, shape: tuple[int, ...], fps: int) -> dict[str, Any]:
+def _other(name: str, shape: tuple[int, ...], sizes: Sizes) -> dict[str, Any]:
     if len(shape) == 1:
         return _feature("float32", shape[0], _names(name, shape[0]))
     height, width, channels = shape
@@ -179,16 +182,18 @@ def _other(name: str, shape: tuple[int, ...], fps: int) -> dict[str, Any]:
             "video.width": width,
             "video.channels": channels,
             "video.codec": "h264",
-            "video.pix_fmt": pixel_format(shape),
+            "video.pix_fmt": pixel_format(shape, sizes.video),
             "video.is_depth_map": False,
-            "video.fps": fps,
+            "video.fps": sizes.fps,
             "has_audio": False,
         },
     }
 
 
-def pixel_format(shape: Sequence[int]) -> str:
+def pixel_format(shape: Sequence[int], video: Video) -> str:
     """How videos of images of this shape store colours; 4:2:0 needs even sides."""
+    if video == "lossless":
+        return "gbrp"
     return "yuv444p" if shape[0] % 2 or shape[1] % 2 else "yuv420p"
 
 

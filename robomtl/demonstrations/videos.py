@@ -24,7 +24,13 @@ from robomtl.machine import cores
 from robomtl.parquet import Parquet
 
 # Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.
-_OPTIONS = {"crf": "18", "preset": "veryfast", "g": "2", "bf": "0"}
+_OPTIONS = {"preset": "veryfast", "g": "2", "bf": "0"}
+_CODECS: dict[layout.Video, tuple[str, dict[str, str]]] = {
+    "h264": ("libx264", {**_OPTIONS, "crf": "18"}),
+    "lossless": ("libx264rgb", {**_OPTIONS, "qp": "0"}),
+}
+"""Encoder and its options; that of ``lossless`` writes H.264 of red, green and blue, which
+any FFmpeg decodes (profile High 4:4:4 Predictive)."""
 _STRETCH = 2000  # Images that are decoded one after the other.
 _KEY = re.compile(r"[\w.-]+")
 
@@ -37,13 +43,22 @@ class VideoSeries:
         key: Name of the feature, such as ``observation.images.top``.
         fps: Frames per second [1/s].
         limit: Size from which a new file is begun [MB].
+        video: How images are stored.
 
     Raises:
         MissingExtraError: If PyAV is missing; names the extra.
     """
 
-    def __init__(self, folder: Path, key: str, *, fps: int, limit: float) -> None:
-        self._av = load_av()
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        *,
+        fps: int,
+        limit: float,
+        video: layout.Video = "h264",
+    ) -> None:
+        self._av, self._video = load_av(), video
         self._folder, self._key, self._fps = folder, key, fps
         self._limit = limit * 1024**2
         self._file, self._frames = -1, 0
@@ -92,11 +107,12 @@ class VideoSeries:
         self._path = self._stack.enter_context(replacing(self._folder / path))
         self._container = self._av.open(str(self._path), "w", format="mp4")
         rate = Fraction(self._fps)
-        self._stream = self._container.add_stream(
-            "libx264", rate=rate, options=_OPTIONS
-        )
+        codec, options = _CODECS[self._video]
+        self._stream = self._container.add_stream(codec, rate=rate, options=options)
         self._stream.height, self._stream.width = shape[:2]
-        self._stream.pix_fmt = layout.pixel_format(shape)
+        lossless = self._video == "lossless"
+        stored = "rgb24" if lossless else layout.pixel_format(shape, self._video)
+        self._stream.pix_fmt = stored
         self._stream.codec_context.thread_count = 1  # The same bytes on any machine.
 
 

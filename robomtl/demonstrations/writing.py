@@ -170,6 +170,7 @@ class _Cameras:
                 layout.column_of(name, shape),
                 fps=sizes.fps,
                 limit=layout.VIDEO_FILE_MB,
+                video=sizes.video,
             )
             for name, shape in shapes.items()
         }
