@@ -7,6 +7,7 @@ from .checking.checking import check_suite as check_suite
 from .checkpoint import load as load
 from .demonstrations import Demonstrations as Demonstrations
 from .demonstrations import Mixture as Mixture
+from .demonstrations import add_cameras as add_cameras
 from .demonstrations import collect as collect
 from .errors import InputError as InputError
 from .evaluation import ExpertAgent as ExpertAgent

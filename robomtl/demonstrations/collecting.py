@@ -116,7 +116,7 @@ class _Collection:
         """The episodes to keep: of each task, the first that succeeded."""
         for index, course in enumerate(self.courses.values()):
             blocks = (self.staging.load(course.task, start) for start in course.starts)
-            episodes = (e for block in blocks for e in _episodes(index, block))
+            episodes = (e for block in blocks for e in solved_episodes(index, block))
             yield from itertools.islice(episodes, self.request.episodes)
 
     def header(self) -> Header:
@@ -140,7 +140,13 @@ class _Collection:
         }
 
 
-def _episodes(task: int, block: Block) -> Iterator[Recorded]:
+def solved_episodes(task: int, block: Block) -> Iterator[Recorded]:
+    """The episodes of a unit that are kept.
+
+    Args:
+        task: Index of its task.
+        block: What came of it.
+    """
     ends = np.cumsum(block.length)
     for i in np.flatnonzero(block.outcome == SOLVED):
         frames = slice(ends[i] - block.length[i], ends[i])
@@ -182,7 +188,8 @@ def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
         say(f"An episode of {name} broke off: {error}", stderr=True)
 
 
-def _counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:
+def counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:
+    """The episodes, each reported as done once the next is asked for."""
     for episode in episodes:
         yield episode
         advance()
@@ -197,7 +204,7 @@ def _collect(collection: _Collection, executor: Executor) -> None:
             collection.run(units, executor, advance)
             units = collection.planned()
     with progress("Writing", total) as advance:
-        episodes = _counted(collection.recorded(), advance)
+        episodes = counted(collection.recorded(), advance)
         writing.write(staging.fresh_folder(), collection.header(), episodes)
     staging.publish()
     courses = collection.courses.items()

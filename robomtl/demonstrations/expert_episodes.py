@@ -194,6 +194,8 @@ class Recorder:
         """The frames with the pictures that the env draws on demand."""
         if not isinstance(bench.env, Sighted):
             return frames
+        space: Any = bench.env.observation_space
+        seen = further_features(space)
         states, executed = [f.state for f in frames], (f.executed for f in frames)
         pictures = redrawn(
             bench.env,
@@ -202,13 +204,13 @@ class Recorder:
             beat=lambda: PULSE.beat(key),
         )
         return [
-            frame._replace(others={**frame.others, **drawn})
+            frame._replace(others={name: drawn[name] for name in seen})
             for frame, drawn in zip(frames, pictures, strict=True)
         ]
 
     def _episode(self, bench: _Bench, variation: int, key: int) -> Iterator[_Frame]:
         """The frames of an episode, up to ``settle`` steps after the first success."""
-        disturb = _Disturbance(self.request, bench.task, variation)
+        disturb = Disturbance(self.request, bench.task, variation)
         border = Border(bench.env, bench.task, variation)
         expected = bench.env.action_space.shape or ()
         who = "the expert", f"{bench.task}, variation {variation}"
@@ -240,7 +242,7 @@ def _told(error: BaseException, step: int) -> str:
     return f"step {step}: {described(error)}"
 
 
-class _Disturbance:
+class Disturbance:
     """Adds noise to an episode's actions; the same for the same names and seed."""
 
     def __init__(self, request: Request, task: str, variation: int) -> None:

@@ -34,7 +34,7 @@ def redrawn(
     hidden: slice = slice(0),
     beat: Callable[[], None] = lambda: None,
 ) -> Iterator[Observation]:
-    """The pictures of each recorded frame of an episode.
+    """The features beside the state of each recorded frame of an episode.
 
     Args:
         env: Of the task; it draws on demand.
@@ -56,7 +56,8 @@ def redrawn(
         seen[hidden] = 0
         if told := difference(seen, state):
             raise SimulationError(task, variation, step, told)
-        yield border.pictures(env.pictures(), step)
+        others = {name: it for name, it in observation.items() if name != "state"}
+        yield others | border.pictures(env.pictures(), step)
         if step + 1 < len(states):
             beat()
             stepped = border.step(env.step(next(executed)), step + 1)

@@ -4,12 +4,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 
-from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.expert_episodes import Block
 from robomtl.durable import replacing, sync_folder
 from robomtl.errors import InputError
@@ -22,15 +21,28 @@ STAGING = ".collecting"
 """Folder inside the data set's own, as long as it is being collected."""
 
 
+class Plan(Protocol):
+    """What decides the content of the units."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in the order of the data set."""
+        ...
+
+    def plain(self) -> dict[str, Any]:
+        """The plan as JSON gives it back."""
+        ...
+
+
 class Staging:
     """The finished units of one request, and the data set until it is whole.
 
     Args:
         out: Folder of the data set.
-        request: What is collected into it.
+        request: The plan of what is collected into it.
     """
 
-    def __init__(self, out: Path, request: Request) -> None:
+    def __init__(self, out: Path, request: Plan) -> None:
         self.out = out
         self._request = request
         self._folder = out / STAGING

@@ -1,0 +1,65 @@
+"""``robomtl data``: changes of data sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl.camera import Profile
+from robomtl.demonstrations.adding import add_cameras
+from robomtl.demonstrations.layout import Video
+from robomtl.errors import InputError
+from robomtl.executor import LIMIT
+from robomtl.nearest import unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddCamera:
+    """Gives a data set pictures, by playing its episodes again in the same simulator."""
+
+    data: tyro.conf.Positional[Path]
+    """Data set that robomtl collected."""
+    out: Path
+    """Folder of the new data set; one begun by the same command is resumed."""
+    cameras: tuple[str, ...] | None = None
+    """Cameras whose pictures observations hold, such as corner2-close gripperPOV."""
+    size: int | None = None
+    """Width and height of the pictures, 84 unless given [px]."""
+    profile: Profile | None = None
+    """How they are drawn: fast (default), without shadows, reflections and smooth edges;
+    faithful, as the simulator shows itself."""
+    images: int | None = None
+    """Width and height of the images of points [px]."""
+    video: Video = "h264"
+    """How pictures are stored: h264 loses a little; lossless nothing, and takes more room."""
+    workers: int = 2
+    """Processes."""
+    limit: float = LIMIT
+    """Seconds that a step of the simulator may take before it counts as hanging."""
+
+
+_ACTS = ("add-camera",)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Changes a data set as the arguments say."""
+    act, *words = arguments or ("",)
+    if act in ("-h", "--help"):  # There is one act, whose flags are shown.
+        words = [act]
+    elif act not in _ACTS:
+        raise InputError(unknown("act on data sets", act, _ACTS))
+    flags = tyro.cli(AddCamera, args=words, prog="robomtl data add-camera")
+    given = {name: getattr(flags, name) for name in ("cameras", "size", "profile")}
+    given["images"] = flags.images
+    made = add_cameras(
+        flags.data,
+        flags.out,
+        options={name: value for name, value in given.items() if value is not None},
+        video=flags.video,
+        workers=flags.workers,
+        limit=flags.limit,
+    )
+    print(
+        f"{len(made)} episodes of {len(made.tasks)} tasks with pictures in {made.path}"
+    )

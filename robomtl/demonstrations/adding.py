@@ -1,0 +1,293 @@
+"""Gives a data set of states the pictures of cameras, by playing its episodes again.
+
+The executed actions follow from what is recorded: the labels, and the seed and the size
+of the disturbance that was added to them.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.arguments import checked
+from robomtl.demonstrations import layout, writing
+from robomtl.demonstrations.about import read_request
+from robomtl.demonstrations.alike import further_features
+from robomtl.demonstrations.collecting import counted, solved_episodes
+from robomtl.demonstrations.collection_request import Request
+from robomtl.demonstrations.columns import scalars, truths
+from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.expert_episodes import SOLVED, Block, Disturbance
+from robomtl.demonstrations.layout import Sizes, Video
+from robomtl.demonstrations.metadata import read_index, read_info
+from robomtl.demonstrations.redrawing import Played, redrawn
+from robomtl.demonstrations.staging import Staging
+from robomtl.demonstrations.writing import Header, Recorded
+from robomtl.errors import InputError, SimulationError
+from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
+from robomtl.parquet import Parquet
+from robomtl.paths import located
+from robomtl.pictures import Sighted
+from robomtl.plug_in import close_broken
+from robomtl.progress import progress
+from robomtl.pulse import PULSE
+from robomtl.request import refuse_other
+from robomtl.suites import suite
+from robomtl.task import Env, Suite, Trial
+from robomtl.untrusted import read_json
+
+
+class Episode(NamedTuple):
+    """One recorded episode that is to be drawn."""
+
+    number: int
+    """Its place in the data set."""
+    task: str
+    recorded: Recorded
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """All that the new data set depends on."""
+
+    request: Request
+    """Of the collection that would give the same data set."""
+    source: str
+    """Fingerprint of the data set without pictures."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return self.request.tasks
+
+    def plain(self) -> dict[str, Any]:
+        return {**self.request.plain(), "redraws": self.source}
+
+
+@dataclass
+class _Drawing:
+    """Draws episodes, in a worker process; keeps the env of the last task."""
+
+    suite: Suite
+    request: Request
+    _task: str = field(default="", init=False)
+    _env: Env | None = field(default=None, init=False)
+
+    def __call__(self, episode: Episode) -> Block | str:
+        """The episode with its pictures, or how it differs from the recorded one."""
+        env, recorded = self._at(episode.task), episode.recorded
+        space: Any = env.observation_space
+        key = Trial(self.request.suite, episode.task, recorded.variation).seed
+        disturb = Disturbance(self.request, episode.task, recorded.variation)
+        executed = (disturb(action) for action in recorded.action)
+        played = Played(episode.task, recorded.variation, [*recorded.state], executed)
+        try:
+            drawn = [*redrawn(env, played, beat=lambda: PULSE.beat(key))]
+        except SimulationError as error:
+            return f"step {error.step}: {error.reason}"
+        others = {
+            name: np.stack([each[name] for each in drawn])
+            for name in further_features(space)
+        }
+        return _block(recorded._replace(others=others))
+
+    def _at(self, task: str) -> Env:
+        if self._env is None or self._task != task:
+            if self._env is not None:
+                close_broken(self._env)
+            self._task, self._env = task, self.suite.make_env(task)
+        return self._env
+
+
+def _block(recorded: Recorded) -> Block:
+    """An episode as the only one of a unit."""
+    return Block(
+        variation=np.array([recorded.variation]),
+        outcome=np.array([SOLVED], np.int8),
+        length=np.array([len(recorded.state)]),
+        state=recorded.state,
+        action=recorded.action,
+        reward=recorded.reward,
+        success=recorded.success,
+        fps=np.array(0),
+        horizon=np.array(-1),
+        others=recorded.others,
+    )
+
+
+@checked
+def add_cameras(
+    data: Path | str,
+    out: Path | str,
+    *,
+    options: Mapping[str, Any],
+    video: Video = "h264",
+    workers: int = 2,
+    limit: float = LIMIT,
+) -> Demonstrations:
+    """A data set with the episodes of another one, and with pictures.
+
+    Its episodes are played again with the actions that were executed, in the suite with
+    cameras. Interrupted work is resumed by the same call; the result equals what
+    ``collect`` gives in that suite.
+
+    Args:
+        data: Folder of a data set that robomtl collected.
+        out: Folder of the new one, new or begun by the same call.
+        options: Options of the suite that decide its pictures, in place of those of the
+            data set: for Meta-World ``cameras``, ``size`` and ``profile``.
+        video: How images are stored: ``h264`` loses a little, ``lossless`` nothing.
+        workers: Number of processes.
+        limit: Longest that a step of the simulator may take [s].
+
+    Raises:
+        InputError: If the data set was not collected by robomtl, the suite does not take
+            the options or draws no pictures, a recorded state differs from that of the
+            episode played again, or the folder holds something else.
+        SimulationError: If a process died or hung in every attempt.
+    """
+    source = Demonstrations(data, observe=("state",), failed="clone")
+    if not (source.path / layout.ROBOMTL).exists():
+        raise InputError(
+            f"{source.path} {source.origin}: it does not say in which suite and by which"
+            " actions its episodes can be played again; collect with --cameras."
+        )
+    seen = suite(str(source.suite), **{**source.suite_options, **options})
+    plan = _Plan(request=_request(source.path, seen, video), source=source.fingerprint)
+    staging = Staging(located(out), plan)
+    if (staging.out / layout.ROBOMTL).exists():
+        refuse_other(staging.out, read_request(staging.out), plan.request.plain())
+        staging.remove()
+        return Demonstrations(staging.out)
+    _check_draws(seen, source.tasks[0])
+    with staging.opened():
+        _draw(source, staging, plan, LocalExecutor(workers=workers, limit=limit), seen)
+        _write(source, staging, plan)
+    return Demonstrations(staging.out)
+
+
+def _request(folder: Path, seen: Suite, video: Video) -> Request:
+    """The request that collects the same episodes with pictures."""
+    names = [each.name for each in fields(Request)]
+    there = {k: v for k, v in read_request(folder).items() if k in names}
+    there |= {"tasks": tuple(there["tasks"]), "video": video}
+    return Request(**{**there, "options": dict(seen.options)})
+
+
+def _check_draws(seen: Suite, task: str) -> None:
+    env = seen.make_env(task)
+    space: Any = env.observation_space
+    draws = isinstance(env, Sighted)
+    pictures = [name for name, each in space.spaces.items() if len(each.shape) == 3]
+    close_broken(env)
+    if not draws or not pictures:
+        raise InputError(
+            f"{seen.name} with the options {dict(seen.options)} observes no pictures;"
+            " name its cameras."
+        )
+
+
+def _draw(
+    source: Demonstrations,
+    staging: Staging,
+    plan: _Plan,
+    executor: Executor,
+    seen: Suite,
+) -> None:
+    """Draws the episodes that are not on disk yet."""
+    episodes = [*_recorded(source, plan.request)]
+    left = [each for each in episodes if not staging.has(each.task, each.number)]
+    total, frames, begun = int(source.episodes.length.sum()), 0, time.monotonic()
+    done = total - sum(len(each.recorded.state) for each in left)
+    drawing = _Drawing(seen, plan.request)
+    results = executor.map(drawing, left, kind=lambda each: each.task)
+    drawn = cast(Generator[tuple[int, Block | str | Failure], None, None], results)
+    with progress("Drawing", total, done=done) as advance, closing(drawn):
+        for index, block in drawn:
+            episode = left[index]
+            _refuse(source.path, episode, block)
+            assert isinstance(block, Block)
+            staging.save(episode.task, episode.number, block)
+            frames += len(block.state)
+            pace = frames / max(time.monotonic() - begun, 1e-3)
+            note = f"{pace:.0f} frames/s, {episode.task}"
+            advance(len(block.state), note=note)
+
+
+def _refuse(folder: Path, episode: Episode, block: Block | str | Failure) -> None:
+    if isinstance(block, Failure):
+        variation = episode.recorded.variation
+        raise SimulationError(episode.task, variation, 0, block.reason)
+    if isinstance(block, str):
+        raise InputError(
+            f"{folder}: episode {episode.number} ({episode.task}, variation"
+            f" {episode.recorded.variation}) goes another way when it is played again,"
+            f" {block}. Its pictures would show something else; collect anew with"
+            " --cameras."
+        )
+
+
+def _recorded(source: Demonstrations, request: Request) -> Iterator[Episode]:
+    """The episodes of a data set, without features beside the state."""
+    reward, success = _outcomes(source.path)
+    state, action, listed = source.state, source.action, source.episodes
+    for number, (start, length) in enumerate(
+        zip(listed.start.tolist(), listed.length.tolist(), strict=True)
+    ):
+        frames = slice(start, start + length)
+        task = source.tasks[listed.task[number]]
+        recorded = Recorded(
+            request.tasks.index(task),
+            int(listed.variation[number]),
+            state[frames],
+            action[frames],
+            reward[frames],
+            success[frames],
+            {},  # The default cannot be sent to a process.
+        )
+        yield Episode(number, task, recorded)
+
+
+def _outcomes(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The reward and the success of all frames; (frame,) each."""
+    info = read_info(folder)
+    paths = dict.fromkeys(read_index(folder, info).files)
+    names = layout.REWARD, layout.SUCCESS
+    tables = [(Parquet(path, names).table(), path) for path in paths]
+    reward = [scalars(table, names[0], path) for table, path in tables]
+    success = [truths(table, names[1], path) for table, path in tables]
+    return np.concatenate(reward).astype(np.float32), np.concatenate(success)
+
+
+def _write(source: Demonstrations, staging: Staging, plan: _Plan) -> None:
+    """Writes the new data set and moves it to its place."""
+    request, listed = plan.request, source.episodes
+    names = [source.tasks[index] for index in listed.task]
+    first = staging.load(names[0], 0)
+    others = tuple((name, each.shape[1:]) for name, each in first.others.items())
+    about = read_json(source.path / layout.ROBOMTL, dict[str, Any])
+    sizes = Sizes(
+        first.state.shape[1],
+        first.action.shape[1],
+        round(source.fps),
+        others,
+        request.video,
+    )
+    header = Header(
+        instructions=[each["instruction"] for each in about["tasks"]],
+        sizes=sizes,
+        robot_type=request.suite.partition("/")[0],
+        robomtl={"request": request.plain(), "tasks": about["tasks"]},
+    )
+    blocks = (
+        (request.tasks.index(name), staging.load(name, number))
+        for number, name in enumerate(names)
+    )
+    episodes = (e for index, block in blocks for e in solved_episodes(index, block))
+    with progress("Writing", len(names)) as advance:
+        writing.write(staging.fresh_folder(), header, counted(episodes, advance))
+    staging.publish()
