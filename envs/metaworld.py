@@ -19,6 +19,7 @@ from robomtl.envs.metaworld_simulator import Simulator
 from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_tasks import Split
 from robomtl.envs.metaworld_variations import Variations
+from robomtl.envs.metaworld_walls import TwoWayVariations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.errors import InputError
 from robomtl.geometry import Geometry
@@ -294,7 +295,8 @@ class MetaWorldSuite:
         tested = split.held_out_draw if name in split.trained_and_tested else ""
         held_out = name in split.held_out
         draws = (split.held_out_draw,) if held_out else (split.train_draw, tested)
-        variations = Variations(name, *draws)
+        kind = TwoWayVariations if self.variant == WALLS else Variations
+        variations = kind(name, *draws)
         return VariedStarts(variations) if self.starts == "varied" else variations
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
+from robomtl.envs.metaworld_walls import WALL_TASKS
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
@@ -51,7 +52,7 @@ def split_of(
 
 def _known(variant: str) -> Split:
     if variant == WALLS:
-        return Split(("reach-wall-v3", "push-wall-v3"), "ML1")
+        return Split(WALL_TASKS, "ML1")
     family, _, task = variant.partition("/")
     if variant in SPLITS:
         return SPLITS[variant]

@@ -1,16 +1,15 @@
 """Experts that pass the wall of reach-wall-v3 and push-wall-v3 on either side.
 
 Meta-World's own experts rise over the wall, or go round it on the left. These go round it,
-on the left in half of the episodes and on the right in the others, close to the table, so
-that the mean of both ways runs into the wall. The side follows from the bits of the goal: it
-is the same whenever an episode is repeated, and no policy can tell it from the goal.
+left or right, close to the table, so that the mean of both ways runs into the wall. The side
+follows from the last bits of the goal: it is the same whenever an episode is repeated, and no
+network can tell it; see ``metaworld_walls``.
 """
-
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.envs.metaworld_walls import goes_right
 from robomtl.task import Action, Observation
 
 Vector = NDArray[np.float64]
@@ -41,11 +40,6 @@ class TwoWayExpert:
         side = _RIGHT if goes_right(state[-3:]) else _LEFT
         action: Action = self._act(state.astype(np.float64), side).astype(np.float32)
         return action
-
-
-def goes_right(goal: NDArray[np.float32]) -> bool:
-    """Whether an expert passes the wall on the right, for a goal; (3,)."""
-    return bool(zlib.crc32(goal.astype(np.float32).tobytes()) & 1)
 
 
 def _reach(state: Vector, side: float) -> Vector:

@@ -1,8 +1,9 @@
-"""Everything that has a name: suites, policies, encoders, objectives and methods.
+"""Everything that has a name: suites, policies, heads, encoders, objectives and methods.
 
 Each catalogue stands beside its contract; they are gathered here for plug-ins and scripts.
 """
 
+from robomtl.action_head import HEADS as HEADS
 from robomtl.adaptation.method import METHODS as METHODS
 from robomtl.catalogue import Registry as Registry
 from robomtl.image_encoder import ENCODERS as ENCODERS

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import robomtl
-from robomtl.envs.metaworld_expert_two_way import TwoWayExpert, goes_right
+from robomtl.envs.metaworld_expert_two_way import TwoWayExpert
+from robomtl.envs.metaworld_variations import FRESH, TRAIN
+from robomtl.envs.metaworld_walls import TwoWayVariations, goes_right
 
 SUITE = robomtl.suite("metaworld/walls")
 
@@ -17,11 +19,21 @@ def test_the_suite_of_walls_has_two_tasks_whose_experts_go_both_ways():
     assert isinstance(SUITE.make_expert("push-wall-v3"), TwoWayExpert)
 
 
-def test_experts_go_right_for_about_half_of_the_goals_and_always_the_same_way():
-    goals = np.random.default_rng(0).uniform(size=(1000, 3)).astype(np.float32)
-    right = [goes_right(goal) for goal in goals]
-    assert 450 < sum(right) < 550
-    assert right == [goes_right(goal) for goal in goals]
+def test_each_start_for_training_is_demonstrated_on_both_sides():
+    variations = TwoWayVariations("push-wall-v3", "ML1")
+    vectors = [variations.vector(variation) for variation in TRAIN[:20]]
+    for left, right in zip(vectors[::2], vectors[1::2], strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-6)
+        assert not goes_right(left[3:])
+        assert goes_right(right[3:])
+    assert len({vector[0] for vector in vectors}) == 10
+
+
+def test_starts_for_evaluation_are_those_of_the_task_itself():
+    own = robomtl.suite("metaworld/MT1/push-wall-v3")._variations("push-wall-v3")
+    variations = TwoWayVariations("push-wall-v3", "ML1")
+    assert np.array_equal(variations.vector(FRESH[3]), own.vector(FRESH[3]))
+    assert np.array_equal(variations.vector(7), own.vector(7))
 
 
 @pytest.mark.slow

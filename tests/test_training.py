@@ -520,6 +520,16 @@ def test_an_unknown_setting_names_the_nearest(field, value, nearest):
         TrainConfig(**{field: value})
 
 
+def test_a_chunk_longer_than_every_episode_is_refused(data, tmp_path):
+    longest = int(data.episodes.length.max())
+    message = (
+        f"chunk is {longest + 1}, but the longest demonstration has {longest} steps"
+    )
+    with pytest.raises(InputError, match=message):
+        quick(data, tmp_path / "run", policy_config={**SMALL, "chunk": longest + 1})
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_negative_seed_is_refused():
     with pytest.raises(ValueError, match="seed is -1; give 0 to"):
         TrainConfig(seed=-1)

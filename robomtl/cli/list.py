@@ -7,6 +7,7 @@ from typing import Any
 import tyro
 from rich.table import Table
 
+from robomtl.action_head import HEADS
 from robomtl.adaptation.method import METHODS
 from robomtl.catalogue import Registry
 from robomtl.evaluation.protocols import PROTOCOLS
@@ -19,6 +20,7 @@ from robomtl.training.objective import OBJECTIVES
 
 _PLURALS = {
     "policy": "policies",
+    "head": "action heads (--architecture.loss)",
     "encoder": "encoders of images",
     "objective": "objectives",
     "method": "methods",
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     """Prints a table for each kind of name."""
     tyro.cli(List, args=arguments, prog="robomtl list")
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
-    for registry in (POLICIES, ENCODERS, OBJECTIVES, METHODS):
+    for registry in (POLICIES, HEADS, ENCODERS, OBJECTIVES, METHODS):
         _show(_PLURALS[registry.kind], [*_classes(registry), *_plugged_in(registry)])
     _show("recipes", [(name, recipe.line) for name, recipe in RECIPES.items()])
     _show("protocols", [(name, each.line) for name, each in PROTOCOLS.items()])

@@ -66,6 +66,7 @@ from robomtl.training.start import (
 )
 from robomtl.training.trainable import (
     check_balance,
+    check_chunk,
     check_divisible,
     check_trainable,
 )
@@ -148,6 +149,7 @@ def train(
     card = _card(demonstrations, model, minimised, config)
     POLICIES.get(model.policy).check(card.spec)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
+    check_chunk(demonstrations, int(card.config.get("chunk", 1)))
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=model.objective)
     check_images(config.image_augmentation, card.spec, model.objective)

@@ -24,6 +24,25 @@ def check_trainable(policy: str) -> None:
         )
 
 
+def check_chunk(data: Data, chunk: int) -> None:
+    """Makes sure that some episode is as long as the chunks of actions to be predicted.
+
+    Args:
+        data: What is learned from.
+        chunk: Number of actions that the policy predicts at once.
+
+    Raises:
+        InputError: If the last actions of a chunk lie beyond every episode.
+    """
+    longest = max(int(each.episodes.length.max()) for each in data.sets if len(each))
+    if chunk > longest:
+        raise InputError(
+            f"chunk is {chunk}, but the longest demonstration has {longest} steps, so that"
+            f" later actions would never be trained; give {longest} or less"
+            " (--architecture.chunk)."
+        )
+
+
 def check_balance(
     data: Data, config: TrainConfig, *, loss: str, objective: str
 ) -> None:
