@@ -17,7 +17,7 @@ from robomtl.checkpoint import TrainedPolicy, save
 from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
-from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.layout import Sizes, usual_video
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError, SimulationError
@@ -171,3 +171,8 @@ def test_a_collection_records_that_its_videos_are_lossless(tmp_path: Path) -> No
     assert np.array_equal(again.columns["observation.images.top"][0], first["top"])
     with pytest.raises(InputError, match="video is 'lossless' there"):
         robomtl.collect(points, tmp_path, **options)
+
+
+def test_pictures_of_cameras_are_stored_without_loss_unless_chosen_otherwise() -> None:
+    assert usual_video({"cameras": ["corner2-zoom"], "size": 84}) == "lossless"
+    assert usual_video({"images": 32}) == usual_video({}) == "h264"

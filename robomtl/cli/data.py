@@ -31,8 +31,9 @@ class AddCamera:
     faithful, as the simulator shows itself."""
     images: int | None = None
     """Width and height of the images of points [px]."""
-    video: Video = "h264"
-    """How pictures are stored: h264 loses a little; lossless nothing, and takes more room."""
+    video: Video | None = None
+    """How pictures are stored: lossless, the default with cameras, or h264, which takes a
+    tenth of the room and changes the colours of things a few pixels wide."""
     workers: int = 2
     """Processes."""
     limit: float = LIMIT

@@ -125,7 +125,7 @@ def add_cameras(
     out: Path | str,
     *,
     options: Mapping[str, Any],
-    video: Video = "h264",
+    video: Video | None = None,
     workers: int = 2,
     limit: float = LIMIT,
 ) -> Demonstrations:
@@ -140,7 +140,7 @@ def add_cameras(
         out: Folder of the new one, new or begun by the same call.
         options: Options of the suite that decide its pictures, in place of those of the
             data set: for Meta-World ``cameras``, ``size`` and ``profile``.
-        video: How images are stored: ``h264`` loses a little, ``lossless`` nothing.
+        video: How images are stored; see ``collect``.
         workers: Number of processes.
         limit: Longest that a step of the simulator may take [s].
 
@@ -157,7 +157,10 @@ def add_cameras(
             " actions its episodes can be played again; collect with --cameras."
         )
     seen = suite(str(source.suite), **{**source.suite_options, **options})
-    plan = _Plan(request=_request(source.path, seen, video), source=source.fingerprint)
+    plan = _Plan(
+        request=_request(source.path, seen, video or layout.usual_video(options)),
+        source=source.fingerprint,
+    )
     staging = Staging(located(out), plan)
     if (staging.out / layout.ROBOMTL).exists():
         refuse_other(staging.out, read_request(staging.out), plan.request.plain())

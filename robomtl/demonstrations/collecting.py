@@ -223,7 +223,7 @@ def collect(
     tasks: Sequence[str] | None = None,
     split: str = "train",
     settle: int = 5,
-    video: Video = "h264",
+    video: Video | None = None,
     limit: float = LIMIT,
 ) -> Demonstrations:
     """Demonstrations of a suite's experts, collected into a folder.
@@ -245,7 +245,8 @@ def collect(
         split: Split of the suite from which variations are taken.
         settle: Steps recorded after the one that first succeeds, so that a policy learns
             to stay where it succeeded.
-        video: How images are stored: ``h264`` loses a little, ``lossless`` nothing.
+        video: How images are stored: ``h264`` loses a little, ``lossless`` nothing; None
+            for ``lossless`` with a suite's ``cameras``, and else ``h264``.
         limit: Longest that a step of a simulator or an expert may take before its
             episode counts as hanging [s].
 
@@ -269,7 +270,7 @@ def collect(
         undisturbed=getattr(suite, "undisturbed_actions", 0),
         seed=seed,
         settle=settle,
-        video=video,
+        video=video or layout.usual_video(suite.options),
         **definition_of(suite),
     )
     check_tasks(suite, request)

@@ -60,6 +60,18 @@ Video = Literal["h264", "lossless"]
 """How videos are stored: ``h264`` loses a little, ``lossless`` nothing and takes more room."""
 
 
+def usual_video(options: Mapping[str, Any]) -> Video:
+    """How pictures are stored unless the caller chooses: without loss where cameras are named.
+
+    H.264 with colours at half the resolution turns a red goal of two pixels grey, while a
+    policy that acts sees the simulator's own pictures.
+
+    Args:
+        options: Options of the suite.
+    """
+    return "lossless" if options.get("cameras") else "h264"
+
+
 class Sizes(NamedTuple):
     """What must be the same in every episode of a data set."""
 
