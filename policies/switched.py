@@ -38,6 +38,8 @@ class Switched(Policy):
 
     def __init__(self, config: SwitchedConfig, spec: Spec) -> None:
         super().__init__(config, spec)
+        self.observer.images.clear()  # Each of the two encodes images by its own.
+        self.observer.task = None
         architecture = POLICIES.get(config.base)
         made = architecture.Config(**config.base_config)
         self.base = architecture(made, spec)

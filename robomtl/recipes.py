@@ -41,9 +41,8 @@ from robomtl.request import claimed, differences, plain
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
-from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.config import with_machine
-from robomtl.vision import Vision
+from robomtl.training.from_pictures import CHUNK, PICTURES, from_pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,21 +101,6 @@ class Ran:
     """How methods of adaptation compare."""
 
 
-_PICTURES = Pictures(cameras=("corner2-zoom", "gripperPOV"))
-
-
-def _from_pictures(*, steps: int, swap: float = 0.0) -> TrainConfig:
-    """Settings by which two cores learn from pictures in an hour or so."""
-    return TrainConfig(
-        steps=steps,
-        batch_size=128,
-        execute=4,
-        vision=Vision(encoder="strided", features=128),
-        auxiliary=Auxiliary(positions=1.0),
-        instruction_augmentation=InstructionAugmentation(swap=swap),
-    )
-
-
 AnyRecipe = Recipe | AdaptationRecipe | ArmRecipe
 
 RECIPES: dict[str, AnyRecipe] = {
@@ -162,18 +146,18 @@ RECIPES: dict[str, AnyRecipe] = {
         suite="metaworld/MT10",
         episodes=50,
         until="success",
-        pictures=_PICTURES,
-        policy_config={"chunk": 8},
-        training=_from_pictures(steps=8_000),
+        pictures=PICTURES,
+        policy_config={"chunk": CHUNK},
+        training=from_pictures(steps=8_000),
     ),
     "mt50-pixels": Recipe(
         line="MT50 from the pictures of two cameras, also in unseen wordings",
         suite="metaworld/MT50",
         episodes=50,
         until="success",
-        pictures=_PICTURES,
-        policy_config={"chunk": 8, "width": 512},
-        training=_from_pictures(steps=40_000, swap=0.1),
+        pictures=PICTURES,
+        policy_config={"chunk": CHUNK, "width": 512},
+        training=from_pictures(steps=40_000, swap=0.1),
         trials=10,
         instructions=("canonical", "held-out"),
     ),

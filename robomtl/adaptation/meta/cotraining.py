@@ -135,7 +135,7 @@ def prior_of(
         )
     for feature in ("state", "action"):
         size, expected = getattr(prior, feature).shape[1], getattr(spec, feature)
-        if size != expected:
+        if expected and size != expected:  # A policy of pictures reads no state.
             raise InputError(
                 f"The policy takes {feature} of length {expected}; the prior"
                 f" demonstrations have {size}."

@@ -18,6 +18,7 @@ from robomtl.suites import suite
 from robomtl.training import TrainConfig
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.config import with_machine
+from robomtl.training.from_pictures import CHUNK, PICTURES, from_pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +224,32 @@ ADAPTATIONS = {
             )
         },
         seeds=3,
+    ),
+    "ml45-pixels-transfer": AdaptationRecipe(
+        line="ML45 from the pictures of two cameras: transfer to 5 held-out families",
+        suite="metaworld/ML45",
+        options={"goals": "observable", **PICTURES.options},
+        episodes=50,
+        noise=0.5,
+        asked=Asked(
+            methods={
+                "scratch": "scratch",
+                "zero_shot": "zero_shot",
+                "finetune": "finetune",
+                "cotrained": "finetune",
+                "retrieval": "retrieval",
+                "alpaca": "alpaca",
+            },
+            settings={"cotrained": {"cotraining": 0.5}},
+            shots=(5,),
+            supports=1,
+        ),
+        pretraining={
+            "cloning": Pretraining(
+                policy_config={"width": 512, "chunk": CHUNK},
+                training=from_pictures(steps=40_000),
+            )
+        },
     ),
     "ml1-infer": AdaptationRecipe(
         line="Goals hidden: reach, push, pick-place and plate-slide from demonstrations",
