@@ -9,6 +9,8 @@ from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.policy import POLICIES
+from robomtl.training.parameter_groups import within
+from robomtl.vision import Vision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,14 @@ def _of(start: Start) -> Resolved:
         objective=card.objective,
         objective_config=card.objective_config,
     )
+
+
+def usual_vision(given: Vision, start: Start | None) -> Vision:
+    """How images are encoded: as in a start whose encoders are taken, unless given."""
+    if start is None or given != Vision():
+        return given
+    taken = not start.parts or any(within(each, "observer") for each in start.parts)
+    return start.trained.card.spec.vision if taken else given
 
 
 def usual_history(policy: str, start: Start | None) -> int:

@@ -63,6 +63,7 @@ from robomtl.training.start import (
     loaded,
     resolved,
     usual_history,
+    usual_vision,
 )
 from robomtl.training.trainable import (
     check_balance,
@@ -139,7 +140,12 @@ def train(
     )
     check_trainable(model.policy)
     history = config.history or usual_history(model.policy, begun)
-    config = replace(config, history=history, processes=number_of(config.processes))
+    config = replace(
+        config,
+        history=history,
+        vision=usual_vision(config.vision, begun),
+        processes=number_of(config.processes),
+    )
     config = resolved_config(config, folder, folder / REQUEST)
     check_devices(config.processes, config.device)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
