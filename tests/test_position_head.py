@@ -13,6 +13,7 @@ from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.image_augmentation import ImageAugmentation
+from robomtl.training.parameter_groups import grouped
 from robomtl.training.position_head import PositionHead, _shown
 from robomtl.vision import Vision
 
@@ -92,6 +93,15 @@ def test_the_head_learns_where_things_are_and_the_loss_is_added():
     assert torch.allclose(error, expected)
     meters = distance * head.normaliser.deviation * shown[batch.task]
     assert torch.allclose(off, meters.sum() / 16)
+
+
+def test_the_head_is_trained_whichever_parts_of_the_policy_are(data, tmp_path):
+    trained = robomtl.train(data, out=tmp_path / "run", config=CONFIG)
+    policy = trained.policy.requires_grad_(True)
+    policy.auxiliary = PositionHead(4, torch.ones(2, 3))
+    (group,) = grouped(policy, replace(CONFIG, train=("trunk",)))
+    parts = {name.partition(".")[0] for name in group.names}
+    assert parts == {"auxiliary", "trunk"}
 
 
 def test_positions_and_the_goal_of_each_task_are_marked(data):

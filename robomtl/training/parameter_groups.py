@@ -58,10 +58,11 @@ def grouped(policy: nn.Module, config: TrainConfig) -> list[Group]:
         InputError: If the policy has no such part, or nothing is left to train.
     """
     factors, decays = config.learning_rate_factors, config.weight_decays
+    trained_parts = (*config.train, "auxiliary")  # Which no start can have.
     check_parts(policy, [*config.train, *(part for part, _ in (*factors, *decays))])
     names: dict[tuple[float, float], list[str]] = {}
     for name, parameter in policy.named_parameters():
-        trained = not config.train or any(within(name, part) for part in config.train)
+        trained = not config.train or any(within(name, part) for part in trained_parts)
         factor = _innermost(name, factors, otherwise=1.0) if trained else 0.0
         decay = _innermost(name, decays, otherwise=config.weight_decay)
         if not factor:
