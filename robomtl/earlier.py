@@ -43,6 +43,7 @@ ADDED: Mapping[str, Any] = {
     "auxiliary": {"positions": 0.0},
     "train": [],
     "accumulate": 1,
+    "compile": False,
     "processes": 1,
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""

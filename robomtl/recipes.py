@@ -29,6 +29,7 @@ from robomtl.experiments.multitask.arm_recipes import (
     ArmRecipe,
     run_arms,
 )
+from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
 from robomtl.machine import check_device
 from robomtl.nearest import unknown
@@ -38,6 +39,7 @@ from robomtl.pictures import Pictures
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.request import claimed, differences, plain
+from robomtl.serving import placed
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
@@ -318,22 +320,31 @@ def _evaluated(
 ) -> dict[str, Results]:
     """By kind of wording; the first in the folder itself."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]
-    return {
-        kind: evaluate(
-            agent,
-            made,
-            out=folder if kind == first else folder / kind,
-            episodes=recipe.trials,
-            instructions=kind,
-            until=recipe.until,
-            workers=compute.workers,
-            executor=compute.executor,
-            limit=min(compute.limit, LIMIT),
-            seed=seed,
-            config={**_about(recipe), **agent.settings},
-        )
-        for kind in recipe.instructions
-    }
+    with placed(agent, _device(agent, folder, compute)) as acting:
+        return {
+            kind: evaluate(
+                acting,
+                made,
+                out=folder if kind == first else folder / kind,
+                episodes=recipe.trials,
+                instructions=kind,
+                until=recipe.until,
+                workers=compute.workers,
+                executor=compute.executor,
+                limit=min(compute.limit, LIMIT),
+                seed=seed,
+                config={**_about(recipe), **agent.settings},
+            )
+            for kind in recipe.instructions
+        }
+
+
+def _device(agent: PolicyAgent, folder: Path, compute: Compute) -> str | None:
+    """The device that serves the policy; None for the workers' own cores."""
+    requested = compute.machine.device
+    if compute.executor is not None or requested.startswith("cpu"):
+        return None
+    return serving_device(agent, requested, folder)
 
 
 def _film(
@@ -341,8 +352,10 @@ def _film(
 ) -> None:
     """Films trials of the first evaluation, or prints why they cannot be filmed."""
     agent = PolicyAgent(folder)
+    device = serving_device(agent, "auto", folder)  # That of the evaluation.
     try:
-        film(agent, made, folder, which=which, workers=workers)
+        with placed(agent, device) as acting:
+            film(acting, made, folder, which=which, workers=workers)
     except (MissingExtraError, InputError) as error:  # The results stand without films.
         remark(f"No trial is filmed. {error}")
         return

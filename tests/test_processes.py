@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from test_learner import learner_of
 
 from robomtl import checkpoint
@@ -19,7 +20,7 @@ from robomtl.demonstrations import collect
 from robomtl.errors import InputError, LostProcessError, MissingExtraError
 from robomtl.policy import Batch
 from robomtl.suites import suite
-from robomtl.training import TrainConfig, train
+from robomtl.training import TrainConfig, train, trainable
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Balancing
 from robomtl.training.divided import Divided, DividedDraws, edges
@@ -260,17 +261,17 @@ def test_accelerate_launch_runs_the_same_loop(data, tmp_path):
         (
             {"processes": 2},
             "maml",
-            "objective 'maml' needs each batch as a whole, which",
+            "objective 'maml' .* not go with processes.",
         ),
         (
             {"processes": 2, "aggregation": "pcgrad"},
             "cloning",
-            "aggregation 'pcgrad' nee",
+            "aggregation 'pcgrad' diff",
         ),
         (
             {"accumulate": 2, "weighting": "famo"},
             "cloning",
-            "which accumulate would div",
+            "does not go with accumulate",
         ),
         (
             {"processes": 2, "weighting": "gradnorm"},
@@ -282,6 +283,7 @@ def test_accelerate_launch_runs_the_same_loop(data, tmp_path):
             "cloning",
             "g 'validation_loss'",
         ),
+        ({"compile": True}, "reptile", "objective 'reptile' .* not go with compile."),
         (
             {"processes": 3, "accumulate": 4, "batch_size": 8},
             "cloning",
@@ -289,11 +291,31 @@ def test_accelerate_launch_runs_the_same_loop(data, tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_divided_is_refused(settings, objective, message):
+def test_what_cannot_be_divided_or_compiled_is_refused(settings, objective, message):
     config = TrainConfig(**settings)
     made = checkpoint.configure_objective(objective, {})
     with pytest.raises(InputError, match=message):
         check_divisible(config, made, objective=objective)
+
+
+def test_without_a_compiler_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setattr(trainable, "which", lambda name: None)
+    config, made = TrainConfig(compile=True, device="cpu"), Cloning()
+    with pytest.raises(InputError, match="compile needs a C.. compiler.*apt install g"):
+        check_divisible(config, made, objective="cloning")
+
+
+@pytest.mark.slow
+def test_compiled_steps_are_those_of_eager_ones(data, tmp_path):
+    short = replace(QUICK, steps=20, save_every=10, schedule="constant")
+    eager = run(data, tmp_path / "eager", short)
+    compiled = run(data, tmp_path / "compiled", replace(short, compile=True))
+    assert furthest(eager, compiled) < 1e-5
+    saved = load_file(tmp_path / "compiled" / "training.safetensors")
+    assert not [name for name in (*saved, *compiled) if "_orig_mod" in name]
+    resumed = run(data, tmp_path / "compiled", replace(short, steps=30))
+    whole = run(data, tmp_path / "whole", replace(short, steps=30))
+    assert furthest(whole, resumed) < 1e-5
 
 
 def test_processes_without_a_device_each_are_refused(monkeypatch):

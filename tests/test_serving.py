@@ -29,7 +29,11 @@ import robomtl
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
+from robomtl.evaluation import ExpertAgent
+from robomtl.evaluation.journal import Head
+from robomtl.experiments import resumed_evaluation
 from robomtl.experiments.evaluating import evaluate
+from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.joining import Group, JointPolicy
 from robomtl.machine import devices
 from robomtl.policies.film import Film, FilmConfig
@@ -265,3 +269,21 @@ def test_a_device_is_refused_on_ray(tmp_path, capsys):
     assert "--device serves a policy to the processes of this" in refusal(
         capsys, *words
     )
+
+
+def test_auto_is_the_gpu_unless_an_evaluation_was_begun_without(tmp_path, monkeypatch):
+    agent, expert = saved(tmp_path / "policy"), ExpertAgent()
+    assert serving_device(agent, "auto", tmp_path / "new") is None
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(resumed_evaluation, "device_of", lambda name: gpu)
+    assert serving_device(agent, "auto", tmp_path / "new") == "cuda"
+    assert serving_device(agent, None, tmp_path / "new") is None
+    assert serving_device(expert, "auto", None) is None
+    for origin, name, expected in (
+        ({"device": None}, "abc", None),
+        ({"device": "cuda:1"}, "abc on NVIDIA H200", "cuda:1"),
+        (None, "abc on NVIDIA H200", "cuda"),
+    ):
+        head = Head(plan={"agent": name}, origin=origin)
+        monkeypatch.setattr(resumed_evaluation, "read_head", lambda path, it=head: it)
+        assert serving_device(agent, "auto", tmp_path) == expected

@@ -15,6 +15,7 @@ from robomtl.cli.flags import (
     VideoFlags,
     chosen_executor,
     named_agent,
+    named_device,
     own_first,
     run_directory,
     warn_of_goals,
@@ -27,7 +28,7 @@ from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
 from robomtl.executor import LIMIT, Executor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
-from robomtl.experiments.resumed_evaluation import resume_evaluation
+from robomtl.experiments.resumed_evaluation import resume_evaluation, serving_device
 from robomtl.serving import placed
 from robomtl.task import Suite
 from robomtl.terminal import say
@@ -72,9 +73,10 @@ class Evaluate(SuiteFlags, VideoFlags):
     limit: float = LIMIT
     """Seconds that a step of the simulator may take before its trial counts as hanging;
     with --ray, seconds for the trials that are played side by side."""
-    device: str | None = None
+    device: str | None = "auto"
     """Hold the policy in one process on this torch device, such as cuda, and let the
-    others only step envs; by default each process has the policy on its core."""
+    others only step envs. ``auto`` is cuda if available and no Ray is used; else, and for
+    None, each process has the policy on its core."""
     ray: str | None = None
     """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
     resume: Path | None = None
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     play = _begin if flags.resume is None else _resume
     executor = chosen_executor(
-        flags.workers, flags.ray, flags.device, limit=flags.limit
+        flags.workers, flags.ray, named_device(flags), limit=flags.limit
     )
     done = play(flags, executor)
     show(success_table(done.results))
@@ -121,8 +123,9 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
     if flags.video is not None:
         check_filming(suite, flags.make_camera())
     warn_of_goals(agent, suite, flags.tasks)
+    device = None if flags.ray else serving_device(agent, flags.device, flags.out)
     with (
-        placed(agent, flags.device) as acting,
+        placed(agent, device) as acting,
         run_directory(flags.out, "evaluate", suite.name) as out,
     ):
         results = evaluate(
@@ -190,7 +193,7 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
     assert flags.resume is not None
     with run_directory(flags.resume, "evaluate", "") as folder:
         results = resume_evaluation(
-            folder, run=flags.run, device=flags.device, executor=executor
+            folder, run=flags.run, device=named_device(flags), executor=executor
         )
     return _Done(results, folder)
 

@@ -173,6 +173,20 @@ def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> No
             print(said, file=sys.stderr)
 
 
+class _Serving(Protocol):
+    """Flags of a verb that may serve a policy from a device."""
+
+    @property
+    def device(self) -> str | None:
+        """The device; ``auto`` where none is named."""
+        ...
+
+
+def named_device(flags: _Serving) -> str | None:
+    """The device that flags name; None where they leave it open."""
+    return None if flags.device == "auto" else flags.device
+
+
 def chosen_executor(
     workers: int, ray: str | None, device: str | None, *, limit: float
 ) -> Executor:

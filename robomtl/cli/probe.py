@@ -11,6 +11,7 @@ from robomtl.cli.flags import (
     SuiteFlags,
     chosen_executor,
     named_agent,
+    named_device,
     own_first,
     run_directory,
 )
@@ -21,6 +22,7 @@ from robomtl.experiments.compute import Compute
 from robomtl.experiments.probe import ProbeConfig, probe
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.probe.probing import MARGIN
+from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.serving import placed
 
 
@@ -55,7 +57,7 @@ class Probe(SuiteFlags):
     """Processes."""
     limit: float = LIMIT
     """Seconds that a step of the simulator may take before it counts as hanging."""
-    device: str | None = None
+    device: str | None = "auto"
     """Hold the policy in one process on this torch device; see evaluate."""
     ray: str | None = None
     """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
@@ -66,11 +68,14 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
     agent, executor = (
         named_agent(flags.run),
-        chosen_executor(flags.workers, flags.ray, flags.device, limit=flags.limit),
+        chosen_executor(
+            flags.workers, flags.ray, named_device(flags), limit=flags.limit
+        ),
     )
     suite = flags.make_for(agent, flags.suite)
+    device = None if flags.ray else serving_device(agent, flags.device, flags.out)
     with (
-        placed(agent, flags.device) as acting,
+        placed(agent, device) as acting,
         run_directory(flags.out, "probe", suite.name) as out,
     ):
         conditions = Conditions(

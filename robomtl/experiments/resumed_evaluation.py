@@ -15,6 +15,7 @@ from robomtl.evaluation.results import Results
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.evaluating import evaluate_under
 from robomtl.experiments.running import JOURNAL
+from robomtl.machine import device_of
 from robomtl.paths import located
 from robomtl.serving import placed
 from robomtl.suites import suite as named_suite
@@ -82,6 +83,30 @@ def resume_evaluation(
             executor=executor or LocalExecutor(workers=workers),
             config=agent.settings if isinstance(agent, PolicyAgent) else {},
         )
+
+
+def serving_device(
+    agent: Agent, requested: str | None, folder: Path | None
+) -> str | None:
+    """Torch's name of the device that serves a policy; None for the workers' own cores.
+
+    Args:
+        agent: What acts.
+        requested: The device; ``auto`` for that with which the folder's evaluation was
+            begun, or else for cuda where it is available.
+        folder: Folder of the results; None for a new one.
+    """
+    if requested != "auto":
+        return requested
+    if not isinstance(agent, PolicyAgent):
+        return None
+    head = None if folder is None else read_head(folder / JOURNAL)
+    begun = {} if head is None else (head.origin or {})
+    if begun.get("device"):
+        return str(begun["device"])
+    on_cores = head is not None and " on " not in str(head.plan.get("agent"))
+    device = device_of("auto")
+    return None if on_cores or device.type == "cpu" else str(device)
 
 
 def _begun(folder: Path) -> tuple[_Plan, _Origin]:

@@ -138,6 +138,9 @@ class TrainConfig:
     """Seed of the initial weights and of every draw."""
     device: str = "auto"
     """Torch device to train on; ``auto`` is cuda if available, else cpu."""
+    compile: bool = False
+    """Whether the loss is compiled by ``torch.compile``, which takes a minute or more at
+    the start and needs a C++ compiler on the CPU; losses are equal to rounding."""
     threads: ThreadCount = "auto"
     """Threads of torch on the CPU; results are bit-identical for equal numbers. ``auto``
     is one, or more where they clearly pay, see ``robomtl.threads``."""

@@ -77,6 +77,10 @@ class GradientLearner(ABC):
         self._parameters = list(self._named.values())
         precision = getattr(torch, precision_on(self.device, config.precision))
         self._scored = Scored(policy, objective or Cloning(), precision)
+        # Compiled beside the policy, whose parameters keep their names.
+        self._stepped: Any = (
+            torch.compile(self._scored) if config.compile else self._scored
+        )
 
     @property
     def device(self) -> torch.device:
@@ -86,7 +90,7 @@ class GradientLearner(ABC):
     def update(self, batch: Any) -> tuple[Loss, float]:
         """Takes one gradient step; see ``Learner``."""
         self._forget_gradient()
-        loss = self._combiner.backward(self._scored, batch)
+        loss = self._combiner.backward(self._stepped, batch)
         norm = self._clip_gradient(self._config.max_grad_norm)
         if not math.isfinite(norm):
             raise NotFiniteError(f"The gradient is {norm}.", loss.per_sample)
@@ -95,7 +99,7 @@ class GradientLearner(ABC):
         for settings, group in pairs:
             settings["lr"] = rate * group.factor
         self.optimiser.step()
-        self._combiner.finish(self._scored, batch)
+        self._combiner.finish(self._stepped, batch)
         self.step += 1
         self._update_average()
         return loss, norm
@@ -103,7 +107,7 @@ class GradientLearner(ABC):
     def rehearse(self, batch: Any) -> None:
         """Computes the gradient of a batch and forgets it; see ``Learner``."""
         for part in parts_of(batch):
-            self._scored(part).per_sample.mean().backward()
+            self._stepped(part).per_sample.mean().backward()
         self._forget_gradient()
 
     def weights(self) -> dict[str, float]:

@@ -16,6 +16,7 @@ _FREE = (
     "device",
     "processes",
     "accumulate",
+    "compile",
     "threads",
     "prefetch",
     "log_every",

@@ -66,9 +66,13 @@ class Plan:
 
     @property
     def threads(self) -> ThreadCount:
-        """Threads of torch: one each for several processes, unless a number is given."""
-        chosen, several = self.config.threads, self.config.processes > 1
-        return 1 if several and chosen == "auto" else chosen
+        """Threads of torch, which are measured where that is cheap and none are given.
+
+        Several processes have one each, and another number would be compiled anew.
+        """
+        config = self.config
+        one = config.processes > 1 or config.compile
+        return 1 if one and config.threads == "auto" else config.threads
 
 
 def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:

@@ -1,5 +1,8 @@
 """What is refused before a run begins: architectures and balances that do not fit."""
 
+import os
+from shutil import which
+
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES
@@ -89,32 +92,32 @@ def check_balance(
 def check_divisible(
     config: TrainConfig, minimised: Objective, *, objective: str
 ) -> None:
-    """Makes sure that batches can be divided as requested, before anything is made.
+    """Makes sure that batches can be divided and compiled as requested.
 
     Args:
-        config: Settings of the run.
+        config: Settings of the run, its device resolved.
         minimised: What is minimised.
         objective: Its registered name.
 
     Raises:
-        InputError: If the parts of a batch would depend on each other, or there are more
-            parts than samples; names what can be divided.
+        InputError: If the gradient of a batch is more than the sum over its samples, or
+            there are more parts than samples, or no compiler; names what fits.
     """
     parts = config.processes * config.accumulate
-    if parts == 1:
-        return
-    if culprit := _indivisible(config, minimised, objective):
-        several = [n for n in ("processes", "accumulate") if getattr(config, n) > 1]
+    culprit = _indivisible(config, minimised, objective)
+    several = [n for n in ("processes", "accumulate") if getattr(config, n) > 1]
+    requested = [*several, *(["compile"] if config.compile else [])]
+    if culprit and requested:
         fitting = [
             n
             for n in OBJECTIVES.own()
             if getattr(OBJECTIVES.get(n), "divisible", False)
         ]
         raise InputError(
-            f"{culprit} needs each batch as a whole, which {' and '.join(several)} would"
-            f" divide. These fit: objective {', '.join(fitting)} with aggregation mean;"
-            " sampling by temperature; weighting fixed, and without accumulate also"
-            " uncertainty, dwa and famo."
+            f"{culprit} differentiates or draws each batch as a whole, and does not go"
+            f" with {' and '.join(requested)}. These do: objective {', '.join(fitting)}"
+            " with aggregation mean; sampling by temperature; weighting fixed, and without"
+            " accumulate also uncertainty, dwa and famo."
         )
     if config.batch_size < parts:
         raise InputError(
@@ -122,10 +125,20 @@ def check_divisible(
             f" (processes {config.processes}, accumulate {config.accumulate}); give"
             f" batch_size {parts} or more."
         )
+    if config.compile and config.device.startswith("cpu") and not _compiler():
+        raise InputError(
+            "compile needs a C++ compiler, and there is neither g++ nor clang++ on the"
+            " path, nor one in the variable CXX; install one (apt install g++), or leave"
+            " --compile out."
+        )
+
+
+def _compiler() -> bool:
+    return any(map(which, (os.environ.get("CXX", ""), "g++", "clang++")))
 
 
 def _indivisible(config: TrainConfig, minimised: Objective, objective: str) -> str:
-    """The setting that needs whole batches; empty if none does."""
+    """The setting whose gradient is of a whole batch; empty if none is."""
     if not getattr(minimised, "divisible", False):
         return f"objective '{objective}'"
     if config.aggregation != "mean":
