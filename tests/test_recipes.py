@@ -12,8 +12,10 @@ from robomtl.experiments.adapt.comparisons import (
 from robomtl.experiments.adapt.method_design import Asked, configured, objectives
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import Asked as Arms
-from robomtl.experiments.multitask.arm_recipes import ArmRecipe, Before
+from robomtl.experiments.multitask.arm_design import arms_of
+from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe, Before
 from robomtl.new_task import NewTask
+from robomtl.policy import POLICIES
 from robomtl.recipes import RECIPES, Recipe, run
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
@@ -270,3 +272,11 @@ def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
     (run_json,) = tmp_path.glob("runs/pretrained/**/run.json")
     assert json.loads(run_json.read_text())["start"]["sha256"]
     assert "beats scratch" in (tmp_path / "report.html").read_text()
+
+
+def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
+    arms = arms_of(ARM_RECIPES["architectures"].asked)
+    assert {arm.policy for arm in arms.values()} == {*arms}
+    special = {"in_context", "rt2"}  # Learns from prompts; needs a language model.
+    trained = {name for name in POLICIES.own() if POLICIES.get(name).trainable}
+    assert trained - special <= {*arms}
