@@ -17,17 +17,24 @@ from test_learner import learner_of
 from robomtl import checkpoint
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import collect
-from robomtl.errors import InputError, LostProcessError, MissingExtraError
+from robomtl.errors import (
+    InputError,
+    LostProcessError,
+    MissingExtraError,
+    StartError,
+)
+from robomtl.executor import spawn
 from robomtl.policy import Batch
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train, trainable
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Balancing
 from robomtl.training.divided import Divided, DividedDraws, edges
+from robomtl.training.following import _check_started, _reason
 from robomtl.training.loop import take_steps
 from robomtl.training.material import conditioning_for, materials
 from robomtl.training.objective import Cloning
-from robomtl.training.processes import ALONE, check_devices, number_of
+from robomtl.training.processes import ALONE, Accelerated, check_devices, number_of
 from robomtl.training.trainable import check_divisible
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -352,3 +359,29 @@ def test_a_launched_training_needs_a_folder_and_data(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["train", "--suite", "points/MT4"]) == 2
     assert "give --out DIR and --data DIR" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_process_that_is_lost_elsewhere_is_said_so(monkeypatch):
+    library = pytest.importorskip("accelerate", reason="needs the extra accelerate")
+
+    def closed(tensor, reduction):
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(library.utils, "reduce", closed)
+    with pytest.raises(
+        LostProcessError, match="Another of the 2 processes .* same command resumes"
+    ):
+        Accelerated(0, 2).add_up([torch.zeros(1)])
+
+
+def _exits(connection):
+    sys.exit(3)
+
+
+@pytest.mark.slow
+def test_a_process_that_does_not_start_or_ends_early_is_named():
+    (other,) = others = [spawn(_exits)]
+    with pytest.raises(StartError, match="does not start, having said above why"):
+        _check_started(others)
+    assert "Process 1 of the training has ended (exit code 3)" in str(_reason(others))
+    other[1].close()
