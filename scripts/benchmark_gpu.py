@@ -97,7 +97,7 @@ def _data(benchmark: Benchmark, name: str) -> Demonstrations:
 def _trials(benchmark: Benchmark, workers: int) -> dict[str, Any]:
     """Outcomes of an evaluation, which are to be the same for all numbers of workers."""
     run = benchmark.out / "policy"
-    config = TrainConfig(steps=500, device=benchmark.device)
+    config = TrainConfig(steps=1_000, device=benchmark.device)
     robomtl.train(_data(benchmark, benchmark.suite), out=run, config=config)
     with robomtl.serve(robomtl.PolicyAgent(run), device=benchmark.device) as agent:
         results = robomtl.evaluate(
