@@ -32,6 +32,7 @@ WAYS = {
 ROOMS = (
     ("envs/", "simulators, one module each"),
     ("policies/", "architectures, one module each"),
+    ("encoders/", "encoders of images"),
     ("conditioning/", "task to embedding"),
     ("demonstrations/", "collect, store, read, mix"),
     ("training/", "batches, loss, loop, run"),
@@ -57,7 +58,7 @@ def main() -> None:
     axes.text(
         12,
         240,
-        "Rooms: imports go downwards, and never into envs/ or policies/",
+        "Rooms: imports go downwards, and never into envs/, policies/ or encoders/",
         color=INK,
     )
     for number, (name, line) in enumerate(ROOMS):
