@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
+from robomtl.array_messages import receive_arrays, send_arrays
 from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
 from robomtl.joining import Group, JointPolicy
@@ -103,7 +104,8 @@ class _Asking:
 
     def __call__(self, asked: Asked) -> NDArray[np.float32]:
         try:
-            self._connection.send(asked)
+            self._connection.send(asked._replace(observation={}))
+            send_arrays(self._connection, asked.observation)
             answer: Answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise InputError(
@@ -167,11 +169,13 @@ def _answer(
     waiting: dict[Connection, Asked] = {}
     for client in ready:
         try:
-            waiting[client] = client.recv()
+            asked: Asked = client.recv()
+            features = receive_arrays(client)
+            waiting[client] = asked._replace(observation=features)
         except (EOFError, OSError):
             del clients[client]
-    asked = [(each, clients[client]) for client, each in waiting.items()]
-    told = outcome(_predict, (served, asked))
+    groups = [(each, clients[client]) for client, each in waiting.items()]
+    told = outcome(_predict, (served, groups))
     for place, client in enumerate(waiting):
         done = told.kind == "done"
         try:

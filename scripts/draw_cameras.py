@@ -32,7 +32,7 @@ def main(out: Path) -> None:
     figure.tight_layout(pad=0.4)
     drawn = io.BytesIO()
     figure.savefig(drawn)
-    few = Image.open(drawn).convert("RGB").quantize(128)
+    few = Image.open(drawn).convert("RGB").quantize(method=Image.Quantize.MAXCOVERAGE)
     few.save(out, optimize=True)
     env.close()
 
