@@ -383,6 +383,10 @@ def test_what_cannot_be_asked_is_refused(changes, message):
             "together.training.evaluate_every cannot be set: a policy plays once",
         ),
         (
+            {"training.processes": 2},
+            "together.training.processes cannot be set: a policy is trained by one of",
+        ),
+        (
             {"training.validation": 0.5},
             "hold out unlike parts .* alone 0.0, together 0.5. Set every.training.valid",
         ),

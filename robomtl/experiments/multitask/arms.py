@@ -22,7 +22,11 @@ EVERY = "every"
 BASELINE = "alone"
 """The arm the others are compared with."""
 _EQUAL = ("steps", "batch_size", "seed", "threads", "affinity_every")
-_PLAYING = "evaluate_every"  # Takes processes of its own, and a cell is one already.
+_OF_PROCESSES = {
+    "evaluate_every": "a policy plays once, when it is trained",
+    "processes": "a policy is trained by one of the --workers",
+}
+"""Settings that take processes of their own, and a cell is one already."""
 _BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
 _FIELDS = (
     "policy",
@@ -192,10 +196,9 @@ def _check_settable(label: str, name: str) -> None:
             f"{label}.training.{name} would make the arms unequal; all have the same"
             " --steps, --samples, --seeds and --affinity, and one thread each."
         )
-    if name == _PLAYING:
+    if name in _OF_PROCESSES:
         raise InputError(
-            f"{label}.training.{name} cannot be set: a policy plays once, when it is"
-            " trained; leave it out."
+            f"{label}.training.{name} cannot be set: {_OF_PROCESSES[name]}; leave it out."
         )
 
 
