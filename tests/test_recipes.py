@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from robomtl.action_head import HEADS
 from robomtl.experiments.adapt.comparisons import (
     ADAPTATIONS,
     AdaptationRecipe,
@@ -215,6 +216,15 @@ def test_a_recipe_may_end_with_learning_together_and_alone(monkeypatch, tmp_path
 
 
 TINY = {"width": 16}
+
+
+def test_the_walls_give_one_policy_every_head_and_chunks():
+    arms = arms_of(ARM_RECIPES["walls"].asked)
+    assert {arm.policy_config["loss"] for arm in arms.values()} == set(HEADS.own())
+    assert {arm.policy_config["chunk"] for arm in arms.values()} == {16}
+    assert {arm.policy for arm in arms.values()} == {"film"}
+
+
 SIDE_BY_SIDE = ArmRecipe(
     line="Policies on points",
     suite="points/MT4",

@@ -37,7 +37,8 @@ def check_chunk(data: Data, chunk: int) -> None:
     Raises:
         InputError: If the last actions of a chunk lie beyond every episode.
     """
-    longest = max(int(each.episodes.length.max()) for each in data.sets if len(each))
+    lengths = (int(each.episodes.length.max()) for each in data.sets if len(each))
+    longest = max(lengths, default=chunk)  # Without episodes another check refuses.
     if chunk > longest:
         raise InputError(
             f"chunk is {chunk}, but the longest demonstration has {longest} steps, so that"

@@ -11,6 +11,7 @@ from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask.arm_design import Asked
 from robomtl.experiments.multitask.arm_experiment import multitask
 from robomtl.experiments.multitask.arm_findings import Findings
+from robomtl.experiments.multitask.arms import EVERY
 from robomtl.policy import POLICIES
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -145,11 +146,33 @@ def _architectures() -> Asked:
     )
 
 
+def _walls() -> Asked:
+    heads = ("l1", "l2", "gaussian", "mixture", "bins", "flow", "diffusion")
+    same = {"policy_config.chunk": 16, "policy_config.width": 256}
+    return Asked(
+        arms=dict.fromkeys(heads, "together"),
+        settings={
+            EVERY: same,
+            **{name: {"policy_config.loss": name} for name in heads},
+        },
+        reference="l1",
+        demonstrations=(100,),
+        steps=10_000,
+        samples=64,
+        affinity=0,
+    )
+
+
 ARM_RECIPES = {
     "architectures": ArmRecipe(
         line="MT10 from state: every policy, with equal steps and batches",
         suite="metaworld/MT10",
         asked=_architectures(),
+    ),
+    "walls": ArmRecipe(
+        line="Two experts pass a wall left and right: every action head, with chunks",
+        suite="metaworld/walls",
+        asked=_walls(),
     ),
     "pretrain-then-ten": ArmRecipe(
         line="Ten tasks from a few demonstrations, after 40 others or from scratch",
