@@ -58,9 +58,9 @@ class MetaWorldSuite:
     horizon: int = 500
     """Number of steps of an episode."""
     starts: Starts = "fixed"
-    """``fixed``: a goal for each variation, and a hand that begins at one place;
-    ``varied``: many variations of a goal, which differ in where objects that are apart
-    from it lie, and in where the hand begins."""
+    """With ``fixed``, each variation has its own goal, and the hand starts at one position;
+    with ``varied``, many variations share a goal and differ in the start of the hand and
+    of objects that are apart from the goal."""
     reward: Reward = "success"
     """``success``: 1 at steps of success, else 0; ``dense``: Meta-World's shaped reward
     from 0 to 10, which takes longer to compute."""

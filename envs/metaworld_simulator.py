@@ -14,7 +14,7 @@ class Outcome(NamedTuple):
     state: Vector
     """Observation with the goal in its last 3 numbers; (39,). Valid until the next step."""
     reward: float
-    """Meta-World's shaped reward, from 0 to 10; NaN where it was not asked for."""
+    """Meta-World's shaped reward, from 0 to 10; NaN where it was not requested."""
     success: bool
     """Whether the task is done at this step."""
 

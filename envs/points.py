@@ -31,8 +31,8 @@ class PointsSuite:
     horizon: int = 50
     """Number of steps of an episode."""
     images: int = 0
-    """Width and height of the image ``top`` that observations hold beside the state [px];
-    0 for none."""
+    """Width and height of the image ``top`` that observations hold beside the state [px],
+    or 0 for none."""
     camera: Camera | None = None
     """Looks at the envs; it changes no episode and is not among the options."""
 

@@ -35,7 +35,7 @@ REACH = (
     0.11  # Distance at which a goal counts as reached; beyond CONTACT, for the ball.
 )
 IMAGE = "top"  # Name of the image in observations.
-SIDE = 128  # Width and height of pictures, unless others are asked for [px].
+SIDE = 128  # Width and height of pictures, by default [px].
 WALL = 1.0  # Points and balls stay within [-WALL, WALL].
 SPREAD = 0.7  # Things start within [-SPREAD, SPREAD], ...
 GAP = 0.3  # ... at least this far apart.

@@ -10,7 +10,7 @@ from robomtl.task import Observation, Suite, Trial
 
 
 class TaskInfo(NamedTuple):
-    """What an actor is told of the task of a trial."""
+    """Task information of a trial that an actor is conditioned on."""
 
     task: str | None
     """Name of the task, for one-hot conditioning and for experts; None withholds it."""
@@ -77,6 +77,41 @@ class Agent(Protocol):
 
 
 @runtime_checkable
+class Selective(Protocol):
+    """An agent that may fit some tasks of a suite and not others."""
+
+    def check_tasks(self, suite: Suite, tasks: Sequence[str]) -> None:
+        """Refuses tasks that do not fit, before any process starts.
+
+        Args:
+            suite: Supplies the tasks.
+            tasks: Names of those that are played; names that the suite lacks are ignored.
+
+        Raises:
+            ValueError: Saying which feature does not fit.
+        """
+        ...
+
+
+def check_agent(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None:
+    """Refuses an agent that does not fit the tasks that are played.
+
+    Args:
+        agent: Acts in them.
+        suite: Supplies them.
+        tasks: Their names; None for the training tasks.
+
+    Raises:
+        ValueError: Saying what does not fit.
+    """
+    if isinstance(agent, Selective):
+        chosen = [task.name for task in suite.train_tasks] if tasks is None else tasks
+        agent.check_tasks(suite, chosen)
+    else:
+        agent.check(suite)
+
+
+@runtime_checkable
 class Named(Protocol):
     """An agent that the command line can name, and so make again."""
 
@@ -88,7 +123,7 @@ class Named(Protocol):
 
 @runtime_checkable
 class Conditioned(Protocol):
-    """An agent that says how it is told its task."""
+    """An agent that names its conditioning."""
 
     @property
     def conditioning_kinds(self) -> tuple[str, ...]:

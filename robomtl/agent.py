@@ -14,8 +14,8 @@ from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.features import embodiments_of
 from robomtl.paths import located
 from robomtl.policy_actor import PolicyActor, Predictor
+from robomtl.run_record import read_record
 from robomtl.task import Suite, Task, goal_place, own_goal_places
-from robomtl.untrusted import read_json
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class PolicyAgent:
     @property
     def settings(self) -> dict[str, Any]:
         """How it was trained, for reports; empty where the folder does not say."""
-        path = Path(self.run) / "run.json"
-        return read_json(path, dict[str, Any]) if path.exists() else {}
+        record = read_record(Path(self.run))
+        return {} if record is None else dict(vars(record))
 
     def check(self, suite: Suite) -> None:
         """Refuses a suite whose observation, action, goal or tasks do not fit.
@@ -87,8 +87,18 @@ class PolicyAgent:
         Raises:
             InputError: Saying what does not fit.
         """
-        card, tasks = self.card, [*suite.train_tasks, *suite.held_out_tasks]
-        for embodiment in embodiments_of(suite).values():
+        every = (*suite.train_tasks, *suite.held_out_tasks)
+        self.check_tasks(suite, [task.name for task in every])
+
+    def check_tasks(self, suite: Suite, tasks: Sequence[str]) -> None:
+        """Refuses tasks whose observation, action, goal or name do not fit.
+
+        Raises:
+            InputError: Saying what does not fit.
+        """
+        card, every = self.card, (*suite.train_tasks, *suite.held_out_tasks)
+        chosen = [task for task in every if task.name in tasks]
+        for embodiment in embodiments_of(suite, [t.name for t in chosen]).values():
             try:
                 card.spec.serving(embodiment)
             except InputError as error:
@@ -96,9 +106,9 @@ class PolicyAgent:
                     f"{self.name} does not fit {suite.name}: {error}"
                 ) from error
         if "goal" in card.conditioning.kinds:
-            self._check_goal(suite, tasks)
+            self._check_goal(suite, chosen)
         known = card.conditioning.tasks
-        strange = [task.name for task in tasks if task.name not in known]
+        strange = [task.name for task in chosen if task.name not in known]
         if "one_hot" in card.conditioning.kinds and strange:
             raise InputError(
                 f"{self.name} is conditioned on a one-hot code, which does not include "

@@ -85,7 +85,7 @@ def refuse_settings(name: str, camera: Camera, *known: str) -> None:
 
     Args:
         name: Name of the suite.
-        camera: What was asked for.
+        camera: The requested settings.
         *known: Fields of ``Camera`` that the suite takes.
 
     Raises:

@@ -47,7 +47,7 @@ class Card:
     spec: Spec
     """Sizes it reads and writes."""
     conditioning: Conditioning
-    """How it is told its task."""
+    """Conditioning of the policy."""
     suite: str
     """Name of the suite it was trained on; empty for data without one."""
     suite_options: Mapping[str, Any]

@@ -220,8 +220,14 @@ def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
         )
 
 
-def embodiments_of(suite: Suite) -> dict[str, Embodiment]:
+def embodiments_of(
+    suite: Suite, tasks: Sequence[str] | None = None
+) -> dict[str, Embodiment]:
     """The embodiments of a suite's tasks, by their names; see ``embodiment_of``.
+
+    Args:
+        suite: Supplies the tasks.
+        tasks: Names of the tasks; None for all.
 
     Raises:
         InputError: If two tasks have different ones of one name.
@@ -231,6 +237,8 @@ def embodiments_of(suite: Suite) -> dict[str, Embodiment]:
         return {only.name: only}
     found: dict[str, Embodiment] = {}
     for task in (*suite.train_tasks, *suite.held_out_tasks):
+        if tasks is not None and task.name not in tasks:
+            continue
         here = suite.embodiment(task.name)
         if found.setdefault(here.name, here) != here:
             raise InputError(

@@ -17,7 +17,7 @@ _GROUPS = 16
 
 
 class Group(NamedTuple):
-    """Trials whose next actions are asked for."""
+    """Trials whose next actions are requested."""
 
     observation: Mapping[str, Tensor]
     """Features by name, of ``ROWS`` rows; see ``Batch.observation``."""

@@ -160,8 +160,8 @@ class MachineRecord(Machine):
     """The content of ``machine.json`` in a folder; ``auto`` where a field is missing."""
 
     threads: tuple[tuple[int, int], ...] = ()
-    """Pairs of a first step and the number of threads from there on; see
-    ``robomtl.threads``."""
+    """Pairs of a first step and the number of threads from then on, which are chosen by
+    the module ``robomtl.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the types and the ranges.

@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     mask: Tensor
     """Which of these actions lie within the episode, 1 or 0; (batch, chunk)."""
     task_embedding: Tensor
-    """What the policy is told; (batch, embedding)."""
+    """Embedding that the policy is conditioned on; (batch, embedding)."""
     task: Tensor
     """Index of the task, for sampling and accounting only; (batch,)."""
 

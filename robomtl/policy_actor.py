@@ -98,7 +98,7 @@ class PolicyActor:
         self._execution = Execution(card.acting)
 
     def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
-        """Forgets earlier trials and embeds what these are told."""
+        """Forgets earlier trials and embeds the instructions of these."""
         conditioning, spec = self._card.conditioning, self._card.spec
         fixed = conditioning.fixed(told)
         rows = -len(trials) % ROWS

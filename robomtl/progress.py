@@ -1,4 +1,4 @@
-"""How long work will take, told while it runs."""
+"""Progress of work, with the estimated time left."""
 
 import sys
 import threading

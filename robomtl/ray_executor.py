@@ -48,8 +48,8 @@ class RayExecutor:
     """
 
     address: str = "local"
-    """``local`` starts Ray on this machine; ``auto``, ``host:port`` or
-    ``ray://host:port`` connect to a cluster."""
+    """Address of the cluster: ``auto``, ``host:port`` or ``ray://host:port``; with ``local``
+    Ray is started on this machine."""
     workers: int = 2
     """Number of actors."""
     attempts: int = 3

@@ -12,7 +12,7 @@ from robomtl.demonstrations.obtaining import obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import Results, film
 from robomtl.evaluation.video import Which, find_videos
-from robomtl.executor import LIMIT
+from robomtl.executor import LIMIT, LocalExecutor
 from robomtl.experiments.adapt import Findings as MethodFindings
 from robomtl.experiments.adapt.comparisons import (
     ADAPTATIONS,
@@ -355,7 +355,8 @@ def _film(
     device = serving_device(agent, "auto", folder)  # That of the evaluation.
     try:
         with placed(agent, device) as acting:
-            film(acting, made, folder, which=which, workers=workers)
+            executor = LocalExecutor(workers=workers)
+            film(acting, made, folder, which=which, executor=executor)
     except (MissingExtraError, InputError) as error:  # The results stand without films.
         remark(f"No trial is filmed. {error}")
         return

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
@@ -76,6 +76,10 @@ class ServedAgent:
     def check(self, suite: Suite) -> None:
         """Refuses a suite that does not fit the policy; see ``PolicyAgent``."""
         self.agent.check(suite)
+
+    def check_tasks(self, suite: Suite, tasks: Sequence[str]) -> None:
+        """Refuses tasks that do not fit the policy; see ``PolicyAgent``."""
+        self.agent.check_tasks(suite, tasks)
 
     def load(self, suite: Suite) -> PolicyActor:
         """An actor that asks the serving process.

@@ -37,7 +37,7 @@ A suite that is ready, as ``from_gymnasium`` returns it, stands under its own na
 
 
 def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
-    """A registered suite, if it is the one asked for."""
+    """A registered suite, if it has the requested name."""
     if name != found.name:
         raise InputError(
             f"There is no suite '{name}': the suite '{found.name}' has no variants and "

@@ -118,7 +118,7 @@ def recorded_trial(
 
 
 def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk:
-    """A trial of a suite, told in the canonical wording.
+    """A trial of a suite with the canonical instruction.
 
     Args:
         suite: Any suite.

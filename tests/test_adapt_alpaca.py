@@ -8,6 +8,7 @@ from torch.distributions import MultivariateNormal
 from robomtl import checkpoint
 from robomtl.actor import TaskInfo
 from robomtl.adaptation import Support, adapt
+from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.meta.bayesian_regression import (
     Belief,
     evidence,
@@ -223,7 +224,7 @@ def told(policy, support, rows=3):
 def test_adapting_leaves_the_ridge_solution_in_the_head(cloned, support, prior):
     config = {"prior": prior, "precision": 2.0, "correlation": 5.0}
     before = {k: v.clone() for k, v in cloned.policy.state_dict().items()}
-    adapted = adapt(cloned, support, method="alpaca", config=config)
+    adapted = adapt(cloned, support, method=configure("alpaca", config))
     after = cloned.policy.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
@@ -257,7 +258,7 @@ def test_an_adapted_policy_knows_how_sure_it_is_also_when_loaded(
 def test_the_precision_is_the_likeliest_unless_given(cloned, support):
     def nats(precision):
         config = {"precision": precision}
-        adapted = adapt(cloned, support, method="alpaca", config=config)
+        adapted = adapt(cloned, support, method=configure("alpaca", config))
         return adapted.policy.meta.log_factor
 
     chosen = adapt(cloned, support, method="alpaca").policy.meta.log_factor
@@ -268,9 +269,9 @@ def test_the_precision_is_the_likeliest_unless_given(cloned, support):
 
 def test_a_second_support_is_learned_on_top_of_the_first(cloned, support):
     config = {"precision": 1.0}
-    first = adapt(cloned, support.take([0, 1]), method="alpaca", config=config)
+    first = adapt(cloned, support.take([0, 1]), method=configure("alpaca", config))
     both = adapt(first, support.take([2, 3]), method="alpaca")
-    at_once = adapt(cloned, support, method="alpaca", config=config)
+    at_once = adapt(cloned, support, method=configure("alpaca", config))
     torch.testing.assert_close(
         head_mean(both.policy), head_mean(at_once.policy), atol=1e-4, rtol=1e-3
     )
@@ -280,7 +281,7 @@ def test_more_demonstrations_make_a_policy_surer(cloned, support):
     variances = []
     for shots in (1, 4):
         given = Support(demonstrations=support.take(range(shots)))
-        adapted = adapt(cloned, given, method="alpaca", config={"precision": 1.0})
+        adapted = adapt(cloned, given, method=configure("alpaca", {"precision": 1.0}))
         layer = adapted.policy.meta
         layer.log_noise.data.zero_()
         variances.append(predictive_variance(adapted.policy, *told(adapted, support)))
@@ -308,7 +309,7 @@ def test_the_prior_is_meta_trained_and_used(meta_trained, support, tmp_path):
     fresh = checkpoint.build(meta_trained.card).meta
     assert not torch.equal(layer.log_factor, fresh.log_factor)
     assert not torch.equal(layer.log_noise, fresh.log_noise)
-    one = adapt(meta_trained, support, method="alpaca", config={"precision": 1e3})
+    one = adapt(meta_trained, support, method=configure("alpaca", {"precision": 1e3}))
     other = adapt(meta_trained, support, method="alpaca", out=tmp_path)
     assert torch.equal(head_mean(one.policy), head_mean(other.policy))
     assert torch.equal(other.policy.meta.log_noise, layer.log_noise)
@@ -358,7 +359,7 @@ def test_a_policy_without_a_belief_says_how_to_get_one(cloned, support):
 )
 def test_settings_out_of_range_are_refused(cloned, support, config, message):
     with pytest.raises(ValueError, match=message):
-        adapt(cloned, support, method="alpaca", config=config)
+        adapt(cloned, support, method=configure("alpaca", config))
 
 
 def test_objectives_with_impossible_counts_are_refused():

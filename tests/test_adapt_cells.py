@@ -21,7 +21,7 @@ from robomtl.experiments.adapt.benchmark import (
     problem_tasks,
     problems,
 )
-from robomtl.experiments.adapt.controls import check_control, support_under
+from robomtl.experiments.adapt.controls import SupportPool, check_control, support_under
 from robomtl.experiments.adapt.family import find_family, seeds_of
 from robomtl.experiments.adapt.method_design import Asked, MethodCell, plan, trials_of
 
@@ -200,11 +200,15 @@ def test_demonstrations_of_the_trials_are_refused(tmp_path):
         problems(SUITE, SUITE.held_out_tasks[:1], shown, shots=1, trials=2, goals=1)
 
 
+def drawn_from(pool, material):
+    return SupportPool(demonstrations=pool, suite=SUITE, problems=material.problems)
+
+
 def test_the_wrong_task_is_shown_under_the_name_of_the_right_one(material, pool):
     first, second = material.problems
     wrong, right = (
         support_under(
-            control, pool, SUITE, problem, material.problems, shots=2, draw=1
+            control, drawn_from(pool, material), problem, shots=2, draw=1
         ).demonstrations
         for control, problem in (("wrong_task", first), ("none", second))
     )
@@ -218,7 +222,7 @@ def test_shuffled_actions_are_the_same_actions_elsewhere(material, pool):
     first = material.problems[0]
     right, shuffled = (
         support_under(
-            control, pool, SUITE, first, material.problems, shots=2, draw=0
+            control, drawn_from(pool, material), first, shots=2, draw=0
         ).demonstrations
         for control in ("none", "shuffled_actions")
     )
@@ -378,9 +382,8 @@ def test_hidden_goals_are_shared_by_support_and_trials_and_nothing_else(goals_po
 def test_the_wrong_variation_shows_another_goal(goals_pool):
     found = problems(GOALS, GOALS.train_tasks, goals_pool, shots=2, trials=2, goals=2)
     check_control("wrong_variation", GOALS, found)
-    wrong = support_under(
-        "wrong_variation", goals_pool, GOALS, found[0], found, shots=2, draw=0
-    )
+    shown = SupportPool(demonstrations=goals_pool, suite=GOALS, problems=found)
+    wrong = support_under("wrong_variation", shown, found[0], shots=2, draw=0)
     shown = wrong.demonstrations.episodes.variation.tolist()
     assert {GOALS.goal_number("", each) for each in shown} == {found[1].goal}
 

@@ -104,7 +104,7 @@ def test_every_method_leaves_the_policy_and_says_what_it_took(name, trained, sup
 def test_every_method_does_the_same_under_the_same_seed(name, trained, support):
     given, config = policy_for(name, trained), SETTINGS.get(name)
     first, again, other = (
-        adapt(given, support, method=name, config=config, budget=FEW, seed=seed)
+        adapt(given, support, method=configure(name, config), budget=FEW, seed=seed)
         for seed in (1, 1, 2)
     )
     assert first.fingerprint == again.fingerprint
@@ -117,7 +117,7 @@ def test_what_every_method_makes_acts_alike_when_it_is_loaded(
 ):
     given, config = policy_for(name, trained), SETTINGS.get(name)
     out = tmp_path / "made"
-    made = adapt(given, support, method=name, config=config, budget=FEW, out=out)
+    made = adapt(given, support, method=configure(name, config), budget=FEW, out=out)
     loaded = checkpoint.load(out)
     assert loaded.fingerprint == made.fingerprint
     assert acted(loaded, support).equal(acted(made, support))

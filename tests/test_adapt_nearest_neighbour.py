@@ -5,6 +5,7 @@ import robomtl
 from robomtl.action_head import HeadPolicy
 from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, adapt, draw_support
+from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.methods.vinn import VINN
 from robomtl.demonstrations import collect
 from robomtl.policies.nearest_neighbour import locally_weighted
@@ -80,7 +81,7 @@ def test_locally_weighted_is_the_equation_of_vinn(neighbours):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_neighbour_repeats_its_own_demonstrations_exactly(trained, support, method):
-    made = adapt(trained, support, method=method, config={"neighbours": 1})
+    made = adapt(trained, support, method=configure(method, {"neighbours": 1}))
     state, action = frames(support)
     assert acted(made, support, state).equal(action)
 
@@ -88,7 +89,9 @@ def test_one_neighbour_repeats_its_own_demonstrations_exactly(trained, support, 
 def test_nearest_neighbours_compare_states_as_the_trained_policy_standardises(
     trained, support
 ):
-    made = adapt(trained, support, method="nearest_neighbour", config={"neighbours": 3})
+    made = adapt(
+        trained, support, method=configure("nearest_neighbour", {"neighbours": 3})
+    )
     (state, action), other = frames(support), torch.randn(8, 12).clamp(-1, 1)
     standardised = trained.policy.normaliser
     expected = by_hand(standardised(other), standardised(state), action, 3)
@@ -98,7 +101,7 @@ def test_nearest_neighbours_compare_states_as_the_trained_policy_standardises(
 def test_vinn_compares_the_features_from_which_the_trained_policy_predicts(
     trained, support
 ):
-    made = adapt(trained, support, method="vinn", config={"neighbours": 3})
+    made = adapt(trained, support, method=configure("vinn", {"neighbours": 3}))
     (state, action), other = frames(support), torch.randn(8, 12).clamp(-1, 1)
     key, query = (
         trained.policy({"state": each}, told(trained, support, len(each)))
@@ -111,7 +114,7 @@ def test_vinn_compares_the_features_from_which_the_trained_policy_predicts(
 @pytest.mark.parametrize("method", METHODS)
 def test_no_neighbour_is_refused(trained, support, method):
     with pytest.raises(ValueError, match="neighbours is 0; give at least 1"):
-        adapt(trained, support, method=method, config={"neighbours": 0})
+        adapt(trained, support, method=configure(method, {"neighbours": 0}))
 
 
 def test_vinn_refuses_a_policy_without_a_head(trained, support):

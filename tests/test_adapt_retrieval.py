@@ -3,6 +3,7 @@ import torch
 
 import robomtl
 from robomtl.adaptation import Support, adapt, draw_support
+from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.meta.autoencoder import train_autoencoder
 from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.methods.retrieval import Retrieval, RetrievedSampler, similarity
@@ -115,7 +116,7 @@ def test_retrieved_steps_are_told_the_new_task(support, prior, trained):
 
 def test_retrieval_takes_construction(trained, support):
     plain, moved = (
-        adapt(trained, support, method="retrieval", config={**FEW, **settings})
+        adapt(trained, support, method=configure("retrieval", {**FEW, **settings}))
         for settings in ({}, {"augmentation.translation": 0.2})
     )
     assert plain.fingerprint != moved.fingerprint
@@ -126,7 +127,7 @@ def test_retrieval_without_a_prior_is_refused(trained, support):
     with pytest.raises(
         ValueError, match=r"give Support\(prior=...\), or take finetune"
     ):
-        adapt(trained, alone, method="retrieval", config=FEW)
+        adapt(trained, alone, method=configure("retrieval", FEW))
 
 
 def test_a_prior_of_another_size_is_refused(trained, support, prior):
@@ -135,10 +136,10 @@ def test_a_prior_of_another_size_is_refused(trained, support, prior):
     with pytest.raises(
         ValueError, match="action of length 2; the prior demonstrations have 12"
     ):
-        adapt(trained, given, method="retrieval", config=FEW)
+        adapt(trained, given, method=configure("retrieval", FEW))
 
 
 def test_parts_out_of_range_are_refused(trained, support):
     for field, value in (("kept", 0.0), ("kept", 1.5), ("share", 1.0)):
         with pytest.raises(ValueError, match=f"{field} is {value}; give more than 0"):
-            adapt(trained, support, method="retrieval", config={field: value})
+            adapt(trained, support, method=configure("retrieval", {field: value}))

@@ -10,7 +10,7 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, draw_support
-from robomtl.adaptation.adapting import adapt_by
+from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.meta.cotraining import joined
 from robomtl.adaptation.meta.parts import belongs
 from robomtl.adaptation.meta.switching import wordings
@@ -107,7 +107,9 @@ def test_the_last_layers_are_the_head_and_the_last_block_of_the_trunk(
 def test_finetuning_changes_the_named_part_alone(name, part, trained, support):
     policy = trained[name].policy
     config = {"part": part}
-    made = adapt(trained[name], support, method="finetune", config=config, budget=FEW)
+    made = adapt(
+        trained[name], support, method=configure("finetune", config), budget=FEW
+    )
     named = {n for n, _ in policy.named_parameters() if belongs(policy, part, n)}
     assert changed(policy, made.policy) == named
     if part == "all":
@@ -150,7 +152,7 @@ def test_lora_changes_the_weights_of_linear_layers_alone(trained, support):
 def test_lora_of_a_part_changes_its_linear_layers_alone(trained, support):
     old = trained["film"].policy
     config = {"part": "last_layers"}
-    made = adapt(trained["film"], support, method="lora", config=config, budget=FEW)
+    made = adapt(trained["film"], support, method=configure("lora", config), budget=FEW)
     layers = ("modulation", "inner", "outer")
     expected = {f"trunk.1.{n}.weight" for n in layers} | {"head.linear.weight"}
     assert changed(old, made.policy.changed) == expected
@@ -248,7 +250,7 @@ def test_joined_batches_have_the_rows_of_both(trained, support):
 @pytest.mark.parametrize("method", ["finetune", "lora", "task_embedding"])
 def test_every_transfer_method_can_cotrain(method, trained, support):
     config = {"cotraining": 0.5}
-    made = adapt(trained["film"], support, method=method, config=config, budget=FEW)
+    made = adapt(trained["film"], support, method=configure(method, config), budget=FEW)
     alone = adapt(trained["film"], support, method=method, budget=FEW)
     assert made.fingerprint != alone.fingerprint
 
@@ -257,7 +259,7 @@ def test_cotraining_without_prior_demonstrations_is_refused(trained, support):
     bare = Support(demonstrations=support.demonstrations)
     config = {"cotraining": 0.5}
     with pytest.raises(ValueError, match=r"give Support\(prior=...\), or cotraining=0"):
-        adapt(trained["film"], bare, method="finetune", config=config, budget=FEW)
+        adapt(trained["film"], bare, method=configure("finetune", config), budget=FEW)
 
 
 def test_prior_demonstrations_of_another_size_are_refused(trained, support):

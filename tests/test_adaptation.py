@@ -166,7 +166,7 @@ def test_an_unknown_method_or_setting_is_refused(run, support):
     with pytest.raises(ValueError, match="finetune"):
         adapt(run, support, method="finetone")
     with pytest.raises(ValueError, match="Method 'finetune': Unknown setting 'rate'"):
-        adapt(run, support, config={"rate": 1})
+        adapt(run, support, method=configure("finetune", {"rate": 1}))
 
 
 def test_settings_inside_of_a_setting_are_named_with_a_dot():
@@ -188,7 +188,7 @@ def test_a_method_that_diverges_says_so_and_leaves_the_policy(run, support):
         adapt(
             trained,
             support,
-            config={"learning_rate": 1e30},
+            method=configure("finetune", {"learning_rate": 1e30}),
             budget=Budget(steps=50, batch_size=16),
         )
     assert all(before[name].equal(it) for name, it in weights(trained).items())

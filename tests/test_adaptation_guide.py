@@ -46,7 +46,7 @@ ROW = r"^\| `{name}` \| .* \| (.*) \| (.*) \| (.*) \| .*\|$"
 SMALL = {
     'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
     "door-close-v3": "reach-ball",
-    'method="lora"': 'method="lora", config={"steps": 2}',
+    'method="lora"': 'method=configure("lora", {"steps": 2})',
     "steps=30": "steps=3, batch_size=8",
     "episodes=50": "episodes=10",
     "    objective=": "    policy='mlp', config=TINY, objective=",

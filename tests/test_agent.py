@@ -11,6 +11,7 @@ from robomtl.actor import TaskInfo
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
+from robomtl.experiments.evaluating import evaluate
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.policy_actor import PolicyActor, Predictor
@@ -136,6 +137,17 @@ def test_a_task_that_a_one_hot_code_does_not_know_is_refused(tmp_path):
     agent = saved(tmp_path, tasks=NAMES[:3])
     with pytest.raises(ValueError, match=f"does not include '{NAMES[3]}'"):
         agent.check(SUITE)
+
+
+def test_only_the_tasks_that_are_played_are_checked(tmp_path):
+    agent = saved(tmp_path, tasks=NAMES[:3])
+    agent.check_tasks(SUITE, NAMES[:3])
+    results = evaluate(
+        agent, SUITE, tasks=NAMES[:1], episodes=1, workers=1, out=tmp_path / "out"
+    )
+    assert [record.task for record in results.records] == [NAMES[0]]
+    with pytest.raises(ValueError, match=f"does not include '{NAMES[3]}'"):
+        evaluate(agent, SUITE, tasks=NAMES[2:4], out=tmp_path / "other")
 
 
 def test_a_goal_that_the_suite_hides_or_moves_is_refused(tmp_path):

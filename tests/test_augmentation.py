@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt, draw_support
+from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import METHODS
 from robomtl.checkpoint import Card
 from robomtl.conditioning import (
@@ -440,8 +441,7 @@ def test_training_and_adapting_take_construction(data, tmp_path):
             adapt(
                 tmp_path / "run",
                 support,
-                method=method,
-                config={"augmentation": Augmentation(**fields)},
+                method=configure(method, {"augmentation": Augmentation(**fields)}),
                 budget=Budget(steps=2, batch_size=8),
             )
             for fields in ({}, {"translation": 0.1})

@@ -16,6 +16,7 @@ from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
 from robomtl.experiments.brief import tables_of
+from robomtl.experiments.compare import SequentialConfig
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.sequential import Both, PlayBoth
@@ -51,9 +52,10 @@ EXPERT, SHAKY, HERE = ExpertAgent(), Shaky(), Here()
 
 
 def play(out, *, a=EXPERT, b=SHAKY, executor=HERE, **options):
-    options = {"conditions": CONDITIONS, **options}
+    made = options.pop("suite", POINTS)
+    config = SequentialConfig(**{"conditions": CONDITIONS, **options})
     return robomtl.compare_sequentially(
-        a, b, options.pop("suite", POINTS), out=out, executor=executor, **options
+        a, b, made, out=out, executor=executor, config=config
     )
 
 

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,21 @@ def test_the_map_names_what_there_is():
     picture = (ROOT / "docs" / "map.svg").read_text()
     parts = {part for name in named for part in name.strip("/").split("/")}
     assert [part for part in parts if part not in picture] == []
+
+
+def described_fields(path):
+    """Name and text of each field of the classes of a module."""
+    for made in ast.walk(ast.parse(path.read_text())):
+        if isinstance(made, ast.ClassDef):
+            for field, text in pairwise(made.body):
+                match field, text:
+                    case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(said))):
+                        yield ast.unparse(field.target), said
+
+
+@pytest.mark.parametrize("path", packaged(), ids=lambda path: path.stem)
+def test_no_line_of_a_field_s_text_breaks_its_help(path):
+    # tyro joins lines of a paragraph, but for those that begin with no letter.
+    for name, text in described_fields(path):
+        _, *lines = text.splitlines()
+        assert all(line.strip()[:1].isalpha() for line in lines), name

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 import robomtl
 from robomtl.action_head import HEADS
+from robomtl.adaptation.adapting import configure
 from robomtl.demonstrations import collect
 from robomtl.policies.multi_head import MultiHead, MultiHeadConfig
 from robomtl.policy import Spec
@@ -146,8 +147,7 @@ def test_fine_tuning_leaves_the_classifier_as_training_made_it(data, tmp_path, c
     adapted = robomtl.adapt(
         trained,
         robomtl.adaptation.Support(demonstrations=new, prior=data),
-        method="finetune",
-        config=config,
+        method=configure("finetune", config),
         budget=robomtl.Budget(steps=2, batch_size=8),
     )
     before, after = trained.policy.state_dict(), adapted.policy.state_dict()

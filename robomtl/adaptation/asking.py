@@ -27,10 +27,10 @@ from robomtl.policy import Policy
 
 
 class Sureness(Protocol):
-    """Learns from what was asked for and says how unsure it is of everything else."""
+    """Learns from the requested demonstrations and predicts the variance of all candidates."""
 
     def __call__(self, asked: Sequence[int]) -> Tensor:
-        """Of each candidate, given those asked for so far; (candidate,)."""
+        """Variance of each candidate, given those requested so far; (candidate,)."""
         ...
 
 
@@ -56,9 +56,9 @@ def variance_at(
 
     Args:
         policy: Adapted by ``alpaca``.
-        conditioning: How it is told its task.
+        conditioning: Conditioning of the policy.
         state: (state, feature).
-        told: What it is told of its task.
+        told: Task and instruction that it is conditioned on.
 
     Raises:
         ValueError: If the policy does not know how sure it is.
@@ -74,7 +74,7 @@ def most_uncertain(trained: TrainedPolicy, candidates: Tensor, told: TaskInfo) -
     Args:
         trained: Adapted by ``alpaca``.
         candidates: The state at the start of each; (candidate, state).
-        told: What the policy is told of its task.
+        told: Task and instruction that the policy is conditioned on.
 
     Raises:
         InputError: If there is no candidate, or the policy does not know how sure it is.
@@ -96,7 +96,7 @@ def active_support(
 ) -> Support:
     """The demonstrations that a policy asks for, one after the other.
 
-    Only the start of a demonstration is looked at before it is asked for. The first is
+    Only the start of a demonstration is read before the demonstration is requested. The first is
     the one of which the policy knows least as it was trained.
 
     Args:

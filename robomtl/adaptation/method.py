@@ -58,7 +58,7 @@ class Adapted(NamedTuple):
 class Method(Protocol):
     """A way to adapt; a frozen dataclass of its hyper-parameters.
 
-    Adaptation lives in three places: the weights, what the policy is told of the task
+    Adaptation changes one of three things: the weights, the task's embedding
     (``card.conditioning``), and what the policy remembers of demonstrations.
     """
 

@@ -57,7 +57,7 @@ class WatchedActor:
     Args:
         actor: Acts.
         policy: Says how sure it is; see ``predictive_variance``.
-        conditioning: How the policy is told its task.
+        conditioning: Conditioning of the policy.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ def early_variance(
 
     Args:
         variance: NaN after the end of a trial; (trial, step).
-        steps: How many are looked at.
+        steps: Number of steps that are used.
 
     Returns:
         Shape (trial,).

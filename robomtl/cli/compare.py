@@ -17,7 +17,13 @@ from robomtl.cli.flags import (
 from robomtl.cli.tables import show_report
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
-from robomtl.experiments.compare import compare, compare_seeds, compare_sequentially
+from robomtl.executor import LocalExecutor
+from robomtl.experiments.compare import (
+    SequentialConfig,
+    compare,
+    compare_seeds,
+    compare_sequentially,
+)
 from robomtl.experiments.compare.compare_report import (
     paired_report,
     seeds_report,
@@ -128,10 +134,12 @@ def _sequential(flags: Compare) -> None:
             b,
             suite,
             out=out,
-            conditions=conditions,
-            alpha=round(1 - flags.confidence, 12),
-            test=flags.test,
-            workers=flags.workers,
+            config=SequentialConfig(
+                conditions=conditions,
+                alpha=round(1 - flags.confidence, 12),
+                test=flags.test,
+            ),
+            executor=LocalExecutor(workers=flags.workers),
         )
     show_report(verdict_report(found))
     _say_where(out)

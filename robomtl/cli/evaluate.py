@@ -80,8 +80,8 @@ class Evaluate(SuiteFlags, VideoFlags):
     ray: str | None = None
     """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
     resume: Path | None = None
-    """Resume the evaluation in this folder with its own settings: only --workers,
-    --limit, --ray, --device, and the policy's new path if it moved, may be given."""
+    """Resume the evaluation in this folder with its own settings. Only --workers, --limit,
+    and the flags --ray and --device, and the policy's new path if it moved, are accepted."""
 
 
 _WITH_RESUME = ("run", "workers", "limit", "device", "ray", "resume")

@@ -1,4 +1,4 @@
-"""Task to embedding: how a policy is told what to do."""
+"""Task to embedding: how a policy is conditioned on its task."""
 
 from robomtl.conditioning.conditioning import Conditioning, Kind
 from robomtl.conditioning.instruction_embeddings import (

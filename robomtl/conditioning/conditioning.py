@@ -20,12 +20,12 @@ class Conditioning:
     """A policy's task embedding: language, one-hot, demonstration, goal, in this order.
 
     All but the goal vector are fixed for a trial; that is read from each observation.
-    Of a policy that is not told its task the embedding is empty.
+    Without conditioning the embedding is empty.
     """
 
     kinds: tuple[Kind, ...]
-    """The evidence given; ``none`` alone, or nothing, for a policy that is not told its
-    task. Kept without ``none``."""
+    """The evidence given; ``none`` alone, or nothing, for a policy without
+    conditioning. Kept without ``none``."""
     tasks: tuple[str, ...]
     """Tasks trained on, in the order of the one-hot code."""
     goal: tuple[int, int] | None = None
@@ -129,7 +129,7 @@ class Conditioning:
         the state if tasks have it in different places. What is withheld is a zero vector.
 
         Raises:
-            ValueError: If one-hot conditioning is told of a task it was not trained on.
+            ValueError: If a one-hot code has no component for the task.
             ImportError: If a wording is not shipped and the language extra is missing.
         """
         parts = [torch.zeros(len(told), 0)]

@@ -4,7 +4,7 @@ A policy trained on the bare sentence embeddings learns points, not regions: a s
 it has not seen falls between them. So training draws among the wordings of the task,
 mixes two of them and adds noise, all on the unit sphere where the embeddings lie.
 
-Some samples may be told another task's wording. Where the scene alone shows the task, the
+Some samples may have another task's instruction. Where the scene alone shows the task, the
 policy learns not to be misled by a sentence it takes wrongly; where it does not, such as
 reaching and pushing, most sentences are right, and it goes on listening.
 """
@@ -27,14 +27,14 @@ _NOISE = 8192  # Vectors of noise that samples draw from.
 
 @dataclass(frozen=True, kw_only=True)
 class InstructionAugmentation:
-    """How training varies what the policy is told in words."""
+    """How training varies instructions."""
 
     mixing: float = 0.5
     """Largest weight of a second wording of the same task, from 0 (never mixed) to 1."""
     noise: float = 0.5
     """Length of the random vector added to an embedding of length 1."""
     swap: float = 0.0
-    """Part of the samples that are told a wording of a random task; 0.1 makes a policy of
+    """Fraction of the samples with an instruction of a random task; 0.1 makes a policy of
     many tasks robust to wordings it misreads, at some cost where precision counts."""
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class InstructionEmbeddings:
     """Embeddings of every training wording of every task, padded to one tensor.
 
     Args:
-        conditioning: What the policy is told.
+        conditioning: Conditioning of the policy.
         instructions: Training wordings of each of ``conditioning.tasks``.
         augmentation: How training varies them.
     """

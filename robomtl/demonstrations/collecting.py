@@ -230,7 +230,7 @@ def collect(
 
     Kept are the first successful episodes of each task, in the order of its variations:
     the same for any number of workers and however often collecting was killed. Asked
-    again, it continues where it stopped, or gives what is there.
+    again, it continues where it stopped, or returns the finished data set.
 
     Args:
         suite: Supplies tasks, envs and experts.

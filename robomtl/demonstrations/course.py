@@ -109,7 +109,7 @@ class Course:
 
     @property
     def done(self) -> int:
-        """Number of successful episodes so far, counted up to those asked for."""
+        """Number of successful episodes so far, at most those requested."""
         solved = sum(unit.count(SOLVED) for unit in self.finished.values())
         return min(solved, self.request.episodes)
 

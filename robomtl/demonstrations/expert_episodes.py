@@ -109,7 +109,7 @@ class _Bench(NamedTuple):
 class Recorder:
     """Records units of a suite; keeps the env of the last task.
 
-    Actions are executed with a disturbance, if one was asked for, while the recorded label
+    Actions are executed with noise, if it was requested, while the recorded label
     is the expert's own action at the visited state (DART, Laskey et al. 2017,
     arXiv:1703.09327). The deviation of an episode is drawn uniformly from 0 to
     ``request.noise``, a simplification: DART fits it to the policy's error.
@@ -117,7 +117,7 @@ class Recorder:
     Args:
         suite: Supplies envs and experts. If it hides goals, its ``expert_suite`` shows
             them to the expert, and zeros are recorded in their place.
-        request: What is asked for.
+        request: What to collect.
     """
 
     suite: Suite

@@ -14,7 +14,7 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What trials there are, what is told in them, and when they end."""
+    """The trials of an evaluation, their instructions, and when they end."""
 
     tasks: tuple[str, ...] | None = None
     """Names of the tasks; None for the training tasks."""
@@ -61,7 +61,7 @@ class Conditions:
 
 
 def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
-    """The trials and what is told in them, dealt into chunks.
+    """The trials with their instructions, divided into chunks.
 
     Raises:
         ValueError: If the conditions do not fit the suite; see ``plan`` and ``tell``.

@@ -1,4 +1,4 @@
-"""What an actor is told of the task in each trial."""
+"""The instruction of an actor in each trial."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _Telling = Mapping[str, Sequence[TaskInfo]]  # By task: told in turn, trial afte
 def tell(
     suite: Suite, trials: Sequence[Trial], instructions: str, *, seed: int = 0
 ) -> tuple[TaskInfo, ...]:
-    """What is told in each trial; wordings are taken in turn, so all are used evenly.
+    """The instruction of each trial; wordings are taken in turn, so all are used evenly.
 
     Args:
         suite: Supplies the tasks.
@@ -40,7 +40,7 @@ def tell(
 
     Raises:
         ValueError: If the instructions are unknown, the file is broken or does not fit
-            the tasks, or a task has no wording of the kind asked for.
+            the tasks, or a task has no wording of the requested kind.
     """
     tasks = _tasks_of(suite, trials)
     telling = _telling(suite, tasks, instructions, seed)
@@ -126,7 +126,7 @@ def _held_out(task: Task) -> list[TaskInfo]:
 def _shuffled(
     suite: Suite, tasks: Sequence[Task], seed: int
 ) -> dict[str, list[TaskInfo]]:
-    """Each task is told another of its part of the suite: one cycle through the part.
+    """Each task gets the instruction of another of its split: one cycle through the split.
 
     The parts are kept apart because an actor may know the training tasks by name only.
     """

@@ -31,7 +31,7 @@ class Record:
     error: str | None
     seconds: float
     instruction: str | None
-    """What the actor was told; None if nothing."""
+    """Instruction of the actor; None if it had none."""
 
     def solved(self, criterion: Criterion) -> bool | None:
         """Whether the trial counts as solved; None if it has no outcome."""

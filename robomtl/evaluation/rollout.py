@@ -156,7 +156,7 @@ def roll(
     Args:
         envs: Envs of the chunk's task, at least as many as it has trials.
         actor: Acts in all of them at once.
-        chunk: The trials and what the actor is told of each.
+        chunk: The trials, each with its instruction.
         until: ``horizon`` plays each trial until its env ends it; ``success`` stops a
             trial once it is solved.
 

@@ -64,7 +64,7 @@ def plan(
 
     Raises:
         InputError: If a task or the split is unknown, a task is named twice, or the
-            split has fewer variations than episodes are asked for.
+            split has fewer variations than the requested episodes.
     """
     if episodes < 1 or repeats < 1:
         raise InputError(
@@ -107,7 +107,7 @@ def deal(
 
     Args:
         trials: In the order of their tasks.
-        told: What is told in each.
+        told: Instruction of each.
         size: Most trials of a chunk, see ``side_by_side``.
     """
     chunks: list[Chunk] = []

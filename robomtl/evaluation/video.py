@@ -157,7 +157,6 @@ def film(
     *,
     which: Which = "failures",
     camera: Camera = OWN,
-    workers: int = 2,
     executor: Executor | None = None,
 ) -> tuple[Film, ...]:
     """Films trials of a finished evaluation, each as an mp4 in its folder.
@@ -173,8 +172,7 @@ def film(
             one; ``failures``, ``all``, or how many of each task, from the first one on.
             Trials that ended in an error are never filmed.
         camera: What looks at the envs; what it leaves out is the suite's choice.
-        workers: Processes on this machine, unless an executor is given.
-        executor: Runs the work; processes on this machine by default.
+        executor: Runs the work; two processes on this machine by default.
 
     Returns:
         A film for each trial that was to be filmed, in the order of the records.
@@ -193,8 +191,7 @@ def film(
         _claim(path / VIDEOS, camera)
         missing = [p for p in chosen if not video_path(path, p.record).exists()]
         work = _FilmReel(agent, suite, seen, setting.until)
-        local = LocalExecutor(workers=workers)
-        faults = _shoot(path, missing, work, executor or local)
+        faults = _shoot(path, missing, work, executor or LocalExecutor(workers=2))
     return tuple(
         Film(
             record=place.record,

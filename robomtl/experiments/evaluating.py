@@ -5,7 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import Agent, Conditioned, Configured, Named, Placed
+from robomtl.actor import (
+    Agent,
+    Conditioned,
+    Configured,
+    Named,
+    Placed,
+    check_agent,
+)
 from robomtl.agent import check_pictures
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
@@ -123,7 +130,7 @@ def evaluate_under(
     config: Mapping[str, Any],
 ) -> Results:
     """The results of an agent under conditions that are settled; see ``evaluate``."""
-    agent.check(suite)
+    check_agent(agent, suite, conditions.tasks)
     chunks = chunks_of(suite, conditions)
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
     with locked(out):

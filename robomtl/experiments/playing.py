@@ -17,7 +17,7 @@ def play_trials(
     """How each trial went; it stops at success.
 
     Args:
-        trained: Acts, told the canonical instructions.
+        trained: Acts on the canonical instructions.
         suite: Supplies the tasks.
         trials: Those of a task side by side.
         envs: In which they are played.

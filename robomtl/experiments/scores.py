@@ -56,7 +56,7 @@ def scores_by(
 
     Args:
         rows: The trials.
-        key: By which they are told apart.
+        key: Distinguishes them.
         where: Each stands among those of its key and task.
     """
     found: dict[Key, dict[str, list[Row[C]]]] = {}

@@ -88,7 +88,7 @@ def markup(
 
     Args:
         figure: Drawn with the colours of this module.
-        summary: What a reader who does not see the figure is told.
+        summary: Text alternative of the figure.
         named: By the gid of an artist.
     """
     return Markup(ElementTree.tostring(_element(figure, summary, named), "unicode"))

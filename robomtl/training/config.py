@@ -80,8 +80,8 @@ class TrainConfig:
     """Arithmetic of the network, whose weights and losses stay float32; ``auto`` is
     bfloat16 where the device computes in it natively, and float32 elsewhere."""
     sampling: Sampling = "temperature"
-    """How tasks are sampled: by ``temperature``, two values of which are ``uniform`` and
-    ``proportional``; or also by ``validation_loss``."""
+    """How tasks are sampled: by ``temperature``, of which ``uniform`` and ``proportional``
+    are two values, or by ``validation_loss``."""
     temperature: float = inf
     """Tasks are sampled with probability ∝ frames^(1/temperature): 1 is proportional to
     the data, infinity is uniform."""

@@ -1,7 +1,7 @@
 """Which settings a resumed training keeps, and which may differ from before."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ from robomtl.earlier import completed
 from robomtl.errors import InputError
 from robomtl.machine import Machine, continued, recorded_machine
 from robomtl.request import check_claim, plain
+from robomtl.run_record import needed_record
 from robomtl.training.config import TrainConfig, config_of
-from robomtl.untrusted import read_json
 
 _FREE = (
     "device",
@@ -49,17 +49,10 @@ def resolved_config(config: TrainConfig, folder: Path, request: Path) -> TrainCo
     return replace(config, device=machine.device, precision=machine.precision)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """The part of a run's request that is read here."""
-
-    training: dict[str, Any]
-
-
 def _training(request: Path) -> dict[str, Any]:
     """The training settings in the file of a request by present names, not yet checked."""
     known = [each.name for each in fields(TrainConfig)]
-    return completed(read_json(request, _Request).training, known)
+    return completed(needed_record(request.parent).training, known)
 
 
 def check_resumed(

@@ -13,6 +13,7 @@ from robomtl.checkpoint import Card
 from robomtl.interrupt import Deferral, deferred_interrupt
 from robomtl.progress import Advance, progress
 from robomtl.request import check_there
+from robomtl.run_record import RUN
 from robomtl.threads import Threads
 from robomtl.training.acting import Evaluations, averaged
 from robomtl.training.config import TrainConfig
@@ -27,7 +28,7 @@ from robomtl.training.processes import Processes
 from robomtl.training.samples import Sampler, mixed
 from robomtl.training.weighting import check_positive_losses
 
-REQUEST, STATE = "run.json", "training.safetensors"
+REQUEST, STATE = RUN, "training.safetensors"
 """Files of a run directory: what was requested, and what training goes on from."""
 
 

@@ -27,7 +27,7 @@ class Material:
     frames: Frames
     """Of the episodes, sorted by task."""
     wordings: InstructionEmbeddings
-    """What the policy is told of each task."""
+    """Instruction embeddings of each task."""
     conditioning: Conditioning
     """Adds the goal, and what is inferred, to it."""
     chunk: int
@@ -85,7 +85,7 @@ class Objective(Protocol):
 
     @property
     def demonstration(self) -> int:
-        """Length of what the policy is told that is inferred from demonstrations."""
+        """Length of the vector that is inferred from demonstrations."""
         ...
 
     def meta(self, policy: Policy) -> nn.Module | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from robomtl.checkpoint import Card
 from robomtl.demonstrations.mixture import Data, described
 from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.progress import remark
+from robomtl.request import plain
+from robomtl.run_record import RunRecord
 from robomtl.threads import ThreadCount, Threads
 from robomtl.training.config import TrainConfig
 from robomtl.training.encoded_frames import encoded_once
@@ -45,24 +48,25 @@ class Plan:
     """Run directory."""
 
     @property
-    def request(self) -> dict[str, Any]:
-        """What decides the outcome, as JSON holds it."""
+    def request(self) -> Mapping[str, Any]:
+        """What decides the outcome."""
         card, data = self.card, self.demonstrations
         wordings = json.dumps(instructions(data)).encode()
-        return {
-            "policy": card.policy,
-            "policy_config": card.config,
-            "conditioning": card.conditioning.kinds,
-            "objective": card.objective,
-            "objective_config": card.objective_config,
-            "data": described(data),
-            "suite": card.suite,
-            "suite_options": card.suite_options,
-            "wordings": {"sha256": hashlib.sha256(wordings).hexdigest()},
-            "start": identity(self.start),
-            "vision_weights": weights_identity(self.config.vision),
-            "training": self.config,
-        }
+        record = RunRecord(
+            policy=card.policy,
+            policy_config=card.config,
+            conditioning=card.conditioning.kinds,
+            objective=card.objective,
+            objective_config=card.objective_config,
+            data=described(data),
+            suite=card.suite,
+            suite_options=card.suite_options,
+            wordings={"sha256": hashlib.sha256(wordings).hexdigest()},
+            start=identity(self.start),
+            vision_weights=weights_identity(self.config.vision),
+            training=plain(self.config),
+        )
+        return vars(record)
 
     @property
     def threads(self) -> ThreadCount:

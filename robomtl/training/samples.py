@@ -62,7 +62,7 @@ class Sampler:
 
     Args:
         source: Frames to draw from.
-        wordings: What the policy is told of each task.
+        wordings: Instruction embeddings of each task.
         conditioning: Adds the goal to it.
         chunk: Actions in a sample.
         temperature: Tasks are drawn with probability ∝ frames^(1/temperature).

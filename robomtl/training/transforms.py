@@ -19,8 +19,8 @@ class Transform:
     sign: Tensor | None = None
     """By what the state is multiplied before; (sample, state)."""
     angle: Tensor | None = None
-    """By how much each number is turned, with that ``beside`` it, around the ``centre``
-    [rad]; (sample, state)."""
+    """Angle [rad] by which each number is rotated, with that ``beside`` it, around its
+    centre; (sample, state)."""
     beside: Tensor | None = None
     """Index of the number that each is turned with; (sample, state)."""
     centre: Tensor | None = None

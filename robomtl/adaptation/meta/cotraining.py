@@ -1,7 +1,7 @@
-"""Co-training: learning a new task without leaving the old ones.
+"""Co-training: learning a new task without forgetting the training tasks.
 
-Part of each batch comes from the demonstrations that the policy was trained on. With the
-part p the mean loss is (1 - p) L(support) + p L(prior), which is L(support) + λ L(prior)
+A fraction of each batch comes from the demonstrations that the policy was trained on. With
+the fraction p the mean loss is (1 - p) L(support) + p L(prior), which is L(support) + λ L(prior)
 with λ = p / (1 - p), up to a factor: a half is λ = 1.
 """
 
@@ -24,7 +24,7 @@ class Transfer(Descent):
     """Settings of gradient steps that start from what the policy has learned."""
 
     cotraining: float = 0.0
-    """Part of each batch that is drawn from the prior demonstrations."""
+    """Fraction of each batch that is drawn from the prior demonstrations."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -42,7 +42,7 @@ class Transfer(Descent):
     def draws(
         self, trained: TrainedPolicy, support: Support, generator: Generator
     ) -> Draws:
-        """Batches of the support, in part of the prior if that is asked for.
+        """Batches of the support, and of the prior for the fraction ``cotraining``.
 
         Raises:
             ValueError: If it is, and there are no prior demonstrations that fit.
@@ -73,7 +73,7 @@ def varied_material(
 
 
 class Cotraining:
-    """Draws part of each batch from a support, the rest from prior demonstrations.
+    """Draws a fraction of each batch from prior demonstrations, the rest from a support.
 
     Tasks of the prior are numbered from 1 on; the new task is 0.
 

@@ -79,7 +79,7 @@ def material_of(
     history: int = 1,
     device: torch.device = _CPU,
 ) -> Material:
-    """All frames of some demonstrations and what the policy is told there.
+    """All frames of some demonstrations and the conditioning of the policy.
 
     Args:
         demonstrations: Have the frames.
@@ -93,16 +93,16 @@ def material_of(
     Raises:
         ValueError: If their suite does not allow the augmentation.
     """
-    told = replace(conditioning, tasks=demonstrations.tasks)
+    conditioned = replace(conditioning, tasks=demonstrations.tasks)
     augmenter = augmenter_for(augmentation or Augmentation(), demonstrations, device)
     known = frames(demonstrations, range(len(demonstrations)), device)
     known = replace(known, history=history)
     return Material(
         frames=known if augmenter is None else augmenter.prepared(known),
         wordings=InstructionEmbeddings(
-            told, instructions(demonstrations), instruction_augmentation
+            conditioned, instructions(demonstrations), instruction_augmentation
         ).to(device),
-        conditioning=told,
+        conditioning=conditioned,
         chunk=chunk,
         augmenter=augmenter,
     )

@@ -1,4 +1,4 @@
-"""What a policy is told that is inferred from demonstrations.
+"""Task vectors that are inferred from demonstrations and condition the policy.
 
 It stands in the task embedding as the conditioning kind ``demonstration``.
 """
@@ -28,14 +28,14 @@ class Infers(Protocol):
         ...
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
-        """What the policy is to be told of each task; (task, demonstration)."""
+        """Vector of each task that the policy is conditioned on; (task, demonstration)."""
         ...
 
 
 def withheld(context: Context, probability: float) -> Context:
     """The demonstrations, all those of some tasks left out at random.
 
-    A policy that is told nothing now and then in training acts sensibly when it is in
+    A policy that is now and then trained without the vector acts sensibly when it is in
     use.
 
     Args:
@@ -47,7 +47,7 @@ def withheld(context: Context, probability: float) -> Context:
 
 
 def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
-    """A batch sorted by task that is told what was inferred of each of its tasks.
+    """A batch sorted by task, conditioned on the vector inferred for each of its tasks.
 
     Args:
         batch: Equally many rows of each task.
@@ -80,7 +80,7 @@ def objective_of(trained: TrainedPolicy) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class InferringMethod:
-    """Tells the policy what its objective infers from the support; trains nothing."""
+    """Conditions the policy on the vector inferred from the support; trains nothing."""
 
     objective: ClassVar[str | None]
     steps: ClassVar[int] = 0
@@ -92,7 +92,7 @@ class InferringMethod:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """The same policy, told of the task; see ``Method``."""
+        """The same policy, conditioned on the task's vector; see ``Method``."""
         card, objective = trained.card, cast(Infers, objective_of(trained))
         with torch.inference_mode():
             context = whole(support, objective.thinned, trained.policy.device)

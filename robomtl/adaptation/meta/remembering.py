@@ -18,7 +18,7 @@ from robomtl.remembered import RememberingPolicy
 
 
 def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:
-    """A policy's card, with another architecture, told what it was told."""
+    """A policy's card, with another architecture and the same conditioning."""
     return replace(
         card, policy=policy, config=config, objective="cloning", objective_config={}
     )

@@ -1,10 +1,10 @@
-"""A changed policy beside the one it was made of, which keeps the old tasks exactly.
+"""A changed policy beside the original one, which acts on the training tasks as before.
 
-Which of the two acts follows from the words: the changed one where the wording it is told
-is nearer to those of the new task than to those of all others, by the cosine of their
+The instruction selects which of the two acts: the changed one where the instruction is
+nearer to those of the new task than to those of all others, by the cosine of their
 embeddings. So most wordings that nobody listed find their task too, and a trial that is
-told nothing gets the old policy. A policy that is told no words cannot know the tasks
-apart: there the changed one always acts.
+without an instruction gets the original policy. A policy that is not conditioned on language
+cannot distinguish tasks: there the changed one always acts.
 
 Listed are all wordings that a suite has, held-out ones too. Nothing is trained on these,
 but who acts under them is thereby known, not inferred: keep that in mind where results
@@ -56,7 +56,7 @@ def switched(
 def wordings(card: Card, task: Task) -> tuple[Tensor, Tensor]:
     """Embedded wordings of a new task and of those trained on; (wording, language).
 
-    A wording of both is the new task's. Both are empty for a policy told no words.
+    A wording of both is the new task's. Both are empty without language.
     """
     conditioning = card.conditioning
     new = _embedded(conditioning, [task])
@@ -76,7 +76,7 @@ def _task(card: Card, name: str) -> Task:
 
 
 def _embedded(conditioning: Conditioning, tasks: list[Task]) -> Tensor:
-    """Language part of what trials of these tasks are told; (wording, language)."""
+    """Language embeddings of the instructions of these tasks; (wording, language)."""
     if "language" not in conditioning.kinds:
         return torch.zeros(0, 0)
     told = [

@@ -59,7 +59,7 @@ def divergence_from_normal(mean: Tensor, log_deviation: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class VariationalTraining(Problems):
-    """Trains what is believed of the task, with the policy told a draw of it."""
+    """Trains a posterior of the task vector, with the policy conditioned on a draw."""
 
     size: int
     """Number of variables that say what the task is."""
@@ -83,7 +83,7 @@ class VariationalTraining(Problems):
 
     @property
     def demonstration(self) -> int:
-        """Length of what the policy is told."""
+        """Length of the vector that the policy is conditioned on."""
         return self.size
 
     @property
@@ -102,10 +102,10 @@ class VariationalTraining(Problems):
     def bounded(
         self, policy: Policy, batch: Episodic, belief: Gaussian, prior: Gaussian
     ) -> Loss:
-        """The policy's loss on each query, told a draw, and the divergence's share.
+        """The policy's loss on each query, conditioned on a draw, plus the divergence.
 
         Args:
-            policy: Is told.
+            policy: Is conditioned on the draw.
             batch: Has the queries.
             belief: What is drawn from, of each task.
             prior: What it is held to.

@@ -1,7 +1,7 @@
 """Black-box meta-learning: the task is read off the demonstrations by an encoder.
 
 Training sees whole small problems: an encoder turns some demonstrations of a task into a
-vector, and the policy is told it while it clones others of the same task,
+vector, and the policy is conditioned on it while it clones others of the same task,
 
     min over θ, φ of Σ_i L_BC(θ; D_i^query, z = h_φ(D_i^support)).
 
@@ -89,7 +89,7 @@ class ContextTraining(Problems):
         return self.steps
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The policy's own loss on the queries, told what the support shows."""
+        """The policy's own loss on the queries, conditioned on the support's vector."""
         training = policy.training
         context = withheld(batch.context, self.withhold) if training else batch.context
         mean, log_deviation = self._inferred(policy, context)
@@ -122,6 +122,6 @@ class ContextTraining(Problems):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledContext(InferringMethod):
-    """Tells the policy the vector to which its encoder pools the support."""
+    """Conditions the policy on the vector to which its encoder pools the support."""
 
     objective: ClassVar[str | None] = "context"

@@ -99,7 +99,7 @@ class MamlObjective(InnerObjective):
         check_not_negative(self, "transformation")
 
     def meta(self, policy: Policy) -> nn.Module | None:
-        """Learned rates and the transformation's matrix and vector, if asked for."""
+        """Learned rates and the transformation's matrix and vector, if configured."""
         adapting = {name: value.shape for name, value in self._weights(policy).items()}
         learned = adapting if self.rates == "learned" else None
         if learned is None and not self.transformation:

@@ -58,7 +58,7 @@ def masked_mean(said: Tensor, mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class NeuralProcessTraining(VariationalTraining):
-    """Trains an encoder whose average over steps is a belief, and a policy told it."""
+    """Trains an encoder of the mean over steps and a policy conditioned on its posterior."""
 
     size: int = 16
 
@@ -67,7 +67,7 @@ class NeuralProcessTraining(VariationalTraining):
         return ProcessEncoder(_step_size(policy), width=self.width, size=self.size)
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The policy's loss on each query, told a draw, and the divergence's share."""
+        """The policy's loss on each query, conditioned on a draw, plus the divergence."""
         seen = _seen(policy, batch.context)
         target = _frames(policy, batch.query, batch.tasks)
         after = _believed(policy, _joined(seen, target))
@@ -80,7 +80,7 @@ class NeuralProcessTraining(VariationalTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class NeuralProcess(InferringMethod):
-    """Tells the policy the task's mean, read off the average of all steps."""
+    """Conditions the policy on the posterior mean, encoded from the mean of all steps."""
 
     objective: ClassVar[str | None] = "neural_process"
 

@@ -42,7 +42,7 @@ def product(mean: Tensor, variance: Tensor, mask: Tensor) -> Gaussian:
 
 @dataclass(frozen=True, kw_only=True)
 class PearlContextTraining(VariationalTraining):
-    """Trains an encoder whose Gaussians of steps multiply, and a policy told of it."""
+    """Trains an encoder whose Gaussians of steps multiply, and a policy conditioned on it."""
 
     size: int = 5
 
@@ -51,7 +51,7 @@ class PearlContextTraining(VariationalTraining):
         return StepEncoder(step_size(policy), width=self.width, outputs=2 * self.size)
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The policy's loss on each query, told a draw, and the divergence's share."""
+        """The policy's loss on each query, conditioned on a draw, plus the divergence."""
         belief = self.believed(policy, batch.context)
         return self.bounded(policy, batch, belief, standard(belief))
 
@@ -66,6 +66,6 @@ class PearlContextTraining(VariationalTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class PearlContext(InferringMethod):
-    """Tells the policy the task's Gaussian mean, a product of what each step says."""
+    """Conditions the policy on the posterior mean, a product of one Gaussian a step."""
 
     objective: ClassVar[str | None] = "pearl_context"

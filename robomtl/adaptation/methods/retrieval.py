@@ -10,8 +10,8 @@ prior whose S is high join the support. Departures from the paper:
 2. The trained policy goes on learning; the paper trains one from nothing.
 3. Support and retrieved pairs are drawn in fixed parts, not by their numbers: of one
    demonstration and a large prior hardly a sample would be of the support.
-4. The policy is told its task, which the paper's is not: as the retrieved pairs stand in
-   for demonstrations of the new task, it is told the new task there too.
+4. The policy is conditioned on its task, unlike the paper's: retrieved pairs stand in for
+   demonstrations of the new task, so they have the new task's conditioning.
 """
 
 from dataclasses import dataclass, replace
@@ -137,11 +137,11 @@ def similarity(prior: Tensor, support: Tensor) -> Tensor:
 
 
 class RetrievedSampler:
-    """Draws among retrieved steps, each as likely as any other, told the new task.
+    """Draws among retrieved steps, each as likely as any other, with the new task's conditioning.
 
     Args:
         prior: Where the steps are.
-        support: What the policy is told of the new task.
+        support: Has the conditioning of the new task.
         rows: Rows of the prior's frames that samples start at; (retrieved,).
         seed: Seed of the draws.
     """

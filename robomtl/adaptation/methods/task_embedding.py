@@ -1,4 +1,4 @@
-"""Adapting what the policy makes of being told the task, and nothing else.
+"""Adapting the task encoder and its modulation of the network, and nothing else.
 
 Trained are the encoder of the task embedding and, in architectures that have them, the
 layers by which the encoded task modulates the network: every parameter whose name holds
@@ -39,7 +39,7 @@ class TaskEmbedding(Transfer):
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """The old policy, and one told otherwise for the new task; see ``Method``."""
+        """The original policy, and one with another task encoder; see ``Method``."""
         config = self.descent(budget)
         policy = copied(trained.policy, tells)
         parameters = trained_parameters(policy)

@@ -4,7 +4,7 @@ Source: James, Bloesch, Davison 2018, "Task-Embedded Control Networks for Few-Sh
 Imitation Learning" (arXiv:1810.03237, section 3), and its official code. A task's
 sentence is the normalised mean of the normalised embeddings of its demonstrations; a
 margin loss pulls other demonstrations of the task to it and away from those of other
-tasks, while the policy clones support and query, both told the support's sentence.
+tasks, while the policy clones support and query, both conditioned on the support's sentence.
 Departures:
 
 1. A demonstration is seen at evenly spaced steps, not at its first and last alone
@@ -70,7 +70,7 @@ def margin_loss(query: Tensor, sentences: Tensor, margin: float) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class TecnetTraining(Problems):
-    """Trains an embedding of tasks by a margin, and the policy that is told it."""
+    """Trains an embedding of tasks by a margin, and the policy that it conditions."""
 
     size: int = 20
     """Length of the embedding."""
@@ -150,6 +150,6 @@ class TecnetTraining(Problems):
 
 @dataclass(frozen=True, kw_only=True)
 class Tecnet(InferringMethod):
-    """Tells the policy the support's sentence: its mean direction in a learned space."""
+    """Conditions the policy on the support's sentence, a direction in a learned space."""
 
     objective: ClassVar[str | None] = "tecnet"

@@ -1,4 +1,4 @@
-"""No adaptation: the policy as it was trained, told of the new task."""
+"""No adaptation: the trained policy, conditioned on the new task."""
 
 from dataclasses import dataclass
 from typing import ClassVar

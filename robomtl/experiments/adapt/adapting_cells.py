@@ -18,7 +18,7 @@ from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.adapt.benchmark import Problem
-from robomtl.experiments.adapt.controls import support_under
+from robomtl.experiments.adapt.controls import SupportPool, support_under
 from robomtl.experiments.adapt.method_design import MethodCell
 from robomtl.experiments.playing import play_trials
 from robomtl.task import Suite, one_env_per_process
@@ -86,12 +86,15 @@ class PlayCell:
 
     def _support(self, cell: MethodCell) -> Support:
         assert cell.problem is not None
+        pool = SupportPool(
+            demonstrations=self._demonstrations(self._of.pool),
+            suite=self._of.suite,
+            problems=self._of.problems,
+        )
         support = support_under(
             cell.control,
-            self._demonstrations(self._of.pool),
-            self._of.suite,
+            pool,
             cell.problem,
-            self._of.problems,
             shots=max(cell.shots, 1),  # A method that looks at none is given one.
             draw=cell.draw,
         )

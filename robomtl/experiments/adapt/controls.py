@@ -1,9 +1,10 @@
-"""Supports with something wrong about them, by which it is seen what a method reads.
+"""Corrupted-support controls: does a method use its support?
 
 A method that solves a task as often from a wrong support has learned nothing from it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,33 +40,37 @@ def check_control(control: Control, suite: Suite, asked: Sequence[Problem]) -> N
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SupportPool:
+    """The demonstrations that the supports of some problems are drawn from."""
+
+    demonstrations: Demonstrations
+    suite: Suite
+    problems: Sequence[Problem]
+    """All problems; under some controls, the support shows another one."""
+
+
 def support_under(
-    control: Control,
-    pool: Demonstrations,
-    suite: Suite,
-    problem: Problem,
-    asked: Sequence[Problem],
-    *,
-    shots: int,
-    draw: int,
+    control: Control, pool: SupportPool, problem: Problem, *, shots: int, draw: int
 ) -> Support:
     """The support of a problem under a control.
 
     Args:
-        control: What is to be wrong with it.
+        control: Corruption of the support.
         pool: Demonstrations to draw from.
-        suite: Supplies the tasks.
-        problem: What is to be learned.
-        asked: All problems, of which another is shown.
+        problem: Task or goal to learn.
         shots: Number of demonstrations.
         draw: Number of the draw.
     """
+    suite = pool.suite
     if control in ("wrong_task", "wrong_variation"):
-        other = _other(control, problem, asked)
-        shown = draw_for(pool, suite, other, shots=shots, draw=draw).demonstrations
+        other = _other(control, problem, pool.problems)
+        shown = draw_for(
+            pool.demonstrations, suite, other, shots=shots, draw=draw
+        ).demonstrations
         told = find_task(suite, problem.task).instruction
         return Support(demonstrations=shown.renamed(problem.task, told))
-    support = draw_for(pool, suite, problem, shots=shots, draw=draw)
+    support = draw_for(pool.demonstrations, suite, problem, shots=shots, draw=draw)
     if control == "shuffled_actions":
         given = support.demonstrations
         order = np.random.default_rng(draw).permutation(len(given.action))

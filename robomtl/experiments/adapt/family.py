@@ -15,7 +15,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.names import file_name
 from robomtl.paths import located
-from robomtl.untrusted import read_json
+from robomtl.run_record import read_record
 
 PLAIN = "cloning"
 """The objective of the policies that methods without one of their own take."""
@@ -51,20 +51,6 @@ class Family:
         runs = [each.run for some in self.members.values() for each in some.values()]
         there = [folder / "demonstrations" for folder in (self.folder, *runs)]
         return next((path for path in there if path.exists()), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Training:
-    """The setting of a run that distinguishes members of a family."""
-
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """The part of ``run.json`` that is read here."""
-
-    training: _Training
 
 
 def find_family(folder: Path | str | Family) -> Family:
@@ -116,7 +102,7 @@ def seeds_of(
     Args:
         family: Where to look.
         objectives: What each method needs, by its label.
-        count: How many seeds are asked for; all if None.
+        count: Number of requested seeds; all if None.
 
     Raises:
         InputError: If there are fewer, or a method lacks a policy; the message has the
@@ -155,8 +141,8 @@ def _cards(folder: Path) -> list[Path]:
 
 def _seed(run: Path) -> int:
     """The seed a run says it was trained with; 0 if it does not say."""
-    path = run / "run.json"
-    return read_json(path, _Run).training.seed if path.exists() else 0
+    record = read_record(run)
+    return 0 if record is None else record.seed
 
 
 def _lacking(family: Family, label: str, objective: str, seed: int) -> str:

@@ -1,7 +1,7 @@
 """Trains what a family of policies lacks, as its members were trained."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ from robomtl.experiments.adapt.family import PLAIN, Family, find_family, seeds_a
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.compute import Compute
 from robomtl.names import file_name
+from robomtl.run_record import RUN, needed_record
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.training.objective import OBJECTIVES
-from robomtl.untrusted import read_json
 
 
 class Recorded(NamedTuple):
@@ -31,46 +31,23 @@ class Recorded(NamedTuple):
     """Hash of the demonstrations."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    """The demonstrations of a run."""
-
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """The part of ``run.json`` that is read here."""
-
-    policy: str
-    policy_config: Mapping[str, Any]
-    conditioning: tuple[Kind, ...]
-    training: Mapping[str, Any]
-    data: _Data
-
-
 def recorded(run: Path) -> Recorded:
     """How the policy of a run directory was trained.
 
     Raises:
         InputError: If the folder does not say.
     """
-    path = run / "run.json"
-    if not path.exists():
-        raise InputError(
-            f"{run} has no run.json, so it is not known how it was trained."
-        )
-    said = read_json(path, _Run)
+    said = needed_record(run)
     return Recorded(
         policy=said.policy,
         policy_config=said.policy_config,
         conditioning=tuple(k for k in said.conditioning if k != "demonstration"),
         config=replace(
-            config_of(said.training, where=f"{path}, training"),
+            config_of(said.training, where=f"{run / RUN}, training"),
             device="auto",
             threads="auto",
         ),
-        data=said.data.sha256,
+        data=said.data_hash,
     )
 
 

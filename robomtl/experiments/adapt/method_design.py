@@ -35,14 +35,14 @@ class Design:
     controls: tuple[Control, ...] = ()
     """Wrong supports to try as well, at ``probe`` shots."""
     probe: int | None = None
-    """Shots at which steps, controls and forgetting are looked at; the fewest if none."""
+    """Shots at which steps, controls and forgetting are measured; the fewest if none."""
     tasks: tuple[str, ...] | None = None
     """Held-out tasks to adapt to; all by default."""
     trials: int = 50
     """Trials of each task, the same for all methods."""
     retained: int = 0
-    """Trials of each training task after the first draw, by which forgetting is seen;
-    0 for none."""
+    """Trials of each training task after the first draw, to measure forgetting, or 0 for
+    none."""
     batch_size: int = 256
     """Samples in a gradient step."""
 
@@ -94,7 +94,7 @@ class Asked(Design):
 
     @property
     def probed(self) -> int:
-        """Shots at which steps, controls and forgetting are looked at."""
+        """Shots at which steps, controls and forgetting are measured."""
         return min(self.shots) if self.probe is None else self.probe
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from robomtl.actor import Agent
+from robomtl.actor import Agent, check_agent
 from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -63,6 +63,19 @@ class PlayBoth:
         return Done([*a.outcomes, *b.outcomes], a.processor)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SequentialConfig:
+    """How two agents are compared from as few trials as that takes."""
+
+    conditions: Conditions = Conditions(until="success")
+    """Conditions of the trials; ``episodes`` is the largest number of each task."""
+    alpha: float = 0.05
+    """Largest probability of calling equal agents different."""
+    test: Test = "pairs"
+    """``pairs`` counts trials that one agent solved alone, ``streams`` compares success
+    rates; see ``log_e_of_pairs`` and ``log_e_of_streams``."""
+
+
 @checked
 def compare_sequentially(
     a: Agent,
@@ -70,10 +83,7 @@ def compare_sequentially(
     suite: Suite,
     *,
     out: Path | str,
-    conditions: Conditions | None = None,
-    alpha: float = 0.05,
-    test: Test = "pairs",
-    workers: int = 2,
+    config: SequentialConfig | None = None,
     executor: Executor | None = None,
 ) -> Verdict:
     """Which agent is better, from as few trials as that takes.
@@ -89,28 +99,24 @@ def compare_sequentially(
         suite: Supplies the tasks.
         out: Folder for the journal, ``comparison.json``, ``comparison.html`` and the
             trials of both.
-        conditions: As for an evaluation, ``episodes`` being the most of each task; by
-            default those of ``Conditions``, with trials that stop at success.
-        alpha: At most how often equal agents may be called different.
-        test: ``pairs`` counts trials that one of them solved alone, ``streams``
-            compares their rates; see ``log_e_of_pairs`` and ``log_e_of_streams``.
-        workers: Processes on this machine, unless an executor is given.
-        executor: Runs the chunks.
+        config: Conditions of the trials and the test; the defaults if None.
+        executor: Runs the chunks; two processes on this machine by default.
 
     Raises:
         ValueError: If the agents are one and the same or do not fit the suite, the
             conditions cannot be met, the folder holds another comparison, another
             process writes into it, ``alpha`` is no share or the test is unknown.
     """
-    conditions = conditions or Conditions(until="success")
-    _check(a, b, suite)
+    config = config or SequentialConfig()
+    conditions = config.conditions
+    _check(a, b, suite, conditions)
     chunks = chunks_of(suite, conditions)
     judge = Judge(
         a=a.name,
         b=b.name,
         suite=suite.name,
-        test=test,
-        alpha=alpha,
+        test=config.test,
+        alpha=config.alpha,
         rounds=rounds_of(chunks, seed=conditions.seed),
         criterion=conditions.criterion,
     )
@@ -126,7 +132,7 @@ def compare_sequentially(
                 journal,
                 {place: Both(chunks[place]) for place in order},
                 PlayBoth(a, b, suite, conditions.until),
-                executor or LocalExecutor(workers=workers),
+                executor or LocalExecutor(workers=2),
                 title="Pairs of trials, at most",
                 note=lambda: f"E = {judge(journal.outcomes).e_value:.3g}",
             ):
@@ -137,14 +143,14 @@ def compare_sequentially(
     return verdict
 
 
-def _check(a: Agent, b: Agent, suite: Suite) -> None:
+def _check(a: Agent, b: Agent, suite: Suite, conditions: Conditions) -> None:
     if a.fingerprint == b.fingerprint:
         raise InputError(
             f"A ({a.name}) and B ({b.name}) are the same agent; no trial can tell them"
             " apart."
         )
     for agent in (a, b):
-        agent.check(suite)
+        check_agent(agent, suite, conditions.tasks)
 
 
 def _write(

@@ -15,6 +15,7 @@ from robomtl.names import file_name
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.task import Suite, Trial
+from robomtl.training import TrainConfig
 
 _LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
 
@@ -26,7 +27,7 @@ class Design:
     policy: str = "film"
     """Architecture."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """How policies are told their task; `none` for not at all."""
+    """Conditioning of the policies; `none` for none."""
     demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
     """Numbers of demonstrations of each task."""
     seeds: int = 1
@@ -114,14 +115,22 @@ def arms_of(asked: Asked) -> dict[str, Arm]:
             train on unlike parts of the demonstrations.
     """
     every = asked.settings.get(EVERY, {})
+    usual = Arm(
+        base=BASELINE,
+        learned="alone",
+        divided=False,
+        policy=asked.policy,
+        policy_config={},
+        conditioning=asked.conditioning,
+        data=None,
+        training=TrainConfig(steps=asked.steps, validation=0.0, threads=1),
+    )
     made = {
         label: arm_of(
             label,
             base,
             {**every, **asked.settings.get(label, {})},
-            policy=asked.policy,
-            conditioning=asked.conditioning,
-            steps=asked.steps,
+            usual=usual,
             affinity=asked.affinity,
         )
         for label, base in asked.arms.items()

@@ -37,6 +37,7 @@ from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
+from robomtl.run_record import RUN
 from robomtl.task import Suite
 from robomtl.training.trainable import check_balance
 from robomtl.untrusted import converted
@@ -147,7 +148,7 @@ def multitask(
     asked, folder, compute = asked or Asked(), located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
     tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
-    if (folder / "run.json").exists():
+    if (folder / RUN).exists():
         raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."

@@ -79,8 +79,8 @@ class Findings:
     differences: Mapping[str, Mapping[int, Difference]]
     """Success less that of the baseline, by label and number of demonstrations."""
     gains: Mapping[str, Mapping[str, tuple[int, ...]]]
-    """By label and task, at which numbers of demonstrations it is better; see
-    ``differences_of``."""
+    """Numbers of demonstrations at which an arm is better, by label and task; see the
+    function ``differences_of``."""
     losses: Mapping[str, Mapping[str, tuple[int, ...]]]
     """The same where it is worse: negative transfer."""
     crossover: Mapping[str, Crossover]

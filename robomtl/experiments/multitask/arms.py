@@ -54,7 +54,7 @@ class Arm:
     policy_config: Mapping[str, Any]
     """Fields of its config that differ from the defaults."""
     conditioning: tuple[Kind, ...]
-    """How the policy is told its task; ``none`` for one that is not told."""
+    """Conditioning of the policy; ``none`` for none."""
     training: TrainConfig
     """Settings of training, but for batch and seed."""
     data: Path | None
@@ -79,9 +79,7 @@ def arm_of(
     base: str,
     settings: Mapping[str, Any],
     *,
-    policy: str,
-    conditioning: tuple[Kind, ...],
-    steps: int,
+    usual: Arm,
     affinity: int = 0,
 ) -> Arm:
     """An arm.
@@ -91,9 +89,7 @@ def arm_of(
         base: Registered name of the way.
         settings: By name; those inside of ``policy_config`` and ``training`` by both
             names with a dot between them.
-        policy: Architecture, unless settings name one.
-        conditioning: How policies are told their task, unless base or settings say.
-        steps: Gradient steps of a training.
+        usual: Has the values that neither base nor settings give.
         affinity: Measurements of affinity in a training on all tasks.
 
     Raises:
@@ -102,18 +98,7 @@ def arm_of(
     """
     if base not in BASES:
         raise InputError(unknown("arm", base, BASES))
-    made = Arm(
-        **{
-            "base": base,
-            "divided": False,
-            "policy": policy,
-            "policy_config": {},
-            "conditioning": conditioning,
-            "training": TrainConfig(steps=steps, validation=0.0, threads=1),
-            "data": None,
-            **BASES[base],
-        }
-    )
+    made = replace(usual, base=base, **BASES[base])
     made = _continued(_set(label, made, settings), settings)
     check_trainable(made.policy)
     config = checkpoint.configure(made.policy, made.policy_config)
@@ -121,7 +106,7 @@ def arm_of(
     signed = may_be_negative(str(getattr(config, "loss", "")))  # Has no ratios to take.
     if made.learned == "alone" or signed or not affinity:
         return made
-    every = max(1, steps // affinity)
+    every = max(1, usual.training.steps // affinity)
     return replace(made, training=replace(made.training, affinity_every=every))
 
 

@@ -1,4 +1,4 @@
-"""What a policy is told in place of its own instruction."""
+"""Kinds of instruction that a probe gives in place of the right one."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class Kind(NamedTuple):
     instructions: str
     """What evaluation calls it; see ``robomtl.evaluation.instructions.KINDS``."""
     line: str
-    """What is told, ``{}`` standing for an instruction, a goal or a code."""
+    """Description of the conditioning, with ``{}`` for an instruction, a goal or a code."""
 
 
 RIGHT = "right"
@@ -42,12 +42,12 @@ _NOUNS = {
 
 
 def noun_of(conditioning: Conditioning) -> str:
-    """What the policy is told its task by, in a word or two."""
+    """Name of the conditioning in a word or two."""
     return next(noun for kind, noun in _NOUNS.items() if kind in conditioning.kinds)
 
 
 def line_of(kind: str, conditioning: Conditioning) -> str:
-    """What is told under a kind, in words."""
+    """Description of the conditioning under a kind."""
     if kind == WRONG and by_goal_alone(conditioning):
         return "its goal of another variation"
     return KINDS[kind].line.format(noun_of(conditioning))

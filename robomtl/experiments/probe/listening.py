@@ -16,7 +16,7 @@ class Evidence:
     name: str
     """Of the policy."""
     noun: str
-    """What it is told its task by."""
+    """Name of its conditioning."""
     everything: Shared
     """All tasks."""
     ambiguous: Shared | None

@@ -23,7 +23,7 @@ from robomtl.experiments.probe.probe_rates import (
 )
 
 Tallies = Mapping[str, Tally]
-"""By task; A is told rightly."""
+"""By task; A has the right instruction."""
 
 
 def concluded(
@@ -39,10 +39,10 @@ def concluded(
 
     Args:
         results: Under each kind, of the same trials.
-        told: What was told in each of their records, by kind.
-        conditioning: How the policy is told its task.
+        told: Instruction of each of their records, by kind.
+        conditioning: Conditioning of the policy.
         families: Tasks of the suite that share a scene, by the name of the family.
-        left_out: Why other kinds were not told.
+        left_out: Reasons for leaving out other kinds.
         margin: See ``Verdict``.
     """
     tallies = {

@@ -1,4 +1,4 @@
-"""Which trials a probe plays, and what is told in them."""
+"""The trials of a probe, with their instructions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class Plan:
     chunks: Mapping[str, tuple[Chunk, ...]]
     """By kind: the same trials, but for tasks that a kind leaves out."""
     left_out: Mapping[str, str]
-    """Why other kinds are not told."""
+    """Reasons for leaving out other kinds."""
 
     @property
     def every(self) -> tuple[Chunk, ...]:
@@ -48,9 +48,9 @@ def planned(
 
     Args:
         suite: Supplies the tasks.
-        conditions: Under which the policy is told its own instruction.
-        conditioning: How the policy is told its task.
-        kinds: What is told besides; None for all that make sense.
+        conditions: Conditions of the trials with the right instruction.
+        conditioning: Conditioning of the policy.
+        kinds: Further kinds; None for all that apply.
 
     Raises:
         InputError: If a kind is unknown, one that was named cannot be told, the tasks

@@ -33,11 +33,11 @@ class KindRates(Rates):
     """Success under a kind."""
 
     told: str
-    """What is told, in words."""
+    """Description of the conditioning."""
     tasks: Mapping[str, TaskRates]
     """By name: all, but for tasks of which the kind has nothing to tell."""
     of_others: Mapping[str, Mapping[str, Count]]
-    """By task, and by the other task that it was told of; trials with an outcome."""
+    """By task, and by the other task of the instruction; trials with an outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class TaskDifferences(Difference):
     """The same, and that of each task."""
 
     tasks: Mapping[str, TaskDifference]
-    """By name; of a tally, A is told rightly."""
+    """By name; in a tally, A has the right instruction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +87,14 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a policy does when it is told its task rightly, otherwise, or not."""
+    """Success of a policy under right, other and no instructions."""
 
     setting: Setting
     """What was probed, how, and where."""
     conditioning: tuple[str, ...]
-    """How the policy is told its task."""
+    """Conditioning of the policy."""
     kinds: Mapping[str, KindRates]
-    """Success by what was told, ``right`` first."""
+    """Success by kind of instruction, ``right`` first."""
     differences: Mapping[str, TaskDifferences]
     """Right minus each other kind, over the tasks of that kind."""
     ambiguous: Shared | None
@@ -103,7 +103,7 @@ class Findings:
     """Those that share one scene, by the suite's name for it."""
     verdict: Verdict
     left_out: Mapping[str, str]
-    """Why other kinds were not told."""
+    """Reasons for leaving out other kinds."""
     warning: str = ""
     """Why goals cannot tell tasks apart; empty where they can, or are not all that tells
     the policy its task. See ``robomtl.goals``."""

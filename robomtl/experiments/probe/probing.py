@@ -1,4 +1,4 @@
-"""A policy told its task rightly, in other words, wrongly and not, on the same trials."""
+"""A policy under right, paraphrased, wrong and no instructions, on the same trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from robomtl.actor import Agent, TaskInfo
+from robomtl.actor import Agent, TaskInfo, check_agent
 from robomtl.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
@@ -44,9 +44,8 @@ class ProbeConfig:
     """What a probe tells the policy, and in which trials."""
 
     kinds: tuple[str, ...] | None = None
-    """Kinds of instruction besides ``right``; see ``KINDS``. By default everything that
-    makes sense for the conditioning of the policy; the rest is named in
-    ``Findings.left_out``."""
+    """Kinds of instruction besides ``right``; see ``KINDS``. By default all kinds that
+    the conditioning of the policy allows; ``Findings.left_out`` names the rest."""
     conditions: Conditions = field(default_factory=lambda: Conditions(until="success"))
     """Trials, and when they end; the seed decides whose instruction a task gets when they
     are shuffled."""
@@ -77,7 +76,7 @@ COLUMNS = pa.schema(
     ]
 )
 """Columns of ``trials.parquet``: those of an evaluation between the kind and what was
-told: the task whose instruction it is, and a goal in place of the env's."""
+told: the task of the instruction, and a goal in place of the env's."""
 
 _NOT_OF_ALL = ("instructions", "protocol")  # Fields of a setting that kinds differ in.
 
@@ -91,9 +90,9 @@ def probe(
     config: ProbeConfig | None = None,
     compute: Compute | None = None,
 ) -> Findings:
-    """Success of a policy by what it is told, and whether it listens.
+    """Success of a policy by kind of instruction, and whether it listens.
 
-    All kinds of instruction are told on the same trials, so that differences are paired.
+    All kinds of instruction are given on the same trials, so that differences are paired.
     Every finished chunk of trials is kept at once; called again with the same policy,
     suite and conditions, it plays what is left.
 
@@ -114,7 +113,7 @@ def probe(
     config, compute = config or ProbeConfig(), compute or Compute(limit=LIMIT)
     acting = named_agent(agent) if isinstance(agent, Path | str) else agent
     conditioning = _conditioning_of(acting)
-    acting.check(suite)
+    check_agent(acting, suite, config.conditions.tasks)
     plan = planned(suite, config.conditions, conditioning, config.kinds)
     out = located(out)
     with locked(out):
@@ -191,7 +190,7 @@ def _write(
     Args:
         folder: Where.
         found: What was found.
-        told: What was told in each of its records, by kind.
+        told: Instruction of each of its records, by kind.
     """
     rows = [
         {"kind": kind, **asdict(record), "told": each.task, "goal": each.goal}

@@ -1,4 +1,4 @@
-"""Goals told in place of those that envs show."""
+"""Goals that replace those of the envs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Goals:
 
         Args:
             chunks: Every trial of each task, in the order of the goals.
-            kind: What is told.
+            kind: Kind of instruction.
             alone: Whether nothing else tells the policy its task. Then a wrong goal is
                 the task's own of the next trial, and else that of the task whose
                 instruction is told, in the trial that has the same place.
