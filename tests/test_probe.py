@@ -198,7 +198,7 @@ def test_kinds_that_make_no_sense_are_left_out_and_said_so(runs, tmp_path, kinds
     assert list(found.kinds) == told
     assert set(found.left_out) == {*KINDS} - {*told}
     if found.left_out:
-        said = f"the policy is told its task by {kinds.replace('_', '-')}, which has no"
+        said = f"the policy is conditioned on {kinds.replace('_', '-')}, which has no"
         assert said in found.left_out["held-out"]
         assert said in (tmp_path / "report.html").read_text()
 

@@ -50,13 +50,13 @@ def test_an_interval_that_reaches_beyond_the_margin_tells_nothing(right, shuffle
     assert verdict.word == "cannot be told"
     assert "Whether film listens to its instruction cannot be told" in verdict.sentence
     assert "reaches beyond the margin of 10 points; it takes about" in verdict.sentence
-    assert f"trials told each way, {2 * len(right)} so far" in verdict.sentence
+    assert f"trials of each kind, {2 * len(right)} so far" in verdict.sentence
 
 
 def test_a_policy_that_solves_nothing_has_nothing_to_lose():
     verdict = found(right=words("0" * 50), shuffled=words("0" * 50)).verdict
     assert verdict.word == "cannot be told"
-    assert "as only 0.0% are solved when told rightly, there is little" in (
+    assert "as only 0.0% are solved under the right instruction, there" in (
         verdict.sentence
     )
 
@@ -65,7 +65,7 @@ def test_a_policy_that_does_better_when_told_wrongly_is_not_said_to_ignore_it():
     verdict = found(right=SHUFFLED, shuffled=RIGHT).verdict
     assert verdict.word == "cannot be told"
     assert verdict.sentence.endswith(
-        "when told wrongly, which neither of the two explains."
+        "under other instructions, which neither of the two explains."
     )
 
 

@@ -279,7 +279,7 @@ def _empty(part: Part) -> bool:
 def settings(values: Mapping[str, Any], *, leave: Sequence[str] = ()) -> Pairs:
     """Plain data as names and texts, but for some fields."""
     return [
-        (name.capitalize(), text(value))
+        (name.capitalize().replace("_", " "), text(value))
         for name, value in flat(values)
         if name.partition(".")[0] not in leave
     ]

@@ -62,7 +62,7 @@ def meaningless(kind: str, conditioning: Conditioning) -> str:
     """Why a kind makes no sense for a policy; empty if it does."""
     if kind in _WORDINGS and "language" not in conditioning.kinds:
         told = " and ".join(conditioning.kinds).replace("_", "-")
-        return f"the policy is told its task by {told}, which has no wordings"
+        return f"the policy is conditioned on {told}, which has no wordings"
     return ""
 
 

@@ -28,17 +28,17 @@ class Evidence:
 
 
 def judged(given: Evidence) -> Verdict:
-    """The verdict: it listens, ignores what it is told, or that cannot be told.
+    """The verdict: it listens, ignores its instruction, or that cannot be told.
 
     With D the interval of right minus shuffled over the tasks that share scenes:
 
     1. It listens if D lies above zero and does not lie below the margin; or if that
        holds in some family, by an interval corrected for the number of families.
-    2. It ignores what it is told if D lies wholly between minus the margin and the
+    2. It ignores its instruction if D lies wholly between minus the margin and the
        margin: an equivalence test.
     3. It cannot be told otherwise; nor if there is no D; if no tasks share scenes, as
        then policies may solve them by what they see; or if less than the margin is
-       solved when told rightly, as then no more can be lost.
+       solved under the right instruction, as then no more can be lost.
 
     Source of 2: D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987), 657-680.
     """
@@ -79,13 +79,15 @@ def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
     """Why it cannot be told; empty if it can."""
     right = group.kinds[RIGHT].task_mean or 0.0
     if found.interval.high < 0 and found.interval.low < -given.margin:
-        return "it does better when told wrongly, which neither of the two explains"
+        return (
+            "it does better under other instructions, which neither of the two explains"
+        )
     if given.ambiguous is None:
         return "the suite names no tasks that share a scene: see 'families' in its contract"
     if right < given.margin:
         return (
-            f"as only {percent(right)} are solved when told rightly, there is little to"
-            " lose"
+            f"as only {percent(right)} are solved under the right instruction, there is"
+            " little to lose"
         )
     if max(-found.interval.low, found.interval.high) < given.margin:
         return ""
@@ -100,7 +102,7 @@ def _needed(given: Evidence, found: Difference) -> str:
     more = max(2 * found.pairs, trials + 1)
     return (
         f"the interval holds zero and reaches beyond {margin}; it takes about {more:,}"
-        f" trials told each way, {found.pairs:,} so far, for one that fits into it"
+        f" trials of each kind, {found.pairs:,} so far, for one that fits into it"
     )
 
 

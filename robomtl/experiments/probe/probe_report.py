@@ -31,8 +31,8 @@ _FOOTER = (
     " trials of the tasks as strata. Differences are of trials that ended without an error"
     " under both kinds; those of means take the tasks as strata. They speak of this policy"
     " on these tasks, not of other seeds of training. Tasks that share a scene are those of"
-    " a family that the suite names; of tasks alone in their scene a wrong instruction is"
-    " not told."
+    " a family that the suite names; tasks with a scene of their own have no wrong"
+    " instruction."
 )
 
 
@@ -40,13 +40,13 @@ def probe_report(found: Findings) -> report.Report:
     """The findings in sections."""
     setting, verdict = found.setting, found.verdict
     tasks = counted(len(found.kinds[RIGHT].tasks), "task")
-    told_by = " and ".join(found.conditioning).replace("_", "-")
+    conditioning = " and ".join(found.conditioning).replace("_", "-")
     warning = report.Text("", found.warning, "warn", id="warning")
     solved = "trials in which the task itself was solved"
     return report.Report(
         title=setting.agent,
-        lead=f"{setting.suite} · {tasks} · {setting.split} variations · told its task by"
-        f" {told_by}",
+        lead=f"{setting.suite} · {tasks} · {setting.split} variations · conditioned on"
+        f" {conditioning}",
         sections=[
             report.Section(
                 id="verdict",
@@ -126,7 +126,7 @@ def _figures(found: Findings) -> report.Section:
     return report.figures(
         *first,
         report.Figure(
-            "Told rightly",
+            "Right instruction",
             percent(right.task_mean if right else None),
             interval,
             "second",
@@ -167,7 +167,7 @@ def _differences(found: Findings) -> report.Section | None:
     ]
     forests = [
         report.Bars(
-            "told",
+            "instruction",
             columns,
             [
                 report.Bar(kind, d.difference, d.interval, _texts(d))
@@ -187,8 +187,8 @@ def _differences(found: Findings) -> report.Section | None:
         "right minus each kind, in percentage points",
         *forests,
         report.Text(
-            "Full bars: the interval excludes zero. To the right: success is lost when"
-            " told otherwise.",
+            "Full bars: the interval excludes zero. To the right: other instructions"
+            " lose success.",
             tone="soft",
         ),
     )
@@ -219,7 +219,7 @@ def _rates(
         for kind, each in group.kinds.items()
     ]
     note = ", ".join(group.tasks) if name in families else number
-    bars = report.Bars("told", _COLUMNS, rows)
+    bars = report.Bars("instruction", _COLUMNS, rows)
     return report.section(f"rates of {name}", name, note, bars)
 
 
@@ -315,7 +315,7 @@ def _conditions(found: Findings) -> report.Pairs:
     return [
         ("Suite", setting.suite),
         *((name, str(value)) for name, value in setting.options.items()),
-        ("Told by", " and ".join(found.conditioning)),
+        ("Conditioning", " and ".join(found.conditioning)),
         ("Variations", f"{setting.split}, {setting.episodes} of each task"),
         ("Trials of a variation", str(setting.repeats)),
         ("Trials end at", ends),
