@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from robomtl.adaptation.adapting import configure
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.demonstrations import Demonstrations, collect
@@ -47,7 +48,9 @@ def learned(tmp_path_factory):
 def test_a_policy_of_pictures_adapts(learned, method):
     trained, support = learned
     budget = Budget(steps=2, batch_size=4)
-    made = adapt(trained, support, method=method, config=METHODS[method], budget=budget)
+    made = adapt(
+        trained, support, method=configure(method, METHODS[method]), budget=budget
+    )
     observation = {"top": torch.zeros(1, 16, 16, 3, dtype=torch.uint8)}
     told = torch.zeros(1, made.card.spec.embedding)
     chunk, _ = made.policy.act(observation, told, None)

@@ -50,8 +50,8 @@ class TrainConfig:
     accumulate: int = 1
     """Passes in which a process computes the gradient of its samples, for less memory."""
     processes: int = 1
-    """Processes that share the samples of a step, on a device each; more than one needs
-    ``robomtl[accelerate]``. ``accelerate launch`` gives its own number."""
+    """Processes that share the samples of a step, on a device each. More than one needs the
+    extra ``accelerate``; ``accelerate launch`` gives its own number."""
     learning_rate: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
