@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from robomtl.adaptation.adapting import configure
 from robomtl.adaptation import Budget, adapt
+from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.suites import suite
