@@ -205,9 +205,9 @@ def described_fields(path):
                         yield ast.unparse(field.target), said
 
 
-@pytest.mark.parametrize("path", packaged(), ids=lambda path: path.stem)
-def test_no_line_of_a_field_s_text_breaks_its_help(path):
+def test_no_line_of_a_field_s_text_breaks_its_help():
     # tyro joins lines of a paragraph, but for those that begin with no letter.
-    for name, text in described_fields(path):
-        _, *lines = text.splitlines()
-        assert all(line.strip()[:1].isalpha() for line in lines), name
+    for path in packaged():
+        for name, text in described_fields(path):
+            _, *lines = text.splitlines()
+            assert all(line.strip()[:1].isalpha() for line in lines), (path, name)
