@@ -196,9 +196,9 @@ def test_the_map_names_what_there_is():
 
 
 def described_fields(path):
-    """Name and text of each field of the classes of a module."""
+    """Name and text of each field of the dataclasses of a module."""
     for made in ast.walk(ast.parse(path.read_text())):
-        if isinstance(made, ast.ClassDef):
+        if isinstance(made, ast.ClassDef) and made.decorator_list:
             for field, text in pairwise(made.body):
                 match field, text:
                     case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(said))):
