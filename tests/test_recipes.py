@@ -252,6 +252,7 @@ def test_policies_stand_side_by_side_and_are_then_only_read(monkeypatch, tmp_pat
     assert all(some[2].act > 0 for some in found.cost.values())
     page = (tmp_path / "report.html").read_text()
     assert "training [s]" in page and "act [ms]" in page
+    assert "4 tasks learned together: 2 arms" in page
     again = run("policies", out=tmp_path, compute=ONE).arms
     assert again.cost == found.cost
     with pytest.raises(ValueError, match="--seed 1 would do nothing"):

@@ -82,8 +82,10 @@ def arms_report(
 
 
 def _lead(found: Findings) -> str:
+    kinds = {each.learned for each in found.definitions.values()}
+    how = " and ".join(kind for kind in ("together", "alone") if kind in kinds)
     return (
-        f"{counted(len(found.tasks), 'task')} learned together and alone:"
+        f"{counted(len(found.tasks), 'task')} learned {how}:"
         f" {counted(len(found.arms), 'arm')}, each from"
         f" {counted(len(found.seeds), 'seed')} of training, with"
         f" {', '.join(map(str, found.demonstrations))} demonstrations and"
