@@ -7,12 +7,18 @@ import pytest
 from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 from wobbling import WobblingAgent
 
+from robomtl.agent import PolicyAgent
 from robomtl.camera import Camera, take_picture, with_camera
+from robomtl.demonstrations import add_cameras, collect
 from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS, WINDOWS
+from robomtl.envs.metaworld_env import MetaWorldEnv
 from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import film
+from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.work import PlayChunk
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
+from robomtl.training import TrainConfig, train
 
 pytestmark = pytest.mark.slow
 
@@ -282,3 +288,34 @@ def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
     assert first.mean() > 50
     assert np.abs(shown[0] - first).mean() < 6
     assert np.abs(shown[0][::-1, ::-1] - first).mean() > 20
+
+
+def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
+    tmp_path, monkeypatch
+):
+    pytest.importorskip("av", reason="needs the extra video")
+    options = {"cameras": ["gripperPOV"], "size": 16}
+    seen = suite("metaworld/MT50", **options)
+    tasks = {"tasks": ["drawer-close-v3"], "workers": 1}
+    data = collect(seen, tmp_path / "seen", episodes=1, **tasks)
+    collect(suite("metaworld/MT50"), tmp_path / "states", episodes=1, **tasks)
+    added = add_cameras(
+        tmp_path / "states", tmp_path / "added", options=options, workers=1
+    )
+    assert added.fingerprint == data.fingerprint
+    config = TrainConfig(steps=1, batch_size=4, precision="float32", device="cpu")
+    train(data, out=tmp_path / "run", policy_config={"chunk": 4}, config=config)
+    agent = PolicyAgent(tmp_path / "run")
+    short = suite("metaworld/MT50", horizon=9, **options)
+    (record,) = evaluate(
+        agent, short, out=tmp_path / "out", episodes=1, **tasks
+    ).records
+    assert (record.length, record.error) == (9, None)
+    looks = []
+    own = MetaWorldEnv.pictures
+    monkeypatch.setattr(
+        MetaWorldEnv, "pictures", lambda env: looks.append(env) or own(env)
+    )
+    chunk = chunks_of(short, Conditions(tasks=("drawer-close-v3",), episodes=1))[0]
+    PlayChunk(agent, short, "horizon")(chunk)
+    assert len(looks) == 3  # Before the actions 1, 5 and 9.
