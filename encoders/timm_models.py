@@ -10,6 +10,7 @@ torch, and is no extra for that reason: pip install timm torchvision. Departures
 """
 
 from difflib import get_close_matches
+from importlib import import_module
 from math import gcd
 from typing import Any
 
@@ -72,13 +73,12 @@ def _timm() -> Any:
         MissingExtraError: If it, or torchvision, is not installed.
     """
     try:
-        import timm
+        return import_module("timm")
     except (ImportError, RuntimeError) as error:  # Of a torchvision for another torch.
         raise MissingExtraError(
             "Encoders timm:NAME need timm and the torchvision of the installed torch"
             f" ({torch.__version__}): pip install timm torchvision"
         ) from error
-    return timm
 
 
 def _model(name: str, shape: tuple[int, ...]) -> Any:

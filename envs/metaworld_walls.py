@@ -35,7 +35,7 @@ class TwoWayVariations(Variations):
         goal = vector[3:].astype(np.float32)
         while goes_right(goal) != bool(number % 2):
             goal[1] = np.nextafter(goal[1], np.float32(0))
-        return np.concatenate([vector[:3], goal])
+        return np.concatenate([vector[:3], goal.astype(np.float64)])
 
 
 def goes_right(goal: NDArray[np.float32]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import robomtl
+from robomtl import imports
 from robomtl.cli.main import main
 from robomtl.registry import SUITES
 
@@ -21,6 +22,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The module of the guide, in the working directory."""
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
     (tmp_path / "my_tray.py").write_text(code)
+    monkeypatch.setattr(imports, "_IMPORTED", [])
+    monkeypatch.setattr(SUITES, "_items", dict(SUITES._items))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
 

@@ -58,7 +58,8 @@ class VideoSeries:
         limit: float,
         video: layout.Video = "h264",
     ) -> None:
-        self._av, self._video = load_av(), video
+        self._av = load_av()
+        self._video: layout.Video = video
         self._folder, self._key, self._fps = folder, key, fps
         self._limit = limit * 1024**2
         self._file, self._frames = -1, 0
