@@ -39,7 +39,12 @@ from torch.nn import functional
 from robomtl.action_head import HeadConfig, action_head, masked_mean
 from robomtl.attention import Attended, Block, check_heads
 from robomtl.errors import InputError
-from robomtl.observation_tokens import ObservationTokens, observation_tokens
+from robomtl.observation_tokens import (
+    GoalTokens,
+    ObservationTokens,
+    observation_tokens,
+    task_tokens,
+)
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec, task_layer
 from robomtl.ranges import check_not_negative
 
@@ -158,6 +163,7 @@ class Act(Policy):
         self.stem = ObservationTokens(
             spec, self.observer, width=width, image_tokens=config.image_tokens
         )
+        self.goals = GoalTokens(spec, width) if spec.goals else None
         self.time = nn.Parameter(0.02 * torch.randn(spec.history, 1, width))
         self.trunk = nn.ModuleList(
             Block(width, config.heads) for _ in range(config.blocks)
@@ -244,14 +250,15 @@ class Act(Policy):
             (batch, token, width), and (batch, 1, 1, token), or None where all are.
         """
         seen = observation_tokens(self, self.stem, observation, task_embedding)
-        told = torch.stack([self.latent(latent), self.encoder(task_embedding)], dim=1)
+        task = task_tokens(self, observation, task_embedding)
+        told = torch.stack([self.latent(latent), task.values[:, 0]], dim=1)
         observed = rearrange(
             seen.values + self.time, "batch time token x -> batch (time token) x"
         )
-        tokens = torch.cat([told + self.kind, observed], dim=1)
-        if len(self.spec.embodiments) == 1:
+        goals = task.values[:, 1:]
+        tokens = torch.cat([told + self.kind, goals, observed], dim=1)
+        if len(self.spec.embodiments) == 1 and self.goals is None:
             return tokens, None
-        there = functional.pad(
-            seen.there.repeat(1, self.spec.history), (2, 0), value=True
-        )
-        return tokens, there[:, None, None]
+        there = [task.there[:, 1:], seen.there.repeat(1, self.spec.history)]
+        every = functional.pad(torch.cat(there, dim=1), (2, 0), value=True)
+        return tokens, every[:, None, None]

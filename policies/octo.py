@@ -19,7 +19,8 @@ Source: Octo Model Team 2024, "Octo: An Open-Source Generalist Robot Policy"
 4. A readout attends to itself and to no other readout, where Octo's attends to those of
    its group up to its time. The head reads the mean of the readouts, as Octo's does.
 5. Before the first step of a trial stands its first observation, where Octo masks.
-6. There is no dropout.
+6. An image of the goal is read by the encoder of its camera, where Octo's has its own.
+7. There is no dropout.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,13 @@ from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.attention import Attended, Block, check_heads
-from robomtl.observation_tokens import ObservationTokens, Tokens, observation_tokens
+from robomtl.observation_tokens import (
+    GoalTokens,
+    ObservationTokens,
+    Tokens,
+    observation_tokens,
+    task_tokens,
+)
 from robomtl.policy import Spec, task_layer
 
 
@@ -78,6 +85,7 @@ class Octo(HeadPolicy):
         self.stem = ObservationTokens(
             spec, self.observer, width=width, image_tokens=config.image_tokens
         )
+        self.goals = GoalTokens(spec, width) if spec.goals else None
         self.time = nn.Parameter(0.02 * torch.randn(spec.history, 1, width))
         self.readout = nn.Parameter(0.02 * torch.randn(config.readouts, width))
         self.trunk = nn.ModuleList(
@@ -89,7 +97,7 @@ class Octo(HeadPolicy):
         self.register_buffer(
             "visible",
             block_mask(
-                task=1,
+                task=1 + config.image_tokens * len(spec.goals),
                 observation=self.stem.count,
                 history=spec.history,
                 readouts=config.readouts,
@@ -119,23 +127,19 @@ class Octo(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tokens:
         """The tokens of the task, of observations and of readouts, in this order."""
-        task = self.encoder(task_embedding)[:, None]
-        told = (task_embedding != 0).any(-1, keepdim=True)
+        told = task_tokens(self, observation, task_embedding)
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
             seen.values + self.time, "b time token x -> b (time token) x"
         )
         readouts = self.readout.expand(len(values), -1, -1)
+        there = [
+            told.there,
+            seen.there.repeat(1, self.spec.history),
+            told.there.new_ones(readouts.shape[:2]),
+        ]
         return Tokens(
-            torch.cat([task, values, readouts], dim=1),
-            torch.cat(
-                [
-                    told,
-                    seen.there.repeat(1, self.spec.history),
-                    told.new_ones(readouts.shape[:2]),
-                ],
-                dim=1,
-            ),
+            torch.cat([told.values, values, readouts], dim=1), torch.cat(there, dim=1)
         )
 
     @property

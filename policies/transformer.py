@@ -26,7 +26,13 @@ from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.attention import Attended, Block, check_heads
-from robomtl.observation_tokens import ObservationTokens, observation_tokens
+from robomtl.observation_tokens import (
+    GoalTokens,
+    ObservationTokens,
+    Tokens,
+    observation_tokens,
+    task_tokens,
+)
 from robomtl.policy import Spec, task_layer
 
 
@@ -68,6 +74,7 @@ class Transformer(HeadPolicy):
         self.stem = ObservationTokens(
             spec, self.observer, width=width, image_tokens=config.image_tokens
         )
+        self.goals = GoalTokens(spec, width) if spec.goals else None
         self.time = nn.Parameter(0.02 * torch.randn(spec.history, 1, width))
         self.action = nn.Parameter(0.02 * torch.randn(1, width))
         self.trunk = nn.ModuleList(
@@ -76,7 +83,8 @@ class Transformer(HeadPolicy):
         self.norm = nn.LayerNorm(width)
         self.head = action_head(width, config, spec)
         self.causal: Tensor
-        count = 2 + spec.history * self.stem.count
+        goals = config.image_tokens * len(spec.goals)
+        count = 2 + goals + spec.history * self.stem.count
         earlier = torch.ones(count, count, dtype=torch.bool).tril()
         self.register_buffer("causal", earlier, persistent=False)
 
@@ -88,10 +96,10 @@ class Transformer(HeadPolicy):
         tokens = rearrange(
             seen.values + self.time, "batch time token x -> batch (time token) x"
         )
-        task = self.encoder(task_embedding)[:, None]
+        task = task_tokens(self, observation, task_embedding)
         action = self.action.expand(len(tokens), -1, -1)
-        tokens = torch.cat([task, tokens, action], dim=1)
-        mask = self._mask(seen.there)
+        tokens = torch.cat([task.values, tokens, action], dim=1)
+        mask = self._mask(task, seen.there)
         *blocks, last = cast(Sequence[Block], self.trunk)
         for block in blocks:
             tokens = block.among(tokens, mask)
@@ -100,15 +108,17 @@ class Transformer(HeadPolicy):
         features: Tensor = self.norm(last(tokens[:, -1:], attended))
         return features[:, 0]
 
-    def _mask(self, there: Tensor) -> Tensor:
+    def _mask(self, task: Tokens, there: Tensor) -> Tensor:
         """Which token may look at which; (batch or 1, 1, token, token).
 
         Args:
+            task: What the policy is conditioned on; goal images may be withheld.
             there: Whether a robot has a token of an observation; (batch, token).
         """
-        if len(self.spec.embodiments) == 1:
+        if len(self.spec.embodiments) == 1 and self.goals is None:
             return self.causal[None, None]
-        both = there.new_ones(len(there), 1)
-        every = torch.cat([both, there.repeat(1, self.spec.history), both], dim=1)
+        both, goals = there.new_ones(len(there), 1), task.there[:, 1:]
+        seen = there.repeat(1, self.spec.history)
+        every = torch.cat([both, goals, seen, both], dim=1)
         itself = torch.eye(len(self.causal), dtype=torch.bool, device=there.device)
         return (self.causal & every[:, None] | itself)[:, None]

@@ -107,6 +107,8 @@ class PolicyAgent:
                 ) from error
         if "goal" in card.conditioning.kinds:
             self._check_goal(suite, chosen)
+        if card.spec.goals:
+            _check_experts(self.name, suite, chosen)
         known = card.conditioning.tasks
         strange = [task.name for task in chosen if task.name not in known]
         if "one_hot" in card.conditioning.kinds and strange:
@@ -142,6 +144,17 @@ class PolicyAgent:
         if self._fingerprint(trained) != self.fingerprint:
             raise InputError(f"{self.run} changed while it was evaluated.")
         return trained
+
+
+def _check_experts(name: str, suite: Suite, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        try:
+            suite.make_expert(task.name)
+        except ValueError as error:
+            raise InputError(
+                f"{name} is conditioned on images of the goal, which the experts of"
+                f" {suite.name} reach, and '{task.name}' has none: {error}"
+            ) from error
 
 
 def named_agent(argument: Path | str, acting: Mapping[str, Any] | None = None) -> Agent:

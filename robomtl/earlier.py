@@ -24,6 +24,7 @@ ADDED: Mapping[str, Any] = {
     "prefetch": "auto",
     "features": [],
     "history": 1,
+    "goal_images": 0.5,
     "vision": {
         "encoder": "spatial",
         "features": 64,

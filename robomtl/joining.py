@@ -132,11 +132,17 @@ def _random_observation(spec: Spec, generator: torch.Generator) -> dict[str, Ten
         )
         for name, it in spec.images.items()
     }
+    goals = {
+        name: torch.randint(
+            256, (ROWS, *it.shape), generator=generator, dtype=torch.uint8
+        )
+        for name, it in spec.goals.items()
+    }
     robots = len(spec.embodiments)
     if robots == 1:
-        return states | images
+        return states | images | goals
     robot = torch.randint(robots, (ROWS,), generator=generator)
-    return states | images | {EMBODIMENT: robot}
+    return states | images | goals | {EMBODIMENT: robot}
 
 
 def _shape(group: Group) -> str:

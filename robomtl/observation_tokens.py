@@ -5,12 +5,12 @@ places of its encoder's map.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from robomtl.observing import EMBODIMENT, Observer
+from robomtl.observing import EMBODIMENT, Observer, goals_shown
 from robomtl.policy import Policy
 from robomtl.spec import Spec
 from robomtl.token_learner import TokenLearner, places
@@ -149,6 +149,77 @@ class ObservationTokens(nn.Module):
             parts.append(tokens(encoded))
         values = torch.cat(parts, dim=-2) + self.robot(robot)[:, None, None]
         return Tokens(values, self.has[robot])
+
+
+class GoalTokens(nn.Module):
+    """The tokens of images of the goal, which are read as those of the observation.
+
+    Args:
+        spec: What the robots observe.
+        width: Length of a token.
+    """
+
+    def __init__(self, spec: Spec, width: int) -> None:
+        super().__init__()
+        self._spec = spec
+        self.camera = nn.Parameter(0.02 * torch.randn(len(spec.goals), 1, width))
+
+    def forward(
+        self,
+        observation: Mapping[str, Tensor],
+        images: Mapping[str, Tensor],
+        stem: ObservationTokens,
+    ) -> Tokens:
+        """The tokens of each camera's image of the goal, of which those withheld are absent.
+
+        Args:
+            observation: Has the images; see ``Batch.observation``.
+            images: Places of their maps, in the order of names; (batch, place, encoded).
+            stem: Makes tokens of these.
+        """
+        parts = [
+            tokens(encoded) + camera
+            for tokens, encoded, camera in zip(
+                stem.images, images.values(), self.camera, strict=True
+            )
+        ]
+        values = torch.cat(parts, dim=1)
+        shown = torch.stack([*goals_shown(self._spec, observation).values()], dim=1)
+        return Tokens(values, shown.repeat_interleave(parts[0].shape[1], dim=1))
+
+
+class Told(Protocol):
+    """A policy that reads its task by tokens."""
+
+    goals: GoalTokens | None
+    stem: ObservationTokens
+    observer: Observer
+
+    @property
+    def encoder(self) -> nn.Module:
+        """Encodes the task embedding."""
+        ...
+
+
+def task_tokens(
+    policy: Told, observation: Mapping[str, Tensor], task_embedding: Tensor
+) -> Tokens:
+    """What a policy is conditioned on, as tokens: the task embedding, then goal images.
+
+    Args:
+        policy: Encodes them.
+        observation: Has the goal images; see ``Batch.observation``.
+        task_embedding: Absent where all of it is withheld; (batch, embedding).
+    """
+    task = policy.encoder(task_embedding)[:, None]
+    told = (task_embedding != 0).any(-1, keepdim=True)
+    if policy.goals is None:
+        return Tokens(task, told)
+    images = policy.observer.goal_tokens(observation, task_embedding)
+    goals: Tokens = policy.goals(observation, images, policy.stem)
+    return Tokens(
+        torch.cat([task, goals.values], dim=1), torch.cat([told, goals.there], dim=1)
+    )
 
 
 def observation_tokens(

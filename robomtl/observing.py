@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from robomtl.errors import InputError
 from robomtl.image_encoder import TASK_WIDTH, ImageEncoder, encoder_class
-from robomtl.spec import Spec
+from robomtl.spec import GOAL, Spec
 from robomtl.task_layer import task_layer
 from robomtl.vision import Vision
 
@@ -40,7 +40,8 @@ class Observer(nn.Module):
         self.images = nn.ModuleDict(_encoders(spec))
         self.task: nn.Module | None = None
         encoders = map(_encoder, self.images.values())
-        if spec.vision.film and any(each.conditioned for each in encoders):
+        embedded = spec.vision.film and not spec.text
+        if embedded and any(each.conditioned for each in encoders):
             self.task = nn.Sequential(
                 task_layer(spec.embedding, TASK_WIDTH),
                 nn.LayerNorm(TASK_WIDTH),
@@ -103,7 +104,11 @@ class Observer(nn.Module):
             robots = len(self._spec.embodiments)
             code = functional.one_hot(observation[EMBODIMENT], robots)
             joined = torch.cat([joined, code.to(joined.dtype)], dim=-1)
-        return joined
+        goals = [
+            self.encoder(_camera(name))(observation[name], task) * shown[:, None]
+            for name, shown in goals_shown(self._spec, observation).items()
+        ]
+        return torch.cat([joined, *goals], dim=-1) if goals else joined
 
     def tokens(
         self,
@@ -129,6 +134,22 @@ class Observer(nn.Module):
             found[name] = self._kept(name, tokens)
         return found
 
+    def goal_tokens(
+        self,
+        observation: Mapping[str, Tensor],
+        task_embedding: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Parts of the images of the goal as tokens; see ``tokens``.
+
+        Returns:
+            By the name of the goal's image, (batch, token, width of the encoder).
+        """
+        task = self._task(task_embedding)
+        return {
+            name: self.encoder(_camera(name)).tokens(observation[name], task)
+            for name in self._spec.goals
+        }
+
     def encoder(self, name: str) -> ImageEncoder:
         """The encoder of an image feature."""
         return _encoder(
@@ -153,6 +174,24 @@ class Observer(nn.Module):
             here = here[:, None]
         masks = torch.split(here, [part.shape[-1] for part in parts], dim=-1)
         return [part * mask for part, mask in zip(parts, masks, strict=True)]
+
+
+def goals_shown(spec: Spec, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whether an image of the goal is there; one that is withheld is black.
+
+    Args:
+        spec: Of the policy.
+        observation: See ``Batch.observation``.
+
+    Returns:
+        By the name of the goal's image, (batch,).
+    """
+    return {name: (observation[name] != 0).flatten(1).any(1) for name in spec.goals}
+
+
+def _camera(goal: str) -> str:
+    """The image feature that a goal's image is of."""
+    return goal.removeprefix(GOAL)
 
 
 _SHARED = "shared"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from robomtl.border import kind_of
 from robomtl.catalogue import Registry
+from robomtl.conditioning.conditioning import Wording
 from robomtl.errors import InputError
 from robomtl.normaliser import Moments
 from robomtl.normaliser import Normaliser as Normaliser
@@ -24,7 +25,8 @@ class Batch(NamedTuple):
     observation: dict[str, Tensor]
     """Features by name: states in float32, (batch, length), and images as uint8, (batch,
     height, width, 3); with a second axis, time, for a policy that reads a history. Where
-    robots differ, a feature has the length of the longest, filled up with zeros, and
+    it is conditioned on goal images, ``goal.`` and the name of an image feature is one
+    at the goal, black where withheld, without an axis for time. Where robots differ, a feature has the length of the longest, filled up with zeros, and
     ``embodiment`` is the index of each sample's robot; (batch,)."""
     action: Tensor
     """Actions from this step on, within [-1, 1], filled up with zeros where another robot
@@ -85,6 +87,10 @@ class Policy(nn.Module, ABC):
     Config: type[Any]
     trainable: ClassVar[bool] = True
     """Whether training and adaptation start from it; not from what methods made."""
+    wording: ClassVar[Wording] = "embedding"
+    """How it reads instructions: as sentence embeddings, or as characters."""
+    vectorised: ClassVar[bool] = True
+    """Whether ``torch.vmap`` can take its loss, as inner loops over many tasks need."""
     usual_history: ClassVar[int] = 1
     """Observations that it reads where a training run names no other number."""
     kept: ClassVar[tuple[str, ...]] = ("meta",)
@@ -280,6 +286,8 @@ POLICIES: Registry[type[Policy]] = Registry(
         "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
         "octo": "robomtl.policies.octo:Octo",
         "replay": "robomtl.policies.replay:Replay",
+        "rt1": "robomtl.policies.rt1:RT1",
+        "rt2": "robomtl.policies.rt2:RT2",
         "soft_modularization": "robomtl.policies.soft_modularization:SoftModularization",
         "switched": "robomtl.policies.switched:Switched",
         "transformer": "robomtl.policies.transformer:Transformer",

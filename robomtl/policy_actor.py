@@ -14,8 +14,9 @@ from robomtl.actor_settings import Execution
 from robomtl.checkpoint import Card
 from robomtl.evaluation.trials import CHUNK
 from robomtl.features import STATE, robot_of
+from robomtl.goal_images import GoalImages
 from robomtl.policy import EMBODIMENT, Memory, Policy, actions_of
-from robomtl.spec import Spec
+from robomtl.spec import GOAL, Spec
 from robomtl.task import Observation, Suite, Trial
 
 # Every forward pass has this many rows, whatever runs beside a trial: matrix products
@@ -95,6 +96,9 @@ class PolicyActor:
         self._predictions = 0
         self._robot = 0
         self._seen: deque[Features] = deque()
+        names = [name.removeprefix(GOAL) for name in card.spec.goals]
+        self._goal_images = GoalImages(suite, names)
+        self._at_goal: Features = {}
         self._execution = Execution(card.acting)
 
     def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
@@ -113,6 +117,7 @@ class PolicyActor:
         if len(spec.embodiments) > 1:
             self._robot = spec.index(robot_of(self._suite, trials[0].task))
         self._seen = deque(maxlen=spec.history)
+        self._at_goal = self._goals_of(trials, told) if spec.goals else {}
         self._execution = Execution(self._card.acting)
 
     @property
@@ -146,11 +151,22 @@ class PolicyActor:
             features[EMBODIMENT] = np.full(rows, self._robot)
         return features
 
+    def _goals_of(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> Features:
+        """What the policy reads of goals; black where the task is withheld."""
+        found = {
+            name: np.zeros((len(self._fixed), *feature.shape), np.uint8)
+            for name, feature in self._card.spec.goals.items()
+        }
+        for row, pictures in enumerate(self._goal_images.of(trials, told)):
+            for name, picture in (pictures or {}).items():
+                found[GOAL + name][row] = picture
+        return found
+
     def _next(self) -> NDArray[np.float32]:
         now = self._seen[-1]
         state = torch.from_numpy(now.get(STATE, np.zeros((len(self._fixed), 0))))
         embedding = self._card.conditioning.embedding(self._fixed, state).numpy()
-        read = self._window()
+        read = {**self._window(), **self._at_goal}
         chunks = [
             self._predict(
                 Asked(

@@ -9,6 +9,9 @@ from robomtl.features import STATE, Embodiment, Feature, vector_embodiment
 from robomtl.nearest import unknown
 from robomtl.vision import Vision
 
+GOAL = "goal."
+"""What the name of an image feature is preceded by where an image shows the goal."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -32,6 +35,11 @@ class Spec:
     """Number of observations that a policy reads: the current one and those before it."""
     vision: Vision = field(default_factory=Vision)
     """How it encodes images, if it observes any."""
+    text: int = 0
+    """Length of an instruction's characters, with which the task embedding begins where
+    the policy reads text; 0 where it does not."""
+    goal_image: bool = False
+    """Whether each camera also shows it the goal: see ``goals``."""
 
     def __post_init__(self) -> None:
         """Checks the sizes, and derives those that follow from the embodiments.
@@ -43,6 +51,11 @@ class Spec:
             raise InputError(
                 f"tasks is {self.tasks}, history {self.history} and embedding"
                 f" {self.embedding}; tasks and history take 1 or more, embedding 0 or more."
+            )
+        if self.goal_image and not self.images:
+            raise InputError(
+                "Conditioning on a goal image needs images, and the policy observes none;"
+                " observe a camera, or condition on language, goal or one_hot."
             )
         if not self.embodiments:
             self._check_vectors()
@@ -85,6 +98,13 @@ class Spec:
         return dict(sorted(found.items()))
 
     @property
+    def goals(self) -> dict[str, Feature]:
+        """The images of the goal, by the names under which observations hold them."""
+        if not self.goal_image:
+            return {}
+        return {GOAL + name: feature for name, feature in self.images.items()}
+
+    @property
     def actions(self) -> tuple[int, ...]:
         """Length of each robot's actions, in the order of their index."""
         return tuple(each.action.size for each in self.embodiments)
@@ -110,7 +130,8 @@ class Spec:
         """Length of the vector that a network reads: see ``robomtl.observing``."""
         robots = len(self.embodiments)
         once = self.places[-1].stop + self.vision.features * len(self.images)
-        return int(self.history * once + robots * (robots > 1))
+        goals = self.vision.features * len(self.goals)
+        return int(self.history * once + robots * (robots > 1) + goals)
 
     def index(self, name: str) -> int:
         """The index of an embodiment.

@@ -40,7 +40,11 @@ def support(data, tmp_path_factory):
 def learn(data, out, objective, **config):
     """A tiny policy, trained for two steps."""
     own = getattr(OBJECTIVES.get(objective), "architecture", "mlp")
-    sizes = {"mlp": {"layers": 1, "task_width": 8}, "in_context": {"blocks": 1}}
+    sizes = {
+        "mlp": {"layers": 1, "task_width": 8},
+        "in_context": {"blocks": 1},
+        "rt2": {"blocks": 1},
+    }
     config = {"steps": 2, "batch_size": 24, "threads": 1, "validation": 0.5, **config}
     return robomtl.train(
         data,
@@ -48,8 +52,17 @@ def learn(data, out, objective, **config):
         policy=own,
         policy_config={"width": 16, **sizes[own]},
         objective=objective,
+        objective_config=settings_of(objective, data.path),
         config=robomtl.TrainConfig(**config),
     )
+
+
+def settings_of(objective, folder):
+    """What an objective needs beside its defaults."""
+    if objective != "text_cotraining":
+        return {}
+    (folder / "texts.txt").write_text("The drawer is open.\n")
+    return {"text": str(folder / "texts.txt")}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +115,7 @@ def test_every_method_leaves_the_policy_and_says_what_it_took(name, trained, sup
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS.own())
 def test_every_method_does_the_same_under_the_same_seed(name, trained, support):
-    given, config = policy_for(name, trained), SETTINGS.get(name)
+    given, config = policy_for(name, trained), SETTINGS.get(name, {})
     first, again, other = (
         adapt(given, support, method=configure(name, config), budget=FEW, seed=seed)
         for seed in (1, 1, 2)
@@ -115,7 +128,7 @@ def test_every_method_does_the_same_under_the_same_seed(name, trained, support):
 def test_what_every_method_makes_acts_alike_when_it_is_loaded(
     name, trained, support, tmp_path
 ):
-    given, config = policy_for(name, trained), SETTINGS.get(name)
+    given, config = policy_for(name, trained), SETTINGS.get(name, {})
     out = tmp_path / "made"
     made = adapt(given, support, method=configure(name, config), budget=FEW, out=out)
     loaded = checkpoint.load(out)

@@ -434,7 +434,7 @@ def test_what_adaptation_made_is_not_adapted_again(trained, support):
 
 def test_what_adaptation_makes_is_not_trained(data, tmp_path):
     with pytest.raises(
-        ValueError, match="not trained but made.*film, in_context, .*mlp"
+        ValueError, match="not trained but made.*film, flow, in_context, .*mlp"
     ):
         train(data["old"], out=tmp_path, policy="switched")
 

@@ -83,7 +83,7 @@ def there(family, monkeypatch):
 
 @pytest.mark.slow
 def test_the_blocks_run_one_after_the_other(there):
-    names = {"__name__": "guide", "TINY": TINY, "FEW": FEW}
+    names = {"__name__": "guide", "TINY": TINY, "FEW": FEW, "configure": configure}
     for block in BLOCKS:
         if "class " not in block:
             exec(small(block), names)

@@ -15,6 +15,7 @@ from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import LocalExecutor
 from robomtl.experiments.brief import tables_of
 from robomtl.experiments.compare import SequentialConfig
 from robomtl.experiments.compare.compare_report import verdict_report
@@ -175,7 +176,7 @@ def test_a_stricter_level_goes_on_where_a_lax_one_stopped(tmp_path):
 
 def test_processes_give_the_same_verdict(tmp_path):
     here = play(tmp_path / "here")
-    there = play(tmp_path / "there", executor=None, workers=1)
+    there = play(tmp_path / "there", executor=LocalExecutor(workers=1))
     assert there == here
 
 

@@ -51,7 +51,10 @@ def policy_of(data, objective):
     own = getattr(OBJECTIVES.get(objective), "architecture", "film")
     made = checkpoint.configure_objective(objective, {})
     told = conditioning_for(data, ("language",), made)
-    sizes = {"film": {"blocks": 1, "task_width": 8}, "in_context": {"blocks": 1}}
+    sizes = {
+        "film": {"blocks": 1, "task_width": 8},
+        "in_context": {"blocks": 1},
+    }
     card = checkpoint.Card(
         policy=own,
         config={"width": 16, **sizes[own]},
@@ -114,7 +117,8 @@ def _learn(data, folder, objective="cloning", **settings):
         assert learner.averaged()["normaliser.mean"].device == ELSEWHERE
 
 
-@pytest.mark.parametrize("name", OBJECTIVES.own())
+# Of texts is trained a language model, which reads sentences on the CPU.
+@pytest.mark.parametrize("name", sorted({*OBJECTIVES.own()} - {"text_cotraining"}))
 def test_every_objective_trains_on_any_device(name, learn):
     learn(name)
 

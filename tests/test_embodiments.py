@@ -33,6 +33,7 @@ TRAINED = [
     "multi_head",
     "mixture_of_experts",
     "octo",
+    "rt1",
     "act",
     "diffusion",
     "flow",
@@ -128,7 +129,7 @@ def test_each_robot_has_statistics_of_its_own() -> None:
         assert policy.normaliser.mean[place].allclose(rows[:, :size].mean(0))
 
 
-@pytest.mark.parametrize("name", ["act", "film", "flow", "octo", "transformer"])
+@pytest.mark.parametrize("name", ["act", "film", "flow", "octo", "rt1", "transformer"])
 def test_a_history_reaches_the_policy_whole(name: str) -> None:
     policy = build(name, replace(SPEC, history=3))
     given = batch(history=3)

@@ -16,6 +16,7 @@ from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import film
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import LocalExecutor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -271,7 +272,7 @@ def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
         tmp_path,
         which=1,
         camera=Camera(width=96, height=96),
-        workers=1,
+        executor=LocalExecutor(workers=1),
     )
     (one,) = films
     assert one.fault is None

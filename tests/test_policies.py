@@ -72,7 +72,10 @@ def test_a_policy_predicts_a_chunk_of_actions_within_bounds(name, chunk):
     ).weight.data *= 100
     actions = act(policy, make_batch())
     assert actions.shape == (32, chunk, SPEC.action)
-    assert actions.abs().max() == 1.0
+    if name == "rt2":  # Its likeliest tokens are seldom the outermost.
+        assert actions.abs().max() <= 1.0
+    else:
+        assert actions.abs().max() == 1.0
 
 
 @pytest.mark.parametrize("name", HEADED)

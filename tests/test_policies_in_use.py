@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 SUITE = robomtl.suite("points/ML4", horizon=20)
 TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
 TRUNKS = [name for name in TRAINED if name != "in_context"]
-DRAWING = ["diffusion", "flow", "octo"]
-"""Those whose head is not solved for, as it draws."""
+DRAWING = ["diffusion", "flow", "octo", "rt1"]
+"""Those whose head is not solved for."""
 
 
 def untold(name):
@@ -127,7 +127,10 @@ def trained(data, tmp_path_factory):
     return {name: train(data, folder / name, name) for name in TRUNKS}
 
 
-UNFIT = {*(("alpaca", name) for name in [*DRAWING, "act"]), ("vinn", "act")}
+UNFIT = {
+    *(("alpaca", name) for name in [*DRAWING, "act", "rt2"]),
+    *(("vinn", name) for name in ("act", "rt2")),
+}
 METHODS = [
     ("alpaca", {}),
     ("finetune", {"part": "head"}),
@@ -174,8 +177,22 @@ def test_a_method_that_does_not_fit_a_head_names_what_does(
         robomtl.adapt(trained[name], support, method=method)
 
 
-@pytest.mark.parametrize("name", TRUNKS)
-@pytest.mark.parametrize("objective", ["maml", "mil", "context"])
+def test_inner_loops_refuse_a_policy_that_reads_sentences(data, tmp_path):
+    with pytest.raises(InputError, match="which 'rt2' cannot; train another policy"):
+        train(data, tmp_path, "rt2", objective="maml")
+    with pytest.raises(InputError, match="'film' learns no texts; .* trains rt2"):
+        train(data, tmp_path, "film", objective="text_cotraining")
+
+
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [
+        (objective, name)
+        for objective in ("maml", "mil", "context")
+        for name in TRUNKS
+        if POLICIES.get(name).vectorised or objective == "context"
+    ],
+)
 def test_objectives_train_any_trunk(name, objective, data, tmp_path):
     history = (
         1 if objective == "context" else None

@@ -8,18 +8,23 @@ import torch
 from torch import Tensor
 
 from robomtl.actor import TaskInfo
+from robomtl.conditioning.characters import LENGTH, characters
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 
-Kind = Literal["none", "language", "one_hot", "demonstration", "goal"]
+Kind = Literal["none", "language", "one_hot", "demonstration", "goal", "goal_image"]
+
+
+Wording = Literal["embedding", "characters"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
     """A policy's task embedding: language, one-hot, demonstration, goal, in this order.
 
-    All but the goal vector are fixed for a trial; that is read from each observation.
+    All but the goal vector are fixed for a trial; that is read from each observation. A
+    goal image is no part of the embedding: it stands beside the observation's images.
     Without conditioning the embedding is empty.
     """
 
@@ -36,6 +41,8 @@ class Conditioning:
     """What was inferred of tasks, by their names; zeros stand for any other."""
     goals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Place of the goal vector for tasks that have it elsewhere than at ``goal``."""
+    wording: Wording = "embedding"
+    """How an instruction is given: by a sentence embedding, or by its characters."""
 
     def __post_init__(self) -> None:
         """Checks the kinds.
@@ -81,6 +88,11 @@ class Conditioning:
                 )
 
     @property
+    def in_characters(self) -> bool:
+        """Whether the embedding begins with the characters of an instruction."""
+        return "language" in self.kinds and self.wording == "characters"
+
+    @property
     def size(self) -> int:
         """Length of the task embedding."""
         return sum(self._sizes[kind] for kind in self.kinds)
@@ -116,10 +128,11 @@ class Conditioning:
         goal = 0 if self.goal is None else self.goal[1] - self.goal[0]
         return {
             "none": 0,
-            "language": EMBEDDING_SIZE,
+            "language": EMBEDDING_SIZE if self.wording == "embedding" else LENGTH,
             "one_hot": len(self.tasks),
             "demonstration": self.demonstration,
             "goal": goal,
+            "goal_image": 0,
         }
 
     def fixed(self, told: Sequence[TaskInfo]) -> Tensor:
@@ -134,7 +147,9 @@ class Conditioning:
         """
         parts = [torch.zeros(len(told), 0)]
         if "language" in self.kinds:
-            parts.append(_language([each.instruction for each in told]))
+            given = [each.instruction for each in told]
+            in_numbers = _language if self.wording == "embedding" else characters
+            parts.append(in_numbers(given))
         if "one_hot" in self.kinds:
             parts.append(torch.stack([self._one_hot(each.task) for each in told]))
         if "demonstration" in self.kinds:

@@ -67,6 +67,8 @@ class InstructionEmbeddings:
     ) -> None:
         self._instruction_augmentation = instruction_augmentation
         self._language = "language" in conditioning.kinds
+        self._embedded = conditioning.wording == "embedding"
+        self._words = conditioning.place("language") if self._language else slice(0)
         most = max(map(len, instructions)) if self._language else 1
         told = [
             TaskInfo(task, wordings[i % len(wordings)])
@@ -93,6 +95,9 @@ class InstructionEmbeddings:
             return self._rows(task, draws[0])
         told = self._swapped(task, draws[4], draws[5])
         first, second = self._rows(told, draws[0]), self._rows(told, draws[1])
+        if not self._embedded:  # Characters are neither mixed nor blurred.
+            rest = self.canonical(task)[:, self._words.stop :]
+            return torch.cat([first[:, self._words], rest], dim=-1)
         mixed = torch.lerp(
             first, second, self._instruction_augmentation.mixing * draws[2, :, None]
         )

@@ -103,6 +103,9 @@ class TrainConfig:
     """How the policy encodes images, if it observes any."""
     auxiliary: Auxiliary = field(default_factory=Auxiliary)
     """Losses beside the policy's own, which only training sees."""
+    goal_images: float = 0.5
+    """Fraction of the samples that are shown a goal image and no instruction, where the
+    policy is conditioned on both; the others are given the instruction alone."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
     history: int | None = None
@@ -167,7 +170,7 @@ class TrainConfig:
                 f" such as {max(self.steps // 10, 1)}."
             )
         check_positive(self, "learning_rate", "max_grad_norm", "temperature")
-        check_parts(self, "warmup_fraction", "ema_decay", "validation")
+        check_parts(self, "warmup_fraction", "ema_decay", "validation", "goal_images")
         ActorSettings(execute=self.execute, ensemble=self.ensemble)
         for name in ("learning_rate_factors", "weight_decays"):
             check_by_part(name, getattr(self, name))

@@ -58,7 +58,8 @@ class StoredMaps(Stored):
 def encoded_once(material: Material, policy: Policy, config: TrainConfig) -> Material:
     """The material with what frozen encoders make of its images, where that can be kept.
 
-    It cannot where images are varied at random, nor in a mixture of data sets.
+    It cannot where images are varied at random or show goals, nor in a mixture of data
+    sets.
 
     Args:
         material: What is trained or validated on.
@@ -69,7 +70,7 @@ def encoded_once(material: Material, policy: Policy, config: TrainConfig) -> Mat
         InputError: If the disk has no room for it; says how much it takes.
     """
     varied = config.image_augmentation != ImageAugmentation()
-    if not config.vision.frozen or varied:
+    if not config.vision.frozen or varied or policy.spec.goal_image:
         return material
     encoders = {name: _backbone(policy, name) for name in policy.spec.images}
     frames = material.frames

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ import torch
 from robomtl import goals
 from robomtl.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, InstructionEmbeddings, Kind
+from robomtl.conditioning.characters import LENGTH
+from robomtl.conditioning.conditioning import Wording
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data, observed_by_choice
@@ -29,7 +32,10 @@ from robomtl.training.objective import Material, Objective
 
 
 def conditioning_for(
-    data: Data, kinds: Sequence[Kind], objective: Objective
+    data: Data,
+    kinds: Sequence[Kind],
+    objective: Objective,
+    wording: Wording = "embedding",
 ) -> Conditioning:
     """What a policy is conditioned on: the given kinds, and what the objective infers.
 
@@ -47,6 +53,7 @@ def conditioning_for(
         goal=goal,
         demonstration=objective.demonstration,
         goals=own,
+        wording=wording,
     )
 
 
@@ -137,33 +144,26 @@ def spec_for(
             "Conditioning on the goal reads the goal from 'state'; features are"
             f" {', '.join(features)}. Condition on language or one_hot, or add state."
         )
-    embedding, tasks = conditioning.size, len(conditioning.tasks)
     robots: tuple[Embodiment, ...] = ()
     first, *others = data.sets
     if others or {*first.columns} != {STATE, ACTION}:
         robots = embodiments_of(data)
     if features:
         robots = tuple(each.observing(features) for each in embodiments_of(data))
-    history = config.history or 1
-    if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
-        spec = Spec(
-            embodiments=robots,
-            embedding=embedding,
-            tasks=tasks,
-            history=history,
-            vision=config.vision,
-        )
-        check_vision(spec)
-        return spec
-    state, action = (first.size(n) for n in (STATE, ACTION))
-    spec = Spec(
-        state=state,
-        action=action,
-        embedding=embedding,
-        tasks=tasks,
-        history=history,
+    made = partial(
+        Spec,
+        embedding=conditioning.size,
+        tasks=len(conditioning.tasks),
+        history=config.history or 1,
         vision=config.vision,
+        text=LENGTH if conditioning.in_characters else 0,
+        goal_image="goal_image" in conditioning.kinds,
     )
+    if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
+        spec = made(embodiments=robots)
+    else:
+        state, action = (first.size(n) for n in (STATE, ACTION))
+        spec = made(state=state, action=action)
     check_vision(spec)
     return spec
 

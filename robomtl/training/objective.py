@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -75,6 +75,23 @@ class Draws(Protocol):
         ...
 
 
+@runtime_checkable
+class Particular(Protocol):
+    """An objective by which not every policy can be trained."""
+
+    def check(self, name: str, policy: type[Policy]) -> None:
+        """Refuses a policy that does not fit.
+
+        Args:
+            name: Registered name of the policy.
+            policy: Its class.
+
+        Raises:
+            InputError: If it does not fit; names what does.
+        """
+        ...
+
+
 class Objective(Protocol):
     """What a run minimises; a frozen dataclass of its settings.
 
@@ -137,6 +154,7 @@ class Cloning:
             temperature=temperature_of(config.sampling, config.temperature),
             seed=config.seed,
             weights=material.weights,
+            goal_images=config.goal_images,
             augmenter=material.augmenter,
         )
         sampler.images = config.image_augmentation
@@ -168,6 +186,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcessTraining",
         "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContextTraining",
         "reptile": "robomtl.adaptation.methods.reptile:ReptileObjective",
+        "text_cotraining": "robomtl.training.text_cotraining:TextCotraining",
         "tecnet": "robomtl.adaptation.methods.tecnet:TecnetTraining",
     },
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from robomtl.training.approach import from_elsewhere
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.divided import Divided, edges
 from robomtl.training.frames import Frames
+from robomtl.training.hindsight import drawn_goals, goal_images, without_instructions
 from robomtl.training.image_augmentation import ImageAugmentation, augmented
 from robomtl.training.sampling import Drawing, Even, Shares, by_loss, shares
 from robomtl.training.transforms import Transform
@@ -68,6 +70,8 @@ class Sampler:
         temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
         seed: Seed of the draws.
         weights: Weights of the data sets; None where tasks are drawn as from one.
+        goal_images: Fraction of the samples that are shown a goal image and no
+            instruction, for a policy that is conditioned on both.
         augmenter: Transforms what is drawn.
 
     Raises:
@@ -84,13 +88,14 @@ class Sampler:
         temperature: float,
         seed: int,
         weights: Sequence[float] | None = None,
+        goal_images: float = 0.5,
         augmenter: Augmenter | None = None,
     ) -> None:
         if augmenter is not None:
             _check_single(augmenter)
         self._source, self._wordings = source, wordings
         self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
-        self._augmenter = augmenter
+        self._augmenter, self._goal_images = augmenter, goal_images
         episodes = source.episodes
         pairs = torch.stack([episodes.task, episodes.source], dim=1)
         # Frames are sorted by task and data set; samples are drawn of such pairs.
@@ -137,6 +142,10 @@ class Sampler:
         change, made = None, self._augmenter
         if made is not None:
             change = made.singly(task, generator)
+        goals = drawn_goals(len(task), self._conditioning, self._goal_images, generator)
+        if goals is not None:
+            fixed = without_instructions(fixed, goals, self._conditioning)
+            change = replace(change or Transform(), goal_image=goals)
         every = slice(0, len(task))
         return _Drawn(frame, task, fixed, change, generator, every, len(task))
 
@@ -212,12 +221,17 @@ def gather(
         observation, action = source.table.read(rows)
         state = observation[STATE]
     if change is not None:
-        later, _ = source.table.read(change.later(frame, left)[:, None])
-        state = change.state(state, later[STATE])
+        later = state
+        if change.ahead is not None:
+            later = source.table.read(change.later(frame, left)[:, None])[0][STATE]
+        state = change.state(state, later)
         action = change.action(action)
     observation = {**observation, STATE: state}
     if source.history > 1:
         observation = _past(source, frame, source.episodes.start[episode])
+    if "goal_image" in conditioning.kinds:
+        when = None if change is None else change.goal_image
+        observation |= goal_images(source, frame, left, when)
     return Batch(
         observation=observation,
         action=action,

@@ -37,6 +37,9 @@ class Transform:
     the episode; negative where the goal stays. (sample,)"""
     achieved: Tensor | None = None
     """What of a later state each number becomes where the goal is new; (sample, state)."""
+    goal_image: Tensor | None = None
+    """How far ahead the goal image is taken, as ``ahead``, negative where it is withheld;
+    of shape (sample,)."""
 
     def repeated(self, times: int) -> "Transform":
         """Each change as many times, one after the other; (sample · times, …)."""
@@ -65,9 +68,7 @@ class Transform:
         """
         if self.ahead is None:
             return frame
-        most = left - 1
-        steps = 1 + (self.ahead.clamp(min=0) * most).long()
-        return frame + steps.minimum(most)
+        return frame + steps_ahead(self.ahead.clamp(min=0), left)
 
     def state(self, state: Tensor, later: Tensor | None = None) -> Tensor:
         """States, changed; (sample, state).
@@ -107,6 +108,18 @@ class Transform:
         if self.turn is not None:
             action = torch.bmm(action, self.turn.mT)
         return action.clamp(-1, 1)
+
+
+def steps_ahead(ahead: Tensor, left: Tensor) -> Tensor:
+    """Steps until a goal is achieved; 0 where a step is the last.
+
+    Args:
+        ahead: From 0, the next step, to 1, the last of the episode; (sample,).
+        left: Steps of the episode from here on, this one included; (sample,).
+    """
+    most = left - 1
+    steps = 1 + (ahead * most).long()
+    return steps.minimum(most)
 
 
 def signed_permutations(size: int) -> Tensor:

@@ -54,6 +54,18 @@ class InnerObjective(Problems):
         """Demonstrations are not read as wholes."""
         return 1
 
+    def check(self, name: str, policy: type[Policy]) -> None:
+        """Refuses a policy whose loss cannot be taken for many tasks at once.
+
+        Raises:
+            InputError: If it is such a policy.
+        """
+        if not policy.vectorised:
+            raise InputError(
+                f"Inner loops adapt to many tasks at once, which '{name}' cannot; train"
+                " another policy, such as film or octo, or this one by cloning."
+            )
+
     def meta(self, policy: Policy) -> nn.Module | None:
         """Nothing."""
         return None

@@ -96,7 +96,12 @@ def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) ->
 
 def _check_fits(label: str, arm: Arm, demonstrations: Demonstrations) -> None:
     try:
-        told = conditioning_for(demonstrations, arm.conditioning, Cloning())
+        told = conditioning_for(
+            demonstrations,
+            arm.conditioning,
+            Cloning(),
+            POLICIES.get(arm.policy).wording,
+        )
         POLICIES.get(arm.policy).check(spec_for(demonstrations, told))
     except InputError as error:
         raise InputError(f"The arm {label}: {error}") from error
@@ -105,7 +110,12 @@ def _check_fits(label: str, arm: Arm, demonstrations: Demonstrations) -> None:
 def _parameters(
     arm: Arm, config: Mapping[str, Any], demonstrations: Demonstrations
 ) -> int:
-    told = conditioning_for(demonstrations, arm.conditioning, Cloning())
+    told = conditioning_for(
+        demonstrations,
+        arm.conditioning,
+        Cloning(),
+        POLICIES.get(arm.policy).wording,
+    )
     card = Card(
         policy=arm.policy,
         config=config,

@@ -38,6 +38,7 @@ _NOUNS = {
     "goal": "goal",
     "one_hot": "task code",
     "demonstration": "inferred task",
+    "goal_image": "goal image",
 }
 
 

@@ -1,0 +1,77 @@
+"""Goals in hindsight: images of a later time of the same episode.
+
+Source: Andrychowicz et al. 2017 (arXiv:1707.01495), as Octo uses it for cloning (Octo Model
+Team 2024, arXiv:2405.12213, and ``octo/data/utils/goal_relabeling.py`` of its code): the goal
+of a step is drawn uniformly from what follows it, and of goal image and instruction, where
+there are both, one is withheld.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+from robomtl.conditioning import Conditioning
+from robomtl.spec import GOAL
+from robomtl.training.frames import Frames
+from robomtl.training.transforms import steps_ahead
+
+
+def drawn_goals(
+    samples: int, conditioning: Conditioning, fraction: float, generator: Generator
+) -> Tensor | None:
+    """When the goal images of samples are taken; see ``Transform.goal_image``.
+
+    Args:
+        samples: Number of samples.
+        conditioning: Of the policy.
+        fraction: Fraction of the samples that are shown a goal image, where the policy is
+            conditioned on language as well; otherwise all are.
+        generator: Of the draws.
+
+    Returns:
+        (sample,); None for a policy that is shown no goal image.
+    """
+    if "goal_image" not in conditioning.kinds:
+        return None
+    draws = torch.rand(2, samples, generator=generator, device=generator.device)
+    if "language" not in conditioning.kinds:
+        return draws[0]
+    return torch.where(draws[1] < fraction, draws[0], -1.0)
+
+
+def without_instructions(
+    fixed: Tensor, goal_image: Tensor, conditioning: Conditioning
+) -> Tensor:
+    """Task embeddings whose instruction is withheld where a goal image is shown.
+
+    Args:
+        fixed: Fixed parts of task embeddings; (sample, fixed).
+        goal_image: See ``Transform.goal_image``.
+        conditioning: Of the policy.
+    """
+    if "language" not in conditioning.kinds:
+        return fixed
+    fixed, place = fixed.clone(), conditioning.place("language")
+    fixed[:, place] *= (goal_image.to(fixed.device) < 0)[:, None]
+    return fixed
+
+
+def goal_images(
+    source: Frames, frame: Tensor, left: Tensor, goal_image: Tensor | None
+) -> dict[str, Tensor]:
+    """The goal images of samples, by the names under which a policy reads them.
+
+    Args:
+        source: Frames to read.
+        frame: Row of each sample's first step; (sample,).
+        left: Steps of its episode from there on, itself included; (sample,).
+        goal_image: See ``Transform.goal_image``; None for the last step of each episode.
+    """
+    steps = left - 1
+    if goal_image is not None:
+        steps = steps_ahead(goal_image.to(left.device).clamp(min=0), left)
+    later, _ = source.table.read((frame + steps)[:, None])
+    images = {n: each for n, each in later.items() if each.dtype == torch.uint8}
+    if goal_image is not None:
+        shown = (goal_image >= 0).to(source.device)[:, None, None, None]
+        images = {name: each * shown for name, each in images.items()}
+    return {GOAL + name: each for name, each in images.items()}

@@ -1,0 +1,256 @@
+"""RT-2: tokens of actions in the vocabulary of a language model, and where that is from."""
+
+import json
+
+import pytest
+import torch
+from families import Here
+
+import robomtl
+from robomtl import checkpoint
+from robomtl.conditioning import Conditioning
+from robomtl.conditioning.characters import LENGTH, characters, sentences
+from robomtl.demonstrations import collect
+from robomtl.errors import InputError
+from robomtl.heads.bins import bin_of
+from robomtl.policies.rt2 import RT2, RT2Config
+from robomtl.policies.rt2_language_model import padded
+from robomtl.policy import Batch, Spec
+from robomtl.training.text_cotraining import TextCotraining, TextDraws, read_texts
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+SPEC = Spec(state=6, action=2, embedding=LENGTH, text=LENGTH)
+WORDS = ["reach the red flag", "push"]
+
+
+def build(spec=SPEC, **config):
+    torch.manual_seed(0)
+    return RT2(RT2Config(width=32, blocks=2, heads=2, **config), spec).eval()
+
+
+def batch(rows=4):
+    generator = torch.Generator().manual_seed(1)
+    return Batch(
+        observation={"state": torch.randn(rows, 6, generator=generator)},
+        action=torch.rand(rows, 1, 2, generator=generator) * 2 - 1,
+        mask=torch.ones(rows, 1),
+        task_embedding=characters(WORDS)[torch.arange(rows) % 2],
+        task=torch.zeros(rows, dtype=torch.long),
+    )
+
+
+def test_characters_come_back_as_sentences():
+    assert sentences(characters(["déjà vu ", None, "push"])) == ["déjà vu", "", "push"]
+    with pytest.raises(InputError, match="has 161 bytes; a policy that reads text"):
+        characters(["a" * 161])
+
+
+def test_padding_stands_on_the_left():
+    tokens, there = padded([[1, 2, 3], [4]])
+    assert tokens.tolist() == [[1, 2, 3], [0, 0, 4]]
+    assert there.tolist() == [[True] * 3, [False, False, True]]
+
+
+@torch.inference_mode()
+def test_padding_of_a_shorter_instruction_has_no_influence():
+    policy, given = build(), batch()
+    alone = {"state": given.observation["state"][1:2]}
+    together = policy._prefix(given.observation, given.task_embedding)
+    by_itself = policy._prefix(alone, given.task_embedding[1:2])
+    hidden = policy._continued(together, torch.zeros(4, 0, dtype=torch.long))[1, -1]
+    own = policy._continued(by_itself, torch.zeros(1, 0, dtype=torch.long))[0, -1]
+    assert torch.allclose(hidden, own, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_token_is_predicted_from_those_before_it_alone():
+    policy, given = build(), batch()
+    tokens = bin_of(given.action, 256)[:, 0]
+    prefix = policy._prefix(given.observation, given.task_embedding)
+    first = policy._continued(prefix, tokens[:, :0])[:, -1]
+    both = policy._continued(prefix, tokens[:, :1])
+    assert torch.allclose(both[:, -2], first, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_decoding_takes_action_tokens_even_where_words_are_likelier():
+    policy, given = build(), batch()
+    policy.trunk.embedding.weight.mul_(1000.0)
+    chunk, _ = policy.act(given.observation, given.task_embedding, None)
+    assert chunk.shape == (4, 1, 2)
+    assert torch.equal(
+        (chunk + 1) * 127.5, ((chunk + 1) * 127.5).round()
+    ) or torch.allclose((chunk + 1) * 127.5, ((chunk + 1) * 127.5).round(), atol=1e-3)
+
+
+@torch.inference_mode()
+def test_the_loss_of_a_text_is_that_of_its_answer():
+    policy = build()
+    tokens = torch.tensor([[*b"ab"]])
+    there = torch.ones(1, 2, dtype=torch.bool)
+    hidden = policy.trunk.hidden(policy.trunk.embedded(tokens), there)
+    expected = -policy._logits(hidden)[0, 0].log_softmax(-1)[ord("b")]
+    assert torch.allclose(policy.text_loss(["a"], ["b"])[0], expected, atol=1e-5)
+
+
+def save_language_model(folder, *, tied=True):
+    """A tiny, randomly initialised language model."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    letters = {chr(each): each for each in range(128)}
+    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = transformers.LlamaConfig(
+        vocab_size=128,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        tie_word_embeddings=tied,
+    )
+    torch.manual_seed(5)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_language_model_in_a_folder_gives_the_library_s_logits(tied, tmp_path):
+    folder = save_language_model(tmp_path / "model", tied=tied)
+    policy = build(language_model=folder)
+    import transformers
+
+    library = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokens = torch.tensor([policy.trunk.tokens("push")])
+    assert tokens.tolist() == [[ord(letter) for letter in "push"]]
+    there = torch.ones_like(tokens, dtype=torch.bool)
+    with torch.inference_mode():
+        hidden = policy.trunk.hidden(policy.trunk.embedded(tokens), there)
+        found, expected = policy.trunk.logits(hidden), library(tokens).logits
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_checkpoint_acts_without_the_folder_of_its_language_model(tmp_path):
+    folder = save_language_model(tmp_path / "model")
+    policy, given = build(language_model=folder), batch()
+    card = checkpoint.Card(
+        policy="rt2",
+        config=vars(policy.config),
+        spec=SPEC,
+        conditioning=Conditioning(
+            kinds=("language",), tasks=("a",), wording="characters"
+        ),
+        suite="",
+        suite_options={},
+        step=1,
+    )
+    with torch.inference_mode():
+        before, _ = policy.act(given.observation, given.task_embedding, None)
+    checkpoint.save(tmp_path / "run", policy, card)
+    for path in (tmp_path / "model").iterdir():
+        path.unlink()
+    (tmp_path / "model").rmdir()
+    loaded = checkpoint.load(tmp_path / "run").policy
+    with torch.inference_mode():
+        after, _ = loaded.act(given.observation, given.task_embedding, None)
+    assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: (f / "config.json").unlink(), "holds no config.json; give a folder"),
+        (
+            lambda f: (f / "pytorch_model.bin").write_bytes(b""),
+            "holds pytorch_model.bin, a pickle, which may run any code",
+        ),
+        (lambda f: (f / "model.safetensors").unlink(), "holds no weights; expected"),
+        (lambda f: (f / "tokenizer.json").unlink(), "holds no tokeniser; expected"),
+        (lambda f: (f / "config.json").write_text("{"), "config.json is no JSON"),
+        (lambda f: (f / "config.json").write_text("{}"), "names no model_type"),
+        (
+            lambda f: (f / "config.json").write_text(
+                json.dumps({"model_type": "llama", "auto_map": {}})
+            ),
+            "asks for code of its own",
+        ),
+    ],
+)
+def test_a_folder_that_is_not_a_language_model_is_refused(change, message, tmp_path):
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_text('{"model_type": "llama"}')
+    change(tmp_path)
+    with pytest.raises(InputError, match=message):
+        RT2Config(language_model=str(tmp_path))
+
+
+def test_texts_are_read_from_lines_and_from_questions(tmp_path):
+    plain, asked = tmp_path / "a.txt", tmp_path / "b.jsonl"
+    plain.write_text("one\n\n two \n")
+    asked.write_text('{"question": "Q", "answer": "A"}\n')
+    assert read_texts(str(plain)) == (("", "one"), ("", "two"))
+    assert read_texts(str(asked)) == (("Q", "A"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "give a file of texts"),
+        ("\n", "holds no text"),
+        ('{"question": "Q"}', "line 1 lacks an answer"),
+        ("{", "line 1 is no JSON"),
+        ("[]", "line 1 is no question and answer"),
+    ],
+)
+def test_texts_that_cannot_be_learned_are_refused(content, message, tmp_path):
+    path = tmp_path / "texts.jsonl"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_texts(str(path))
+
+
+def test_a_fraction_of_all_or_nothing_is_refused():
+    with pytest.raises(InputError, match="fraction is 1.0; give a number between"):
+        TextCotraining(fraction=1.0)
+
+
+def test_a_fraction_of_each_batch_is_text():
+    class Drawn:
+        def batch(self, step, size):
+            return batch(size)
+
+    draws = TextDraws(
+        demonstrations=Drawn(), texts=(("", "a"), ("", "b")), fraction=0.25, seed=0
+    )
+    drawn = draws.batch(3, 16)
+    assert (len(drawn.batch.task), len(drawn.texts)) == (12, 4)
+    assert drawn.texts == draws.batch(3, 16).texts
+
+
+def test_what_is_no_language_model_learns_no_texts():
+    with pytest.raises(InputError, match="'mlp' learns no texts"):
+        TextCotraining().check("mlp", checkpoint.POLICIES.get("mlp"))
+
+
+def test_rt2_trains_on_demonstrations_and_texts_and_acts(tmp_path):
+    suite, texts = robomtl.suite("points/MT4", horizon=12), tmp_path / "texts.txt"
+    texts.write_text("a ball is round\n")
+    data = collect(suite, tmp_path / "data", episodes=2, workers=1)
+    config = robomtl.TrainConfig(steps=2, batch_size=8, threads=1, validation=0.0)
+    trained = robomtl.train(
+        data,
+        out=tmp_path / "run",
+        policy="rt2",
+        policy_config={"width": 16, "blocks": 1},
+        objective="text_cotraining",
+        objective_config={"text": str(texts)},
+        config=config,
+    )
+    assert trained.card.spec.text == LENGTH
+    agent, out = robomtl.PolicyAgent(tmp_path / "run"), tmp_path / "out"
+    results = robomtl.evaluate(agent, suite, out=out, episodes=1, executor=Here())
+    assert [record.error for record in results.records] == [None] * 4
