@@ -202,7 +202,7 @@ def start(out, pause):
     )
 
 
-def wait_for_chunks(out, count, seconds=60):
+def wait_for_chunks(out, count, seconds=300):
     journal = Path(out) / "journal.jsonl"
     deadline = time.monotonic() + seconds
     while not journal.exists() or journal.read_text().count('"chunk"') <= count:
