@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from robomtl.catalogue import Registry
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.features import STATE
-from robomtl.policy import Batch, Loss, Policy, loss_of
+from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig
@@ -90,6 +90,20 @@ class Particular(Protocol):
             InputError: If it does not fit; names what does.
         """
         ...
+
+
+def check_fits(objective: object, policy: str) -> None:
+    """Refuses a policy that an objective cannot train.
+
+    Args:
+        objective: The objective.
+        policy: Registered name of the policy.
+
+    Raises:
+        InputError: If it cannot; names what fits.
+    """
+    if isinstance(objective, Particular):
+        objective.check(policy, POLICIES.get(policy))
 
 
 class Objective(Protocol):

@@ -44,7 +44,7 @@ from robomtl.training.monitoring import (
     Run,
     train_run,
 )
-from robomtl.training.objective import Objective, Particular
+from robomtl.training.objective import Objective, check_fits
 from robomtl.training.plan import Plan, follow, prepared
 from robomtl.training.position_head import check_positions
 from robomtl.training.processes import (
@@ -153,8 +153,7 @@ def train(
         say(note, stderr=True)
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
     card = _card(demonstrations, model, minimised, config)
-    if isinstance(minimised, Particular):
-        minimised.check(model.policy, POLICIES.get(model.policy))
+    check_fits(minimised, model.policy)
     POLICIES.get(model.policy).check(card.spec)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
     check_chunk(demonstrations, int(card.config.get("chunk", 1)))
