@@ -28,7 +28,7 @@ Source: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation with Low-
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -38,7 +38,6 @@ from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, action_head, masked_mean
 from robomtl.attention import Attended, Block, check_heads
-from robomtl.errors import InputError
 from robomtl.observation_tokens import (
     GoalTokens,
     ObservationTokens,
@@ -46,7 +45,7 @@ from robomtl.observation_tokens import (
     task_tokens,
 )
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec, task_layer
-from robomtl.ranges import check_not_negative
+from robomtl.ranges import check_not_negative, check_sizes
 
 _ACTIVE = 0.01  # Nats from which on a component of z counts as in use.
 
@@ -81,9 +80,7 @@ class ActConfig:
             InputError: If a size is not positive, beta is negative, or the heads do not
                 share the width.
         """
-        sizes = [each.name for each in fields(self) if each.name != "beta"]
-        if min(getattr(self, name) for name in sizes) < 1:
-            raise InputError(f"{self}: {', '.join(sizes)} take 1 or more.")
+        check_sizes(self, "beta")
         check_not_negative(self, "beta")
         check_heads(self.width, self.heads)
 

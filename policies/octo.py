@@ -23,16 +23,16 @@ Source: Octo Model Team 2024, "Octo: An Open-Source Generalist Robot Policy"
 7. There is no dropout.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.attention import Attended, Block, check_heads
+from robomtl.action_head import HeadPolicy, action_head
+from robomtl.attention import Block, last_tokens
 from robomtl.observation_tokens import (
     GoalTokens,
     ObservationTokens,
@@ -41,35 +41,19 @@ from robomtl.observation_tokens import (
     task_tokens,
 )
 from robomtl.policy import Spec, task_layer
+from robomtl.token_config import TokenConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class OctoConfig(HeadConfig):
+class OctoConfig(TokenConfig):
     """Sizes and loss of the ``octo`` policy."""
 
     chunk: int = 4
     """Number of actions predicted at once."""
     loss: str = "flow"
     """Action head: l1, l2, gaussian, mixture, bins, flow or diffusion."""
-    width: int = 256
-    """Length of a token."""
-    blocks: int = 4
-    """Number of transformer blocks."""
-    heads: int = 8
-    """Attention heads of each, which share the width."""
     readouts: int = 1
     """Number of readout tokens, whose mean the head reads."""
-    image_tokens: int = 8
-    """Number of tokens of an image."""
-
-    def __post_init__(self) -> None:
-        """Checks the sizes.
-
-        Raises:
-            InputError: If a size is not positive, or the heads do not share the width.
-        """
-        super().__post_init__()
-        check_heads(self.width, self.heads)
 
 
 class Octo(HeadPolicy):
@@ -112,15 +96,8 @@ class Octo(HeadPolicy):
         tokens = self._tokens(observation, task_embedding)
         itself = torch.eye(len(self.visible), dtype=torch.bool, device=self.device)
         mask = (self.visible & tokens.there[:, None] | itself)[:, None]
-        *blocks, last = cast(Sequence[Block], self.trunk)
-        values = tokens.values
-        for block in blocks:
-            values = block.among(values, mask)
-        # Nothing reads what becomes of the other tokens in the last block.
-        attended = Attended(
-            *last.keys_and_values(values), mask[..., -self._readouts :, :]
-        )
-        features: Tensor = self.norm(last(values[:, -self._readouts :], attended))
+        last = last_tokens(self.trunk, tokens.values, mask, count=len(self.readout))
+        features: Tensor = self.norm(last)
         return features.mean(1)
 
     def _tokens(
@@ -141,10 +118,6 @@ class Octo(HeadPolicy):
         return Tokens(
             torch.cat([told.values, values, readouts], dim=1), torch.cat(there, dim=1)
         )
-
-    @property
-    def _readouts(self) -> int:
-        return len(self.readout)
 
 
 def block_mask(*, task: int, observation: int, history: int, readouts: int) -> Tensor:

@@ -24,16 +24,16 @@ Source: Brohan et al. 2022, "RT-1: Robotics Transformer for Real-World Control a
 7. Before the first step of a trial stands its first observation, where RT-1 has zeros.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.attention import Attended, Block, check_heads
+from robomtl.action_head import HeadPolicy, action_head
+from robomtl.attention import Block, last_tokens
 from robomtl.observation_tokens import (
     GoalTokens,
     ObservationTokens,
@@ -42,31 +42,15 @@ from robomtl.observation_tokens import (
     task_tokens,
 )
 from robomtl.policy import Spec, task_layer
+from robomtl.token_config import TokenConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class RT1Config(HeadConfig):
+class RT1Config(TokenConfig):
     """Sizes and loss of the ``rt1`` policy."""
 
     loss: str = "bins"
     """Action head: l1, l2, gaussian, mixture, bins, flow or diffusion."""
-    width: int = 256
-    """Length of a token."""
-    blocks: int = 4
-    """Number of transformer blocks."""
-    heads: int = 8
-    """Attention heads of each, which share the width."""
-    image_tokens: int = 8
-    """Number of tokens of an image."""
-
-    def __post_init__(self) -> None:
-        """Checks the sizes.
-
-        Raises:
-            InputError: If a size is not positive, or the heads do not share the width.
-        """
-        super().__post_init__()
-        check_heads(self.width, self.heads)
 
 
 class RT1(HeadPolicy):
@@ -103,14 +87,8 @@ class RT1(HeadPolicy):
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
         tokens = self._tokens(observation, task_embedding)
-        mask = self._mask(tokens.there)
-        values = tokens.values
-        *blocks, last = cast(Sequence[Block], self.trunk)
-        for block in blocks:
-            values = block.among(values, mask)
-        # Nothing reads what becomes of the other tokens in the last block.
-        attended = Attended(*last.keys_and_values(values), mask[..., -1:, :])
-        features: Tensor = self.norm(last(values[:, -1:], attended))
+        last = last_tokens(self.trunk, tokens.values, self._mask(tokens.there))
+        features: Tensor = self.norm(last)
         return features[:, 0]
 
     def _tokens(

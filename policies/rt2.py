@@ -21,7 +21,7 @@ Robotic Control" (arXiv:2307.15818), section 3, and OpenVLA's code
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -51,6 +51,7 @@ from robomtl.policies.rt2_language_model import (
     read_architecture,
 )
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec, task_layer
+from robomtl.ranges import check_sizes
 
 _QUESTION = "Q: what action should the robot take{}? A:"
 _LONGEST = 1024  # Tokens of a sequence of the small model.
@@ -87,14 +88,7 @@ class RT2Config:
             InputError: If a size is not positive, or the folder holds no language model
                 that may be loaded.
         """
-        sizes = {f.name: getattr(self, f.name) for f in fields(self)}
-        sizes = {
-            name: size
-            for name, size in sizes.items()
-            if isinstance(size, int) and name != "tokenizer"
-        }
-        if min(sizes.values()) < 1:
-            raise InputError(f"{self}: {', '.join(sizes)} take 1 or more.")
+        check_sizes(self, "tokenizer")
         if self.bins < 2:
             raise InputError(f"bins is {self.bins}; give 2 or more.")
         check_heads(self.width, self.heads)

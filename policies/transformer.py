@@ -16,16 +16,16 @@ Source: Haldar et al. 2024, "BAKU: An Efficient Transformer for Multi-Task Polic
 4. There is no dropout, and l1 is the default head rather than l2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.attention import Attended, Block, check_heads
+from robomtl.action_head import HeadPolicy, action_head
+from robomtl.attention import Block, last_tokens
 from robomtl.observation_tokens import (
     GoalTokens,
     ObservationTokens,
@@ -34,31 +34,17 @@ from robomtl.observation_tokens import (
     task_tokens,
 )
 from robomtl.policy import Spec, task_layer
+from robomtl.token_config import TokenConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig(HeadConfig):
+class TransformerConfig(TokenConfig):
     """Sizes and loss of the ``transformer`` policy."""
 
     chunk: int = 4
     """Number of actions predicted at once."""
-    width: int = 256
-    """Length of a token."""
-    blocks: int = 4
-    """Number of transformer blocks."""
     heads: int = 4
     """Attention heads of each, which share the width."""
-    image_tokens: int = 8
-    """Number of tokens of an image."""
-
-    def __post_init__(self) -> None:
-        """Checks the sizes.
-
-        Raises:
-            InputError: If a size is not positive, or the heads do not share the width.
-        """
-        super().__post_init__()
-        check_heads(self.width, self.heads)
 
 
 class Transformer(HeadPolicy):
@@ -99,13 +85,8 @@ class Transformer(HeadPolicy):
         task = task_tokens(self, observation, task_embedding)
         action = self.action.expand(len(tokens), -1, -1)
         tokens = torch.cat([task.values, tokens, action], dim=1)
-        mask = self._mask(task, seen.there)
-        *blocks, last = cast(Sequence[Block], self.trunk)
-        for block in blocks:
-            tokens = block.among(tokens, mask)
-        # Nothing reads what becomes of the other tokens in the last block.
-        attended = Attended(*last.keys_and_values(tokens), mask[..., -1:, :])
-        features: Tensor = self.norm(last(tokens[:, -1:], attended))
+        last = last_tokens(self.trunk, tokens, self._mask(task, seen.there))
+        features: Tensor = self.norm(last)
         return features[:, 0]
 
     def _mask(self, task: Tokens, there: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -10,8 +10,8 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from robomtl.catalogue import Registry
-from robomtl.errors import InputError
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec
+from robomtl.ranges import check_sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,7 @@ class HeadConfig:
             InputError: If a size is not positive, the head is unknown or cannot be built
                 with these settings.
         """
-        sizes = {f.name: getattr(self, f.name) for f in fields(self)}
-        sizes = {name: size for name, size in sizes.items() if isinstance(size, int)}
-        if min(sizes.values()) < 1:
-            raise InputError(f"{self}: {', '.join(sizes)} take 1 or more.")
+        check_sizes(self)
         HEADS.get(self.loss).check(self)
 
 

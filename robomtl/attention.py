@@ -1,6 +1,7 @@
 """Pre-normalised transformer blocks, whose tokens attend to one another or to others."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 from einops import rearrange
 from torch import Tensor, nn
@@ -74,6 +75,29 @@ class Block(nn.Module):
         keys, values = self.keys_and_values(tokens)
         attended: Tensor = self(tokens, Attended(keys, values, mask))
         return attended
+
+
+def last_tokens(
+    blocks: nn.ModuleList, tokens: Tensor, mask: Tensor, *, count: int = 1
+) -> Tensor:
+    """The last tokens after all blocks, each of whose tokens attend to one another.
+
+    Args:
+        blocks: The blocks, at least one.
+        tokens: (batch, token, width).
+        mask: See ``Attended``.
+        count: Number of tokens from the end.
+
+    Returns:
+        (batch, count, width).
+    """
+    *before, final = cast(Sequence[Block], blocks)
+    for block in before:
+        tokens = block.among(tokens, mask)
+    # Nothing reads what becomes of the other tokens in the last block.
+    attended = Attended(*final.keys_and_values(tokens), mask[..., -count:, :])
+    last: Tensor = final(tokens[:, -count:], attended)
+    return last
 
 
 def check_heads(width: int, heads: int) -> None:

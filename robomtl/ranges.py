@@ -115,6 +115,26 @@ def check_seed(seed: int) -> None:
         raise InputError(f"seed is {seed}; give 0 to {SEEDS - 1}.")
 
 
+def check_sizes(settings: Any, *others: str) -> None:
+    """Makes sure that all whole numbers among the fields of settings are at least 1.
+
+    Args:
+        settings: A dataclass.
+        *others: Fields that are no sizes.
+
+    Raises:
+        InputError: If one is not; names the sizes.
+    """
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    sizes = {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int) and name not in others
+    }
+    if min(sizes.values()) < 1:
+        raise InputError(f"{settings}: {', '.join(sizes)} take 1 or more.")
+
+
 def check_counts(settings: object, *names: str) -> None:
     """Makes sure that these settings are at least 1.
 

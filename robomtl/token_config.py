@@ -1,0 +1,29 @@
+"""The settings that policies of tokens have in common."""
+
+from dataclasses import dataclass
+
+from robomtl.action_head import HeadConfig
+from robomtl.attention import check_heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenConfig(HeadConfig):
+    """Sizes and loss of a policy that attends to tokens and ends in an action head."""
+
+    width: int = 256
+    """Length of a token."""
+    blocks: int = 4
+    """Number of transformer blocks."""
+    heads: int = 8
+    """Attention heads of each, which share the width."""
+    image_tokens: int = 8
+    """Number of tokens of an image."""
+
+    def __post_init__(self) -> None:
+        """Checks the sizes.
+
+        Raises:
+            InputError: If a size is not positive, or the heads do not share the width.
+        """
+        super().__post_init__()
+        check_heads(self.width, self.heads)
