@@ -12,7 +12,7 @@ Transformers" (arXiv:2212.09748), section 3.2, adaLN-Zero, for the network. Depa
 
 1. Chi et al. have a convolutional U-Net, whose chunks must have lengths that can be halved,
    or a transformer that attends to the condition; here the condition modulates.
-2. The chunk is 8 actions, and all are executed unless the actor is told otherwise; there
+2. The chunk is 8 actions, and all are executed unless ``execute`` is smaller; there
    16 are predicted and 8 executed.
 3. Observations are joined to one vector and encoded by a perceptron; π0 attends to them.
 """

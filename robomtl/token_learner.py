@@ -42,7 +42,7 @@ class TokenLearner(nn.Module):
 def places(count: int, width: int) -> Tensor:
     """Sines and cosines of the row and the column of every place of a square map.
 
-    Places of a map that is not square are told apart by their number in the order of rows.
+    Each place of a map is identified by its index in row order if the map is not square.
 
     Args:
         count: Number of places.

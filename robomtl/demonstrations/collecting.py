@@ -189,7 +189,7 @@ def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
 
 
 def counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:
-    """The episodes, each reported as done once the next is asked for."""
+    """Yields the episodes and counts each as done when the next one is requested."""
     for episode in episodes:
         yield episode
         advance()

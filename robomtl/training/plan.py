@@ -1,4 +1,4 @@
-"""What is to be trained, with nothing left open, and the run that is made of it."""
+"""The complete settings of a training run, and the run that is built from them."""
 
 import hashlib
 import json
