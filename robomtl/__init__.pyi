@@ -4,6 +4,7 @@ from .adaptation import adapt as adapt
 from .agent import PolicyAgent as PolicyAgent
 from .camera import Camera as Camera
 from .checking.checking import check_suite as check_suite
+from .checking.policy import check_policy as check_policy
 from .checkpoint import load as load
 from .demonstrations import Demonstrations as Demonstrations
 from .demonstrations import Mixture as Mixture

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import chdir
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from multiprocessing.reduction import ForkingPickler
@@ -13,11 +11,11 @@ from robomtl import suites
 from robomtl.arguments import typed
 from robomtl.checking.beginnings import difference, first_episode
 from robomtl.checking.episodes import STAGES
+from robomtl.checking.problems import Problem, sentences
 from robomtl.errors import InputError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.names import several
 from robomtl.nearest import unknown
-from robomtl.plug_in import described
 from robomtl.task import (
     Suite,
     Task,
@@ -26,22 +24,6 @@ from robomtl.task import (
     one_env_per_process,
     own_goal_places,
 )
-
-Check = Callable[..., Iterator[str]]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One way in which a suite breaks its contract."""
-
-    task: str
-    """Name of the task; empty where the suite itself is at fault."""
-    sentence: str
-    """What is wrong, and what is expected."""
-
-    def __str__(self) -> str:
-        """The sentence, headed by the task."""
-        return f"{self.task}: {self.sentence}" if self.task else self.sentence
 
 
 def _tasks(suite: Suite) -> tuple[Task, ...]:
@@ -163,26 +145,11 @@ def _brief(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
-    """What checks found; an exception that one met is one more finding."""
-    for part in checks:
-        try:
-            with chdir("."):  # Envs may leave this process in another folder.
-                yield from part(*subject)
-        except InputError as error:  # It says what is wrong.
-            yield str(error)
-        except (
-            Exception
-        ) as error:  # Plug-ins raise anything; the rest is still checked.
-            what = part.__name__.strip("_").replace("_", " ")
-            yield f"The check '{what}' met a {described(error)}."
-
-
 def _of_task(suite: Suite, task: str) -> list[str]:
     """What is wrong with a task; a stage relies on those before it."""
     for stage in STAGES:
         # Several checks may meet the same fault.
-        found = list(dict.fromkeys(_sentences(stage, suite, task)))
+        found = list(dict.fromkeys(sentences(stage, suite, task)))
         if found:
             return found
     return []
@@ -228,7 +195,7 @@ def check_suite(
         names = [task.name for task in _tasks(suite)]
     else:
         names = [find_task(suite, name).name for name in several("tasks", tasks)]
-    problems = [Problem("", sentence) for sentence in _sentences(_SUITE_CHECKS, suite)]
+    problems = [Problem("", sentence) for sentence in sentences(_SUITE_CHECKS, suite)]
     for name in dict.fromkeys(names):
         problems += [Problem(name, sentence) for sentence in _of_task(suite, name)]
     if not problems:  # Workers would only repeat them.

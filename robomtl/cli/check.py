@@ -1,32 +1,56 @@
-"""``robomtl check``: whether a suite keeps the contract."""
+"""``robomtl check``: whether a suite or a policy keeps its contract."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import tyro
 
+from robomtl import suites
 from robomtl.checking.checking import check_suite
+from robomtl.checking.policy import check_policy
+from robomtl.checking.problems import Problem
 from robomtl.cli.flags import SuiteFlags, own_first
+from robomtl.errors import InputError
+from robomtl.nearest import unknown
+from robomtl.policy import POLICIES
 from robomtl.terminal import say
 
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Check(SuiteFlags):
-    """Runs the contract of suites and envs against one suite."""
+    """Proves the contract of a suite and its envs, or of a policy."""
 
-    suite: tyro.conf.Positional[str]
-    """Suite, such as metaworld/MT10."""
+    name: tyro.conf.Positional[str]
+    """Suite, such as metaworld/MT10; policy, such as film; or a run directory."""
     tasks: tuple[str, ...] | None = None
-    """Tasks to check; all by default."""
+    """Tasks of the suite to check; all by default."""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Checks as the arguments say; exits with 1 where something is wrong."""
     flags = tyro.cli(Check, args=arguments, prog="robomtl check")
-    problems = check_suite(flags.make(flags.suite), tasks=flags.tasks)
+    problems = _problems(flags)
     for problem in problems:
         say(str(problem))
     if problems:
         raise SystemExit(1)
-    print(f"{flags.suite} keeps the contract.")
+    print(f"{flags.name} keeps the contract.")
+
+
+def _problems(flags: Check) -> list[Problem]:
+    """The problems of what is named.
+
+    Raises:
+        InputError: If it is neither a suite nor a policy.
+    """
+    if flags.name.partition("/")[0] in suites.SUITES.names():
+        return check_suite(flags.make(flags.name), tasks=flags.tasks)
+    if flags.name in POLICIES.names() or Path(flags.name).expanduser().is_dir():
+        return check_policy(flags.name)
+    names = [*suites.SUITES.names(), *POLICIES.names()]
+    raise InputError(
+        f"{unknown('suite or policy', flags.name, names)} Names that your own module"
+        " registers are known once it is imported (robomtl --import MODULE)."
+    )

@@ -39,7 +39,7 @@ VERBS = {
     "view": "one trial, in rerun's viewer",
     "compare": "which of two policies is better, and how sure that is",
     "list": "suites, policies, objectives, methods and recipes",
-    "check": "whether a suite keeps the contract",
+    "check": "whether a suite or a policy keeps its contract",
 }
 
 # What is no bug of ours: wrong names and settings, broken files, missing extras, plug-ins
