@@ -213,7 +213,7 @@ class MetaWorldSuite:
             ImportError: If ``MUJOCO_GL`` names a library that is missing.
         """
         check_named_backend()
-        from robomtl.envs.metaworld_camera import MetaWorldCamera
+        from robomtl.envs.metaworld_camera import metaworld_camera
         from robomtl.envs.metaworld_fast import FastSimulator
         from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
@@ -231,9 +231,9 @@ class MetaWorldSuite:
             horizon=self.horizon,
             goal_observable=self.goals == "observable",
             dense_reward=dense,
-            eye=MetaWorldCamera(simulator.env, self.camera) if self.camera else None,
+            eye=metaworld_camera(simulator.env, self.camera) if self.camera else None,
             observed={
-                name: MetaWorldCamera(simulator.env, each, markers=bool(self.markers))
+                name: metaworld_camera(simulator.env, each, markers=bool(self.markers))
                 for name, each in cameras.items()
             },
         )

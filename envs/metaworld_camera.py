@@ -1,83 +1,18 @@
-"""Pictures of a Meta-World env, drawn off screen, upright.
+"""Pictures of a Meta-World env, upright.
 
-What differs from Meta-World's own pictures:
-
-1. All of its cameras in a corner hang upside down; their pictures are turned by half.
-2. The profile ``fast`` leaves out shadows, reflections and multisampling, which take
-   nine tenths of the time where no graphics card draws.
+All of Meta-World's cameras in a corner hang upside down; ``MujocoCamera`` turns their
+pictures by half.
 """
 
-import atexit
-import threading
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import Any
-from weakref import WeakValueDictionary
 
-import mujoco
-import numpy as np
-
-from robomtl.camera import Camera, Picture
-from robomtl.envs.metaworld_cameras import SYNONYMS, WINDOWS, Window
-from robomtl.envs.mujoco_opengl import make_context
-from robomtl.errors import InputError
-from robomtl.nearest import unknown
-
-_WORLD = 0  # Index of the body that does not move.
-_MOST_GEOMS = 1000  # As Gymnasium's renderer has it; Meta-World's scenes have 150.
-_FONT = mujoco.mjtFontScale.mjFONTSCALE_150
+from robomtl.camera import Camera
+from robomtl.envs.metaworld_cameras import SYNONYMS, WINDOWS
+from robomtl.envs.mujoco_camera import MujocoCamera
 
 
-class _Screen:
-    """The OpenGL resources that draw a model at one size; the cameras of a process share it.
-
-    Args:
-        model: The model.
-        camera: Size and profile.
-    """
-
-    def __init__(self, model: Any, camera: Camera) -> None:
-        assert camera.width is not None and camera.height is not None
-        self.model = model  # Kept, so that no other model has its address.
-        self.gl = make_context(camera.width, camera.height)
-        self.gl.make_current()
-        with _visual_settings(model, camera):
-            self.resources = mujoco.MjrContext(model, _FONT)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.resources)
-        self.scene = mujoco.MjvScene(model, _MOST_GEOMS)
-        if camera.profile == "fast":
-            self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
-            self.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        self.viewport = mujoco.MjrRect(0, 0, camera.width, camera.height)
-        # Where nobody closes an env, this does, while the context can still be made
-        # current: resources freed in another one would be those of another screen.
-        self.free = weakref.finalize(self, _free, self.gl, self.resources)
-        _free_at_exit()
-
-
-_SCREENS: WeakValueDictionary[tuple[Any, ...], _Screen] = WeakValueDictionary()
-
-
-@cache
-def _free_at_exit() -> None:
-    """Frees what is left before the library that draws ends, which was loaded earlier."""
-    atexit.register(lambda: [screen.free() for screen in [*_SCREENS.values()]])
-
-
-def _screen(model: Any, camera: Camera) -> _Screen:
-    """The screen of a model in this thread, in which alone its context is current."""
-    size = camera.width, camera.height
-    key = threading.get_ident(), id(model), camera.profile, size
-    screen = _SCREENS.get(key)
-    if screen is None:
-        screen = _SCREENS[key] = _Screen(model, camera)
-    return screen
-
-
-class MetaWorldCamera:
-    """Takes pictures of an env; its screen is made for the first one.
+def metaworld_camera(env: Any, camera: Camera, *, markers: bool = True) -> MujocoCamera:
+    """A camera that takes pictures of an env.
 
     Args:
         env: Meta-World's env, whose model and data are read and left as they are.
@@ -85,109 +20,14 @@ class MetaWorldCamera:
         markers: Whether pictures show the simulator's markers, that of the goal among
             them.
     """
-
-    def __init__(self, env: Any, camera: Camera, *, markers: bool = True) -> None:
-        assert camera.name is not None
-        self._model, self._data = env.model, env.data
-        self._camera = camera
-        self._screen: _Screen | None = None
-        self._eye = mujoco.MjvCamera()
-        self._eye.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._window = WINDOWS.get(camera.name)
-        own = self._window.camera if self._window else camera.name
-        self._eye.fixedcamid = _index(self._model, own)
-        self._upside_down = _hangs(self._model, self._eye.fixedcamid)
-        self._options = mujoco.MjvOption()
-        if not markers:
-            self._options.sitegroup[:] = 0
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, 3) of its pictures [px]."""
-        assert self._camera.width is not None and self._camera.height is not None
-        return self._camera.height, self._camera.width, 3
-
-    def picture(self) -> Picture:
-        """The present view of the camera; (height, width, 3).
-
-        Raises:
-            ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
-            ImportError: If no OpenGL library draws here.
-        """
-        if self._screen is None:
-            self._screen = _screen(self._model, self._camera)
-        screen = self._screen
-        screen.gl.make_current()  # Another env may have drawn since.
-        mujoco.mjv_updateScene(
-            self._model,
-            self._data,
-            self._options,
-            None,
-            self._eye,
-            mujoco.mjtCatBit.mjCAT_ALL,
-            screen.scene,
-        )
-        if self._window is not None:
-            _look_through(self._window, screen.scene, turned=self._upside_down)
-        mujoco.mjr_render(screen.viewport, screen.scene, screen.resources)
-        rows = np.empty(self.shape, np.uint8)
-        mujoco.mjr_readPixels(rows, None, screen.viewport, screen.resources)
-        # OpenGL's first row is the lowest one.
-        upright = rows[:, ::-1] if self._upside_down else rows[::-1]
-        return np.ascontiguousarray(upright)
-
-    def close(self) -> None:
-        """Leaves the screen, which the last camera frees; a later picture makes another."""
-        self._screen = None
-
-
-def _look_through(window: Window, scene: Any, *, turned: bool) -> None:
-    """Narrows the view of a square picture to a window.
-
-    Args:
-        window: The window.
-        scene: Updated for the camera that the window belongs to.
-        turned: Whether the picture is turned by half before it is shown.
-    """
-    sign = -1 if turned else 1
-    across = sorted(sign * (side - 0.5) for side in (window.left, window.right))
-    up = sorted(-sign * (side - 0.5) for side in (window.top, window.bottom))
-    for eye in scene.camera:  # Two, for pictures in stereo; one picture is their mean.
-        side = eye.frustum_top - eye.frustum_bottom
-        eye.frustum_center = side * sum(across) / 2
-        eye.frustum_width = side * (across[1] - across[0]) / 2
-        eye.frustum_bottom, eye.frustum_top = side * up[0], side * up[1]
-
-
-def _free(gl: Any, resources: Any) -> None:
-    gl.make_current()
-    resources.free()
-    gl.free()
-
-
-@contextmanager
-def _visual_settings(model: Any, camera: Camera) -> Iterator[None]:
-    """Sizes of the buffers that are about to be made; the model keeps its own."""
-    quality, size = model.vis.quality, model.vis.global_
-    before = quality.offsamples, quality.shadowsize, size.offwidth, size.offheight
-    if camera.profile == "fast":
-        quality.offsamples, quality.shadowsize = 0, 0
-    size.offwidth, size.offheight = camera.width, camera.height
-    yield
-    quality.offsamples, quality.shadowsize, size.offwidth, size.offheight = before
-
-
-def _index(model: Any, name: str) -> int:
-    own = SYNONYMS.get(name, name)
-    index: int = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, own)
-    if index < 0:
-        known = [model.camera(each).name for each in range(model.ncam)]
-        raise InputError(unknown("camera of Meta-World", name, known))
-    return index
-
-
-def _hangs(model: Any, index: int) -> bool:
-    """Whether a camera that stands still has its upper side below."""
-    up = model.cam_mat0[index].reshape(3, 3)[:, 1]
-    # A camera that looks straight down lies between, give or take a rounding.
-    return bool(model.cam_bodyid[index] == _WORLD and up[2] < -0.01)
+    assert camera.name is not None
+    window = WINDOWS.get(camera.name)
+    own = window.camera if window else camera.name
+    return MujocoCamera(
+        env.model,
+        env.data,
+        camera,
+        at=SYNONYMS.get(own, own),
+        window=window,
+        markers=markers,
+    )

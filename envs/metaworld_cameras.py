@@ -1,22 +1,6 @@
 """Names of Meta-World's cameras, and those that robomtl adds."""
 
-from typing import NamedTuple
-
-
-class Window(NamedTuple):
-    """The part of a camera's picture that another camera shows alone."""
-
-    camera: str
-    """Name of the camera in Meta-World."""
-    left: float
-    """Where it begins, as a fraction of the picture's width."""
-    right: float
-    """Where it ends."""
-    top: float
-    """Where it begins, as a fraction of the picture's height."""
-    bottom: float
-    """Where it ends."""
-
+from robomtl.envs.mujoco_views import Window
 
 SYNONYMS = {"corner2-close": "corner4"}
 """Further names. ``corner2-close`` is corner2 moved to (0.75, 0.075, 0.7) m, where

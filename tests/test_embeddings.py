@@ -1,4 +1,3 @@
-import json
 import sys
 from pathlib import Path
 
@@ -7,11 +6,12 @@ import torch
 
 from robomtl.conditioning import embeddings
 from robomtl.conditioning.embeddings import (
-    SENTENCES,
+    FOLDER,
     WEIGHTS_SHA256,
     check_weights,
     compute,
     embed,
+    shipped_sentences,
 )
 from robomtl.envs import metaworld_tasks
 from robomtl.errors import InputError
@@ -83,8 +83,12 @@ def bundled_model() -> None:
 
 
 @pytest.mark.usefixtures("bundled_model")
-def test_shipped_embeddings_are_what_the_model_computes() -> None:
-    sentences = json.loads(SENTENCES.read_text(encoding="utf-8"))["sentences"][::250]
+@pytest.mark.parametrize(
+    "path", FOLDER.glob("minilm*.json"), ids=lambda path: path.stem
+)
+def test_shipped_embeddings_are_what_the_model_computes(path: Path) -> None:
+    sentences = shipped_sentences(path)
+    sentences = sentences[:: max(1, len(sentences) // 20)]
     torch.testing.assert_close(embed(sentences), compute(sentences), atol=3e-4, rtol=0)
 
 

@@ -239,7 +239,7 @@ def test_observations_hold_what_each_camera_sees_and_what_the_robot_knows_of_its
 
 
 def test_the_cameras_of_all_envs_of_a_task_share_one_screen():
-    from robomtl.envs.metaworld_camera import _SCREENS
+    from robomtl.envs.mujoco_camera import _SCREENS
 
     before = len(_SCREENS)
     envs = [pictured(size=40)[0] for _ in range(2)]

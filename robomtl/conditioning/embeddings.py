@@ -1,8 +1,8 @@
-"""Sentences as vectors: a shipped table, and the model behind it for all others.
+"""Sentences as vectors: shipped tables, and the model behind them for all others.
 
 The wordings of the built-in suites are shipped as embedded by all-MiniLM-L6-v2 (Wang et
 al. 2020, arXiv:2002.10957, tuned by sentence-transformers), so that training and
-evaluating need no language model. ``scripts/embed_instructions`` recomputes the table.
+evaluating need no language model. ``scripts/embed_instructions`` recomputes the tables.
 """
 
 import functools
@@ -28,12 +28,12 @@ REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 EMBEDDING_SIZE = 384
 """Length of an embedding."""
-VECTORS = Path(__file__).with_name("minilm.safetensors")
-SENTENCES = Path(__file__).with_name("minilm.json")
+FOLDER = Path(__file__).parent
+"""Holds the shipped tables: ``minilm*.json``, and ``minilm*.safetensors`` beside each."""
 
 
 class _Table(NamedTuple):
-    """The shipped embeddings."""
+    """The shipped embeddings of some suites."""
 
     rows: dict[str, int]
     """Row of each sentence."""
@@ -47,13 +47,22 @@ class _Table(NamedTuple):
         return functional.normalize(found.float(), dim=-1)
 
 
+def shipped_sentences(path: Path) -> list[str]:
+    """The sentences of a table, in the order of its rows."""
+    content: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    return content["sentences"]
+
+
 @functools.cache
-def _table() -> _Table:
-    sentences: list[str] = json.loads(SENTENCES.read_text(encoding="utf-8"))[
-        "sentences"
-    ]
-    rows = {sentence: row for row, sentence in enumerate(sentences)}
-    return _Table(rows, load_file(VECTORS)["embeddings"])
+def _tables() -> tuple[_Table, ...]:
+    """One for each file, so that a new suite leaves those of others as they are."""
+    return tuple(
+        _Table(
+            {sentence: row for row, sentence in enumerate(shipped_sentences(path))},
+            load_file(path.with_suffix(".safetensors"))["embeddings"],
+        )
+        for path in sorted(FOLDER.glob("minilm*.json"))
+    )
 
 
 def check_weights(folder: Path) -> None:
@@ -145,10 +154,12 @@ def embed(sentences: Sequence[str]) -> Tensor:
     stripped = [sentence.strip() for sentence in sentences]
     if not stripped:
         return torch.zeros(0, EMBEDDING_SIZE)
-    table, asked = _table(), sorted(set(stripped))
-    shipped = [sentence for sentence in asked if sentence in table.rows]
-    missing = [sentence for sentence in asked if sentence not in table.rows]
-    known = dict(zip(shipped, table.find(shipped), strict=True))
+    known: dict[str, Tensor] = {}
+    missing = sorted(set(stripped))
+    for table in _tables():
+        shipped = [sentence for sentence in missing if sentence in table.rows]
+        missing = [sentence for sentence in missing if sentence not in table.rows]
+        known |= zip(shipped, table.find(shipped), strict=True)
     if missing:
         known |= dict(zip(missing, compute(missing), strict=True))
     return torch.stack([known[sentence] for sentence in stripped])
