@@ -1,26 +1,26 @@
 """Forward passes that groups of trials share, each predicted as it would be alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from robomtl.errors import InputError
 from robomtl.policy import EMBODIMENT, Memory, Policy
-from robomtl.policy_actor import ROWS
+from robomtl.policy_episodes import ROWS, Asked, tensors
 from robomtl.spec import Spec
-
-# Groups of a joined forward pass. Fewer are filled up, as matrix products of another
-# shape may round differently, and a result must not depend on how many workers ask.
-_GROUPS = 16
 
 
 class Group(NamedTuple):
     """Trials whose next actions are requested."""
 
     observation: Mapping[str, Tensor]
-    """Features by name, of ``ROWS`` rows; see ``Batch.observation``."""
+    """Features by name, as many rows as every group has; see ``Batch.observation``."""
     told: Tensor
     """The task embedding; (row, embedding)."""
     memory: Memory | None
@@ -38,6 +38,10 @@ class Predicted(NamedTuple):
     """What it is to remember, on its device."""
 
 
+Memories = dict[int, Memory | None]
+"""What a policy remembers of the groups of one client, by their index."""
+
+
 class JointPolicy:
     """A policy on a device, asked for several groups at once where that is the same.
 
@@ -48,12 +52,45 @@ class JointPolicy:
     Args:
         policy: It is moved to the device.
         device: Torch's name of it.
+        rows: Rows of a group.
+        groups: Groups of a joined forward pass. Fewer are filled up, as matrix products of
+            another shape may round differently, and a result must not depend on how many
+            clients ask.
     """
 
-    def __init__(self, policy: Policy, device: str) -> None:
+    def __init__(
+        self, policy: Policy, device: str, *, rows: int = ROWS, groups: int = 16
+    ) -> None:
         self.device = torch.device(device)
         self._policy = policy.to(self.device)
-        self._size = _GROUPS if self._may_join() else 1
+        self._rows, self._groups = rows, groups
+        self._size = groups if self._may_join() else 1
+
+    def answer(
+        self, waiting: Sequence[tuple[Asked, Memories]]
+    ) -> list[NDArray[np.float32]]:
+        """The chunk of each group that is asked for, each (row, chunk, action).
+
+        Args:
+            waiting: Requests, each with the memories of its client, which are updated.
+
+        Raises:
+            InputError: If the device has too little memory.
+        """
+        groups = [
+            Group(
+                tensors(asked.observation),
+                torch.from_numpy(asked.told),
+                None if asked.first else memories[asked.group],
+                asked.seed,
+            )
+            for asked, memories in waiting
+        ]
+        with memory_explained(str(self.device)):
+            predicted = self(groups)
+        for (asked, memories), each in zip(waiting, predicted, strict=True):
+            memories[asked.group] = each.memory
+        return [each.chunk.numpy() for each in predicted]
 
     @torch.inference_mode()
     def __call__(self, groups: Sequence[Group]) -> list[Predicted]:
@@ -81,7 +118,7 @@ class JointPolicy:
         chunk, memory = self._policy.act(
             observation, told, _joined([group.memory for group in filled])
         )
-        chunks, memories = torch.split(chunk.cpu(), ROWS), _split(memory, size)
+        chunks, memories = torch.split(chunk.cpu(), self._rows), _split(memory, size)
         pairs = zip(chunks, memories, strict=True)
         return [Predicted(*pair) for pair in pairs][: len(groups)]
 
@@ -90,8 +127,8 @@ class JointPolicy:
         spec, generator = self._policy.spec, torch.Generator().manual_seed(0)
         this, other = (
             Group(
-                _random_observation(spec, generator),
-                torch.randn(ROWS, spec.embedding, generator=generator),
+                _random_observation(spec, self._rows, generator),
+                torch.randn(self._rows, spec.embedding, generator=generator),
                 memory=None,
                 seed=0,
             )
@@ -100,10 +137,10 @@ class JointPolicy:
         for _ in range(2):
             torch.manual_seed(this.seed)
             before = self._draws()
-            alike = self._forward([this] * _GROUPS, _GROUPS)
+            alike = self._forward([this] * self._groups, self._groups)
             if not all(map(torch.equal, before, self._draws())):
                 return False
-            mixed = self._forward([other] * (_GROUPS - 1) + [this], _GROUPS)
+            mixed = self._forward([other] * (self._groups - 1) + [this], self._groups)
             first = alike[0].chunk
             if not all(each.chunk.equal(first) for each in [*alike, mixed[-1]]):
                 return False
@@ -120,28 +157,46 @@ class JointPolicy:
         return states
 
 
-def _random_observation(spec: Spec, generator: torch.Generator) -> dict[str, Tensor]:
+@contextmanager
+def memory_explained(device: str) -> Iterator[None]:
+    """Turns the error of a device without memory in the block into a message.
+
+    Raises:
+        InputError: If there is too little.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"Device '{device}' has too little free memory for the policy: {reason}"
+        ) from error
+
+
+def _random_observation(
+    spec: Spec, rows: int, generator: torch.Generator
+) -> dict[str, Tensor]:
     time = (spec.history,) if spec.history > 1 else ()
     states = {
-        name: torch.randn(ROWS, *time, size, generator=generator)
+        name: torch.randn(rows, *time, size, generator=generator)
         for name, size in spec.states.items()
     }
     images = {
         name: torch.randint(
-            256, (ROWS, *time, *it.shape), generator=generator, dtype=torch.uint8
+            256, (rows, *time, *it.shape), generator=generator, dtype=torch.uint8
         )
         for name, it in spec.images.items()
     }
     goals = {
         name: torch.randint(
-            256, (ROWS, *it.shape), generator=generator, dtype=torch.uint8
+            256, (rows, *it.shape), generator=generator, dtype=torch.uint8
         )
         for name, it in spec.goals.items()
     }
     robots = len(spec.embodiments)
     if robots == 1:
         return states | images | goals
-    robot = torch.randint(robots, (ROWS,), generator=generator)
+    robot = torch.randint(robots, (rows,), generator=generator)
     return states | images | goals | {EMBODIMENT: robot}
 
 
@@ -166,7 +221,8 @@ def _split(memory: Memory | None, count: int) -> list[Memory | None]:
     if memory is None:
         return [None] * count
     parts: Mapping[str, Sequence[Tensor]] = {
-        name: torch.split(tensor, ROWS) for name, tensor in memory.tensors.items()
+        name: torch.split(tensor, len(tensor) // count)
+        for name, tensor in memory.tensors.items()
     }
     return [
         # As views, each would keep the whole batch.

@@ -21,10 +21,10 @@ from robomtl.agent import PolicyAgent
 from robomtl.array_messages import receive_arrays, send_arrays
 from robomtl.errors import InputError, StartError
 from robomtl.executor import spawn
-from robomtl.joining import Group, JointPolicy
+from robomtl.joining import JointPolicy, Memories, memory_explained
 from robomtl.machine import check_device, device_of
-from robomtl.policy import Memory
-from robomtl.policy_actor import Asked, PolicyActor, tensors
+from robomtl.policy_actor import PolicyActor
+from robomtl.policy_episodes import Asked
 from robomtl.sendable import check_sendable
 from robomtl.task import Suite
 from robomtl.worker_pool import Answer, outcome
@@ -122,9 +122,6 @@ class _Asking:
         return actions
 
 
-_Memories = dict[int, Memory | None]
-
-
 def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
     """The life of the serving process: it ends when its parent closes ``control``."""
     torch.set_num_threads(1)  # Sums depend on the number of threads.
@@ -137,7 +134,7 @@ def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
     key = multiprocessing.current_process().authkey
     with Listener(_address(), family="AF_UNIX", authkey=key) as listener:
         control.send(Answer("done", (listener.address, _kind(begun.value.device))))
-        clients: dict[Connection, _Memories] = {}
+        clients: dict[Connection, Memories] = {}
         threading.Thread(target=_accept, args=(listener, clients), daemon=True).start()
         while control not in (ready := wait([control, *clients], timeout=0.1)):
             _answer(begun.value, clients, cast(list[Connection], ready))
@@ -153,11 +150,11 @@ def _address() -> str | None:
 
 def _load(given: tuple[PolicyAgent, str]) -> JointPolicy:
     agent, device = given
-    with _explained(device):
+    with memory_explained(device):
         return JointPolicy(agent.trained().policy, device)
 
 
-def _accept(listener: Listener, clients: dict[Connection, _Memories]) -> None:
+def _accept(listener: Listener, clients: dict[Connection, Memories]) -> None:
     while True:
         try:
             client = listener.accept()
@@ -167,7 +164,7 @@ def _accept(listener: Listener, clients: dict[Connection, _Memories]) -> None:
 
 
 def _answer(
-    served: JointPolicy, clients: dict[Connection, _Memories], ready: list[Connection]
+    served: JointPolicy, clients: dict[Connection, Memories], ready: list[Connection]
 ) -> None:
     """Answers all that wait; forgets those that died."""
     waiting: dict[Connection, Asked] = {}
@@ -179,45 +176,13 @@ def _answer(
         except (EOFError, OSError):
             del clients[client]
     groups = [(each, clients[client]) for client, each in waiting.items()]
-    told = outcome(_predict, (served, groups))
+    told = outcome(served.answer, groups)
     for place, client in enumerate(waiting):
         done = told.kind == "done"
         try:
             client.send(Answer("done", told.value[place]) if done else told)
         except OSError:
             del clients[client]
-
-
-def _predict(
-    given: tuple[JointPolicy, list[tuple[Asked, _Memories]]],
-) -> list[NDArray[np.float32]]:
-    """The chunk of each group that was asked for; memories are kept."""
-    served, waiting = given
-    groups = [
-        Group(
-            tensors(asked.observation),
-            torch.from_numpy(asked.told),
-            None if asked.first else memories[asked.group],
-            asked.seed,
-        )
-        for asked, memories in waiting
-    ]
-    with _explained(str(served.device)):
-        predicted = served(groups)
-    for (asked, memories), each in zip(waiting, predicted, strict=True):
-        memories[asked.group] = each.memory
-    return [each.chunk.numpy() for each in predicted]
-
-
-@contextmanager
-def _explained(device: str) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"Device '{device}' has too little free memory for the policy: {reason}"
-        ) from error
 
 
 def _kind(device: torch.device) -> str:

@@ -19,7 +19,8 @@ from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import POLICIES, Spec
-from robomtl.policy_actor import Asked, PolicyActor
+from robomtl.policy_actor import PolicyActor
+from robomtl.policy_episodes import Asked
 from robomtl.request import plain
 from robomtl.task import Trial
 

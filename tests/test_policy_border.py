@@ -6,7 +6,8 @@ import torch
 from robomtl.errors import InputError
 from robomtl.policies.mlp import MLP
 from robomtl.policy import Batch, Loss, Spec, actions_of, loss_of
-from robomtl.policy_actor import Asked, Predictor
+from robomtl.policy_actor import Predictor
+from robomtl.policy_episodes import Asked
 
 SPEC = Spec(state=3, action=2, embedding=0)
 BATCH = Batch(

@@ -39,7 +39,7 @@ from robomtl.machine import devices
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.policy_actor import ROWS
+from robomtl.policy_episodes import ROWS
 from robomtl.serving import serve
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

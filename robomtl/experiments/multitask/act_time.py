@@ -8,7 +8,7 @@ import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import EMBODIMENT, Memory, actions_of
-from robomtl.policy_actor import empty_features, tensors
+from robomtl.policy_episodes import empty_features, tensors
 
 _WARM_UP, _CALLS = 3, 20
 
