@@ -114,13 +114,19 @@ class JointPolicy:
             for name in groups[0].observation
         }
         told = torch.cat([group.told for group in filled]).to(self.device)
-        torch.manual_seed(groups[0].seed)  # It counts where one is alone.
+        self._seed(groups[0].seed)  # It counts where one is alone.
         chunk, memory = self._policy.act(
             observation, told, _joined([group.memory for group in filled])
         )
         chunks, memories = torch.split(chunk.cpu(), self._rows), _split(memory, size)
         pairs = zip(chunks, memories, strict=True)
         return [Predicted(*pair) for pair in pairs][: len(groups)]
+
+    def _seed(self, seed: int) -> None:
+        if self.device.type == "cpu":  # Noting it for other devices takes 0.3 ms.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
 
     @torch.inference_mode()
     def _may_join(self) -> bool:
@@ -135,7 +141,7 @@ class JointPolicy:
             for _ in range(2)
         )
         for _ in range(2):
-            torch.manual_seed(this.seed)
+            self._seed(this.seed)
             before = self._draws()
             alike = self._forward([this] * self._groups, self._groups)
             if not all(map(torch.equal, before, self._draws())):

@@ -122,11 +122,16 @@ class _Asking:
         return actions
 
 
+def compute_deterministically() -> None:
+    """Lets this process compute the same results in any company."""
+    torch.set_num_threads(1)  # Sums depend on the number of threads.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # Torch requires it.
+    torch.use_deterministic_algorithms(True)
+
+
 def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
     """The life of the serving process: it ends when its parent closes ``control``."""
-    torch.set_num_threads(1)  # Sums depend on the number of threads.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # Asked for by torch.
-    torch.use_deterministic_algorithms(True)
+    compute_deterministically()
     begun = outcome(_load, (agent, device))
     if begun.kind != "done":
         control.send(begun)

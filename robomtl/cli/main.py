@@ -37,6 +37,7 @@ VERBS = {
     "evaluate": "success of a policy, task by task",
     "probe": "whether a policy uses its instruction",
     "view": "one trial, in rerun's viewer",
+    "serve": "a policy for clients on the network",
     "compare": "which of two policies is better, and how sure that is",
     "list": "suites, policies, objectives, methods and recipes",
     "check": "whether a suite or a policy keeps its contract",

@@ -1,0 +1,34 @@
+"""``robomtl serve``: a policy behind a websocket, for robots and simulators elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl.agent import PolicyAgent
+from robomtl.cli.flags import own_first
+from robomtl.policy_server import ServerConfig, serve_policy
+from robomtl.terminal import say
+
+
+@own_first
+@dataclass(frozen=True, kw_only=True)
+class Serve(ServerConfig):
+    """Answers observations by actions, for clients of openpi. Needs robomtl[serve]."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory of the policy."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serves the policy until Ctrl-C."""
+    flags = tyro.cli(Serve, args=arguments, prog="robomtl serve")
+    agent = PolicyAgent(flags.run)
+    told = " and ".join(agent.conditioning_kinds) or "nothing"
+
+    def ready(address: str) -> None:
+        say(f"{agent.name} ({agent.card.policy}, conditioned on {told}) answers at")
+        say(f"  {address}   until Ctrl-C; {agent.card.spec.described}.")
+
+    serve_policy(agent, flags, ready=ready)

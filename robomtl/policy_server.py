@@ -1,0 +1,277 @@
+"""A policy behind a websocket, for many clients at once: what ``openpi-client`` talks to.
+
+A connection begins with a message of the server about the policy. Then the client sends
+observations, and the server answers each with actions, in the messages of
+``robomtl.policy_messages``. A text in place of an answer says what is wrong with the
+client's message; the connection goes on.
+"""
+
+import asyncio
+import http
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.agent import PolicyAgent
+from robomtl.checkpoint import Card
+from robomtl.errors import InputError, MissingExtraError
+from robomtl.joining import JointPolicy, Memories, memory_explained
+from robomtl.machine import check_device, device_of
+from robomtl.policy_episodes import Asked
+from robomtl.policy_messages import pack, unpack
+from robomtl.policy_session import PolicySession
+from robomtl.ranges import check_types
+from robomtl.serving import compute_deterministically
+from robomtl.terminal import say
+from robomtl.worker_pool import outcome
+
+try:
+    from websockets.asyncio.server import ServerConnection, serve
+    from websockets.exceptions import ConnectionClosed
+    from websockets.http11 import Request, Response
+except ImportError as error:
+    raise MissingExtraError(
+        "A policy server needs websockets: pip install 'robomtl[serve]'"
+    ) from error
+
+_WAIT = 0.001  # [s] That a request waits for others.
+_TEXTS = 2**16  # [bytes] Of a message beside its features.
+_REASON = 100  # Characters of why a connection is closed; a frame takes 123 bytes.
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """Where a policy is served, and how."""
+
+    host: str = "127.0.0.1"
+    """Address that clients connect to; 0.0.0.0 for any of this machine."""
+    port: int = 8000
+    """Port that clients connect to; 0 for a free one."""
+    device: str = "auto"
+    """Torch device of the policy, such as cuda; ``auto`` is cuda if available, else cpu."""
+    batch_size: int = 16
+    """Clients that one forward pass answers. Fewer are filled up, so that an answer does
+    not depend on how many ask; 1 is fastest for a single client."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers.
+
+        Raises:
+            InputError: If one is impossible.
+        """
+        check_types(self)
+        if not 0 <= self.port < 2**16:
+            raise InputError(f"port is {self.port}; give 0 to {2**16 - 1}.")
+        if not 1 <= self.batch_size <= 1024:
+            raise InputError(f"batch_size is {self.batch_size}; give 1 to 1024.")
+
+
+class _Request(NamedTuple):
+    asked: Asked
+    memories: Memories
+    answer: asyncio.Future[NDArray[np.float32]]
+
+
+class _Batcher:
+    """Collects requests for at most a millisecond, and answers them together.
+
+    The policy computes in the thread of the event loop: the requests that arrive meanwhile
+    wait in their sockets, and are the next batch.
+    """
+
+    def __init__(self, policy: JointPolicy, batch_size: int) -> None:
+        self.clients = 0
+        """Open connections; no request waits for more than are there."""
+        self._policy, self._batch_size = policy, batch_size
+        self._waiting: list[_Request] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def ask(self, asked: Asked, memories: Memories) -> NDArray[np.float32]:
+        """The chunk of a request; (row, chunk, action)."""
+        loop = asyncio.get_running_loop()
+        request = _Request(asked, memories, loop.create_future())
+        self._waiting.append(request)
+        if len(self._waiting) >= min(self._batch_size, self.clients):
+            self._answer()
+        elif self._timer is None:
+            self._timer = loop.call_later(_WAIT, self._answer)
+        return await request.answer
+
+    def _answer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        waiting, self._waiting, self._timer = self._waiting, [], None
+        given = [(each.asked, each.memories) for each in waiting]
+        answered = outcome(self._policy.answer, given)
+        for place, each in enumerate(waiting):
+            if each.answer.done():
+                continue  # Its client has gone.
+            if answered.kind == "done":
+                each.answer.set_result(answered.value[place])
+            else:
+                each.answer.set_exception(answered.value)
+
+
+class PolicyServer:
+    """Answers the clients of a policy.
+
+    Args:
+        agent: The trained policy.
+        config: Where and how.
+
+    Raises:
+        InputError: If there is no such device, or it has too little memory.
+    """
+
+    def __init__(self, agent: PolicyAgent, config: ServerConfig) -> None:
+        check_device(config.device)
+        device = str(device_of(config.device))
+        with memory_explained(device):
+            policy = JointPolicy(
+                agent.trained().policy, device, rows=1, groups=config.batch_size
+            )
+        self._agent, self._config = agent, config
+        self._batcher = _Batcher(policy, config.batch_size)
+        self._metadata = pack(metadata(agent))
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """The address of the server, which answers for as long as the block lasts.
+
+        Raises:
+            InputError: If it cannot listen there.
+        """
+        host, port = self._config.host, self._config.port
+        try:
+            server = await serve(
+                self._converse,
+                host,
+                port,
+                compression=None,
+                max_size=_largest(self._agent.card),
+                process_request=_health,
+            )
+        except OSError as error:
+            raise InputError(
+                f"Nothing can listen at {host}, port {port}: {error.strerror or error}."
+                " Give another --host or --port."
+            ) from error
+        async with server:
+            where = server.sockets[0].getsockname()
+            yield f"ws://{where[0]}:{where[1]}"
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        session = PolicySession(self._agent.card)
+        self._batcher.clients += 1
+        try:
+            await connection.send(self._metadata)
+            async for message in connection:
+                await connection.send(await self._answer(session, message))
+        except ConnectionClosed as closed:
+            if closed.sent is not None and closed.sent.code != 1001:
+                say(
+                    f"A connection was closed: {closed.sent.reason[:_REASON]}",
+                    stderr=True,
+                )
+        finally:
+            self._batcher.clients -= 1
+
+    async def _answer(
+        self, session: PolicySession, message: bytes | str
+    ) -> bytes | str:
+        """The actions for a message, or what is wrong with it."""
+        before = time.perf_counter()
+        try:
+            asked = session.ask(unpack(message))
+        except (InputError, MissingExtraError) as error:
+            return str(error)
+        try:
+            chunks = [await self._batcher.ask(each, session.memories) for each in asked]
+            actions = session.actions(chunks)
+        except (InputError, RuntimeError) as error:
+            session.end()  # It lacks a prediction.
+            say(str(error), stderr=True)
+            *_, reason = str(error).rstrip().splitlines()  # The last of a traceback.
+            return f"The policy failed: {reason}"
+        taken = 1e3 * (time.perf_counter() - before)
+        return pack({"actions": actions, "server_timing": {"infer_ms": taken}})
+
+
+def metadata(agent: PolicyAgent) -> dict[str, Any]:
+    """What clients learn of a policy as they connect."""
+    card = agent.card
+    return {
+        "policy": card.policy,
+        "run": agent.name,
+        "fingerprint": agent.fingerprint,
+        "conditioning": [*agent.conditioning_kinds],
+        "tasks": [*card.conditioning.tasks],
+        "history": card.spec.history,
+        "goal_images": [*card.spec.goals],
+        "embodiments": {
+            robot.name: {
+                "observation": {
+                    name: {"shape": it.shape, "dtype": it.dtype, "names": it.names}
+                    for name, it in robot.observation.items()
+                },
+                "action": {
+                    "size": robot.action.size,
+                    "names": robot.action.names,
+                    "units": robot.action.units,
+                },
+            }
+            for robot in card.spec.embodiments
+        },
+    }
+
+
+def _largest(card: Card) -> int:
+    """Bytes of the largest message that a client may send."""
+    features = [
+        *(each for it in card.spec.embodiments for each in it.observation.values()),
+        *card.spec.goals.values(),
+    ]
+    sizes = (
+        math.prod(each.shape) * (8 if each.kind == "state" else 1) for each in features
+    )
+    return sum(sizes) + _TEXTS
+
+
+def _health(connection: ServerConnection, request: Request) -> Response | None:
+    """The answer to a plain request that asks whether the server lives."""
+    if request.path == "/healthz":
+        return connection.respond(http.HTTPStatus.OK, "OK\n")
+    return None
+
+
+async def _run(server: PolicyServer, ready: Callable[[str], None]) -> None:
+    async with server.listening() as address:
+        ready(address)
+        await asyncio.get_running_loop().create_future()
+
+
+def serve_policy(
+    agent: PolicyAgent,
+    config: ServerConfig,
+    *,
+    ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serves a policy until Ctrl-C.
+
+    Args:
+        agent: The trained policy.
+        config: Where and how.
+        ready: Is called with the server's address once it listens.
+
+    Raises:
+        InputError: If it cannot listen, or the device is missing or too small.
+    """
+    compute_deterministically()
+    server = PolicyServer(agent, config)
+    asyncio.run(_run(server, ready))

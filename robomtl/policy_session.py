@@ -1,0 +1,205 @@
+"""One client of a policy server: its episode, from messages to actions.
+
+A message holds the features of an observation by the names that the policy was trained
+with, and what the policy is conditioned on: ``prompt``, the instruction; ``task``, a name;
+``goal``, a vector in place of that in the state; ``goal.NAME``, an image of the goal;
+``embodiment``, the robot; ``seed``, of what the policy draws. Of these, what a message leaves
+out stays as it was. An episode begins with the first message of a connection, with another
+value of one of these, and with ``reset``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.actor import TaskInfo
+from robomtl.border import finite, kind_of, truth
+from robomtl.checkpoint import Card
+from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
+from robomtl.features import Embodiment, Feature
+from robomtl.joining import Memories
+from robomtl.nearest import unknown
+from robomtl.policy_episodes import Asked, Beginning, PolicyEpisodes
+from robomtl.spec import GOAL
+
+_OF_EPISODES = ("prompt", "task", "goal", "embodiment", "seed")
+_SEEDS = 2**32
+
+
+class PolicySession:
+    """The running episode of a client.
+
+    Args:
+        card: Of the policy.
+    """
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+        self._given: dict[str, Any] = {}
+        """What the episode began with, by key."""
+        self._robot = card.spec.embodiments[0]
+        self._episode: PolicyEpisodes | None = None
+        self.memories: Memories = {}
+        """What the policy remembers of the episode."""
+
+    def ask(self, message: Mapping[str, Any]) -> list[Asked]:
+        """What the policy is to be asked for a message; nothing within a chunk.
+
+        Args:
+            message: See the module.
+
+        Raises:
+            InputError: If a key is unknown or missing, or a value does not fit; the
+                episode goes on as if the message had not come.
+            MissingExtraError: If the instruction needs a language model that is missing.
+        """
+        of_episode = {*_OF_EPISODES, *self._card.spec.goals}
+        given = self._given | {k: v for k, v in message.items() if k in of_episode}
+        robot = self._embodiment(given)
+        known = [*robot.observation, *sorted(of_episode), "reset"]
+        for name in message:
+            if name not in known:
+                raise InputError(unknown("key", name, known))
+        observation = {
+            name: _fitting(name, feature, message)
+            for name, feature in robot.observation.items()
+        }
+        reset = truth(message.get("reset", False), "'reset'", "The message")
+        if self._episode is None or reset or _differ(given, self._given):
+            self._episode = self._begun(given, robot)
+            self._given, self._robot = given, robot
+        return self._episode.ask([observation])
+
+    def actions(self, chunks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The actions until the next message is due; (time, action).
+
+        They are all that is executed of a chunk, and a single one where the policy reads
+        a history or its chunks are combined, as it has to see each step.
+
+        Args:
+            chunks: What the policy answered; empty where it was not asked.
+
+        Raises:
+            InputError: If an action is not finite.
+        """
+        assert self._episode is not None
+        if chunks:
+            self._episode.add(chunks)
+        actions = [self._episode.action()[0]]
+        while self._card.spec.history == 1 and not self._episode.due:
+            actions.append(self._episode.action()[0])
+        taken = np.stack(actions)
+        if not finite(taken):
+            raise InputError("The policy predicts actions that are not finite.")
+        return taken
+
+    def end(self) -> None:
+        """Ends the episode, so that the next message begins another."""
+        self._episode = None
+
+    def _embodiment(self, given: Mapping[str, Any]) -> Embodiment:
+        robots, name = self._card.spec.embodiments, given.get("embodiment")
+        if name is None and len(robots) == 1:
+            return robots[0]
+        if not isinstance(name, str):
+            names = ", ".join(each.name for each in robots)
+            raise InputError(f"Send the name of the robot as 'embodiment': {names}.")
+        return robots[self._card.spec.index(name)]
+
+    def _begun(self, given: Mapping[str, Any], robot: Embodiment) -> PolicyEpisodes:
+        spec, conditioning = self._card.spec, self._card.conditioning
+        told = TaskInfo(
+            _task(conditioning, given),
+            _instruction(conditioning, given),
+            _goal(conditioning, given),
+        )
+        images = {
+            name.removeprefix(GOAL): _fitting(name, feature, given)
+            for name, feature in spec.goals.items()
+        }
+        index = spec.embodiments.index(robot)
+        beginning = Beginning([told], [_seed(given)], index, [images])
+        return PolicyEpisodes(self._card, beginning, rows=1)
+
+
+def _differ(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    return new.keys() != old.keys() or not all(
+        np.array_equal(new[name], old[name]) for name in new
+    )
+
+
+def _fitting(name: str, feature: Feature, message: Mapping[str, Any]) -> NDArray[Any]:
+    """The value of a feature, in its type."""
+    if name not in message:
+        raise InputError(f"The message lacks '{name}', a {feature}.")
+    value = message[name]
+    try:
+        array = np.asarray(value)
+    except ValueError:  # Lists of different lengths.
+        array = np.asarray(None)
+    kinds = "u" if feature.kind == "image" else "biuf"
+    fits = array.dtype.kind in kinds and array.shape == feature.shape
+    if not fits or (feature.kind == "image" and array.dtype != np.uint8):
+        raise InputError(
+            f"'{name}' is {kind_of(value)}; the policy reads a {feature} and type"
+            f" {feature.dtype}."
+        )
+    with np.errstate(over="ignore"):
+        array = array.astype(feature.dtype)
+    if not finite(array):
+        raise InputError(
+            f"'{name}' is not finite in components"
+            f" {np.flatnonzero(~np.isfinite(array)).tolist()}."
+        )
+    return array
+
+
+def _text(name: str, given: Mapping[str, Any]) -> str | None:
+    value = given.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"'{name}' is {kind_of(value)}; send text.")
+    return value
+
+
+def _instruction(conditioning: Conditioning, given: Mapping[str, Any]) -> str | None:
+    prompt = _text("prompt", given)
+    if prompt is None and "language" in conditioning.kinds:
+        raise InputError(
+            "The policy is conditioned on language; send the instruction as 'prompt'."
+        )
+    return prompt
+
+
+def _task(conditioning: Conditioning, given: Mapping[str, Any]) -> str | None:
+    task = _text("task", given)
+    if task is None and {"one_hot", "demonstration"} & {*conditioning.kinds}:
+        raise InputError(
+            f"The policy is conditioned on {' and '.join(conditioning.kinds)}; send the name"
+            f" of the task as 'task': {', '.join(conditioning.tasks)}."
+        )
+    return task
+
+
+def _goal(
+    conditioning: Conditioning, given: Mapping[str, Any]
+) -> tuple[float, ...] | None:
+    value = given.get("goal")
+    if value is None:
+        return None
+    if "goal" not in conditioning.kinds or conditioning.goal is None:
+        raise InputError("The policy is not conditioned on a goal; leave 'goal' out.")
+    start, stop = conditioning.goal
+    feature = Feature(kind="state", shape=(stop - start,))
+    return tuple(_fitting("goal", feature, given).tolist())
+
+
+def _seed(given: Mapping[str, Any]) -> int:
+    seed = given.get("seed", 0)
+    if type(seed) is not int or not 0 <= seed < _SEEDS:
+        raise InputError(
+            f"'seed' is {seed!r}; send a whole number from 0, below 2**32."
+        )
+    return seed

@@ -1,0 +1,136 @@
+#!/usr/bin/env python
+"""Milliseconds from an observation to its actions, of many clients of one policy server.
+
+The server is the process of ``robomtl serve`` with an untrained policy of default size,
+conditioned on language; the clients are threads of another process, each with a connection
+of ``openpi-client`` over loopback. Each sends an observation at its control rate, and then
+all send the next as soon as they are answered, which is the most that they can ask.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from openpi_client.websocket_client_policy import WebsocketClientPolicy
+
+from robomtl import checkpoint
+from robomtl.checkpoint import Card
+from robomtl.conditioning import Conditioning
+from robomtl.policy import POLICIES, Spec
+from robomtl.suites import suite
+from robomtl.versions import processor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is timed."""
+
+    policy: str = "film"
+    """Architecture."""
+    clients: int = 16
+    """Connections."""
+    requests: int = 500
+    """Requests of each."""
+    rate: float = 20.0
+    """Requests of a client in a second, where it has one [1/s]."""
+
+
+def main(benchmark: Benchmark) -> None:
+    """Prints a line for each way to ask."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / benchmark.policy
+        _save(run, benchmark.policy)
+        words = ["serve", str(run), "--port", "0"]
+        command = [sys.executable, "-c", "from robomtl.cli.main import main; main()"]
+        server = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            lines = [server.stdout.readline() for _ in range(2)]
+            address = lines[-1].split()[0]
+            print(
+                f"{processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f};"
+                f" {benchmark.policy}, {benchmark.clients} clients, in ms"
+            )
+            print("requests            number  median   95 %   99 %  largest")
+            for rate in (benchmark.rate, 0.0):
+                found = 1e3 * _asked(address, benchmark, rate)
+                name = f"{rate:g} a second each" if rate else "one after another"
+                half, most, nearly = np.percentile(found, [50, 95, 99])
+                print(
+                    f"{name:18} {len(found):7} {half:7.1f} {most:6.1f} {nearly:6.1f}"
+                    f" {found.max():8.1f}"
+                )
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(10)
+
+
+def _save(run: Path, name: str) -> None:
+    torch.manual_seed(0)
+    mt10 = suite("metaworld/MT10")
+    tasks = tuple(task.name for task in mt10.train_tasks)
+    conditioning = Conditioning(kinds=("language",), tasks=tasks)
+    architecture = POLICIES.get(name)
+    spec = Spec(
+        state=39,
+        action=4,
+        embedding=conditioning.size,
+        tasks=len(tasks),
+        history=architecture.usual_history,
+    )
+    card = Card(
+        policy=name,
+        config=vars(architecture.Config()),
+        spec=spec,
+        conditioning=conditioning,
+        suite=mt10.name,
+        suite_options={},
+        step=0,
+    )
+    checkpoint.save(run, checkpoint.build(card), card)
+
+
+def _asked(address: str, benchmark: Benchmark, rate: float) -> NDArray[np.float64]:
+    """Seconds of each request; (request,)."""
+    found: list[list[float]] = [[] for _ in range(benchmark.clients)]
+    threads = [
+        threading.Thread(target=_ask, args=(address, benchmark.requests, rate, n, each))
+        for n, each in enumerate(found)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return np.array([taken for each in found for taken in each[5:]])  # Warm by then.
+
+
+def _ask(
+    address: str, count: int, rate: float, number: int, found: list[float]
+) -> None:
+    client = WebsocketClientPolicy(address)
+    task = suite("metaworld/MT10").train_tasks[number % 10]
+    generator = np.random.default_rng(number)
+    message: dict[str, Any] = {"prompt": task.instructions[0]}
+    due = time.perf_counter() + (generator.uniform() / rate if rate else 0)
+    for _ in range(count):
+        message["state"] = generator.normal(size=39).astype(np.float32)
+        time.sleep(max(0.0, due - time.perf_counter()))
+        before = time.perf_counter()
+        client.infer(message)
+        found.append(time.perf_counter() - before)
+        due = max(due + 1 / rate, before) if rate else 0.0
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Benchmark, description=__doc__))
