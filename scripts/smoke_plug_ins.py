@@ -1,0 +1,38 @@
+"""Trains the installed policy gated on the installed suite tray, and adapts by wise."""
+
+import tempfile
+from pathlib import Path
+
+import robomtl
+
+
+def main() -> None:
+    """Collects, trains, adapts and evaluates, with few steps."""
+    tray = robomtl.suite("tray")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        robomtl.train(
+            robomtl.collect(tray, folder / "data", episodes=5, workers=1),
+            out=folder / "run",
+            policy="gated",
+            conditioning=("goal",),
+            config=robomtl.TrainConfig(steps=100, threads=1),
+        )
+        task = tray.held_out_tasks[0].name
+        shown = robomtl.collect(
+            tray, folder / "shown", tasks=[task], episodes=2, workers=1
+        )
+        robomtl.adapt(folder / "run", shown, method="wise", out=folder / "adapted")
+        results = robomtl.evaluate(
+            robomtl.PolicyAgent(folder / "adapted"),
+            tray,
+            tasks=[task],
+            out=folder / "evaluation",
+            episodes=10,
+            workers=1,
+        )
+        print(f"tray, gated, wise: {results.task_mean:.0%} of '{task}'")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Packages for plug-ins; scripts/wheel installs them, runs their tests and trains."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from test_cli import refusal
+
+from robomtl.cli.main import main
+from robomtl.errors import InputError
+from robomtl.new_package import new_package
+
+ROOT = Path(__file__).parent.parent
+KINDS = {"suite": "tray", "policy": "gated", "method": "wise"}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a package of each kind."""
+    folder = tmp_path_factory.mktemp("packages")
+    for kind, name in KINDS.items():
+        assert main(["new", kind, name, "--out", str(folder / name)]) == 0
+    return folder
+
+
+def test_a_package_has_a_module_tests_and_an_entry_point(packages: Path) -> None:
+    for kind, name in KINDS.items():
+        module = f"robomtl_{name}"
+        files = sorted(path for path in (packages / name).rglob("*") if path.is_file())
+        assert [str(path.relative_to(packages / name)) for path in files] == [
+            "README.md",
+            "pyproject.toml",
+            f"{module}.py",
+            f"tests/test_{module}.py",
+        ]
+        assert all(len(path.read_text().splitlines()) <= 100 for path in files)
+        project = tomllib.loads((packages / name / "pyproject.toml").read_text())
+        (entries,) = project["project"]["entry-points"].values()
+        found, attribute = entries[name].split(":")
+        assert found == module and project["tool"]["setuptools"]["py-modules"] == [
+            module
+        ]
+        text = (packages / name / f"{module}.py").read_text()
+        assert f"{attribute} = " in text or f"class {attribute}(" in text, kind
+        assert not list(packages.glob(".new-*"))
+
+
+def test_a_package_is_in_the_style_of_the_house(packages: Path) -> None:
+    ruff = ["ruff", "--config", str(ROOT / "pyproject.toml")]
+    for job in (["check", "--ignore", "D103"], ["format", "--check"]):
+        subprocess.run([*ruff, *job, str(packages)], check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_packages_pass_their_own_tests(packages: Path) -> None:
+    paths = [packages / name for name in KINDS.values()]
+    known = os.pathsep.join([str(ROOT), *map(str, paths)])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    subprocess.run(
+        [*command, "--rootdir", packages, *(path / "tests" for path in paths)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": known},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("My-Suite", r"'My-Suite' does not fit; .* such as 'my_suite'"),
+        ("3d", "such as 'my_3d'"),
+        ("../up", "such as 'up'"),
+        ("a" * 41, f"such as '{'a' * 40}'"),
+        ("", "such as 'my_suite'"),
+        ("lambda", "'lambda' is a word of Python; take 'suite_lambda'"),
+        ("points", "The suite 'points' exists already; take 'my_points'"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_refused_with_one_that_does(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        new_package("suite", name, out=tmp_path / "package")
+    assert not (tmp_path / "package").exists()
+
+
+def test_a_folder_that_exists_and_an_unknown_kind_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "exists; name another folder by --out" in refusal(
+        capsys, "new", "policy", "gated", "--out", tmp_path
+    )
+    with pytest.raises(
+        InputError, match="Unknown kind of package 'suit'. Did you mean"
+    ):
+        new_package("suit", "tray", out=tmp_path / "package")
