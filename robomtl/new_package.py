@@ -124,15 +124,15 @@ def _nearest(registry: Registry[Any], name: str) -> str:
 def _texts(kind: str, module: str, values: Mapping[str, Any]) -> dict[str, str]:
     """The files of a package, by their paths."""
     made = Environment(
-        loader=PackageLoader("robomtl"),
+        loader=PackageLoader("robomtl.templates", ""),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
     templates = {
         "pyproject.toml": "pyproject.toml.jinja",
         "README.md": "README.md.jinja",
-        f"{module}.py": f"{kind}/module.py.jinja",
-        f"tests/test_{module}.py": f"{kind}/tests.py.jinja",
+        f"{module}.py": f"{kind}.py.jinja",
+        f"tests/test_{module}.py": f"{kind}_tests.py.jinja",
     }
     return {
         path: made.get_template(name).render(values) for path, name in templates.items()

@@ -51,7 +51,7 @@ def test_a_package_has_a_module_tests_and_an_entry_point(packages: Path) -> None
 def test_a_package_is_in_the_style_of_the_house(packages: Path) -> None:
     ruff = ["ruff", "--config", str(ROOT / "pyproject.toml")]
     for job in (["check", "--ignore", "D103"], ["format", "--check"]):
-        subprocess.run([*ruff, *job, str(packages)], check=True, capture_output=True)
+        subprocess.run([*ruff, *job, "."], cwd=packages, check=True)
 
 
 @pytest.mark.slow

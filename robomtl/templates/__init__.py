@@ -1,0 +1,1 @@
+"""Texts of the packages that ``robomtl new`` writes."""
