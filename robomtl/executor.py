@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 from robomtl.errors import InputError
 from robomtl.imports import import_modules, imported
+from robomtl.pulse import LIMIT as LIMIT
 from robomtl.pulse import PULSE, Beat
 from robomtl.sendable import check_sendable, main_file
 from robomtl.worker_pool import (
@@ -36,9 +37,6 @@ from robomtl.worker_pool import Failure as Failure
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-LIMIT = 600.0
-"""Longest time without progress of a worker [s], unless another is given."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -196,7 +194,7 @@ class _Processes(WorkerPool[_Process]):
 
     def hire(self) -> _Process:
         memory = _SPAWN.RawArray("Q", len(Beat._fields))
-        process, connection = spawn(_serve, self._work, memory)
+        process, connection = spawn(_serve, self._work, self._limit, memory)
         return _Process(process=process, connection=connection, memory=memory)
 
     def give(self, worker: _Process, item: Any, lost: Mapping[int, str]) -> None:
@@ -238,10 +236,14 @@ class _Processes(WorkerPool[_Process]):
 
 
 def _serve(
-    work: Callable[[Any], Any], memory: MutableSequence[int], connection: Connection
+    work: Callable[[Any], Any],
+    limit: float,
+    memory: MutableSequence[int],
+    connection: Connection,
 ) -> None:
     """The life of a process: receive an item, work, send the outcome."""
     PULSE.share(memory)
+    PULSE.limit = limit
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     connection.send(Answer("done"))  # It has started.
     while True:

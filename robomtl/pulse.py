@@ -8,6 +8,9 @@ knows which trial a worker was playing when it died.
 from collections.abc import Mapping, MutableSequence
 from typing import NamedTuple
 
+LIMIT = 600.0
+"""Longest time without progress of a worker [s], unless another is given."""
+
 
 class Beat(NamedTuple):
     """The latest state that a worker noted."""
@@ -32,6 +35,8 @@ class Pulse:
         self.lost: Mapping[int, str] = {}
         """Reasons, by trial key, of trials that are skipped because workers died or hung
         in them."""
+        self.limit = LIMIT
+        """Longest time without a note, after which this process is replaced [s]."""
 
     @property
     def latest(self) -> Beat:

@@ -107,7 +107,7 @@ class _Actors(WorkerPool[_Hand]):
         self._actor = made.options(scheduling_strategy="SPREAD")
 
     def hire(self) -> _Hand:
-        actor = self._actor.remote(sys.path, imported())
+        actor = self._actor.remote(sys.path, imported(), self._limit)
         return _Hand(actor=actor, awaited=actor.start.remote(self._work, packages()))
 
     def give(self, worker: _Hand, item: Any, lost: Mapping[int, str]) -> None:
@@ -162,10 +162,13 @@ class _Actors(WorkerPool[_Hand]):
 class _Actor:
     """What lives in a Ray worker: the work, with whatever it keeps between items."""
 
-    def __init__(self, path: Sequence[str], modules: Sequence[str]) -> None:
+    def __init__(
+        self, path: Sequence[str], modules: Sequence[str], limit: float
+    ) -> None:
         # Modules that are found here are found there, if the node has them.
         sys.path.extend(entry for entry in path if entry not in sys.path)
         import_modules(modules)
+        PULSE.limit = limit
         self._work: Callable[[Any], Any] | None = None
 
     def start(self, work: Callable[[Any], Any], expected: dict[str, str]) -> Answer:

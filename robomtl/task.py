@@ -66,6 +66,18 @@ class Trial:
         return zlib.crc32(names.encode())
 
 
+@runtime_checkable
+class Announced(Protocol):
+    """An env that is stepped at one time with others of its kind."""
+
+    def announce(self, action: Action) -> None:
+        """Prepares the next step, which has the same array.
+
+        The first of the announced envs to be stepped waits for the steps of all.
+        """
+        ...
+
+
 class Expert(Protocol):
     """A demonstrator of one task, without memory of earlier steps."""
 

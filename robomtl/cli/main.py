@@ -42,6 +42,7 @@ VERBS = {
     "new": "a package for a suite, policy or method of one's own",
     "list": "suites, policies, objectives, methods and recipes",
     "check": "whether a suite or a policy keeps its contract",
+    "simulators": "environments of simulators that run apart from robomtl",
 }
 
 # What is no bug of ours: wrong names and settings, broken files, missing extras, plug-ins
@@ -157,7 +158,7 @@ def _print_help() -> None:
     console = Console()
     console.print("Task-conditioned robot policies: train, adapt, evaluate per task.\n")
     for verb, line in VERBS.items():
-        console.print(f"  robomtl {verb:<9} {line}", highlight=False)
+        console.print(f"  robomtl {verb:<10} {line}", highlight=False)
     console.print("\n  robomtl VERB --help says what it takes.", highlight=False)
     line = "imports a module or file first, to register its plug-ins; with any verb"
     console.print(f"  robomtl --import MODULE VERB {line}.", highlight=False)

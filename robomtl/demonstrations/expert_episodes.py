@@ -192,10 +192,10 @@ class Recorder:
         self, bench: _Bench, variation: int, key: int, frames: list[_Frame]
     ) -> list[_Frame]:
         """The frames with the pictures that the env draws on demand."""
-        if not isinstance(bench.env, Sighted):
-            return frames
         space: Any = bench.env.observation_space
         seen = further_features(space)
+        if set(seen) == set(bench.others):
+            return frames
         states, executed = [f.state for f in frames], (f.executed for f in frames)
         pictures = redrawn(
             bench.env,

@@ -21,7 +21,7 @@ from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.pictures import Sighted
 from robomtl.plug_in import described
 from robomtl.pulse import PULSE
-from robomtl.task import Action, Env, Observation, Trial
+from robomtl.task import Action, Announced, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]
 Criterion = Literal["any step", "last step"]
@@ -64,6 +64,7 @@ class _Episode:
         self.seconds = 0.0
         self._env = env
         self._border = Border(env, trial.task, trial.variation)
+        self._announced = env if isinstance(env, Announced) else None
         self._until = until
         self._first_success: int | None = None
         self._success = False
@@ -101,6 +102,11 @@ class _Episode:
             seen = self._border.pictures(drawn, self.length)
             self.observation = {**self.observation, **seen}
         self.seconds += time.perf_counter() - start
+
+    def announce(self, action: Action) -> None:
+        """Prepares the next step, if the env can be stepped with others."""
+        if self._announced is not None:
+            self._announced.announce(action)
 
     def step(self, action: Action) -> None:
         start = time.perf_counter()
@@ -204,10 +210,13 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
     share = (time.perf_counter() - start) / len(active)
     if not finite(actions):
         _check_actions(episodes, actions)
-    for row, episode in enumerate(episodes):
-        if episode.running:
-            episode.seconds += share
-            episode.step(actions[row])
+    rows = [(episode, actions[row]) for row, episode in enumerate(episodes)]
+    acting = [(episode, action) for episode, action in rows if episode.running]
+    for episode, action in acting:
+        episode.announce(action)
+    for episode, action in acting:
+        episode.seconds += share
+        episode.step(action)
 
 
 def _rows(episodes: list[_Episode]) -> list[Observation]:

@@ -1,0 +1,138 @@
+"""Environments: an interpreter and the packages of a simulator, apart from robomtl's."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from robomtl.cache import cache_folder
+from robomtl.catalogue import Registry
+from robomtl.errors import InputError
+from robomtl.names import check_name, several
+from robomtl.paths import located
+from robomtl.untrusted import read_json
+
+RECORD = "installed.json"
+"""File of an environment that is finished; see ``Record``."""
+
+_OF_PYTHON = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A version of Python and packages, installed apart from those of robomtl."""
+
+    name: str
+    """Name by which ``robomtl simulators install`` installs it."""
+    python: str
+    """Version of Python, such as ``3.11``."""
+    requirements: tuple[str, ...]
+    """Lines of a requirements file for pip, with versions pinned; numpy is among what
+    they install."""
+
+    def __post_init__(self) -> None:
+        """Checks the name, the version and that something is required.
+
+        Raises:
+            InputError: If the name cannot be a folder, the version is not of the form
+                3.11, or nothing is required.
+        """
+        check_name("environment", self.name)
+        if not self.name.replace("-", "").replace("_", "").isalnum():
+            raise InputError(
+                f"The environment '{self.name}' has a name that cannot be a folder; take"
+                " letters, digits and hyphens."
+            )
+        major, _, minor = self.python.partition(".")
+        if major != "3" or not minor.isdigit() or int(minor) < 8:
+            raise InputError(
+                f"The environment '{self.name}' has Python {self.python}; give a version"
+                " such as 3.11, at least 3.8."
+            )
+        lines = several(f"requirements of '{self.name}'", self.requirements)
+        object.__setattr__(self, "requirements", lines)
+
+    @property
+    def folder(self) -> Path:
+        """The folder into which it is installed."""
+        return simulators_folder() / self.name
+
+    @property
+    def record(self) -> "Record | None":
+        """The record of its installation; None unless it is finished.
+
+        Raises:
+            InputError: If the record is damaged.
+        """
+        path = self.folder / RECORD
+        return read_json(path, Record) if path.exists() else None
+
+    @property
+    def interpreter(self) -> Path:
+        """The interpreter that runs its simulator.
+
+        Raises:
+            InputError: If it is not installed, or with other requirements.
+        """
+        record, install = self.record, f"robomtl simulators install {self.name}"
+        if record is None:
+            raise InputError(
+                f"The simulator '{self.name}' runs in an environment of its own (Python"
+                f" {self.python}), which is not installed in {self.folder}. Install it by:"
+                f" {install}"
+            )
+        if not record.fits(self):
+            raise InputError(
+                f"The environment '{self.name}' was installed with Python {record.python}"
+                f" and {', '.join(record.requirements)}; this version of its suite needs"
+                f" Python {self.python} and {', '.join(self.requirements)}. Install it"
+                f" again by: {install}"
+            )
+        return self.folder / "bin" / "python"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """An installed package."""
+
+    name: str
+    """Its name."""
+    version: str
+    """Its version."""
+    hashes: dict[str, str]
+    """Hashes of the file that it was installed from, by algorithm; empty for a folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The record of an installation, written when it is finished."""
+
+    python: str
+    """Full version of the interpreter, such as ``3.11.7``."""
+    requirements: tuple[str, ...]
+    """What was required."""
+    packages: tuple[Package, ...]
+    """All packages that were installed, by name."""
+
+    def fits(self, environment: Environment) -> bool:
+        """Whether an environment is still what was installed."""
+        same = self.requirements == environment.requirements
+        return same and self.python.startswith(f"{environment.python}.")
+
+
+ENVIRONMENTS: Registry[Environment] = Registry("environment", "robomtl.simulators", {})
+"""Environments that ``robomtl simulators`` knows, by their names.
+
+Another distribution adds one as an entry point of the group ``robomtl.simulators``.
+"""
+
+
+def own_variables() -> dict[str, str]:
+    """Environment variables of this process without those that change Python's paths."""
+    kept = {name: v for name, v in os.environ.items() if name not in _OF_PYTHON}
+    return kept | {"PYTHONNOUSERSITE": "1"}
+
+
+def simulators_folder() -> Path:
+    """``$ROBOMTL_SIMULATORS``, by default the folder ``simulators`` of the cache."""
+    given = os.environ.get("ROBOMTL_SIMULATORS")
+    return located(given) if given else cache_folder() / "simulators"

@@ -1,0 +1,214 @@
+"""Installs environments: a venv each, in which pip installs what a simulator needs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from filelock import FileLock, Timeout
+
+from robomtl.durable import write_json, write_text, writing_into
+from robomtl.errors import InputError
+from robomtl.simulators.environment import (
+    RECORD,
+    Environment,
+    Package,
+    Record,
+    own_variables,
+)
+from robomtl.untrusted import read_json
+
+_VERSION = (
+    "import sys, venv, ensurepip; print('.'.join(map(str, sys.version_info[:3])))"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Metadata:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Installed:
+    metadata: _Metadata
+    download_info: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Report:
+    """What is read of pip's report on an installation."""
+
+    install: tuple[_Installed, ...]
+
+
+@dataclass(frozen=True)
+class _Installation:
+    """An installation while it runs, and the log of its commands."""
+
+    environment: Environment
+    log: IO[bytes]
+
+    def run(self, what: str, command: Sequence[Path | str]) -> str:
+        """The output of a command, which is also logged.
+
+        Raises:
+            InputError: If it fails; shows its last line.
+        """
+        begun = self.log.tell()
+        try:
+            code = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                env=own_variables(),
+            ).returncode
+        except OSError as error:
+            raise self.failed(what, str(error)) from error
+        self.log.seek(begun)
+        said = self.log.read().decode(errors="replace")
+        if code:
+            raise self.failed(what, _reason(said) or f"exit code {code}")
+        return said.strip()
+
+    def failed(self, what: str, reason: str) -> InputError:
+        """The error of a step that failed."""
+        return InputError(
+            f"The environment '{self.environment.name}' cannot be installed: {what}"
+            f" failed: {reason.rstrip('.')}. The log is {self.log.name}"
+        )
+
+
+def _reason(said: str) -> str:
+    """The line of an output that says why it failed: its last error, or else the last."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("ERROR:", "error:"))]
+    return (errors or lines or [""])[-1]
+
+
+def _candidates(version: str) -> Iterator[str]:
+    """Interpreters that may be of a version."""
+    yield sys.executable
+    if found := shutil.which(f"python{version}"):
+        yield found
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for found in sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True):
+        yield str(found)
+
+
+def _is_of(version: str, interpreter: str) -> bool:
+    command = [interpreter, "-c", _VERSION]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return found.returncode == 0 and found.stdout.startswith(f"{version}.")
+
+
+def _make_venv(installation: _Installation) -> None:
+    """Makes the venv, with an interpreter of this machine or one that uv has or fetches."""
+    environment = installation.environment
+    version, folder = environment.python, environment.folder
+    for interpreter in _candidates(version):
+        if _is_of(version, interpreter):
+            installation.run("making the venv", [interpreter, "-m", "venv", folder])
+            return
+    uv = shutil.which("uv")
+    if uv is None:
+        raise InputError(
+            f"The environment '{environment.name}' needs Python {version}, and there is no"
+            f" python{version} on the PATH or among pyenv's versions. Install it, or uv,"
+            " which fetches it."
+        )
+    command = [uv, "venv", "--seed", "--python", version, folder]
+    installation.run("making the venv", command)
+
+
+def _install_packages(installation: _Installation) -> Record:
+    environment = installation.environment
+    folder, python = environment.folder, environment.folder / "bin" / "python"
+    requirements, report = folder / "requirements.txt", folder / "report.json"
+    write_text(requirements, "\n".join(environment.requirements) + "\n")
+    flags = ["--no-input", "--disable-pip-version-check", "--report", report]
+    command = [python, "-m", "pip", "install", *flags, "-r", requirements]
+    installation.run("pip", command)
+    installation.run("importing numpy", [python, "-c", "import numpy"])
+    found = read_json(report, _Report).install
+    packages = [
+        Package(
+            name=each.metadata.name,
+            version=each.metadata.version,
+            hashes=each.download_info.get("archive_info", {}).get("hashes", {}),
+        )
+        for each in found
+    ]
+    return Record(
+        python=installation.run("running its Python", [python, "-c", _VERSION]),
+        requirements=environment.requirements,
+        packages=tuple(sorted(packages, key=lambda package: package.name.lower())),
+    )
+
+
+@contextmanager
+def _held(environment: Environment) -> Iterator[None]:
+    """Keeps other processes from installing or removing an environment."""
+    folder = environment.folder
+    with writing_into(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise InputError(
+            f"Another process is installing or removing '{environment.name}'; wait for it."
+        ) from error
+
+
+def install(environment: Environment) -> Record:
+    """Installs an environment, anew if it is there already.
+
+    Args:
+        environment: What is to be installed.
+
+    Raises:
+        InputError: If there is no such interpreter, or a command fails; names the log.
+    """
+    folder = environment.folder
+    with _held(environment):
+        remove_folder(folder)
+        log = folder.with_name(f"{folder.name}.log")
+        with writing_into(folder.parent), log.open("w+b", buffering=0) as file:
+            installation = _Installation(environment, file)
+            try:
+                _make_venv(installation)
+                record = _install_packages(installation)
+            except InputError:
+                remove_folder(folder)
+                raise
+            write_json(folder / RECORD, asdict(record))
+    return record
+
+
+def remove(environment: Environment) -> None:
+    """Removes an environment, also one that is half installed."""
+    with _held(environment):
+        remove_folder(environment.folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes an installation; its record first, so that no part counts as a whole."""
+    (folder / RECORD).unlink(missing_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def size(environment: Environment) -> int:
+    """Bytes that an environment takes."""
+    paths = environment.folder.rglob("*")
+    return sum(path.lstat().st_size for path in paths if not path.is_dir())

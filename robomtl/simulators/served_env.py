@@ -1,0 +1,350 @@
+"""An env whose simulator another process steps."""
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from robomtl.border import finite
+from robomtl.camera import Picture
+from robomtl.errors import InputError, PlugInError, SimulationError
+from robomtl.simulators.server import BLIND, RESULT
+from robomtl.simulators.server_process import (
+    FaultError,
+    LostServerError,
+    ServerProcess,
+)
+from robomtl.simulators.simulator import Simulator
+from robomtl.splits import asked_variation
+from robomtl.task import Action, Observation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """An array of an env in the shared memory: its action, or a feature it observes."""
+
+    name: str
+    """Name of the feature; empty for the action."""
+    dtype: Literal["float32", "uint8"]
+    """Type of its elements."""
+    shape: tuple[int, ...]
+    """Its shape."""
+    at: int
+    """Where it begins in the env's region [bytes]."""
+    low: str
+    """Lower bounds, as hexadecimal bytes: one for all elements, or one each."""
+    high: str
+    """Upper bounds."""
+
+    @property
+    def space(self) -> gymnasium.spaces.Box:
+        """The space of its values."""
+        low, high = (
+            np.resize(np.frombuffer(bytes.fromhex(bound), self.dtype), self.shape)
+            for bound in (self.low, self.high)
+        )
+        return gymnasium.spaces.Box(low, high, dtype=np.dtype(self.dtype).type)
+
+    def array(self, memory: mmap.mmap) -> NDArray[Any]:
+        """Its array in the env's region."""
+        count = int(np.prod(self.shape))
+        return np.frombuffer(memory, self.dtype, count, self.at).reshape(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """The answer of a server that made an env."""
+
+    slot: int
+    """Number of the env in the server."""
+    offset: int
+    """Where the env's region begins in the shared memory [bytes]."""
+    size: int
+    """Size of the region [bytes]."""
+    action: Part
+    """How one acts."""
+    observation: tuple[Part, ...]
+    """What is observed."""
+    sighted: bool
+    """Whether the env draws pictures on demand."""
+    horizon: int | None
+    """Steps after which an episode is truncated; None where the env does not say."""
+    fps: float | None
+    """Steps in a second of simulated time [1/s]; None where the env does not say."""
+    render_mode: str | None
+    """What ``render`` returns; None where the env shows nothing."""
+
+
+class _Seat:
+    """The place of an env in a running server.
+
+    Args:
+        process: The server.
+        made: Where the env lies in the server's memory.
+    """
+
+    def __init__(self, process: ServerProcess, made: Made) -> None:
+        self.process, self.slot, self.made = process, made.slot, made
+        self.memory = process.mapped(made.offset, made.size)
+        self.action = made.action.array(self.memory)
+        arrays = {part.name: part.array(self.memory) for part in made.observation}
+        self.arrays = arrays
+        self.images = {n: array for n, array in arrays.items() if array.ndim == 3}
+        self.vectors = {n: array for n, array in arrays.items() if array.ndim != 3}
+
+
+class ServedEnv(gymnasium.Env[Observation, Action]):
+    """An env of a simulator that runs in an interpreter of its own.
+
+    Envs of one simulator share a server in each process that uses them. An exception, a
+    death or a hang of the simulator is raised as ``SimulationError`` by the env that it
+    happened in; where the server was lost, the others play their episodes again in a new
+    one, up to where they were, and go on.
+
+    Args:
+        simulator: Has the env.
+        task: Name of the task.
+        splits: Variations of the task, by split.
+        options: Further arguments of the server's ``make``, plain data.
+
+    Raises:
+        InputError: If the environment is not installed.
+        PlugInError: If the server does not start, or cannot make the env.
+        SimulationError: If the server dies or hangs as it makes the env.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        task: str,
+        splits: Mapping[str, range],
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.task = task
+        self.variation = 0
+        self._simulator = simulator
+        self._splits = splits
+        self._options = dict(options)
+        self._blind = False
+        self._begun: dict[str, Any] | None = None
+        self._actions: list[Action] = []
+        self._announced: Action | None = None
+        self._running = False
+        try:
+            self._seat: _Seat | None = self._seated()
+        except (FaultError, LostServerError) as error:
+            raise self._error(error) from error
+        made = self._seat.made
+        if made.horizon is not None:
+            self.horizon = made.horizon
+        self.render_mode = made.render_mode
+        self.metadata = {"render_modes": [made.render_mode] if made.render_mode else []}
+        if made.fps is not None:
+            self.metadata["render_fps"] = made.fps
+        self.observation_space = gymnasium.spaces.Dict(
+            {part.name: part.space for part in made.observation}
+        )
+        self.action_space = made.action.space
+
+    @property
+    def blind(self) -> bool:
+        """Whether observations lack the pictures; see ``Sighted``."""
+        return self._blind
+
+    @blind.setter
+    def blind(self, blind: bool) -> None:
+        self._blind = blind
+        if self._seat is not None:
+            self._seat.memory[BLIND] = blind
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts the episode of ``options["variation"]``.
+
+        Raises:
+            InputError: If no split holds the variation, or the env returns what its
+                contract excludes.
+            SimulationError: If the simulator raises an exception, dies or hangs.
+        """
+        super().reset(seed=seed)
+        self.variation = asked_variation(
+            self._splits, self.task, options, self.np_random
+        )
+        own = {**(options or {}), "variation": self.variation}
+        self._begun = {"seed": None if seed is None else int(seed), "options": own}
+        self._withdraw()
+        self._actions, self._running = [], False
+        try:
+            info = self._reset()
+        except (FaultError, LostServerError) as error:
+            raise self._error(error) from error
+        self._running = True
+        return self._observation(), info
+
+    def announce(self, action: Action) -> None:
+        """Prepares the step that follows; see ``Announced``.
+
+        Raises:
+            InputError: If the action is not finite.
+            ResetNeeded: If no episode is running.
+        """
+        seat = self._seat
+        if seat is None or not self._running:
+            raise ResetNeeded(f"{self.task}: no episode is running; call reset first.")
+        if not finite(action):
+            raise InputError(
+                f"{self.task}, step {len(self._actions)}: the action {action} is not"
+                " finite."
+            )
+        self._announced = action
+        seat.action[...] = action
+        self._actions.append(seat.action.copy())
+        seat.process.announced.append(seat.slot)
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Takes a step in the simulator, with those that other envs have announced.
+
+        Raises:
+            InputError: If the action is not finite, or the env returns what its contract
+                excludes.
+            ResetNeeded: If no episode is running.
+            SimulationError: If the simulator raises an exception, dies or hangs.
+        """
+        if self._announced is None:
+            self.announce(action)
+        assert self._announced is action, "Another action was announced."
+        assert self._seat is not None
+        self._announced = None
+        try:
+            self._seat.process.step(self._seat.slot)
+        except LostServerError as error:
+            self._recover(error)
+        except FaultError as error:
+            self._running = False
+            raise self._error(error) from error
+        reward, terminated, truncated, success = RESULT.unpack_from(self._seat.memory)
+        self._running = not (terminated or truncated)
+        return (
+            self._observation(),
+            reward,
+            bool(terminated),
+            bool(truncated),
+            {"success": bool(success)},
+        )
+
+    def pictures(self) -> Observation:
+        """The pictures that an observation of now holds, by the names of their features.
+
+        Raises:
+            ResetNeeded: If no episode was started.
+            SimulationError: If the simulator raises an exception, dies or hangs.
+        """
+        seat = self._shown()
+        if seat.made.sighted and seat.images:
+            try:
+                seat.process.call("pictures", dict[str, bool], slot=seat.slot)
+            except (FaultError, LostServerError) as error:
+                raise self._error(error) from error
+        return {name: array.copy() for name, array in seat.images.items()}
+
+    def render(self) -> Picture:
+        """What the env shows now; (height, width, 3).
+
+        Raises:
+            InputError: If the env has no camera.
+            ResetNeeded: If no episode was started.
+            SimulationError: If the simulator raises an exception, dies or hangs.
+        """
+        if self.render_mode is None:
+            raise InputError(f"{self.task} has no camera; make it with one to see it.")
+        seat = self._shown()
+        try:
+            return seat.process.picture(seat.slot)
+        except (FaultError, LostServerError) as error:
+            raise self._error(error) from error
+
+    def close(self) -> None:
+        """Closes the env in the server, which goes on for others."""
+        self._withdraw()
+        seat, self._seat, self._running = self._seat, None, False
+        if seat is not None and seat.process.alive:
+            try:
+                seat.process.call("close", dict[str, bool], slot=seat.slot)
+            except (FaultError, LostServerError):
+                pass  # It is gone, whatever it did as it was closed.
+
+    def _withdraw(self) -> None:
+        """Takes back a step that was announced and not taken."""
+        if self._announced is not None and self._seat is not None:
+            self._seat.process.withdraw(self._seat.slot)
+        self._announced = None
+
+    def _seated(self) -> _Seat:
+        process = self._simulator.process()
+        given = {"task": self.task, "options": self._options}
+        try:
+            made = process.call("make", Made, **given)
+        except LostServerError:
+            if not process.ended_unused:
+                raise
+            process = self._simulator.process()
+            made = process.call("make", Made, **given)
+        seat = _Seat(process, made)
+        seat.memory[BLIND] = self._blind
+        return seat
+
+    def _reset(self) -> dict[str, bool]:
+        if self._seat is None or self._seat.process.lost:
+            self._seat = self._seated()
+        process = self._seat.process
+        process.cut_log()
+        return process.call(
+            "reset", dict[str, bool], slot=self._seat.slot, **(self._begun or {})
+        )
+
+    def _recover(self, lost: LostServerError) -> None:
+        """Plays the episode again in a new server, unless the env ended the old one."""
+        seat, self._running = self._seat, False
+        assert seat is not None
+        if seat.process.at_fault == seat.slot:
+            raise self._error(lost) from lost
+        try:
+            self._reset()
+            again = self._seat
+            for action in self._actions:
+                again.action[...] = action
+                again.process.announced.append(again.slot)
+                again.process.step(again.slot)
+        except (FaultError, LostServerError) as error:
+            raise self._error(error) from error
+
+    def _observation(self) -> Observation:
+        assert self._seat is not None
+        arrays = self._seat.vectors if self._blind else self._seat.arrays
+        return {name: array.copy() for name, array in arrays.items()}
+
+    def _shown(self) -> _Seat:
+        if self._seat is None or self._begun is None:
+            raise ResetNeeded(f"{self.task}: nothing is there yet; call reset first.")
+        return self._seat
+
+    def _error(self, error: FaultError | LostServerError) -> Exception:
+        """What is raised for an exception, a death or a hang of the simulator."""
+        step, file = len(self._actions), self._simulator.file.name
+        if isinstance(error, FaultError):
+            if self._begun is None:
+                return PlugInError(f"{file} cannot make '{self.task}': {error}.")
+            if error.fault.kind == "contract":
+                return InputError(
+                    f"{self.task}, variation {self.variation}, step {step}: {error}."
+                )
+        return SimulationError(self.task, self.variation, step, str(error))

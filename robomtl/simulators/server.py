@@ -1,0 +1,416 @@
+"""Steps a simulator's envs for another process, in the interpreter of the simulator.
+
+This is a plain file, which robomtl runs with the interpreter of an environment:
+``python server.py REQUESTS ANSWERS MEMORY PARENT AT_ONCE FILE``. It needs Python 3.8 and
+numpy alone. ``FILE`` defines ``make(task, **options)``, which returns an env like
+Gymnasium's, and imports the simulator.
+
+Requests and answers come through two pipes, each as a kind (1 byte), a length (4 bytes) and
+that many bytes: JSON, the slots of a step, or a picture. Observations, actions, rewards and
+ends of episodes lie in memory that both processes map: one region for each env, its slot,
+and before them all a page with the slot that computes and the number of calls so far.
+Standard output and error belong to the simulator, which may print what it likes.
+"""
+
+from __future__ import annotations  # Python 3.8 has no list[int].
+
+import importlib.util
+import json
+import mmap
+import os
+import select
+import signal
+import struct
+import sys
+import threading
+import time
+import traceback
+from typing import Any, Callable, Iterable, List, Tuple  # noqa: UP035 - Of Python 3.8.
+
+import numpy as np
+
+PROTOCOL = 1
+HEAD = struct.Struct("<cI")  # Of a message: its kind, and its length.
+PROGRESS = struct.Struct("<ii")  # The slot that computes, or -1; calls so far.
+RESULT = struct.Struct("<dBBB")  # Reward, terminated, truncated, success.
+BLIND = 11  # Where a slot says that its observations lack pictures.
+ARRAYS = 64  # Where the arrays of a slot begin; each is aligned to as many bytes.
+UNUSED = 60.0  # After this long without an env the server ends [s].
+PAGE = mmap.ALLOCATIONGRANULARITY
+
+
+_Arrays = List[Tuple[str, Any]]  # noqa: UP006
+
+
+class Refused(Exception):
+    """An env returned something that its contract excludes."""
+
+
+class Slot:
+    """One env, and its arrays in the shared memory.
+
+    Args:
+        env: The env.
+        parts: Its action and the features of its observations, see ``_layout``.
+        memory: Where the slot begins, and as long as it is.
+    """
+
+    def __init__(
+        self, env: Any, parts: list[dict[str, Any]], memory: mmap.mmap
+    ) -> None:
+        self.env = env
+        self.sighted = hasattr(env, "blind") and hasattr(env, "pictures")
+        self.parts = parts
+        self.memory = memory
+        named = [(part["name"], _array(memory, part)) for part in parts]
+        self.action = named[0][1]
+        self.arrays = named[1:]
+        self.vectors = [(n, array) for n, array in self.arrays if array.ndim == 1]
+
+    def described(self, number: int, offset: int) -> dict[str, Any]:
+        """Plain data with which the other process maps the slot."""
+        env = self.env
+        action, *observation = self.parts
+        spec = getattr(env, "spec", None)
+        horizon = _attribute(env, "horizon")
+        return {
+            "slot": number,
+            "offset": offset,
+            "size": len(self.memory),
+            "action": action,
+            "observation": observation,
+            "sighted": self.sighted,
+            "horizon": horizon or getattr(spec, "max_episode_steps", None),
+            "fps": (getattr(env, "metadata", None) or {}).get("render_fps"),
+            "render_mode": getattr(env, "render_mode", None),
+        }
+
+    def reset(self, seed: int | None, options: dict[str, Any]) -> dict[str, bool]:
+        """Begins an episode."""
+        arrays = self._seen()
+        result = self.env.reset(seed=seed, options=options)
+        if type(result) is not tuple or len(result) != 2:
+            raise Refused(
+                f"reset returned {_kind(result)}; expected (observation, info)"
+            )
+        observation, info = result
+        self._keep(observation, arrays)
+        success = _success(info) if "success" in info else False
+        RESULT.pack_into(self.memory, 0, 0.0, False, False, success)
+        return {"success": success} if "success" in info else {}
+
+    def step(self) -> None:
+        """Takes the step whose action lies in the shared memory."""
+        arrays = self._seen()
+        result = self.env.step(self.action.copy())
+        if type(result) is not tuple or len(result) != 5:
+            raise Refused(
+                f"step returned {_kind(result)}; expected (observation, reward, terminated,"
+                " truncated, info)"
+            )
+        observation, reward, terminated, truncated, info = result
+        self._keep(observation, arrays)
+        RESULT.pack_into(
+            self.memory, 0, reward, bool(terminated), bool(truncated), _success(info)
+        )
+
+    def pictures(self) -> dict[str, Any]:
+        """Draws the pictures of an observation of now, where the env does on demand."""
+        if self.sighted:
+            images = [(n, array) for n, array in self.arrays if array.ndim == 3]
+            self._keep(self.env.pictures(), images)
+        return {}
+
+    def render(self) -> np.ndarray[Any, Any]:
+        """A picture of now, (height, width, 3)."""
+        picture = self.env.render()
+        if getattr(picture, "ndim", 0) != 3 or picture.dtype != np.uint8:
+            raise Refused(f"render returned {_kind(picture)}; expected a uint8 picture")
+        return np.ascontiguousarray(picture)
+
+    def _seen(self) -> _Arrays:
+        """The arrays that the next observation fills."""
+        if not self.sighted:
+            return self.arrays
+        self.env.blind = blind = bool(self.memory[BLIND])
+        return self.vectors if blind else self.arrays
+
+    def _keep(self, observation: Any, arrays: _Arrays) -> None:
+        for name, array in arrays:
+            value = observation.get(name) if isinstance(observation, dict) else None
+            if type(value) is not np.ndarray or value.shape != array.shape:
+                raise Refused(
+                    f"observation '{name}' is {_kind(value)}; expected an array of shape"
+                    f" {array.shape}, as the observation space says"
+                )
+            if value.dtype == array.dtype:
+                array[...] = value
+            elif np.can_cast(value.dtype, array.dtype, "same_kind"):
+                array[...] = value.astype(array.dtype)
+            else:
+                raise Refused(
+                    f"observation '{name}' is {_kind(value)}; expected {array.dtype}"
+                )
+
+
+class Server:
+    """Answers requests until the pipe of requests is closed.
+
+    Args:
+        requests: Descriptor to read from.
+        answers: Descriptor to write to.
+        memory: Descriptor of the shared memory.
+        make: Makes an env of a task.
+    """
+
+    def __init__(
+        self, requests: int, answers: int, memory: int, make: Callable[..., Any]
+    ) -> None:
+        self.requests, self.answers, self.memory = requests, answers, memory
+        self.make = make
+        self.slots: dict[int, Slot] = {}
+        self.offsets: dict[int, int] = {}
+        self.unused: dict[
+            int, list[int]
+        ] = {}  # Offsets of regions of closed envs, by their sizes.
+        self.progress = mmap.mmap(memory, PAGE)
+        self.calls = 0
+
+    def serve(self) -> None:
+        """Reads a request, answers it, and reads the next."""
+        while True:
+            if not self.slots and not _readable(self.requests, UNUSED):
+                return
+            kind, payload = receive(self.requests)
+            if kind == b"S":
+                slots = np.frombuffer(payload, np.uint16).tolist()
+                stepped = {number: self._stepped(number) for number in slots}
+                faults = {number: fault for number, fault in stepped.items() if fault}
+                send(self.answers, b"S", json.dumps(faults).encode() if faults else b"")
+            else:
+                self._answer(json.loads(payload.decode()))
+
+    def _stepped(self, number: int) -> dict[str, str] | None:
+        """The fault of a step, if it has one."""
+        self._note(number)
+        try:
+            self.slots[number].step()
+        except BaseException as error:  # A simulator raises anything, and may exit.
+            return _fault(error)
+        finally:
+            self._note(-1)
+        return None
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        call = request.pop("call")
+        number = request.pop("slot", -1)
+        self._note(number)
+        try:
+            if call == "make":
+                result = self._made(**request)
+            elif call == "close":
+                result = self._closed(number)
+            else:
+                result = getattr(self.slots[number], call)(**request)
+        except BaseException as error:  # A simulator raises anything, and may exit.
+            send(self.answers, b"E", json.dumps(_fault(error)).encode())
+        else:
+            if call == "render":
+                shape = struct.pack("<III", *result.shape)
+                send(self.answers, b"P", shape + result.tobytes())
+            else:
+                send(self.answers, b"D", json.dumps(result).encode())
+        self._note(-1)
+
+    def _made(self, task: str, options: dict[str, Any]) -> dict[str, Any]:
+        env = self.make(task, **options)
+        spaces = getattr(env.observation_space, "spaces", None)
+        if not spaces:
+            raise Refused(
+                f"the observation space is {env.observation_space}; expected a Dict"
+            )
+        parts, size = _layout([("", env.action_space), *spaces.items()])
+        offset = self._region(size)
+        number = next(n for n in range(2**16) if n not in self.slots)
+        self.slots[number] = Slot(
+            env, parts, mmap.mmap(self.memory, size, offset=offset)
+        )
+        self.offsets[number] = offset
+        return self.slots[number].described(number, offset)
+
+    def _region(self, size: int) -> int:
+        """The offset of a region of this size: an unused one, or one at the end."""
+        if self.unused.get(size):
+            return self.unused[size].pop()
+        end = os.fstat(self.memory).st_size
+        os.ftruncate(self.memory, end + size)
+        return end
+
+    def _closed(self, number: int) -> dict[str, Any]:
+        slot = self.slots.pop(number)
+        self.unused.setdefault(len(slot.memory), []).append(self.offsets.pop(number))
+        slot.env.close()
+        return {}
+
+    def _note(self, number: int) -> None:
+        self.calls = (self.calls + 1) % 2**31
+        PROGRESS.pack_into(self.progress, 0, number, self.calls)
+
+
+def send(descriptor: int, kind: bytes, payload: bytes) -> None:
+    """Writes a message."""
+    view = memoryview(HEAD.pack(kind, len(payload)) + payload)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def receive(descriptor: int) -> tuple[bytes, bytes]:
+    """Reads a message: its kind, and its bytes; ends the process where there is none."""
+    data = b""
+    while len(data) < HEAD.size or len(data) < HEAD.size + HEAD.unpack_from(data)[1]:
+        more = os.read(descriptor, 2**16)
+        if not more:
+            sys.exit()
+        data += more
+    return data[:1], data[HEAD.size :]
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(1000 * seconds))
+
+
+def _layout(
+    named: Iterable[tuple[str, Any]],
+) -> tuple[list[dict[str, Any]], int]:
+    """The arrays of spaces, one after the other, and the size of all."""
+    parts, end = [], ARRAYS
+    for name, space in named:
+        low, high = np.asarray(space.low), np.asarray(space.high)
+        if space.dtype not in (np.float32, np.uint8) or not space.shape:
+            raise Refused(
+                f"the space of '{name or 'action'}' is {space}; expected a Box of float32 or"
+                " of uint8"
+            )
+        parts.append(
+            {
+                "name": name,
+                "dtype": str(np.dtype(space.dtype)),
+                "shape": list(space.shape),
+                "at": end,
+                "low": _bound(low, space.dtype),
+                "high": _bound(high, space.dtype),
+            }
+        )
+        size = int(np.prod(space.shape)) * np.dtype(space.dtype).itemsize
+        end += -(-size // ARRAYS) * ARRAYS
+    return parts, -(-end // PAGE) * PAGE
+
+
+def _bound(bound: np.ndarray[Any, Any], dtype: Any) -> str:
+    """The bytes of a bound, or of one element where all are the same."""
+    some = bound.astype(dtype).ravel()
+    return (some[:1] if (some == some[0]).all() else some).tobytes().hex()
+
+
+def _array(memory: mmap.mmap, part: dict[str, Any]) -> np.ndarray[Any, Any]:
+    count = int(np.prod(part["shape"]))
+    flat = np.frombuffer(memory, part["dtype"], count, part["at"])
+    return flat.reshape(part["shape"])
+
+
+def _attribute(env: Any, name: str) -> Any:
+    """The attribute of an env, or of the env that it wraps."""
+    while env is not None:
+        found = getattr(env, name, None)
+        if found is not None:
+            return found
+        env = vars(env).get("env")
+    return None
+
+
+def _success(info: Any) -> bool:
+    if not isinstance(info, dict) or "success" not in info:
+        raise Refused(
+            f"info is {_kind(info)} without 'success'; expected True or False"
+        )
+    value = info["success"]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    array = np.asarray(value)
+    if array.size == 1 and array.dtype.kind in "biuf" and array.item() in (0, 1):
+        return bool(array.item())
+    raise Refused(f"info['success'] is {value!r}; expected True or False")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and type {value.dtype}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _fault(error: BaseException) -> dict[str, str]:
+    """Plain data on an exception: its kind, a sentence, and the traceback."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    if isinstance(error, Refused):
+        return {"kind": "contract", "reason": str(error), "trace": trace}
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames and not isinstance(error, SyntaxError):
+        reason += (
+            f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})"
+        )
+    return {"kind": "simulator", "reason": reason, "trace": trace}
+
+
+def _loaded(path: str) -> Callable[..., Any]:
+    """The function ``make`` of a file."""
+    spec = importlib.util.spec_from_file_location("robomtl_simulator", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["robomtl_simulator"] = module  # Dataclasses look their module up.
+    spec.loader.exec_module(module)
+    return module.make
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process, and those that it started, when its parent has ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _end_at_once_with(parent: int) -> None:
+    """As above, in the same moment and whatever this process does; on Linux only."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        sys.exit()
+
+
+def main(
+    requests: int, answers: int, memory: int, parent: int, at_once: int, path: str
+) -> None:
+    """Serves until robomtl, or the process that started this one, has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent answers Ctrl-C.
+    if at_once:
+        _end_at_once_with(parent)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [each for each in sys.path if os.path.abspath(each) != here]
+    hello = {"protocol": PROTOCOL, "python": sys.version.split()[0]}
+    try:
+        make = _loaded(path)
+    except BaseException as error:  # Modules raise anything when they are imported.
+        send(answers, b"E", json.dumps(_fault(error)).encode())
+        return
+    send(answers, b"D", json.dumps(hello).encode())
+    Server(requests, answers, memory, make).serve()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:6]), sys.argv[6])

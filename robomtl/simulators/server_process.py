@@ -1,0 +1,315 @@
+"""The process that steps a simulator's envs, seen from the process that uses them."""
+
+import mmap
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from array import array
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.errors import InputError, PlugInError
+from robomtl.pulse import PULSE
+from robomtl.simulators import server
+from robomtl.untrusted import parse_json
+
+_LONGEST_LOG = 2**20  # Of what a simulator prints, which is cut off beyond [bytes].
+_SOONER = 0.8  # A hanging simulator is given up before its worker is.
+
+Form = TypeVar("Form")
+
+
+class LostServerError(RuntimeError):
+    """A server has died or hung; its envs are gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """An exception of a simulator."""
+
+    kind: Literal["simulator", "contract"]
+    """``contract`` where an env returned something that its contract excludes."""
+    reason: str
+    """The exception in a sentence."""
+    trace: str
+    """Its traceback."""
+
+
+class FaultError(RuntimeError):
+    """A simulator raised an exception; its server goes on."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+        self.add_note(f"In the simulator's server:\n{fault.trace}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello:
+    """The first answer of a server."""
+
+    protocol: int
+    """Version of the messages that it understands."""
+    python: str
+    """Version of its interpreter."""
+
+
+class ServerProcess:
+    """A running server, to which one thread at a time talks.
+
+    Args:
+        interpreter: Runs it.
+        file: Defines ``make(task, **options)``.
+        environ: Its environment variables.
+
+    Raises:
+        PlugInError: If the file cannot be loaded, or understands other messages.
+        LostServerError: If the server dies or hangs as it starts.
+    """
+
+    def __init__(
+        self, interpreter: Path, file: Path, environ: Mapping[str, str]
+    ) -> None:
+        self.file = file
+        self.lost = ""
+        """Why the server is lost; empty as long as it is not."""
+        self.at_fault = -1
+        """The slot that was computing when it was lost; -1 for none."""
+        self.lock = threading.RLock()
+        self.announced = array("H")
+        """Slots whose next step is to be sent; their actions lie in the memory."""
+        self._faults: dict[int, Fault] = {}
+        self._open = True
+        self._memory = _shared_memory()
+        os.ftruncate(self._memory.fileno(), server.PAGE)
+        self._head = mmap.mmap(self._memory.fileno(), server.PAGE)
+        self._log = tempfile.TemporaryFile("a+b")
+        self._start(interpreter, environ)
+        try:
+            hello = self._decoded(self._answer(), Hello)
+        except FaultError as error:
+            self.kill()
+            raise PlugInError(
+                f"{file.name} cannot be loaded by {interpreter}: {error}."
+            ) from error
+        if hello.protocol != server.PROTOCOL:
+            self.kill()
+            raise PlugInError(
+                f"The server of {file.name} speaks version {hello.protocol} of the"
+                f" protocol, and this process version {server.PROTOCOL}; robomtl was"
+                " installed anew while it ran. Start it again."
+            )
+
+    def _start(self, interpreter: Path, environ: Mapping[str, str]) -> None:
+        theirs, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        descriptors = theirs, answers, self._memory.fileno()
+        # Linux ends the server with the thread that started it, so that must be the main.
+        at_once = threading.current_thread() is threading.main_thread()
+        numbers = *descriptors, os.getpid(), int(at_once)
+        command = [interpreter, server.__file__, *map(str, numbers), self.file]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=descriptors,
+            start_new_session=True,
+            env=environ,
+        )
+        os.close(theirs)
+        os.close(answers)
+        self._poller = select.poll()
+        self._poller.register(self._answers, select.POLLIN)
+
+    def call(self, name: str, form: type[Form], **given: Any) -> Form:
+        """The answer to a request.
+
+        Args:
+            name: What is to be done.
+            form: Type of the answer.
+            given: Plain data.
+
+        Raises:
+            FaultError: If the simulator raises an exception.
+            LostServerError: If the server dies or hangs.
+        """
+        with self.lock:
+            request = msgspec.json.encode({"call": name, **given})
+            self._send(b"J", request)
+            return self._decoded(self._answer(), form)
+
+    def picture(self, slot: int) -> NDArray[np.uint8]:
+        """What the env of a slot renders; (height, width, 3).
+
+        Raises:
+            FaultError: If the simulator raises an exception.
+            LostServerError: If the server dies or hangs.
+        """
+        with self.lock:
+            self._send(b"J", msgspec.json.encode({"call": "render", "slot": slot}))
+            payload = self._answer()
+        shape = struct.unpack_from("<III", payload)
+        return np.frombuffer(payload, np.uint8, offset=12).reshape(shape).copy()
+
+    def step(self, slot: int) -> None:
+        """Takes the announced step of a slot, together with those of all others.
+
+        Raises:
+            FaultError: If the slot's env raises an exception.
+            LostServerError: If the server dies or hangs.
+        """
+        with self.lock:
+            if slot in self.announced:
+                slots, self.announced = self.announced, array("H")
+                self._send(b"S", slots.tobytes())
+                if faults := self._answer():
+                    found = self._decoded(faults, dict[str, Fault])
+                    self._faults |= {int(n): fault for n, fault in found.items()}
+            if self._faults and slot in self._faults:
+                raise FaultError(self._faults.pop(slot))
+            if self.lost:
+                raise LostServerError(self.lost)
+
+    def mapped(self, offset: int, size: int) -> mmap.mmap:
+        """A region of the shared memory.
+
+        Raises:
+            PlugInError: If the memory does not hold it.
+        """
+        if offset + size > os.fstat(self._memory.fileno()).st_size:
+            raise PlugInError(
+                f"The server of {self.file.name} names {size} bytes at {offset}, beyond"
+                " the memory that it shares."
+            )
+        return mmap.mmap(self._memory.fileno(), size, offset=offset)
+
+    def withdraw(self, slot: int) -> None:
+        """Forgets the announced step of a slot, or its fault."""
+        if slot in self.announced:
+            self.announced.remove(slot)
+        self._faults.pop(slot, None)
+
+    @property
+    def ended_unused(self) -> bool:
+        """Whether it ended by itself, as it had no env for long."""
+        return self._process.poll() == 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be given work."""
+        return not self.lost and self._process.poll() is None
+
+    def kill(self) -> None:
+        """Ends it, and what it started, whatever it does."""
+        if not self._open:
+            return
+        self._open = False
+        self.lost = self.lost or "its server was ended"
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for descriptor in (self._requests, self._answers):
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def _send(self, kind: bytes, payload: bytes) -> None:
+        if self.lost:
+            raise LostServerError(self.lost)
+        try:
+            server.send(self._requests, kind, payload)
+        except BrokenPipeError:
+            self._lose(self._how_it_ended())
+
+    def _answer(self) -> bytes:
+        """The payload of the next answer."""
+        try:
+            kind, payload = self._received()
+        except BaseException:
+            self.kill()  # After Ctrl-C, say, the answer would be taken for the next.
+            raise
+        if kind == b"E":
+            raise FaultError(self._decoded(payload, Fault))
+        return payload
+
+    def _received(self) -> tuple[bytes, bytes]:
+        data, size = b"", server.HEAD.size
+        while len(data) < size:
+            self._wait()
+            more = os.read(self._answers, 2**20)
+            if not more:
+                self._lose(self._how_it_ended())
+            data = data + more if data else more
+            if len(data) >= server.HEAD.size:
+                size = server.HEAD.size + server.HEAD.unpack_from(data)[1]
+        return data[:1], data[server.HEAD.size :]
+
+    def _wait(self) -> None:
+        """Waits for an answer as long as the server progresses."""
+        if self._poller.poll(100):
+            return
+        limit = _SOONER * PULSE.limit
+        before, since = self._progress(), time.monotonic()
+        while not self._poller.poll(1000 * min(1.0, limit / 4)):
+            if (now := self._progress()) != before:
+                before, since = now, time.monotonic()
+                PULSE.beat()
+            elif time.monotonic() - since > limit:
+                self._lose(f"made no progress for {limit:g} s")
+
+    def _progress(self) -> tuple[int, ...]:
+        return server.PROGRESS.unpack_from(self._head)
+
+    def _lose(self, reason: str) -> None:
+        self.lost = reason
+        self.at_fault = self._progress()[0]
+        self.kill()
+        raise LostServerError(reason)
+
+    def _how_it_ended(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        code = self._process.poll()
+        how = f"ended with exit code {code}"
+        if code is None or code < 0:
+            how = f"was killed by {signal.Signals(-(code or -9)).name}"
+        said = self._last_line()
+        return f"its server {how}{', having printed: ' * bool(said)}{said}"
+
+    def _last_line(self) -> str:
+        end = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, end - 2000))
+        lines = self._log.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in lines[::-1] if line.strip()), "")[:200]
+
+    def cut_log(self) -> None:
+        """Forgets what the simulator printed, where that is much."""
+        if os.fstat(self._log.fileno()).st_size > _LONGEST_LOG:
+            os.ftruncate(self._log.fileno(), 0)
+
+    def _decoded(self, payload: bytes, form: type[Form]) -> Form:
+        where = f"An answer of the server of {self.file.name}"
+        try:
+            return parse_json(payload, form, where=where)
+        except InputError as error:
+            raise PlugInError(str(error)) from error
+
+
+def _shared_memory() -> IO[bytes]:
+    """A file without a name that two processes map."""
+    if sys.platform == "linux":
+        return open(os.memfd_create("robomtl"), "r+b")
+    return tempfile.TemporaryFile()
