@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ class _Installation:
     environment: Environment
     log: IO[bytes]
 
-    def run(self, what: str, command: Sequence[Path | str]) -> str:
+    def run(self, what: str, *words: Path | str) -> str:
         """The output of a command, which is also logged.
 
         Raises:
@@ -63,7 +63,7 @@ class _Installation:
         begun = self.log.tell()
         try:
             code = subprocess.run(
-                command,
+                words,
                 stdin=subprocess.DEVNULL,
                 stdout=self.log,
                 stderr=subprocess.STDOUT,
@@ -98,8 +98,7 @@ def _candidates(version: str) -> Iterator[str]:
     if found := shutil.which(f"python{version}"):
         yield found
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    for found in sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True):
-        yield str(found)
+    yield from map(str, sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True))
 
 
 def _is_of(version: str, interpreter: str) -> bool:
@@ -117,7 +116,7 @@ def _make_venv(installation: _Installation) -> None:
     version, folder = environment.python, environment.folder
     for interpreter in _candidates(version):
         if _is_of(version, interpreter):
-            installation.run("making the venv", [interpreter, "-m", "venv", folder])
+            installation.run("making the venv", interpreter, "-m", "venv", folder)
             return
     uv = shutil.which("uv")
     if uv is None:
@@ -126,8 +125,8 @@ def _make_venv(installation: _Installation) -> None:
             f" python{version} on the PATH or among pyenv's versions. Install it, or uv,"
             " which fetches it."
         )
-    command = [uv, "venv", "--seed", "--python", version, folder]
-    installation.run("making the venv", command)
+    words = uv, "venv", "--seed", "--python", version, folder
+    installation.run("making the venv", *words)
 
 
 def _install_packages(installation: _Installation) -> Record:
@@ -135,10 +134,9 @@ def _install_packages(installation: _Installation) -> Record:
     folder, python = environment.folder, environment.folder / "bin" / "python"
     requirements, report = folder / "requirements.txt", folder / "report.json"
     write_text(requirements, "\n".join(environment.requirements) + "\n")
-    flags = ["--no-input", "--disable-pip-version-check", "--report", report]
-    command = [python, "-m", "pip", "install", *flags, "-r", requirements]
-    installation.run("pip", command)
-    installation.run("importing numpy", [python, "-c", "import numpy"])
+    flags = "--no-input", "--disable-pip-version-check", "--report", report
+    installation.run("pip", python, "-m", "pip", "install", *flags, "-r", requirements)
+    installation.run("importing numpy", python, "-c", "import numpy")
     found = read_json(report, _Report).install
     packages = [
         Package(
@@ -149,7 +147,7 @@ def _install_packages(installation: _Installation) -> Record:
         for each in found
     ]
     return Record(
-        python=installation.run("running its Python", [python, "-c", _VERSION]),
+        python=installation.run("running its Python", python, "-c", _VERSION),
         requirements=environment.requirements,
         packages=tuple(sorted(packages, key=lambda package: package.name.lower())),
     )

@@ -147,10 +147,10 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         self.metadata = {"render_modes": [made.render_mode] if made.render_mode else []}
         if made.fps is not None:
             self.metadata["render_fps"] = made.fps
-        self.observation_space = gymnasium.spaces.Dict(
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
             {part.name: part.space for part in made.observation}
         )
-        self.action_space = made.action.space
+        self.action_space: gymnasium.Space[Any] = made.action.space
 
     @property
     def blind(self) -> bool:
@@ -320,6 +320,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         try:
             self._reset()
             again = self._seat
+            assert again is not None
             for action in self._actions:
                 again.action[...] = action
                 again.process.announced.append(again.slot)

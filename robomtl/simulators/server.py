@@ -205,6 +205,7 @@ class Server:
         call = request.pop("call")
         number = request.pop("slot", -1)
         self._note(number)
+        result: Any
         try:
             if call == "make":
                 result = self._made(**request)
@@ -369,10 +370,12 @@ def _fault(error: BaseException) -> dict[str, str]:
 def _loaded(path: str) -> Callable[..., Any]:
     """The function ``make`` of a file."""
     spec = importlib.util.spec_from_file_location("robomtl_simulator", path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["robomtl_simulator"] = module  # Dataclasses look their module up.
     spec.loader.exec_module(module)
-    return module.make
+    make: Callable[..., Any] = module.make
+    return make
 
 
 def _end_with(parent: int) -> None:
@@ -413,4 +416,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:6]), sys.argv[6])
+    _requests, _answers, _memory, _parent, _at_once = map(int, sys.argv[1:6])
+    main(_requests, _answers, _memory, _parent, _at_once, sys.argv[6])

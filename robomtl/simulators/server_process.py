@@ -120,9 +120,9 @@ class ServerProcess:
         # Linux ends the server with the thread that started it, so that must be the main.
         at_once = threading.current_thread() is threading.main_thread()
         numbers = *descriptors, os.getpid(), int(at_once)
-        command = [interpreter, server.__file__, *map(str, numbers), self.file]
+        words = interpreter, server.__file__, *numbers, self.file
         self._process = subprocess.Popen(
-            command,
+            [str(word) for word in words],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
