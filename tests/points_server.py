@@ -72,5 +72,9 @@ def make(task, *, horizon=50, camera=None, images=0, how="", unmade=""):
         raise FileNotFoundError("no assets")
     if unmade == "die":
         os._exit(4)
+    if unmade == "space":
+        env = PointsEnv("reach-red", 1)
+        env.observation_space["state"].dtype = np.dtype(np.float64)
+        return env
     kind = type("Broken", (Broken,), {"how": how}) if how else PointsEnv
     return kind(task, horizon, camera and Camera(**camera), images=images)

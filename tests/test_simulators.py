@@ -1,19 +1,28 @@
+import os
 import re
+import subprocess
+import sys
+import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from served_points import ServedPoints
+from served_points import SIMULATOR, ServedPoints
 from wobbling import WobblingAgent
 
 from robomtl.camera import Camera
 from robomtl.checking.checking import check_suite
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
-from robomtl.errors import SimulationError
+from robomtl.envs.points_env import SPLITS
+from robomtl.errors import InputError, PlugInError, SimulationError
 from robomtl.experiments.evaluating import evaluate
 from robomtl.pulse import PULSE
+from robomtl.simulators import server
+from robomtl.simulators.served_env import ServedEnv
+from robomtl.simulators.simulator import Simulator
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -101,6 +110,122 @@ def test_a_step_that_hangs_ends_its_env_alone(monkeypatch):
         own.reset(options={"variation": 1})
         *_, (expected, *_) = map(own.step, [action] * 3)
     np.testing.assert_array_equal(observation["state"], expected["state"])
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (
+            "shape",
+            r"step 3: observation 'state' is an array of shape \(3,\) and type float32;"
+            r" expected an array of shape \(12,\), as the observation space says\.",
+        ),
+        ("kind", r"and type <U\d+; expected float32\."),
+        ("nan", r"step 3: observation 'state' is not finite in components \[1\]\."),
+        (
+            "tuple",
+            r"step 3: step returned a tuple of 4; expected \(observation, reward,",
+        ),
+        (
+            "silent",
+            r"step 3: info is a dict without 'success'; expected True or False\.",
+        ),
+    ],
+)
+def test_a_served_env_that_breaks_its_contract_ends_the_evaluation(
+    tmp_path, how, message
+):
+    suite = ServedPoints(variant="MT4", horizon=16, how=how)
+    with pytest.raises(InputError, match=f"{TASK}, variation {BROKEN}, .*{message}"):
+        trials(tmp_path, suite, tasks=[TASK])
+
+
+def test_a_simulator_may_print(expected, tmp_path):
+    suite = ServedPoints(variant="MT4", horizon=16, how="print")
+    rows = trials(tmp_path, suite, tasks=[TASK])
+    assert rows == [row for row in expected if row["task"] == TASK]
+
+
+@pytest.mark.parametrize(
+    ("unmade", "error", "message"),
+    [
+        (
+            "raise",
+            PlugInError,
+            r"cannot make 'a': FileNotFoundError: no assets \(points",
+        ),
+        ("die", SimulationError, r"its server ended with exit code 4"),
+        (
+            "space",
+            PlugInError,
+            r"the space of 'state' is Box.*float64\); expected a Box",
+        ),
+    ],
+)
+def test_an_env_that_cannot_be_made_says_why(unmade, error, message):
+    with pytest.raises(error, match=message):
+        ServedEnv(SIMULATOR, "a", SPLITS, {"unmade": unmade})
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import nosuch", "cannot be loaded .*: ModuleNotFoundError: No module named"),
+        ("import os; os._exit(5)", "does not start .* ended with exit code 5"),
+        ("x = 1", "AttributeError: module 'robomtl_simulator' has no attribute 'make'"),
+    ],
+)
+def test_a_server_that_does_not_start_says_why(tmp_path, code, message):
+    file = tmp_path / "bad_server.py"
+    file.write_text(code)
+    with pytest.raises(PlugInError, match=message):
+        ServedEnv(Simulator(file=file), "a", SPLITS)
+
+
+def test_a_server_of_another_protocol_is_refused(monkeypatch):
+    monkeypatch.setattr(server, "PROTOCOL", 99)
+    with pytest.raises(
+        PlugInError, match="speaks version 1 .* this process version 99"
+    ):
+        Simulator(file=Path(__file__).with_name("bare_server.py")).process()
+
+
+def test_envs_that_are_made_and_closed_take_no_more_memory():
+    def size():
+        return os.fstat(SIMULATOR.process()._memory.fileno()).st_size
+
+    ServedPoints(images=64).make_env(TASK).close()
+    before = size()
+    for _ in range(3):
+        ServedPoints(images=64).make_env(TASK).close()
+    assert size() == before
+
+
+ORPHAN = """
+import time
+import numpy as np
+from served_points import SIMULATOR, ServedPoints
+env = ServedPoints(how="hang").make_env("reach-red")
+env.reset(options={"variation": 1_000_003})
+print(SIMULATOR.process()._process.pid, flush=True)
+while True:
+    env.step(np.ones(2, np.float32))
+"""
+
+
+def test_no_server_outlives_a_killed_process():
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        pid = int(process.stdout.readline())
+        time.sleep(0.2)  # It hangs in a step.
+        process.kill()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_served_suite_keeps_the_contract():
