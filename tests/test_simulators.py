@@ -207,7 +207,7 @@ import numpy as np
 from served_points import SIMULATOR, ServedPoints
 env = ServedPoints(how="hang").make_env("reach-red")
 env.reset(options={"variation": 1_000_003})
-print(SIMULATOR.process()._process.pid, flush=True)
+print(SIMULATOR.process().pid, flush=True)
 while True:
     env.step(np.ones(2, np.float32))
 """

@@ -49,6 +49,8 @@ class Environment:
                 " such as 3.11, at least 3.8."
             )
         lines = several(f"requirements of '{self.name}'", self.requirements)
+        if not lines:
+            raise InputError(f"'{self.name}' requires nothing; name at least numpy.")
         object.__setattr__(self, "requirements", lines)
 
     @property

@@ -204,6 +204,11 @@ class ServerProcess:
         self._faults.pop(slot, None)
 
     @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
+    @property
     def ended_unused(self) -> bool:
         """Whether it ended by itself, as it had no env for long."""
         return self._process.poll() == 0
