@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ class Still(gymnasium.Env[Observation, Action]):
 
     def __init__(self, size: int) -> None:
         box = gymnasium.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self.observation_space = gymnasium.spaces.Dict({"state": box})
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
+            {"state": box}
+        )
         self.state = np.zeros(size, np.float32)
 
     def reset(
@@ -75,14 +78,14 @@ def announced(envs: Sequence[ServedEnv], actions: Sequence[Action]) -> None:
     stepped(envs, actions)
 
 
-def microseconds(step: Callable[[], None], config: BenchmarkConfig) -> Sequence[float]:
+def microseconds(step: Callable[[], object], config: BenchmarkConfig) -> list[float]:
     """The median and the 90th percentile of a call [us]."""
     times = []
     for _ in range(config.steps):
         begun = time.perf_counter()
         step()
         times.append(time.perf_counter() - begun)
-    return (1e6 * np.percentile(times, (50, 90))).tolist()
+    return [float(1e6 * np.percentile(times, part)) for part in (50, 90)]
 
 
 def processor_time(pid: int) -> float:
@@ -103,10 +106,9 @@ def main(config: BenchmarkConfig) -> None:
     actions = [np.zeros(4, np.float32) for _ in served]
     for count in (1, config.envs):
         own = [Still(config.size)] * count
-        base, _ = microseconds(lambda: stepped(own, actions[:count]), config)
-        median, tail = microseconds(
-            lambda: announced(served[:count], actions[:count]), config
-        )
+        given = actions[:count]
+        base, _ = microseconds(partial(stepped, own, given), config)
+        median, tail = microseconds(partial(announced, served[:count], given), config)
         print(
             f"{count:3d} envs: {(median - base) / count:.1f} us an env-step above the env's"
             f" own {base / count:.1f} (90th percentile {(tail - base) / count:.1f})"
