@@ -23,6 +23,7 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
     "suite",
     "robomtl.envs",
     {
+        "fetch": "robomtl.envs.fetch:fetch",
         "metaworld": "robomtl.envs.metaworld:metaworld",
         "points": "robomtl.envs.points:points",
     },

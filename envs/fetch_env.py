@@ -1,0 +1,181 @@
+"""A task of the Fetch robot as a Gymnasium env that keeps the contract of robomtl.
+
+What differs from Gymnasium-Robotics:
+
+1. Reach observes the robot alone, 10 numbers; here it has the state of the other tasks,
+   with zeros where the object would be.
+2. The marker of the goal is moved at reset. Gymnasium-Robotics moves it as it renders, by a
+   computation that changes what follows, so that an episode depended on who watches.
+3. A simulation that diverges is an error. MuJoCo starts it afresh without a word.
+"""
+
+from collections.abc import Mapping
+from contextlib import redirect_stderr
+from io import StringIO
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+
+from robomtl.camera import Picture
+from robomtl.envs.fetch_tasks import GOAL, IDS, NAMES, OWN
+from robomtl.envs.mujoco_camera import MujocoCamera
+from robomtl.errors import InputError, MissingExtraError, SimulationError
+from robomtl.features import STATE
+from robomtl.gymnasium_env import GymnasiumEnv
+from robomtl.pictures import PROPRIOCEPTION
+from robomtl.task import Action, Observation
+
+_BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
+_MARKER = "target0"
+
+
+class _Padded(gymnasium.ObservationWrapper[Any, Any, Any]):
+    """Reach with the observation of the other tasks; see 1 of the module."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        inside: Any = env.observation_space
+        whole = gymnasium.spaces.Box(-np.inf, np.inf, (GOAL.start,), np.float64)
+        self.observation_space = gymnasium.spaces.Dict(
+            {**inside.spaces, "observation": whole}
+        )
+
+    def observation(self, observation: Any) -> Any:
+        whole = np.zeros(GOAL.start)
+        whole[list(OWN)] = observation["observation"]
+        return {**observation, "observation": whole}
+
+
+def upstream(task: str) -> gymnasium.Env[Any, Any]:
+    """The env of Gymnasium-Robotics, without the wrappers of ``gymnasium.make``.
+
+    Raises:
+        MissingExtraError: If the extra ``fetch`` is missing.
+    """
+    try:
+        with redirect_stderr(StringIO()):  # It gives notice of another robot's tasks.
+            import gymnasium_robotics
+    except ImportError as error:
+        raise MissingExtraError(
+            "The suite fetch needs Gymnasium-Robotics: pip install 'robomtl[fetch]'"
+        ) from error
+    gymnasium.register_envs(gymnasium_robotics)
+    return gymnasium.make(IDS[task], disable_env_checker=True).unwrapped
+
+
+class FetchEnv(GymnasiumEnv):
+    """One task; the variation alone determines the episode.
+
+    Args:
+        env: The env of Gymnasium-Robotics.
+        task: Name of the task.
+        horizon: Number of steps after which an episode is truncated.
+        eye: Takes the pictures of ``render``; None where there are none.
+        observed: Takes the pictures in observations, by the name of their feature; with
+            them, observations hold ``proprioception``, what the robot knows of itself.
+    """
+
+    # 20 physics steps of 2 ms.
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}
+
+    def __init__(
+        self,
+        env: gymnasium.Env[Any, Any],
+        task: str,
+        *,
+        horizon: int,
+        eye: MujocoCamera | None,
+        observed: Mapping[str, MujocoCamera],
+    ) -> None:
+        inside: Any = env.unwrapped
+        has_object: bool = inside.has_object
+        super().__init__(
+            env if has_object else _Padded(env), task, "is_success", horizon
+        )
+        self.eye = eye
+        self.observed = observed
+        self.metadata = type(self).metadata
+        self.render_mode = None if eye is None else "rgb_array"
+        self.blind = False
+        self._inside = inside
+        self._instabilities = inside.data.warning.number[_BAD_WARNINGS]
+        if observed:
+            self.observation_space = _space(observed)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts the episode of ``options["variation"]``.
+
+        Raises:
+            ValueError: If no split holds the variation.
+        """
+        observation, info = super().reset(seed=seed, options=options)
+        self._move_marker()
+        return self._seen(observation), info
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Acts; actions beyond [-1, 1] are clipped.
+
+        Raises:
+            InputError: If the action is not finite.
+            ResetNeeded: If no episode is running.
+            SimulationError: If the simulation diverges.
+        """
+        observation, reward, terminated, truncated, info = super().step(action)
+        if self._instabilities.any():
+            step, self.steps = self.steps or self.horizon, None
+            raise SimulationError(
+                self.task, self.variation, step, "the simulation diverged"
+            )
+        return self._seen(observation), reward, terminated, truncated, info
+
+    def render(self) -> Picture:
+        """What the eye sees now; (height, width, 3).
+
+        Raises:
+            InputError: If the env has no eye.
+            ImportError: If no OpenGL library draws here.
+        """
+        if self.eye is None:
+            raise InputError(
+                f"{self.task} has no camera; make it by"
+                " suite.with_camera(robomtl.Camera()) to see it."
+            )
+        return self.eye.picture()
+
+    def pictures(self) -> Observation:
+        """The pictures of an observation of now, by the names of their features."""
+        return {name: eye.picture() for name, eye in self.observed.items()}
+
+    def close(self) -> None:
+        """Closes the env and its cameras."""
+        for eye in (*self.observed.values(), *filter(None, [self.eye])):
+            eye.close()
+        super().close()
+
+    def _seen(self, observation: Observation) -> Observation:
+        if not self.observed:
+            return observation
+        own = {**observation, PROPRIOCEPTION: observation[STATE][list(OWN)]}
+        return own if self.blind else own | self.pictures()
+
+    def _move_marker(self) -> None:
+        """Puts the marker at the goal, which no computation of the physics reads."""
+        model, data = self._inside.model, self._inside.data
+        marker = model.site(_MARKER)
+        model.site_pos[marker.id] = self._inside.goal - data.xpos[marker.bodyid[0]]
+        mujoco.mj_kinematics(model, data)
+
+
+def _space(observed: Mapping[str, MujocoCamera]) -> gymnasium.Space[Any]:
+    box, spaces = gymnasium.spaces.Box, dict[str, gymnasium.Space[Any]]()
+    spaces[STATE] = box(-np.inf, np.inf, (len(NAMES),), np.float32)
+    spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, (len(OWN),), np.float32)
+    for name, eye in observed.items():
+        spaces[name] = box(0, 255, eye.shape, np.uint8)
+    return gymnasium.spaces.Dict(spaces)

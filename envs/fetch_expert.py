@@ -1,0 +1,91 @@
+"""The scripted experts of the Fetch robot, without memory of earlier steps.
+
+The gripper reaches, pushes and carries by going straight where it is needed next. Sliding
+has a module of its own, ``robomtl.envs.fetch_slide``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from robomtl.envs.fetch_slide import slide
+from robomtl.envs.fetch_tasks import FINGERS, GOAL, GRIPPER, OBJECT, Vector
+from robomtl.features import STATE
+from robomtl.task import Action, Observation
+
+_GAIN = 12  # Full deflection at 8 cm: a step takes the gripper about 3 cm at most.
+_LOW = 0.415  # Height of the gripper beside the cube [m].
+_BEHIND = 0.075  # From the cube's centre to a gripper about to push [m].
+_CLEAR = 0.08  # Height above the cube at which the gripper passes over it [m].
+_HELD = 0.0525  # Opening of the fingers at which they hold the cube, 5 cm wide [m].
+
+
+def _towards(displacement: Vector, gripper: float = 0.0) -> Vector:
+    return np.append(np.clip(displacement * _GAIN, -1, 1), gripper)
+
+
+def _reach(state: Vector) -> Vector:
+    return _towards(state[GOAL] - state[GRIPPER])
+
+
+def _push(state: Vector) -> Vector:
+    """Goes behind the cube, over it where it is in the way, and pushes it to the goal."""
+    hand, cube = state[GRIPPER], state[OBJECT]
+    way = state[GOAL][:2] - cube[:2]
+    distance = float(np.linalg.norm(way))
+    if distance < 0.015:
+        return np.zeros(4)
+    direction = way / distance
+    offset = hand[:2] - cube[:2]
+    along = float(offset @ direction)
+    aside = offset - along * direction
+    if along < -0.03 and np.linalg.norm(aside) < 0.012 and hand[2] < _LOW + 0.02:
+        step = direction * min(distance, 0.05) - aside
+        return _towards(np.append(step, _LOW - hand[2]))
+    start = np.append(cube[:2] - _BEHIND * direction, _LOW)
+    if np.linalg.norm((start - hand)[:2]) < 0.03:
+        return _towards(start - hand)
+    rise = start + (0, 0, _CLEAR) - hand
+    if hand[2] < _LOW + _CLEAR - 0.02 and np.linalg.norm(offset) < _BEHIND:
+        rise[:2] = 0
+    return _towards(rise)
+
+
+def _pick_and_place(state: Vector) -> Vector:
+    """Opens the fingers above the cube, closes them around it, and carries it."""
+    hand, cube = state[GRIPPER], state[OBJECT]
+    way = cube - hand
+    if np.linalg.norm(way[:2]) > 0.02:
+        way[2] += _CLEAR if way[2] > -_CLEAR else 0.06
+        return _towards(way, gripper=1)
+    if way[2] < -0.02:
+        return _towards(way, gripper=1)
+    if state[FINGERS].sum() > _HELD:
+        return _towards(way, gripper=-1)
+    return _towards(state[GOAL] - cube, gripper=-1)
+
+
+_EXPERTS: dict[str, Callable[[Vector], Vector]] = {
+    "reach": _reach,
+    "push": _push,
+    "slide": slide,
+    "pick-and-place": _pick_and_place,
+}
+
+
+@dataclass(frozen=True)
+class FetchExpert:
+    """Solves a task by a rule that reads the state of now alone.
+
+    Args:
+        task: Name of the task.
+    """
+
+    task: str
+
+    def __call__(self, observation: Observation) -> Action:
+        """The action for an observation, within [-1, 1]; shape (4,)."""
+        act = _EXPERTS[self.task](observation[STATE].astype(np.float64))
+        clipped: Action = np.clip(act, -1, 1).astype(np.float32)
+        return clipped
