@@ -39,6 +39,7 @@ VERBS = {
     "view": "one trial, in rerun's viewer",
     "serve": "a policy for clients on the network",
     "compare": "which of two policies is better, and how sure that is",
+    "export": "an evaluation in another tool's format",
     "new": "a package for a suite, policy or method of one's own",
     "list": "suites, policies, objectives, methods and recipes",
     "check": "whether a suite or a policy keeps its contract",
