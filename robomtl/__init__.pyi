@@ -14,6 +14,7 @@ from .errors import InputError as InputError
 from .evaluation import ExpertAgent as ExpertAgent
 from .evaluation import Results as Results
 from .evaluation import film as film
+from .evaluation.lerobot_info import export_evaluation as export_evaluation
 from .experiments.adapt import compare_methods as compare_methods
 from .experiments.compare import compare as compare
 from .experiments.compare import compare_seeds as compare_seeds
@@ -24,6 +25,10 @@ from .experiments.multitask import multitask as multitask
 from .experiments.probe import probe as probe
 from .experiments.resumed_evaluation import resume_evaluation as resume_evaluation
 from .gymnasium_suite import from_gymnasium as from_gymnasium
+from .hub.pull import pull as pull
+from .hub.push import push as push
+from .policy_server import ServerConfig as ServerConfig
+from .policy_server import serve_policy as serve_policy
 from .ray_executor import RayExecutor as RayExecutor
 from .recipes import run as run
 from .serving import serve as serve

@@ -40,6 +40,8 @@ VERBS = {
     "serve": "a policy for clients on the network",
     "compare": "which of two policies is better, and how sure that is",
     "export": "an evaluation in another tool's format",
+    "push": "a policy or demonstrations to the Hugging Face hub",
+    "pull": "a policy or demonstrations from the hub",
     "new": "a package for a suite, policy or method of one's own",
     "list": "suites, policies, objectives, methods and recipes",
     "check": "whether a suite or a policy keeps its contract",

@@ -1,1 +1,1 @@
-"""Texts of the packages that ``robomtl new`` writes."""
+"""Texts of packages that ``robomtl new`` writes, and of cards that ``robomtl push`` writes."""

@@ -1,0 +1,40 @@
+"""``robomtl push``: a policy or demonstrations to the Hugging Face hub."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from robomtl.hub.push import push
+from robomtl.terminal import say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """Puts a policy or demonstrations on the hub, with a card. Needs robomtl[hub]."""
+
+    folder: tyro.conf.Positional[Path]
+    """Run directory of the policy, or folder of the data set."""
+    repository: tyro.conf.Positional[str]
+    """Owner and name of the repository, which is made if missing."""
+    evaluations: tuple[Path, ...] = ()
+    """Folders of evaluations of the policy; those in its run directory are found."""
+    license: str = "unknown"
+    """The hub's name of a licence, such as apache-2.0."""
+    private: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Make the repository private, if it is made."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Pushes, and prints where it is."""
+    flags = tyro.cli(Push, args=arguments, prog="robomtl push")
+    address = push(
+        flags.folder,
+        flags.repository,
+        evaluations=flags.evaluations,
+        license_name=flags.license,
+        private=flags.private or None,
+    )
+    say(f"Pushed: {address}")

@@ -1,0 +1,1 @@
+"""Checkpoints and data sets in repositories of the Hugging Face hub."""

@@ -1,0 +1,140 @@
+"""Cards: what the hub shows of a policy or of demonstrations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from robomtl.checkpoint import Card
+from robomtl.demonstrations import Demonstrations
+from robomtl.evaluation.results import Results, Setting
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("robomtl.templates", ""),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def _cell(text: str) -> str:
+    """A text as a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+_TEMPLATES.filters["cell"] = _cell
+
+
+class _Row(NamedTuple):
+    task: str
+    success: str
+    interval: str
+    counts: str
+
+
+def policy_card(
+    repository: str,
+    card: Card,
+    evaluations: Mapping[str, Results],
+    *,
+    license_name: str,
+    training: Mapping[str, Any],
+) -> str:
+    """The card of a policy, with the success of its evaluations.
+
+    Args:
+        repository: Name of the repository.
+        card: Of the policy.
+        evaluations: By the names of their folders.
+        license_name: The hub's name of a licence, such as apache-2.0.
+        training: Settings of its training; empty where they are not recorded.
+    """
+    return _TEMPLATES.get_template("policy_card.md.jinja").render(
+        repository=repository,
+        license=license_name,
+        card=card,
+        conditioning=", ".join(card.conditioning.kinds) or "nothing",
+        training=training,
+        evaluations=[
+            {
+                "name": name,
+                "setting": results.setting,
+                "command": _command(results.setting),
+                "rows": _rows(results),
+            }
+            for name, results in evaluations.items()
+        ],
+    )
+
+
+def data_card(repository: str, shown: Demonstrations, *, license_name: str) -> str:
+    """The card of demonstrations.
+
+    Args:
+        repository: Name of the repository.
+        shown: The demonstrations.
+        license_name: The hub's name of a licence, such as apache-2.0.
+    """
+    episodes = [shown.select(tasks=[task]) for task in shown.tasks]
+    return _TEMPLATES.get_template("data_card.md.jinja").render(
+        repository=repository,
+        license=license_name,
+        suite=shown.suite,
+        options=shown.suite_options,
+        episodes=len(shown),
+        tasks=[
+            {
+                "name": task,
+                "instruction": shown.instructions[task],
+                "episodes": len(of_task),
+            }
+            for task, of_task in zip(shown.tasks, episodes, strict=True)
+        ],
+    )
+
+
+def _rows(results: Results) -> Sequence[_Row]:
+    everything = results.summary.everything
+    rows = [
+        _row(name, each.success, each.interval, each.successes, each.trials)
+        for name, each in results.tasks.items()
+    ]
+    mean = _row(
+        "**mean of the tasks**",
+        everything.success,
+        everything.interval,
+        everything.successes,
+        everything.trials,
+    )
+    return [*rows, mean]
+
+
+def _row(
+    task: str,
+    success: float | None,
+    interval: tuple[float, float] | None,
+    successes: int,
+    trials: int,
+) -> _Row:
+    counts = f"{successes}/{trials}"
+    if success is None or interval is None:
+        return _Row(task, "no outcome", "", counts)
+    low, high = interval
+    return _Row(task, f"{success:.1%}", f"{low:.1%} to {high:.1%}", counts)
+
+
+def _command(setting: Setting) -> str:
+    """The command that plays the same trials with the policy in the folder ``policy``."""
+    words = ["robomtl evaluate policy", f"--suite {setting.suite}"]
+    if setting.protocol.startswith("custom"):
+        words += [
+            f"--variations {setting.split}",
+            f"--episodes {setting.episodes}",
+            f"--until {setting.until}",
+        ]
+    else:
+        words.append(f"--protocol {setting.protocol}")
+    if setting.instructions != "canonical":
+        words.append(f"--instructions {setting.instructions}")
+    return " ".join(words)

@@ -1,0 +1,173 @@
+"""A repository of the hub: what robomtl keeps in one, and what the hub answers."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from robomtl.errors import InputError, MissingExtraError
+
+try:
+    from httpx2 import TransportError
+    from huggingface_hub import CommitOperationAdd as CommitOperationAdd
+    from huggingface_hub import CommitOperationDelete as CommitOperationDelete
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+except ImportError as error:
+    raise MissingExtraError(
+        "The hub needs huggingface_hub: pip install 'robomtl[hub]'"
+    ) from error
+
+Kind = Literal["model", "dataset"]
+
+CARD = "README.md"
+"""What the hub shows of a repository."""
+
+_TIMEOUT = 10.0  # [s] For the hub to say what a repository holds.
+_MOST_FILES = 100_000
+_FILES: dict[Kind, re.Pattern[str]] = {
+    "model": re.compile(
+        r"(policy|run|versions|machine)\.json|policy\.safetensors"
+        r"|evaluations/[\w.+@-]+/(results\.json|trials\.parquet)"
+    ),
+    "dataset": re.compile(
+        r"meta/([\w.@-]+/)*[\w.@-]+\.(json|jsonl|parquet)"
+        r"|data/([\w.@-]+/)*[\w.@-]+\.parquet"
+        r"|videos/([\w.@-]+/)*[\w.@-]+\.mp4"
+    ),
+}
+_NEEDED: dict[Kind, str] = {"model": "policy.json", "dataset": "meta/info.json"}
+_OF_THE_HUB = (CARD, ".gitattributes")
+_UNKNOWN = 2**63  # Size of a file of which the hub names none: no disk has room for it.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """A repository, as it is at one commit."""
+
+    name: str
+    """Its owner and its name."""
+    kind: Kind
+    """Whether it holds a policy or demonstrations."""
+    commit: str
+    """The commit; empty if the repository has none yet."""
+    sizes: dict[str, int]
+    """Its files and their sizes [bytes]."""
+
+    @property
+    def files(self) -> list[str]:
+        """Its files but those of the hub itself, sorted."""
+        return sorted(self.sizes.keys() - {*_OF_THE_HUB})
+
+    def check(self) -> None:
+        """Refuses a repository that holds anything but robomtl's own files.
+
+        Raises:
+            InputError: If it does, or a file that is needed is missing.
+        """
+        needed = _NEEDED[self.kind]
+        if needed not in self.sizes:
+            raise InputError(
+                f"{self.name} is of another format: it has no {needed}, which a"
+                f" {self.kind} repository of robomtl has."
+            )
+        strange = [path for path in self.files if not belongs(self.kind, path)]
+        if strange:
+            raise InputError(
+                f"{self.name} holds {strange[0]!r}, which is no file of a {self.kind} of"
+                " robomtl: weights are safetensors, all else JSON, parquet and mp4 inside"
+                " the folder. Nothing else is read, pickles in particular."
+            )
+        if len(self.files) > _MOST_FILES:
+            raise InputError(
+                f"{self.name} holds {len(self.files):,} files; at most {_MOST_FILES:,} are"
+                " read."
+            )
+
+
+def hub() -> HfApi:
+    """The hub that ``HF_ENDPOINT`` names; Hugging Face's own without it."""
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+
+
+def belongs(kind: Kind, path: str) -> bool:
+    """Whether a path is one of a file that robomtl writes for a kind of repository."""
+    return ".." not in path.split("/") and bool(_FILES[kind].fullmatch(path))
+
+
+def find(name: str, kind: Kind) -> Repository | None:
+    """A repository of the hub; None if there is none that can be read.
+
+    Raises:
+        InputError: If the hub does not answer, or refuses.
+    """
+    with answering(name):
+        try:
+            info = (
+                hub().model_info(name, files_metadata=True, timeout=_TIMEOUT)
+                if kind == "model"
+                else hub().dataset_info(name, files_metadata=True, timeout=_TIMEOUT)
+            )
+        except RepositoryNotFoundError:
+            return None
+    sizes = {each.rfilename: each.size for each in info.siblings or []}
+    return Repository(
+        name=name,
+        kind=kind,
+        commit=info.sha or "",
+        sizes={path: _UNKNOWN if it is None else it for path, it in sizes.items()},
+    )
+
+
+@contextmanager
+def answering(name: str) -> Iterator[None]:
+    """Turns errors of the hub in the block into sentences.
+
+    Args:
+        name: The repository.
+
+    Raises:
+        InputError: If the hub does not answer, or refuses.
+    """
+    endpoint = hub().endpoint
+    try:
+        yield
+    except OfflineModeIsEnabled as error:
+        raise InputError(
+            "The hub is not asked while HF_HUB_OFFLINE is set; unset it."
+        ) from error
+    except HFValidationError as error:
+        raise InputError(
+            f"'{name}' is no name of a repository; give OWNER/NAME, of letters, digits,"
+            " '-', '_' and '.'."
+        ) from error
+    except HfHubHTTPError as error:
+        raise InputError(_refused(name, endpoint, error)) from error
+    except (TransportError, LocalEntryNotFoundError, ConnectionError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, HfHubHTTPError):
+            raise InputError(_refused(name, endpoint, cause)) from error
+        reason = str(cause).partition("\n")[0] or type(cause).__name__
+        raise InputError(
+            f"{endpoint} does not answer ({reason}). Nothing is lost: give the same command"
+            " again once it does."
+        ) from error
+
+
+def _refused(name: str, endpoint: str, error: HfHubHTTPError) -> str:
+    code = error.response.status_code
+    if code in (401, 403, 404):
+        return (
+            f"{endpoint} has no repository '{name}' that you may use so (HTTP {code}); log in"
+            " by 'hf auth login' with a token that may."
+        )
+    said = error.server_message or str(error).partition("\n")[0]
+    return f"{endpoint} refuses '{name}' (HTTP {code}): {said}"
