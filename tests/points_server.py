@@ -60,6 +60,12 @@ class Broken(PointsEnv):
     def _silent(self, observation, reward, terminated, truncated, info):
         return observation, reward, terminated, truncated, {}
 
+    def _reward(self, observation, reward, *rest):
+        return observation, None, *rest
+
+    def _truncated(self, observation, reward, terminated, truncated, info):
+        return observation, reward, terminated, "no", info
+
     def _print(self, *result):
         print("noise\0\xff" * 2000)
         os.system("echo more noise")

@@ -1,8 +1,11 @@
+import ast
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from wobbling import WobblingAgent
 from robomtl.camera import Camera
 from robomtl.checking.checking import check_suite
 from robomtl.demonstrations import collect
+from robomtl.envs.metaworld import metaworld
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SPLITS
 from robomtl.errors import InputError, PlugInError, SimulationError
@@ -81,13 +85,62 @@ def test_a_simulator_that_breaks_is_an_error_of_its_trial_and_of_no_other(
     expected, tmp_path, how, error
 ):
     suite = ServedPoints(variant="MT4", horizon=16, how=how)
-    rows = trials(tmp_path, suite, tasks=[TASK])
+    rows = trials(tmp_path, suite, tasks=[TASK], workers=1)
 
     (lost,) = [row for row in rows if row["variation"] == BROKEN]
     assert re.fullmatch(error, lost["error"])
     assert [row for row in rows if row != lost] == [
         row for row in expected if row["task"] == TASK and row["variation"] != BROKEN
     ]
+
+
+def test_an_episode_goes_on_when_its_server_is_killed():
+    actions = np.random.default_rng(0).uniform(-1, 1, (6, 2)).astype(np.float32)
+    episodes = []
+    for kind in (PointsSuite, ServedPoints):
+        suite = kind(images=16, camera=Camera(width=32, height=24))
+        with closing(suite.make_env(TASK)) as env:
+            seen = [env.reset(seed=5, options={"variation": 1})]
+            for step, action in enumerate(actions):
+                if step == 3 and kind is ServedPoints:
+                    os.kill(SIMULATOR.process().pid, signal.SIGKILL)
+                seen.append(env.step(action))
+            if kind is ServedPoints:
+                os.kill(SIMULATOR.process().pid, signal.SIGKILL)
+            seen.extend((env.render(), env.pictures()))
+            if kind is ServedPoints:
+                os.kill(SIMULATOR.process().pid, signal.SIGKILL)
+            seen.append(env.reset(seed=1, options={"variation": 2}))
+            episodes.append(seen)
+    np.testing.assert_equal(*episodes)
+
+
+def test_two_threads_may_step_their_envs():
+    def states(env):
+        env.reset(options={"variation": 1})
+        return [env.step(action)[0]["state"] for _ in range(40)]
+
+    action = np.full(2, 0.5, np.float32)
+    envs = [ServedPoints().make_env(TASK) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        first, *others = threads.map(states, envs)
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+    for env in envs:
+        env.close()
+
+
+def test_an_announced_step_that_is_not_taken_is_withdrawn():
+    action = np.full(2, 0.5, np.float32)
+    with closing(ServedPoints().make_env(TASK)) as env:
+        env.reset(options={"variation": 1})
+        expected = env.step(action)
+        env.reset(options={"variation": 1})
+        env.announce(action)
+        env.reset(options={"variation": 1})
+        np.testing.assert_equal(env.step(action), expected)
+        with pytest.raises(InputError, match=r"step 1: the action .* is not finite"):
+            env.step(np.full(2, np.nan, np.float32))
 
 
 def test_a_step_that_hangs_ends_its_env_alone(monkeypatch):
@@ -126,6 +179,8 @@ def test_a_step_that_hangs_ends_its_env_alone(monkeypatch):
             "tuple",
             r"step 3: step returned a tuple of 4; expected \(observation, reward,",
         ),
+        ("reward", r"step 3: reward is None; expected a number\."),
+        ("truncated", r"step 3: truncated is 'no'; expected True or False\."),
         (
             "silent",
             r"step 3: info is a dict without 'success'; expected True or False\.",
@@ -144,6 +199,32 @@ def test_a_simulator_may_print(expected, tmp_path):
     suite = ServedPoints(variant="MT4", horizon=16, how="print")
     rows = trials(tmp_path, suite, tasks=[TASK])
     assert rows == [row for row in expected if row["task"] == TASK]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"cameras": ["corner2"], "size": 32}])
+def test_a_served_simulator_steps_as_in_process(options):
+    suite, task = metaworld("MT10", **options), "drawer-close-v3"
+    file = Path(__file__).with_name("metaworld_server.py")
+    expert, episodes = suite.make_expert(task), []
+    served = ServedEnv(
+        Simulator(file=file), task, {"train": suite.variations(task, "train")}, options
+    )
+    for env in (suite.make_env(task), served):
+        with closing(env):
+            env.blind = bool(options)
+            seen = [env.reset(seed=1, options={"variation": 2_000_003})]
+            for _ in range(40):
+                shown = {"state": seen[-1][0]["state"]} if "state" in seen[-1][0] else 0
+                action = expert(shown) if shown else np.full(4, 0.3, np.float32)
+                seen.append(env.step(action))
+                if env.blind:
+                    seen[-1] = (seen[-1][0] | env.pictures(), *seen[-1][1:])
+        episodes.append(seen)
+    for own, other in zip(*episodes, strict=True):
+        np.testing.assert_equal(own[0], other[0])
+        np.testing.assert_equal(own[1:-1], other[1:-1])
+        assert own[-1].get("success") == other[-1].get("success")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +269,23 @@ def test_a_server_of_another_protocol_is_refused(monkeypatch):
         PlugInError, match="speaks version 1 .* this process version 99"
     ):
         Simulator(file=Path(__file__).with_name("bare_server.py")).process()
+
+
+def test_the_server_is_written_for_python_3_8():
+    ast.parse(Path(server.__file__).read_text(), feature_version=(3, 8))
+
+
+def test_a_server_without_envs_ends_and_another_one_starts(tmp_path, monkeypatch):
+    hasty = tmp_path / "server.py"
+    code = Path(server.__file__).read_text()
+    hasty.write_text(code.replace("UNUSED = 60.0", "UNUSED = 0.01"))
+    monkeypatch.setattr(server, "__file__", str(hasty))
+    simulator = Simulator(file=Path(__file__).with_name("bare_server.py"))
+    process = simulator.process()
+    while process.alive:
+        time.sleep(0.01)
+    assert simulator.process() is not process
+    ServedEnv(simulator, "count", {"train": range(1)}).close()
 
 
 def test_envs_that_are_made_and_closed_take_no_more_memory():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tyro
 from rich.table import Table
 
+from robomtl.errors import InputError, PlugInError
 from robomtl.simulators.environment import ENVIRONMENTS, Environment
 from robomtl.simulators.installing import install, remove, size
 from robomtl.terminal import Terminal, say
@@ -16,10 +17,17 @@ def _list() -> None:
     for heading in ("environment", "Python", "requirements", "installed"):
         table.add_column(heading)
     for name in ENVIRONMENTS.names():
-        environment = ENVIRONMENTS.get(name)
-        required = ", ".join(environment.requirements)
-        table.add_row(name, environment.python, required, _state(environment))
+        table.add_row(name, *_described(name))
     Terminal().print(table)
+
+
+def _described(name: str) -> tuple[str, str, str]:
+    try:
+        environment = ENVIRONMENTS.get(name)
+    except (InputError, PlugInError) as error:  # One that is broken hides no other.
+        return "", str(error), ""
+    required = ", ".join(environment.requirements)
+    return environment.python, required, _state(environment)
 
 
 def _state(environment: Environment) -> str:

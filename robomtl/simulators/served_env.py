@@ -1,10 +1,11 @@
 """An env whose simulator another process steps."""
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import gymnasium
 import numpy as np
@@ -23,6 +24,8 @@ from robomtl.simulators.server_process import (
 from robomtl.simulators.simulator import Simulator
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
+
+Drawn = TypeVar("Drawn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,26 @@ class _Seat:
         self.images = {n: array for n, array in arrays.items() if array.ndim == 3}
         self.vectors = {n: array for n, array in arrays.items() if array.ndim != 3}
 
+    def announce(self, action: Action) -> Action:
+        """Prepares a step; returns the action as it was written."""
+        self.action[...] = action
+        self.process.announced.append(self.slot)
+        return self.action.copy()
+
+    def step(self) -> None:
+        """Takes the announced step; see ``ServerProcess.step``."""
+        self.process.step(self.slot)
+
+    def pictures(self) -> Observation:
+        """The pictures of an observation of now."""
+        if self.made.sighted and self.images:
+            self.process.call("pictures", dict[str, bool], slot=self.slot)
+        return {name: array.copy() for name, array in self.images.items()}
+
+    def render(self) -> Picture:
+        """What the env shows now."""
+        return self.process.picture(self.slot)
+
 
 class ServedEnv(gymnasium.Env[Observation, Action]):
     """An env of a simulator that runs in an interpreter of its own.
@@ -133,6 +156,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         self._options = dict(options)
         self._blind = False
         self._begun: dict[str, Any] | None = None
+        self._info: dict[str, bool] = {}
         self._actions: list[Action] = []
         self._announced: Action | None = None
         self._running = False
@@ -181,12 +205,9 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         self._begun = {"seed": None if seed is None else int(seed), "options": own}
         self._withdraw()
         self._actions, self._running = [], False
-        try:
-            info = self._reset()
-        except (FaultError, LostServerError) as error:
-            raise self._error(error) from error
+        self._survive(self._reset)
         self._running = True
-        return self._observation(), info
+        return self._observation(), self._info
 
     def announce(self, action: Action) -> None:
         """Prepares the step that follows; see ``Announced``.
@@ -204,9 +225,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
                 " finite."
             )
         self._announced = action
-        seat.action[...] = action
-        self._actions.append(seat.action.copy())
-        seat.process.announced.append(seat.slot)
+        self._actions.append(seat.announce(action))
 
     def step(
         self, action: Action
@@ -224,13 +243,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         assert self._announced is action, "Another action was announced."
         assert self._seat is not None
         self._announced = None
-        try:
-            self._seat.process.step(self._seat.slot)
-        except LostServerError as error:
-            self._recover(error)
-        except FaultError as error:
-            self._running = False
-            raise self._error(error) from error
+        self._survive(self._seat.step)
         reward, terminated, truncated, success = RESULT.unpack_from(self._seat.memory)
         self._running = not (terminated or truncated)
         return (
@@ -248,13 +261,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             ResetNeeded: If no episode was started.
             SimulationError: If the simulator raises an exception, dies or hangs.
         """
-        seat = self._shown()
-        if seat.made.sighted and seat.images:
-            try:
-                seat.process.call("pictures", dict[str, bool], slot=seat.slot)
-            except (FaultError, LostServerError) as error:
-                raise self._error(error) from error
-        return {name: array.copy() for name, array in seat.images.items()}
+        return self._drawn(_Seat.pictures)
 
     def render(self) -> Picture:
         """What the env shows now; (height, width, 3).
@@ -266,11 +273,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         """
         if self.render_mode is None:
             raise InputError(f"{self.task} has no camera; make it with one to see it.")
-        seat = self._shown()
-        try:
-            return seat.process.picture(seat.slot)
-        except (FaultError, LostServerError) as error:
-            raise self._error(error) from error
+        return self._drawn(_Seat.render)
 
     def close(self) -> None:
         """Closes the env in the server, which goes on for others."""
@@ -302,41 +305,53 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         seat.memory[BLIND] = self._blind
         return seat
 
-    def _reset(self) -> dict[str, bool]:
-        if self._seat is None or self._seat.process.lost:
+    def _reset(self) -> None:
+        if self._seat is None or not self._seat.process.alive:
             self._seat = self._seated()
-        process = self._seat.process
+        process, slot = self._seat.process, self._seat.slot
         process.cut_log()
-        return process.call(
-            "reset", dict[str, bool], slot=self._seat.slot, **(self._begun or {})
-        )
+        begun = self._begun or {}
+        self._info = process.call("reset", dict[str, bool], slot=slot, **begun)
 
-    def _recover(self, lost: LostServerError) -> None:
-        """Plays the episode again in a new server, unless the env ended the old one."""
-        seat, self._running = self._seat, False
-        assert seat is not None
-        if seat.process.at_fault == seat.slot:
-            raise self._error(lost) from lost
+    def _survive(self, act: Callable[[], object]) -> None:
+        """Does something in the server; a new one takes the place of one that is lost.
+
+        There the episode is played again up to now, unless this env ended the old one.
+        """
         try:
-            self._reset()
-            again = self._seat
-            assert again is not None
-            for action in self._actions:
-                again.action[...] = action
-                again.process.announced.append(again.slot)
-                again.process.step(again.slot)
+            try:
+                act()
+            except LostServerError:
+                seat = self._seat
+                if seat is None or seat.process.at_fault == seat.slot:
+                    raise
+                self._play_again()
         except (FaultError, LostServerError) as error:
+            self._running = False
             raise self._error(error) from error
+
+    def _play_again(self) -> None:
+        self._reset()
+        assert self._seat is not None
+        for action in self._actions:
+            self._seat.announce(action)
+            self._seat.step()
 
     def _observation(self) -> Observation:
         assert self._seat is not None
         arrays = self._seat.vectors if self._blind else self._seat.arrays
         return {name: array.copy() for name, array in arrays.items()}
 
-    def _shown(self) -> _Seat:
-        if self._seat is None or self._begun is None:
-            raise ResetNeeded(f"{self.task}: nothing is there yet; call reset first.")
-        return self._seat
+    def _drawn(self, draw: Callable[[_Seat], Drawn]) -> Drawn:
+        """What is drawn of now."""
+        drawn: list[Drawn] = []
+        while not drawn:
+            if self._seat is None or self._begun is None:
+                raise ResetNeeded(
+                    f"{self.task}: nothing is there yet; call reset first."
+                )
+            self._survive(partial(lambda seat: drawn.append(draw(seat)), self._seat))
+        return drawn[0]
 
     def _error(self, error: FaultError | LostServerError) -> Exception:
         """What is raised for an exception, a death or a hang of the simulator."""

@@ -95,9 +95,9 @@ class Slot:
             )
         observation, info = result
         self._keep(observation, arrays)
-        success = _success(info) if "success" in info else False
-        RESULT.pack_into(self.memory, 0, 0.0, False, False, success)
-        return {"success": success} if "success" in info else {}
+        if not isinstance(info, dict) or "success" not in info:
+            return {}
+        return {"success": _truth(info["success"], "info['success']")}
 
     def step(self) -> None:
         """Takes the step whose action lies in the shared memory."""
@@ -110,9 +110,13 @@ class Slot:
             )
         observation, reward, terminated, truncated, info = result
         self._keep(observation, arrays)
-        RESULT.pack_into(
-            self.memory, 0, reward, bool(terminated), bool(truncated), _success(info)
-        )
+        if not isinstance(info, dict) or "success" not in info:
+            raise Refused(
+                f"info is {_kind(info)} without 'success'; expected True or False"
+            )
+        ends = _truth(terminated, "terminated"), _truth(truncated, "truncated")
+        success = _truth(info["success"], "info['success']")
+        RESULT.pack_into(self.memory, 0, _number(reward), *ends, success)
 
     def pictures(self) -> dict[str, Any]:
         """Draws the pictures of an observation of now, where the env does on demand."""
@@ -331,18 +335,21 @@ def _attribute(env: Any, name: str) -> Any:
     return None
 
 
-def _success(info: Any) -> bool:
-    if not isinstance(info, dict) or "success" not in info:
-        raise Refused(
-            f"info is {_kind(info)} without 'success'; expected True or False"
-        )
-    value = info["success"]
+def _truth(value: Any, what: str) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     array = np.asarray(value)
     if array.size == 1 and array.dtype.kind in "biuf" and array.item() in (0, 1):
         return bool(array.item())
-    raise Refused(f"info['success'] is {value!r}; expected True or False")
+    raise Refused(f"{what} is {value!r}; expected True or False")
+
+
+def _number(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf":
+        return float(np.asarray(value).item())
+    raise Refused(f"reward is {value!r}; expected a number")
 
 
 def _kind(value: Any) -> str:

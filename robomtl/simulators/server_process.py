@@ -26,6 +26,7 @@ from robomtl.pulse import PULSE
 from robomtl.simulators import server
 from robomtl.untrusted import parse_json
 
+_LONGEST_ANSWER = 2**28  # A picture of 9,000 by 9,000 pixels [bytes].
 _LONGEST_LOG = 2**20  # Of what a simulator prints, which is cut off beyond [bytes].
 _SOONER = 0.8  # A hanging simulator is given up before its worker is.
 
@@ -260,6 +261,8 @@ class ServerProcess:
             data = data + more if data else more
             if len(data) >= server.HEAD.size:
                 size = server.HEAD.size + server.HEAD.unpack_from(data)[1]
+                if size > _LONGEST_ANSWER:
+                    self._lose(f"its server announced an answer of {size:,} bytes")
         return data[:1], data[server.HEAD.size :]
 
     def _wait(self) -> None:
