@@ -1,0 +1,160 @@
+"""A Gymnasium env of one robosuite task that keeps the contract of robomtl."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from robomtl.envs.robosuite_scene import NAMES, SCENES
+from robomtl.errors import InputError, MissingExtraError, SimulationError
+from robomtl.splits import asked_variation
+from robomtl.task import Action, Observation
+
+SPLITS: Mapping[str, range] = MappingProxyType(
+    {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
+)
+_MODEL_SEED = 0  # Settles the size of the cube of Lift, which robosuite draws.
+_ACTION_SIZE = 7
+_RATE = 20  # [1/s] Actions in a second of simulated time.
+_BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
+
+
+@contextmanager
+def _drawn(seed: int) -> Iterator[None]:
+    """Seeds numpy's global generator, of which robosuite draws, and puts it back."""
+    before = np.random.get_state()
+    np.random.seed(seed)
+    yield
+    np.random.set_state(before)
+
+
+def _made(name: str) -> Any:
+    """robosuite's env of a name, with a Panda and no renderer."""
+    # It warns at import of what is neither missing here nor wanted.
+    logger = logging.getLogger("robosuite_logs")
+    logger.addFilter(_is_error)
+    try:
+        import robosuite
+    except ImportError as error:
+        raise MissingExtraError(
+            f"robosuite cannot be imported ({error}). Install it by: pip install"
+            " 'robomtl[robosuite]'"
+        ) from error
+    with _drawn(_MODEL_SEED):
+        return robosuite.make(
+            name,
+            robots="Panda",
+            has_renderer=False,
+            has_offscreen_renderer=False,
+            use_camera_obs=False,
+            use_object_obs=False,
+            ignore_done=True,
+            hard_reset=False,
+            control_freq=_RATE,
+        )
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
+class RobosuiteEnv(gymnasium.Env[Observation, Action]):
+    """One task; the variation alone determines the episode.
+
+    Without ``options`` a variation of the split ``train`` is drawn from the seed. The env
+    inside is ``simulator``.
+
+    Args:
+        task: Name of the task.
+        horizon: Number of steps after which an episode is truncated.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": _RATE}
+
+    def __init__(self, task: str, *, horizon: int) -> None:
+        scene = SCENES[task]
+        self.task, self.horizon = task, horizon
+        self.simulator = _made(scene.env)
+        from robomtl.envs.robosuite_arm import Arm  # After robosuite, which it needs.
+        from robomtl.envs.robosuite_scene import Reader
+
+        self._arm, self._reader = Arm(self.simulator), Reader(self.simulator, scene)
+        box = gymnasium.spaces.Box
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
+            {"state": box(-np.inf, np.inf, (len(NAMES),), np.float32)}
+        )
+        self.action_space = box(-1, 1, (_ACTION_SIZE,), np.float32)
+        # MuJoCo answers a diverged state with a count and a fresh state, silently.
+        self._instabilities = self._arm.data.warning.number[_BAD_WARNINGS]
+        self._variation = -1
+        self._steps = horizon  # No episode is running.
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts the episode of ``options["variation"]``.
+
+        Raises:
+            InputError: If no split holds the variation.
+        """
+        super().reset(seed=seed)
+        variation = asked_variation(SPLITS, self.task, options, self.np_random)
+        with _drawn(variation):
+            self.simulator.reset()
+        self._arm.begin()
+        self._variation, self._steps = variation, 0
+        return self._observation(), {"success": self._success()}
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Takes an action; what exceeds [-1, 1] is clipped.
+
+        Raises:
+            InputError: If the action is not 7 finite numbers.
+            ResetNeeded: If no episode is running.
+            SimulationError: If the simulator goes unstable.
+        """
+        if self._steps >= self.horizon:
+            raise ResetNeeded(
+                f"{self.task}: no episode is running, or its {self.horizon} steps are"
+                " over; call reset first."
+            )
+        self._arm.act(self._checked(action))
+        self._steps += 1
+        observation, success = self._observation(), self._success()
+        truncated = self._steps == self.horizon
+        return observation, float(success), False, truncated, {"success": success}
+
+    def close(self) -> None:
+        """Closes robosuite's env."""
+        self.simulator.close()
+
+    def _checked(self, action: Action) -> Any:
+        numbers = np.asarray(action, np.float64)
+        if numbers.shape != (_ACTION_SIZE,) or not np.isfinite(numbers).all():
+            raise InputError(
+                f"{self.task}, step {self._steps}: the action {action} is not"
+                f" {_ACTION_SIZE} finite numbers."
+            )
+        return np.clip(numbers, -1, 1)
+
+    def _success(self) -> bool:
+        return bool(self.simulator._check_success())
+
+    def _observation(self) -> Observation:
+        state = self._reader.state()
+        if self._instabilities.any() or not math.isfinite(state.dot(state)):
+            self._fail()
+        return {"state": state.astype(np.float32)}
+
+    def _fail(self) -> NoReturn:
+        step, self._steps = self._steps, self.horizon
+        reason = "positions, velocities or accelerations not finite or huge"
+        raise SimulationError(self.task, self._variation, step, reason)

@@ -1,0 +1,215 @@
+"""Scripted experts of robosuite's tasks, without memory of earlier steps."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.envs.robosuite_scene import (
+    FINGERS,
+    HAND_AXES,
+    HAND_TO_GRIP,
+    JOINTS,
+    OBJECT_AXES,
+    OBJECT_TO_TARGET,
+    TARGET_AXES,
+)
+from robomtl.task import Action, Observation
+
+Vector = NDArray[np.floating[Any]]
+
+LENGTH, ANGLE = 0.05, 0.5  # [m], [rad] At full deflection of an action's component.
+OPEN, CLOSED = -1.0, 1.0
+_GAIN = 2.0
+_UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grasp:
+    """How an object is held from above."""
+
+    gap: float
+    """Distance of the fingers below which they hold it [m]."""
+    depth: float = 0.0
+    """Height of the fingers above the place of the grip [m]."""
+    folds: int = 0
+    """Number of headings at which it looks alike to the fingers; 0 for any."""
+    heading: float = 0.0
+    """One of these headings, relative to the object's [rad]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """How an object is brought to its target; heights are those of its middle above it."""
+
+    release: float
+    """Height at which it is let go [m]."""
+    carry: float
+    """Height at which it is carried [m]."""
+    near: float
+    """Horizontal distance within which it is let go [m]."""
+    folds: int = 0
+    """Number of headings at which it fits the target; 0 for any."""
+
+
+def _displacement(offset: Vector) -> Vector:
+    """Components of an action that move the hand by an offset; (3,)."""
+    return np.clip(_GAIN / LENGTH * offset, -1, 1)
+
+
+def _rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
+    """Components of an action that turn the hand; (3,).
+
+    Args:
+        axes: The hand's x and y axes.
+        fingers: Wanted x axis, along which the fingers open.
+        approach: Wanted z axis, along which the hand points.
+    """
+    x, y = axes[:3], axes[3:]
+    errors = (
+        np.cross(x, fingers)
+        + np.cross(y, np.cross(approach, fingers))
+        + np.cross(np.cross(x, y), approach)
+    )
+    return np.clip(_GAIN / ANGLE * errors / 2, -1, 1)
+
+
+def _upright(axes: Vector, heading: float) -> Vector:
+    """Components of an action that turn the hand to point down at a heading; (3,)."""
+    fingers = np.array([math.cos(heading), math.sin(heading), 0])
+    return _rotation(axes, fingers, -_UP)
+
+
+def _gap(state: Vector) -> float:
+    """Distance of the fingers [m]."""
+    left, right = state[FINGERS]
+    return float(left - right)
+
+
+def _heading(axes: Vector) -> float:
+    """Direction of a body's x axis in the plane [rad]."""
+    return math.atan2(axes[1], axes[0])
+
+
+def _nearest(heading: float, folds: int, to: float) -> float:
+    """The nearest heading that looks alike [rad]."""
+    if not folds:
+        return to
+    turn = 2 * math.pi / folds
+    return heading + turn * round((to - heading) / turn)
+
+
+def _action(move: Vector, turn: Vector, fingers: float) -> Action:
+    return np.concatenate([move, turn, [fingers]]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class PickExpert:
+    """Grips an object from above, and lifts it or brings it to its target.
+
+    Args:
+        grasp: How it is held.
+        delivery: How it is brought to its target; None to lift it.
+    """
+
+    grasp: Grasp
+    delivery: Delivery | None = None
+
+    def __call__(self, observation: Observation) -> Action:
+        """The action for an observation, within [-1, 1]; (7,)."""
+        state = observation["state"].astype(np.float64)
+        if self.delivery and self._delivered(state, self.delivery):
+            free = _gap(state) > self.grasp.gap + 0.01
+            return _action(free * _UP, np.zeros(3), OPEN)
+        return self._carry(state) if self._holds(state) else self._approach(state)
+
+    def _offset(self, state: Vector) -> Vector:
+        return state[HAND_TO_GRIP] + self.grasp.depth * _UP
+
+    def _holds(self, state: Vector) -> bool:
+        near = np.linalg.norm(self._offset(state)) < 0.025
+        return bool(near and _gap(state) < self.grasp.gap)
+
+    def _approach(self, state: Vector) -> Action:
+        """Comes from above, turns on the way, and closes the fingers when there."""
+        offset, axes = self._offset(state), state[HAND_AXES]
+        far = math.hypot(offset[0], offset[1])
+        own = _heading(axes)
+        heading = _heading(state[OBJECT_AXES]) + self.grasp.heading
+        wanted = _nearest(heading, self.grasp.folds, own)
+        wanted = wanted if self.grasp.folds else math.pi / 2
+        turned = abs(wanted - own)
+        hover = np.clip(3 * (far - 0.01) + 0.2 * (turned - 0.1), 0, 0.08)
+        there = far < 0.012 and abs(offset[2]) < 0.012 and turned < 0.2
+        return _action(
+            _displacement(offset + hover * _UP),
+            _upright(axes, wanted),
+            CLOSED if there else OPEN,
+        )
+
+    def _carry(self, state: Vector) -> Action:
+        own = _heading(state[HAND_AXES])
+        if self.delivery is None:
+            return _action(_UP, _upright(state[HAND_AXES], own), CLOSED)
+        offset, delivery = state[OBJECT_TO_TARGET], self.delivery
+        far = math.hypot(offset[0], offset[1])
+        turn = 0.0
+        if delivery.folds:
+            held = _heading(state[OBJECT_AXES])
+            target = _heading(state[TARGET_AXES])
+            turn = _nearest(target, delivery.folds, held) - held
+        slack = 2 * max(far - delivery.near / 2, 0) + 0.2 * max(abs(turn) - 0.03, 0)
+        wanted = delivery.release - 0.003 + min(slack, delivery.carry)
+        lacking = wanted + offset[2]
+        move = offset * np.clip(1 - lacking / 0.03, 0, 1)
+        move[2] = lacking
+        return _action(
+            _displacement(move), _upright(state[HAND_AXES], own + turn), CLOSED
+        )
+
+    @staticmethod
+    def _delivered(state: Vector, delivery: Delivery) -> bool:
+        x, y, z = state[OBJECT_TO_TARGET]
+        return bool(math.hypot(x, y) < delivery.near and -z < delivery.release)
+
+
+@dataclass(frozen=True)
+class DoorExpert:
+    """Pinches the handle, presses it down until the latch is free, and pulls.
+
+    The hand leans away from the door, which it would touch if it pointed straight down.
+    """
+
+    lean: float = 0.6
+    """Angle by which the hand leans [rad]."""
+    free: float = 1.2
+    """Angle of the latch at which the door opens [rad]."""
+
+    def __call__(self, observation: Observation) -> Action:
+        """The action for an observation, within [-1, 1]; (7,)."""
+        state = observation["state"].astype(np.float64)
+        offset, axes = state[HAND_TO_GRIP], state[HAND_AXES]
+        hinge, latch = state[JOINTS]
+        along, outwards = -state[TARGET_AXES][:3], -state[TARGET_AXES][3:]
+        sine, cosine = math.sin(self.lean), math.cos(self.lean)
+        approach = -sine * outwards - cosine * _UP
+        turn = _rotation(axes, cosine * outwards - sine * _UP, approach)
+        depth = float(offset @ approach)
+        aside = offset - depth * approach
+        far = float(np.linalg.norm(aside))
+        free = abs(latch) > self.free or hinge > 0.02
+        lost = 0.06 if free else 0.03
+        if max(far, abs(depth)) > lost or _gap(state) > 0.055:
+            hover = np.clip(3 * (far - 0.015) + 0.2 * (np.abs(turn).max() - 0.3), 0, 0.1)
+            move = _displacement(aside + (depth - hover) * approach)
+            there = far < 0.015 and abs(depth) < 0.015
+            return _action(move, turn, CLOSED if there else OPEN)
+        if not free:
+            angle = abs(latch)
+            way = math.sin(angle) * along - math.cos(angle) * _UP
+            return _action(_displacement(offset + 0.04 * way), turn, CLOSED)
+        return _action(_displacement(offset + 0.02 * outwards), turn, CLOSED)

@@ -1,0 +1,139 @@
+"""What robosuite's scenes hold, and a vector of it that is laid out alike in every task.
+
+A state is padded: what a scene lacks is zero, so that one policy reads all tasks.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+class Scene(NamedTuple):
+    """Where a task's things are found in robosuite's model."""
+
+    env: str
+    """Name of robosuite's env."""
+    object: str
+    """Body that is moved."""
+    grip: str = ""
+    """Site at which it is held; empty for the middle of the object."""
+    target: str = ""
+    """Body to which it is moved; empty where there is none."""
+    joints: tuple[str, ...] = ()
+    """Hinge of a door, and the joint of its latch."""
+
+
+def _bin(thing: str) -> Scene:
+    return Scene(f"PickPlace{thing}", f"{thing}_main", target=f"Visual{thing}_main")
+
+
+SCENES: Mapping[str, Scene] = MappingProxyType(
+    {
+        "lift": Scene("Lift", "cube_main"),
+        "stack": Scene("Stack", "cubeA_main", target="cubeB_main"),
+        "door": Scene(
+            "Door",
+            "Door_latch",
+            "Door_handle",
+            target="Door_door",
+            joints=("Door_hinge", "Door_latch_joint"),
+        ),
+        "can": _bin("Can"),
+        "milk": _bin("Milk"),
+        "bread": _bin("Bread"),
+        "cereal": _bin("Cereal"),
+        "nut-square": Scene(
+            "NutAssemblySquare", "SquareNut_main", "SquareNut_handle_site", "peg1"
+        ),
+        "nut-round": Scene(
+            "NutAssemblyRound", "RoundNut_main", "RoundNut_handle_site", "peg2"
+        ),
+    }
+)
+"""Scenes by the name of the task."""
+
+_XYZ = ("x", "y", "z")
+
+
+def _axes(thing: str) -> tuple[str, ...]:
+    return tuple(f"{thing}.{axis}_axis.{each}" for axis in "xy" for each in _XYZ)
+
+
+def _along(thing: str) -> tuple[str, ...]:
+    return tuple(f"{thing}.{each}" for each in _XYZ)
+
+
+NAMES = (
+    *_along("hand"),
+    *_axes("hand"),
+    "finger.left",
+    "finger.right",
+    *_along("grip"),
+    *_axes("object"),
+    *_along("hand_to_grip"),
+    *_along("target"),
+    *_axes("target"),
+    *_along("object_to_target"),
+    "hinge",
+    "latch",
+)
+"""Names of the components of a state; positions in metres in the world's frame, axes of a
+body as unit vectors, joints in radians."""
+
+HAND, HAND_AXES, FINGERS = slice(0, 3), slice(3, 9), slice(9, 11)
+GRIP, OBJECT_AXES, HAND_TO_GRIP = slice(11, 14), slice(14, 20), slice(20, 23)
+TARGET, TARGET_AXES = slice(23, 26), slice(26, 32)
+OBJECT_TO_TARGET, JOINTS = slice(32, 35), slice(35, 37)
+
+
+class Reader:
+    """Reads the state of a scene.
+
+    Args:
+        env: robosuite's env of the scene.
+        scene: Says where things are.
+    """
+
+    def __init__(self, env: Any, scene: Scene) -> None:
+        model, data = env.sim.model, env.sim.data._data
+        grip = env.robots[0].gripper["right"].important_sites["grip_site"]
+        hand, body = model.site_name2id(grip), model.body_name2id(scene.object)
+        self._data = data
+        self._hand, self._hand_axes = data.site_xpos[hand], data.site_xmat[hand]
+        self._object, self._object_axes = data.xpos[body], data.xmat[body]
+        self._grip = (
+            data.site_xpos[model.site_name2id(scene.grip)]
+            if scene.grip
+            else self._object
+        )
+        self._target = model.body_name2id(scene.target) if scene.target else None
+        self._fingers = [
+            model.get_joint_qpos_addr(name)
+            for name in env.robots[0].gripper["right"].joints
+        ]
+        self._joints = [model.get_joint_qpos_addr(name) for name in scene.joints]
+
+    def state(self) -> Vector:
+        """The present state, as ``NAMES`` says; (37,)."""
+        data, state = self._data, np.zeros(len(NAMES))
+        state[HAND], state[HAND_AXES] = self._hand, _two_axes(self._hand_axes)
+        state[FINGERS] = data.qpos[self._fingers]
+        state[GRIP], state[OBJECT_AXES] = self._grip, _two_axes(self._object_axes)
+        state[HAND_TO_GRIP] = self._grip - self._hand
+        if self._target is not None:
+            state[TARGET] = data.xpos[self._target]
+            state[TARGET_AXES] = _two_axes(data.xmat[self._target])
+            state[OBJECT_TO_TARGET] = state[TARGET] - self._object
+        if self._joints:
+            state[JOINTS] = data.qpos[self._joints]
+        return state
+
+
+def _two_axes(rotation: Vector) -> Vector:
+    """The x and y axes of a body from its rotation matrix; (6,)."""
+    return rotation.reshape(3, 3).T[:2].ravel()
