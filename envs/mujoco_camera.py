@@ -85,6 +85,7 @@ class MujocoCamera:
         window: The part of the picture that is shown; None for all of it.
         markers: Whether pictures show the simulator's markers, that of the goal among
             them.
+        hidden_groups: Groups of geoms that pictures leave out.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class MujocoCamera:
         at: str | View,
         window: Window | None = None,
         markers: bool = True,
+        hidden_groups: tuple[int, ...] = (),
     ) -> None:
         self._model, self._data = model, data
         self._camera = camera
@@ -114,6 +116,7 @@ class MujocoCamera:
         self._options = mujoco.MjvOption()
         if not markers:
             self._options.sitegroup[:] = 0
+        self._options.geomgroup[list(hidden_groups)] = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:

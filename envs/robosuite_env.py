@@ -11,17 +11,23 @@ import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from robomtl.envs.robosuite_scene import NAMES, SCENES
+from robomtl.camera import Camera, Picture
+from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
 from robomtl.errors import InputError, MissingExtraError, SimulationError
+from robomtl.pictures import PROPRIOCEPTION
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
 SPLITS: Mapping[str, range] = MappingProxyType(
     {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
 )
+PROPRIOCEPTIVE = tuple(range(len(NAMES)))[HAND.start : FINGERS.stop]
+"""Components of a state that the robot knows of itself: the hand's pose, the fingers."""
+
 _MODEL_SEED = 0  # Settles the size of the cube of Lift, which robosuite draws.
 _ACTION_SIZE = 7
 _RATE = 20  # [1/s] Actions in a second of simulated time.
+_HIDDEN = (0,)  # Group of the geoms that collide, beside those that are to be seen.
 _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
 
 
@@ -35,7 +41,7 @@ def _drawn(seed: int) -> Iterator[None]:
 
 
 def _made(name: str) -> Any:
-    """robosuite's env of a name, with a Panda and no renderer."""
+    """Robosuite's env of a name, with a Panda and no renderer."""
     # It warns at import of what is neither missing here nor wanted.
     logger = logging.getLogger("robosuite_logs")
     logger.addFilter(_is_error)
@@ -73,23 +79,50 @@ class RobosuiteEnv(gymnasium.Env[Observation, Action]):
     Args:
         task: Name of the task.
         horizon: Number of steps after which an episode is truncated.
+        camera: Takes the pictures of ``render``, all its settings given; None for none.
+        observed: Take the pictures in observations, by the name of their feature; with
+            them, observations hold ``proprioception``.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": _RATE}
 
-    def __init__(self, task: str, *, horizon: int) -> None:
-        scene = SCENES[task]
+    def __init__(
+        self,
+        task: str,
+        *,
+        horizon: int,
+        camera: Camera | None = None,
+        observed: Mapping[str, Camera] = MappingProxyType({}),
+    ) -> None:
         self.task, self.horizon = task, horizon
-        self.simulator = _made(scene.env)
-        from robomtl.envs.robosuite_arm import Arm  # After robosuite, which it needs.
-        from robomtl.envs.robosuite_scene import Reader
+        self.simulator = _made(task)
+        # After robosuite, which both of them need.
+        from robomtl.envs.mujoco_camera import MujocoCamera
+        from robomtl.envs.robosuite_arm import Arm
 
-        self._arm, self._reader = Arm(self.simulator), Reader(self.simulator, scene)
-        box = gymnasium.spaces.Box
-        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
-            {"state": box(-np.inf, np.inf, (len(NAMES),), np.float32)}
-        )
-        self.action_space = box(-1, 1, (_ACTION_SIZE,), np.float32)
+        self._arm = arm = Arm(self.simulator)
+        self._reader = Reader(self.simulator, SCENES[task])
+
+        def eye(each: Camera) -> MujocoCamera:
+            assert each.name is not None
+            return MujocoCamera(
+                arm.model, arm.data, each, at=each.name, hidden_groups=_HIDDEN
+            )
+
+        self.eye = eye(camera) if camera else None
+        self.render_mode = "rgb_array" if camera else None
+        self.observed = {name: eye(each) for name, each in observed.items()}
+        self.blind = False
+        box, size = gymnasium.spaces.Box, len(PROPRIOCEPTIVE)
+        spaces: dict[str, gymnasium.Space[Any]] = {
+            "state": box(-np.inf, np.inf, (len(NAMES),), np.float32)
+        }
+        if observed:
+            spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, (size,), np.float32)
+        for name, each in self.observed.items():
+            spaces[name] = box(0, 255, each.shape, np.uint8)
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(spaces)
+        self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
         # MuJoCo answers a diverged state with a count and a fresh state, silently.
         self._instabilities = self._arm.data.warning.number[_BAD_WARNINGS]
         self._variation = -1
@@ -132,8 +165,28 @@ class RobosuiteEnv(gymnasium.Env[Observation, Action]):
         truncated = self._steps == self.horizon
         return observation, float(success), False, truncated, {"success": success}
 
+    def render(self) -> Picture:
+        """What the camera sees now; (height, width, 3).
+
+        Raises:
+            InputError: If the env has no camera.
+            ImportError: If no OpenGL library draws here.
+        """
+        if self.eye is None:
+            raise InputError(
+                f"{self.task} has no camera; make it by"
+                " suite.with_camera(robomtl.Camera()) to see it."
+            )
+        return self.eye.picture()
+
+    def pictures(self) -> Observation:
+        """The pictures of an observation of now, by the names of their features."""
+        return {name: eye.picture() for name, eye in self.observed.items()}
+
     def close(self) -> None:
-        """Closes robosuite's env."""
+        """Closes robosuite's env and its cameras."""
+        for eye in (*self.observed.values(), *filter(None, [self.eye])):
+            eye.close()
         self.simulator.close()
 
     def _checked(self, action: Action) -> Any:
@@ -152,7 +205,11 @@ class RobosuiteEnv(gymnasium.Env[Observation, Action]):
         state = self._reader.state()
         if self._instabilities.any() or not math.isfinite(state.dot(state)):
             self._fail()
-        return {"state": state.astype(np.float32)}
+        numbers = state.astype(np.float32)
+        if not self.observed:
+            return {"state": numbers}
+        own = {"state": numbers, PROPRIOCEPTION: numbers[list(PROPRIOCEPTIVE)]}
+        return own if self.blind else own | self.pictures()
 
     def _fail(self) -> NoReturn:
         step, self._steps = self._steps, self.horizon

@@ -18,7 +18,7 @@ from robomtl.envs.robosuite_scene import (
     OBJECT_TO_TARGET,
     TARGET_AXES,
 )
-from robomtl.task import Action, Observation
+from robomtl.task import Action, Expert, Observation
 
 Vector = NDArray[np.floating[Any]]
 
@@ -58,7 +58,8 @@ class Delivery:
 
 def _displacement(offset: Vector) -> Vector:
     """Components of an action that move the hand by an offset; (3,)."""
-    return np.clip(_GAIN / LENGTH * offset, -1, 1)
+    move: Vector = np.clip(_GAIN / LENGTH * offset, -1, 1)
+    return move
 
 
 def _rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
@@ -75,7 +76,8 @@ def _rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
         + np.cross(y, np.cross(approach, fingers))
         + np.cross(np.cross(x, y), approach)
     )
-    return np.clip(_GAIN / ANGLE * errors / 2, -1, 1)
+    turn: Vector = np.clip(_GAIN / ANGLE * errors / 2, -1, 1)
+    return turn
 
 
 def _upright(axes: Vector, heading: float) -> Vector:
@@ -204,7 +206,9 @@ class DoorExpert:
         free = abs(latch) > self.free or hinge > 0.02
         lost = 0.06 if free else 0.03
         if max(far, abs(depth)) > lost or _gap(state) > 0.055:
-            hover = np.clip(3 * (far - 0.015) + 0.2 * (np.abs(turn).max() - 0.3), 0, 0.1)
+            hover = np.clip(
+                3 * (far - 0.015) + 0.2 * (np.abs(turn).max() - 0.3), 0, 0.1
+            )
             move = _displacement(aside + (depth - hover) * approach)
             there = far < 0.015 and abs(depth) < 0.015
             return _action(move, turn, CLOSED if there else OPEN)
@@ -213,3 +217,21 @@ class DoorExpert:
             way = math.sin(angle) * along - math.cos(angle) * _UP
             return _action(_displacement(offset + 0.04 * way), turn, CLOSED)
         return _action(_displacement(offset + 0.02 * outwards), turn, CLOSED)
+
+
+def _binned(grasp: Grasp) -> PickExpert:
+    """Drops what it carries from above the walls of the bin, which the hand would meet."""
+    return PickExpert(grasp, Delivery(release=0.10, carry=0.15, near=0.04))
+
+
+EXPERTS: Mapping[str, Expert] = MappingProxyType(
+    {
+        "Lift": PickExpert(Grasp(gap=0.0455, folds=4)),
+        "Stack": PickExpert(
+            Grasp(gap=0.0435, folds=4), Delivery(release=0.047, carry=0.05, near=0.012)
+        ),
+        "Door": DoorExpert(),
+        "PickPlaceCan": _binned(Grasp(gap=0.06, depth=0.02)),
+    }
+)
+"""Experts by the name of the task."""

@@ -16,8 +16,6 @@ Vector = NDArray[np.float64]
 class Scene(NamedTuple):
     """Where a task's things are found in robosuite's model."""
 
-    env: str
-    """Name of robosuite's env."""
     object: str
     """Body that is moved."""
     grip: str = ""
@@ -29,33 +27,28 @@ class Scene(NamedTuple):
 
 
 def _bin(thing: str) -> Scene:
-    return Scene(f"PickPlace{thing}", f"{thing}_main", target=f"Visual{thing}_main")
+    return Scene(f"{thing}_main", target=f"Visual{thing}_main")
 
 
 SCENES: Mapping[str, Scene] = MappingProxyType(
     {
-        "lift": Scene("Lift", "cube_main"),
-        "stack": Scene("Stack", "cubeA_main", target="cubeB_main"),
-        "door": Scene(
-            "Door",
+        "Lift": Scene("cube_main"),
+        "Stack": Scene("cubeA_main", target="cubeB_main"),
+        "Door": Scene(
             "Door_latch",
             "Door_handle",
             target="Door_door",
             joints=("Door_hinge", "Door_latch_joint"),
         ),
-        "can": _bin("Can"),
-        "milk": _bin("Milk"),
-        "bread": _bin("Bread"),
-        "cereal": _bin("Cereal"),
-        "nut-square": Scene(
-            "NutAssemblySquare", "SquareNut_main", "SquareNut_handle_site", "peg1"
-        ),
-        "nut-round": Scene(
-            "NutAssemblyRound", "RoundNut_main", "RoundNut_handle_site", "peg2"
-        ),
+        "PickPlaceCan": _bin("Can"),
+        "PickPlaceMilk": _bin("Milk"),
+        "PickPlaceBread": _bin("Bread"),
+        "PickPlaceCereal": _bin("Cereal"),
+        "NutAssemblySquare": Scene("SquareNut_main", "SquareNut_handle_site", "peg1"),
+        "NutAssemblyRound": Scene("RoundNut_main", "RoundNut_handle_site", "peg2"),
     }
 )
-"""Scenes by the name of the task."""
+"""Scenes by the name of the task, which is that of robosuite's env."""
 
 _XYZ = ("x", "y", "z")
 

@@ -26,6 +26,7 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
         "fetch": "robomtl.envs.fetch:fetch",
         "metaworld": "robomtl.envs.metaworld:metaworld",
         "points": "robomtl.envs.points:points",
+        "robosuite": "robomtl.envs.robosuite:robosuite",
     },
 )
 """Families of suites: callables ``(variant, **options) -> Suite``; or single suites.

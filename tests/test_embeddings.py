@@ -29,9 +29,9 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built_in_tasks() -> list[Task]:
-    points = suite("points/MT6")
+    suites = [suite(name) for name in ("points/MT6", "robosuite/MT9")]
     tasks = [metaworld_tasks.task(name) for name in metaworld_tasks.TASKS]
-    return [*tasks, *points.train_tasks, *points.held_out_tasks]
+    return [*tasks, *(task for each in suites for task in each.train_tasks)]
 
 
 @pytest.mark.usefixtures("without_extra")

@@ -1,0 +1,211 @@
+"""robosuite's manipulation tasks as suites: one Panda arm, one layout of the state.
+
+A suite is plain data; robosuite and MuJoCo are imported when its first env is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from robomtl.camera import Camera, Profile
+from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
+from robomtl.envs.robosuite_env import PROPRIOCEPTIVE, SPLITS, RobosuiteEnv
+from robomtl.envs.robosuite_expert import EXPERTS
+from robomtl.envs.robosuite_scene import GRIP, HAND, NAMES, SCENES, TARGET
+from robomtl.envs.robosuite_tasks import VARIANTS, selected
+from robomtl.errors import InputError
+from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.nearest import unknown
+from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.splits import find_split
+from robomtl.task import Expert, Task, find_task
+
+CAMERAS = (
+    "frontview",
+    "birdview",
+    "agentview",
+    "robot0_robotview",
+    "robot0_eye_in_hand",
+)
+"""Names of the cameras that every scene has."""
+
+ACTION = ActionFeature(
+    size=7,
+    names=("x", "y", "z", "rotation.x", "rotation.y", "rotation.z", "gripper"),
+    units=("0.05 m",) * 3 + ("0.5 rad",) * 3 + ("close",),
+)
+"""robosuite's ``OSC_POSE``: displacement and rotation vector of the hand from where it is,
+in the frame of the robot's base; the gripper closes at positive numbers and opens at
+negative ones."""
+
+_CAMERA = {"name": "agentview", "profile": "fast", "width": 480, "height": 480}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobosuiteSuite:
+    """A selection of robosuite's tasks, named by its variant."""
+
+    variant: str = "MT4"
+    """One of ``VARIANTS``."""
+    horizon: int = 400
+    """Number of steps of an episode; robomimic's of Lift, Can and Square."""
+    pictures: Pictures | None = None
+    """Pictures that observations hold beside the state; None for none."""
+    camera: Camera | None = None
+    """Looks at the envs; it changes no episode and is not among the options."""
+
+    def __post_init__(self) -> None:
+        """Checks the variant and the horizon.
+
+        Raises:
+            InputError: If the variant is unknown or the horizon not positive.
+        """
+        if self.variant not in VARIANTS:
+            raise InputError(unknown("variant of robosuite", self.variant, VARIANTS))
+        if self.horizon < 1:
+            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+
+    @property
+    def name(self) -> str:
+        """Full name, such as ``robosuite/MT4``."""
+        return f"robosuite/{self.variant}"
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What ``robomtl.suite`` takes besides the name."""
+        pictures = self.pictures.options if self.pictures else {}
+        return {"horizon": self.horizon, **pictures}
+
+    @property
+    def train_tasks(self) -> tuple[Task, ...]:
+        """Tasks to train on."""
+        return selected(self.variant)
+
+    @property
+    def held_out_tasks(self) -> tuple[Task, ...]:
+        """None."""
+        return ()
+
+    @property
+    def goal(self) -> None:
+        """None: a scene shows what is to be done with it, by its objects."""
+        return None
+
+    @property
+    def undisturbed_actions(self) -> int:
+        """Trailing components of an action that ``collect`` never disturbs: the gripper."""
+        return 1
+
+    def embodiment(self, task: str) -> Embodiment:
+        """The Panda, alike in all tasks.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        find_task(self, task)
+        observed = {"state": Feature(kind="state", shape=(len(NAMES),), names=NAMES)}
+        if self.pictures:
+            names = tuple(NAMES[index] for index in PROPRIOCEPTIVE)
+            own = Feature(kind="state", shape=(len(names),), names=names)
+            observed[PROPRIOCEPTION] = own
+            side = self.pictures.size
+            for name, camera in self.pictures.by_feature.items():
+                observed[name] = Feature(
+                    kind="image", shape=(side, side, 3), camera=camera.name or ""
+                )
+        return Embodiment(name="robosuite-panda", observation=observed, action=ACTION)
+
+    def variations(self, task: str, split: str) -> range:
+        """The variations of a task in ``train`` or ``fresh``.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        find_task(self, task)
+        return find_split(SPLITS, split)
+
+    def make_env(self, task: str) -> RobosuiteEnv:
+        """An env of the task; robosuite is imported now.
+
+        Raises:
+            ValueError: If the task is unknown.
+            ImportError: If robosuite is missing; says how to install it.
+        """
+        name = find_task(self, task).name
+        check_named_backend()
+        observed = self.pictures.by_feature if self.pictures else {}
+        return RobosuiteEnv(
+            name, horizon=self.horizon, camera=self.camera, observed=observed
+        )
+
+    def make_expert(self, task: str) -> Expert:
+        """The scripted expert of the task.
+
+        Raises:
+            InputError: If the task is unknown or has no expert.
+        """
+        name = find_task(self, task).name
+        if name not in EXPERTS:
+            raise InputError(
+                f"{name} has no expert; those of {', '.join(EXPERTS)} have one."
+            )
+        return EXPERTS[name]
+
+    def with_camera(self, camera: Camera) -> "RobosuiteSuite":
+        """This suite with envs that show pictures.
+
+        Unless others are given, the camera is ``agentview``, the profile ``fast``, and
+        width and height are 480 px.
+
+        Raises:
+            InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+            ImportError: If there is no OpenGL library; says which package has it.
+        """
+        settled = Camera(**{**_CAMERA, **camera.given})
+        if settled.name not in CAMERAS:
+            raise InputError(unknown("robosuite camera", str(settled.name), CAMERAS))
+        find_backend()
+        return replace(self, camera=settled)
+
+    def positions(self, task: str) -> Mapping[str, slice]:
+        """Where the hand, the object and its target are in a state [m].
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        scene = SCENES[find_task(self, task).name]
+        known = {"hand": HAND, "object": GRIP}
+        return {**known, "target": TARGET} if scene.target else known
+
+
+def robosuite(
+    variant: str = "",
+    *,
+    horizon: int = 400,
+    cameras: str | Sequence[str] = (),
+    size: int | None = None,
+    profile: Profile | None = None,
+) -> RobosuiteSuite:
+    """A selection of robosuite's tasks, ``MT4`` unless a variant is given.
+
+    Args:
+        variant: One of ``robosuite.variants``.
+        horizon: Number of steps of an episode.
+        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
+            with ``proprioception``: the hand's pose and the fingers.
+        size: Width and height of these pictures, 84 unless given [px].
+        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
+            ``faithful`` draws them.
+
+    Raises:
+        ValueError: If the variant or an option is not known or not allowed.
+    """
+    name = f"robosuite/{variant or 'MT4'}"
+    return RobosuiteSuite(
+        variant=variant or "MT4",
+        horizon=horizon,
+        pictures=chosen(name, CAMERAS, cameras=cameras, size=size, profile=profile),
+    )
+
+
+robosuite.variants = VARIANTS  # type: ignore[attr-defined]
