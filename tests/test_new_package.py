@@ -1,8 +1,6 @@
 """Packages for plug-ins; scripts/wheel installs them, runs their tests and trains."""
 
-import os
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -52,18 +50,6 @@ def test_a_package_is_in_the_style_of_the_house(packages: Path) -> None:
     ruff = ["ruff", "--config", str(ROOT / "pyproject.toml")]
     for job in (["check", "--ignore", "D103"], ["format", "--check"]):
         subprocess.run([*ruff, *job, "."], cwd=packages, check=True)
-
-
-@pytest.mark.slow
-def test_packages_pass_their_own_tests(packages: Path) -> None:
-    paths = [packages / name for name in KINDS.values()]
-    known = os.pathsep.join([str(ROOT), *map(str, paths)])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    subprocess.run(
-        [*command, "--rootdir", packages, *(path / "tests" for path in paths)],
-        check=True,
-        env={**os.environ, "PYTHONPATH": known},
-    )
 
 
 @pytest.mark.parametrize(
