@@ -24,6 +24,8 @@ from .experiments.evaluating import evaluate as evaluate
 from .experiments.multitask import multitask as multitask
 from .experiments.probe import probe as probe
 from .experiments.resumed_evaluation import resume_evaluation as resume_evaluation
+from .gymnasium_success import GoalDistance as GoalDistance
+from .gymnasium_success import RewardAtLeast as RewardAtLeast
 from .gymnasium_suite import from_gymnasium as from_gymnasium
 from .hub.pull import pull as pull
 from .hub.push import push as push

@@ -127,3 +127,24 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
             f"The env's render() gave {kind}; expected uint8 of (height, width, 3)."
         )
     return picture
+
+
+def resized(picture: Picture, size: int) -> Picture:
+    """A picture at another size, by averages; sides of different length are squeezed.
+
+    Args:
+        picture: (height, width, 3).
+        size: Width and height [px].
+
+    Returns:
+        (size, size, 3).
+    """
+    if picture.shape[:2] == (size, size):
+        return picture
+    from torch import from_numpy
+    from torch.nn.functional import interpolate
+
+    rows = from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+    scaled = interpolate(rows, (size, size), mode="bilinear", antialias=True)
+    drawn: Picture = scaled[0].round().byte().permute(1, 2, 0).contiguous().numpy()
+    return drawn

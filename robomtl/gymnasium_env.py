@@ -3,26 +3,24 @@
 What a robomtl env promises and a Gymnasium env need not, is made up for as follows.
 
 1. The variation is the seed of the reset.
-2. Observations are flattened into ``state``. Of a Dict, ``achieved_goal`` is left out, as
-   the observation holds it, and ``desired_goal`` comes last, where ``Suite.goal`` is.
+2. Observations become features, see ``robomtl.gymnasium_spaces``.
 3. Actions are scaled from [-1, 1] to the bounds of the env, and rounded where it takes
    integers.
 4. An episode that the env terminates, for good or ill, is truncated there; a time limit
    that is shorter than the horizon is not.
+5. Where a wrapper resets the env within the last step of an episode, the observation and
+   info of that step are those that it kept of the old episode.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.registration import load_env_creator
 from gymnasium.error import ResetNeeded
-from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from robomtl.border import (
@@ -33,151 +31,54 @@ from robomtl.border import (
     unpacked_reset,
     unpacked_step,
 )
-from robomtl.errors import InputError, MissingExtraError, SimulationError
+from robomtl.camera import resized, take_picture
+from robomtl.errors import InputError, SimulationError
+from robomtl.features import STATE
+from robomtl.gymnasium_make import check_reset, give_time
+from robomtl.gymnasium_spaces import (
+    ActionScale,
+    Bounds,
+    Part,
+    observation_space,
+    parts_of,
+)
+from robomtl.gymnasium_success import Outcome, Success
 from robomtl.splits import asked_variation
 from robomtl.task import Action, Observation
 
 SPLITS: Mapping[str, range] = MappingProxyType(
     {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
 )
-GOAL = "desired_goal"
-REPEATED = "achieved_goal"
-_LARGEST = 1e30  # Of a bound: the largest float32, say, stands for no bound.
+FINAL = {
+    "final_obs": "final_info",
+    "final_observation": "final_info",
+    "terminal_observation": "terminal_info",
+}
+"""Keys of info under which wrappers that reset an env keep what its last step returned."""
 
 
-class Outcome(NamedTuple):
-    """What a Gymnasium env returned, for a function that tells success by it."""
+@dataclass(frozen=True, kw_only=True)
+class EnvSettings:
+    """How a Gymnasium env is read."""
 
-    observation: Any
-    """As the env returned it."""
-    reward: float
-    """0 at reset."""
-    terminated: bool
-    """False at reset."""
-    info: Mapping[str, Any]
-    """As the env returned it."""
+    horizon: int
+    """Number of steps after which an episode is truncated."""
+    success: Success = "success"
+    """Key of info, or function of an ``Outcome``."""
+    action_bounds: Bounds | None = None
+    """Bounds of action components that the env leaves unbounded."""
+    rendered: Mapping[str, int] = field(default_factory=dict)
+    """Width and height of the pictures that ``render`` gives [px], by the names of the
+    features that hold them."""
 
+    def __post_init__(self) -> None:
+        """Checks the horizon.
 
-MakeEnv = str | Callable[[], gymnasium.Env[Any, Any]]
-Success = str | Callable[[Outcome], bool]
-
-
-def _parts(space: spaces.Space[Any]) -> dict[str, spaces.Space[Any]]:
-    """The parts of an observation that make up the state, in order."""
-    if not isinstance(space, spaces.Dict):
-        return {"": space}
-    keys = [key for key in space if key not in (GOAL, REPEATED)]
-    return {key: space[key] for key in (*keys, GOAL) if key in space.spaces}
-
-
-def _state_space(task: str, space: spaces.Space[Any]) -> spaces.Box:
-    flat = [spaces.flatten_space(part) for part in _parts(space).values()]
-    boxes = [part for part in flat if isinstance(part, spaces.Box)]
-    if not boxes or len(boxes) < len(flat):
-        raise InputError(
-            f"'{task}' observes {space}, which cannot be flattened into a vector."
-        )
-    with np.errstate(over="ignore"):  # The largest float64 stands for no bound.
-        low, high = (
-            np.concatenate([getattr(box, bound) for box in boxes]).astype(np.float32)
-            for bound in ("low", "high")
-        )
-    return spaces.Box(low, high, dtype=np.float32)
-
-
-def _bounded(task: str, space: spaces.Space[Any]) -> spaces.Box:
-    if (
-        not isinstance(space, spaces.Box)
-        or not ((np.abs(space.low) < _LARGEST) & (np.abs(space.high) < _LARGEST)).all()
-    ):
-        raise InputError(
-            f"The action space of '{task}' is {space}; expected a Box with bounds."
-        )
-    return space
-
-
-def made(
-    make: MakeEnv, horizon: int, render_mode: str | None = None
-) -> gymnasium.Env[Any, Any]:
-    """The env that an id names or a function makes.
-
-    Raises:
-        InputError: If the id is not registered in this process.
-        MissingExtraError: If a package that the env needs is not installed.
-    """
-    if callable(make):
-        return make()
-    build = partial(
-        gymnasium.make, make, max_episode_steps=horizon, disable_env_checker=True
-    )
-    try:
-        env = build()
-        if render_mode is None or not _takes_render_mode(env):
-            return env
-        env.close()
-        return build(render_mode=render_mode)
-    except gymnasium.error.UnregisteredEnv as error:
-        raise InputError(
-            f"No Gymnasium env '{make}' is registered in this process: {error} Workers"
-            " know ids that are registered when their module is imported, outside the"
-            " guard if __name__ == '__main__'; name the module in the id, as in"
-            " 'my_module:MyEnv-v0'."
-        ) from error
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise MissingExtraError(f"The env '{make}' cannot be made: {error}") from error
-
-
-def _takes_render_mode(env: gymnasium.Env[Any, Any]) -> bool:
-    """Whether what makes an env by its id takes a render_mode, which not all do."""
-    entry: Any = env.spec.entry_point if env.spec else None
-    make = load_env_creator(entry) if isinstance(entry, str) else entry
-    if not callable(make):
-        return False
-    taken = inspect.signature(make).parameters
-    return "render_mode" in taken or any(
-        each.kind is each.VAR_KEYWORD for each in taken.values()
-    )
-
-
-def layout(task: str, env: gymnasium.Env[Any, Any]) -> dict[str, int]:
-    """Lengths of the parts of an env's state, in order; one of no name for a vector.
-
-    Raises:
-        ValueError: If observations cannot be flattened.
-    """
-    _state_space(task, env.observation_space)
-    parts = _parts(env.observation_space)
-    return {key: spaces.flatdim(part) for key, part in parts.items()}
-
-
-def goal_in(parts: Mapping[str, int]) -> slice | None:
-    """Where ``desired_goal`` lies in a state of this layout; None if it has none."""
-    end = sum(parts.values())
-    return slice(end - parts[GOAL], end) if GOAL in parts else None
-
-
-def _check_reset(task: str, env: gymnasium.Env[Any, Any]) -> None:
-    """Refuses an env with the API of Gym before 0.26, whose resets take no seed."""
-    taken = inspect.signature(env.unwrapped.reset).parameters
-    # Wrappers pass on both, and without any only the seed is given.
-    needed = ("seed",) if env is env.unwrapped else ("seed", "options")
-    lacking = [name for name in needed if name not in taken]
-    if lacking and all(each.kind != each.VAR_KEYWORD for each in taken.values()):
-        raise InputError(
-            f"'{task}': reset() of {type(env.unwrapped).__name__} takes no"
-            f" {' and no '.join(lacking)}, as in Gym before 0.26; write it as"
-            " reset(self, *, seed=None, options=None), and begin with"
-            " super().reset(seed=seed)."
-        )
-
-
-def _give_time(env: gymnasium.Env[Any, Any], horizon: int) -> None:
-    """Extends a TimeLimit that is shorter than the horizon, as ``made`` does for ids."""
-    layer = env
-    while isinstance(layer, gymnasium.Wrapper):
-        if isinstance(layer, TimeLimit):
-            layer._max_episode_steps = max(layer._max_episode_steps, horizon)
-        layer = layer.env
+        Raises:
+            InputError: If it is not positive.
+        """
+        if self.horizon < 1:
+            raise InputError(f"horizon is {self.horizon}; give at least 1.")
 
 
 class _Where:
@@ -199,34 +100,38 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
     Args:
         env: The env.
         task: Name of the task, for messages.
-        success: Key of info, or function of an ``Outcome``.
-        horizon: Number of steps after which an episode is truncated.
+        settings: How it is read.
 
     Raises:
-        ValueError: If observations cannot be flattened, actions have no bounds, or resets
-            take no seed.
+        ValueError: If observations cannot be flattened, actions have no bounds, resets
+            take no seed, or pictures are to be rendered and are not.
     """
 
     def __init__(
-        self, env: gymnasium.Env[Any, Any], task: str, success: Success, horizon: int
+        self, env: gymnasium.Env[Any, Any], task: str, settings: EnvSettings
     ) -> None:
         self.env = env
         self.task = task
-        self.horizon = horizon
-        self._success = success
-        _check_reset(task, env)
-        _give_time(env, horizon)
-        self._bounds = _bounded(task, env.action_space)
-        state = _state_space(task, env.observation_space)
-        self._parts, self._size = _parts(env.observation_space), state.shape[0]
-        self.observation_space: spaces.Space[Any] = spaces.Dict({"state": state})
-        size = int(np.prod(self._bounds.shape))
+        self.horizon = settings.horizon
+        self._success, self._rendered = settings.success, settings.rendered
+        check_reset(task, env)
+        give_time(env, settings.horizon)
+        self._scale = ActionScale(task, env.action_space, settings.action_bounds)
+        self._vectors, self._images = parts_of(task, env.observation_space)
+        seen = observation_space(self._vectors, self._images)
+        self._size = int(np.prod(seen[STATE].shape or ()))
+        for name, size in settings.rendered.items():
+            seen[name] = spaces.Box(0, 255, (size, size, 3), np.uint8)
+        self.observation_space: spaces.Space[Any] = spaces.Dict(seen)
+        size = int(np.prod(self._scale.space.shape))
         self.action_space = spaces.Box(-1, 1, (size,), np.float32)
         self.metadata = env.metadata
         self.render_mode = env.render_mode
+        self.blind = False
         self.cut_at: int | None = None
         """Step at which the env itself truncated the last episode before the horizon."""
         self._where = _Where(self)
+        self._latest: Any = None
         self.variation = 0
         self.steps: int | None = None
 
@@ -246,7 +151,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         outcome = Outcome(observation, 0.0, False, info)
         # Most envs report success from the first step on only.
         reported = callable(self._success) or self._success in info
-        return self._state(observation), {
+        return self._observed(observation), {
             **info,
             "success": reported and self._succeeded(outcome),
         }
@@ -267,22 +172,28 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             raise InputError(
                 f"{self.task}, step {self.steps}: the action {action} is not finite."
             )
-        result = self.env.step(self._scaled(action))
+        result = self.env.step(self._scale(action))
         self.steps += 1
         where = self._where
         observation, reward, terminated, truncated, info = unpacked_step(result, where)
-        outcome = Outcome(
-            observation,
-            number(reward, "reward", where),
-            truth(terminated, "terminated", where),
-            info,
-        )
-        state, success = self._state(observation), self._succeeded(outcome)
+        over = truth(terminated, "terminated", where)
         cut = truth(truncated, "truncated", where)
+        if over or cut:
+            observation, info = _last(observation, info)
+        reward = number(reward, "reward", where)
+        outcome = Outcome(observation, reward, over, info, self.steps)
+        seen, success = self._observed(observation), self._succeeded(outcome)
         self.cut_at = self.steps if cut and self.steps < self.horizon else None
-        ended = outcome.terminated or cut or self.steps == self.horizon
+        ended = over or cut or self.steps == self.horizon
         self.steps = None if ended else self.steps
-        return state, outcome.reward, False, ended, {**info, "success": success}
+        return seen, reward, False, ended, {**info, "success": success}
+
+    def pictures(self) -> Observation:
+        """The pictures of an observation of now, by the names of their features."""
+        seen = {name: self._picture(name, part) for name, part in self._images.items()}
+        for name, size in self._rendered.items():
+            seen[name] = resized(take_picture(self.env), size)
+        return seen
 
     def render(self) -> Any:
         """What the env shows."""
@@ -292,26 +203,27 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         """Closes the env."""
         self.env.close()
 
-    def _scaled(self, action: Action) -> Any:
-        share = (np.clip(np.asarray(action, np.float64), -1, 1) + 1) / 2
-        low, high = self._bounds.low.ravel(), self._bounds.high.ravel()
-        scaled = low + share * (high - low)
-        if self._bounds.dtype.kind in "iu":
-            scaled = np.rint(scaled)
-        return scaled.astype(self._bounds.dtype).reshape(self._bounds.shape)
+    def _observed(self, observation: Any) -> Observation:
+        self._latest = observation
+        state = {STATE: self._state(observation)}
+        return state if self.blind else state | self.pictures()
 
-    def _state(self, observation: Any) -> Observation:
-        flat: list[NDArray[Any]] = []
-        for key, space in self._parts.items():
-            part = self._part(observation, key)
-            shape = part.shape if type(part) is np.ndarray else np.shape(part)
-            if shape != space.shape and isinstance(space, spaces.Box):
-                raise InputError(
-                    f"{self._where}: observation '{key or 'state'}' is {kind_of(part)};"
-                    f" expected an array of shape {space.shape}, as the observation space"
-                    " says."
-                )
-            flat.append(np.asarray(spaces.flatten(space, part)))
+    def _picture(self, name: str, part: Part) -> NDArray[Any]:
+        value = self._part(self._latest, part)
+        if np.asarray(value).dtype != np.uint8:
+            raise InputError(
+                f"{self._where}: the picture '{name}' is {kind_of(value)}; expected uint8,"
+                " as the observation space says."
+            )
+        return np.array(value)
+
+    def _state(self, observation: Any) -> NDArray[np.float32]:
+        if not self._vectors:
+            return np.zeros(1, np.float32)
+        flat = [
+            np.asarray(spaces.flatten(part.space, self._part(observation, part)))
+            for part in self._vectors
+        ]
         state = np.concatenate(flat).astype(np.float32)
         if len(state) != self._size:
             raise InputError(
@@ -322,22 +234,44 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             raise SimulationError(
                 self.task, self.variation, self.steps or 0, "its state is not finite"
             )
-        return {"state": state}
+        return state
 
-    def _part(self, observation: Any, key: str) -> Any:
-        if not key:
-            return observation
-        if not isinstance(observation, Mapping) or key not in observation:
-            has = kind_of(observation)
-            if isinstance(observation, Mapping):
-                has = f"a dict of {', '.join(map(str, observation)) or 'nothing'}"
+    def _part(self, observation: Any, part: Part) -> Any:
+        """The value of a part, of the shape that the space says."""
+        value = observation
+        for key in part.path:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                has = kind_of(value)
+                if isinstance(value, Mapping):
+                    has = f"a dict of {', '.join(map(str, value)) or 'nothing'}"
+                raise InputError(
+                    f"{self._where}: the observation is {has}; expected one that has"
+                    f" '{part.key}', as the observation space says."
+                ) from None
+        shape = value.shape if type(value) is np.ndarray else np.shape(value)
+        if shape != part.space.shape and isinstance(part.space, spaces.Box):
             raise InputError(
-                f"{self._where}: the observation is {has}; expected one that has '{key}',"
-                " as the observation space says."
+                f"{self._where}: observation '{part.key or STATE}' is {kind_of(value)};"
+                f" expected an array of shape {part.space.shape}, as the observation space"
+                " says."
             )
-        return observation[key]
+        return value
 
     def _succeeded(self, outcome: Outcome) -> bool:
         if callable(self._success):
             return truth(self._success(outcome), "success", self._where)
         return succeeded(outcome.info, self._success, self._where)
+
+
+def _last(observation: Any, info: Any) -> tuple[Any, Any]:
+    """The last observation of an episode and its info, also where the env was reset."""
+    if not isinstance(info, Mapping):
+        return observation, info
+    for seen, said in FINAL.items():
+        if info.get(seen) is not None:
+            final = info.get(said)
+            more = final if isinstance(final, Mapping) else {}
+            return info[seen], {**info, **more}
+    return observation, info

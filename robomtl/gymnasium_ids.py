@@ -1,22 +1,30 @@
 """Definitions of Gymnasium envs that are named by an id; see ``robomtl.definition``."""
 
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
 from robomtl.definition import definition, installed, listed
+from robomtl.gymnasium_make import MakeEnv, parted
 
 
-def of_id(name: str) -> str:
-    """The id with its registered entry point and arguments; the id alone if unregistered.
+def of_maker(make: MakeEnv) -> str:
+    """The definition of what makes an env.
 
-    Code of installed packages is not hashed, as it has versions.
+    That of an id has its registered entry point and arguments; the id alone if it is
+    unregistered. Code of installed packages is not hashed, as it has versions.
     """
+    maker, arguments = parted(make)
+    if not isinstance(maker, str):
+        return definition(partial(maker, **arguments) if arguments else maker)
     with suppress(ImportError, gymnasium.error.Error):
-        spec = gymnasium.spec(name)
-        return f"{name}: {_entry(spec.entry_point)}({listed((), spec.kwargs)})"
-    return name
+        spec = gymnasium.spec(maker)
+        given: dict[str, Any] = {**spec.kwargs, **arguments}
+        return f"{maker}: {_entry(spec.entry_point)}({listed((), given)})"
+    return f"{maker}({listed((), arguments)})" if arguments else maker
 
 
 def _entry(entry: object) -> str:

@@ -3,33 +3,35 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict, Unpack, get_type_hints
 
-from robomtl.arguments import checked
+from robomtl.arguments import checked, typed
 from robomtl.camera import Camera, refuse_settings
 from robomtl.definition import definition
 from robomtl.errors import InputError
-from robomtl.gymnasium_env import (
-    SPLITS,
-    GymnasiumEnv,
-    MakeEnv,
-    Success,
-    goal_in,
-    layout,
-    made,
-)
-from robomtl.gymnasium_ids import of_id
+from robomtl.features import Embodiment
+from robomtl.gymnasium_env import SPLITS, EnvSettings, GymnasiumEnv
+from robomtl.gymnasium_ids import of_maker
+from robomtl.gymnasium_make import MakeEnv, made, parted
+from robomtl.gymnasium_spaces import Bounds, Layout, layout_of
+from robomtl.gymnasium_success import Success
 from robomtl.names import check_name, several
 from robomtl.nearest import unknown
+from robomtl.pictures import IMAGE, chosen
 from robomtl.plug_in import looked_at
 from robomtl.splits import find_split
 from robomtl.task import Env, Expert, Task, find_task
 
+RENDER = "render"
+"""The camera of a Gymnasium suite: the pictures that ``render`` gives."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GymnasiumSuite:
-    """Tasks that are Gymnasium envs; built by ``from_gymnasium``."""
+    """Tasks that are Gymnasium envs; built by ``from_gymnasium``.
+
+    Registered ready, it is also the factory of itself with pictures; see ``__call__``.
+    """
 
     name: str
     """Full name, under which it is registered, if it is."""
@@ -38,47 +40,98 @@ class GymnasiumSuite:
     held_out_tasks: tuple[Task, ...]
     """Tasks kept for adaptation."""
     envs: Mapping[str, MakeEnv]
-    """Gymnasium id or maker of each task."""
-    success: Success
-    """Key of info, or function of an ``Outcome``."""
-    horizon: int
-    """Number of steps of an episode."""
+    """What makes the env of each task."""
+    settings: EnvSettings
+    """How envs are read."""
     experts: Mapping[str, Expert]
     """Demonstrators of tasks that have one."""
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Tasks that share a scene, by the name of their family."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the registered factory, other than its defaults."""
+    """Options that differ from the defaults; see ``__call__``."""
     definitions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Definitions of the given envs, experts and success; see ``robomtl.definition``."""
     render_mode: str | None = None
-    """That of envs named by an id; a function that makes an env decides on its own."""
+    """Passed on to what makes an env, where it takes it; None passes on nothing."""
     one_env_per_process: bool = False
     """Whether its envs must not live side by side in a process."""
+
+    def __call__(
+        self,
+        variant: str = "",
+        *,
+        cameras: str | Sequence[str] = (),
+        size: int | None = None,
+    ) -> "GymnasiumSuite":
+        """This suite with options, as ``robomtl.suite`` makes it.
+
+        Args:
+            variant: None; the suite is known by its name only.
+            cameras: ``render`` for observations that hold the pictures of the env's
+                ``render``, as ``image.render``.
+            size: Width and height of these pictures, 84 unless given [px].
+
+        Raises:
+            InputError: If there is a variant, or no such camera.
+        """
+        if variant:
+            raise InputError(
+                f"There is no suite '{self.name}/{variant}': the suite '{self.name}' has"
+                " no variants and is known by that name only."
+            )
+        pictures = chosen(
+            self.name, (RENDER,), cameras=cameras, size=size, profile=None
+        )
+        if pictures is None:
+            return self
+        return replace(
+            self,
+            options={"cameras": [RENDER], "size": pictures.size},
+            settings=replace(
+                self.settings, rendered={f"{IMAGE}{RENDER}": pictures.size}
+            ),
+            render_mode="rgb_array",
+        )
 
     @property
     def envs_may_differ(self) -> bool:
         """Whether envs are to be compared before demonstrations are collected."""
-        return len(set(self.envs.values())) > 1
+        first, *others = self.envs.values()
+        return any(other != first for other in others)
 
     @property
     def goal(self) -> slice | None:
-        """Where ``desired_goal`` lies in the state, if the env has it."""
-        return goal_in(self._layout)
+        """Where ``desired_goal`` lies in the state, if the envs have it, of one length."""
+        goals = [layout.goal for layout in self._layouts.values()]
+        lengths = {goal and goal.stop - goal.start for goal in goals}
+        return goals[0] if len(lengths) == 1 else None
+
+    @property
+    def goal_places(self) -> Mapping[str, slice]:
+        """Place of the goal in each task that has it elsewhere than at ``goal``."""
+        if (usual := self.goal) is None:
+            return {}
+        places = {task: layout.goal for task, layout in self._layouts.items()}
+        return {task: it for task, it in places.items() if it and it != usual}
 
     @property
     def definition(self) -> dict[str, Any]:
         """Definition of the suite; see ``definition_of``."""
         tasks = (*self.train_tasks, *self.held_out_tasks)
-        given = {part: dict(each) for part, each in self.definitions.items()}
-        envs = {
-            task: of_id(it) for task, it in self.envs.items() if isinstance(it, str)
-        }
+        bounds = self.settings.action_bounds
         return {
-            **given,
-            "envs": {**given.get("envs", {}), **envs},
-            "horizon": self.horizon,
+            **{part: dict(each) for part, each in self.definitions.items()},
+            "envs": {
+                **self.definitions.get("envs", {}),
+                **{
+                    task: of_maker(it)
+                    for task, it in self.envs.items()
+                    if isinstance(parted(it)[0], str)
+                },
+            },
+            "horizon": self.settings.horizon,
             "instructions": {task.name: list(task.instructions) for task in tasks},
+            **({"action_bounds": list(bounds)} if bounds else {}),
         }
 
     def variations(self, task: str, split: str) -> range:
@@ -90,6 +143,20 @@ class GymnasiumSuite:
         find_task(self, task)
         return find_split(SPLITS, split)
 
+    def embodiment(self, task: str) -> Embodiment:
+        """The features and actions of a task; tasks of one layout share an embodiment.
+
+        It has the suite's name where it is that of the first task; another one is named
+        after the suite and the first task that has it, such as ``kitchen.open-door``.
+
+        Raises:
+            ValueError: If the task is unknown, or an env does not fit.
+        """
+        layouts, name = self._layouts, find_task(self, task).name
+        own = next(each for each in layouts if layouts[each] == layouts[name])
+        first = own == next(iter(layouts))
+        return layouts[name].embodiment(self.name if first else f"{self.name}.{own}")
+
     def make_env(self, task: str) -> Env:
         """An env of the task.
 
@@ -98,31 +165,7 @@ class GymnasiumSuite:
                 ``GymnasiumEnv``.
         """
         name = find_task(self, task).name
-        env = made(self.envs[name], self.horizon, self.render_mode)
-        parts = layout(name, env)
-        if len(parts) > 1:  # Vectors of one length are alike.
-            self._check_layout(name, parts)
-        return GymnasiumEnv(env, name, self.success, self.horizon)
-
-    @cached_property
-    def _layout(self) -> dict[str, int]:
-        name = self.train_tasks[0].name
-        with looked_at(partial(made, self.envs[name], self.horizon)) as env:
-            return layout(name, env)
-
-    def _check_layout(self, task: str, parts: Mapping[str, int]) -> None:
-        """Refuses states of the same length as other tasks' that have other parts."""
-        if self.one_env_per_process and "_layout" not in vars(self):
-            return  # Another env must not be made beside this one.
-        like = self._layout
-        if [*like.items()] != [*parts.items()] and (
-            sum(like.values()) == sum(parts.values())
-        ):
-            raise InputError(
-                f"'{task}' observes {_named(parts)}, '{self.train_tasks[0].name}'"
-                f" {_named(like)}; all tasks of a suite observe the same parts, of the"
-                " same lengths."
-            )
+        return GymnasiumEnv(self._made(name), name, self.settings)
 
     def with_camera(self, camera: Camera) -> "GymnasiumSuite":
         """This suite with envs that show pictures, in their own way and size.
@@ -131,7 +174,10 @@ class GymnasiumSuite:
             ValueError: If anything else is asked of the pictures.
         """
         refuse_settings(self.name, camera)
-        return replace(self, render_mode="rgb_array")
+        seen = replace(self, render_mode="rgb_array")
+        if "_layouts" in vars(self):  # They do not depend on the camera.
+            vars(seen)["_layouts"] = self._layouts
+        return seen
 
     def make_expert(self, task: str) -> Expert:
         """The expert that was given for the task.
@@ -144,9 +190,44 @@ class GymnasiumSuite:
             raise InputError(unknown(f"{self.name} expert", name, self.experts))
         return self.experts[name]
 
+    def _made(self, task: str) -> Any:
+        return made(self.envs[task], self.render_mode)
 
-def _named(parts: Mapping[str, int]) -> str:
-    return ", ".join(f"{key} ({size})" for key, size in parts.items())
+    @cached_property
+    def _layouts(self) -> dict[str, Layout]:
+        """The layout of each task; an env is made of each maker that differs, once."""
+        found: dict[str, Layout] = {}
+        for task in (*self.train_tasks, *self.held_out_tasks):
+            name = task.name
+            like = [each for each in found if self.envs[each] == self.envs[name]]
+            if like:
+                found[name] = found[like[0]]
+                continue
+            with looked_at(partial(self._made, name)) as env:
+                found[name] = layout_of(name, env, self.settings.rendered)
+        return found
+
+
+class SuiteOptions(TypedDict, total=False):
+    """Further settings of ``from_gymnasium``; each may be left out."""
+
+    success: Success
+    """Key of info, ``success`` unless given; or a function of an ``Outcome``, such as
+    ``GoalDistance(0.05)`` or ``RewardAtLeast(300)``."""
+    held_out: str | Sequence[str]
+    """Names of the tasks kept for adaptation."""
+    experts: Mapping[str, Expert]
+    """Demonstrators of tasks; they see and act as policies do."""
+    families: Mapping[str, Sequence[str]]
+    """Names of tasks that share a scene, by the name of their family; see
+    ``robomtl.probe``."""
+    one_env_per_process: bool
+    """Whether envs share something within a process, such as a single simulator or a
+    global random generator, so that they must not live side by side. ``robomtl check``
+    finds out."""
+    action_bounds: Bounds
+    """Values that -1 and 1 stand for in action components that the envs leave unbounded;
+    bounded ones are scaled to their own bounds, each component by itself."""
 
 
 @checked
@@ -156,73 +237,101 @@ def from_gymnasium(
     instructions: Mapping[str, str | Sequence[str]],
     *,
     horizon: int,
-    success: Success = "success",
-    held_out: str | Sequence[str] = (),
-    experts: Mapping[str, Expert] = MappingProxyType({}),
-    families: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    one_env_per_process: bool = False,
+    **options: Unpack[SuiteOptions],
 ) -> GymnasiumSuite:
     """A suite of Gymnasium envs, ready for ``robomtl.registry.SUITES.register``.
 
     Registered under its name, it is found by ``robomtl.suite`` and so by training.
 
     Functions are to be defined in a module, not inline, so that workers can import them;
-    ids likewise, such as ``"my_module:MyEnv-v0"``.
+    ids likewise, such as ``"my_module:MyEnv-v0"``. Tasks may differ in what is observed
+    and how one acts: those of equal layout share an embodiment.
 
     Args:
         name: Name of the suite.
-        envs: Gymnasium id, or function that makes an env, of each task.
+        envs: Gymnasium id, or function that makes an env, of each task; or a pair of one
+            of these and its keyword arguments, ``("Env-v0", {"size": 3})``.
         instructions: Wordings of each task; one may stand for itself.
         horizon: Number of steps after which an episode is truncated.
-        success: Key of info, or function of an ``Outcome``.
-        held_out: Names of the tasks kept for adaptation.
-        experts: Demonstrators of tasks; they see and act as policies do.
-        families: Names of tasks that share a scene, by the name of their family; see
-            ``robomtl.probe``.
-        one_env_per_process: Whether envs share something within a process, such as a
-            simulator of which there is one or a global random generator, so that they
-            must not live side by side. ``robomtl check`` finds out.
+        **options: See ``SuiteOptions``.
 
     Raises:
-        InputError: If a task lacks an env or instructions, or none is left to train on.
+        InputError: If a task lacks an env or instructions, none is left to train on, or
+            an option is unknown or of another type.
     """
+    given = _typed_options(options)
     check_name("suite", name)
-    held = several("held_out", held_out)
+    held, experts = (
+        several("held_out", given.get("held_out", ())),
+        given.get("experts", {}),
+    )
     groups = {
-        family: several(f"family '{family}'", each) for family, each in families.items()
+        family: several(f"family '{family}'", each)
+        for family, each in given.get("families", {}).items()
     }
-    for kind, named in {"env": envs, "expert": experts}.items():
-        for task in named.keys() - instructions.keys():
-            raise InputError(unknown(f"task of an {kind}", task, instructions))
-    for task in instructions.keys() - envs.keys():
-        raise InputError(f"The task '{task}' has instructions but no env.")
-    for task in set(held) - instructions.keys():
-        raise InputError(unknown("held-out task", task, instructions))
-    for task in {name for names in groups.values() for name in names}:
-        if task not in instructions:
-            raise InputError(unknown("task of a family", task, instructions))
-    if horizon < 1:
-        raise InputError(f"horizon is {horizon}; give at least 1.")
+    _check_tasks(instructions, envs, experts, held, groups)
+    success = given.get("success", "success")
+    settings = EnvSettings(
+        horizon=horizon, success=success, action_bounds=given.get("action_bounds")
+    )
     tasks = [
         Task(name=n, instructions=several(f"instructions of '{n}'", w))
         for n, w in instructions.items()
     ]
     if len(set(held)) == len(tasks):
         raise InputError(f"{name} has no task to train on; hold out fewer.")
-    # Before anything is called, which may change what an expert remembers.
-    parts = {"envs": envs, "experts": experts, "success": {"by": success}}
     return GymnasiumSuite(
         name=name,
         train_tasks=tuple(task for task in tasks if task.name not in held),
         held_out_tasks=tuple(task for task in tasks if task.name in held),
         envs=dict(envs),
-        success=success,
-        horizon=horizon,
+        settings=settings,
         experts=dict(experts),
         families=groups,
-        one_env_per_process=one_env_per_process,
+        one_env_per_process=given.get("one_env_per_process", False),
+        # Before anything is called, which may change what an expert remembers.
         definitions={
-            part: {name: definition(it) for name, it in some.items()}
-            for part, some in parts.items()
+            "envs": {
+                task: of_maker(it)
+                for task, it in envs.items()
+                if not isinstance(parted(it)[0], str)
+            },
+            "experts": {task: definition(it) for task, it in experts.items()},
+            "success": {"by": definition(success)},
         },
     )
+
+
+def _typed_options(options: SuiteOptions) -> SuiteOptions:
+    kinds = get_type_hints(SuiteOptions)
+    for name in options:
+        if name not in kinds:
+            raise InputError(unknown("option of from_gymnasium", name, kinds))
+    values: Any = {
+        name: typed(name, value, kinds[name]) for name, value in options.items()
+    }
+    if (bounds := values.get("action_bounds")) is not None and len(bounds) != 2:
+        raise InputError(f"action_bounds is {bounds}; give (low, high).")
+    fitting: SuiteOptions = values
+    return fitting
+
+
+def _check_tasks(
+    instructions: Mapping[str, object],
+    envs: Mapping[str, object],
+    experts: Mapping[str, object],
+    held: Sequence[str],
+    families: Mapping[str, Sequence[str]],
+) -> None:
+    """Refuses tasks that lack an env or instructions."""
+    grouped = [task for names in families.values() for task in names]
+    for kind, named in {
+        "task of an env": envs,
+        "task of an expert": experts,
+        "held-out task": held,
+        "task of a family": grouped,
+    }.items():
+        for task in sorted({*named} - instructions.keys()):
+            raise InputError(unknown(kind, task, instructions))
+    for task in instructions.keys() - envs.keys():
+        raise InputError(f"The task '{task}' has instructions but no env.")

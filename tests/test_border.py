@@ -324,14 +324,12 @@ def test_an_observation_that_changes_names_task_and_step(env, message):
         env.step(np.zeros(2, np.float32))
 
 
-def test_equally_long_states_of_other_parts_are_refused():
+def test_equally_long_states_of_other_parts_are_of_different_embodiments(tmp_path):
     words = {"x": "do it", "y": "do that"}
     suite = made(Parts, envs={"x": Parts, "y": OtherParts}, instructions=words)
-    assert suite.make_env("x").reset(options={"variation": 0})
-    with pytest.raises(
-        InputError, match=r"'y' observes a \(2\), b \(1\), 'x' a \(1\), b"
-    ):
-        suite.make_env("y")
+    assert [suite.embodiment(task).name for task in "xy"] == ["own", "own.y"]
+    with pytest.raises(InputError, match="'y' is of the embodiment 'own.y', 'x' of 'o"):
+        robomtl.collect(suite, tmp_path / "data", episodes=1)
 
 
 def test_an_env_that_takes_no_render_mode_is_made_by_its_id():

@@ -147,22 +147,6 @@ class LongAction(Good):
     action_space = spaces.Box(-1, 1, (2,), np.float32)
 
 
-class Parts(Good):
-    sizes = {"arm": 1, "hand": 2}
-
-    def __init__(self):
-        self.observation_space = spaces.Dict(
-            {name: spaces.Box(-9, 9, (size,)) for name, size in self.sizes.items()}
-        )
-
-    def seen(self):
-        return {n: np.full(s, self.place, np.float32) for n, s in self.sizes.items()}
-
-
-class OtherParts(Parts):
-    sizes = {"arm": 2, "hand": 1}
-
-
 def expert(observation):
     return np.clip(-2 * observation["state"][:1], -1, 1)
 
@@ -205,7 +189,6 @@ def suite_of(*envs, **settings):
         ([NoVector], "'a' observes Sequence(Discrete(3), stack=False), which cannot"),
         ([FastRate], "metadata['render_fps'] is 'fast'; give the steps per second"),
         ([Good, OtherRate], "b: metadata['render_fps'] is 25, but 10 in 'a'"),
-        ([Parts, OtherParts], "'b' observes arm (2), hand (1), 'a' arm (1), hand (2)"),
     ],
 )
 def test_a_broken_env_of_ones_own_is_told_in_a_sentence(envs, sentence):

@@ -34,7 +34,7 @@ def inner():
         (suite(experts={"a": inner()}), r"experts\['a'\], .*local object.*'def'"),
         (
             suite(success=lambda outcome: True),
-            r"Suite\.success, .*at the top of a module",
+            r"Suite\.settings\.success, .*at the top of a module",
         ),
         (suite(envs={"a": partial(make, threading.Lock())}), r"argument 1, .*lock"),
     ],

@@ -29,6 +29,7 @@ from robomtl.checking.variations import (
     two_variations,
     variety,
 )
+from robomtl.gymnasium_env import FINAL
 from robomtl.task import Action, Env, Expert, Observation, Suite
 
 LONGEST = 10_000  # An episode that is not truncated by then is endless.
@@ -104,13 +105,16 @@ def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
             observation, truncated = start(env, variation)[0], False
             with counted_resets(env) as resets:
                 while not truncated:
-                    observation, _, _, truncated, _ = env.step(act(observation))
-            if resets:
-                yield (
-                    "The env reset itself within a step; an env never resets itself: end"
-                    " the episode, and leave it to the caller to begin the next."
-                )
-                return
+                    observation, *_, truncated, info = env.step(act(observation))
+                    if truncated and FINAL.keys() & info:
+                        break  # The step is that of the old episode all the same.
+                    if resets:
+                        yield (
+                            "The env reset itself within a step; an env never resets"
+                            " itself: end the episode, and leave it to the caller to"
+                            " begin the next."
+                        )
+                        return
 
 
 def _acting(suite: Suite, task: str, env: Env) -> Iterator[Act]:

@@ -11,6 +11,7 @@ from robomtl.border import frames_per_second
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.layout import Sizes
 from robomtl.errors import InputError
+from robomtl.features import robot_of
 from robomtl.plug_in import looked_at
 from robomtl.task import Suite, envs_may_differ
 
@@ -36,6 +37,12 @@ def check_alike(suite: Suite, request: Request) -> None:
     expected = _sizes(suite, first)
     for task in others:
         refuse_unlike(task, _sizes(suite, task), first, expected)
+        here, there = robot_of(suite, task), robot_of(suite, first)
+        if here != there:
+            raise InputError(
+                f"'{task}' is of the embodiment '{here}', '{first}' of '{there}'; a data"
+                " set has one embodiment. Collect them into different folders."
+            )
 
 
 def refuse_unlike(task: str, sizes: Sizes, other: str, others: Sizes) -> None:

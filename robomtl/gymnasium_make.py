@@ -1,0 +1,115 @@
+"""Gymnasium envs, made from an id or a function, with nothing but the given arguments."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.wrappers import TimeLimit
+
+from robomtl.errors import InputError, MissingExtraError
+
+Maker = str | Callable[..., gymnasium.Env[Any, Any]]
+MakeEnv = Maker | tuple[Maker, Mapping[str, Any]]
+"""A Gymnasium id (``"Env-v0"`` or ``"module:Env-v0"``) or a function, or a pair of one and
+its keyword arguments."""
+
+
+def parted(make: MakeEnv) -> tuple[Maker, dict[str, Any]]:
+    """What makes an env, and its keyword arguments.
+
+    Raises:
+        InputError: If it is nothing of the kind.
+    """
+    pair: Any = make if isinstance(make, tuple) else (make, {})
+    if len(pair) != 2 or not isinstance(pair[1], Mapping):
+        raise InputError(
+            f"An env is given as {make!r}; give an id, a function, or a pair of one of"
+            " these and its keyword arguments, as in ('Env-v0', {'size': 3})."
+        )
+    maker, arguments = pair
+    if not isinstance(maker, str) and not callable(maker):
+        raise InputError(
+            f"An env is given as {make!r}; give a Gymnasium id, or a function that makes"
+            " an env."
+        )
+    return maker, dict(arguments)
+
+
+def made(make: MakeEnv, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
+    """The env that an id names or a function makes.
+
+    Args:
+        make: What makes it.
+        render_mode: Passed on where the maker takes it; None passes on nothing.
+
+    Raises:
+        InputError: If the id is not registered in this process.
+        MissingExtraError: If a package that the env needs is not installed.
+    """
+    maker, arguments = parted(make)
+    if callable(maker):
+        seen = render_mode is not None and "render_mode" in _parameters(maker)
+        return maker(**arguments, **({"render_mode": render_mode} if seen else {}))
+    build = partial(gymnasium.make, maker, disable_env_checker=True, **arguments)
+    try:
+        env = build()
+        if render_mode is None or not _takes_render_mode(env):
+            return env
+        env.close()
+        return build(render_mode=render_mode)
+    except gymnasium.error.UnregisteredEnv as error:
+        raise InputError(
+            f"No Gymnasium env '{maker}' is registered in this process: {error} Workers"
+            " know ids that are registered when their module is imported, outside the"
+            " guard if __name__ == '__main__'; name the module in the id, as in"
+            " 'my_module:MyEnv-v0'."
+        ) from error
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise MissingExtraError(f"The env '{maker}' cannot be made: {error}") from error
+
+
+def _takes_render_mode(env: gymnasium.Env[Any, Any]) -> bool:
+    """Whether what makes an env by its id takes a render_mode, which not all do."""
+    entry: Any = env.spec.entry_point if env.spec else None
+    make = load_env_creator(entry) if isinstance(entry, str) else entry
+    if not callable(make):
+        return False
+    taken = _parameters(make)
+    return "render_mode" in taken or any(
+        each.kind is each.VAR_KEYWORD for each in taken.values()
+    )
+
+
+def _parameters(make: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(make).parameters
+
+
+def check_reset(task: str, env: gymnasium.Env[Any, Any]) -> None:
+    """Refuses an env with the API of Gym before 0.26, whose resets take no seed.
+
+    Raises:
+        InputError: If it is one.
+    """
+    taken = inspect.signature(env.unwrapped.reset).parameters
+    # Wrappers pass on both, and without any only the seed is given.
+    needed = ("seed",) if env is env.unwrapped else ("seed", "options")
+    lacking = [name for name in needed if name not in taken]
+    if lacking and all(each.kind != each.VAR_KEYWORD for each in taken.values()):
+        raise InputError(
+            f"'{task}': reset() of {type(env.unwrapped).__name__} takes no"
+            f" {' and no '.join(lacking)}, as in Gym before 0.26; write it as"
+            " reset(self, *, seed=None, options=None), and begin with"
+            " super().reset(seed=seed)."
+        )
+
+
+def give_time(env: gymnasium.Env[Any, Any], horizon: int) -> None:
+    """Extends each TimeLimit that is shorter than the horizon."""
+    layer = env
+    while isinstance(layer, gymnasium.Wrapper):
+        if isinstance(layer, TimeLimit):
+            layer._max_episode_steps = max(layer._max_episode_steps, horizon)
+        layer = layer.env

@@ -1,0 +1,75 @@
+"""When an episode of a Gymnasium env has succeeded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robomtl.errors import InputError
+
+GOAL = "desired_goal"
+ACHIEVED = "achieved_goal"
+
+
+class Outcome(NamedTuple):
+    """The values that a Gymnasium env returned, for a function that decides on success."""
+
+    observation: Any
+    """As the env returned it."""
+    reward: float
+    """0 at reset."""
+    terminated: bool
+    """False at reset."""
+    info: Mapping[str, Any]
+    """As the env returned it."""
+    step: int = 0
+    """Number of the step in its episode; 0 at reset."""
+
+
+Success = str | Callable[[Outcome], bool]
+"""Key of info, or a function of an ``Outcome``."""
+
+
+@dataclass(frozen=True)
+class GoalDistance:
+    """Success within a distance of the goal, for goal-conditioned Dict observations."""
+
+    tolerance: float
+    """Largest Euclidean distance between ``achieved_goal`` and ``desired_goal``."""
+
+    def __post_init__(self) -> None:
+        """Checks the tolerance.
+
+        Raises:
+            InputError: If it is not positive.
+        """
+        if not self.tolerance > 0:
+            raise InputError(f"tolerance is {self.tolerance}; give a distance above 0.")
+
+    def __call__(self, outcome: Outcome) -> bool:
+        """Whether the achieved goal is near enough.
+
+        Raises:
+            InputError: If the observation has no goals.
+        """
+        seen = outcome.observation
+        if not isinstance(seen, Mapping) or not {GOAL, ACHIEVED} <= seen.keys():
+            raise InputError(
+                f"GoalDistance needs observations with '{ACHIEVED}' and '{GOAL}'; give"
+                " success as a key of info or a function of an Outcome."
+            )
+        apart = np.subtract(seen[ACHIEVED], seen[GOAL], dtype=np.float64)
+        return bool(np.linalg.norm(apart) <= self.tolerance)
+
+
+@dataclass(frozen=True)
+class RewardAtLeast:
+    """Success at each step whose reward reaches a threshold."""
+
+    threshold: float
+    """Least reward of a successful step."""
+
+    def __call__(self, outcome: Outcome) -> bool:
+        """Whether the reward is high enough; never at reset, which has none."""
+        return outcome.step > 0 and outcome.reward >= self.threshold

@@ -1,0 +1,384 @@
+"""Gymnasium envs of many kinds as robomtl takes them: spaces, actions, success, pictures."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.wrappers import Autoreset, TimeLimit
+
+import robomtl
+from robomtl.border import Border
+from robomtl.camera import resized
+from robomtl.checking.checking import check_suite as check
+from robomtl.errors import InputError
+from robomtl.features import embodiments_of
+from robomtl.gymnasium_success import Outcome
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+FRONT = np.zeros((16, 24, 3), np.uint8)
+PICTURE = spaces.Box(0, 255, FRONT.shape, np.uint8)
+
+
+class Mark(gymnasium.Env):
+    """A place that is moved to a mark at 0; an action moves it by what it says."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(self, size=2, low=-1.0, high=1.0, seen=None, render_mode=None):
+        self.size, self.seen, self.render_mode = size, seen, render_mode
+        self.observation_space = spaces.Box(-9, 9, (size,), np.float64)
+        if seen is not None:
+            self.observation_space = seen[0]
+        low, high = np.broadcast_arrays(low, high, np.zeros(size))[:2]
+        self.action_space = spaces.Box(low, high, dtype=np.float64)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = self.np_random.uniform(1, 3, self.size)
+        return self.observed(), {}
+
+    def step(self, action):
+        self.place = np.clip(self.place + action, -9, 9)
+        reached = np.abs(self.place).max() < 0.3
+        reward = -np.abs(self.place).max()
+        return self.observed(), reward, False, False, {"success": np.bool_(reached)}
+
+    def observed(self):
+        return self.place.copy() if self.seen is None else self.seen[1]
+
+    def render(self):
+        return np.full((40, 60, 3), 100 + round(10 * self.place[0]), np.uint8)
+
+
+class Goals(Mark):
+    """Goal-conditioned, as gymnasium-robotics has it, without success in info."""
+
+    def __init__(self):
+        super().__init__()
+        place = spaces.Box(-9, 9, (2,))
+        names = ("achieved_goal", "desired_goal", "observation")
+        self.observation_space = spaces.Dict({name: place for name in names})
+
+    def observed(self):
+        there, mark = self.place.copy(), np.zeros(2)
+        return {"achieved_goal": there, "desired_goal": mark, "observation": there}
+
+    def step(self, action):
+        return *super().step(action)[:4], {}
+
+
+class SameStepAutoreset(gymnasium.Wrapper):
+    """Resets its env within the last step of an episode, as vector envs do."""
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            kept = {"final_obs": observation, "final_info": info}
+            observation, info = self.env.reset()
+            return observation, reward, terminated, truncated, {**info, **kept}
+        return observation, reward, terminated, truncated, info
+
+
+class Ends(Mark):
+    def step(self, action):
+        observation, reward, _, _, info = super().step(action)
+        return observation, reward, bool(info["success"]), False, info
+
+
+def limited():
+    return TimeLimit(Mark(), 3)
+
+
+def autoreset():
+    return Autoreset(Ends())
+
+
+def same_step():
+    return SameStepAutoreset(Ends())
+
+
+def towards(observation):
+    return np.clip(-observation["state"], -1, 1).astype(np.float32)
+
+
+def of(env, **options):
+    return robomtl.from_gymnasium(
+        "own", {"a": env}, {"a": "go to the mark"}, **{"horizon": 12, **options}
+    )
+
+
+def started(env, **options):
+    made = of(env, **options).make_env("a")
+    return made, made.reset(options={"variation": 3})[0]
+
+
+NESTED = spaces.Dict(
+    {
+        "arm": spaces.Dict(
+            {
+                "angle": spaces.Box(-1, 1, (2,), np.float64),
+                "stuck": spaces.MultiBinary(2),
+            }
+        ),
+        "gripper": spaces.Discrete(3),
+        "count": spaces.Box(0, 9, (1,), np.int64),
+        "touched": spaces.Box(0, 1, (2,), np.bool_),
+        "grid": spaces.Box(0, 5, (2, 2), np.uint8),
+        "pair": spaces.Tuple([spaces.Box(-1, 1, (1,)), spaces.MultiDiscrete([2, 2])]),
+        "front": PICTURE,
+    }
+)
+VALUE = {
+    "arm": {"angle": np.array([0.5, -0.5]), "stuck": np.array([1, 0], np.int8)},
+    "gripper": 1,
+    "count": np.array([7]),
+    "touched": np.array([True, False]),
+    "grid": np.array([[1, 2], [3, 4]], np.uint8),
+    "pair": (np.array([0.25], np.float32), np.array([1, 0])),
+    "front": np.full_like(FRONT, 9),
+}
+
+
+def test_nested_observations_become_a_vector_and_pictures():
+    env, seen = started((Mark, {"seen": (NESTED, VALUE)}))
+    parts = {
+        "arm.angle": [0.5, -0.5],
+        "arm.stuck": [1, 0],
+        "gripper": [0, 1, 0],
+        "count": [7],
+        "touched": [1, 0],
+        "grid": [1, 2, 3, 4],
+        "pair.0": [0.25],
+        "pair.1": [0, 1, 1, 0],
+    }
+    layout = of((Mark, {"seen": (NESTED, VALUE)}))._layouts["a"]
+    assert {name: len(it) for name, it in parts.items()} == dict(layout.parts)
+    expected = [number for name, _ in layout.parts for number in parts[name]]
+    assert seen["state"].tolist() == expected
+    assert seen["state"].dtype == np.float32
+    assert (seen["image.front"] == 9).all()
+    assert env.observation_space.contains(seen)
+
+
+def test_pictures_alone_have_an_empty_state():
+    env, seen = started((Mark, {"seen": (PICTURE, FRONT)}))
+    assert seen["state"].tolist() == [0.0]
+    assert seen["image.pixels"].shape == FRONT.shape
+    env.blind = True
+    assert list(env.step(np.zeros(2, np.float32))[0]) == ["state"]
+    assert list(env.pictures()) == ["image.pixels"]
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (
+            spaces.Box(0, 1, (84, 84, 3)),
+            r"'state', a picture of float32 and shape \(84,",
+        ),
+        (spaces.Box(0, 255, (3, 64, 64), np.uint8), "give uint8 of .height, width, 3."),
+        (
+            spaces.Box(0, 255, (64, 64), np.uint8),
+            "a picture of uint8 and shape .64, 64.",
+        ),
+        (
+            spaces.Dict({"a": spaces.Sequence(PICTURE)}),
+            "cannot be flattened into a vec",
+        ),
+    ],
+)
+def test_observations_that_do_not_fit_are_refused(space, message):
+    with pytest.raises(InputError, match=message):
+        of((Mark, {"seen": (space, None)})).make_env("a")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "options", "moved"),
+    [
+        (-1, 1, {}, [-1, 0.5]),
+        (0, 4, {}, [0, 3]),
+        ([-1, -4], [3, 0], {}, [-1, -1]),
+        (-np.inf, np.inf, {"action_bounds": (-2, 2)}, [-2, 1]),
+        ([-1, -np.inf], [1, np.inf], {"action_bounds": (-4, 4)}, [-1, 2]),
+        (-1, np.inf, {"action_bounds": (-4, 3)}, [-1, 2]),
+    ],
+)
+def test_each_component_of_an_action_is_scaled_to_its_bounds(low, high, options, moved):
+    env, before = started((Mark, {"low": low, "high": high}), **options)
+    after = env.step(np.array([-1, 0.5], np.float32))[0]
+    assert after["state"] - before["state"] == pytest.approx(moved, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "options", "message"),
+    [
+        (
+            {"low": [-1, -np.inf], "high": [1, np.inf]},
+            {},
+            r"the components \[1\] have none. Give action_bounds=\(low, high\)",
+        ),
+        (
+            {"high": np.inf},
+            {"action_bounds": (-2, -1)},
+            "each low bound lies below its",
+        ),
+    ],
+)
+def test_actions_without_bounds_are_refused(bounds, options, message):
+    with pytest.raises(InputError, match=message):
+        of((Mark, bounds), **options).make_env("a")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"action_bounds": (1, 2, 3)}, "action_bounds is .1, 2, 3.; give .low, high."),
+        (
+            {"sucess": "x"},
+            "Unknown option of from_gymnasium 'sucess'. Did you mean 'suc",
+        ),
+        (
+            {"one_env_per_process": "no"},
+            "one_env_per_process is 'no'; give true or false",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        of(Mark, **options)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (7, "An env is given as 7; give a Gymnasium id, or a function"),
+        (
+            ("Env-v0", 3),
+            "An env is given as .'Env-v0', 3.; give an id, a function, or a",
+        ),
+    ],
+)
+def test_what_makes_no_env_is_refused(env, message):
+    with pytest.raises(InputError, match=message):
+        of(env)
+
+
+def test_success_is_a_distance_or_a_reward():
+    near = robomtl.GoalDistance(0.5)
+    goals = of(Goals, success=near)
+    env = goals.make_env("a")
+    env.reset(options={"variation": 3})
+    for _ in range(6):
+        state, *_, info = env.step(-np.ones(2, np.float32))
+        apart = np.linalg.norm(state["state"][:2] - state["state"][goals.goal])
+        assert info["success"] == (apart <= 0.5)
+    rewarded = robomtl.RewardAtLeast(-0.5)
+    assert not rewarded(Outcome(None, 0.0, False, {}))
+    assert rewarded(Outcome(None, -0.5, False, {}, 1))
+    assert not rewarded(Outcome(None, -0.6, False, {}, 1))
+    with pytest.raises(
+        InputError, match="GoalDistance needs observations with 'achieved"
+    ):
+        near(Outcome(np.zeros(2), 0.0, False, {}))
+    with pytest.raises(InputError, match="tolerance is 0; give a distance above 0"):
+        robomtl.GoalDistance(0)
+
+
+@pytest.mark.parametrize("make", [limited, autoreset, same_step])
+def test_wrappers_neither_cut_an_episode_nor_leak_a_new_one(make):
+    suite = of(make, experts={"a": towards})
+    assert check(suite) == []
+    env, seen = started(make)
+    ended = False
+    while not ended:
+        seen, _, _, ended, info = env.step(towards(seen))
+    if make is not limited:
+        assert info["success"] is True
+        assert np.abs(seen["state"]).max() < 0.3  # Of the old episode.
+
+
+def test_ids_take_keyword_arguments_and_nothing_that_was_not_given():
+    def strict(size):
+        return Mark(size)
+
+    gymnasium.register("Strict-v0", entry_point=strict)
+    try:
+        suite = of(("Strict-v0", {"size": 5}))
+        assert suite.embodiment("a").action.size == 5
+        assert "Strict-v0: " in suite.definition["envs"]["a"]
+        assert suite.definition["envs"]["a"].endswith("(size=5)")
+    finally:
+        gymnasium.registry.pop("Strict-v0")
+
+
+def test_tasks_of_equal_layout_share_an_embodiment():
+    sizes = {"a": 9, "b": 21, "c": 9, "d": 21}
+    suite = robomtl.from_gymnasium(
+        "kitchen",
+        {task: (Mark, {"size": size}) for task, size in sizes.items()},
+        {task: f"reach mark {task}" for task in sizes},
+        horizon=12,
+        held_out="d",
+    )
+    names = {task: suite.embodiment(task).name for task in sizes}
+    assert names == {"a": "kitchen", "b": "kitchen.b", "c": "kitchen", "d": "kitchen.b"}
+    states = {name: each.states for name, each in embodiments_of(suite).items()}
+    assert states == {"kitchen": {"state": 9}, "kitchen.b": {"state": 21}}
+    assert suite.goal is None
+    assert check(suite) == []
+
+
+def test_the_goal_of_each_layout_has_its_place():
+    class Longer(Goals):
+        def __init__(self):
+            super().__init__()
+            more = {**self.observation_space.spaces, "more": spaces.Discrete(3)}
+            self.observation_space = spaces.Dict(more)
+
+    suite = robomtl.from_gymnasium(
+        "own", {"a": Goals, "b": Longer}, {"a": "go", "b": "go on"}, horizon=5
+    )
+    assert suite.goal == slice(2, 4)
+    assert suite.goal_places == {"b": slice(5, 7)}
+
+
+def test_rendered_pictures_are_a_feature_on_demand():
+    suite = of((Mark, {}))(cameras="render", size=20)
+    env = suite.make_env("a")
+    seen = env.reset(options={"variation": 3})[0]
+    colour = 100 + round(10 * float(seen["state"][0]))
+    assert seen["image.render"].shape == (20, 20, 3)
+    assert (seen["image.render"] == colour).all()
+    env.blind = True
+    border = Border(env, "a", 3)
+    blind = border.reset(env.reset(options={"variation": 3}))
+    assert list(blind) == ["state"]
+    assert (border.pictures(env.pictures(), 0)["image.render"] == colour).all()
+    assert suite.options == {"cameras": ["render"], "size": 20}
+    assert suite.embodiment("a").images["image.render"].shape == (20, 20, 3)
+    assert check(suite) == []
+
+
+def test_an_unknown_camera_is_refused():
+    with pytest.raises(
+        InputError, match="Unknown camera of own 'top'. .*Known: render"
+    ):
+        of(Mark)(cameras="top")
+    with pytest.raises(
+        InputError, match="There is no suite 'own/big': the suite 'own'"
+    ):
+        of(Mark)("big")
+
+
+def test_an_env_that_does_not_render_shows_no_pictures():
+    with pytest.raises(InputError, match="The env shows no pictures"):
+        of(Goals)(cameras="render").make_env("a").reset(options={"variation": 3})
+
+
+def test_a_picture_keeps_its_mean_when_it_is_resized():
+    drawn = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    small = resized(drawn, 10)
+    assert small.shape == (10, 10, 3)
+    assert small.mean() == pytest.approx(drawn.mean(), abs=2)
+    assert resized(small, 10) is small
