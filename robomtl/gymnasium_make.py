@@ -35,7 +35,7 @@ def parted(make: MakeEnv) -> tuple[Maker, dict[str, Any]]:
             f"An env is given as {make!r}; give a Gymnasium id, or a function that makes"
             " an env."
         )
-    return maker, dict(arguments)
+    return pair[0], dict(arguments)
 
 
 def made(make: MakeEnv, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:

@@ -17,11 +17,59 @@ SMALL = ["--workers", "1"]
 FEWER = {"--episodes": "6", "--trials": "2", "--steps": "3", "--shots": "1"}
 
 
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
+BENCH = '''
+import gymnasium
+import numpy as np
+
+SIZES = {"reach": 3, "stack": 7}
+
+
+class Bench(gymnasium.Env):
+    """Things in space that are moved to a mark; no render_mode and no limit is taken."""
+
+    def __init__(self, task):
+        self.shape = (SIZES[task], 3)
+        size = 3 * SIZES[task]
+        self.observation_space = gymnasium.spaces.Box(-9, 9, (size,), np.float64)
+        self.action_space = gymnasium.spaces.Box(-0.5, 0.5, (3,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.things = self.np_random.uniform(-2, 2, self.shape)
+        return self.things.ravel(), {}
+
+    def step(self, action):
+        self.things[1:] += action
+        self.things = np.clip(self.things, -9, 9)
+        apart = np.abs(self.things[1] - self.things[0]).max()
+        return self.things.ravel(), 0.0, False, False, {"is_success": apart < 0.3}
+
+
+class Expert:
+    def __init__(self, task):
+        self.shape = (SIZES[task], 3)
+
+    def __call__(self, observation):
+        things = observation["state"].reshape(self.shape)
+        return np.clip(2 * (things[0] - things[1]), -1, 1).astype(np.float32)
+
+
+def expert(task):
+    return Expert(task)
+
+
+gymnasium.register("Bench-v0", entry_point=Bench)
+'''
+
+
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module of the guide, in the working directory."""
-    (code,) = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
-    (tmp_path / "my_tray.py").write_text(code)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The modules of the guide, in the working directory."""
+    tray, bench = BLOCKS
+    (tmp_path / "my_tray.py").write_text(tray)
+    (tmp_path / "my_bench.py").write_text(bench)
+    (tmp_path / "bench.py").write_text(BENCH)
     monkeypatch.setattr(imports, "_IMPORTED", [])
     monkeypatch.setattr(SUITES, "_items", dict(SUITES._items))
     monkeypatch.chdir(tmp_path)
@@ -34,17 +82,37 @@ def fewer(words: list[str]) -> list[str]:
     return [FEWER.get(before, word) for before, word in pairs]
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("module")
-def test_the_suite_keeps_the_contract_and_each_command_works() -> None:
-    verbs = [command.split()[0] for command in COMMANDS]
-    assert verbs == ["check", "collect", "train", "evaluate", "adapt"]
-    for command in COMMANDS:
+def run(module: str, verbs: list[str]) -> None:
+    """Runs the commands of the guide that import a module."""
+    commands = [it for it in COMMANDS if module in it]
+    assert [command.split()[0] for command in commands] == verbs
+    for command in commands:
         words = [w for w in shlex.split(command) if w != "5"]
         plays = words[0] in ("collect", "evaluate", "adapt")
         assert not main([*fewer(words), *(SMALL if plays else [])]), command
-    results = robomtl.Results.read("runs/tray/evaluation")
-    assert {record.task for record in results.records} == {
-        task.name for task in SUITES.get("tray").train_tasks
-    }
+
+
+def tasks_of(evaluation: str) -> set[str]:
+    return {record.task for record in robomtl.Results.read(evaluation).records}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_the_suite_keeps_the_contract_and_each_command_works() -> None:
+    run("my_tray", ["check", "collect", "train", "evaluate", "adapt"])
+    suite = robomtl.suite("tray")
+    assert tasks_of("runs/tray/evaluation") == {it.name for it in suite.train_tasks}
     assert Path("runs/tray/adapted/report.html").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_a_package_of_tasks_that_differ_is_one_suite_of_one_policy_in_20_lines() -> (
+    None
+):
+    assert len([line for line in BLOCKS[1].splitlines() if line.strip()]) <= 20
+    run("my_bench", ["check", "collect", "train", "evaluate"])
+    assert tasks_of("runs/bench/evaluation") == {"reach", "stack"}
+    spec = robomtl.load("runs/bench/cloning").card.spec
+    states = {each.name: each.states["state"] for each in spec.embodiments}
+    assert states == {"bench": 9, "bench.stack": 21}
