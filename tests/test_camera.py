@@ -10,6 +10,8 @@ from robomtl.envs.points_env import SIDE, THINGS, PointsEnv
 from robomtl.envs.points_picture import COLOURS
 from robomtl.gymnasium_suite import from_gymnasium
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 POINTS = PointsSuite()
 
 

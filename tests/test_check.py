@@ -1,6 +1,9 @@
 import dataclasses
+import os
 import re
+import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,6 +18,8 @@ from robomtl.envs.points import PointsSuite, points
 from robomtl.envs.points_env import PointsEnv
 from robomtl.envs.points_expert import PointsExpert
 from robomtl.task import Task
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +201,60 @@ class Crashes(PointsEnv):
         raise ZeroDivisionError("the arm is gone")
 
 
+class Hangs(PointsEnv):
+    def step(self, action):
+        time.sleep(60)
+
+
+class HangsInLibrary(PointsEnv):
+    """Waits where no Python code can be interrupted."""
+
+    def step(self, action):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(60)
+
+
+class Exits(PointsEnv):
+    def step(self, action):
+        sys.exit("no licence")
+
+
+class EndsItsProcess(PointsEnv):
+    def step(self, action):
+        os._exit(7)
+
+
+class Prints(PointsEnv):
+    def step(self, action):
+        print("step", action)
+        return super().step(action)
+
+
+class PrintsAtReset(PointsEnv):
+    def reset(self, *, seed=None, options=None):
+        print("a new episode")
+        return super().reset(seed=seed, options=options)
+
+
+class Grows(PointsEnv):
+    """Observes more from its seventh step on."""
+
+    def _observation(self, places):
+        more = np.zeros(2 * (self._step > 6), np.float32)
+        return {"state": np.append(places.ravel().astype(np.float32), more)}
+
+
+class Unclipped(PointsEnv):
+    def step(self, action):
+        observation, *result = super().step(np.clip(action / 3, -1, 1))
+        return observation, *result
+
+
+class TooLong(PointsEnv):
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon + 5)
+
+
 class SaltedStart(PointsEnv):
     """Takes its start from ``hash``, which differs between processes."""
 
@@ -355,6 +414,12 @@ def test_a_suite_without_experts_keeps_the_contract():
         (NoState, "The goal lies at .*, but 'state' has 0"),
         (DoubleSpace, "The space of 'state' is Box.*float64.; expected a float32 Box"),
         (BareSpace, "The observation space is Box.*; expected a Dict of features"),
+        (Exits, r"sys.exit.. was called: SystemExit: no licence .test_check.py, line"),
+        (Prints, r"step prints 'step \[.*' to standard output, which is for results"),
+        (PrintsAtReset, "reset prints 'a new episode' to standard output"),
+        (Grows, r"At step 7, 'state' is float32 of shape \(14,\); expected float32"),
+        (Unclipped, "An action of 3 in each component has another effect than one of"),
+        (TooLong, "The episode lasted 55 steps, but the suite's horizon is 50; trun"),
         (Crashes, r"check 'episode' met a ZeroDivisionError: the arm is gone \(test_"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -362,6 +427,27 @@ def test_a_suite_without_experts_keeps_the_contract():
 def test_a_broken_env_is_found_and_told(env, sentence):
     suite = EnvSuite(variant="reach-red", env=env)
     assert re.search(sentence, told(suite), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (
+            Hangs,
+            r"step did not return within 0.1 s .test_check.py, line \d+.; a call th",
+        ),
+        (
+            HangsInLibrary,
+            "A worker could not run it: made no progress for 0.2 s. An env",
+        ),
+        (EndsItsProcess, "its process died with exit code 7. An env raises exceptions"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_an_env_that_hangs_or_ends_its_process_is_found_and_told(env, sentence):
+    suite = EnvSuite(variant="reach-red", env=env)
+    assert re.search(sentence, told(suite, limit=0.1))
+    assert check(points("reach-red")) == []
 
 
 def test_a_task_of_another_size_is_found():
@@ -376,6 +462,8 @@ def test_a_task_of_another_size_is_found():
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("spawned_workers")
 def test_a_start_that_differs_between_processes_is_found():
     suite = EnvSuite(variant="reach-red", env=SaltedStart)
     assert re.fullmatch(
@@ -476,6 +564,7 @@ def test_a_suite_that_cannot_be_pickled_is_found():
     assert re.search(sentence, told(Local(variant="reach-red")))
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_a_suite_that_workers_cannot_import_is_found(monkeypatch):
     ghost = ModuleType("ghost")
     exec(

@@ -13,6 +13,8 @@ from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.work import PlayChunk
 from robomtl.gymnasium_suite import from_gymnasium
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SHARED = {"place": 0.0}
 
 
@@ -261,9 +263,10 @@ def test_a_suite_is_checked_and_no_name_of_one():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("spawned_workers")
 def test_an_id_that_workers_do_not_know_is_a_problem_of_its_task(monkeypatch):
     monkeypatch.setattr(gymnasium.envs.registration, "registry", {})
     gymnasium.register("Late-v0", entry_point=Good)
     problems = [str(problem) for problem in check(suite_of("Late-v0"))]
     assert len(problems) == 1
-    assert "a: A worker could not run it: No Gymnasium env 'Late-v0'" in problems[0]
+    assert "a: No Gymnasium env 'Late-v0' is registered in" in problems[0]

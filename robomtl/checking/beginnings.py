@@ -1,12 +1,13 @@
 """How episodes begin under fixed actions, and how two beginnings differ."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
 
+from robomtl.checking.watching import watched
 from robomtl.task import Action, Env, Observation, Suite
 
 LENGTH = 25  # Steps over which episodes are compared.
@@ -36,7 +37,7 @@ def difference(first: Beginning, second: Beginning) -> str:
 
 def first_episode(suite: Suite, task: str) -> Beginning:
     """The beginning of the episode of the first fresh variation."""
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         return beginning(env, suite.variations(task, "fresh")[0], seed=0)
 
 
@@ -84,13 +85,17 @@ def counted_resets(env: Env) -> Iterator[list[str]]:
     while isinstance(layer, gymnasium.Env):
         layers.append(layer)
         layer = vars(layer).get("env")
+    own = [vars(each).get("reset") for each in layers]
     for each in layers:
         _count(each, called)
     try:
         yield called
     finally:
-        for each in layers:
-            del vars(each)["reset"]
+        for each, reset in zip(layers, own, strict=True):
+            if reset is None:
+                del vars(each)["reset"]
+            else:
+                vars(each)["reset"] = reset
 
 
 def _count(env: Env, called: list[str]) -> None:

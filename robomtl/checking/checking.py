@@ -3,16 +3,16 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
+from typing import Any, NamedTuple
 
 from robomtl import suites
 from robomtl.arguments import typed
-from robomtl.checking.beginnings import difference, first_episode
+from robomtl.checking.beginnings import Beginning, difference, first_episode
 from robomtl.checking.episodes import STAGES
 from robomtl.checking.problems import Problem, sentences
-from robomtl.errors import InputError
+from robomtl.checking.watching import LIMIT, set_limit
+from robomtl.errors import InputError, PlugInError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.names import several
 from robomtl.nearest import unknown
@@ -24,6 +24,7 @@ from robomtl.task import (
     one_env_per_process,
     own_goal_places,
 )
+from robomtl.worker_pool import check_limit
 
 
 def _tasks(suite: Suite) -> tuple[Task, ...]:
@@ -145,59 +146,82 @@ def _brief(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _of_task(suite: Suite, task: str) -> list[str]:
-    """What is wrong with a task; a stage relies on those before it."""
+class _Checked(NamedTuple):
+    """The checks of a task."""
+
+    found: list[str]
+    begun: Beginning | None
+    """The beginning of the first fresh episode; None where something was found."""
+
+
+def _of_task(suite: Suite, limit: float, task: str) -> _Checked:
+    """The checks of a task; a stage relies on those before it."""
+    set_limit(limit)
     for stage in STAGES:
         # Several checks may meet the same fault.
         found = list(dict.fromkeys(sentences(stage, suite, task)))
         if found:
-            return found
-    return []
+            return _Checked(found, None)
+    return _Checked([], first_episode(suite, task))
 
 
-def _other_process(suite: Suite, names: Sequence[str]) -> Iterator[Problem]:
-    """Compares episodes here with those of a worker process."""
-    work = partial(first_episode, suite)
-    results = LocalExecutor(workers=1, attempts=1).map(work, names)
+def _in_workers(suite: Suite, names: Sequence[str], limit: float) -> Iterator[Problem]:
+    """Problems of tasks, checked in processes that may hang or end; then compared here."""
+    # Calls that Python can interrupt are interrupted earlier, and say where.
+    executor = LocalExecutor(workers=2, attempts=1, limit=2 * limit)
+    checked: dict[str, _Checked] = {}
     try:
-        first = next(results)
-    except InputError as error:
+        for index, there in executor.map(partial(_of_task, suite, limit), names):
+            if isinstance(there, Failure):
+                sentence = (
+                    f"A worker could not run it: {there.reason}. An env raises exceptions;"
+                    " it neither ends its process nor hangs."
+                )
+                there = _Checked([sentence], None)
+            checked[names[index]] = there
+    except (InputError, PlugInError) as error:
         yield Problem(names[0], f"A worker could not run it: {error}")
-        return
-    for index, there in chain([first], results):
-        task = names[index]
-        if isinstance(there, Failure):
-            yield Problem(task, f"A worker could not run it: {there.reason}.")
+    for name in names:
+        found, begun = checked.get(name, _Checked([], None))
+        yield from (Problem(name, sentence) for sentence in found)
+        if begun is None:
             continue
-        how = difference(work(task), there)
+        how = difference(first_episode(suite, name), begun)
         if how:
             yield Problem(
-                task,
+                name,
                 f"An episode {how} in another process; it depends on its variation "
                 f"alone, so beware of hash() and of the order of sets.",
             )
 
 
 def check_suite(
-    suite: Suite, *, tasks: str | Sequence[str] | None = None
+    suite: Suite, *, tasks: str | Sequence[str] | None = None, limit: float = LIMIT
 ) -> list[Problem]:
     """Every way found in which a suite breaks its contract; empty for a good one.
+
+    Envs are played in worker processes, so that one that hangs or ends its process is a
+    finding as well.
 
     Args:
         suite: Any suite, registered or not.
         tasks: Names of the tasks to check; all if None.
+        limit: Longest time that a call of an env may take [s].
 
     Raises:
         InputError: If the suite is none, or has no task of a given name.
     """
     typed("suite", suite, Suite)
+    check_limit(limit)
     if tasks is None:
         names = [task.name for task in _tasks(suite)]
     else:
         names = [find_task(suite, name).name for name in several("tasks", tasks)]
+    names = list(dict.fromkeys(names))
     problems = [Problem("", sentence) for sentence in sentences(_SUITE_CHECKS, suite)]
-    for name in dict.fromkeys(names):
-        problems += [Problem(name, sentence) for sentence in _of_task(suite, name)]
-    if not problems:  # Workers would only repeat them.
-        problems += _other_process(suite, names)
-    return problems
+    if any(sentences((_pickling,), suite)):  # No worker can receive it.
+        for name in names:
+            found = _of_task(suite, limit, name).found
+            problems += [Problem(name, sentence) for sentence in found]
+        return problems
+    return [*problems, *_in_workers(suite, names, limit)]

@@ -1,7 +1,6 @@
 """What a task of a suite must keep: its variations, its env, its expert."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from robomtl.checking.variations import (
     two_variations,
     variety,
 )
+from robomtl.checking.watching import watched
 from robomtl.gymnasium_env import FINAL
 from robomtl.task import Action, Env, Expert, Observation, Suite
 
@@ -40,6 +40,8 @@ class _Run(NamedTuple):
 
     success: bool
     faults: list[str]
+    length: int = 0
+    """Number of steps up to the truncation."""
 
 
 def _run(env: Env, variation: int, act: Act) -> _Run:
@@ -62,7 +64,7 @@ def _run(env: Env, variation: int, act: Act) -> _Run:
             return _Run(success, [f"At step {step}, {f}" for f in faults])
         observation, success = result[0], success or result[4]["success"]
         if result[3]:
-            return _Run(success, [])
+            return _Run(success, [], step)
     endless = f"No episode end within {LONGEST} steps; truncate at a horizon."
     return _Run(success, [endless])
 
@@ -70,12 +72,13 @@ def _run(env: Env, variation: int, act: Act) -> _Run:
 def _episode(suite: Suite, task: str) -> Iterator[str]:
     """An episode ends by truncation, and a next one can begin."""
     cuts = []
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         for variation in two_variations(suite, task):
             run = _run(env, variation, random_actions(env))
             yield from run.faults
             if run.faults:
                 return
+            yield from _beyond_the_horizon(suite, run.length)
             yield from _beyond_the_end(env)
             cuts.append(getattr(env, "cut_at", None))
     if cuts[0] is not None and cuts[0] == cuts[-1]:
@@ -85,10 +88,38 @@ def _episode(suite: Suite, task: str) -> Iterator[str]:
         )
 
 
+def _beyond_the_horizon(suite: Suite, length: int) -> Iterator[str]:
+    horizon = suite.options.get("horizon", length)
+    if length > horizon:
+        yield (
+            f"The episode lasted {length} steps, but the suite's horizon is {horizon};"
+            " truncate there."
+        )
+
+
+def _beyond_the_bounds(suite: Suite, task: str) -> Iterator[str]:
+    """Actions beyond the bounds act like those at the bounds, or are refused."""
+    variation, seen = suite.variations(task, "fresh")[0], list[Observation]()
+    with watched(suite, task) as env:
+        shape = env.action_space.shape or ()
+        for size in (1.0, 3.0):
+            start(env, variation)
+            action = np.full(shape, size, np.float32)
+            try:
+                seen.append(copied(env.step(action)[0]))
+            except ValueError:
+                return  # It refuses such actions.
+    if not alike(*seen):
+        yield (
+            "An action of 3 in each component has another effect than one of 1; clip"
+            " actions to their bounds, or refuse others with a ValueError."
+        )
+
+
 def _solved_at_once(suite: Suite, task: str) -> Iterator[str]:
     """Episodes begin unsolved: else whatever acts has success."""
     variations = suite.variations(task, "fresh")[:5]
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         solved = [v for v in variations if start(env, v)[1]["success"]]
     if solved:
         yield (
@@ -100,7 +131,7 @@ def _solved_at_once(suite: Suite, task: str) -> Iterator[str]:
 def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
     """No step resets the env or one that it wraps."""
     variation = suite.variations(task, "fresh")[0]
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         for act in _acting(suite, task, env):
             observation, truncated = start(env, variation)[0], False
             with counted_resets(env) as resets:
@@ -156,7 +187,7 @@ def _expert(suite: Suite, task: str) -> Iterator[str]:
     except ValueError:
         return
     variations = suite.variations(task, "train")[:3]
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         for variation in variations:
             run = _run(env, variation, _vector(expert, env))
             if run.faults or run.success:
@@ -174,7 +205,7 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
         return  # All tasks are drawn alike, and drawing takes long.
     variation = suite.variations(task, "fresh")[0]
     try:
-        with closing(with_camera(suite, Camera()).make_env(task)) as env:
+        with watched(with_camera(suite, Camera()), task) as env:
             if env.render_mode is None:
                 return
             shown = beginning(env, variation, seed=0, look=take_picture)
@@ -183,7 +214,7 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
     except ValueError as error:
         yield f"No picture could be taken: {error}"
         return
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         how = difference(beginning(env, variation, seed=0), shown)
     if how:
         yield f"An episode {how} while pictures are taken; render() only looks."
@@ -192,7 +223,7 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
 STAGES = (
     (splits, spaces),
     (embodiment, first_observation),
-    (_episode, _solved_at_once),
+    (_episode, _solved_at_once, _beyond_the_bounds),
     (
         _resets_itself,
         repeats,

@@ -11,6 +11,10 @@ from robomtl.plug_in import described, exit_described
 Check = Callable[..., Iterator[str]]
 
 
+class HangError(InputError):
+    """A call of a plug-in did not return in time; what follows would hang as well."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One way in which a suite or a policy breaks its contract."""
@@ -36,6 +40,9 @@ def sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
         try:
             with chdir("."):  # Envs may leave this process in another folder.
                 yield from part(*subject)
+        except HangError as error:
+            yield str(error)
+            return
         except InputError as error:  # It says what is wrong.
             yield str(error)
         except SystemExit as error:

@@ -1,7 +1,6 @@
 """What a suite must keep: the spaces of its envs, and observations within them."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import gymnasium
@@ -9,6 +8,7 @@ import numpy as np
 
 from robomtl.border import frames_per_second, unpacked_reset, unpacked_step
 from robomtl.checking.beginnings import start
+from robomtl.checking.watching import watched
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, embodiment_of, from_spaces, robot_of
 from robomtl.task import Env, Suite, goal_place
@@ -16,7 +16,7 @@ from robomtl.task import Env, Suite, goal_place
 
 def spaces(suite: Suite, task: str) -> Iterator[str]:
     """Observations are a Dict of features; actions lie in [-1, 1]."""
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         observation, action = env.observation_space, env.action_space
     if not _is_action(action):
         yield f"The action space is {action}; expected Box(-1, 1, (n,), float32)."
@@ -32,7 +32,7 @@ def spaces(suite: Suite, task: str) -> Iterator[str]:
 
 def embodiment(suite: Suite, task: str) -> Iterator[str]:
     """The env has the features and actions of the embodiment that the suite names."""
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         found = from_spaces(
             robot_of(suite, task), env.observation_space, env.action_space
         )
@@ -50,7 +50,7 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
             )
             return
     first = suite.train_tasks[0].name
-    with closing(suite.make_env(first)) as env:
+    with watched(suite, first) as env:
         expected = frames_per_second(env)
     if rate != expected:
         yield (
@@ -61,7 +61,7 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
 
 def first_observation(suite: Suite, task: str) -> Iterator[str]:
     """A reset returns an observation of the space and reports success."""
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         result = start(env, suite.variations(task, "fresh")[0])
         observation, info = unpacked_reset(result, f"'{task}', reset")
         for fault in (*_observation_faults(env, observation), *_info_faults(info)):

@@ -1,7 +1,6 @@
 """What a suite must keep: a variation, and nothing else, says how an episode goes."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from robomtl.checking.beginnings import (
     random_actions,
     start,
 )
+from robomtl.checking.watching import watched
 from robomtl.task import Env, GoalSuite, Suite, goal_place, one_env_per_process
 
 
@@ -33,14 +33,14 @@ def splits(suite: Suite, task: str) -> Iterator[str]:
 def repeats(suite: Suite, task: str) -> Iterator[str]:
     """The variation alone determines the episode."""
     variation, other = two_variations(suite, task)
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         first = beginning(env, variation, seed=0)
         again = {
             "when reset again with another seed": beginning(env, variation, seed=1)
         }
         beginning(env, other, seed=0)
         again["after another variation"] = beginning(env, variation, seed=0)
-    with closing(suite.make_env(task)) as fresh:
+    with watched(suite, task) as fresh:
         again["in a new env"] = beginning(fresh, variation, seed=0)
     for when, second in again.items():
         how = difference(first, second)
@@ -56,9 +56,9 @@ def company(suite: Suite, task: str) -> Iterator[str]:
     if one_env_per_process(suite):
         return
     variation, other = two_variations(suite, task)
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         alone = beginning(env, variation, seed=0)
-    with closing(suite.make_env(task)) as env, closing(suite.make_env(task)) as second:
+    with watched(suite, task) as env, watched(suite, task) as second:
         between = _stepping(second, other)
         beside = beginning(env, variation, seed=0, look=lambda env: next(between))
     how = difference(alone, beside)
@@ -85,7 +85,7 @@ def _stepping(env: Env, variation: int) -> Iterator[None]:
 def variety(suite: Suite, task: str) -> Iterator[str]:
     """Variations are not all alike."""
     variations = suite.variations(task, "fresh")[:5]
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         first, *others = [beginning(env, variation, seed=0) for variation in variations]
     if others and not any(difference(first, other) for other in others):
         told = listed(variations)
@@ -120,7 +120,7 @@ def goals(suite: Suite, task: str) -> Iterator[str]:
 
 def refused_variation(suite: Suite, task: str) -> Iterator[str]:
     """A variation that no split has is refused with a ValueError."""
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         try:
             start(env, -1)
         except ValueError:
@@ -145,7 +145,7 @@ def _variations_faults(split: str, variations: Sequence[int]) -> Iterator[str]:
 
 
 def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]:
-    with closing(suite.make_env(task)) as env:
+    with watched(suite, task) as env:
         first, second = (copied(start(env, variation)[0]) for variation in group)
     if alike(first, second):
         yield (

@@ -10,6 +10,7 @@ from robomtl import suites
 from robomtl.checking.checking import check_suite
 from robomtl.checking.policy import check_policy
 from robomtl.checking.problems import Problem
+from robomtl.checking.watching import LIMIT
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -26,6 +27,8 @@ class Check(SuiteFlags):
     """Suite, such as metaworld/MT10; policy, such as film; or a run directory."""
     tasks: tuple[str, ...] | None = None
     """Tasks of the suite to check; all by default."""
+    limit: float = LIMIT
+    """Seconds that a call of an env may take before it counts as hanging."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -46,7 +49,7 @@ def _problems(flags: Check) -> list[Problem]:
         InputError: If it is neither a suite nor a policy.
     """
     if flags.name.partition("/")[0] in suites.SUITES.names():
-        return check_suite(flags.make(flags.name), tasks=flags.tasks)
+        return check_suite(flags.make(flags.name), tasks=flags.tasks, limit=flags.limit)
     if flags.name in POLICIES.names() or Path(flags.name).expanduser().is_dir():
         return check_policy(flags.name)
     names = [*suites.SUITES.names(), *POLICIES.names()]

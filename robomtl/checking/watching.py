@@ -1,0 +1,81 @@
+"""Envs whose calls are watched while a suite is checked: that they return, and are quiet."""
+
+import io
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stdout
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from robomtl.checking.problems import HangError
+from robomtl.errors import InputError
+from robomtl.pulse import PULSE
+from robomtl.task import Env, Suite
+
+LIMIT = 60.0
+"""Longest time that a call of an env may take [s], unless another is given."""
+
+_limit = [LIMIT]  # Of this process.
+
+
+def set_limit(seconds: float) -> None:
+    """Sets the longest time that a call of an env may take in this process."""
+    _limit[0] = seconds
+
+
+@contextmanager
+def watched(suite: Suite, task: str) -> Iterator[Env]:
+    """An env of a task whose ``reset`` and ``step`` are watched; closed after the block.
+
+    Raises:
+        HangError: If a call does not return in time.
+        InputError: If ``reset`` or ``step`` prints to standard output.
+    """
+    with _in_time("make_env"):
+        env = suite.make_env(task)
+    with closing(env):
+        for call in ("reset", "step"):
+            vars(env)[call] = _watched(getattr(env, call), call)
+        yield env
+
+
+def _watched(function: Callable[..., Any], call: str) -> Callable[..., Any]:
+    def run(*given: Any, **named: Any) -> Any:
+        with _in_time(call), redirect_stdout(io.StringIO()) as printed:
+            result = function(*given, **named)
+        if said := printed.getvalue():
+            raise InputError(
+                f"{call} prints {said.splitlines()[0]!r} to standard output, which is for"
+                " results; use the logging module, or sys.stderr."
+            )
+        return result
+
+    return run
+
+
+@contextmanager
+def _in_time(call: str) -> Iterator[None]:
+    """Interrupts Python code that takes too long; other code is ended with its process."""
+    PULSE.beat()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        where = ""
+        if frame is not None:
+            where = f" ({Path(frame.f_code.co_filename).name}, line {frame.f_lineno})"
+        raise HangError(
+            f"{call} did not return within {_limit[0]:g} s{where}; a call that hangs stops"
+            " all trials of its process. --limit SECONDS allows more."
+        )
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, _limit[0])
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
