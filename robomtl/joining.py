@@ -118,9 +118,10 @@ class JointPolicy:
         chunk, memory = self._policy.act(
             observation, told, _joined([group.memory for group in filled])
         )
-        chunks, memories = torch.split(chunk.cpu(), self._rows), _split(memory, size)
+        chunks = torch.split(chunk.cpu(), self._rows)[: len(groups)]
+        memories = _split(memory, size, len(groups))
         pairs = zip(chunks, memories, strict=True)
-        return [Predicted(*pair) for pair in pairs][: len(groups)]
+        return [Predicted(*pair) for pair in pairs]
 
     def _seed(self, seed: int) -> None:
         if self.device.type == "cpu":  # Noting it for other devices takes 0.3 ms.
@@ -223,11 +224,12 @@ def _joined(memories: Sequence[Memory | None]) -> Memory | None:
     )
 
 
-def _split(memory: Memory | None, count: int) -> list[Memory | None]:
+def _split(memory: Memory | None, size: int, count: int) -> list[Memory | None]:
+    """The memories of the first groups of a batch of several."""
     if memory is None:
         return [None] * count
     parts: Mapping[str, Sequence[Tensor]] = {
-        name: torch.split(tensor, len(tensor) // count)
+        name: torch.split(tensor, len(tensor) // size)
         for name, tensor in memory.tensors.items()
     }
     return [

@@ -127,8 +127,14 @@ class PolicySession:
 
 def _differ(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     return new.keys() != old.keys() or not all(
-        np.array_equal(new[name], old[name]) for name in new
+        _same(value, old[name]) for name, value in new.items()
     )
+
+
+def _same(new: Any, old: Any) -> bool:
+    if isinstance(new, np.ndarray) or isinstance(old, np.ndarray):
+        return np.array_equal(new, old)
+    return bool(new == old)  # Many times as fast for texts.
 
 
 def _fitting(name: str, feature: Feature, message: Mapping[str, Any]) -> NDArray[Any]:
