@@ -140,7 +140,7 @@ def _same(new: Any, old: Any) -> bool:
 def _fitting(name: str, feature: Feature, message: Mapping[str, Any]) -> NDArray[Any]:
     """The value of a feature, in its type."""
     if name not in message:
-        raise InputError(f"The message lacks '{name}', a {feature}.")
+        raise InputError(f"The message lacks '{name}': {feature}.")
     value = message[name]
     try:
         array = np.asarray(value)
@@ -150,8 +150,7 @@ def _fitting(name: str, feature: Feature, message: Mapping[str, Any]) -> NDArray
     fits = array.dtype.kind in kinds and array.shape == feature.shape
     if not fits or (feature.kind == "image" and array.dtype != np.uint8):
         raise InputError(
-            f"'{name}' is {kind_of(value)}; the policy reads a {feature} and type"
-            f" {feature.dtype}."
+            f"'{name}' is {kind_of(value)}; expected: {feature} and type {feature.dtype}."
         )
     with np.errstate(over="ignore"):
         array = array.astype(feature.dtype)

@@ -22,10 +22,14 @@ from websockets.exceptions import ConnectionClosedError
 from robomtl import checkpoint, policy_server
 from robomtl.actor import TaskInfo
 from robomtl.actor_settings import ActorSettings
+from robomtl.checkpoint import Card
 from robomtl.cli import serve as verb
 from robomtl.cli.main import main
+from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
-from robomtl.policies.mlp import MLP
+from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.policies.mlp import MLP, MLPConfig
+from robomtl.policy import Spec
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.policy_messages import pack, unpack
 from robomtl.policy_server import PolicyServer, ServerConfig
@@ -33,6 +37,15 @@ from robomtl.policy_session import PolicySession
 from robomtl.task import Trial
 
 TASK = NAMES[0]
+CARD = Card(
+    policy="mlp",
+    config=vars(MLPConfig(width=16)),
+    spec=Spec(state=3, action=2, embedding=0),
+    conditioning=Conditioning(kinds=("none",), tasks=(TASK,)),
+    suite="",
+    suite_options={},
+    step=0,
+)
 STATES = np.random.default_rng(0).normal(size=(8, 12))
 
 
@@ -138,11 +151,11 @@ WRONG = [
     ),
     (
         {"state": [[1.0], [1.0, 2.0]]},
-        r"'state' is a list of 2; the policy reads a state",
+        r"'state' is a list of 2; expected: state",
     ),
     ({"state": STATES[0] * np.nan}, r"'state' is not finite in components \[0, 1"),
     ({"state": STATES[0] * 1e300}, r"'state' is not finite in components \[0, 1"),
-    ({"task": TASK}, r"lacks 'state', a state of shape \(12,\)"),
+    ({"task": TASK}, r"lacks 'state': state of shape \(12,\)"),
     ({"stat": STATES[0]}, r"Unknown key 'stat'. Did you mean 'state'\?"),
     ({"state": STATES[0], "task": 7}, r"'task' is a int; send text"),
     (
@@ -274,3 +287,58 @@ def test_without_websockets_the_extra_is_named(tmp_path, capsys, monkeypatch):
     for name in ("robomtl.policy_server", "robomtl.cli.serve"):
         monkeypatch.delitem(sys.modules, name)
     assert "pip install 'robomtl[serve]'" in refusal(capsys, "serve", tmp_path)
+
+
+def robot(name, states, *, images=True):
+    top = {"top": Feature(kind="image", shape=(16, 16, 3), camera="top")}
+    state = {"state": Feature(kind="state", shape=(states,))}
+    return Embodiment(
+        name=name,
+        observation=state | (top if images else {}),
+        action=ActionFeature(size=states - 1),
+    )
+
+
+def session_of(*robots, kinds=("goal_image",)):
+    conditioning = Conditioning(kinds=kinds, tasks=("reach",))
+    spec = Spec(
+        embodiments=robots,
+        embedding=conditioning.size,
+        goal_image="goal_image" in kinds,
+    )
+    card = replace(CARD, spec=spec, conditioning=conditioning)
+    return PolicySession(card), Predictor(checkpoint.build(card).eval())
+
+
+def test_images_of_the_scene_and_of_the_goal_reach_the_policy():
+    session, predict = session_of(robot("arm", 3))
+    picture = np.full((16, 16, 3), 7, np.uint8)
+    message = {"state": np.zeros(3), "top": picture, "goal.top": picture + 1}
+    (asked,) = session.ask(message)
+    assert asked.first and asked.observation["goal.top"].shape == (1, 16, 16, 3)
+    assert (asked.observation["top"] == 7).all()
+    assert (asked.observation["goal.top"] == 8).all()
+    assert session.actions([predict(asked)]).shape == (1, 2)
+    assert not session.ask(message)[0].first
+    assert session.ask(message | {"goal.top": picture})[0].first
+    with pytest.raises(InputError, match="lacks 'top': image of shape") as said:
+        session.ask({"state": np.zeros(3)})
+    assert "(16, 16, 3)" in str(said.value)
+    with pytest.raises(InputError, match=r"type float32; expected: image.* type uint8"):
+        session.ask(message | {"top": picture.astype(np.float32)})
+
+
+def test_each_robot_has_its_own_features_and_actions():
+    session, predict = session_of(
+        robot("arm", 3), robot("drone", 5, images=False), kinds=("none",)
+    )
+    with pytest.raises(
+        InputError, match="name of the robot as 'embodiment': arm, drone"
+    ):
+        session.ask({"state": np.zeros(5)})
+    flying = {"state": np.ones(5), "embodiment": "drone"}
+    (asked,) = session.ask(flying)
+    assert asked.observation["embodiment"].tolist() == [1]
+    assert session.actions([predict(asked)]).shape == (1, 4)
+    with pytest.raises(InputError, match="Unknown key 'top'"):
+        session.ask(flying | {"top": np.zeros((16, 16, 3), np.uint8)})
