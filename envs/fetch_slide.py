@@ -28,6 +28,7 @@ from robomtl.envs.fetch_tasks import (
 _STEP = 0.04  # [s]
 _REACH = 1.28  # x of the farthest goal to which the gripper drags the puck [m].
 _TEE = 1.14  # x from which the puck is hit [m].
+_BEHIND = 0.01  # From the puck's centre to where the gripper presses it first [m].
 _PRESSED = (
     0.425  # Height towards which the gripper presses the puck into the table [m].
 )
@@ -39,8 +40,8 @@ _ASIDE = 0.0125  # From the puck's centre, so that one finger hits it, not the g
 _RUN_UP = (
     0.059  # From the gripper to the puck; they touch as the gripper is fastest [m].
 )
-_FASTER = 1.365  # Deflection of a hit over the square root of its distance [1/m^0.5].
-_LOSS = 0.09  # Deflection that takes the puck nowhere.
+_POWER = 1.16  # Deflection of a hit over the square root of its distance [m^-0.5].
+_BEYOND = 0.03  # A puck that stops short never was at the goal [m].
 
 
 class _Scene(NamedTuple):
@@ -141,17 +142,18 @@ def _drag(scene: _Scene) -> Vector:
 
 def _go_over(scene: _Scene) -> Vector:
     """Rises, comes over the puck, and goes down onto it."""
-    distance = float(np.linalg.norm(scene.offset))
+    behind = _BEHIND * scene.way / max(float(np.linalg.norm(scene.way)), 1e-9)
+    distance = float(np.linalg.norm(scene.offset - behind))
     if 0.015 < distance < 0.055 and scene.hand[2] < _OVER - 0.014:
         return np.array([0.0, 0.0, 1.0, 0.0])
-    x, y = scene.puck[:2] + 0.03 * scene.puck_velocity[:2]
+    x, y = scene.puck[:2] + 0.03 * scene.puck_velocity[:2] - behind
     return _go(scene.hand, x, y, _OVER if distance > 0.018 else _PRESSED - 0.01)
 
 
 def _hit(scene: _Scene) -> Vector:
     """Goes to where the run-up begins, and once there, through the puck."""
-    distance = max(scene.goal[0] - scene.puck[0], 0.05)
-    power = min(_FASTER * float(np.sqrt(distance)) - _LOSS, 1.0)
+    distance = max(scene.goal[0] - scene.puck[0], 0.05) + _BEYOND
+    power = min(_POWER * float(np.sqrt(distance)), 1.0)
     along, aside = scene.offset
     off_line = -aside - _ASIDE
     rests = np.linalg.norm(scene.hand_velocity) < 0.15
