@@ -29,17 +29,13 @@ _STEP = 0.04  # [s]
 _REACH = 1.28  # x of the farthest goal to which the gripper drags the puck [m].
 _TEE = 1.14  # x from which the puck is hit [m].
 _BEHIND = 0.01  # From the puck's centre to where the gripper presses it first [m].
-_PRESSED = (
-    0.425  # Height towards which the gripper presses the puck into the table [m].
-)
+_PRESSED = 0.425  # Height towards which the gripper presses the puck down [m].
 _AHEAD = 0.03  # Time by which the puck is foreseen [s].
 _SLOW = 0.15  # Speed of a puck that may be let go [m/s].
 _OVER = 0.48  # Height at which the gripper passes over the puck [m].
 _LOW = 0.425  # Height of the gripper that is about to hit [m].
 _ASIDE = 0.0125  # From the puck's centre, so that one finger hits it, not the gap [m].
-_RUN_UP = (
-    0.059  # From the gripper to the puck; they touch as the gripper is fastest [m].
-)
+_RUN_UP = 0.059  # To the puck, so that they touch as the gripper is fastest [m].
 _POWER = 1.16  # Deflection of a hit over the square root of its distance [m^-0.5].
 _BEYOND = 0.03  # A puck that stops short never was at the goal [m].
 

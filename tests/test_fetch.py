@@ -85,8 +85,10 @@ def test_the_expert_brings_what_the_task_moves_to_the_goal(task):
     for variation in range(3):
         states, successes = played(EVERYTHING, task, variation)
         assert not successes[0]
-        assert successes[-1]
-        assert np.linalg.norm(states[-1][moved] - states[-1][GOAL]) < 0.05
+        assert any(successes)
+        assert successes[-1] or task == "slide"  # A puck may slide on.
+        distances = np.linalg.norm(states[:, moved] - states[:, GOAL], axis=1)
+        assert (distances < 0.05).tolist() == successes
 
 
 @pytest.mark.usefixtures("simulator")
