@@ -23,7 +23,7 @@ from robomtl.envs.fetch_tasks import GOAL, IDS, NAMES, OWN
 from robomtl.envs.mujoco_camera import MujocoCamera
 from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.features import STATE
-from robomtl.gymnasium_env import GymnasiumEnv
+from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
 from robomtl.pictures import PROPRIOCEPTION
 from robomtl.task import Action, Observation
 
@@ -31,8 +31,8 @@ _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC
 _MARKER = "target0"
 
 
-class _Padded(gymnasium.ObservationWrapper[Any, Any, Any]):
-    """Reach with the observation of the other tasks; see 1 of the module."""
+class _Whole(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """The env of Gymnasium-Robotics with the changes 1 and 2 of the module."""
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
@@ -42,9 +42,29 @@ class _Padded(gymnasium.ObservationWrapper[Any, Any, Any]):
             {**inside.spaces, "observation": whole}
         )
 
-    def observation(self, observation: Any) -> Any:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode and puts the marker at its goal."""
+        observation, info = super().reset(seed=seed, options=options)
+        inside: Any = self.env.unwrapped
+        model, data = inside.model, inside.data
+        marker = model.site(_MARKER)
+        model.site_pos[marker.id] = inside.goal - data.xpos[marker.bodyid[0]]
+        mujoco.mj_kinematics(model, data)  # Of no effect on what follows.
+        return self._padded(observation), info
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Acts."""
+        observation, reward, terminated, truncated, info = super().step(action)
+        return self._padded(observation), reward, terminated, truncated, info
+
+    def _padded(self, observation: Any) -> Any:
+        own = observation["observation"]
+        if len(own) == GOAL.start:
+            return observation
         whole = np.zeros(GOAL.start)
-        whole[list(OWN)] = observation["observation"]
+        whole[list(OWN)] = own
         return {**observation, "observation": whole}
 
 
@@ -90,31 +110,15 @@ class FetchEnv(GymnasiumEnv):
         observed: Mapping[str, MujocoCamera],
     ) -> None:
         inside: Any = env.unwrapped
-        has_object: bool = inside.has_object
-        super().__init__(
-            env if has_object else _Padded(env), task, "is_success", horizon
-        )
+        settings = EnvSettings(horizon=horizon, success="is_success")
+        super().__init__(_Whole(env), task, settings)
         self.eye = eye
         self.observed = observed
         self.metadata = type(self).metadata
         self.render_mode = None if eye is None else "rgb_array"
-        self.blind = False
-        self._inside = inside
         self._instabilities = inside.data.warning.number[_BAD_WARNINGS]
         if observed:
             self.observation_space = _space(observed)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
-        """Starts the episode of ``options["variation"]``.
-
-        Raises:
-            ValueError: If no split holds the variation.
-        """
-        observation, info = super().reset(seed=seed, options=options)
-        self._move_marker()
-        return self._seen(observation), info
 
     def step(
         self, action: Action
@@ -132,7 +136,7 @@ class FetchEnv(GymnasiumEnv):
             raise SimulationError(
                 self.task, self.variation, step, "the simulation diverged"
             )
-        return self._seen(observation), reward, terminated, truncated, info
+        return observation, reward, terminated, truncated, info
 
     def render(self) -> Picture:
         """What the eye sees now; (height, width, 3).
@@ -158,18 +162,10 @@ class FetchEnv(GymnasiumEnv):
             eye.close()
         super().close()
 
-    def _seen(self, observation: Observation) -> Observation:
-        if not self.observed:
-            return observation
-        own = {**observation, PROPRIOCEPTION: observation[STATE][list(OWN)]}
-        return own if self.blind else own | self.pictures()
-
-    def _move_marker(self) -> None:
-        """Puts the marker at the goal, which no computation of the physics reads."""
-        model, data = self._inside.model, self._inside.data
-        marker = model.site(_MARKER)
-        model.site_pos[marker.id] = self._inside.goal - data.xpos[marker.bodyid[0]]
-        mujoco.mj_kinematics(model, data)
+    def _observed(self, observation: Any) -> Observation:
+        seen = super()._observed(observation)
+        own = {PROPRIOCEPTION: seen[STATE][list(OWN)]} if self.observed else {}
+        return seen | own
 
 
 def _space(observed: Mapping[str, MujocoCamera]) -> gymnasium.Space[Any]:
