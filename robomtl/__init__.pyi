@@ -31,6 +31,9 @@ from .hub.pull import pull as pull
 from .hub.push import push as push
 from .policy_server import ServerConfig as ServerConfig
 from .policy_server import serve_policy as serve_policy
+from .importing import ImportConfig as ImportConfig
+from .importing import check_source as check_source
+from .importing import import_data as import_data
 from .ray_executor import RayExecutor as RayExecutor
 from .recipes import run as run
 from .serving import serve as serve

@@ -142,7 +142,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "an older version": (
         "meta/info.json",
         having("codebase_version", "v2.1"),
-        "codebase_version is v2.1; robomtl reads v3.0.*convert_dataset_v21_to_v30",
+        "codebase_version is v2.1; robomtl trains on v3.0. Import it: robomtl import",
     ),
     "no count": (
         "meta/info.json",
@@ -277,7 +277,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "a newer version": (
         INFO,
         having("codebase_version", "v3.1"),
-        "codebase_version is v3.1; robomtl reads v3.0.$",
+        "codebase_version is v3.1; robomtl trains on v3.0.$",
     ),
     "features that are nothing": (
         INFO,

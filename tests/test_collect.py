@@ -421,7 +421,7 @@ def test_stopped_by_hand_it_keeps_what_is_finished(tmp_path: Path) -> None:
     assert told.rstrip().endswith(b"KeyboardInterrupt")
     assert b"is kept" not in told  # The command line says so.
     assert num_units(out) >= 5
-    with pytest.raises(ValueError, match="interrupted. Collect again with the same"):
+    with pytest.raises(ValueError, match="interrupted. Give the command that"):
         Demonstrations(out)
 
 
@@ -447,9 +447,7 @@ def test_stopped_between_any_two_files_it_continues(
         context.setattr(Path, "replace", limited(Path.replace))
         context.setattr(Path, "rename", limited(Path.rename))
         collect(HASTY, tmp_path / "out", episodes=2, tasks=["reach-red"])
-    with pytest.raises(
-        ValueError, match="out is incomplete: its collection was interr"
-    ):
+    with pytest.raises(ValueError, match="out is incomplete: its writing was interr"):
         Demonstrations(tmp_path / "out")
     for name in ("out", "whole"):
         collect(HASTY, tmp_path / name, episodes=2, tasks=["reach-red"])

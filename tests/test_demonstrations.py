@@ -508,7 +508,7 @@ def test_a_data_set_of_a_hub_has_to_be_downloaded_first() -> None:
 def test_an_interrupted_collection_says_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / ".collecting").mkdir()
     with pytest.raises(
-        ValueError, match="interrupted. Collect again with the same arg"
+        ValueError, match="interrupted. Give the command that wrote it again"
     ):
         Demonstrations(tmp_path)
 

@@ -314,7 +314,7 @@ def test_a_data_set_of_an_older_layout_lacks_what_is_requested(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dtype": "image"}, "is of type image; robomtl reads images from videos"),
+        ({"dtype": "image"}, "is of type image; robomtl trains on images of"),
         ({"shape": [16, 24]}, r"has shape \[16, 24\]"),
         (
             {"shape": [3, 16, 24]},

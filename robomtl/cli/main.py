@@ -29,6 +29,7 @@ from robomtl.terminal import Terminal
 VERBS = {
     "run": "a named recipe, from nothing to a report",
     "collect": "demonstrations of a suite's experts",
+    "import": "a data set of LeRobot, robomimic or Minari, for training",
     "data": "pictures for a data set of states",
     "train": "one policy on the demonstrations of many tasks",
     "multitask": "tasks learned together against each alone",

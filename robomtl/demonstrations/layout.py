@@ -86,6 +86,8 @@ class Sizes(NamedTuple):
     (height, width, 3) of an image."""
     video: Video = "h264"
     """How images are stored."""
+    marks: tuple[str, ...] = (REWARD, SUCCESS, VARIATION)
+    """What is known of each step beside the observation and the action."""
 
 
 def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
@@ -95,13 +97,12 @@ def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
     whole data set. ``next.reward`` and ``next.success`` are what the step returned that
     executed the frame's action.
     """
+    marks = {REWARD: "float32", SUCCESS: "bool", VARIATION: "int64"}
     return {
         STATE: _feature("float32", sizes.state, _names("state", sizes.state)),
         **{column_of(n, shape): _other(n, shape, sizes) for n, shape in sizes.others},
         ACTION: _feature("float32", sizes.action, _names("action", sizes.action)),
-        REWARD: _feature("float32"),
-        SUCCESS: _feature("bool"),
-        VARIATION: _feature("int64"),
+        **{name: _feature(marks[name]) for name in sizes.marks},
         "timestamp": _feature("float32"),
         "frame_index": _feature("int64"),
         "episode_index": _feature("int64"),

@@ -103,8 +103,8 @@ def _check_folder(folder: Path) -> None:
         return
     if (folder / STAGING).exists():
         raise InputError(
-            f"{folder} is incomplete: its collection was interrupted. Collect again with "
-            "the same arguments, and it continues where it stopped."
+            f"{folder} is incomplete: its writing was interrupted. Give the command that"
+            " wrote it again, and it is completed."
         )
     outer = folder.absolute().parent
     if (outer / layout.INFO).exists():
@@ -120,12 +120,9 @@ def _check_version(path: Path, version: object) -> None:
         return
     advice = ""
     if isinstance(version, str) and version < layout.VERSION:
-        advice = (
-            " LeRobot converts older data sets: python -m "
-            "lerobot.scripts.convert_dataset_v21_to_v30."
-        )
+        advice = f" Import it: robomtl import {path.parent.parent} --out NEW."
     raise InputError(
-        f"{path}: the codebase_version is {version}; robomtl reads {layout.VERSION}."
+        f"{path}: the codebase_version is {version}; robomtl trains on {layout.VERSION}."
         + advice
     )
 

@@ -67,7 +67,8 @@ def _check(
             f"{folder}: an action is {marks.largest[episode]:g} in size in task "
             f"'{names[episode]}', episode {episode}, step {marks.largest_step[episode]}; "
             "policies act within [-1, 1]. If the simulator clips actions, read with "
-            "beyond='clip' (on the command line: --beyond clip); else scale them first."
+            "beyond='clip' (on the command line: --beyond clip); else scale them: robomtl "
+            f"import {folder} --out NEW."
         )
 
 

@@ -135,7 +135,8 @@ def image_shape(path: Path, key: str, described: Mapping[str, Any]) -> tuple[int
     kind, shape = described.get("dtype"), described.get("shape")
     if kind != "video":
         raise InputError(
-            f"{path}: feature '{key}' is of type {kind}; robomtl reads images from videos."
+            f"{path}: feature '{key}' is of type {kind}; robomtl trains on images of"
+            f" videos, which robomtl import {path.parent.parent} --out NEW makes of others."
         )
     sides = shape if isinstance(shape, list) else []
     if len(sides) != 3 or any(type(side) is not int for side in sides):
@@ -236,7 +237,7 @@ def decode_images(
     """
 
     def decode(stretch: Stretch) -> int:
-        for row, image in _images(stretch, info, index, shape):
+        for row, image in images_of(stretch, info, index, shape):
             keep(row, image)
         return len(stretch.rows)
 
@@ -244,7 +245,7 @@ def decode_images(
         yield from threads.map(decode, found)
 
 
-def _images(
+def images_of(
     stretch: Stretch, info: Info, index: Index, shape: tuple[int, ...]
 ) -> Iterator[tuple[int, Picture]]:
     """The images of a stretch, each with the number of its frame.
@@ -266,6 +267,20 @@ def _images(
         f"{stretch.path} has no image {number}, that of episode {episode}, step"
         f" {row - index.start[episode]}."
     )
+
+
+def count_images(path: Path) -> int:
+    """The number of images of a video, by its packets; nothing is decoded.
+
+    Raises:
+        InputError: If the video is damaged.
+    """
+    av = load_av()
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            return sum(1 for packet in container.demux(video=0) if packet.size)
+    except (av.error.FFmpegError, IndexError) as error:
+        raise InputError(f"{path} is damaged or cut short: {error}.") from error
 
 
 def _decoded(

@@ -12,7 +12,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.feature_statistics import image_statistics, statistics
+from robomtl.demonstrations.feature_statistics import (
+    RunningStatistics,
+    Subsample,
+    image_statistics,
+    statistics,
+)
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.videos import VideoSeries
 from robomtl.durable import replacing, write_json
@@ -122,7 +127,7 @@ class Header(NamedTuple):
     robot_type: str
     """What LeRobot calls the robot; the family of the suite."""
     robomtl: Mapping[str, Any]
-    """The content of ``meta/robomtl.json``."""
+    """The content of ``meta/robomtl.json``; without content, the file is left out."""
 
 
 def write(
@@ -142,18 +147,20 @@ def write(
         episodes: In the order in which they are to be stored; at least one.
         file_mb: Size at which a new file is begun [MB].
     """
-    rows, whole, images = _write_data(folder, header, episodes, file_mb)
-    _write_episodes(folder, rows, file_mb)
+    written = _Written(folder, header, file_mb)
+    with written:
+        for episode in episodes:
+            written.add(episode)
+        written.flush()
     _write_tasks(folder, header.instructions)
-    described: dict[str, Any] = {n: statistics(values) for n, values in whole.items()}
-    described |= {name: image_statistics(each) for name, each in images.items()}
-    write_json(folder / layout.STATS, described)
-    write_json(folder / layout.ROBOMTL, dict(header.robomtl))
+    write_json(folder / layout.STATS, written.described())
+    if header.robomtl:
+        write_json(folder / layout.ROBOMTL, dict(header.robomtl))
     info = layout.info(
         header.sizes,
         robot_type=header.robot_type,
-        episodes=len(rows),
-        frames=len(whole["index"]),
+        episodes=written.episodes,
+        frames=written.frames,
         tasks=len(header.instructions),
     )
     write_json(folder / layout.INFO, info)
@@ -175,7 +182,7 @@ class _Cameras:
             for name, shape in shapes.items()
         }
         self._columns = {name: layout.column_of(name, s) for name, s in shapes.items()}
-        self._seen: dict[str, list[NDArray[Any]]] = {name: [] for name in shapes}
+        self._seen = {name: Subsample() for name in shapes}
 
     def __enter__(self) -> "_Cameras":
         return self
@@ -193,45 +200,83 @@ class _Cameras:
         for name, series in self._series.items():
             images = episode.others[name]
             some = images[:: max(len(images) // _SAMPLE, 1)]
-            self._seen[name].append(some)
+            self._seen[name].add(some)
             row |= series.add(images)
             row |= _flat({self._columns[name]: image_statistics(some)})
         return row
 
-    def sample(self) -> Columns:
-        """Some images of each camera, by feature; (image, height, width, 3)."""
+    def described(self) -> dict[str, Any]:
+        """Statistics of some images of each camera, by feature."""
         return {
-            self._columns[n]: np.concatenate(each) for n, each in self._seen.items()
+            self._columns[name]: image_statistics(each.rows())
+            for name, each in self._seen.items()
         }
 
 
-def _write_data(
-    folder: Path, header: Header, episodes: Iterable[Recorded], file_mb: float
-) -> tuple[list[dict[str, Any]], Columns, Columns]:
-    """Writes the frames.
+class _Written:
+    """The files of frames and episodes, written as episodes come.
 
-    Returns:
-        A row for each episode, all columns in memory, and some images of each camera.
+    Memory holds statistics and the rows of a few episodes, not the frames.
     """
-    schema = layout.data_schema(layout.features(header.sizes))
-    rows: list[dict[str, Any]] = []
-    parts: list[Columns] = []
-    first, cameras = 0, _Cameras(folder, header.sizes)
-    with cameras, _Series(folder, layout.DATA_PATH, file_mb) as series:
-        for episode in episodes:
-            columns = _columns(episode, len(rows), first, header.sizes.fps)
-            table = pa.table(
-                [_array(columns[field.name], field.type) for field in schema],
-                schema=schema,
-            )
-            place = series.place(table.nbytes)
-            series.write(table)
-            task = header.instructions[episode.task]
-            rows.append(_row(columns, task, place) | cameras.add(episode))
-            parts.append(columns)
-            first += len(table)
-    whole = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-    return rows, whole, cameras.sample()
+
+    def __init__(self, folder: Path, header: Header, file_mb: float) -> None:
+        described = layout.features(header.sizes)
+        self._header, self._schema = header, layout.data_schema(described)
+        self._cameras = _Cameras(folder, header.sizes)
+        self._data = _Series(folder, layout.DATA_PATH, file_mb)
+        self._listed = _Series(folder, layout.EPISODES_PATH, file_mb)
+        self._statistics = {name: RunningStatistics() for name in self._schema.names}
+        self._rows: list[dict[str, Any]] = []
+        self._stack = ExitStack()
+        self.episodes = 0
+        """Number of episodes so far."""
+        self.frames = 0
+        """Number of frames so far."""
+
+    def __enter__(self) -> "_Written":
+        for each in (self._listed, self._data, self._cameras):
+            self._stack.enter_context(each)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, episode: Recorded) -> None:
+        """Writes an episode."""
+        fps = self._header.sizes.fps
+        every = _columns(episode, self.episodes, self.frames, fps)
+        columns = {name: every[name] for name in self._schema.names}
+        table = pa.table(
+            [_array(columns[field.name], field.type) for field in self._schema],
+            schema=self._schema,
+        )
+        place = self._data.place(table.nbytes)
+        self._data.write(table)
+        task = self._header.instructions[episode.task]
+        self._rows.append(_row(columns, task, place) | self._cameras.add(episode))
+        for name, each in self._statistics.items():
+            each.add(columns[name])
+        self.episodes += 1
+        self.frames += len(table)
+        if len(self._rows) == _EPISODES_PER_GROUP:
+            self.flush()
+
+    def described(self) -> dict[str, Any]:
+        """Statistics of every feature over all frames."""
+        own = {name: each.result() for name, each in self._statistics.items()}
+        return {**own, **self._cameras.described()}
+
+    def flush(self) -> None:
+        """Writes the rows of the latest episodes, which must happen before the end."""
+        if not self._rows:
+            return
+        table = pa.Table.from_pylist(self._rows)
+        place = self._listed.place(table.nbytes)
+        for kind, number in (("chunk", place.chunk), ("file", place.file)):
+            column = pa.array(np.full(len(table), number))
+            table = table.append_column(f"meta/episodes/{kind}_index", column)
+        self._listed.write(table)
+        self._rows.clear()
 
 
 def _columns(episode: Recorded, index: int, first: int, fps: int) -> Columns:
@@ -283,19 +328,6 @@ def _flat(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for feature, values in described.items()
         for name, value in values.items()
     }
-
-
-def _write_episodes(folder: Path, rows: list[dict[str, Any]], file_mb: float) -> None:
-    with _Series(folder, layout.EPISODES_PATH, file_mb) as series:
-        for start in range(0, len(rows), _EPISODES_PER_GROUP):
-            table = pa.Table.from_pylist(rows[start : start + _EPISODES_PER_GROUP])
-            place = series.place(table.nbytes)
-            for kind, number in (("chunk", place.chunk), ("file", place.file)):
-                column = np.full(len(table), number)
-                table = table.append_column(
-                    f"meta/episodes/{kind}_index", pa.array(column)
-                )
-            series.write(table)
 
 
 def _write_tasks(folder: Path, instructions: Sequence[str]) -> None:

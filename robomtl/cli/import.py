@@ -1,0 +1,47 @@
+"""``robomtl import``: data sets of other tools, for training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import tyro
+
+from robomtl.errors import InputError
+from robomtl.importing import ImportConfig, check_source, import_data
+from robomtl.importing.importing import REPORT
+from robomtl.importing.report import sentences
+from robomtl.paths import located
+from robomtl.terminal import say
+from robomtl.untrusted import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(ImportConfig):
+    """Writes a data set of LeRobot, robomimic, LIBERO or Minari as one that trains here."""
+
+    source: tyro.conf.Positional[Path]
+    """File or folder of the data set."""
+    out: Path | None = None
+    """Folder of the new data set, with report.json beside it."""
+    check: bool = False
+    """Prints the report alone, and writes nothing."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Imports as the arguments say."""
+    flags = tyro.cli(Import, args=arguments, prog="robomtl import")
+    names = [each.name for each in fields(ImportConfig)]
+    config = ImportConfig(**{name: getattr(flags, name) for name in names})
+    if flags.check:
+        for sentence in sentences(check_source(flags.source, config)):
+            say(sentence)
+        return
+    if flags.out is None:
+        raise InputError(
+            "--out is missing; give the folder of the new data set, or --check for the"
+            " report alone."
+        )
+    made = import_data(flags.source, flags.out, config)
+    for sentence in sentences(read_json(located(flags.out) / REPORT, dict)):
+        say(sentence)
+    say(f"{len(made)} episodes of {len(made.tasks)} tasks in {made.path}")

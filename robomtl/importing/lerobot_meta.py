@@ -1,0 +1,180 @@
+"""The ``meta`` folder of LeRobot data sets of versions 2.0, 2.1 and 3.0, brought to one form.
+
+Verified against LeRobot's commits 3354d919 (v2.1: ``common/datasets/utils.py``) and 7427f318
+(v3.0, and ``convert_dataset_v21_to_v30.py``). Version 2 keeps a file an episode:
+
+* ``meta/episodes.jsonl``: ``episode_index`` and ``length`` of each episode.
+* ``meta/tasks.jsonl``: ``task_index`` and ``task``, the sentence.
+* ``data/chunk-000/episode_000000.parquet``: the frames of an episode.
+* ``videos/chunk-000/KEY/episode_000000.mp4``: its images of a camera.
+
+A chunk has ``chunks_size`` episodes. Version 3 is described in ``demonstrations/layout.py``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from msgspec import Meta
+
+from robomtl.demonstrations import layout
+from robomtl.demonstrations.columns import whole
+from robomtl.demonstrations.files import check_template, filled, inside
+from robomtl.demonstrations.metadata import Index, Info, read_index, read_info
+from robomtl.demonstrations.videos import Clips, read_clips
+from robomtl.durable import LINES_LIMIT
+from robomtl.errors import InputError
+from robomtl.parquet import Parquet, columns_of
+from robomtl.untrusted import converted, parse_json, read_file, read_json
+
+_EPISODES, _TASKS = "meta/episodes.jsonl", "meta/tasks.jsonl"
+_FIRST = ("v2.0", "v2.1")
+VERSIONS = (*_FIRST, layout.VERSION)
+"""Versions that are read."""
+
+_Count = Annotated[int, Meta(ge=0, lt=2**53)]
+_Line = TypeVar("_Line")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeRobotMeta:
+    """What the ``meta`` folder says."""
+
+    version: str
+    info: Info
+    index: Index
+    tasks: Mapping[int, str]
+    """Task sentences, of which several may be equal."""
+    chunk: int = 0
+    """Episodes a chunk; of version 2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Episode:
+    episode_index: _Count
+    length: _Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    task_index: _Count
+    task: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chunks:
+    chunks_size: Annotated[int, Meta(gt=0, lt=2**53)] = layout.FILES_PER_CHUNK
+
+
+def read_meta(folder: Path) -> LeRobotMeta:
+    """The content of the ``meta`` folder.
+
+    Raises:
+        InputError: If it is damaged, contradictory, or of another version.
+    """
+    path = inside(folder, layout.INFO)
+    content = read_json(path, dict[str, Any])
+    version = content.get("codebase_version")
+    if version == layout.VERSION:
+        info = read_info(folder)
+        tasks = _tasks_of_parquet(folder)
+        index = read_index(folder, info)
+        return LeRobotMeta(version=layout.VERSION, info=info, index=index, tasks=tasks)
+    if version not in _FIRST:
+        raise InputError(
+            f"{path}: the codebase_version is {str(version)[:40]}; robomtl imports"
+            f" {', '.join(VERSIONS)}."
+        )
+    info = converted(content, Info, where=str(path))
+    chunk = converted(content, _Chunks, where=str(path)).chunks_size
+    index = _index(folder, info, chunk)
+    lines = _lines(folder, _TASKS, _Task)
+    tasks = {line.task_index: line.task for line in lines}
+    return LeRobotMeta(
+        version=version, info=info, index=index, tasks=tasks, chunk=chunk
+    )
+
+
+def clips_of(folder: Path, meta: LeRobotMeta, key: str) -> Clips:
+    """Where the images of a camera lie.
+
+    Raises:
+        InputError: If the data set does not say it.
+    """
+    if meta.version not in _FIRST:
+        return read_clips(folder, meta.info, meta.index, key)
+    if not re.fullmatch(r"[\w.-]+", key) or meta.info.video_path is None:
+        raise InputError(f"{folder / layout.INFO} does not say where '{key}' lies.")
+    template = _of_version_3(meta.info.video_path.replace("{video_key}", key))
+    check_template(template, folder / layout.INFO)
+    files = _files(folder, template, len(meta.index.length), meta.chunk)
+    return Clips(files, np.zeros(len(files), np.int64))
+
+
+def _index(folder: Path, info: Info, chunk: int) -> Index:
+    """Where the episodes of a data set of version 2 lie."""
+    where = folder / _EPISODES
+    lines = sorted(_lines(folder, _EPISODES, _Episode), key=lambda e: e.episode_index)
+    found = len(lines), sum(line.length for line in lines)
+    declared = info.total_episodes, info.total_frames
+    if found != declared:
+        raise InputError(
+            f"{where} lists {found[0]} episodes of {found[1]} frames, {layout.INFO}"
+            f" {declared[0]} of {declared[1]}."
+        )
+    if not lines:
+        raise InputError(f"{folder} holds no episode.")
+    if [line.episode_index for line in lines] != [*range(len(lines))]:
+        raise InputError(f"{where} does not list the episodes 0 to {len(lines) - 1}.")
+    length = np.array([line.length for line in lines], np.int64)
+    if length.min() < 1:
+        raise InputError(f"{where}: episode {length.argmin()} has no frame.")
+    template = _of_version_3(info.data_path)
+    check_template(template, folder / layout.INFO)
+    files = _files(folder, template, len(lines), chunk)
+    return Index(np.cumsum(length) - length, length, files, (where,))
+
+
+def _of_version_3(template: str) -> str:
+    """A template of paths with the fields of version 3, where a chunk numbers its files."""
+    named = template.replace("{episode_chunk", "{chunk_index")
+    return named.replace("{episode_index", "{file_index")
+
+
+def _files(folder: Path, template: str, count: int, chunk: int) -> tuple[Path, ...]:
+    numbers = range(count)
+    return tuple(folder / filled(template, each // chunk, each) for each in numbers)
+
+
+def _lines(folder: Path, name: str, form: type[_Line]) -> list[_Line]:
+    """The entries of a file with a JSON object a line."""
+    path = inside(folder, name)
+    lines = read_file(path, limit=LINES_LIMIT).splitlines()
+    return [
+        parse_json(line, form, where=f"{path}, line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+def _tasks_of_parquet(folder: Path) -> dict[int, str]:
+    """The task sentences of a data set of version 3, of which several may be equal."""
+    path = inside(folder, layout.TASKS)
+    present = columns_of(path)
+    words = [n for n in ("task", "__index_level_0__") if n in present]
+    if "task_index" not in present or not words:
+        raise InputError(
+            f"{path} has the columns {', '.join(present)}; it must have 'task_index' and"
+            " 'task'."
+        )
+    table = Parquet(path, ["task_index", words[0]], texts=words[:1]).table()
+    column = table[words[0]].combine_chunks()
+    known = [
+        each if isinstance(each, str) else "" for each in column.dictionary.to_pylist()
+    ]
+    places = [-1 if at is None else at for at in column.indices.to_pylist()]
+    told = [known[at] if at >= 0 else "" for at in places]
+    return dict(zip(whole(table, "task_index", path).tolist(), told, strict=True))

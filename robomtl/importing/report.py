@@ -1,0 +1,201 @@
+"""What was found in a data set, as plain data and in sentences."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from robomtl.importing.features import ACTION, STATE, Features
+from robomtl.importing.scaling import Scale
+from robomtl.importing.source import About
+from robomtl.importing.survey import Survey
+
+_EARLY = 0.5
+"""Fraction of the median length of its task below which an episode ends early."""
+ASSUMED_FPS = 20.0
+"""Frames per second where neither the data set nor the caller gives them [1/s]."""
+_SHOWN = 5  # Entries of a list that a sentence shows.
+
+
+def report_of(
+    about: About,
+    features: Features,
+    found: Survey,
+    *,
+    fps: float | None,
+    scale: Scale | None,
+) -> dict[str, Any]:
+    """What was found, as JSON can hold it.
+
+    Args:
+        about: What the data set says besides its episodes.
+        features: Columns that are imported, by feature.
+        found: What is in the episodes.
+        fps: Frames per second that are given for the data set; None for its own.
+        scale: How actions are scaled; None if they are not.
+    """
+    known = any(found.succeeded.values()) and not found.odd_success
+    failed = [n for n, succeeded in found.succeeded.items() if not succeeded]
+    return {
+        "format": about.format,
+        "episodes": len(found.lengths),
+        "frames": int(sum(found.lengths)),
+        "fps": fps or about.fps,
+        "robot": about.robot,
+        "filter_keys": dict(about.filters),
+        "tasks": _tasks(found),
+        "duplicated_instructions": _duplicated(about, found),
+        "features": {name: _feature(name, features, found, about) for name in features},
+        "not_imported": _others(about, features),
+        "state_dimension": len(found.ranges[STATE].low) if STATE in found.ranges else 0,
+        "action": _action(found, scale),
+        "ending_early": _ending_early(found),
+        "success_recorded": known,
+        "failed": failed if known else [],
+        "broken": {str(number): each for number, each in found.broken.items()},
+    }
+
+
+def sentences(report: Mapping[str, Any]) -> Iterator[str]:
+    """The report in sentences, the most important first."""
+    fps = f"{report['fps']:g}" if report["fps"] else f"{ASSUMED_FPS:g} (assumed)"
+    yield (
+        f"{report['format']}: {report['episodes']} episodes of {report['frames']} frames,"
+        f" {len(report['tasks'])} tasks, {fps} frames a second, robot"
+        f" {report['robot'] or 'unknown'}."
+    )
+    for name, each in report["features"].items():
+        yield f"{name}: {' + '.join(each['columns'])}, {_shaped(each)}."
+    if report["not_imported"]:
+        yield f"Not imported: {', '.join(report['not_imported'])}."
+    if report["action"]:
+        yield _about_action(report["action"])
+    if report["filter_keys"]:
+        keys = (f"{name} ({n} episodes)" for name, n in report["filter_keys"].items())
+        yield f"Filter keys: {', '.join(keys)}."
+    yield from _warnings(report)
+
+
+def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    for group in report["duplicated_instructions"]:
+        yield f"Duplicated instructions: {_listed([repr(each) for each in group])}."
+    for name, each in report["features"].items():
+        if each.get("constant"):
+            yield f"Constant in every frame: components {_listed(each['constant'])} of {name}."
+        if each.get("not_finite"):
+            yield f"Not finite: {name} in {each['not_finite']} frames."
+    early = report["ending_early"]
+    if early:
+        yield (
+            f"{len(early)} episodes end early, after less than half of the median length"
+            f" of their task: {_listed(early)}."
+        )
+    if not report["success_recorded"]:
+        yield "No episode is marked as successful, so success counts as not recorded."
+    if report["failed"]:
+        yield f"{len(report['failed'])} episodes failed: {_listed(report['failed'])}."
+    if report["broken"]:
+        yield f"{len(report['broken'])} episodes are broken: {_listed(report['broken'])}."
+        yield from [*report["broken"].values()][:_SHOWN]
+
+
+def _tasks(found: Survey) -> dict[str, int]:
+    """Number of episodes of each instruction."""
+    tasks = dict[str, int]()
+    for told in found.instructions.values():
+        tasks[told] = tasks.get(told, 0) + 1
+    return tasks
+
+
+def _duplicated(about: About, found: Survey) -> list[list[str]]:
+    """Instructions that occur twice, or differ only in capitals, dots and spaces."""
+    alike = dict[str, list[str]]()
+    for told in dict.fromkeys(found.instructions.values()):
+        plain = "".join(each for each in told.lower() if each.isalnum())
+        alike.setdefault(plain, []).append(told)
+    twice = [[each, each] for each in about.duplicated]
+    return twice + [group for group in alike.values() if len(group) > 1]
+
+
+def _feature(
+    name: str, features: Features, found: Survey, about: About
+) -> dict[str, Any]:
+    columns = features[name]
+    shown = {"columns": [*columns]}
+    if name not in found.ranges:
+        return {**shown, "shape": [*about.columns[columns[0]].shape]}
+    range_ = found.ranges[name]
+    return {
+        **shown,
+        "shape": [len(range_.low)],
+        "low": _numbers(range_.low),
+        "high": _numbers(range_.high),
+        "constant": np.flatnonzero(range_.low == range_.high).tolist(),
+        "not_finite": range_.not_finite,
+    }
+
+
+def _action(found: Survey, scale: Scale | None) -> dict[str, Any]:
+    if ACTION not in found.ranges:
+        return {}
+    range_ = found.ranges[ACTION]
+    described = {
+        "size": len(range_.low),
+        "low": _numbers(range_.low),
+        "high": _numbers(range_.high),
+        "frames_beyond_1": range_.beyond,
+    }
+    if scale is None:
+        return {**described, "scaled_from": None}
+    low, high = _numbers(scale.low), _numbers(scale.high)
+    return {**described, "scaled_from": {"low": low, "high": high}}
+
+
+def _about_action(action: Mapping[str, Any]) -> str:
+    ends = [each for e in ("low", "high") for each in action[e] if each is not None]
+    if not ends:
+        return "No action is finite."
+    told = f"Actions of {action['size']} numbers from {min(ends):g} to {max(ends):g}"
+    if action["scaled_from"]:
+        return (
+            f"{told}, of which components beyond [-1, 1] are scaled to it by their range;"
+            " meta/import.json keeps the bounds."
+        )
+    if action["frames_beyond_1"]:
+        return f"{told}, clipped to [-1, 1]."
+    return f"{told}, stored as they are."
+
+
+def _ending_early(found: Survey) -> list[int]:
+    """Episodes much shorter than others of their task, by their numbers."""
+    of_task = dict[str, list[int]]()
+    for number, told in found.instructions.items():
+        of_task.setdefault(told, []).append(number)
+    early = list[int]()
+    for numbers in of_task.values():
+        median = float(np.median([found.lengths[number] for number in numbers]))
+        early += [n for n in numbers if found.lengths[n] < _EARLY * median]
+    return sorted(early)
+
+
+def _others(about: About, features: Features) -> dict[str, str]:
+    used = {each for columns in features.values() for each in columns}
+    left = {name: "not chosen" for name in about.columns if name not in used}
+    return {**left, **about.unusable}
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [float(each) if np.isfinite(each) else None for each in values]
+
+
+def _shaped(feature: Mapping[str, Any]) -> str:
+    shape = feature["shape"]
+    if len(shape) == 1:
+        return f"{shape[0]} numbers"
+    return f"images of {shape[0]} x {shape[1]}"
+
+
+def _listed(entries: Sequence[Any] | Mapping[str, Any]) -> str:
+    some = [*entries]
+    more = f" and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
+    return ", ".join(map(str, some[:_SHOWN])) + more

@@ -1,0 +1,117 @@
+"""What an importer reads from: the contract of a data set of another tool."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from robomtl.errors import InputError
+
+COMPONENTS = 100_000
+"""Largest length of a vector that is imported."""
+
+
+class Column(NamedTuple):
+    """One column of a data set, such as ``obs/robot0_eef_pos``."""
+
+    kind: Literal["vector", "image"]
+    shape: tuple[int, ...]
+    """(length,) of a vector, (height, width, 3) of an image."""
+
+
+class Episode(NamedTuple):
+    """The content of one episode."""
+
+    instruction: str
+    """The task sentence; empty if the episode has none."""
+    columns: Mapping[str, NDArray[Any]]
+    """Vectors as numbers of any precision, (frame, length); images (frame, height, width,
+    3)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a data set says besides its episodes."""
+
+    format: str
+    """Name and version of the format."""
+    columns: Mapping[str, Column]
+    """Columns that can be imported."""
+    usual: Mapping[str, tuple[str, ...]]
+    """Columns of each feature that is imported unless others are named."""
+    lengths: Sequence[int]
+    """Number of frames of each episode."""
+    robot: str
+    """Name of the robot; empty if the data set does not say."""
+    fps: float | None
+    """Frames per second [1/s]; None if the data set does not say."""
+    unusable: Mapping[str, str]
+    """Columns that cannot be imported, and the reason of each."""
+    duplicated: Sequence[str] = ()
+    """Instructions that several entries of its list of tasks share."""
+    filters: Mapping[str, int]
+    """Number of episodes of each subset that the data set names."""
+    bounds: tuple[Sequence[float | None], Sequence[float | None]] | None = None
+    """Least and largest action that the data set declares, for each component."""
+
+
+class Source(Protocol):
+    """A data set of another tool, read episode by episode."""
+
+    @property
+    def about(self) -> About:
+        """What it says besides its episodes."""
+        ...
+
+    def read(self, number: int, columns: Sequence[str]) -> Episode:
+        """The named columns of an episode.
+
+        Raises:
+            InputError: If the episode is damaged, or contradicts what the data set says
+                of it.
+        """
+        ...
+
+    def check_images(self, number: int, columns: Sequence[str]) -> None:
+        """Refuses an episode whose images are not as many as its frames.
+
+        Args:
+            number: Of the episode.
+            columns: Of images.
+
+        Raises:
+            InputError: If they are not.
+        """
+        ...
+
+
+def check_length(where: str, name: str, length: int, frames: int) -> None:
+    """Refuses a column that does not have one row a frame.
+
+    Args:
+        where: File and episode, for the message.
+        name: Of the column.
+        length: Number of its rows.
+        frames: Number of frames of the episode.
+
+    Raises:
+        InputError: If the numbers differ.
+    """
+    if length != frames:
+        raise InputError(
+            f"{where}: column '{name}' has {length} rows, and the episode has {frames}"
+            " frames."
+        )
+
+
+def in_words(name: str) -> str:
+    """The name of an env as a sentence: ``PickPlaceCan-v1`` becomes ``pick place can``."""
+    name = name.rsplit("/", 1)[-1].split("-v")[0]
+    spaced = [
+        f" {each}"
+        if each.isupper() and (before.islower() or before.isdigit())
+        else each
+        for before, each in zip(" " + name, name, strict=False)
+    ]
+    return " ".join("".join(spaced).replace("_", " ").replace("-", " ").lower().split())
