@@ -29,11 +29,11 @@ from .gymnasium_success import RewardAtLeast as RewardAtLeast
 from .gymnasium_suite import from_gymnasium as from_gymnasium
 from .hub.pull import pull as pull
 from .hub.push import push as push
-from .policy_server import ServerConfig as ServerConfig
-from .policy_server import serve_policy as serve_policy
 from .importing import ImportConfig as ImportConfig
 from .importing import check_source as check_source
 from .importing import import_data as import_data
+from .policy_server import ServerConfig as ServerConfig
+from .policy_server import serve_policy as serve_policy
 from .ray_executor import RayExecutor as RayExecutor
 from .recipes import run as run
 from .serving import serve as serve

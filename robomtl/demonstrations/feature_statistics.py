@@ -31,42 +31,19 @@ def statistics(values: NDArray[Any]) -> Statistics:
     }
 
 
-class Subsample:
-    """Evenly subsampled rows of an array that comes in blocks, within bounded memory.
-
-    It keeps every row until they take more than the limit, and from then on every second,
-    every fourth and so on.
-
-    Args:
-        limit: Size of the kept rows [bytes].
-    """
-
-    def __init__(self, limit: int = 64 * 2**20) -> None:
-        self._limit, self.count, self.stride = limit, 0, 1
-        self._blocks: list[NDArray[Any]] = []
-
-    def add(self, block: NDArray[Any]) -> None:
-        """Takes the next rows."""
-        self._blocks.append(block[-self.count % self.stride :: self.stride])
-        self.count += len(block)
-        while sum(each.nbytes for each in self._blocks) > self._limit:
-            self._blocks = [self.rows()[::2].copy()]
-            self.stride *= 2
-
-    def rows(self) -> NDArray[Any]:
-        """The kept rows, in order."""
-        return np.concatenate(self._blocks)
-
-
 class RunningStatistics:
     """Statistics of a feature over frames that come in blocks, within bounded memory.
 
-    Quantiles are exact until the frames take more than the limit of a ``Subsample``, and
-    from then on those of the kept frames; the others are always those of all frames.
+    Quantiles are those of every frame until the frames take more than the limit, and from
+    then on of every second, every fourth and so on; the others are always exact.
+
+    Args:
+        limit: Size of the frames that are kept [bytes].
     """
 
-    def __init__(self) -> None:
-        self._sample = Subsample()
+    def __init__(self, limit: int = 16 * 2**20) -> None:
+        self._limit, self._count, self._stride = limit, 0, 1
+        self._kept: list[NDArray[Any]] = []
         self._low: NDArray[Any] | float = np.inf
         self._high: NDArray[Any] | float = -np.inf
         self._sum: NDArray[Any] | float = 0.0
@@ -74,7 +51,11 @@ class RunningStatistics:
 
     def add(self, values: NDArray[Any]) -> None:
         """Takes the next frames; (frame,) or (frame, component)."""
-        self._sample.add(values)
+        self._kept.append(values[-self._count % self._stride :: self._stride])
+        self._count += len(values)
+        while sum(each.nbytes for each in self._kept) > self._limit:
+            self._kept = [np.concatenate(self._kept)[::2].copy()]
+            self._stride *= 2
         table = values.reshape(len(values), -1).astype(np.float64)
         self._low = np.minimum(self._low, table.min(0))
         self._high = np.maximum(self._high, table.max(0))
@@ -83,24 +64,56 @@ class RunningStatistics:
 
     def result(self) -> Statistics:
         """The statistics of all frames so far, of which there is at least one."""
-        found = statistics(self._sample.rows())
-        if self._sample.stride == 1:
+        found = statistics(np.concatenate(self._kept))
+        if self._stride == 1:
             return found
-        count = self._sample.count
-        mean = np.asarray(self._sum) / count
-        variance = np.maximum(np.asarray(self._squares) / count - mean**2, 0)
-        whole = {"min": self._low, "max": self._high, "mean": mean}
-        whole["std"] = np.sqrt(variance)
-        exact = {name: np.asarray(each).tolist() for name, each in whole.items()}
-        return {**found, **exact, "count": [count]}
+        mean = np.asarray(self._sum) / self._count
+        variance = np.maximum(np.asarray(self._squares) / self._count - mean**2, 0)
+        exact = {"min": self._low, "max": self._high, "mean": mean}
+        exact["std"] = np.sqrt(variance)
+        plain = {name: np.asarray(each).tolist() for name, each in exact.items()}
+        return {**found, **plain, "count": [self._count]}
 
 
-def image_statistics(images: NDArray[np.uint8]) -> dict[str, Any]:
-    """Statistics of each colour from 0 to 1, as LeRobot stores them: of shape (3, 1, 1).
+class ImageStatistics:
+    """Statistics of each colour of images, from counts of each of its 256 values."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((3, 256), np.int64)
+        self._images = 0
+
+    def add(self, images: NDArray[np.uint8]) -> None:
+        """Takes the next images; (image, height, width, 3)."""
+        for colour, counts in enumerate(self._counts):
+            counts += np.bincount(images[..., colour].reshape(-1), minlength=256)
+        self._images += len(images)
+
+    def result(self) -> dict[str, Any]:
+        """Statistics from 0 to 1 as LeRobot stores them, of shape (3, 1, 1)."""
+        values, below = np.arange(256) / 255, self._counts.cumsum(1)
+        total = below[:, -1]
+        mean = self._counts @ values / total
+        squares = (values - mean[:, None]) ** 2
+        found = {
+            "min": _ordered(below, np.zeros(3)),
+            "max": _ordered(below, total - 1.0),
+            "mean": mean,
+            "std": np.sqrt((self._counts * squares).sum(1) / total),
+        }
+        for name, fraction in _QUANTILES.items():
+            place = fraction * (total - 1)
+            low, high = (_ordered(below, at(place)) for at in (np.floor, np.ceil))
+            found[name] = low + (high - low) * (place - np.floor(place))
+        shaped = {n: each[:, None, None].tolist() for n, each in found.items()}
+        return {**shaped, "count": [self._images]}
+
+
+def _ordered(below: NDArray[np.int64], place: NDArray[Any]) -> NDArray[np.float64]:
+    """The value at a place of the ordered values of each colour, from 0 to 1.
 
     Args:
-        images: (image, height, width, 3).
+        below: Number of values up to each of the 256; (colour, 256).
+        place: Counted from 0; (colour,).
     """
-    found = statistics(images.reshape(-1, 3) / 255)
-    shaped = {name: [[[each]] for each in values] for name, values in found.items()}
-    return {**shaped, "count": [len(images)]}
+    value: NDArray[np.float64] = (below <= place[:, None]).sum(1) / 255
+    return value

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.feature_statistics import (
+    ImageStatistics,
     RunningStatistics,
-    Subsample,
-    image_statistics,
     statistics,
 )
 from robomtl.demonstrations.layout import Sizes
@@ -182,7 +181,7 @@ class _Cameras:
             for name, shape in shapes.items()
         }
         self._columns = {name: layout.column_of(name, s) for name, s in shapes.items()}
-        self._seen = {name: Subsample() for name in shapes}
+        self._seen = {name: ImageStatistics() for name in shapes}
 
     def __enter__(self) -> "_Cameras":
         return self
@@ -202,15 +201,14 @@ class _Cameras:
             some = images[:: max(len(images) // _SAMPLE, 1)]
             self._seen[name].add(some)
             row |= series.add(images)
-            row |= _flat({self._columns[name]: image_statistics(some)})
+            alone = ImageStatistics()
+            alone.add(some)
+            row |= _flat({self._columns[name]: alone.result()})
         return row
 
     def described(self) -> dict[str, Any]:
         """Statistics of some images of each camera, by feature."""
-        return {
-            self._columns[name]: image_statistics(each.rows())
-            for name, each in self._seen.items()
-        }
+        return {self._columns[name]: each.result() for name, each in self._seen.items()}
 
 
 class _Written:
