@@ -190,10 +190,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
 
     def pictures(self) -> Observation:
         """The pictures of an observation of now, by the names of their features."""
-        seen = {name: self._picture(name, part) for name, part in self._images.items()}
-        for name, size in self._rendered.items():
-            seen[name] = resized(take_picture(self.env), size)
-        return seen
+        return self._drawn()
 
     def render(self) -> Any:
         """What the env shows."""
@@ -203,10 +200,16 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         """Closes the env."""
         self.env.close()
 
+    def _drawn(self) -> Observation:
+        seen = {name: self._picture(name, part) for name, part in self._images.items()}
+        for name, size in self._rendered.items():
+            seen[name] = resized(take_picture(self.env), size)
+        return seen
+
     def _observed(self, observation: Any) -> Observation:
         self._latest = observation
         state = {STATE: self._state(observation)}
-        return state if self.blind else state | self.pictures()
+        return state if self.blind else state | self._drawn()
 
     def _picture(self, name: str, part: Part) -> NDArray[Any]:
         value = self._part(self._latest, part)
