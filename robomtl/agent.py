@@ -11,7 +11,8 @@ from robomtl.actor_settings import ActorSettings
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
-from robomtl.features import embodiments_of
+from robomtl.features import STATE, embodiments_of, robot_of
+from robomtl.joint import known_as
 from robomtl.paths import located
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.run_record import read_record
@@ -110,7 +111,11 @@ class PolicyAgent:
         if card.spec.goals:
             _check_experts(self.name, suite, chosen)
         known = card.conditioning.tasks
-        strange = [task.name for task in chosen if task.name not in known]
+        strange = [
+            task.name
+            for task in chosen
+            if known_as(card.suite, known, suite=suite, task=task.name) not in known
+        ]
         if "one_hot" in card.conditioning.kinds and strange:
             raise InputError(
                 f"{self.name} is conditioned on a one-hot code, which does not include "
@@ -118,12 +123,14 @@ class PolicyAgent:
             )
 
     def _check_goal(self, suite: Suite, tasks: Sequence[Task]) -> None:
-        told, state = self.card.conditioning, self.card.spec.state
+        card, told, spec = self.card, self.card.conditioning, self.card.spec
         # Policies of versions without goals per task are conditioned on the suite's goal.
-        known = {task.name: told.goal_of(task.name) for task in tasks if told.goals}
-        found = {name: goal_of(suite, state, name) for name in known}
-        for task, place in {"": told.goal, **known}.items():
-            there = found[task] if task else goal_of(suite, state)
+        for task in [each.name for each in tasks] if told.goals else [""]:
+            known = known_as(card.suite, told.tasks, suite=suite, task=task)
+            place = told.goal_of(known) if task else told.goal
+            robot = spec.robot(robot_of(suite, task)) if task else 0
+            state = spec.embodiments[robot].states[STATE]
+            there = goal_of(suite, state, task)
             if place != there:
                 raise InputError(
                     f"{self.name} is conditioned on the goal{' of ' * bool(task)}{task} at"

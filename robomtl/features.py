@@ -249,7 +249,12 @@ def embodiments_of(
 
 
 def robot_of(suite: Suite, task: str) -> str:
-    """Name of the embodiment of a task; it makes no env."""
+    """Name of the embodiment of a task; it makes no env.
+
+    A suite whose method ``embodiment`` makes an env has a method ``robot(task)`` beside it.
+    """
+    if (robot := getattr(suite, "robot", None)) is not None:
+        return str(robot(task))
     if isinstance(suite, EmbodiedSuite):
         return suite.embodiment(task).name
     return suite.name.partition("/")[0]

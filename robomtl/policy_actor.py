@@ -10,6 +10,7 @@ from robomtl.actor import TaskInfo
 from robomtl.checkpoint import Card
 from robomtl.features import robot_of
 from robomtl.goal_images import GoalImages
+from robomtl.joint import known_as
 from robomtl.policy import Memory, Policy, actions_of
 from robomtl.policy_episodes import ROWS, Asked, Beginning, PolicyEpisodes, tensors
 from robomtl.spec import GOAL
@@ -69,8 +70,17 @@ class PolicyActor:
             robot = spec.index(robot_of(self._suite, trials[0].task))
         images = self._goal_images.of(trials, told) if spec.goals else ()
         seeds = [trial.seed for trial in trials[::ROWS]]
-        beginning = Beginning(told, seeds, robot, images)
+        known = [self._known(each) for each in told]
+        beginning = Beginning(known, seeds, robot, images)
         self._episodes = PolicyEpisodes(self._card, beginning)
+
+    def _known(self, told: TaskInfo) -> TaskInfo:
+        """The information with the name by which the policy knows the task."""
+        card, tasks = self._card, self._card.conditioning.tasks
+        if told.task is None or told.task in card.conditioning.inferred:
+            return told
+        name = known_as(card.suite, tasks, suite=self._suite, task=told.task)
+        return told._replace(task=name)
 
     @property
     def looks(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
 from robomtl.conditioning import InstructionAugmentation, Kind
-from robomtl.demonstrations.obtaining import obtain
+from robomtl.demonstrations.obtaining import Recording, obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import Results, film
 from robomtl.evaluation.video import Which, find_videos
@@ -284,10 +284,9 @@ def _run(
         made,
         folder,
         data=data,
-        episodes=recipe.episodes,
-        noise=recipe.noise,
-        seed=seed,
-        workers=workers,
+        recording=Recording(
+            episodes=recipe.episodes, noise=recipe.noise, seed=seed, workers=workers
+        ),
     )
     train(
         recorded,

@@ -144,6 +144,14 @@ class Spec:
             raise InputError(unknown("embodiment", name, names))
         return names.index(name)
 
+    def robot(self, name: str) -> int:
+        """The index of a robot by its name; a policy of one robot acts as that.
+
+        Raises:
+            InputError: If the policy was not built for it; the message names the nearest.
+        """
+        return 0 if len(self.embodiments) == 1 else self.index(name)
+
     def serving(self, embodiment: Embodiment) -> int:
         """The index of the robot as which a policy acts in an embodiment.
 
@@ -153,8 +161,7 @@ class Spec:
         Raises:
             InputError: If the policy was not built for it, or a feature is missing.
         """
-        one = len(self.embodiments) == 1
-        index = 0 if one else self.index(embodiment.name)
+        index = self.robot(embodiment.name)
         lacking = embodiment.lacks(self.embodiments[index])
         if lacking:
             raise InputError(

@@ -24,8 +24,10 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
     "robomtl.envs",
     {
         "fetch": "robomtl.envs.fetch:fetch",
+        "joint": "robomtl.joint:joint",
         "metaworld": "robomtl.envs.metaworld:metaworld",
         "points": "robomtl.envs.points:points",
+        "pseudo": "robomtl.pseudo:pseudo",
         "robosuite": "robomtl.envs.robosuite:robosuite",
     },
 )

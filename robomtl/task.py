@@ -129,7 +129,7 @@ class Suite(Protocol):
 
     A suite whose tasks have their goals in different places of the state, for instance at
     different things in a scene, has the property ``goal_places``: the slice of each task's
-    goal, all as long as ``goal``. See ``goal_place``.
+    goal; a policy reads shorter ones filled up with zeros. See ``goal_place``.
 
     A suite whose actions displace what they move may say so, and where everything is, by
     the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,

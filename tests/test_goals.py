@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 from families import Here
 
 import robomtl
 from robomtl import goals
+from robomtl.actor import TaskInfo
 from robomtl.agent import ExpertAgent, PolicyAgent
 from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
@@ -128,6 +130,11 @@ def test_a_policy_reads_the_goal_where_its_task_has_it(tmp_path):
         agent.check(OneGoal())
 
 
-def test_goals_of_other_lengths_are_refused():
-    with pytest.raises(ValueError, match="goal of 'a' lies at 2 to 5 of the state"):
-        Conditioning(kinds=("goal",), tasks=("a",), goal=(0, 2), goals={"a": (2, 5)})
+def test_shorter_goals_are_filled_up_with_zeros():
+    told = Conditioning(
+        kinds=("goal",), tasks=("a", "b"), goal=(0, 2), goals={"a": (2, 5)}
+    )
+    fixed = told.fixed([TaskInfo("a", None), TaskInfo("b", None)])
+    state = torch.arange(1.0, 6).repeat(2, 1)
+    assert told.size == 3
+    assert told.embedding(fixed, state).tolist() == [[3, 4, 5], [1, 2, 0]]

@@ -30,8 +30,6 @@ from robomtl.demonstrations.expert_episodes import Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
-from robomtl.features import vector_embodiment
-from robomtl.policy import Spec
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.encoded_frames import encoded_once
 from robomtl.training.image_augmentation import ImageAugmentation
@@ -192,12 +190,6 @@ def test_a_support_must_have_what_the_policy_observes(
     few = Demonstrations(own).select([data.tasks[0]])
     with pytest.raises(InputError, match="has no feature 'force' .*, but state"):
         check_fit(trained.card, Support(demonstrations=few))
-    robots = (vector_embodiment(state=3, action=2, name=name) for name in "ab")
-    spec = Spec(embodiments=tuple(robots), embedding=0)
-    with pytest.raises(
-        InputError, match="several robots, 'a' .* and 'b' .*; adapt one"
-    ):
-        check_fit(replace(trained.card, spec=spec), Support(demonstrations=few))
 
 
 def test_a_policy_learns_from_images(own: Path, tmp_path: Path, placed: str) -> None:

@@ -21,7 +21,7 @@ from robomtl.conditioning import (
 )
 from robomtl.demonstrations import Demonstrations, Mixture, collect
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.obtaining import data_sets_in, tasks_by_robot
+from robomtl.demonstrations.obtaining import data_sets_in, parts_of
 from robomtl.demonstrations.writing import write
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
@@ -99,7 +99,7 @@ def test_other_tasks_of_one_name_are_told_apart(tmp_path: Path) -> None:
     mixture = mixed([tmp_path / "a/set", other])
     assert mixture.tasks[:2] == ("doors/MT2/open-door", "doors/MT2/shut-door")
     assert mixture.tasks[2:] == ("gates/MT2/open-door", "gates/MT2/shut-door")
-    assert mixture.suite is None
+    assert mixture.suite == "joint/doors/MT2+gates/MT2"
     alike = mixed([tmp_path / "b/set", tmp_path / "b/a/set"])
     assert alike.tasks == WORDS  # Of no suite, and so of the same.
 
@@ -244,10 +244,10 @@ def test_a_suite_with_two_robots_gives_a_data_set_for_each(
 ) -> None:
     suite = TwoRobots(variant="ML4")
     tasks = ["reach-red", "reach-blue", "reach-green"]
-    assert tasks_by_robot(suite, tasks) == {
-        "first": ("reach-red", "reach-green"),
-        "second arm": ("reach-blue",),
-    }
+    assert [(part.name, part.tasks) for part in parts_of(suite, tasks)] == [
+        ("first", ("reach-red", "reach-green")),
+        ("second arm", ("reach-blue",)),
+    ]
     monkeypatch.setattr(Collect, "make", lambda *_: suite)
     words = ["--tasks", *tasks, "--episodes", "1", "--workers", "1"]
     assert main(["collect", "points/ML4", *words, "--out", str(tmp_path / "both")]) == 0

@@ -13,8 +13,14 @@ from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask import Asked, multitask
-from robomtl.experiments.multitask.arm_design import ALL, arms_of, plan, tasks_of
-from robomtl.experiments.multitask.arms import BASES
+from robomtl.experiments.multitask.arm_design import (
+    ALL,
+    arms_of,
+    groups_of,
+    plan,
+    tasks_of,
+)
+from robomtl.experiments.multitask.arms import USUAL
 from robomtl.experiments.multitask.crossover import crossover
 from robomtl.experiments.multitask.parameters import size_of
 from robomtl.experiments.multitask.shared_data import check_same, hashes, read
@@ -69,8 +75,12 @@ def results(folder):
     return json.loads((folder / "results.json").read_text())
 
 
+TWO = dict.fromkeys(TASKS, 2)
+"""Two demonstrations of each task."""
+
+
 def cells_of(asked, tasks=TASKS):
-    return plan(asked, arms_of(asked), tasks, SUITE)
+    return plan(asked, arms_of(asked), tasks, SUITE, tasks)
 
 
 @pytest.mark.slow
@@ -209,7 +219,7 @@ def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
 
 
 def test_every_arm_takes_the_same_steps_and_samples_of_each_task():
-    asked = replace(ASKED, arms={name: name for name in BASES}, seeds=2)
+    asked = replace(ASKED, arms={name: name for name in USUAL}, seeds=2)
     cells = cells_of(asked)
     assert len({cell.name for cell in cells}) == len(cells) == 2 * 2 * (2 + 2 * 2)
     for cell in cells:
@@ -231,9 +241,12 @@ def test_all_arms_play_the_same_fresh_trials():
 
 def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
     kinds = ("language", "one_hot")
-    asked = replace(ASKED, conditioning=kinds, arms={name: name for name in BASES})
+    asked = replace(ASKED, conditioning=kinds, arms={name: name for name in USUAL})
     arms, learned = arms_of(asked), data.select(TASKS)
-    sizes = {label: size_of(label, arm, learned) for label, arm in arms.items()}
+    sizes = {
+        label: size_of(label, arm, learned, groups_of(arm, SUITE, TASKS, TASKS))
+        for label, arm in arms.items()
+    }
     assert sizes["alone"].each == sizes["together"].each
     assert sizes["alone"].total == 2 * sizes["together"].total
     assert sizes["untold"].each < sizes["together"].each
@@ -246,26 +259,28 @@ def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
 def test_divided_policies_have_together_what_one_of_all_has(data, policy):
     asked = Asked(arms={"a": "alone_divided", "one": "together"}, policy=policy)
     arms = arms_of(asked)
-    divided, whole = (size_of(label, arms[label], data) for label in ("a", "one"))
+    groups = [(task,) for task in data.tasks]
+    divided = size_of("a", arms["a"], data, groups)
+    whole = size_of("one", arms["one"], data, [data.tasks])
     assert divided.networks == 4
     assert 0.97 * whole.each < divided.total <= whole.each
     wider = {k: v + 1 for k, v in divided.policy_config.items()}
     over = replace(arms["one"], learned="alone", policy_config=wider)
-    assert size_of("a", over, data).total > whole.each
+    assert size_of("a", over, data, groups).total > whole.each
 
 
 def test_a_policy_too_small_to_divide_is_refused(data):
     settings = {"a": {"policy_config.width": 1, "policy_config.task_width": 1}}
     asked = Asked(arms={"a": "alone_divided"}, settings=settings)
     with pytest.raises(ValueError, match="even with a width of 1, more than the"):
-        size_of("a", arms_of(asked)["a"], data)
+        size_of("a", arms_of(asked)["a"], data, [(task,) for task in data.tasks])
 
 
 def test_a_cell_reads_the_first_episodes_of_its_tasks_and_keeps_all_indices(data):
     (cell,) = (
         c for c in cells_of(ASKED) if c.learned == TASKS[1] and c.demonstrations == 2
     )
-    chosen = read(data, TASKS, cell, hashes(data, TASKS, [2]))
+    chosen = read(data, TWO, cell, hashes(data, {2: TWO}))
     assert chosen.tasks == data.select(TASKS).tasks
     assert {*chosen.episodes.task.tolist()} == {chosen.tasks.index(TASKS[1])}
     first = data.select(TASKS[1:], 2)
@@ -273,19 +288,19 @@ def test_a_cell_reads_the_first_episodes_of_its_tasks_and_keeps_all_indices(data
 
 
 def test_arms_that_read_other_demonstrations_are_refused(data, tmp_path):
-    wanted = hashes(data, TASKS, [2])
+    wanted = hashes(data, {2: TWO})
     other = data.acting(np.zeros_like(data.action))
     message = (
         r"The arm alone reads other demonstrations of reach-red than the others: sha256"
         r" of the first 2 in .* is \w{12}, not \w{12}\. Arms are compared on the same"
     )
     with pytest.raises(ValueError, match=message):
-        check_same("alone", tmp_path, hashes(other, TASKS, [2]), wanted)
+        check_same("alone", tmp_path, hashes(other, {2: TWO}), wanted)
     (cell,) = (
         c for c in cells_of(ASKED) if c.learned == TASKS[0] and c.demonstrations == 2
     )
     with pytest.raises(ValueError, match="The arm alone reads other demonstrations"):
-        read(other, TASKS, cell, wanted)
+        read(other, TWO, cell, wanted)
 
 
 @pytest.mark.slow
@@ -339,7 +354,7 @@ def test_a_single_task_is_refused():
     ("changes", "message"),
     [
         ({"arms": {"a": "togther"}}, "Unknown arm 'togther'. Did you mean 'together'?"),
-        ({"arms": {}}, "No arm was named; name at least 1 of together, alone,"),
+        ({"arms": {}}, "No arm was named; name at least 1 of together, apart,"),
         ({"arms": {"every": "alone"}}, "An arm is called every, which stands for all"),
         (
             {"arms": {"../a": "alone"}},

@@ -13,6 +13,7 @@ from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from robomtl import checkpoint
 from robomtl.adaptation.method import METHODS, Budget, Method
+from robomtl.adaptation.one_robot import of_one_robot
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
 from robomtl.checkpoint import TrainedPolicy
@@ -93,6 +94,7 @@ def adapt_by(
     name = type(method).__name__
     check_training(method, trained)
     check_fit(trained.card, support)
+    trained = of_one_robot(trained, support)
     machine = budget.machine.resolved()
     device = device_of(machine.device)
     begun = time.perf_counter()

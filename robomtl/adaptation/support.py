@@ -95,11 +95,30 @@ def draw_support(
 def check_fit(card: Card, support: Support) -> None:
     """Makes sure that demonstrations are of the kind a policy was trained on.
 
+    A policy of several robots takes demonstrations of any robot.
+
     Raises:
         InputError: If the suite, the observation or the action is another, goals are
             hidden from one of the two only, or the policy has no code for the task.
     """
     given = support.demonstrations
+    if len(card.spec.embodiments) == 1:
+        _check_robot(card, given)
+    goals = [_goals(card.suite_options), _goals(given.suite_options)]
+    if None not in goals and goals[0] != goals[1]:
+        raise InputError(
+            f"The policy was trained with goals {goals[0]}, the support has them"
+            f" {goals[1]}; collect the support with goals={goals[0]!r}."
+        )
+    if "one_hot" in card.conditioning.kinds:
+        raise InputError(
+            "The policy is conditioned on a one-hot code, which does not include"
+            f" '{support.name}'; train it with conditioning on language or goal."
+        )
+
+
+def _check_robot(card: Card, given: Demonstrations) -> None:
+    """Makes sure that demonstrations are of the one robot that a policy knows."""
     here, there = (name.partition("/")[0] for name in (card.suite, given.suite or ""))
     if here and there and here != there:
         raise InputError(
@@ -113,24 +132,8 @@ def check_fit(card: Card, support: Support) -> None:
                 f"The policy takes {feature} of length {expected}; the support has"
                 f" {size}."
             )
-    if len(card.spec.embodiments) > 1:
-        raise InputError(
-            f"The policy was trained for several robots, {card.spec.described}; adapt one"
-            " that was trained for the robot of the support alone."
-        )
     if not card.spec.single:
         card.spec.serving(given.embodiment)
-    goals = [_goals(card.suite_options), _goals(given.suite_options)]
-    if None not in goals and goals[0] != goals[1]:
-        raise InputError(
-            f"The policy was trained with goals {goals[0]}, the support has them"
-            f" {goals[1]}; collect the support with goals={goals[0]!r}."
-        )
-    if "one_hot" in card.conditioning.kinds:
-        raise InputError(
-            "The policy is conditioned on a one-hot code, which does not include"
-            f" '{support.name}'; train it with conditioning on language or goal."
-        )
 
 
 def _goals(options: Mapping[str, Any]) -> Any:

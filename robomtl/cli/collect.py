@@ -7,11 +7,9 @@ from pathlib import Path
 import tyro
 
 from robomtl.cli.flags import SuiteFlags, own_first, run_directory
-from robomtl.demonstrations import collect
 from robomtl.demonstrations.layout import Video
-from robomtl.demonstrations.obtaining import tasks_by_robot
+from robomtl.demonstrations.obtaining import Recording, collect_parts
 from robomtl.executor import LIMIT
-from robomtl.names import file_name
 
 
 @own_first
@@ -45,18 +43,14 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
     made = flags.make(flags.suite)
     with run_directory(flags.out, "collect", flags.suite) as out:
-        robots = tasks_by_robot(made, flags.tasks)
-        for robot, tasks in robots.items():
-            recorded = collect(
-                made,
-                out / file_name(robot) if len(robots) > 1 else out,
-                episodes=flags.episodes,
-                noise=flags.noise,
-                tasks=tasks,
-                seed=flags.seed,
-                video=flags.video,
-                workers=flags.workers,
-                limit=flags.limit,
-            )
+        recording = Recording(
+            episodes=flags.episodes,
+            noise=flags.noise,
+            seed=flags.seed,
+            video=flags.video,
+            workers=flags.workers,
+            limit=flags.limit,
+        )
+        for recorded in collect_parts(made, out, recording, flags.tasks):
             count = f"{len(recorded)} episodes of {len(recorded.tasks)} tasks"
             print(f"{count} in {recorded.path}")

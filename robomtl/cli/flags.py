@@ -20,6 +20,7 @@ from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.compute import CELL_LIMIT, Compute
 from robomtl.goals import goal_warning
+from robomtl.joint import options_in
 from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.paths import expanded
@@ -97,6 +98,7 @@ class TaskFlags:
             )
         options = card.suite_options if card else {}
         known = options if chosen == trained else pictures_of(trained, chosen, options)
+        known = options_in(trained, options).get(chosen, known)
         return self.make(chosen, {**known, **defaults})
 
 

@@ -8,7 +8,7 @@ from robomtl.experiments.adapt.method_design import Asked as Methods
 from robomtl.experiments.adapt.method_design import Design as MethodDesign
 from robomtl.experiments.multitask.arm_design import Asked as Arms
 from robomtl.experiments.multitask.arm_design import Design as ArmDesign
-from robomtl.experiments.multitask.arms import BASES, EVERY
+from robomtl.experiments.multitask.arms import EVERY, USUAL
 from robomtl.experiments.settings import by_label, parsed, split_policies
 
 
@@ -16,7 +16,7 @@ from robomtl.experiments.settings import by_label, parsed, split_policies
 class ArmFlags(ArmDesign):
     """Ways to learn the tasks, compared on equal terms."""
 
-    arms: tuple[str, ...] = tuple(BASES)
+    arms: tuple[str, ...] = USUAL
     """Ways to train; LABEL=ARM adds an arm again with other settings."""
     settings: tuple[str, ...] = ()
     """Settings of arms, such as wide.policy_config.width=512; every.NAME for all."""

@@ -5,7 +5,7 @@ import io
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,15 @@ import tyro
 from robomtl.checkpoint import configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, given, own_first, run_directory
 from robomtl.conditioning import Kind
-from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.demonstrations import Demonstrations, Mixture
 from robomtl.demonstrations.contents import Failed
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import check_suite, data_sets_in
+from robomtl.demonstrations.obtaining import (
+    Recording,
+    check_suite,
+    collect_parts,
+    data_sets_in,
+)
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
 from robomtl.machine import check_device
@@ -170,17 +175,17 @@ def _check(flags: Train) -> None:
 def _demonstrations(flags: Train, out: Path) -> Data:
     if not flags.data:
         assert flags.suite is not None
+        usual = Recording(seed=flags.seed, workers=flags.workers)
         settings = {name: getattr(flags, name) for name in _RECORDING}
-        collected = collect(
-            flags.make(flags.suite),
-            out / "demonstrations",
-            seed=flags.seed,
-            workers=flags.workers,
-            **{name: value for name, value in settings.items() if value is not None},
+        given = {name: value for name, value in settings.items() if value is not None}
+        collected = collect_parts(
+            flags.make(flags.suite), out / "demonstrations", replace(usual, **given)
         )
-        if flags.observe is None:
-            return collected
-        return Demonstrations(collected.path, observe=flags.observe)
+        if flags.observe is not None:
+            collected = [
+                Demonstrations(each.path, observe=flags.observe) for each in collected
+            ]
+        return Mixture(collected) if len(collected) > 1 else collected[0]
     recorded = [
         Demonstrations(
             path, beyond=flags.beyond, failed=flags.failed, observe=flags.observe

@@ -40,7 +40,8 @@ class Conditioning:
     inferred: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """What was inferred of tasks, by their names; zeros stand for any other."""
     goals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Place of the goal vector for tasks that have it elsewhere than at ``goal``."""
+    """Place of the goal vector for tasks that have it elsewhere than at ``goal``. Shorter
+    goals are filled up with zeros."""
     wording: Wording = "embedding"
     """How an instruction is given: by a sentence embedding, or by its characters."""
 
@@ -79,12 +80,6 @@ class Conditioning:
                 raise InputError(
                     f"What is inferred of '{task}' has length {len(values)}, not"
                     f" {self.demonstration}."
-                )
-        for task, (start, stop) in self.goals.items():
-            if self.goal is None or stop - start != self.goal[1] - self.goal[0]:
-                raise InputError(
-                    f"The goal of '{task}' lies at {start} to {stop} of the state, that of"
-                    f" other tasks at {self.goal}; goals are all of one length."
                 )
 
     @property
@@ -125,7 +120,8 @@ class Conditioning:
 
     @property
     def _sizes(self) -> dict[Kind, int]:
-        goal = 0 if self.goal is None else self.goal[1] - self.goal[0]
+        places = () if self.goal is None else (self.goal, *self.goals.values())
+        goal = max((stop - start for start, stop in places), default=0)
         return {
             "none": 0,
             "language": EMBEDDING_SIZE if self.wording == "embedding" else LENGTH,
@@ -139,7 +135,8 @@ class Conditioning:
         """The inputs of ``embedding`` that stay the same in a trial; (trial, fixed).
 
         It is the constant part of the embedding, followed by the indices of the goal in
-        the state if tasks have it in different places. What is withheld is a zero vector.
+        the state if tasks have it in different places, -1 beyond the end of a shorter goal.
+        What is withheld is a zero vector.
 
         Raises:
             ValueError: If a one-hot code has no component for the task.
@@ -157,11 +154,14 @@ class Conditioning:
             known = [self.inferred.get(each.task or "", nothing) for each in told]
             parts.append(torch.tensor(known))
         if self._goals_differ:
-            places = [range(*self.goal_of(each.task)) for each in told]
-            parts.append(
-                torch.tensor([[*place] for place in places], dtype=torch.float)
-            )
+            places = [self._indices(each.task) for each in told]
+            parts.append(torch.tensor(places, dtype=torch.float))
         return torch.cat(parts, dim=-1)
+
+    def _indices(self, task: str | None) -> list[int]:
+        """Where the components of a task's goal lie, then -1 where it has no more."""
+        places = [*range(*self.goal_of(task))]
+        return places + [-1] * (self._sizes["goal"] - len(places))
 
     def embedding(self, fixed: Tensor, state: Tensor) -> Tensor:
         """The whole task embedding for observations; (batch, embedding).
@@ -175,7 +175,8 @@ class Conditioning:
         assert self.goal is not None
         if self._goals_differ:
             stays = fixed.shape[-1] - self._sizes["goal"]
-            goal = state.gather(-1, fixed[..., stays:].long())
+            index = fixed[..., stays:].long()
+            goal = state.gather(-1, index.clamp(min=0)) * (index >= 0)
             return torch.cat([fixed[..., :stays], goal], dim=-1)
         return torch.cat([fixed, state[..., slice(*self.goal)]], dim=-1)
 

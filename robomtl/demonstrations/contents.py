@@ -91,8 +91,12 @@ def fingerprint(contents: Contents) -> str:
     return digest.hexdigest()
 
 
+PerTask = int | Mapping[str, int] | None
+"""Numbers of episodes: the same of each task, or by the name of the task; None for all."""
+
+
 def selected(
-    contents: Contents, tasks: Sequence[str] | None, per_task: int | None
+    contents: Contents, tasks: Sequence[str] | None, per_task: PerTask
 ) -> Contents:
     """The first episodes of some tasks; order of tasks and episodes stays.
 
@@ -104,6 +108,8 @@ def selected(
     Raises:
         InputError: If a task is unknown, or has too few episodes.
     """
+    counts = per_task if isinstance(per_task, Mapping) else {}
+    usual = None if isinstance(per_task, Mapping) else per_task
     for name in tasks or ():
         if name not in contents.tasks:
             raise InputError(
@@ -111,10 +117,11 @@ def selected(
             )
     if tasks is not None and not tasks:
         raise InputError("tasks is empty; name at least 1.")
-    if per_task is not None and per_task < 1:
+    if any(count is not None and count < 1 for count in (usual, *counts.values())):
         raise InputError(f"per_task is {per_task}; give at least 1.")
     names = tuple(n for n in contents.tasks if tasks is None or n in tasks)
-    chosen = np.sort(np.concatenate([_first(contents, n, per_task) for n in names]))
+    found = [_first(contents, name, counts.get(name, usual)) for name in names]
+    chosen = np.sort(np.concatenate(found))
     return _subset(contents, names, chosen)
 
 

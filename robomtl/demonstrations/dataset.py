@@ -14,6 +14,7 @@ from robomtl.demonstrations.contents import (
     Contents,
     Episodes,
     Failed,
+    PerTask,
     fingerprint,
     notes,
     renamed,
@@ -26,7 +27,7 @@ from robomtl.demonstrations.frame_file import row_shape
 from robomtl.demonstrations.layout import ACTION, STATE, observed
 from robomtl.demonstrations.reading import Beyond, read
 from robomtl.errors import InputError
-from robomtl.features import ActionFeature, Embodiment, Feature, embodiment_of
+from robomtl.features import ActionFeature, Embodiment, Feature, robot_of
 from robomtl.paths import located
 from robomtl.suites import suite
 
@@ -193,7 +194,7 @@ class Demonstrations:
             name = contents.robot or self.path.name
         else:
             made = suite(contents.suite, **contents.suite_options)
-            name = embodiment_of(made, self.tasks[0]).name
+            name = robot_of(made, self.tasks[0])
         return Embodiment(
             name=name,
             observation={
@@ -219,7 +220,7 @@ class Demonstrations:
 
     @checked
     def select(
-        self, tasks: Sequence[str] | None = None, per_task: int | None = None
+        self, tasks: Sequence[str] | None = None, per_task: PerTask = None
     ) -> "Demonstrations":
         """The first episodes of some tasks, and their frames only.
 
@@ -227,7 +228,7 @@ class Demonstrations:
 
         Args:
             tasks: Names of the tasks; None for all.
-            per_task: Number of episodes of each; None for all.
+            per_task: Number of episodes of each, or by task; None for all.
 
         Raises:
             ValueError: If a task is unknown, or has fewer episodes.

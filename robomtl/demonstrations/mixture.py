@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.arguments import checked
+from robomtl.demonstrations.contents import PerTask
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import observed
 from robomtl.errors import InputError
+from robomtl.joint import joint_name, joint_options
+from robomtl.nearest import unknown
 
 
 class _Key(NamedTuple):
@@ -29,9 +32,9 @@ class _Key(NamedTuple):
 class Mixture:
     """Data sets from which training draws together.
 
-    Tasks of one suite that share their name and instruction are one task. Other tasks that
-    share a name are distinguished by a prefix: the name of their suite, or of their data
-    set's folder.
+    Tasks of one suite that share their name and instruction are one task. Tasks of several
+    suites have the name of their suite before their own, as in ``robomtl.joint``. Other tasks
+    that share a name are distinguished by the name of their data set's folder.
 
     Args:
         sets: At least one data set, each once.
@@ -103,7 +106,10 @@ class Mixture:
 
     @property
     def suite(self) -> str | None:
-        """Name of the suite that all data sets were collected in; None if they differ."""
+        """Name of the suite of all data sets, a joint one if they have several.
+
+        None if a data set names none, or two name one suite with different options.
+        """
         return self._suite[0]
 
     @property
@@ -113,8 +119,54 @@ class Mixture:
 
     @property
     def _suite(self) -> tuple[str | None, Mapping[str, Any]]:
-        first, *others = ((each.suite, each.suite_options) for each in self.sets)
-        return first if all(other == first for other in others) else (None, {})
+        found: dict[str, Mapping[str, Any]] = {}
+        for each in self.sets:
+            name, options = each.suite, each.suite_options
+            if name is None or found.setdefault(name, options) != options:
+                return None, {}
+        if len(found) == 1:
+            return next(iter(found.items()))
+        return joint_name(found), joint_options(found)
+
+    def select(
+        self, tasks: Sequence[str] | None = None, per_task: PerTask = None
+    ) -> "Data":
+        """The first episodes of some tasks; see ``Demonstrations.select``.
+
+        Args:
+            tasks: Names of the tasks in the mixture; None for all.
+            per_task: Number of episodes of each, or by task; None for all.
+
+        Returns:
+            A data set if the tasks are of one alone, whose tasks have their own names;
+            otherwise a mixture.
+
+        Raises:
+            InputError: If a task is unknown, or has fewer episodes.
+        """
+        for name in tasks or ():
+            if name not in self.tasks:
+                raise InputError(unknown("task of the mixture", name, self.tasks))
+        kept, weights = list[Demonstrations](), list[float]()
+        for number, each in enumerate(self.sets):
+            names = [self.tasks[index] for index in self.places(number)]
+            own = {
+                task: name
+                for task, name in zip(each.tasks, names, strict=True)
+                if tasks is None or name in tasks
+            }
+            if isinstance(per_task, Mapping):
+                counts: PerTask = {
+                    k: per_task[v] for k, v in own.items() if v in per_task
+                }
+            else:
+                counts = per_task
+            if own:
+                kept.append(each.select([*own], counts))
+                weights += [] if self.weights is None else [self.weights[number]]
+        if len(kept) == 1:
+            return kept[0]
+        return Mixture(kept, weights or None)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -184,16 +236,16 @@ def _keys(data: Demonstrations) -> list[_Key]:
 
 
 def _named(keys: Sequence[_Key], paths: Sequence[Path]) -> dict[_Key, str]:
-    """A name for each task, plain where no other has it."""
+    """A name for each task, plain where all are of one suite and no other has it."""
     first = dict(reversed(list(zip(keys, paths, strict=True))))
+    several = len({key.suite for key in keys} - {""}) > 1
     named: dict[_Key, str] = {}
     for key in dict.fromkeys(keys):
-        others = [other for other in first if other.name == key.name]
-        origins = [other.suite for other in others]
-        if len(others) == 1:
-            named[key] = key.name
-        elif "" not in origins and len({*origins}) == len(origins):
+        others = [(other.suite, other.name) for other in first]
+        if several and key.suite and others.count((key.suite, key.name)) == 1:
             named[key] = f"{key.suite}/{key.name}"
+        elif [name for _, name in others].count(key.name) == 1:
+            named[key] = key.name
         else:
             named[key] = f"{first[key].name}/{key.name}"
     # Folders of one name are distinguished by their whole path.

@@ -1,17 +1,25 @@
 """The demonstrations of an experiment: those that were recorded, or collected now."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.collecting import collect
 from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.layout import Video
+from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
-from robomtl.features import EmbodiedSuite
+from robomtl.executor import LIMIT
+from robomtl.features import robot_of
+from robomtl.joint import JointSuite
+from robomtl.names import file_name
+from robomtl.paths import located
 from robomtl.task import Suite, find_task
 
 
-def check_suite(demonstrations: Demonstrations, suite: str, advice: str) -> None:
+def check_suite(demonstrations: Data, suite: str, advice: str) -> None:
     """Refuses demonstrations that were not recorded in a suite.
 
     Args:
@@ -23,35 +31,114 @@ def check_suite(demonstrations: Demonstrations, suite: str, advice: str) -> None
         InputError: If they are of another suite, or of another tool.
     """
     if demonstrations.suite != suite:
+        origin = demonstrations.sets[0].origin
         raise InputError(
-            f"{demonstrations.path} {demonstrations.origin}, but {suite} is needed;"
-            f" {advice}."
+            f"{demonstrations.path} {origin}, but {suite} is needed; {advice}."
         )
 
 
-def tasks_by_robot(
-    suite: Suite, tasks: Sequence[str] | None = None
-) -> dict[str, tuple[str, ...]]:
-    """Names of tasks by the robot that they are for, each robot's in their order.
+class Part(NamedTuple):
+    """Tasks that one data set can hold: of one suite, and of one robot."""
 
-    A data set holds tasks of one robot; those of a suite with several are collected into
-    a data set for each.
+    name: str
+    """Of the suite where there are several, and of the robot where that has several."""
+    suite: Suite
+    tasks: tuple[str, ...]
+    """Their names in this suite."""
+
+
+def parts_of(suite: Suite, tasks: Sequence[str] | None = None) -> list[Part]:
+    """The tasks of a suite, dealt to as many data sets as they need.
 
     Args:
-        suite: Names the robot of each task, if they differ.
+        suite: May have several robots, or be a joint suite.
         tasks: Names of tasks; None for the suite's training tasks.
 
     Raises:
         ValueError: If a task is unknown.
     """
     names = [task.name for task in suite.train_tasks] if tasks is None else tasks
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[tuple[str, str], Part] = {}
     for name in names:
-        robot = ""
-        if isinstance(suite, EmbodiedSuite):
-            robot = suite.embodiment(find_task(suite, name).name).name
-        found[robot] = (*found.get(robot, ()), name)
-    return found
+        own, task = suite, find_task(suite, name).name
+        if isinstance(suite, JointSuite):
+            own, task = suite.origin(name)
+        robot = robot_of(own, task)
+        part = found.get((own.name, robot), Part(robot, own, ()))
+        found[own.name, robot] = part._replace(tasks=(*part.tasks, task))
+    if not isinstance(suite, JointSuite):
+        return list(found.values())
+    return [each._replace(name=_joined(each, found)) for each in found.values()]
+
+
+def _joined(part: Part, parts: Iterable[tuple[str, str]]) -> str:
+    """The name of a part among those of a joint suite."""
+    name = part.suite.name.replace("/", "-")
+    several = [own for own, _ in parts].count(part.suite.name) > 1
+    return f"{name}-{part.name}" if several else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """How demonstrations are collected; see ``collect``."""
+
+    episodes: int = 50
+    """Of each task."""
+    noise: float = 0.5
+    """Greatest disturbance of the experts."""
+    seed: int = 0
+    """Of the disturbance."""
+    video: Video | None = None
+    """How pictures are stored."""
+    workers: int = 2
+    """Processes."""
+    limit: float = LIMIT
+    """Longest that a step may take [s]."""
+
+
+def collect_parts(
+    suite: Suite, out: Path, recording: Recording, tasks: Sequence[str] | None = None
+) -> list[Demonstrations]:
+    """A data set for each part of a suite: in the folder itself if there is one part.
+
+    Args:
+        suite: May have several robots, or be a joint suite.
+        out: The folder, or that of the folders of several.
+        recording: How they are collected.
+        tasks: Names of tasks; None for the suite's training tasks.
+
+    Raises:
+        ValueError: If a task is unknown; see also ``collect``.
+    """
+    parts = parts_of(suite, tasks)
+    return [
+        collect(
+            part.suite,
+            out / file_name(part.name) if len(parts) > 1 else out,
+            tasks=part.tasks,
+            **vars(recording),
+        )
+        for part in parts
+    ]
+
+
+def data_in(folder: Path | str) -> Data:
+    """The data set in a folder; a mixture of those inside it if there are several.
+
+    Raises:
+        InputError: If there is none, or one is damaged.
+    """
+    return read_sets(data_sets_in(located(folder)))
+
+
+def read_sets(paths: Sequence[Path]) -> Data:
+    """The data set of a folder, or the mixture of several.
+
+    Raises:
+        InputError: If one is missing or damaged.
+    """
+    found = [Demonstrations(path) for path in paths]
+    return found[0] if len(found) == 1 else Mixture(found)
 
 
 def data_sets_in(folder: Path) -> list[Path]:
@@ -63,38 +150,23 @@ def data_sets_in(folder: Path) -> list[Path]:
 
 
 def obtain(
-    suite: Suite,
-    folder: Path,
-    *,
-    data: Path | str | None,
-    episodes: int,
-    noise: float,
-    seed: int,
-    workers: int,
-) -> Demonstrations:
+    suite: Suite, folder: Path, *, data: Path | str | None, recording: Recording
+) -> Data:
     """Demonstrations of the training tasks of a suite.
 
     Args:
         suite: Supplies the tasks.
         folder: Receives ``demonstrations/`` where they are collected.
         data: Those recorded before, of the same suite; collected when None.
-        episodes: Of each task; the first, where there are more.
-        noise: Greatest disturbance of the experts that are collected from.
-        seed: Of the disturbance.
-        workers: Processes that collect.
+        recording: How they are collected; of what was recorded before, the first episodes
+            of each task are taken.
 
     Raises:
         ValueError: If what was recorded is of another suite or has fewer episodes.
     """
     if data is None:
-        return collect(
-            suite,
-            folder / "demonstrations",
-            episodes=episodes,
-            noise=noise,
-            seed=seed,
-            workers=workers,
-        )
-    recorded = Demonstrations(data)
+        collect_parts(suite, folder / "demonstrations", recording)
+        return data_in(folder / "demonstrations")
+    recorded = data_in(data)
     check_suite(recorded, suite.name, "give data of that suite, or none to collect it")
-    return recorded.select(per_task=episodes)
+    return recorded.select(per_task=recording.episodes)

@@ -21,7 +21,8 @@ def success_table(results: Results) -> Table:
         made.add_column(name, justify="right")
     for tier in summary.tiers or ("",):
         for name, rates in summary.by_success(tier):
-            made.add_row(name, *_cells(rates))
+            # In a joint suite the tier is the suite, which precedes the names of its tasks.
+            made.add_row(name.removeprefix(f"{tier}/"), *_cells(rates))
         if tier in summary.tiers:
             rates_of_tier = summary.tiers[tier]
             title = f"{tier or 'no tier'}, {counted(rates_of_tier.tasks, 'task')}"

@@ -42,9 +42,9 @@ def conditioning_for(
     Raises:
         InputError: If a kind is unknown, twice there, or needs what is missing.
     """
-    found = [_goals(each, kinds) for each in data.sets]
+    found = [goals_in(each, kinds) for each in data.sets]
     goal, own = found[0]
-    if any(place != goal for place, _ in found):
+    if any(each != found[0] for each in found):
         goal, own = _different_goals(data, kinds, found)
     inferred: tuple[Kind, ...] = ("demonstration",) if objective.demonstration else ()
     return Conditioning(
@@ -60,10 +60,18 @@ def conditioning_for(
 Place = tuple[int, int]
 
 
-def _goals(
+def goals_in(
     demonstrations: Demonstrations, kinds: Sequence[Kind]
 ) -> tuple[Place | None, dict[str, Place]]:
-    """Where states hold the goal; and where else, by the tasks for which that differs."""
+    """Where states hold the goal; and where else, by the tasks for which that differs.
+
+    Args:
+        demonstrations: Of a suite that says where.
+        kinds: What a policy is conditioned on.
+
+    Raises:
+        InputError: If it is conditioned on the goal, and no suite is named.
+    """
     if demonstrations.suite is None:
         if "goal" in kinds:
             raise InputError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.conditioning import Kind
-from robomtl.demonstrations.obtaining import obtain
+from robomtl.demonstrations.obtaining import Recording, obtain
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.method_design import Asked, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
@@ -94,10 +94,11 @@ def run_adaptation(
         made,
         out,
         data=data,
-        episodes=recipe.episodes,
-        noise=recipe.noise,
-        seed=0,  # The same demonstrations for every seed of training.
-        workers=compute.executed.workers,
+        recording=Recording(  # The same for every seed of training.
+            episodes=recipe.episodes,
+            noise=recipe.noise,
+            workers=compute.executed.workers,
+        ),
     )
     trainings = [
         Training(

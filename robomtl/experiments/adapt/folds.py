@@ -10,7 +10,7 @@ from robomtl.task import Env, Expert, GoalSuite, Suite, Task
 
 @dataclass(frozen=True)
 class Fold:
-    """A suite in which some training tasks are held out, and the held-out ones are gone.
+    """A suite in which some training tasks are held out, and other held-out ones are gone.
 
     Args:
         suite: Has the tasks.
@@ -82,6 +82,14 @@ class GoalFold(Fold):
     def variations_of_goal(self, task: str, goal: int) -> Sequence[int]:
         """Those of the suite."""
         return self.suite.variations_of_goal(task, goal)
+
+
+def all_held_out(suite: Suite) -> Fold:
+    """The suite with all of its tasks held out, as for a robot that was never seen."""
+    names = tuple(task.name for task in suite.train_tasks)
+    return (
+        GoalFold(suite, names) if isinstance(suite, GoalSuite) else Fold(suite, names)
+    )
 
 
 def folds(suite: Suite, count: int) -> tuple[Fold, ...]:

@@ -22,6 +22,7 @@ from robomtl.experiments.adapt.benchmark import (
 )
 from robomtl.experiments.adapt.controls import check_control
 from robomtl.experiments.adapt.family import Family, find_family, seeds_of
+from robomtl.experiments.adapt.folds import all_held_out
 from robomtl.experiments.adapt.method_design import (
     Asked,
     MethodCell,
@@ -35,6 +36,8 @@ from robomtl.experiments.cells import Finished
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.features import robot_of
+from robomtl.joint import JointSuite, options_in
 from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
@@ -146,7 +149,8 @@ def compare_methods(
     Args:
         run: Run directory of a policy, or a folder of them by objective and seed,
             ``OBJECTIVE/seed-NUMBER``.
-        suite: That of the policies; it says what is held out.
+        suite: That of the policies, which says what is held out; for policies of several
+            robots also one of a robot that they never saw, all of whose tasks are new.
         asked: Methods, seeds, shots, draws, controls and trials.
         out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
             ``report.html``, the journal, and the supports where they are collected; made
@@ -164,7 +168,9 @@ def compare_methods(
     check_device(compute.machine.device)  # Before anything is collected.
     methods, family = configured(asked), find_family(run)
     seeds = seeds_of(family, objectives(asked, methods), asked.seeds)
-    _check_suite(family, suite)
+    suite = _to_adapt_in(family, suite)
+    if not suite.train_tasks:
+        asked = replace(asked, retained=0)  # No task of this robot can be forgotten.
     tasks, executor = problem_tasks(suite, asked.tasks), compute.executed
     given = supports or Supports()
     pool = _pool(suite, tasks, asked, folder, given, executor.workers)
@@ -203,16 +209,38 @@ def compare_methods(
         return found
 
 
-def _check_suite(family: Family, suite: Suite) -> None:
+def _to_adapt_in(family: Family, suite: Suite) -> Suite:
+    """The suite, with all tasks held out if its robots were never seen.
+
+    Raises:
+        InputError: If policies were trained on another one, and may have seen what this one
+            holds out; or if it is a joint suite, whose demonstrations are of several robots.
+    """
+    if isinstance(suite, JointSuite):
+        names = " or ".join(each.name for each in suite.suites)
+        raise InputError(
+            f"Methods adapt to one robot at a time, and {suite.name} joins several suites;"
+            f" give one suite, such as --suite {names}, or one of a robot never seen."
+        )
+    every = (*suite.train_tasks, *suite.held_out_tasks)
+    robots = {robot_of(suite, task.name) for task in every}
+    unseen = False
     for some in family.members.values():
         for member in some.values():
             card = member.trained.card
-            if card.suite and card.suite != suite.name:
+            known = {each.name for each in card.spec.embodiments}
+            if card.suite in ("", suite.name) or suite.name in options_in(
+                card.suite, {}
+            ):
+                continue
+            if len(known) < 2 or robots & known:
                 raise InputError(
                     f"{member.run} was trained on {card.suite}, not on {suite.name}:"
                     " what that one holds out it may have seen. Give --suite"
                     f" {card.suite}, or policies trained on {suite.name}."
                 )
+            unseen = True
+    return all_held_out(suite) if unseen else suite
 
 
 def _pool(

@@ -9,7 +9,8 @@ import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
-from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.mixture import Data
+from robomtl.demonstrations.obtaining import read_sets
 from robomtl.executor import Failure
 from robomtl.experiments.compute import Compute
 from robomtl.progress import item_progress, quiet
@@ -41,7 +42,7 @@ class Training:
         return (self.out / "policy.json").exists()
 
 
-def learned(training: Training, demonstrations: Demonstrations) -> TrainedPolicy:
+def learned(training: Training, demonstrations: Data) -> TrainedPolicy:
     """The policy, trained in this process or read where it is finished.
 
     Raises:
@@ -61,7 +62,7 @@ def learned(training: Training, demonstrations: Demonstrations) -> TrainedPolicy
 
 
 def train_all(
-    demonstrations: Demonstrations,
+    demonstrations: Data,
     trainings: Sequence[Training],
     *,
     tasks: Sequence[str] | None = None,
@@ -73,7 +74,7 @@ def train_all(
     What is finished or saved is kept, whatever stops the others.
 
     Args:
-        demonstrations: A whole data set: processes read its folder.
+        demonstrations: Whole data sets: processes read their folders.
         trainings: The policies.
         tasks: Names of the tasks to learn; all if None.
         episodes: Demonstrations of each task to learn from, the first; all if None.
@@ -93,7 +94,8 @@ def train_all(
     if not left:
         return
     executor = (compute or Compute()).executed
-    learn = _Learn(demonstrations.path.absolute(), tasks, episodes)
+    paths = [each.path.absolute() for each in demonstrations.sets]
+    learn = _Learn(paths, tasks, episodes)
     steps = [training.config.steps for training in left]
     with item_progress("Training policies by steps", steps, done=0) as reach:
         for index, reason in executor.map(learn, left):
@@ -108,12 +110,12 @@ class _Learn:
     """Trains a policy in a worker process; returns why it diverged, if it did."""
 
     def __init__(
-        self, data: Path, tasks: Sequence[str] | None, episodes: int | None
+        self, data: Sequence[Path], tasks: Sequence[str] | None, episodes: int | None
     ) -> None:
         self._data, self._tasks, self._episodes = data, tasks, episodes
 
     def __call__(self, training: Training) -> str | None:
-        chosen = Demonstrations(self._data).select(self._tasks, self._episodes)
+        chosen = read_sets(self._data).select(self._tasks, self._episodes)
         torch.set_num_threads(1)  # Each worker has a core.
         training = replace(training, config=replace(training.config, threads="auto"))
         try:

@@ -1,7 +1,7 @@
 """The design of a multi-task experiment: its cells, and what is equal in all of them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,15 @@ from robomtl.conditioning import Kind
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Cell, Factors
-from robomtl.experiments.multitask.arms import BASELINE, BASES, EVERY, Arm, arm_of
+from robomtl.experiments.multitask.arms import (
+    BASELINE,
+    BASES,
+    EVERY,
+    USUAL,
+    Arm,
+    arm_of,
+)
+from robomtl.joint import JointSuite
 from robomtl.names import file_name
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_not_negative, check_types
@@ -34,6 +42,11 @@ class Design:
     """Seeds of training."""
     tasks: tuple[str, ...] | None = None
     """Tasks to learn; the training tasks of the suite by default."""
+    target: tuple[str, ...] | None = None
+    """Tasks, or suites of a joint suite, that are played and compared; all by default. Of
+    the others, which only policies of all tasks learn, there are source_demonstrations."""
+    source_demonstrations: int | None = None
+    """Demonstrations of each task that is not a target."""
     trials: int = 50
     """Trials of each task, the same for all arms."""
     steps: int = 4000
@@ -51,7 +64,7 @@ class Asked(Design):
     """What a multi-task experiment is to find out."""
 
     arms: Mapping[str, str] = field(
-        default_factory=lambda: {name: name for name in BASES}
+        default_factory=lambda: {name: name for name in USUAL}
     )
     """Ways to learn the tasks, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -88,6 +101,11 @@ class Asked(Design):
                 raise InputError(unknown("arm to set", label, (*self.arms, EVERY)))
         check_not_negative(self, "affinity")
         check_counts(self, "seeds", "trials", "steps", "samples")
+        if (self.target is None) != (self.source_demonstrations is None):
+            raise InputError(
+                "target names the tasks that are compared, and source_demonstrations says"
+                " how many there are of each other task; give both, or none."
+            )
         if not self.demonstrations or min(self.demonstrations) < 1:
             raise InputError(
                 f"demonstrations is {self.demonstrations}; give numbers of at least 1."
@@ -96,6 +114,19 @@ class Asked(Design):
             raise InputError(
                 f"demonstrations names a number twice: {self.demonstrations}."
             )
+
+    def amounts(
+        self, tasks: Sequence[str], target: Sequence[str], count: int
+    ) -> dict[str, int]:
+        """Demonstrations of each task, by its name.
+
+        Args:
+            tasks: Names of the tasks.
+            target: Those that are compared.
+            count: Demonstrations of each of them.
+        """
+        beside = self.source_demonstrations or count
+        return {task: count if task in target else beside for task in tasks}
 
     @property
     def baseline(self) -> str | None:
@@ -160,6 +191,65 @@ def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
     return tasks
 
 
+def targets_of(
+    suite: Suite, tasks: tuple[str, ...], names: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """The tasks that are compared.
+
+    Args:
+        suite: Supplies the tasks; a joint one may be named by its suites.
+        tasks: Names of those that are learned.
+        names: Of tasks or suites; None for all tasks.
+
+    Raises:
+        InputError: If a name is unknown.
+    """
+    if names is None:
+        return tasks
+    suites = [it.name for it in suite.suites] if isinstance(suite, JointSuite) else []
+    for name in names:
+        if name not in (*tasks, *suites):
+            raise InputError(unknown("target", name, (*suites, *tasks)))
+    return tuple(t for t in tasks if t in names or suite_of(suite, t) in names)
+
+
+def suite_of(suite: Suite, task: str) -> str:
+    """Name of the suite of a task, in a joint suite that of its own."""
+    if isinstance(suite, JointSuite):
+        return suite.origin(task)[0].name
+    return suite.name
+
+
+def groups_of(
+    arm: Arm, suite: Suite, tasks: tuple[str, ...], target: tuple[str, ...]
+) -> list[tuple[str, ...]]:
+    """The tasks of each policy of an arm.
+
+    Args:
+        arm: Whose policies.
+        suite: Supplies the tasks.
+        tasks: Names of all that are learned.
+        target: Those that are compared: the others are only learned together with them.
+
+    Raises:
+        InputError: If the arm has a policy for each suite, and there is one suite.
+    """
+    if arm.learned == "together":
+        return [tasks]
+    if arm.learned == "alone":
+        return [(task,) for task in target]
+    if not isinstance(suite, JointSuite):
+        raise InputError(
+            f"The arm {arm.base} trains a policy for each suite, and {suite.name} is one;"
+            " give a joint suite, such as joint/metaworld/MT10+points/MT4, or take together."
+        )
+    found: dict[str, tuple[str, ...]] = {}
+    for task in target:
+        name = suite_of(suite, task)
+        found[name] = (*found.get(name, ()), task)
+    return list(found.values())
+
+
 ALL = "all"
 """In place of a task's name, for a policy of all tasks."""
 
@@ -171,7 +261,7 @@ class ArmCell(Cell):
     arm: str
     """Label of the arm."""
     learned: str
-    """The name of the task, or ``ALL``."""
+    """The name of the task or of the suite, or ``ALL``."""
     demonstrations: int
     """Of each task."""
     seed: int
@@ -228,18 +318,22 @@ class ArmCell(Cell):
 
 
 def plan(
-    asked: Asked, arms: Mapping[str, Arm], tasks: tuple[str, ...], suite: Suite
+    asked: Asked,
+    arms: Mapping[str, Arm],
+    tasks: tuple[str, ...],
+    suite: Suite,
+    target: tuple[str, ...],
 ) -> tuple[ArmCell, ...]:
     """The cells; those that take longest come first, so that no worker waits for them.
 
-    All arms play the same trials: the first fresh ones of each task.
+    All arms play the same trials: the first fresh ones of each task that is compared.
     """
     played = {
         task: [
             Trial(suite.name, task, variation)
             for variation in suite.variations(task, "fresh")[: asked.trials]
         ]
-        for task in tasks
+        for task in target
     }
     cells = [
         ArmCell(
@@ -247,14 +341,21 @@ def plan(
             demonstrations=count,
             seed=seed,
             tasks=learned,
-            learned=ALL if arm.learned == "together" else learned[0],
-            trials=tuple(trial for task in learned for trial in played[task]),
+            learned=_named(arm, suite, learned),
+            trials=tuple(trial for t in learned for trial in played.get(t, ())),
             steps=asked.steps,
             samples=asked.samples,
         )
         for count in asked.demonstrations
         for seed in range(asked.seeds)
         for label, arm in arms.items()
-        for learned in ([tasks] if arm.learned == "together" else [(t,) for t in tasks])
+        for learned in groups_of(arm, suite, tasks, target)
     ]
     return tuple(sorted(cells, key=lambda cell: -len(cell.tasks)))
+
+
+def _named(arm: Arm, suite: Suite, learned: tuple[str, ...]) -> str:
+    """What a policy learns, in a word."""
+    if arm.learned == "together":
+        return ALL
+    return learned[0] if arm.learned == "alone" else suite_of(suite, learned[0])

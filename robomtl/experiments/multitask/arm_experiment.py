@@ -7,7 +7,8 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
-from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.mixture import Data
+from robomtl.demonstrations.obtaining import data_in
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
@@ -17,7 +18,9 @@ from robomtl.experiments.multitask.arm_design import (
     ArmCell,
     Asked,
     arms_of,
+    groups_of,
     plan,
+    targets_of,
     tasks_of,
 )
 from robomtl.experiments.multitask.arm_findings import Findings, findings_of
@@ -68,6 +71,7 @@ class _Experiment:
             "samples": of.asked.samples,
             "arms": {label: self._identity_of(label) for label in of.arms},
             "data": plain(of.hashes),
+            **({} if of.target == of.tasks else {"target": list(of.target)}),
         }
 
     def _identity_of(self, label: str) -> Any:
@@ -85,7 +89,7 @@ class _Experiment:
                 cell,
                 data=",".join(of.hashes[cell.demonstrations][k] for k in cell.tasks),
             )
-            for cell in plan(of.asked, of.arms, of.tasks, of.suite)
+            for cell in plan(of.asked, of.arms, of.tasks, of.suite, of.target)
         ]
 
     @property
@@ -148,13 +152,17 @@ def multitask(
     asked, folder, compute = asked or Asked(), located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
     tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
+    target = targets_of(suite, tasks, asked.target)
+    for arm in arms.values():
+        groups_of(arm, suite, tasks, target)  # Refuses an arm that does not fit.
     if (folder / RUN).exists():
         raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."
         )
-    trials_plan(suite, tasks, episodes=asked.trials)  # Refuses more than there are.
-    most, executor = max(asked.demonstrations), compute.executed
+    trials_plan(suite, target, episodes=asked.trials)  # Refuses more than there are.
+    most = max((*asked.demonstrations, asked.source_demonstrations or 0))
+    executor = compute.executed
     with locked(folder):
         if data is None:
             data = obtain(
@@ -177,47 +185,52 @@ def _material(
     folder: Path,
 ) -> Material:
     """What cells are made of; see ``multitask`` for what is refused."""
-    most = max(asked.demonstrations)
-    demonstrations = Demonstrations(data)
-    check_enough(demonstrations, suite, tasks, most)
-    wanted = hashes(demonstrations, tasks, asked.demonstrations)
+    target = targets_of(suite, tasks, asked.target)
+    amounts = {n: asked.amounts(tasks, target, n) for n in asked.demonstrations}
+    most = amounts[max(asked.demonstrations)]
+    recorded = data_in(data)
+    check_enough(recorded, suite, most)
+    wanted = hashes(recorded, amounts)
     for label, arm in arms.items():
         if arm.data is not None:
-            other = Demonstrations(arm.data)
-            check_enough(other, suite, tasks, most)
-            found = hashes(other, tasks, asked.demonstrations)
-            check_same(label, arm.data, found, wanted)
-    _check_balanced(arms, demonstrations, tasks, asked)
-    learned = demonstrations.select(tasks, most)
+            other = data_in(arm.data)
+            check_enough(other, suite, most)
+            check_same(label, arm.data, hashes(other, amounts), wanted)
+    fewest = recorded.select(tasks, amounts[min(asked.demonstrations)])
+    _check_balanced(arms, fewest, asked.samples * len(tasks))
+    learned = recorded.select(tasks, most)
     return Material(
         asked=asked,
         suite=suite,
         tasks=tasks,
+        target=target,
         arms=arms,
-        sizes={label: size_of(label, arm, learned) for label, arm in arms.items()},
+        sizes={
+            label: size_of(label, arm, learned, groups_of(arm, suite, tasks, target))
+            for label, arm in arms.items()
+        },
         data={label: arm.data or data for label, arm in arms.items()},
         hashes=wanted,
         runs=(folder / _RUNS).absolute(),
     )
 
 
-def _check_balanced(
-    arms: Mapping[str, Arm],
-    demonstrations: Demonstrations,
-    tasks: Sequence[str],
-    asked: Asked,
-) -> None:
+def _check_balanced(arms: Mapping[str, Arm], fewest: Data, batch: int) -> None:
     """Makes sure that arms can balance their tasks at every number of demonstrations.
+
+    Args:
+        arms: By label.
+        fewest: The smallest number of demonstrations.
+        batch: Samples in a gradient step on all tasks.
 
     Raises:
         InputError: If an arm cannot; see ``check_balance``.
     """
-    fewest = demonstrations.select(tasks, min(asked.demonstrations))
     for label, arm in arms.items():
-        if arm.learned == "alone":
+        if arm.learned != "together":
             continue
         config = checkpoint.configure(arm.policy, arm.policy_config)
-        training = replace(arm.training, batch_size=asked.samples * len(tasks))
+        training = replace(arm.training, batch_size=batch)
         loss = str(getattr(config, "loss", ""))
         try:
             check_balance(fewest, training, loss=loss, objective="cloning")

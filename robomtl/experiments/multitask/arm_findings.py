@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -20,11 +20,13 @@ from robomtl.experiments.concluding import (
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success, Took
 from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
-from robomtl.experiments.multitask.arm_design import ArmCell
+from robomtl.experiments.multitask.arm_design import ArmCell, groups_of, suite_of
 from robomtl.experiments.multitask.crossover import Crossover, crossover
 from robomtl.experiments.multitask.learning import Material
 from robomtl.experiments.scores import Where, scores_by
+from robomtl.joint import JointSuite
 from robomtl.request import plain
+from robomtl.task import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class Definition:
     base: str
     """Registered name of the way to learn."""
     learned: str
-    """``together`` or ``alone``."""
+    """``together``, ``apart`` or ``alone``."""
     policy: str
     policy_config: Mapping[str, Any]
     """Fields that differ from the defaults, widths that were divided among them."""
@@ -77,7 +79,11 @@ class Findings:
     """Under success against the logarithm of the demonstrations, by label; of arms with
     more than one number of them."""
     differences: Mapping[str, Mapping[int, Difference]]
-    """Success less that of the baseline, by label and number of demonstrations."""
+    """Success minus that of the baseline, by label and number of demonstrations."""
+    suites: Mapping[str, Mapping[str, Mapping[int, Difference]]] = field(
+        default_factory=dict
+    )
+    """The same for the tasks of each suite of a joint one, by the name of the suite."""
     gains: Mapping[str, Mapping[str, tuple[int, ...]]]
     """Numbers of demonstrations at which an arm is better, by label and task; see the
     function ``differences_of``."""
@@ -117,7 +123,7 @@ def findings_of(
     differences = _differences(tried, asked.baseline)
     return Findings(
         suite=material.suite.name,
-        tasks=material.tasks,
+        tasks=material.target,
         seeds=tuple(range(asked.seeds)),
         demonstrations=tuple(sorted(asked.demonstrations)),
         trials=asked.trials,
@@ -130,6 +136,10 @@ def findings_of(
         definitions={label: _definition(material, label) for label in material.arms},
         area=_areas(tried),
         differences=differences,
+        suites={
+            name: _differences(some, asked.baseline)
+            for name, some in _by_suite(material.suite, tried).items()
+        },
         gains={
             label: _where_told({k: each.better for k, each in some.items()})
             for label, some in differences.items()
@@ -180,6 +190,23 @@ def _differences(
     return {label: some for label, some in found.items() if some}
 
 
+def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
+    """What was tried in each suite of a joint one; nothing of any other suite."""
+    suites = suite.suites if isinstance(suite, JointSuite) else ()
+    return {
+        each.name: {
+            label: {
+                count: {
+                    t: it for t, it in tasks.items() if suite_of(suite, t) == each.name
+                }
+                for count, tasks in some.items()
+            }
+            for label, some in tried.items()
+        }
+        for each in suites
+    }
+
+
 def _where_told(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
     """By task, the numbers of demonstrations at which it is named."""
     names = dict.fromkeys(name for some in tasks.values() for name in some)
@@ -196,7 +223,7 @@ def _areas(tried: Tried) -> dict[str, Estimate]:
 
 def _definition(material: Material, label: str) -> Definition:
     arm, size, asked = material.arms[label], material.sizes[label], material.asked
-    learned = len(material.tasks) if arm.learned == "together" else 1
+    groups = groups_of(arm, material.suite, material.tasks, material.target)
     unequal = ("steps", "batch_size", "seed")  # They stand beside, or differ by policy.
     return Definition(
         base=arm.base,
@@ -209,7 +236,7 @@ def _definition(material: Material, label: str) -> Definition:
         parameters=size.each,
         parameters_total=size.total,
         steps=asked.steps,
-        batch=asked.samples * learned,
+        batch=asked.samples * max(map(len, groups)),
         samples_per_task=asked.steps * asked.samples,
     )
 

@@ -12,6 +12,7 @@ from robomtl.experiments.multitask.arm_design import Asked
 from robomtl.experiments.multitask.arm_experiment import multitask
 from robomtl.experiments.multitask.arm_findings import Findings
 from robomtl.experiments.multitask.arms import EVERY
+from robomtl.joint import joint_name
 from robomtl.policy import POLICIES
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -163,7 +164,45 @@ def _walls() -> Asked:
     )
 
 
+_TWISTED = "pseudo/twisted/metaworld/MT10"
+_OTHERS = (
+    "metaworld/MT10",
+    "pseudo/delayed/metaworld/MT10",
+    "pseudo/scaled/metaworld/MT10",
+)
+
 ARM_RECIPES = {
+    "pseudo-embodiments": ArmRecipe(
+        line="MT10 for a new pseudo-embodiment: 5 demonstrations, beside 3 others or alone",
+        suite=joint_name((*_OTHERS, _TWISTED)),
+        noise=0.5,
+        asked=Asked(
+            arms={"co-trained": "together", "alone": "apart"},
+            reference="alone",
+            target=(_TWISTED,),
+            demonstrations=(5,),
+            source_demonstrations=25,
+            seeds=5,
+            trials=20,
+            steps=2_000,
+            samples=8,
+            affinity=0,
+        ),
+    ),
+    "cross-embodiment": ArmRecipe(
+        line="One policy for the robots of several suites, or one policy for each suite",
+        suite=joint_name(("metaworld/MT10", "points/two_robots")),
+        noise=0.5,
+        asked=Asked(
+            arms={"together": "together", "apart": "apart"},
+            reference="apart",
+            demonstrations=(5, 50),
+            seeds=3,
+            steps=10_000,
+            samples=25,
+            affinity=0,
+        ),
+    ),
     "architectures": ArmRecipe(
         line="MT10 from state: every policy, with equal steps and batches",
         suite="metaworld/MT10",

@@ -59,6 +59,7 @@ def arms_report(
                 found.area, "demonstrations of each task, on a logarithmic scale"
             ),
             _differences(found, shown),
+            *_suites(found, shown),
             report.section(
                 "tasks",
                 "Tasks",
@@ -83,7 +84,7 @@ def arms_report(
 
 def _lead(found: Findings) -> str:
     kinds = {each.learned for each in found.definitions.values()}
-    how = " and ".join(kind for kind in ("together", "alone") if kind in kinds)
+    how = " and ".join(kind for kind in ("together", "apart", "alone") if kind in kinds)
     return (
         f"{counted(len(found.tasks), 'task')} learned {how}:"
         f" {counted(len(found.arms), 'arm')}, each from"
@@ -186,6 +187,19 @@ def _differences(found: Findings, shown: Compared) -> report.Section | None:
         if entries
         else None
     )
+
+
+def _suites(found: Findings, shown: Compared) -> Iterator[report.Section]:
+    """The differences in each suite of a joint one."""
+    for number, (name, arms) in enumerate(found.suites.items()):
+        entries = {label: shown.differences(some) for label, some in arms.items()}
+        if any(arms.values()):
+            yield report.Section(
+                id=f"suite-{number}",
+                title=f"Difference to {found.baseline} in {name}",
+                parts=[report.Table(shown.table(shown.heads, entries))],
+                brief=True,
+            )
 
 
 def _crossing(found: Findings, label: str) -> Entry:

@@ -44,8 +44,8 @@ class Arm:
 
     base: str
     """Registered name of the way."""
-    learned: Literal["together", "alone"]
-    """Whether one policy learns all tasks, or one each."""
+    learned: Literal["together", "apart", "alone"]
+    """Whether one policy learns all tasks, those of a suite of a joint one, or one each."""
     divided: bool
     """Whether the policies have together the parameters that one of all tasks has;
     otherwise each of them has."""
@@ -66,12 +66,15 @@ class Arm:
 BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "together": {"learned": "together"},
+        "apart": {"learned": "apart"},
         "alone": {"learned": "alone"},
         "alone_divided": {"learned": "alone", "divided": True},
         "untold": {"learned": "together", "conditioning": ("none",)},
     }
 )
 """What each way differs in from one policy of all tasks."""
+USUAL = tuple(base for base in BASES if base != "apart")
+"""Those that fit any suite."""
 
 
 def arm_of(
@@ -104,7 +107,7 @@ def arm_of(
     config = checkpoint.configure(made.policy, made.policy_config)
     _check_balanced(label, made)
     signed = may_be_negative(str(getattr(config, "loss", "")))  # Has no ratios to take.
-    if made.learned == "alone" or signed or not affinity:
+    if made.learned != "together" or signed or not affinity:
         return made
     every = max(1, usual.training.steps // affinity)
     return replace(made, training=replace(made.training, affinity_every=every))

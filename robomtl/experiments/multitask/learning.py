@@ -10,7 +10,8 @@ import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
-from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.mixture import Data
+from robomtl.demonstrations.obtaining import data_in
 from robomtl.durable import write_json
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.work import KeptEnvs
@@ -41,6 +42,8 @@ class Material:
     """Supplies the tasks."""
     tasks: tuple[str, ...]
     """Names of all that are learned."""
+    target: tuple[str, ...]
+    """Names of those that are compared."""
     arms: Mapping[str, Arm]
     """By their labels."""
     sizes: Mapping[str, Size]
@@ -70,7 +73,7 @@ class LearnCell:
     def __init__(self, material: Material) -> None:
         self._of = material
         self._envs = KeptEnvs(material.suite)
-        self._read: dict[Path, Demonstrations] = {}
+        self._read: dict[Path, Data] = {}
 
     def __call__(self, cell: ArmCell) -> Done:
         """How the training of a cell went, and each of its trials.
@@ -98,8 +101,9 @@ class LearnCell:
     def _trained(self, cell: ArmCell) -> tuple[TrainedPolicy, float]:
         """The policy of a cell, and how long its training took [s]."""
         arm, out = self._of.arms[cell.arm], cell.run(self._of.runs)
-        demonstrations = self._demonstrations(self._of.data[cell.arm])
-        chosen = read(demonstrations, self._of.tasks, cell, self._of.hashes)
+        of, data = self._of, self._demonstrations(self._of.data[cell.arm])
+        amounts = of.asked.amounts(of.tasks, of.target, cell.demonstrations)
+        chosen = read(data, amounts, cell, of.hashes)
         before = time.monotonic()
         with quiet():
             trained = train(
@@ -118,9 +122,9 @@ class LearnCell:
         path = cell.run(self._of.runs) / _AFFINITY
         return plain(summed_up(read_json(path, Kept))) if path.exists() else None
 
-    def _demonstrations(self, path: Path) -> Demonstrations:
+    def _demonstrations(self, path: Path) -> Data:
         if path not in self._read:
-            self._read[path] = Demonstrations(path)
+            self._read[path] = data_in(path)
         return self._read[path]
 
 

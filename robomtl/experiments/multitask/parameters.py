@@ -1,12 +1,12 @@
 """How many parameters the policies of an arm have, and how these are made equal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
-from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.policy import POLICIES
@@ -21,41 +21,50 @@ class Size:
     networks: int
     """How many."""
     each: int
-    """Parameters of one."""
+    """Parameters of one; of the largest where they differ."""
+    total: int
+    """Parameters of all."""
     policy_config: Mapping[str, Any]
     """Fields of its config that differ from the defaults."""
 
-    @property
-    def total(self) -> int:
-        """Parameters of all."""
-        return self.networks * self.each
+
+Groups = Sequence[tuple[str, ...]]
+"""The tasks of each policy of an arm."""
 
 
-def size_of(label: str, arm: Arm, demonstrations: Demonstrations) -> Size:
+def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> Size:
     """How large the policies of an arm are.
 
     Args:
         label: What the arm is called.
         arm: Whose policies.
-        demonstrations: What is learned, of all tasks: their sizes count.
+        data: What is learned, of all tasks: their sizes count.
+        groups: The tasks of each policy.
 
     Raises:
         ValueError: If the policy does not fit how it is told its task, or an arm has to
             divide its parameters and cannot.
     """
-    _check_fits(label, arm, demonstrations)
-    tasks = len(demonstrations.tasks)
-    whole = Size(
-        networks=1 if arm.learned == "together" else tasks,
-        each=_parameters(arm, arm.policy_config, demonstrations),
-        policy_config=arm.policy_config,
-    )
+    _check_fits(label, arm, data)
+    whole = _size(arm, arm.policy_config, data, groups)
     if not arm.divided:
         return whole
-    return _divided(label, arm, whole.each, demonstrations)
+    most = _parameters(arm, arm.policy_config, data)
+    return _divided(label, arm, most, data, groups)
 
 
-def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) -> Size:
+def _size(arm: Arm, config: Mapping[str, Any], data: Data, groups: Groups) -> Size:
+    """The policies of an arm with a config of the architecture."""
+    if isinstance(data, Mixture):  # Policies of other robots have other sizes.
+        every = [_parameters(arm, config, data.select(some)) for some in groups]
+    else:
+        every = [_parameters(arm, config, data)] * len(groups)
+    return Size(
+        networks=len(groups), each=max(every), total=sum(every), policy_config=config
+    )
+
+
+def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Size:
     """The widest policies that have together no more parameters than so many.
 
     All widths of the architecture shrink by one factor: an encoder of the task that kept
@@ -72,13 +81,11 @@ def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) ->
             f"The policy {arm.policy} has no width to divide; leave the arm {label} out,"
             " or give it another policy."
         )
-    networks, widest = len(demonstrations.tasks), max(widths.values())
+    widest = max(widths.values())
 
     def at(width: int) -> Size:
         smaller = {k: max(1, round(w * width / widest)) for k, w in widths.items()}
-        chosen = {**arm.policy_config, **smaller}
-        each = _parameters(arm, chosen, demonstrations)
-        return Size(networks=networks, each=each, policy_config=chosen)
+        return _size(arm, {**arm.policy_config, **smaller}, data, groups)
 
     low, high = 1, widest  # Parameters rise with the width.
     while low < high:
@@ -87,31 +94,29 @@ def _divided(label: str, arm: Arm, most: int, demonstrations: Demonstrations) ->
     found = at(low)
     if found.total > most:
         raise InputError(
-            f"{networks} policies of the arm {label} have {found.total:,} parameters even"
-            f" with a width of 1, more than the {most:,} of one for all tasks; leave the"
-            " arm out, or widen the policy."
+            f"{len(groups)} policies of the arm {label} have {found.total:,} parameters"
+            f" even with a width of 1, more than the {most:,} of one for all tasks; leave"
+            " the arm out, or widen the policy."
         )
     return found
 
 
-def _check_fits(label: str, arm: Arm, demonstrations: Demonstrations) -> None:
+def _check_fits(label: str, arm: Arm, data: Data) -> None:
     try:
         told = conditioning_for(
-            demonstrations,
+            data,
             arm.conditioning,
             Cloning(),
             POLICIES.get(arm.policy).wording,
         )
-        POLICIES.get(arm.policy).check(spec_for(demonstrations, told))
+        POLICIES.get(arm.policy).check(spec_for(data, told))
     except InputError as error:
         raise InputError(f"The arm {label}: {error}") from error
 
 
-def _parameters(
-    arm: Arm, config: Mapping[str, Any], demonstrations: Demonstrations
-) -> int:
+def _parameters(arm: Arm, config: Mapping[str, Any], data: Data) -> int:
     told = conditioning_for(
-        demonstrations,
+        data,
         arm.conditioning,
         Cloning(),
         POLICIES.get(arm.policy).wording,
@@ -119,9 +124,9 @@ def _parameters(
     card = Card(
         policy=arm.policy,
         config=config,
-        spec=spec_for(demonstrations, told),
+        spec=spec_for(data, told),
         conditioning=told,
-        suite=demonstrations.suite or "",
+        suite=data.suite or "",
         suite_options={},
         step=0,
     )

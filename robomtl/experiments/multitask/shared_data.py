@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robomtl.demonstrations import Demonstrations, collect
-from robomtl.demonstrations.obtaining import check_suite
+from robomtl.demonstrations.mixture import Data, Mixture
+from robomtl.demonstrations.obtaining import Recording, check_suite, collect_parts
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_design import ArmCell
 from robomtl.task import Suite
@@ -44,43 +44,53 @@ def obtain(
     ]
     episodes = min((number for number in there if number >= most), default=most)
     out = folder / f"{_FOLDER}{episodes}"
-    collect(suite, out, episodes=episodes, noise=noise, workers=workers, tasks=tasks)
+    recording = Recording(episodes=episodes, noise=noise, workers=workers)
+    collect_parts(suite, out, recording, tasks)
     return out
 
 
-def check_enough(
-    demonstrations: Demonstrations, suite: Suite, tasks: Sequence[str], most: int
-) -> None:
+def check_enough(data: Data, suite: Suite, amounts: Mapping[str, int]) -> None:
     """Makes sure that there are so many demonstrations of each task.
+
+    Args:
+        data: Recorded.
+        suite: In which they are to be recorded.
+        amounts: Demonstrations of each task, by its name.
 
     Raises:
         InputError: If they are of another suite, of a task there are none, or fewer.
     """
-    path = demonstrations.path
+    path = data.path
     advice = "give demonstrations of that suite, or leave --data out to collect them"
-    check_suite(demonstrations, suite.name, advice)
-    counts = np.bincount(
-        demonstrations.episodes.task, minlength=len(demonstrations.tasks)
-    )
-    known = dict(zip(demonstrations.tasks, counts.tolist(), strict=True))
-    least = min(tasks, key=lambda task: known.get(task, 0))
-    if known.get(least, 0) < most:
+    check_suite(data, suite.name, advice)
+    known = dict.fromkeys(amounts, 0)
+    for number, each in enumerate(data.sets):
+        counts = np.bincount(each.episodes.task, minlength=len(each.tasks)).tolist()
+        for index, count in zip(data.places(number), counts, strict=True):
+            name = data.tasks[index]
+            known[name] = known.get(name, 0) + count
+    least = min(amounts, key=lambda task: known[task] - amounts[task])
+    if known[least] < amounts[least]:
         raise InputError(
-            f"{path} has {known.get(least, 0)} demonstrations of {least}, fewer than the"
-            f" {most} requested; request at most {known.get(least, 0)}, or give --data"
+            f"{path} has {known[least]} demonstrations of {least}, fewer than the"
+            f" {amounts[least]} requested; request at most {known[least]}, or give --data"
             " with more."
         )
 
 
-def hashes(
-    demonstrations: Demonstrations, tasks: Sequence[str], counts: Sequence[int]
-) -> Hashes:
-    """The hashes of the first demonstrations of each task."""
+def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
+    """The hashes of the first demonstrations of each task.
+
+    Args:
+        data: Recorded.
+        amounts: Demonstrations of each task, by the number of those that are compared.
+    """
     return {
         count: {
-            task: demonstrations.select([task], count).fingerprint for task in tasks
+            task: data.select([task], amount).fingerprint
+            for task, amount in tasks.items()
         }
-        for count in counts
+        for count, tasks in amounts.items()
     }
 
 
@@ -107,21 +117,28 @@ def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
                 )
 
 
-def read(
-    demonstrations: Demonstrations, tasks: Sequence[str], cell: ArmCell, wanted: Hashes
-) -> Demonstrations:
+def read(data: Data, amounts: Mapping[str, int], cell: ArmCell, wanted: Hashes) -> Data:
     """What a cell learns from: the first demonstrations of its tasks.
 
-    All tasks of the experiment keep their index, so that what a policy of one task is
-    told has the length of what one of all tasks is told.
+    All tasks of a single data set keep their index, so that what a policy of one task is
+    told has the length of what one of all tasks is told. Data sets of a mixture that have
+    none of the tasks are left out.
+
+    Args:
+        data: Recorded.
+        amounts: Demonstrations of each task of the experiment, by its name.
+        cell: Names its tasks.
+        wanted: Hashes of what all cells read.
 
     Raises:
         ValueError: If these are other demonstrations by now.
     """
-    count = cell.demonstrations
-    found = hashes(demonstrations, cell.tasks, [count])
-    check_same(cell.arm, demonstrations.path, found, wanted)
-    chosen = demonstrations.select(tasks, count)
+    own = {task: amounts[task] for task in cell.tasks}
+    found = hashes(data, {cell.demonstrations: own})
+    check_same(cell.arm, data.path, found, wanted)
+    if isinstance(data, Mixture):
+        return data.select(cell.tasks, own)
+    chosen = data.select([*amounts], amounts)
     learned = [chosen.tasks.index(task) for task in cell.tasks]
     episodes = np.flatnonzero(np.isin(chosen.episodes.task, learned))
     return chosen.take(episodes.tolist())
