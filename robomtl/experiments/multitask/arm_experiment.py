@@ -109,7 +109,10 @@ class _Experiment:
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
         paths = sorted({str(path) for path in self.of.data.values()})
-        return {**plain(found), "made": {"demonstrations": paths, **made}}
+        told = plain(found)
+        if not found.suites:
+            del told["suites"]  # Nothing to say of a single suite.
+        return {**told, "made": {"demonstrations": paths, **made}}
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
