@@ -44,7 +44,11 @@ elsewhere."""
 FETCH = Embodiment(
     name="fetch",
     observation={STATE: Feature(kind="state", shape=(len(NAMES),), names=NAMES)},
-    action=ActionFeature(size=4, names=("x", "y", "z", "gripper")),
+    action=ActionFeature(
+        size=4,
+        names=("x", "y", "z", "gripper"),
+        units=("0.05 m", "0.05 m", "0.05 m", "-1"),
+    ),
 )
 
 IDS = MappingProxyType(

@@ -22,6 +22,7 @@ from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.metaworld_walls import TwoWayVariations
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.errors import InputError
+from robomtl.features import ActionFeature
 from robomtl.geometry import Geometry
 from robomtl.names import several
 from robomtl.nearest import unknown
@@ -167,6 +168,12 @@ class MetaWorldSuite:
         ``state[expert_suite.goal]``.
         """
         return replace(self, goals="observable")
+
+    @property
+    def action(self) -> ActionFeature:
+        """A displacement of the hand, and the effort that closes the gripper."""
+        units = ("0.01 m", "0.01 m", "0.01 m", "1")
+        return ActionFeature(size=4, names=("x", "y", "z", "gripper"), units=units)
 
     @property
     def undisturbed_actions(self) -> int:

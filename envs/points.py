@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from robomtl.camera import Camera, refuse_settings
-from robomtl.envs.points_env import ROW, SPLITS, PointsEnv
+from robomtl.envs.points_env import ROW, SPEED, SPLITS, PointsEnv
 from robomtl.envs.points_expert import PointsExpert
 from robomtl.envs.points_robots import VARIANT as TWO_ROBOTS
 from robomtl.envs.points_robots import TwoRobots
 from robomtl.envs.points_tasks import AIMS, HELD_OUT, TRAIN, VARIANTS, task_of
 from robomtl.errors import InputError
+from robomtl.features import ActionFeature
 from robomtl.geometry import Body, Geometry
 from robomtl.nearest import unknown
 from robomtl.splits import find_split
@@ -82,6 +83,11 @@ class PointsSuite:
     def goal_places(self) -> Mapping[str, slice]:
         """Where the thing lies that a task goes to, by the name of the task."""
         return {name: _place(aim.goal) for name, aim in AIMS.items()}
+
+    @property
+    def action(self) -> ActionFeature:
+        """A displacement of the point."""
+        return ActionFeature(size=2, names=("x", "y"), units=(f"{SPEED} m",) * 2)
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:

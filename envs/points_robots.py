@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from robomtl.envs.points_env import ROW, SPLITS, WALL, PointsEnv, Vector
+from robomtl.envs.points_env import ROW, SPEED, SPLITS, WALL, PointsEnv, Vector
 from robomtl.envs.points_expert import PointsExpert
 from robomtl.envs.points_tasks import AIMS, task_of
 from robomtl.errors import InputError
@@ -34,7 +34,7 @@ POINT = Embodiment(
             names=tuple(f"{thing}_{axis}" for thing in ROW for axis in _AXES),
         )
     },
-    action=ActionFeature(size=2, names=_AXES),
+    action=ActionFeature(size=2, names=_AXES, units=(f"{SPEED} m",) * 2),
 )
 FLYER = Embodiment(
     name="flyer",

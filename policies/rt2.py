@@ -245,7 +245,7 @@ class RT2(Policy):
 
     def _has(self, robot: Tensor | None) -> Tensor | None:
         """Which components of an action a sample's robot has; (batch, action)."""
-        if robot is None or len(self.spec.embodiments) == 1:
+        if robot is None or len(self.spec.actions) == 1:
             return None
         sizes = torch.tensor(self.spec.actions, device=robot.device)
         return torch.arange(self.spec.action, device=robot.device) < sizes[robot, None]

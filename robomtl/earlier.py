@@ -25,6 +25,7 @@ ADDED: Mapping[str, Any] = {
     "features": [],
     "history": 1,
     "goal_images": 0.5,
+    "alignment": "none",
     "vision": {
         "encoder": "spatial",
         "features": 64,

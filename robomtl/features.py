@@ -67,7 +67,8 @@ class ActionFeature:
     names: tuple[str, ...] = ()
     """Names of the components, such as ``gripper``; empty where they have none."""
     units: tuple[str, ...] = ()
-    """Unit of each component at full deflection, such as ``m``; empty if unknown."""
+    """Displacement by each component at full deflection, such as ``0.05 m``; empty if
+    unknown. That of a gripper is 1, which closes it, or -1, which opens it."""
 
     def __post_init__(self) -> None:
         """Checks the length, names and units.

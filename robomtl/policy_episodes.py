@@ -114,7 +114,10 @@ class PolicyEpisodes:
 
     def action(self) -> NDArray[np.float32]:
         """The actions of this step; (row, action), with those that fill up a group."""
-        return self._execution.action()[:, : self._card.spec.actions[self._robot]]
+        spec, action = self._card.spec, self._execution.action()
+        if spec.alignment is not None:
+            return spec.alignment.own(action, self._robot)
+        return action[:, : spec.actions[self._robot]]
 
     def _features(self, observations: Sequence[Observation]) -> Features:
         rows, spec = len(self._fixed), self._card.spec

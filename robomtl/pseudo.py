@@ -16,6 +16,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from robomtl.alignment import action_of, scaled
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, embodiment_of, robot_of
 from robomtl.nearest import unknown
@@ -70,22 +71,23 @@ class Translation:
 
     def __init__(self, body: Body, size: int, kept: int) -> None:
         moved = size - kept
-        self._gain = np.ones(size, np.float32)
-        self._gain[:moved] = body.gain
+        self.gain: NDArray[np.float32] = np.ones(size, np.float32)
+        """The robot's displacement by a full deflection of each of the body's."""
+        self.gain[:moved] = body.gain
         self.order: NDArray[np.int64] = np.arange(size)
         """The robot's component that each of the body's moves."""
         self.order[:moved] = np.roll(np.arange(moved), -body.shift)
 
     def executed(self, action: Action) -> Action:
         """The robot's action for one of the body; (action,)."""
-        moved = np.empty_like(self._gain)
-        moved[self.order] = np.clip(action, -1, 1) * self._gain
+        moved = np.empty_like(self.gain)
+        moved[self.order] = np.clip(action, -1, 1) * self.gain
         return np.clip(moved, -1, 1)
 
     def asked(self, action: Action) -> Action:
         """The body's action that is executed as one of the robot; (action,)."""
         wanted = np.clip(np.asarray(action, np.float32), -1, 1)
-        return wanted[self.order] / self._gain
+        return wanted[self.order] / self.gain
 
 
 class PseudoEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
@@ -216,9 +218,15 @@ class PseudoSuite:
         if own not in self._robots:
             self._robots[own] = embodiment_of(self.suite, task)
         found = self._robots[own]
-        order = Translation(BODIES[self.body], found.action.size, self._kept).order
-        names = found.action.names and tuple(found.action.names[i] for i in order)
-        action = replace(found.action, names=names, units=())
+        there = Translation(BODIES[self.body], found.action.size, self._kept)
+        order = there.order.tolist()
+        action = action_of(self.suite, task) or found.action
+        names = action.names and tuple(action.names[i] for i in order)
+        units = action.units and tuple(
+            scaled(action.units[place], gain)
+            for place, gain in zip(order, there.gain, strict=True)
+        )
+        action = replace(action, names=names, units=units)
         return replace(found, name=self.robot(task), action=action)
 
     @cached_property

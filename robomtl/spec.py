@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
+from robomtl.alignment import Alignment
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, Feature, vector_embodiment
 from robomtl.nearest import unknown
@@ -38,6 +39,8 @@ class Spec:
     text: int = 0
     """Length of an instruction's characters, with which the task embedding begins where
     the policy reads text; 0 where it does not."""
+    alignment: Alignment | None = None
+    """How robots share one action; None where each has its own."""
     goal_image: bool = False
     """Whether each camera also shows it the goal: see ``goals``."""
 
@@ -66,7 +69,7 @@ class Spec:
         _check_images(self.embodiments)
         for name, size in {
             "state": max(each.states.get(STATE, 0) for each in self.embodiments),
-            "action": max(each.action.size for each in self.embodiments),
+            "action": max(self.actions),
         }.items():
             if getattr(self, name) not in (0, size):
                 raise InputError(
@@ -106,7 +109,9 @@ class Spec:
 
     @property
     def actions(self) -> tuple[int, ...]:
-        """Length of each robot's actions, in the order of their index."""
+        """Lengths of what is predicted: of each robot's actions, or of the shared one."""
+        if self.alignment is not None:
+            return (len(self.alignment.slots),)
         return tuple(each.action.size for each in self.embodiments)
 
     @property

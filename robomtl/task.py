@@ -135,6 +135,10 @@ class Suite(Protocol):
     the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,
     mirror and hide things, see ``robomtl.training.augmentation.Augmentation``.
 
+    A suite that describes its actions, by names and by the displacement at full deflection,
+    has a property ``action``, a ``robomtl.features.ActionFeature``, unless its method
+    ``embodiment`` does: robots can then share one action, see ``robomtl.alignment``.
+
     A suite whose tasks differ in what is observed or how one acts has one more method,
     ``embodiment(task)``: see ``robomtl.features.EmbodiedSuite``.
     """

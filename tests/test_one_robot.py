@@ -123,7 +123,7 @@ def test_of_several_robots_that_fit_the_one_that_predicts_best_is_taken(
         _Like(0, 0),
         _Like(2, 2),
     ]
-    made = of_one_robot(trained, support)
+    made, _ = of_one_robot(trained, support)
     assert [each.name for each in made.card.spec.embodiments] == ["flipped-points"]
     assert made.card.spec.action == 2 and trained.card.spec.actions == (2, 4, 2)
     place = trained.card.spec.places

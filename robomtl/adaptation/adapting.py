@@ -94,7 +94,7 @@ def adapt_by(
     name = type(method).__name__
     check_training(method, trained)
     check_fit(trained.card, support)
-    trained = of_one_robot(trained, support)
+    trained, support = of_one_robot(trained, support)
     machine = budget.machine.resolved()
     device = device_of(machine.device)
     begun = time.perf_counter()

@@ -17,12 +17,14 @@ from torch import Generator, Tensor
 
 from robomtl.adaptation.meta.gradient import material_of, sampler_of
 from robomtl.adaptation.support import Support
+from robomtl.alignment import action_of
 from robomtl.checkpoint import Card, TrainedPolicy, build
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
 from robomtl.policy import Policy
 from robomtl.spec import Spec
+from robomtl.suites import suite
 from robomtl.training.material import goals_in
 from robomtl.training.objective import Material
 
@@ -36,34 +38,47 @@ class _Like(NamedTuple):
     acted: int | None
 
 
-def of_one_robot(trained: TrainedPolicy, support: Support) -> TrainedPolicy:
+def of_one_robot(
+    trained: TrainedPolicy, support: Support
+) -> tuple[TrainedPolicy, Support]:
     """The policy for the robot of some demonstrations; one of a single robot as it is.
 
     Args:
         trained: Left as it is.
         support: Demonstrations of the robot, known or not.
 
+    Returns:
+        The policy, and the support with the actions that it predicts.
+
     Raises:
-        InputError: If the policy reads a feature that the robot lacks, or is conditioned on
-            goals of another length.
+        InputError: If the policy reads a feature that the robot lacks, is conditioned on
+            goals of another length, or shares an action that the robot does not have.
     """
     card, given = trained.card, support.demonstrations
     if len(card.spec.embodiments) == 1:
-        return trained
+        return trained, support
     robot = given.embodiment
     read = {name for each in card.spec.embodiments for name in each.observation}
     card = _card(card, robot.observing(sorted(read)), support)
+    if card.spec.alignment is not None:
+        action = card.spec.alignment.shared(given.action, 0)
+        support = replace(support, demonstrations=given.acting(action))
     made = [
         _made(trained, card, like) for like in _candidates(trained.card.spec, robot)
     ]
     policy = made[0] if len(made) == 1 else _nearest(made, card, support)
     policy = policy.to(trained.policy.device).eval().requires_grad_(False)
-    return replace(trained, policy=policy, card=card)
+    return replace(trained, policy=policy, card=card), support
 
 
 def _card(card: Card, robot: Embodiment, support: Support) -> Card:
     """The card of the policy of one robot."""
-    spec = replace(card.spec, state=0, action=0, embodiments=(robot,))
+    alignment = card.spec.alignment
+    if alignment is not None:
+        alignment = alignment.of(_described(robot, support))
+    spec = replace(
+        card.spec, state=0, action=0, embodiments=(robot,), alignment=alignment
+    )
     conditioning = card.conditioning
     if "goal" in conditioning.kinds:
         goal, own = goals_in(support.demonstrations, conditioning.kinds)
@@ -75,6 +90,15 @@ def _card(card: Card, robot: Embodiment, support: Support) -> Card:
             " goals are as long as those of training, or condition on language."
         )
     return replace(card, spec=spec, conditioning=conditioning)
+
+
+def _described(robot: Embodiment, support: Support) -> Embodiment:
+    """The robot with what its suite says of its actions."""
+    given = support.demonstrations
+    if given.suite is None:
+        return robot
+    made = suite(given.suite, **given.suite_options)
+    return replace(robot, action=action_of(made, support.name) or robot.action)
 
 
 def _candidates(spec: Spec, robot: Embodiment) -> list[_Like]:
@@ -91,7 +115,9 @@ def _candidates(spec: Spec, robot: Embodiment) -> list[_Like]:
             if each.observation.keys() <= robot.observation.keys()
             and each.states == {n: robot.states[n] for n in each.states}
             else None,
-            index if each.action.size == robot.action.size else None,
+            index
+            if spec.alignment is not None or each.action.size == robot.action.size
+            else None,
         )
         for index, each in enumerate(spec.embodiments)
     ]

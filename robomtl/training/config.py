@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from robomtl import ranges
 from robomtl.actor_settings import ActorSettings
+from robomtl.alignment import Aligning
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.earlier import present
 from robomtl.errors import InputError
@@ -106,6 +107,9 @@ class TrainConfig:
     goal_images: float = 0.5
     """Fraction of the samples that are shown a goal image and no instruction, where the
     policy is conditioned on both; the others are given the instruction alone."""
+    alignment: Aligning = "none"
+    """Whether robots share one action, the displacement of the hand and the gripper scaled
+    by their units (end_effector), or each has outputs of its own (none)."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
     history: int | None = None

@@ -10,6 +10,7 @@ import torch
 
 from robomtl import goals
 from robomtl.agent import goal_of, goals_of
+from robomtl.alignment import Alignment, action_of, aligned
 from robomtl.conditioning import Conditioning, InstructionEmbeddings, Kind
 from robomtl.conditioning.characters import LENGTH
 from robomtl.conditioning.conditioning import Wording
@@ -167,6 +168,8 @@ def spec_for(
         text=LENGTH if conditioning.in_characters else 0,
         goal_image="goal_image" in conditioning.kinds,
     )
+    if config.alignment == "end_effector":
+        made = partial(made, alignment=aligned(_described(data)))
     if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
         spec = made(embodiments=robots)
     else:
@@ -176,6 +179,29 @@ def spec_for(
     return spec
 
 
+def _described(data: Data) -> list[Embodiment]:
+    """The robots of data sets, with what their suites say of their actions.
+
+    Raises:
+        InputError: If there is one robot alone.
+    """
+    robots = embodiments_of(data)
+    if len(robots) < 2:
+        raise InputError(
+            f"alignment shares one action among several robots, and {data.path} is of one,"
+            f" '{robots[0].name}'; leave it out, or give --data of several."
+        )
+    found = []
+    for robot in robots:
+        first = next(each for each in data.sets if each.embodiment == robot)
+        action = robot.action
+        if first.suite is not None:
+            made = suite(first.suite, **first.suite_options)
+            action = action_of(made, first.tasks[0]) or action
+        found.append(replace(robot, action=action))
+    return found
+
+
 def materials(
     data: Data,
     conditioning: Conditioning,
@@ -183,6 +209,7 @@ def materials(
     *,
     chunk: int,
     history: int = 1,
+    alignment: Alignment | None = None,
 ) -> tuple[Material, Material]:
     """What to train on, and what to validate on: the last episodes of each task.
 
@@ -192,6 +219,7 @@ def materials(
         config: Settings of the run.
         chunk: Actions in a sample.
         history: Observations in a sample.
+        alignment: How robots share one action; None where each has its own.
 
     Raises:
         InputError: If samples cannot be augmented: of several data sets, with features
@@ -204,7 +232,9 @@ def materials(
     augmenter = _augmenter(data, config.augmentation, device, history)
     training, validation = (
         Material(
-            frames=replace(mixed_frames(data, part, device), history=history),
+            frames=replace(
+                mixed_frames(data, part, device, alignment=alignment), history=history
+            ),
             wordings=wordings,
             conditioning=conditioning,
             chunk=chunk,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robomtl.alignment import Alignment
 from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.mixture import Data
 from robomtl.features import Embodiment
@@ -34,6 +35,8 @@ class Joined:
     """Length of an action, the longest where robots differ."""
     several: bool
     """Whether robots differ."""
+    alignment: Alignment | None
+    """How they share one action, if they do."""
     device: torch.device
     """Training device."""
 
@@ -54,6 +57,7 @@ class Joined:
             place = place.to(device)
             for name, values in observed.items():
                 observation[name][place, ..., : values.shape[-1]] = values
+            acted = self._shared(acted, number)
             action[place, :, : acted.shape[-1]] = acted
         if self.several:
             robot = torch.tensor(self.robot)[which - 1]
@@ -63,6 +67,13 @@ class Joined:
             n: each.view(*shape, *each.shape[1:]) for n, each in observation.items()
         }
         return observed, action.view(*rows.shape, -1)
+
+    def _shared(self, action: Tensor, number: int) -> Tensor:
+        """Actions of a table as they are learned from."""
+        if self.alignment is None:
+            return action
+        made = self.alignment.shared(action.cpu().numpy(), self.robot[number])
+        return torch.from_numpy(made).to(action.device)
 
     def blocks(self, spans: Spans) -> Iterator[Mapping[str, Tensor]]:
         """See ``Table``."""
@@ -95,7 +106,11 @@ def _rows(spans: Spans) -> Tensor:
 
 
 def mixed_frames(
-    data: Data, episodes: Sequence[Sequence[int]], device: torch.device
+    data: Data,
+    episodes: Sequence[Sequence[int]],
+    device: torch.device,
+    *,
+    alignment: Alignment | None = None,
 ) -> Frames:
     """The frames of some episodes of several data sets, sorted by task.
 
@@ -103,6 +118,7 @@ def mixed_frames(
         data: Has the data sets.
         episodes: Indices of the episodes of each.
         device: Training device.
+        alignment: How robots share one action; None where each has its own.
     """
     pairs = zip(data.sets, episodes, strict=True)
     parts = [frames(each, chosen, device) for each, chosen in pairs]
@@ -115,8 +131,11 @@ def mixed_frames(
         robot=tuple(distinct.index(robot) for robot in robots),
         first=_first_rows(part.episodes for part in parts),
         shapes=_shapes(distinct),
-        action=max(each.action.size for each in distinct),
+        action=len(alignment.slots)
+        if alignment is not None
+        else max(each.action.size for each in distinct),
         several=len(distinct) > 1,
+        alignment=alignment,
         device=device,
     )
     spans = Spans(*map(torch.cat, zip(*_moved(data, parts, table.first), strict=True)))

@@ -109,6 +109,7 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         config,
         chunk=policy.chunk,
         history=card.spec.history,
+        alignment=card.spec.alignment,
     )
     training, validation = (
         encoded_once(each, policy, config) for each in (training, validation)

@@ -191,7 +191,7 @@ ARM_RECIPES = {
     ),
     "cross-embodiment": ArmRecipe(
         line="One policy for the robots of several suites, or one policy for each suite",
-        suite=joint_name(("metaworld/MT10", "points/two_robots")),
+        suite=joint_name(("metaworld/MT10", "fetch/MT4")),
         noise=0.5,
         asked=Asked(
             arms={"together": "together", "apart": "apart"},

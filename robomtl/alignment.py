@@ -1,0 +1,175 @@
+"""Actions of different robots as one: the displacement of the hand, and the gripper.
+
+Robots whose actions move a hand act in the same few numbers, whatever their simulators call
+full deflection. Aligned, a policy predicts one action of all robots: x, y, z, roll, pitch, yaw
+and gripper, as far as any of them has these, scaled by the displacement at full deflection. A
+robot's action follows from it by names and units of its ``ActionFeature``.
+
+Source: Open X-Embodiment Collaboration 2023, "Open X-Embodiment: Robotic Learning Datasets and
+RT-X Models", arXiv:2310.08864, section III.B (coarse alignment of actions). Departures:
+
+1. They normalise the actions of each data set by its statistics; here units are known, so that a
+   number means the same displacement for every robot.
+2. As there, frames are not aligned: x is each robot's own x.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.errors import InputError
+from robomtl.features import ActionFeature, Embodiment, embodiment_of
+from robomtl.task import Suite
+
+Aligning = Literal["none", "end_effector"]
+"""Whether robots share one action."""
+
+SLOTS = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
+"""Components of a shared action."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """How the actions of robots stand in the action that they share."""
+
+    slots: tuple[str, ...]
+    """Components of the shared action, in the order of ``SLOTS``."""
+    units: tuple[str, ...]
+    """Displacement of each at full deflection, such as ``0.05 m``."""
+    places: tuple[tuple[int, ...], ...]
+    """Component of the shared action that each of a robot's is, by the robot's index."""
+    factors: tuple[tuple[float, ...], ...]
+    """What a full deflection of each of a robot's is in the shared action."""
+
+    def shared(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
+        """A robot's actions as shared ones; (…, own) to (…, shared)."""
+        made = np.zeros((*action.shape[:-1], len(self.slots)), np.float32)
+        factors = np.array(self.factors[robot], np.float32)
+        made[..., list(self.places[robot])] = (action * factors).clip(-1, 1)
+        return made
+
+    def own(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
+        """Shared actions as a robot's; (…, shared) to (…, own)."""
+        factors = np.array(self.factors[robot], np.float32)
+        made: NDArray[np.float32] = action[..., list(self.places[robot])] / factors
+        return made.clip(-1, 1)
+
+    def of(self, robot: Embodiment) -> "Alignment":
+        """The same shared action for one robot alone.
+
+        Raises:
+            InputError: If its actions are not described, or have a component that is not
+                shared.
+        """
+        described = _described(robot)
+        for slot in described:
+            if slot not in self.slots:
+                raise InputError(
+                    f"'{robot.name}' acts by '{slot}', and the policy's shared action has"
+                    f" {', '.join(self.slots)}; train it with a robot that has {slot}."
+                )
+        whole = dict(zip(self.slots, map(_amount, self.units), strict=True))
+        return Alignment(
+            slots=self.slots,
+            units=self.units,
+            places=(tuple(self.slots.index(slot) for slot in described),),
+            factors=(
+                tuple(_ratio(s, d, whole[s], robot) for s, d in described.items()),
+            ),
+        )
+
+
+def aligned(robots: Sequence[Embodiment]) -> Alignment:
+    """The action that robots share.
+
+    Args:
+        robots: Their actions have names among ``SLOTS``, and units.
+
+    Raises:
+        InputError: If those of one are not described so, or are in units that others are not.
+    """
+    every = [_described(robot) for robot in robots]
+    slots = [slot for slot in SLOTS if any(slot in each for each in every)]
+    largest = {
+        slot: max(
+            (each[slot] for each in every if slot in each), key=lambda it: abs(it[0])
+        )
+        for slot in slots
+    }
+    whole = Alignment(
+        slots=tuple(slots),
+        units=tuple(f"{abs(size):g} {unit}" for size, unit in largest.values()),
+        places=(),
+        factors=(),
+    )
+    alone = [whole.of(robot) for robot in robots]
+    return Alignment(
+        slots=whole.slots,
+        units=whole.units,
+        places=tuple(each.places[0] for each in alone),
+        factors=tuple(each.factors[0] for each in alone),
+    )
+
+
+def action_of(suite: Suite, task: str) -> ActionFeature | None:
+    """How one acts in a task, as far as the suite describes it.
+
+    A suite says so by the method ``embodiment``, or by a property ``action``.
+    """
+    described: ActionFeature | None = getattr(suite, "action", None)
+    if described is None and hasattr(suite, "embodiment"):
+        return embodiment_of(suite, task).action
+    return described
+
+
+def scaled(unit: str, gain: float) -> str:
+    """A displacement at full deflection, times a factor."""
+    number, name = _amount(unit)
+    return f"{number * gain:g} {name}".strip()
+
+
+_Amount = tuple[float, str]
+"""A displacement at full deflection, and its unit."""
+
+
+def _described(robot: Embodiment) -> dict[str, _Amount]:
+    """The displacement of each component of a robot's action at full deflection."""
+    names, units = robot.action.names, robot.action.units
+    strange = [name for name in names if name not in SLOTS]
+    if not names or strange:
+        says = (
+            f"calls its actions {', '.join(names)}" if names else "does not name them"
+        )
+        raise InputError(
+            f"Aligned actions are displacements of a hand and a gripper, and '{robot.name}'"
+            f" {says}; give its ActionFeature names of {', '.join(SLOTS)}, or leave"
+            " --alignment out."
+        )
+    if not units:
+        raise InputError(
+            f"Aligned actions are scaled by their units, and '{robot.name}' has none; give"
+            " its ActionFeature the displacement at full deflection, such as '0.05 m', or"
+            " leave --alignment out."
+        )
+    return {name: _amount(unit) for name, unit in zip(names, units, strict=True)}
+
+
+def _amount(unit: str) -> _Amount:
+    """Number and unit of a text such as ``0.05 m``; the number is 1 where it is missing."""
+    number, _, name = unit.partition(" ")
+    try:
+        return float(number), name
+    except ValueError:
+        return 1.0, unit
+
+
+def _ratio(slot: str, own: _Amount, whole: _Amount, robot: Embodiment) -> float:
+    if own[1] != whole[1] or not own[0] or not whole[0]:
+        raise InputError(
+            f"'{robot.name}' moves '{slot}' by {own[0]:g} {own[1]}, and the shared action by"
+            f" {whole[0]:g} {whole[1]}; units of a component are the same for all robots."
+        )
+    return own[0] / whole[0]
