@@ -119,6 +119,9 @@ class Suite(Protocol):
     them is meant, says so by the property ``families``: names of at least 2 tasks each,
     by the name of the family. See ``families_of``, and ``robomtl.experiments.probe`` for their use.
 
+    A suite in which one wording may fit two tasks, because their scenes tell them apart,
+    sets the property ``shared_wordings``.
+
     A suite whose envs share something within a process, such as a single simulator or a
     global random generator, sets the property ``one_env_per_process``: its envs then live
     one at a time in a process. See ``one_env_per_process``.

@@ -13,7 +13,7 @@ from robomtl.conditioning.embeddings import (
     embed,
     shipped_sentences,
 )
-from robomtl.envs import metaworld_tasks
+from robomtl.envs import libero_tasks, metaworld_tasks
 from robomtl.errors import InputError
 from robomtl.suites import suite
 from robomtl.task import Task
@@ -31,6 +31,8 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def built_in_tasks() -> list[Task]:
     suites = [suite(name) for name in ("points/MT6", "robosuite/MT9")]
     tasks = [metaworld_tasks.task(name) for name in metaworld_tasks.TASKS]
+    for variant in libero_tasks.VARIANTS:
+        tasks += libero_tasks.tasks(variant)
     return [*tasks, *(task for each in suites for task in each.train_tasks)]
 
 

@@ -53,12 +53,12 @@ def _wordings(suite: Suite) -> Iterator[str]:
         empty = tasks_by_wording.pop("")[0]
         yield f"'{empty}' has an empty instruction; say what is to be done."
     for wording, names in tasks_by_wording.items():
-        if len(set(names)) > 1:
+        if len(set(names)) > 1 and not getattr(suite, "shared_wordings", False):
             yield (
                 f"The instruction '{wording}' fits '{names[0]}' and '{names[-1]}'; "
                 f"no wording may fit two tasks."
             )
-        elif len(names) > 1:
+        elif len(set(names)) < len(names):
             yield (
                 f"'{names[0]}' has the instruction '{wording}' twice; a wording is "
                 f"given once, and either trained on or held out."

@@ -121,7 +121,11 @@ class Record:
         return same and self.python.startswith(f"{environment.python}.")
 
 
-ENVIRONMENTS: Registry[Environment] = Registry("environment", "robomtl.simulators", {})
+ENVIRONMENTS: Registry[Environment] = Registry(
+    "environment",
+    "robomtl.simulators",
+    {"libero": "robomtl.envs.libero_environment:ENVIRONMENT"},
+)
 """Environments that ``robomtl simulators`` knows, by their names.
 
 Another distribution adds one as an entry point of the group ``robomtl.simulators``.

@@ -1,0 +1,258 @@
+"""LIBERO and LIBERO-PRO as suites: groceries into a basket, bowls onto a plate, and more.
+
+LIBERO runs in an interpreter of its own, see
+``robomtl.envs.libero_environment`` and ``robomtl.envs.libero_server``; a suite is plain data and needs none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from robomtl.camera import Camera, Profile
+from robomtl.envs import libero_tasks
+from robomtl.envs.libero_environment import ENVIRONMENT
+from robomtl.envs.libero_expert import LiberoExpert
+from robomtl.envs.libero_state import PROPRIOCEPTION_NAMES, layout
+from robomtl.envs.libero_tasks import HORIZONS, VARIANTS
+from robomtl.errors import InputError
+from robomtl.features import STATE, ActionFeature, Embodiment, Feature
+from robomtl.nearest import unknown
+from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.simulators.served_env import ServedEnv
+from robomtl.simulators.simulator import Simulator
+from robomtl.splits import find_split
+from robomtl.task import Expert, Task, find_task
+
+SIMULATOR = Simulator(
+    file=Path(__file__).with_name("libero_server.py"), environment=ENVIRONMENT
+)
+SPLITS: Mapping[str, range] = MappingProxyType(
+    {
+        "train": range(0, 1_000_000),
+        "fresh": range(1_000_000, 2_000_000),
+        "official": range(2_000_000, 2_000_050),
+    }
+)
+"""``official``: LIBERO's 50 initial states of a task, in order; the others are drawn from
+the same regions by LIBERO's own sampler, with as much noise of the arm."""
+
+CAMERAS: Mapping[str, str] = MappingProxyType(
+    {
+        "agentview": "agentview",
+        "wrist": "robot0_eye_in_hand",
+        "frontview": "frontview",
+        "birdview": "birdview",
+        "sideview": "sideview",
+    }
+)
+"""Cameras by name, each with the simulator's."""
+_SIDE = 256  # [px]
+
+_ACTION = ActionFeature(
+    size=7,
+    names=("dx", "dy", "dz", "rx", "ry", "rz", "gripper"),
+    units=("0.05 m",) * 3 + ("0.5 rad",) * 3 + ("closes at 1",),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiberoSuite:
+    """A suite of LIBERO, or of LIBERO-PRO, which perturbs those."""
+
+    variant: str = "object"
+    """One of ``VARIANTS``."""
+    horizon: int = 280
+    """Number of steps of an episode, after 10 steps in which things come to rest."""
+    pictures: Pictures | None = None
+    """Pictures that observations hold beside the state; None for none."""
+    camera: Camera | None = None
+    """Looks at the envs; it changes no episode and is not among the options."""
+
+    def __post_init__(self) -> None:
+        """Checks the variant and the horizon.
+
+        Raises:
+            InputError: If the variant is unknown or the horizon not positive.
+        """
+        if self.variant not in VARIANTS:
+            raise InputError(unknown("variant of libero", self.variant, VARIANTS))
+        if self.horizon < 1:
+            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+
+    @property
+    def name(self) -> str:
+        """Full name, such as ``libero/object``."""
+        return f"libero/{self.variant}"
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What ``robomtl.suite`` takes besides the name."""
+        pictures = self.pictures.options if self.pictures else {}
+        return {"horizon": self.horizon, **pictures}
+
+    @property
+    def train_tasks(self) -> tuple[Task, ...]:
+        """The tasks, in the order of LIBERO."""
+        return libero_tasks.tasks(self.variant)
+
+    @property
+    def held_out_tasks(self) -> tuple[Task, ...]:
+        """None."""
+        return ()
+
+    @property
+    def goal(self) -> None:
+        """States hold no goal: the sentence says it."""
+        return None
+
+    @property
+    def families(self) -> Mapping[str, tuple[str, ...]]:
+        """Tasks that begin alike."""
+        return libero_tasks.families(self.variant)
+
+    @property
+    def shared_wordings(self) -> bool:
+        """Whether a sentence may fit two tasks, as some of LIBERO-90 and LIBERO-PRO do."""
+        return self.variant in ("90", "spatial-task", "goal-task")
+
+    @property
+    def undisturbed_actions(self) -> int:
+        """Trailing components that ``collect`` never disturbs: rotation and gripper."""
+        return 4
+
+    def embodiment(self, task: str) -> Embodiment:
+        """The Panda arm; one for all tasks of a suite and those that perturb it.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        find_task(self, task)
+        names = layout(self.variant).names
+        observed = {STATE: Feature(kind="state", shape=(len(names),), names=names)}
+        if self.pictures:
+            own = PROPRIOCEPTION_NAMES
+            observed[PROPRIOCEPTION] = Feature(
+                kind="state", shape=(len(own),), names=own
+            )
+            for name, camera in self.pictures.by_feature.items():
+                side = self.pictures.size
+                observed[name] = Feature(
+                    kind="image", shape=(side, side, 3), camera=str(camera.name)
+                )
+        robot = f"libero-{self.variant.partition('-')[0]}"
+        return Embodiment(name=robot, observation=observed, action=_ACTION)
+
+    def variations(self, task: str, split: str) -> range:
+        """The variations of a task in ``official``, ``train`` or ``fresh``.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        find_task(self, task)
+        return find_split(SPLITS, split)
+
+    def make_env(self, task: str) -> ServedEnv:
+        """An env of the task, in LIBERO's own interpreter.
+
+        Raises:
+            ValueError: If the task is unknown or the environment is not installed.
+        """
+        name = find_task(self, task).name
+        options: dict[str, Any] = {
+            "things": libero_tasks.simulated(self.variant, name),
+            "official": SPLITS["official"].start,
+            "horizon": self.horizon,
+        }
+        if self.pictures:
+            cameras = {
+                n: CAMERAS[str(c.name)] for n, c in self.pictures.by_feature.items()
+            }
+            options |= {
+                "images": cameras,
+                "size": self.pictures.size,
+                "fast": self.pictures.profile == "fast",
+            }
+        if self.camera:
+            options |= {
+                "camera": CAMERAS[self.camera.name or "agentview"],
+                "shape": [self.camera.height or _SIDE, self.camera.width or _SIDE],
+                "fast": self.camera.profile != "faithful",
+            }
+        file = f"{libero_tasks.folder(self.variant)}/{name}"
+        return ServedEnv(SIMULATOR, file, SPLITS, options)
+
+    def with_camera(self, camera: Camera) -> "LiberoSuite":
+        """This suite with envs that show pictures, by default of ``agentview``.
+
+        Raises:
+            InputError: If the camera is unknown.
+        """
+        if camera.name is not None and camera.name not in CAMERAS:
+            raise InputError(unknown("libero camera", camera.name, CAMERAS))
+        return replace(self, camera=camera)
+
+    def positions(self, task: str) -> Mapping[str, slice]:
+        """Where the hand and the things of a task are in a state [m].
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        entry = libero_tasks.entries(self.variant)[find_task(self, task).name]
+        places = layout(self.variant).poses
+        return {
+            name: slice(places[name], places[name] + 3)
+            for name in ("hand", *entry.things)
+        }
+
+    def make_expert(self, task: str) -> Expert:
+        """A scripted expert, of the suites object and spatial and those that perturb them.
+
+        Raises:
+            InputError: If the task is unknown or the suite has no experts.
+        """
+        name = find_task(self, task).name
+        if self.variant.partition("-")[0] not in ("object", "spatial"):
+            raise InputError(
+                f"{self.name} has no scripted experts; libero/object and libero/spatial"
+                " have. Import LIBERO's demonstrations to train on it."
+            )
+        return LiberoExpert(self.variant, name)
+
+
+def libero(
+    variant: str = "",
+    *,
+    horizon: int | None = None,
+    cameras: str | Sequence[str] = (),
+    size: int | None = None,
+    profile: Profile | None = None,
+) -> LiberoSuite:
+    """A suite of LIBERO or LIBERO-PRO, ``object`` unless a variant is given.
+
+    Args:
+        variant: One of ``libero.variants``.
+        horizon: Number of steps of an episode; unless given, as the field reports LIBERO:
+            spatial 220, object 280, goal 300, long 520, and 400 of LIBERO-90.
+        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
+            with ``proprioception``.
+        size: Width and height of these pictures, 84 unless given [px].
+        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
+            ``faithful`` draws as LIBERO does.
+
+    Raises:
+        ValueError: If the variant or an option is not known or not allowed.
+    """
+    name = variant or "object"
+    usual = HORIZONS.get(name.partition("-")[0], 1)
+    return LiberoSuite(
+        variant=name,
+        horizon=usual if horizon is None else horizon,
+        pictures=chosen(
+            f"libero/{name}", [*CAMERAS], cameras=cameras, size=size, profile=profile
+        ),
+    )
+
+
+libero.variants = VARIANTS  # type: ignore[attr-defined]

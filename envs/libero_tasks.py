@@ -1,0 +1,135 @@
+"""Tasks of LIBERO and LIBERO-PRO as plain data: files, sentences, things and scenes.
+
+``scripts/libero_tasks.py`` prints the data from an installed LIBERO.
+"""
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from robomtl.envs.libero_wordings import held_out_wordings, wordings
+from robomtl.task import Task
+
+_TASKS = Path(__file__).with_name("libero_tasks.json")
+
+HORIZONS = {"spatial": 220, "object": 280, "goal": 300, "long": 520, "90": 400}
+"""Steps of an episode with which the field reports LIBERO since OpenVLA; LIBERO's own
+evaluation takes 600 steps."""
+
+_LINES = {
+    "spatial": "the same bowl in ten places, to be put on a plate",
+    "object": "ten groceries, to be put in a basket; the default",
+    "goal": "ten tasks in one scene",
+    "long": "ten tasks of two parts each, LIBERO-10",
+    "90": "ninety tasks in twenty scenes",
+}
+_PERTURBED = {
+    "language": "in other words",
+    "object": "with things of another colour or size",
+    "swap": "with things in each other's places",
+    "task": "with other goals in the same scenes",
+}
+VARIANTS: Mapping[str, str] = MappingProxyType(
+    _LINES
+    | {
+        f"{base}-{kind}": f"LIBERO-PRO: {base} {line}"
+        for base in ("spatial", "object", "goal", "long")
+        for kind, line in _PERTURBED.items()
+    }
+)
+"""Suites, a line each; ``90`` has no perturbed variants."""
+
+
+class Entry(NamedTuple):
+    """A task as LIBERO has it."""
+
+    file: str
+    """Name of its file, without the ending: the name of the task."""
+    instruction: str
+    """LIBERO's sentence."""
+    things: tuple[str, ...]
+    """Things in its scene."""
+    replaced: Mapping[str, str]
+    """Of things that LIBERO-PRO replaced, the names in the simulator."""
+    goal: tuple[str, ...]
+    """Predicates that hold at success, such as ``on akita_black_bowl_1 plate_1``."""
+    scene: int
+    """Tasks of a suite with the same number begin alike."""
+
+
+@functools.cache
+def _content() -> Any:
+    return json.loads(_TASKS.read_text(encoding="utf-8"))
+
+
+def folder(variant: str) -> str:
+    """The folder of a suite in LIBERO's resources."""
+    name: str = _content()["suites"][variant]["folder"]
+    return name
+
+
+@functools.cache
+def entries(variant: str) -> dict[str, Entry]:
+    """The tasks of a suite by their names, in the order of LIBERO."""
+    found = [
+        Entry(
+            file=each["file"],
+            instruction=each["instruction"].lower(),
+            things=tuple(each["things"]),
+            replaced=each["replaced"],
+            goal=tuple(each["goal"]),
+            scene=each["scene"],
+        )
+        for each in _content()["suites"][variant]["tasks"]
+    ]
+    return {each.file: each for each in found}
+
+
+@functools.cache
+def tasks(variant: str) -> tuple[Task, ...]:
+    """The tasks of a suite.
+
+    Suites of other words or other goals have LIBERO-PRO's sentence alone.
+    """
+    alone = variant.endswith(("-language", "-task"))
+    return tuple(
+        Task(
+            name=name,
+            instructions=(entry.instruction,) if alone else wordings(entry.instruction),
+            held_out_instructions=() if alone else held_out_wordings(entry.instruction),
+        )
+        for name, entry in entries(variant).items()
+    )
+
+
+@functools.cache
+def families(variant: str) -> dict[str, tuple[str, ...]]:
+    """Tasks of a suite that begin alike, so that only the sentence tells them apart."""
+    scenes: dict[str, list[str]] = {}
+    for name, entry in entries(variant).items():
+        scenes.setdefault(f"scene-{entry.scene}", []).append(name)
+    return {scene: tuple(names) for scene, names in scenes.items() if len(names) > 1}
+
+
+@functools.cache
+def slots(variant: str) -> dict[str, tuple[str, ...]]:
+    """Things that a state has room for, each with the names of its joints.
+
+    A suite of LIBERO-PRO has the same as the suite that it perturbs, so that a policy of
+    one acts in the other.
+    """
+    base, joints = variant.partition("-")[0], _content()["joints"]
+    names = {name for entry in entries(base).values() for name in entry.things}
+    return {
+        name: tuple(joints.get(name.rpartition("_")[0], ())) for name in sorted(names)
+    }
+
+
+def simulated(variant: str, task: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The slots of a state, each with the thing in the simulator that fills it."""
+    entry = entries(variant)[task]
+    present = {name: entry.replaced.get(name, name) for name in entry.things}
+    return [(present.get(name, ""), joints) for name, joints in slots(variant).items()]
