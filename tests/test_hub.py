@@ -60,6 +60,7 @@ def test_the_card_has_success_with_intervals_protocol_and_command(tmp_path, hub)
     run, other = policy(tmp_path / "run"), tmp_path / "official"
     of = Results.read(run / "fresh")
     custom = {"protocol": "custom (fresh, but 3 episodes)", "instructions": "held-out"}
+    custom["acting"] = {"execute": 2, "history": 3}
     replace(of, setting=replace(of.setting, **custom)).write(other)
     words = ["push", run, "me/mlp", "--license", "mit", "--evaluations", other]
     assert main(list(map(str, words))) == 0
@@ -69,9 +70,14 @@ def test_the_card_has_success_with_intervals_protocol_and_command(tmp_path, hub)
     assert "| reach | 80.0% | 37.6% to 96.4% | 4/5 |\n" in body
     assert "| push\\|pull | 25.0% | 4.6% to 69.9% | 1/4 |\n" in body
     assert "    robomtl pull me/mlp --out policy\n" in body
-    assert "    robomtl evaluate policy --suite toy/MT2 --protocol fresh\n" in body
-    told = "--variations fresh --episodes 10 --until horizon --instructions held-out\n"
+    with_ = "--goals observable --horizon 50"
+    tasks = "--tasks reach 'push|pull'"
+    told = f"robomtl evaluate policy --suite toy/MT2 --protocol fresh {tasks} {with_}\n"
     assert told in body
+    told = (
+        f"--variations fresh --episodes 10 --until horizon {tasks} --instructions held-"
+    )
+    assert f"{told}out {with_} --execute 2\n" in body
     assert "| robot | `state` (12,) | 2 numbers within [-1, 1] |" in body
 
 

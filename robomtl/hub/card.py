@@ -1,5 +1,6 @@
 """Cards: what the hub shows of a policy or of demonstrations."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
-from robomtl.evaluation.results import Results, Setting
+from robomtl.evaluation.results import Results
 
 _TEMPLATES = Environment(
     loader=PackageLoader("robomtl.templates", ""),
@@ -16,6 +17,9 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+_OPTIONS = ("goals", "horizon", "size", "profile")
+"""Options of suites that ``robomtl evaluate`` takes as flags."""
 
 
 def _cell(text: str) -> str:
@@ -60,7 +64,7 @@ def policy_card(
             {
                 "name": name,
                 "setting": results.setting,
-                "command": _command(results.setting),
+                "command": _command(results, card),
                 "rows": _rows(results),
             }
             for name, results in evaluations.items()
@@ -124,8 +128,11 @@ def _row(
     return _Row(task, f"{success:.1%}", f"{low:.1%} to {high:.1%}", counts)
 
 
-def _command(setting: Setting) -> str:
+def _command(results: Results, card: Card) -> str:
     """The command that plays the same trials with the policy in the folder ``policy``."""
+    setting = results.setting
+    # An evaluation in the suite of the training has its options unless others are given.
+    known = card.suite_options if setting.suite == card.suite else {}
     words = ["robomtl evaluate policy", f"--suite {setting.suite}"]
     if setting.protocol.startswith("custom"):
         words += [
@@ -135,6 +142,17 @@ def _command(setting: Setting) -> str:
         ]
     else:
         words.append(f"--protocol {setting.protocol}")
+    if {*results.tasks} != {*card.conditioning.tasks}:
+        words.append(f"--tasks {' '.join(map(shlex.quote, results.tasks))}")
     if setting.instructions != "canonical":
-        words.append(f"--instructions {setting.instructions}")
+        words.append(f"--instructions {shlex.quote(setting.instructions)}")
+    given = {
+        **{
+            name: setting.options[name]
+            for name in _OPTIONS
+            if name in setting.options and setting.options[name] != known.get(name)
+        },
+        **{name: it for name, it in setting.acting.items() if name != "history"},
+    }
+    words += [f"--{name} {value}" for name, value in given.items()]
     return " ".join(words)

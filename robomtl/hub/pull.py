@@ -109,7 +109,7 @@ def _verify(found: Repository, staging: Path) -> None:
                 f"{file} is not the file of {size:,} bytes that was announced."
             )
     if found.kind == "dataset":
-        Demonstrations(staging)
+        Demonstrations(staging, beyond="clip")
         return
     checkpoint.load(staging)
     for path in found.files:

@@ -64,7 +64,8 @@ def push(
     if kind == "dataset":
         if evaluations:
             raise InputError(f"{there} is a data set, which has no evaluations.")
-        text = data_card(repository, Demonstrations(there), license_name=license_name)
+        shown = Demonstrations(there, beyond="clip")
+        text = data_card(repository, shown, license_name=license_name)
         files = _files(there, kind)
     else:
         text, files = _policy(there, repository, evaluations, license_name)
