@@ -29,6 +29,7 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
         "metaworld": "robomtl.envs.metaworld:metaworld",
         "points": "robomtl.envs.points:points",
         "pseudo": "robomtl.pseudo:pseudo",
+        "pusht": "robomtl.envs.pusht:pusht",
         "robosuite": "robomtl.envs.robosuite:robosuite",
     },
 )
