@@ -132,13 +132,12 @@ class PolicyServer:
     def __init__(self, agent: PolicyAgent, config: ServerConfig) -> None:
         check_device(config.device)
         device = str(device_of(config.device))
+        trained = agent.trained().policy
         with memory_explained(device):
-            policy = JointPolicy(
-                agent.trained().policy, device, rows=1, groups=config.batch_size
-            )
+            policy = JointPolicy(trained, device, rows=1, groups=config.batch_size)
         self._agent, self._config = agent, config
         self._batcher = _Batcher(policy, config.batch_size)
-        self._metadata = pack(metadata(agent))
+        self._metadata = pack(metadata(agent, trained.chunk))
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -203,9 +202,15 @@ class PolicyServer:
         return pack({"actions": actions, "server_timing": {"infer_ms": taken}})
 
 
-def metadata(agent: PolicyAgent) -> dict[str, Any]:
-    """What clients learn of a policy as they connect."""
+def metadata(agent: PolicyAgent, chunk: int) -> dict[str, Any]:
+    """What clients learn of a policy as they connect.
+
+    Args:
+        agent: The policy.
+        chunk: Actions that it predicts at once.
+    """
     card = agent.card
+    each_step = card.spec.history > 1 or card.acting.ensemble is not None
     return {
         "policy": card.policy,
         "run": agent.name,
@@ -213,6 +218,7 @@ def metadata(agent: PolicyAgent) -> dict[str, Any]:
         "conditioning": [*agent.conditioning_kinds],
         "tasks": [*card.conditioning.tasks],
         "history": card.spec.history,
+        "action_horizon": 1 if each_step else card.acting.execute or chunk,
         "goal_images": [*card.spec.goals],
         "embodiments": {
             robot.name: {

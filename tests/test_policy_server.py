@@ -88,6 +88,7 @@ def test_a_client_of_openpi_receives_the_chunk_that_the_policy_predicts(
     client = WebsocketClientPolicy(address)
     told = client.get_server_metadata()
     assert told["fingerprint"] == agent.fingerprint
+    assert told["action_horizon"] == 3
     (robot,) = told["embodiments"].values()
     assert robot["observation"]["state"]["shape"] == [12]
     answer = client.infer({"state": STATES[0], "task": TASK})
