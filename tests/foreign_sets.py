@@ -198,8 +198,8 @@ def space(kind: str = "float32", *shape: int, bound: float = np.inf) -> dict[str
     return {"type": "Box", "dtype": kind, "shape": [*shape], **ends}
 
 
-def minari(folder: Path, *, bound: float = 1.0) -> Path:
-    """A data set as Minari's HDF5 storage writes it."""
+def minari(folder: Path, *, bound: float = 1.0, storage: str = "hdf5") -> Path:
+    """A data set as one of Minari's storages writes it."""
     data = folder / "data"
     data.mkdir(parents=True)
     seen = {
@@ -212,7 +212,7 @@ def minari(folder: Path, *, bound: float = 1.0) -> Path:
     metadata = {
         "total_episodes": len(LENGTHS),
         "total_steps": sum(LENGTHS),
-        "data_format": "hdf5",
+        "data_format": storage,
         "jpeg_encoding": True,
         "observation_space": json.dumps({"type": "Dict", "subspaces": seen}),
         "action_space": json.dumps(space("float32", 2, bound=bound)),
@@ -220,10 +220,60 @@ def minari(folder: Path, *, bound: float = 1.0) -> Path:
         "minari_version": "0.5.4",
     }
     (data / "metadata.json").write_text(json.dumps(metadata))
-    with h5py.File(data / "main_data.hdf5", "w", track_order=True) as file:
-        for number in range(len(LENGTHS)):
-            _minari_episode(file.create_group(f"episode_{number}"), number, bound)
+    if storage == "hdf5":
+        with h5py.File(data / "main_data.hdf5", "w", track_order=True) as file:
+            for number in range(len(LENGTHS)):
+                _minari_episode(file.create_group(f"episode_{number}"), number, bound)
+        return folder
+    for number, length in enumerate(LENGTHS):
+        (data / str(number)).mkdir()
+        said = json.dumps({"id": number, "total_steps": length})
+        (data / f"{number}/metadata.json").write_text(said)
+        write_columns(data / f"{number}/part-0.{storage}", minari_columns(number))
     return folder
+
+
+def minari_columns(number: int) -> Any:
+    """The table of an episode, in which all columns have a row for the last observation."""
+    each, rows = frames(number), LENGTHS[number] + 1
+
+    def padded(values: Any) -> Any:
+        flat = np.concatenate([values, np.zeros_like(values[:1])])
+        if flat.ndim == 1:
+            return pa.array(flat)
+        return pa.FixedSizeListArray.from_arrays(
+            pa.array(flat.reshape(-1)), flat.shape[1]
+        )
+
+    pictures = [encoded(image, "JPEG") for image in each.images]
+    seen = {
+        "observation": padded(each.state.astype(np.float64)),
+        "achieved_goal": padded(np.zeros((rows - 1, 2))),
+        "desired_goal": padded(np.ones((rows - 1, 2))),
+        "pixels": pa.array([*pictures, pictures[-1]]),
+        "mission": pa.array(["a"] * rows),
+    }
+    success = pa.array([False, *each.success.tolist()])
+    columns = {
+        "observations": pa.StructArray.from_arrays([*seen.values()], names=[*seen]),
+        "actions": padded(each.action),
+        "rewards": padded(each.force.astype(np.float64)),
+        "terminations": padded(each.success),
+        "truncations": padded(~each.success),
+        "infos": pa.StructArray.from_arrays([success], names=["success"]),
+    }
+    return pa.table(columns)
+
+
+def write_columns(path: Path, table: Any, compression: str | None = None) -> None:
+    """Writes an Arrow or Parquet file."""
+    if path.suffix == ".parquet":
+        pq.write_table(table, path)
+        return
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.OSFile(str(path), "wb") as file:
+        with pa.ipc.new_file(file, table.schema, options=options) as writer:
+            writer.write_table(table)
 
 
 def _minari_episode(group: Any, number: int, bound: float) -> None:

@@ -11,7 +11,7 @@ import foreign_sets
 import h5py
 import numpy as np
 import pytest
-from broken_sets import edit, having, repeated
+from broken_sets import edit, feature, having, repeated
 from foreign_sets import LENGTHS, WORDS, change, frames
 
 import robomtl
@@ -36,6 +36,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     foreign_sets.robomimic(folder / "can.hdf5")
     foreign_sets.libero(folder / "libero")
     foreign_sets.minari(folder / "minari")
+    for storage in ("arrow", "parquet"):
+        foreign_sets.minari(folder / f"minari-{storage}", storage=storage)
     return folder
 
 
@@ -56,6 +58,8 @@ def every(field: str, count: int = len(LENGTHS)) -> Any:
         ("lerobot-image", "image.top", True),
         ("can.hdf5", "image.agentview", True),
         ("minari", "image.pixels", False),  # Stored as JPEG.
+        ("minari-arrow", "image.pixels", False),
+        ("minari-parquet", "image.pixels", False),
     ],
 )
 def test_frames_are_imported_as_they_were_recorded(
@@ -115,6 +119,15 @@ def test_columns_are_chosen_by_name(made: Path, tmp_path: Path) -> None:
     assert data.embodiment.name == "arm"
     seen = Demonstrations(data.path, observe=("image.front",))
     assert seen.embodiment.images.keys() == {"image.front"}
+
+
+def test_rewards_that_are_no_marks_leave_success_open(
+    own: Path, tmp_path: Path
+) -> None:
+    change(own / "can.hdf5", replaced("rewards", data=np.full(LENGTHS[0], 0.25)))
+    told = " ".join(sentences(check_source(own / "can.hdf5")))
+    assert "not recorded: rewards is 0.25 in episode 0, neither 0 nor 1." in told
+    assert import_data(own / "can.hdf5", tmp_path / "out").episodes.success.all()
 
 
 def test_a_filter_key_takes_a_subset(made: Path, tmp_path: Path) -> None:
@@ -193,21 +206,17 @@ def test_duplicated_instructions_and_early_ends_are_reported(own: Path) -> None:
     assert any("1 episodes end early" in each for each in told)
 
 
-def test_an_imported_data_set_trains_alone_and_in_a_mixture(
-    made: Path, tmp_path: Path
-) -> None:
-    data = import_data(made / "can.hdf5", tmp_path / "out")
-    other = import_data(made / "minari", tmp_path / "other")
+def test_imported_data_sets_train_in_a_mixture(made: Path, tmp_path: Path) -> None:
     config = robomtl.TrainConfig(
         steps=2, batch_size=8, precision="float32", threads=1, device="cpu"
     )
-    state = Demonstrations(data.path, observe=("state",))
-    for number, each in enumerate((state, Mixture([state, other]))):
-        out = tmp_path / f"run{number}"
-        robomtl.train(
-            each, out=out, policy="mlp", conditioning=["one_hot"], config=config
-        )
-        assert (out / "run.json").exists()
+    sets = [import_data(made / n, tmp_path / n) for n in ("libero", "minari")]
+    states = [Demonstrations(each.path, observe=("state",)) for each in sets]
+    out = tmp_path / "run"
+    robomtl.train(
+        Mixture(states), out=out, policy="mlp", conditioning=["one_hot"], config=config
+    )
+    assert robomtl.PolicyAgent(out).name
 
 
 def test_the_command_imports_and_reports(
@@ -327,6 +336,12 @@ LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a negative rate": (json_of(INFO, having("fps", -10)), r"\$.fps: expected float"),
     "no chunks": (json_of(INFO, having("chunks_size", 0)), r"\$.chunks_size: expected"),
+    "an enormous shape": (
+        json_of(
+            INFO, feature("observation.state", {"dtype": "float32", "shape": [2**40]})
+        ),
+        "to be the state.*'observation.state' has float32 of shape .1099511627776. a fr",
+    ),
     "an old version": (
         json_of(INFO, having("codebase_version", "v1.6")),
         "codebase_version is v1.6; robomtl imports v2.0, v2.1, v3.0",
@@ -381,7 +396,7 @@ LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
             folder / "meta/tasks.jsonl",
             [{"task_index": 0, "task": WORDS[0]}, {"task_index": 1, "task": " "}],
         ),
-        "Episode 1 has no task sentence; give one for all episodes",
+        "1 of 3 episodes have no task sentence, the first is episode 1; give one",
     ),
     "a list that is cut": (
         lambda folder: (folder / "meta/episodes.jsonl").write_text('{"episode_ind'),
@@ -409,6 +424,16 @@ def test_unsound_data_of_lerobot_is_refused(
     with pytest.raises(InputError, match=said):
         import_data(own / "lerobot-video", tmp_path / "out")
     assert not (tmp_path / "out/meta").exists()
+
+
+def test_pictures_of_an_enormous_shape_are_left_out_and_refused(own: Path) -> None:
+    shape = {"dtype": "video", "shape": [10**6, 10**6, 3]}
+    edit(own / "lerobot-video", INFO, feature(KEY, shape))
+    told = " ".join(sentences(check_source(own / "lerobot-video")))
+    assert f"{KEY} (has shape [1000000, 1000000, 3]; it must be" in told
+    config = ImportConfig(features=(f"image.top={KEY}",))
+    with pytest.raises(InputError, match=f"The column '{KEY}' has shape .1000000, 100"):
+        check_source(own / "lerobot-video", config)
 
 
 @pytest.mark.parametrize(
@@ -507,6 +532,13 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
         replaced("obs/object", shape=(6, 10**9), dtype="f8", chunks=(1, 10**6)),
         "The column 'obs/object' has float64 of shape",
     ),
+    "another shape": (
+        lambda file: (
+            file["data/demo_1/obs"].__delitem__("object"),
+            file["data/demo_1/obs"].create_dataset("object", data=np.zeros((4, 5))),
+        ),
+        r"Episode 1: 'obs/object' has the shape \(5,\) a frame, and \(2,\) elsewhere",
+    ),
     "unequal lengths": (
         replaced("obs/object", data=np.zeros((5, 2))),
         "Of episode 0: .*column 'obs/object' has 5 rows, and the episode has 6 frames",
@@ -577,7 +609,7 @@ MINARI: dict[str, tuple[Callable[[Path], None], str]] = {
             folder / "data/main_data.hdf5",
             replaced("observations/pixels", data=np.zeros((7, 9), np.uint8)),
         ),
-        "pixels: row 0 holds a damaged picture",
+        "'observations/pixels', row 0 holds a damaged picture, neither PNG nor",
     ),
 }
 
@@ -591,6 +623,47 @@ def test_unsound_data_of_minari_is_refused(
     with pytest.raises(InputError, match=said):
         import_data(own / "minari", tmp_path / "out")
     assert not (tmp_path / "out/meta").exists()
+
+
+ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
+    "compressed buffers": (
+        lambda path: foreign_sets.write_columns(
+            path, foreign_sets.minari_columns(1), "zstd"
+        ),
+        "part-0.arrow is compressed or has dictionaries",
+    ),
+    "unequal lengths": (
+        lambda path: foreign_sets.write_columns(
+            path, foreign_sets.minari_columns(1).slice(0, 4)
+        ),
+        "column '.*' has 4 rows, and the episode has 5 frames",
+    ),
+    "a missing column": (
+        lambda path: foreign_sets.write_columns(
+            path, foreign_sets.minari_columns(1).drop_columns(["actions"])
+        ),
+        "Unknown entry 'actions'. Did you mean",
+    ),
+    "a file that is cut": (
+        lambda path: path.write_bytes(path.read_bytes()[:300]),
+        "part-0.arrow is damaged or cut short",
+    ),
+    "a file of another kind": (
+        lambda path: path.write_bytes(b"\x80\x04N."),
+        "part-0.arrow is no Arrow file",
+    ),
+    "a file that is missing": (lambda path: path.unlink(), "part-0.arrow is missing"),
+}
+
+
+@pytest.mark.parametrize("fault", ARROW)
+def test_unsound_arrow_files_of_minari_are_refused(
+    own: Path, tmp_path: Path, fault: str
+) -> None:
+    damage, said = ARROW[fault]
+    damage(own / "minari-arrow/data/1/part-0.arrow")
+    with pytest.raises(InputError, match=said):
+        import_data(own / "minari-arrow", tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from robomtl.pictures import IMAGE
 ACTION, REWARD, STATE, SUCCESS = "action", "reward", "state", "success"
 _MARKS = (ACTION, REWARD, SUCCESS)
 _NAME = re.compile(r"[A-Za-z]\w{0,99}")
+_SHOWN = 5  # Columns that a message gives a reason for.
 _CAMERA = re.compile(r"[\w-]{1,99}")
 
 Features = Mapping[str, tuple[str, ...]]
@@ -43,9 +44,10 @@ def chosen_features(words: Iterable[str], about: About) -> Features:
     for name in (STATE, ACTION):
         if name not in features:
             vectors = [n for n, c in about.columns.items() if c.kind == "vector"]
+            unfit = [f" '{n}' {why}." for n, why in about.unusable.items()][:_SHOWN]
             raise InputError(
                 f"No column is known to be the {name}; name it, such as {name}=COLUMN."
-                f" Vectors: {', '.join(vectors) or 'none'}."
+                f" Vectors: {', '.join(vectors) or 'none'}.{''.join(unfit)}"
             )
     return features
 

@@ -7,7 +7,7 @@ from typing import Literal
 from robomtl.demonstrations import layout
 from robomtl.errors import InputError
 from robomtl.importing.lerobot import LeRobot
-from robomtl.importing.minari import MAIN, METADATA, Minari, data_folder
+from robomtl.importing.minari import METADATA, Minari, data_folder
 from robomtl.importing.robomimic import Robomimic, files_in
 from robomtl.importing.source import Source
 
@@ -56,6 +56,6 @@ def _found(path: Path) -> str:
         return "robomimic"
     raise InputError(
         f"{path} is in no format that is known. Looked for {layout.INFO} (LeRobot),"
-        f" {METADATA} with {MAIN}, here or in data/ (Minari), and an HDF5 file, or a folder"
-        " of *.hdf5 (robomimic, LIBERO)."
+        f" {METADATA}, here or in data/ (Minari), and an HDF5 file, or a folder of *.hdf5"
+        " (robomimic, LIBERO)."
     )

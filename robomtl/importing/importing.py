@@ -30,7 +30,7 @@ from robomtl.importing.report import ASSUMED_FPS, report_of
 from robomtl.importing.request import ImportConfig
 from robomtl.importing.scaling import Scale, needed_scale
 from robomtl.importing.source import Source
-from robomtl.importing.survey import Survey, joined, survey
+from robomtl.importing.survey import Survey, joined, read_episode, survey
 from robomtl.paths import located
 from robomtl.progress import progress
 from robomtl.request import plain, refuse_other
@@ -121,7 +121,7 @@ def import_data(
     if not _whole(staging.out, plan):
         with staging.opened():
             found = _read(plan.source, plan.config)
-            _refuse_broken(found)
+            _check(found)
             write_json(staging.out / REPORT, found.report())
             _write(found, staging.fresh_folder(), plan)
             staging.publish()
@@ -163,8 +163,15 @@ def _read(path: Path, config: ImportConfig) -> _Found:
     return _Found(source, config, features, found, scale)
 
 
-def _refuse_broken(found: _Found) -> None:
+def _check(found: _Found) -> None:
     broken, count = found.survey.broken, len(found.survey.lengths)
+    told = found.survey.instructions
+    blank = [number for number, sentence in told.items() if not sentence]
+    if blank:
+        raise InputError(
+            f"{len(blank)} of {count} episodes have no task sentence, the first is episode"
+            f" {blank[0]}; give one for all: --instruction 'put the cube into the bin'."
+        )
     if not broken:
         return
     number, first = next(iter(broken.items()))
@@ -205,8 +212,7 @@ def _sizes(found: _Found) -> Sizes:
         else (len(ranges[name].low),)
         for name, columns in found.features.items()
     }
-    marks = {REWARD: layout.REWARD, SUCCESS: layout.SUCCESS}
-    known = [REWARD] * (REWARD in shapes) + [SUCCESS] * found.success_known
+    known = {layout.REWARD: REWARD in shapes, layout.SUCCESS: found.success_known}
     return Sizes(
         state=shapes[STATE][0],
         action=shapes[ACTION][0],
@@ -217,7 +223,7 @@ def _sizes(found: _Found) -> Sizes:
             if name not in (STATE, ACTION, REWARD, SUCCESS)
         ),
         video=found.config.video,
-        marks=tuple(marks[name] for name in known),
+        marks=tuple(name for name, recorded in known.items() if recorded),
     )
 
 
@@ -226,7 +232,8 @@ def _recorded(found: _Found, instructions: list[str]) -> Iterator[Recorded]:
     every = [*dict.fromkeys(each for c in found.features.values() for each in c)]
     task = {told: index for index, told in enumerate(instructions)}
     for number, told in found.survey.instructions.items():
-        values = joined(found.source.read(number, every), found.features)
+        episode = read_episode(found.source, number, every)
+        values = joined(episode, found.features)
         yield _as_recorded(task[told], values, found.scale)
 
 

@@ -62,7 +62,7 @@ class LeRobot:
             try:
                 columns[name] = _column(path, name, described)
             except InputError as error:
-                wrong[name] = str(error)
+                wrong[name] = str(error).removeprefix(f"{path}: feature '{name}' ")
         told, robot = Counter(meta.tasks.values()), meta.info.robot_type or ""
         return About(
             format=f"LeRobotDataset {meta.version}",

@@ -1,4 +1,4 @@
-"""Reads Minari data sets whose episodes lie in HDF5.
+"""Reads Minari data sets.
 
 Verified against Minari's main branch at commit 1880118a (``dataset/minari_storage.py``,
 ``_storages/hdf5_storage.py``, ``serialization.py``, ``docs/content/dataset_standards.md``).
@@ -6,8 +6,8 @@ A data set is a folder with a folder ``data``, which holds:
 
 * ``metadata.json``: numbers of episodes and steps, the format, and the spaces of
   observations and actions, each as JSON in a text.
-* ``main_data.hdf5``: groups ``episode_N`` with ``observations``, ``actions``, ``rewards``,
-  ``terminations``, ``truncations`` and ``infos``. Spaces of several parts are groups.
+* The episodes, in HDF5 or Arrow: ``observations``, ``actions``, ``rewards``,
+  ``terminations``, ``truncations`` and ``infos`` of each.
 
 There is one observation more than actions, the last of which is left out here. Infos have
 one entry more as well, the first of which is that of the reset. Images of 32 pixels and more
@@ -26,17 +26,17 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
-from robomtl.importing import hdf5
+from robomtl.importing.minari_arrow import ArrowStorage
 from robomtl.importing.minari_spaces import Leaf, leaves, parse_python_json
+from robomtl.importing.minari_storage import INFOS, MAIN, Hdf5Storage, Storage
 from robomtl.importing.pixels import decoded
 from robomtl.importing.source import About, Column, Episode, check_length, in_words
 from robomtl.pictures import IMAGE
 from robomtl.untrusted import read_json
 
-METADATA, MAIN = "metadata.json", "main_data.hdf5"
-_OBSERVATIONS, _ACTIONS, _INFOS = "observations", "actions", "infos"
+METADATA = "metadata.json"
+_OBSERVATIONS, _ACTIONS = "observations", "actions"
 _SUCCESS = ("infos/success", "infos/is_success")
-_SCALARS = ("rewards", "terminations", "truncations")
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 
@@ -61,7 +61,7 @@ class Minari:
         path: Folder of the data set, or its folder ``data``.
 
     Raises:
-        InputError: If it is damaged or contradictory, or stored otherwise than in HDF5.
+        InputError: If it is damaged or contradictory, or stored otherwise.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,13 +69,7 @@ class Minari:
         within = str(self._folder.relative_to(path))
         where = inside(path, f"{within}/{METADATA}")
         self._metadata = read_json(where, _Metadata)
-        if self._metadata.data_format != "hdf5":
-            raise InputError(
-                f"{where}: the data_format is {self._metadata.data_format[:40]}; robomtl"
-                " imports hdf5. Minari converts others: minari.load_dataset, and"
-                " create_dataset_from_buffers(data_format='hdf5')."
-            )
-        self._file = inside(path, f"{within}/{MAIN}")
+        self._storage = self._stored(path, within)
         self._spaces: dict[str, Leaf] = {}
         for root, text in (
             (_OBSERVATIONS, self._metadata.observation_space),
@@ -84,45 +78,45 @@ class Minari:
             self._spaces |= leaves(
                 text, where=f"{where}: the space of {root}", root=root
             )
-        with hdf5.opened(self._file) as file:
-            self._lengths = self._listed(file)
+        self._lengths = self._listed()
         self.about = self._about()
         """What the data set says besides its episodes."""
 
-    def _listed(self, file: Any) -> list[int]:
+    def _stored(self, path: Path, within: str) -> Storage:
+        kind = self._metadata.data_format
+        if kind == "hdf5":
+            return Hdf5Storage(inside(path, f"{within}/{MAIN}"))
+        if kind in ("arrow", "parquet"):
+            return ArrowStorage(self._folder, kind)
+        raise InputError(
+            f"{self._folder / METADATA}: the data_format is {kind[:40]}; robomtl imports"
+            " hdf5, arrow and parquet."
+        )
+
+    def _listed(self) -> list[int]:
         """Number of steps of each episode."""
-        declared = self._metadata.total_episodes, self._metadata.total_steps
-        count = sum(name.startswith("episode_") for name in hdf5.keys(file))
-        if count != declared[0]:
-            raise InputError(
-                f"{self._file} holds {count} episodes, {METADATA} declares {declared[0]}."
-            )
-        if not count:
+        lengths, metadata = self._storage.lengths(), self._metadata
+        for name, count, declared in (
+            ("episodes", len(lengths), metadata.total_episodes),
+            ("steps", sum(lengths), metadata.total_steps),
+        ):
+            if count != declared:
+                raise InputError(
+                    f"{self._folder} holds {count} {name}, {METADATA} declares {declared}."
+                )
+        if not lengths:
             raise InputError(f"{self._folder} holds no episode.")
-        rewards = [hdf5.member(file, f"episode_{n}/rewards") for n in range(count)]
-        lengths = [hdf5.rows(each) for each in rewards]
-        if sum(lengths) != declared[1]:
-            raise InputError(
-                f"{self._file} holds {sum(lengths)} steps, {METADATA} declares"
-                f" {declared[1]}."
-            )
         return lengths
 
     def _about(self) -> About:
         """What ``metadata.json`` and the first episode say."""
         columns = {n: leaf.column for n, leaf in self._spaces.items() if leaf.column}
         wrong = {n: leaf.reason for n, leaf in self._spaces.items() if leaf.reason}
-        with hdf5.opened(self._file) as file:
-            episode = hdf5.member(file, "episode_0")
-            for name, column in hdf5.columns_below(episode):
-                if name in _SCALARS or name.startswith(f"{_INFOS}/"):
-                    reason = hdf5.unusable(column)
-                    if reason or column.ndim > 2:
-                        wrong[name] = reason or f"has shape {column.shape[1:]} a frame"
-                    else:
-                        columns[name] = Column(
-                            "vector", tuple(column.shape[1:]) or (1,)
-                        )
+        for name, found in self._storage.further().items():
+            if isinstance(found, Column):
+                columns[name] = found
+            else:
+                wrong[name] = found
         leaf = self._spaces.get(_ACTIONS)
         return About(
             format="Minari",
@@ -147,38 +141,44 @@ class Minari:
 
     def read(self, number: int, columns: Sequence[str]) -> Episode:
         """The named columns of an episode; see ``Source``."""
-        found = {}
-        with hdf5.opened(self._file) as file:
-            episode = hdf5.member(file, f"episode_{number}")
-            for name in columns:
-                found[name] = self._column(number, name, hdf5.member(episode, name))
+        found = {name: self._column(number, name) for name in columns}
         return Episode(in_words(self._env), found)
 
     def check_images(self, number: int, columns: Sequence[str]) -> None:
         """Refuses an episode whose images are not as many as its frames."""
-        with hdf5.opened(self._file) as file:
-            for name in columns:
-                column = hdf5.member(file, f"episode_{number}/{name}")
-                self._rows(number, name, hdf5.rows(column))
+        for name in columns:
+            self._rows(number, name, self._storage.rows(number, name))
 
-    def _column(self, number: int, name: str, column: Any) -> NDArray[Any]:
+    def _column(self, number: int, name: str) -> NDArray[Any]:
         leaf = self._spaces.get(name)
-        rows = self._rows(number, name, hdf5.rows(column))
         if leaf and leaf.column and leaf.encoded and self._metadata.jpeg_encoding:
-            pictures = hdf5.encoded_pictures(column)[rows]
-            where, shape = f"{hdf5.at(column)}: row", leaf.column.shape
-            each = [decoded(p, f"{where} {i}", shape) for i, p in enumerate(pictures)]
-            return np.stack(each)
-        values = hdf5.numbers(column)[rows]
+            pictures = self._storage.pictures(number, name)
+            kept = pictures[self._rows(number, name, len(pictures))]
+            where = f"{self._folder}: episode {number}, '{name}', row"
+            shape = leaf.column.shape
+            return np.stack(
+                [decoded(e, f"{where} {i}", shape) for i, e in enumerate(kept)]
+            )
+        values = self._storage.numbers(number, name)
+        values = values[self._rows(number, name, len(values))]
+        if leaf and leaf.column:
+            expected = leaf.column.shape
+            if values[0].size != np.prod(expected):
+                raise InputError(
+                    f"{self._folder}: episode {number}: '{name}' has the shape"
+                    f" {values.shape[1:]} a frame, and {METADATA} says {expected}."
+                )
+            return values.reshape(len(values), *expected)
         return values[:, None] if values.ndim == 1 else values
 
     def _rows(self, number: int, name: str, length: int) -> slice:
         """The rows of a column that belong to steps."""
         steps, root = self._lengths[number], name.split("/")[0]
-        if length == steps + 1 and root == _INFOS:
+        if length == steps + 1 and root == INFOS:
             return slice(1, None)
-        more = int(root == _OBSERVATIONS)
-        check_length(f"{self._file}: episode_{number}", name, length, steps + more)
+        more = int(root == _OBSERVATIONS or self._storage.padded)
+        where = f"{self._folder}: episode {number}"
+        check_length(where, name, length, steps + more)
         return slice(steps)
 
 

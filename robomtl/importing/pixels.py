@@ -31,7 +31,11 @@ def decoded(content: object, where: str, shape: tuple[int, ...]) -> Picture:
                     f" data set says {shape[0]} x {shape[1]}."
                 )
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, UnidentifiedImageError) as error:
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{where} holds a damaged picture, neither PNG nor JPEG."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"{where} holds a damaged picture: {error}.") from error
     except Image.DecompressionBombError as error:
         raise InputError(

@@ -14,6 +14,7 @@ _EARLY = 0.5
 """Fraction of the median length of its task below which an episode ends early."""
 ASSUMED_FPS = 20.0
 """Frames per second where neither the data set nor the caller gives them [1/s]."""
+_LEFT = "not chosen"
 _SHOWN = 5  # Entries of a list that a sentence shows.
 
 
@@ -51,6 +52,7 @@ def report_of(
         "action": _action(found, scale),
         "ending_early": _ending_early(found),
         "success_recorded": known,
+        "odd_success": found.odd_success,
         "failed": failed if known else [],
         "broken": {str(number): each for number, each in found.broken.items()},
     }
@@ -67,7 +69,9 @@ def sentences(report: Mapping[str, Any]) -> Iterator[str]:
     for name, each in report["features"].items():
         yield f"{name}: {' + '.join(each['columns'])}, {_shaped(each)}."
     if report["not_imported"]:
-        yield f"Not imported: {', '.join(report['not_imported'])}."
+        others = report["not_imported"].items()
+        told = (f"{n} ({why})" if why != _LEFT else n for n, why in others)
+        yield f"Not imported: {', '.join(told)}."
     if report["action"]:
         yield _about_action(report["action"])
     if report["filter_keys"]:
@@ -77,6 +81,8 @@ def sentences(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    if "" in report["tasks"]:
+        yield f"{report['tasks']['']} episodes have no task sentence; give --instruction."
     for group in report["duplicated_instructions"]:
         yield f"Duplicated instructions: {_listed([repr(each) for each in group])}."
     for name, each in report["features"].items():
@@ -90,7 +96,13 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
             f"{len(early)} episodes end early, after less than half of the median length"
             f" of their task: {_listed(early)}."
         )
-    if not report["success_recorded"]:
+    if report["odd_success"]:
+        column = report["features"]["success"]["columns"][0]
+        yield (
+            f"Success counts as not recorded: {column} is {report['odd_success']}, neither"
+            " 0 nor 1."
+        )
+    elif not report["success_recorded"]:
         yield "No episode is marked as successful, so success counts as not recorded."
     if report["failed"]:
         yield f"{len(report['failed'])} episodes failed: {_listed(report['failed'])}."
@@ -180,7 +192,7 @@ def _ending_early(found: Survey) -> list[int]:
 
 def _others(about: About, features: Features) -> dict[str, str]:
     used = {each for columns in features.values() for each in columns}
-    left = {name: "not chosen" for name in about.columns if name not in used}
+    left = {name: _LEFT for name in about.columns if name not in used}
     return {**left, **about.unusable}
 
 

@@ -44,9 +44,11 @@ def needed_scale(recorded: Range, declared: _Declared) -> Scale | None:
     if not beyond.any():
         return None
     if declared is not None and all(len(each) == len(low) for each in declared):
-        unknown = (np.inf if each is None else each for each in declared[0])
-        least = np.array([*unknown], np.float64)
-        most = np.array([-np.inf if e is None else e for e in declared[1]], np.float64)
+        least, most = (_numbers(each) for each in declared)
         holds = np.isfinite(least) & np.isfinite(most) & (least <= low) & (high <= most)
         low, high = np.where(holds, least, low), np.where(holds, most, high)
     return Scale(np.where(beyond, low, -1.0), np.where(beyond, high, 1.0))
+
+
+def _numbers(bounds: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if each is None else each for each in bounds], np.float64)

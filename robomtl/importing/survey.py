@@ -48,7 +48,7 @@ class Survey:
     ranges: dict[str, Range] = field(default_factory=dict)
     """By vector feature."""
     instructions: dict[int, str] = field(default_factory=dict)
-    """Task sentence of each episode that is sound."""
+    """Task sentence of each episode that is sound; empty where none is recorded."""
     succeeded: dict[int, bool] = field(default_factory=dict)
     """Whether a step of each sound episode is marked as successful."""
     broken: dict[int, str] = field(default_factory=dict)
@@ -73,20 +73,30 @@ def survey(source: Source, features: Features, instruction: str | None) -> Surve
             try:
                 if not about.lengths[number]:
                     raise InputError(f"Episode {number} has no frame.")
-                episode = source.read(number, vectors)
+                episode = read_episode(source, number, vectors)
                 source.check_images(number, images)
                 _add(found, number, joined(episode, features))
-                told = instruction or episode.instruction
-                if not told:
-                    raise InputError(
-                        f"Episode {number} has no task sentence; give one for all"
-                        " episodes: --instruction 'put the cube into the bin'."
-                    )
-                found.instructions[number] = told
+                found.instructions[number] = instruction or episode.instruction
             except InputError as error:
                 found.broken[number] = str(error)
             advance()
     return found
+
+
+def read_episode(source: Source, number: int, columns: Sequence[str]) -> Episode:
+    """The named columns of an episode, which are shaped as in every other.
+
+    Raises:
+        InputError: If the episode is damaged, or a column has another shape.
+    """
+    episode, known = source.read(number, columns), source.about.columns
+    for name, values in episode.columns.items():
+        if values.shape[1:] != known[name].shape:
+            raise InputError(
+                f"Episode {number}: '{name}' has the shape {values.shape[1:]} a frame, and"
+                f" {known[name].shape} elsewhere."
+            )
+    return episode
 
 
 def joined(episode: Episode, features: Features) -> dict[str, NDArray[Any]]:
