@@ -255,7 +255,7 @@ class ServerProcess:
         data, size = b"", server.HEAD.size
         while len(data) < size:
             self._wait()
-            more = os.read(self._answers, 2**20)
+            more = os.read(self._answers, 2**16)  # A pipe holds no more.
             if not more:
                 self._lose(self._how_it_ended())
             data = data + more if data else more
