@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from robomtl.cli.main import main
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 from robomtl.simulators.environment import ENVIRONMENTS, RECORD, Environment
 from robomtl.simulators.installing import install
 from robomtl.simulators.served_env import ServedEnv
@@ -56,14 +56,16 @@ def test_what_is_no_environment_is_refused(changes, message):
 def test_an_env_whose_environment_is_not_installed_names_the_command(folder):
     simulator = Simulator(file=BARE, environment=KITCHEN)
     (folder / "bin").mkdir(parents=True)  # Half of an installation is none.
-    with pytest.raises(InputError, match=r"by: robomtl simulators install kitchen$"):
+    with pytest.raises(
+        MissingExtraError, match=r"by: robomtl simulators install kitchen$"
+    ):
         ServedEnv(simulator, "count", {"train": range(1)})
 
 
 def test_an_environment_of_other_requirements_names_the_command(folder):
     finished(folder, requirements=["numpy==1"])
     with pytest.raises(
-        InputError, match=r"and numpy==1; this .* and numpy\. Install it"
+        MissingExtraError, match=r"and numpy==1; this .* and numpy\. Install it"
     ):
         _ = KITCHEN.interpreter
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from robomtl.cache import cache_folder
 from robomtl.catalogue import Registry
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 from robomtl.names import check_name, several
 from robomtl.paths import located
 from robomtl.untrusted import read_json
@@ -73,17 +73,17 @@ class Environment:
         """The interpreter that runs its simulator.
 
         Raises:
-            InputError: If it is not installed, or with other requirements.
+            MissingExtraError: If it is not installed, or with other requirements.
         """
         record, install = self.record, f"robomtl simulators install {self.name}"
         if record is None:
-            raise InputError(
+            raise MissingExtraError(
                 f"The simulator '{self.name}' runs in an environment of its own (Python"
                 f" {self.python}), which is not installed in {self.folder}. Install it by:"
                 f" {install}"
             )
         if not record.fits(self):
-            raise InputError(
+            raise MissingExtraError(
                 f"The environment '{self.name}' was installed with Python {record.python}"
                 f" and {', '.join(record.requirements)}; this version of its suite needs"
                 f" Python {self.python} and {', '.join(self.requirements)}. Install it"

@@ -137,7 +137,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         options: Further arguments of the server's ``make``, plain data.
 
     Raises:
-        InputError: If the environment is not installed.
+        MissingExtraError: If the environment is not installed.
         PlugInError: If the server does not start, or cannot make the env.
         SimulationError: If the server dies or hangs as it makes the env.
     """

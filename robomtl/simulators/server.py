@@ -10,6 +10,8 @@ that many bytes: JSON, the slots of a step, or a picture. Observations, actions,
 ends of episodes lie in memory that both processes map: one region for each env, its slot,
 and before them all a page with the slot that computes and the number of calls so far.
 Standard output and error belong to the simulator, which may print what it likes.
+
+It stays one file, so that no module of robomtl is on the simulator's path.
 """
 
 from __future__ import annotations  # Python 3.8 has no list[int].
@@ -37,7 +39,6 @@ BLIND = 11  # Where a slot says that its observations lack pictures.
 ARRAYS = 64  # Where the arrays of a slot begin; each is aligned to as many bytes.
 UNUSED = 60.0  # After this long without an env the server ends [s].
 PAGE = mmap.ALLOCATIONGRANULARITY
-
 
 _Arrays = List[Tuple[str, Any]]  # noqa: UP006
 
@@ -174,9 +175,8 @@ class Server:
         self.make = make
         self.slots: dict[int, Slot] = {}
         self.offsets: dict[int, int] = {}
-        self.unused: dict[
-            int, list[int]
-        ] = {}  # Offsets of regions of closed envs, by their sizes.
+        self.unused: dict[int, list[int]] = {}
+        """Offsets of the regions of closed envs, by their sizes."""
         self.progress = mmap.mmap(memory, PAGE)
         self.calls = 0
 
@@ -209,23 +209,27 @@ class Server:
         call = request.pop("call")
         number = request.pop("slot", -1)
         self._note(number)
-        result: Any
         try:
-            if call == "make":
-                result = self._made(**request)
-            elif call == "close":
-                result = self._closed(number)
-            else:
-                result = getattr(self.slots[number], call)(**request)
+            kind, payload = self._called(call, number, request)
         except BaseException as error:  # A simulator raises anything, and may exit.
-            send(self.answers, b"E", json.dumps(_fault(error)).encode())
-        else:
-            if call == "render":
-                shape = struct.pack("<III", *result.shape)
-                send(self.answers, b"P", shape + result.tobytes())
-            else:
-                send(self.answers, b"D", json.dumps(result).encode())
+            kind, payload = b"E", json.dumps(_fault(error)).encode()
         self._note(-1)
+        send(self.answers, kind, payload)
+
+    def _called(
+        self, call: str, number: int, given: dict[str, Any]
+    ) -> tuple[bytes, bytes]:
+        """The kind and the bytes of the answer to a request."""
+        if call == "render":
+            picture = self.slots[number].render()
+            return b"P", struct.pack("<III", *picture.shape) + picture.tobytes()
+        if call == "make":
+            result = self._made(**given)
+        elif call == "close":
+            result = self._closed(number)
+        else:
+            result = getattr(self.slots[number], call)(**given)
+        return b"D", json.dumps(result).encode()
 
     def _made(self, task: str, options: dict[str, Any]) -> dict[str, Any]:
         env = self.make(task, **options)

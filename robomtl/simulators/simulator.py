@@ -27,7 +27,7 @@ class Simulator:
         """The server of this process: the running one, or a new one.
 
         Raises:
-            InputError: If the environment is not installed.
+            MissingExtraError: If the environment is not installed.
             PlugInError: If the server does not start.
         """
         key = os.getpid(), self  # A process that was forked has no server yet.
