@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from robomtl.errors import InputError, PlugInError
 from robomtl.nearest import unknown
-from robomtl.plug_in import described
+from robomtl.plug_in import FULL, described
 
 Item = TypeVar("Item")
 
@@ -108,7 +108,7 @@ class Registry(Generic[Item]):
             raise PlugInError(
                 f"The {self.kind} '{entry.name}' of the distribution"
                 f" '{_distribution(entry)}' ({entry.value}) cannot be imported:"
-                f" {described(error)}."
+                f" {described(error)}. {FULL}"
             ) from error
         return item
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from robomtl.errors import InputError, PlugInError
-from robomtl.plug_in import described
+from robomtl.plug_in import FULL, described
 
 _IMPORTED: list[str] = []
 
@@ -39,7 +39,7 @@ def import_modules(given: Iterable[str]) -> None:
                     " .py file."
                 ) from error
             raise PlugInError(
-                f"The module '{name}' cannot be imported: {described(error)}."
+                f"The module '{name}' cannot be imported: {described(error)}. {FULL}"
             ) from error
         if name not in _IMPORTED:
             _IMPORTED.append(name)

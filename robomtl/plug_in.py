@@ -8,6 +8,9 @@ from typing import Protocol, TypeVar
 
 from robomtl.task import Env
 
+FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
+"""How a traceback is shown, for the messages about imports that failed."""
+
 
 def described(error: BaseException) -> str:
     """The type of an exception, its message, and the file and line that raised it."""

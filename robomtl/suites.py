@@ -89,28 +89,57 @@ def _checked(made: Any, what: str) -> Suite:
     return supplied
 
 
-def _typed_options(
-    name: str, family: Callable[..., Suite], options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The options of a suite, checked against its factory: they may come from a file."""
-    parameters = [*inspect.signature(family).parameters.values()]
+def option_kinds(name: str) -> dict[str, Any]:
+    """The options that the factory of a suite takes, with their annotations.
+
+    ``Any`` stands for an option without one. A suite that is registered ready, and cannot
+    be called, has none.
+
+    Args:
+        name: Full name of a suite.
+
+    Raises:
+        InputError: If there is no such suite.
+        PlugInError: If what is registered takes no argument.
+    """
+    family = SUITES.get(name.partition("/")[0])
+    return _kinds(name, family) if callable(family) else {}
+
+
+def _kinds(name: str, family: Callable[..., Suite]) -> dict[str, Any]:
+    parameters = [*_parameters(family).values()]
     if not parameters:
         raise PlugInError(
             f"What is registered as suite '{name.partition('/')[0]}' takes no argument;"
             " expected a suite, or a function that makes one of a variant."
         )
-    first, *taken = parameters
-    if inspect.Parameter.VAR_KEYWORD in {each.kind for each in (first, *taken)}:
+    return {
+        each.name: Any if each.annotation is each.empty else each.annotation
+        for each in parameters[1:]
+        if each.kind is not each.VAR_KEYWORD
+    }
+
+
+def _parameters(family: Callable[..., Suite]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(family, eval_str=True).parameters
+    except NameError:  # An annotation that exists for type checkers only.
+        return inspect.signature(family).parameters
+
+
+def _typed_options(
+    name: str, family: Callable[..., Suite], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The options of a suite, checked against its factory: they may come from a file."""
+    kinds = _kinds(name, family)
+    taken = {each.kind for each in _parameters(family).values()}
+    if inspect.Parameter.VAR_KEYWORD in taken:
         return dict(options)
-    kinds = {each.name: each.annotation for each in taken}
     for option in options:
         if option not in kinds:
             raise InputError(
                 f"Suite '{name}' does not take this: {unknown('option', option, kinds)}"
             )
     return {
-        option: value
-        if kinds[option] is inspect.Parameter.empty
-        else typed(option, value, kinds[option])
-        for option, value in options.items()
+        option: typed(option, value, kinds[option]) for option, value in options.items()
     }

@@ -83,7 +83,9 @@ def test_what_cannot_be_imported_is_told(written, capsys):
     with pytest.raises(PlugInError, match=said):
         import_modules([broken])
     broken = written("mine_wrong", "def f(:")
-    with pytest.raises(PlugInError, match=r"syntax \(mine_wrong.py, line 1\)\.$"):
+    with pytest.raises(
+        PlugInError, match=r"syntax \(mine_wrong.py, line 1\)\. ROBOMTL_TR"
+    ):
         import_modules([broken])
 
 

@@ -188,6 +188,19 @@ def test_a_broken_plug_in_is_named_with_its_error_and_spares_the_others(
         suites.get("broken")
 
 
+def test_the_traceback_of_a_broken_plug_in_is_shown_on_request(
+    distribution, monkeypatch, capsys
+):
+    distribution("broken", "arms_broken", BROKEN)
+    assert main(["check", "broken"]) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "ROBOMTL_TRACEBACK=1 shows the whole traceback." in said
+    monkeypatch.setenv("ROBOMTL_TRACEBACK", "1")
+    with pytest.raises(PlugInError) as raised:
+        main(["check", "broken"])
+    assert isinstance(raised.value.__cause__, ModuleNotFoundError)
+
+
 def test_plug_ins_are_named_with_their_distribution(distribution, suites):
     distribution("arms", "arms_working", WORKING)
     distribution("points", "arms_thief", WORKING)

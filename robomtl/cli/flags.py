@@ -16,6 +16,7 @@ from robomtl.actor import Agent, Conditioned
 from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
+from robomtl.cli.suite_options import options_from
 from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.compute import CELL_LIMIT, Compute
@@ -44,6 +45,9 @@ def own_first(flags: Flags) -> Flags:
 class TaskFlags:
     """Options of a suite without those of pictures; those left out keep the defaults."""
 
+    suite_options: tuple[str, ...] = ()
+    """Options that the suite's factory takes, NAME=VALUE each, such as goals=hidden;
+    see `robomtl list SUITE`. The flags below are those of several suites."""
     goals: Literal["observable", "hidden"] | None = None
     """Whether the state shows the goal, where the suite leaves the choice."""
     horizon: int | None = None
@@ -51,17 +55,17 @@ class TaskFlags:
     images: int | None = None
     """Width and height of the images in observations, where a suite has them [px]."""
     starts: Literal["fixed", "varied"] | None = None
-    """Whether several variations share a goal and start otherwise, for metaworld."""
+    """Whether several variations share a goal and start otherwise."""
     train_tasks: tuple[str, ...] | None = None
-    """Tasks to train on, for metaworld/custom."""
+    """Tasks to train on, where the suite lets them be chosen, as metaworld/custom does."""
     held_out_tasks: tuple[str, ...] | None = None
-    """Tasks held out, for metaworld/custom."""
+    """Tasks held out, likewise."""
     upstream: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Run Meta-World's env unmodified, for metaworld: slower and alike."""
+    """Run the simulator's own env unmodified, as metaworld can: slower and alike."""
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that were given."""
+        """The options that were given, but for ``suite_options``."""
         return _given(self, TaskFlags)
 
     def make(self, name: str, defaults: Mapping[str, Any] | None = None) -> Suite:
@@ -74,7 +78,14 @@ class TaskFlags:
         Raises:
             ValueError: If the suite is unknown or does not take an option.
         """
-        return suite(name, **{**(defaults or {}), **self.given})
+        own = options_from(name, self.suite_options)
+        twice = sorted(own.keys() & self.given)
+        if twice:
+            raise InputError(
+                f"{twice[0]} is given twice, by a flag and in --suite-options; leave out"
+                " either."
+            )
+        return suite(name, **{**(defaults or {}), **self.given, **own})
 
     def make_for(self, agent: Agent, name: str | None, **defaults: Any) -> Suite:
         """The suite an agent is to act in, with the given options.
@@ -105,6 +116,7 @@ class TaskFlags:
 def _given(flags: TaskFlags, kind: type[TaskFlags]) -> dict[str, Any]:
     """The options of a class of flags whose values differ from the defaults."""
     defaults = {each.name: each.default for each in fields(kind)}
+    del defaults["suite_options"]
     chosen = {name: getattr(flags, name) for name in defaults}
     return {name: it for name, it in chosen.items() if it != defaults[name]}
 
@@ -123,7 +135,7 @@ class SuiteFlags(TaskFlags):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that were given."""
+        """The options that were given, but for ``suite_options``."""
         return _given(self, SuiteFlags)
 
 

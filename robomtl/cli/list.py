@@ -14,7 +14,7 @@ from robomtl.evaluation.protocols import PROTOCOLS
 from robomtl.image_encoder import ENCODERS
 from robomtl.policy import POLICIES
 from robomtl.recipes import RECIPES
-from robomtl.suites import SUITES
+from robomtl.suites import SUITES, option_kinds
 from robomtl.terminal import Terminal
 from robomtl.training.objective import OBJECTIVES
 
@@ -31,10 +31,19 @@ _PLURALS = {
 class List:
     """Shows what can be named on the command line."""
 
+    suite: tyro.conf.Positional[str] = ""
+    """A suite, or its family, whose variants and options are shown; all names if left
+    out."""
+
 
 def main(arguments: Sequence[str]) -> None:
     """Prints a table for each kind of name."""
-    tyro.cli(List, args=arguments, prog="robomtl list")
+    flags = tyro.cli(List, args=arguments, prog="robomtl list")
+    if flags.suite:
+        family = flags.suite.partition("/")[0]
+        _show("variants", [*_variants_of(family)])
+        _show("options (--suite-options NAME=VALUE)", [*_options(family)])
+        return
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
     for registry in (POLICIES, HEADS, ENCODERS, OBJECTIVES, METHODS):
         _show(_PLURALS[registry.kind], [*_classes(registry), *_plugged_in(registry)])
@@ -44,10 +53,20 @@ def main(arguments: Sequence[str]) -> None:
 
 def _variants() -> Iterator[tuple[str, str]]:
     for name in SUITES.own():
-        factory = SUITES.get(name)
-        variants = getattr(factory, "variants", {"": _line(factory)})
-        for variant, line in variants.items():
-            yield f"{name}/{variant}".rstrip("/"), line
+        yield from _variants_of(name)
+
+
+def _variants_of(name: str) -> Iterator[tuple[str, str]]:
+    factory = SUITES.get(name)
+    variants = getattr(factory, "variants", {"": _line(factory)})
+    for variant, line in variants.items():
+        yield f"{name}/{variant}".rstrip("/"), line
+
+
+def _options(family: str) -> Iterator[tuple[str, str]]:
+    """Names and types of the options of a suite's factory."""
+    for name, kind in option_kinds(family).items():
+        yield name, kind.__name__ if isinstance(kind, type) else str(kind)
 
 
 def _classes(registry: Registry[Any]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from robomtl.cli.labels import (
     method_words,
     methods_from,
 )
+from robomtl.cli.suite_options import options_from
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.comparisons import (
     AdaptationRecipe,
@@ -104,7 +105,11 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
     return replace(
         recipe,
         **_values(flags, Comparison),
-        options=flags.options.given,
+        options={
+            **_of_suite_alone(recipe.options),
+            **flags.options.given,
+            **options_from(recipe.suite, flags.options.suite_options),
+        },
         asked=methods_from(flags, recipe.asked),
         pretraining={
             objective: Pretraining(
@@ -116,6 +121,12 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
             for objective, part in vars(flags.pretraining).items()
         },
     )
+
+
+def _of_suite_alone(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for which no flag stands; ``--options.suite-options`` sets them."""
+    flags = {each.name for each in fields(SuiteFlags)}
+    return {name: value for name, value in options.items() if name not in flags}
 
 
 def _of_experiment(recipe: Recipe, arguments: Sequence[str]) -> dict[str, Any]:
@@ -138,7 +149,8 @@ def _of_comparison(
         objective: _of_pretraining(objective, part, arguments)
         for objective, part in recipe.pretraining.items()
     }
-    options = {k: _as_tuple(value) for k, value in recipe.options.items()}
+    own = _of_suite_alone(recipe.options)
+    options = {k: _as_tuple(v) for k, v in recipe.options.items() if k not in own}
     # Hidden flags cannot be given, so they are hidden where only help is wanted.
     hidden = "--help" in arguments or "-h" in arguments
     return {

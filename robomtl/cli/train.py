@@ -163,7 +163,8 @@ def _check(flags: Train) -> None:
                 f"--{name} is about a data set; give --data DIR, or leave it out."
             )
     recording = [name for name in _RECORDING if getattr(flags, name) is not None]
-    superfluous = [*flags.given, *recording]
+    own = ["suite_options"] if flags.suite_options else []
+    superfluous = [*flags.given, *own, *recording]
     if flags.data and superfluous:
         told = ", ".join(f"--{name.replace('_', '-')}" for name in superfluous)
         raise InputError(

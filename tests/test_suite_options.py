@@ -1,0 +1,104 @@
+"""Options of a plug-in's suite on the command line."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from robomtl.catalogue import Registry
+from robomtl.cli.flags import TaskFlags
+from robomtl.cli.main import main
+from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
+from robomtl.cli.suite_options import options_from
+from robomtl.envs.points import PointsSuite
+from robomtl.errors import InputError
+from robomtl.recipes import RECIPES
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+MADE = []
+
+
+def arms(
+    variant: str = "",
+    *,
+    joints: int = 7,
+    speed: float | None = None,
+    grip: Literal["soft", "hard"] = "soft",
+    tools: str | Sequence[str] = (),
+    gravity: bool = True,
+    folder: Path | None = None,
+    label: str = "",
+    anything=None,
+):
+    """Arms that need no simulator."""
+    given = {**locals()}
+    MADE.append({name: it for name, it in given.items() if name != "variant"})
+    return PointsSuite(variant="reach-red")
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    registry = Registry("suite", "none", {})
+    registry.register("arms", arms)
+    monkeypatch.setattr("robomtl.suites.SUITES", registry)
+    monkeypatch.setattr("robomtl.cli.list.SUITES", registry)
+    MADE.clear()
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("joints=6", 6),
+        ("speed=0.5", 0.5),
+        ("speed=2", 2.0),
+        ("grip=hard", "hard"),
+        ("tools=saw", "saw"),
+        ("tools=saw,drill", ["saw", "drill"]),
+        ("gravity=false", False),
+        ("label=a=b, c", "a=b, c"),
+        ("anything=x", "x"),
+        ("joints=many", "many"),
+        ("wings=2", "2"),
+    ],
+)
+def test_a_word_becomes_a_value_of_the_declared_type(word, value):
+    assert options_from("arms/big", [word]) == {word.partition("=")[0]: value}
+
+
+def test_a_plug_in_takes_its_own_options(capsys):
+    words = ["joints=6", "grip=hard", "tools=saw,drill"]
+    assert main(["check", "arms", "--suite-options", *words]) == 0
+    assert MADE[0] | {"joints": 6, "grip": "hard", "tools": ["saw", "drill"]} == MADE[0]
+    assert main(["list", "arms"]) == 0
+    assert "joints" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["joints=many"], "joints is 'many'; give a whole number"),
+        (["grip=hart"], "Unknown grip 'hart'. Did you mean 'hard'"),
+        (["joint=6"], "does not take this: Unknown option 'joint'. Did you mean 'join"),
+        (["joints"], "--suite-options holds 'joints'; give NAME=VALUE, such as horiz"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_a_sentence(words, message, capsys):
+    assert main(["check", "arms", "--suite-options", *words]) == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
+def test_an_option_is_given_once():
+    with pytest.raises(
+        InputError, match="horizon is given twice, by a flag and in --su"
+    ):
+        TaskFlags(horizon=5, suite_options=("horizon=6",)).make("arms")
+
+
+def test_options_that_have_no_flag_stay_with_a_recipe():
+    comparison = next(it for it in RECIPES.values() if hasattr(it, "pretraining"))
+    recipe = replace(comparison, suite="arms", options={"joints": 6, "horizon": 9})
+    flags = recipe_flags(recipe, RunFlags(recipe="arms"), [])
+    assert overridden(recipe, flags).options == recipe.options
