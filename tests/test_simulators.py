@@ -73,8 +73,6 @@ def test_demonstrations_of_a_served_suite_are_the_same(tmp_path, images):
     ("how", "error"),
     [
         ("raise", r"step 3: ZeroDivisionError: BADQACC \(points_server.py, line \d+\)"),
-        ("sys_exit", r"step 3: SystemExit: 3 \(points_server.py, line \d+\)"),
-        ("exit", r"step 3: its server ended with exit code 3"),
         (
             "die",
             r"step 3: its server was killed by SIGKILL, having printed: it blew up",
@@ -92,6 +90,23 @@ def test_a_simulator_that_breaks_is_an_error_of_its_trial_and_of_no_other(
     assert [row for row in rows if row != lost] == [
         row for row in expected if row["task"] == TASK and row["variation"] != BROKEN
     ]
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("sys_exit", r"SystemExit: 3 \(points_server.py, line \d+\)"),
+        ("exit", r"its server ended with exit code 3"),
+    ],
+)
+def test_a_simulator_that_exits_is_named(how, reason):
+    with closing(ServedPoints(how=how).make_env(TASK)) as env:
+        env.reset(options={"variation": BROKEN})
+        with pytest.raises(
+            SimulationError, match=f"variation {BROKEN}, step 3: {reason}"
+        ):
+            for _ in range(3):
+                env.step(np.ones(2, np.float32))
 
 
 def test_an_episode_goes_on_when_its_server_is_killed():

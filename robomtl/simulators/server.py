@@ -53,33 +53,35 @@ class Slot:
     Args:
         env: The env.
         parts: Its action and the features of its observations, see ``_layout``.
-        memory: Where the slot begins, and as long as it is.
+        memory: Descriptor of the shared memory.
+        offset: Where the slot begins.
+        size: Its size.
     """
 
     def __init__(
-        self, env: Any, parts: list[dict[str, Any]], memory: mmap.mmap
+        self, env: Any, parts: list[dict[str, Any]], memory: int, offset: int, size: int
     ) -> None:
         self.env = env
         self.sighted = hasattr(env, "blind") and hasattr(env, "pictures")
         self.parts = parts
-        self.memory = memory
-        named = [(part["name"], _array(memory, part)) for part in parts]
+        self.offset, self.size = offset, size
+        self.memory = mmap.mmap(memory, size, offset=offset)
+        named = [(part["name"], _array(self.memory, part)) for part in parts]
         self.action = named[0][1]
         self.arrays = named[1:]
         self.vectors = [(n, array) for n, array in self.arrays if array.ndim == 1]
 
-    def described(self, number: int, offset: int) -> dict[str, Any]:
+    def described(self, number: int) -> dict[str, Any]:
         """Plain data with which the other process maps the slot."""
         env = self.env
-        action, *observation = self.parts
         spec = getattr(env, "spec", None)
-        horizon = _attribute(env, "horizon")
+        horizon = getattr(getattr(env, "unwrapped", env), "horizon", None)
         return {
             "slot": number,
-            "offset": offset,
-            "size": len(self.memory),
-            "action": action,
-            "observation": observation,
+            "offset": self.offset,
+            "size": self.size,
+            "action": self.parts[0],
+            "observation": self.parts[1:],
             "sighted": self.sighted,
             "horizon": horizon or getattr(spec, "max_episode_steps", None),
             "fps": (getattr(env, "metadata", None) or {}).get("render_fps"),
@@ -174,16 +176,17 @@ class Server:
         self.requests, self.answers, self.memory = requests, answers, memory
         self.make = make
         self.slots: dict[int, Slot] = {}
-        self.offsets: dict[int, int] = {}
         self.unused: dict[int, list[int]] = {}
         """Offsets of the regions of closed envs, by their sizes."""
+        self.poller = select.poll()
+        self.poller.register(requests, select.POLLIN)
         self.progress = mmap.mmap(memory, PAGE)
         self.calls = 0
 
     def serve(self) -> None:
         """Reads a request, answers it, and reads the next."""
         while True:
-            if not self.slots and not _readable(self.requests, UNUSED):
+            if not self.slots and not self.poller.poll(1000 * UNUSED):
                 return
             kind, payload = receive(self.requests)
             if kind == b"S":
@@ -239,13 +242,10 @@ class Server:
                 f"the observation space is {env.observation_space}; expected a Dict"
             )
         parts, size = _layout([("", env.action_space), *spaces.items()])
-        offset = self._region(size)
+        slot = Slot(env, parts, self.memory, self._region(size), size)
         number = next(n for n in range(2**16) if n not in self.slots)
-        self.slots[number] = Slot(
-            env, parts, mmap.mmap(self.memory, size, offset=offset)
-        )
-        self.offsets[number] = offset
-        return self.slots[number].described(number, offset)
+        self.slots[number] = slot
+        return slot.described(number)
 
     def _region(self, size: int) -> int:
         """The offset of a region of this size: an unused one, or one at the end."""
@@ -257,7 +257,7 @@ class Server:
 
     def _closed(self, number: int) -> dict[str, Any]:
         slot = self.slots.pop(number)
-        self.unused.setdefault(len(slot.memory), []).append(self.offsets.pop(number))
+        self.unused.setdefault(slot.size, []).append(slot.offset)
         slot.env.close()
         return {}
 
@@ -284,19 +284,12 @@ def receive(descriptor: int) -> tuple[bytes, bytes]:
     return data[:1], data[HEAD.size :]
 
 
-def _readable(descriptor: int, seconds: float) -> bool:
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(1000 * seconds))
-
-
 def _layout(
     named: Iterable[tuple[str, Any]],
 ) -> tuple[list[dict[str, Any]], int]:
     """The arrays of spaces, one after the other, and the size of all."""
     parts, end = [], ARRAYS
     for name, space in named:
-        low, high = np.asarray(space.low), np.asarray(space.high)
         if space.dtype not in (np.float32, np.uint8) or not space.shape:
             raise Refused(
                 f"the space of '{name or 'action'}' is {space}; expected a Box of float32 or"
@@ -308,8 +301,8 @@ def _layout(
                 "dtype": str(np.dtype(space.dtype)),
                 "shape": list(space.shape),
                 "at": end,
-                "low": _bound(low, space.dtype),
-                "high": _bound(high, space.dtype),
+                "low": _bound(space.low, space.dtype),
+                "high": _bound(space.high, space.dtype),
             }
         )
         size = int(np.prod(space.shape)) * np.dtype(space.dtype).itemsize
@@ -317,9 +310,9 @@ def _layout(
     return parts, -(-end // PAGE) * PAGE
 
 
-def _bound(bound: np.ndarray[Any, Any], dtype: Any) -> str:
+def _bound(bound: Any, dtype: Any) -> str:
     """The bytes of a bound, or of one element where all are the same."""
-    some = bound.astype(dtype).ravel()
+    some = np.asarray(bound, dtype).ravel()
     return (some[:1] if (some == some[0]).all() else some).tobytes().hex()
 
 
@@ -329,31 +322,24 @@ def _array(memory: mmap.mmap, part: dict[str, Any]) -> np.ndarray[Any, Any]:
     return flat.reshape(part["shape"])
 
 
-def _attribute(env: Any, name: str) -> Any:
-    """The attribute of an env, or of the env that it wraps."""
-    while env is not None:
-        found = getattr(env, name, None)
-        if found is not None:
-            return found
-        env = vars(env).get("env")
-    return None
-
-
 def _truth(value: Any, what: str) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    array = np.asarray(value)
-    if array.size == 1 and array.dtype.kind in "biuf" and array.item() in (0, 1):
-        return bool(array.item())
+    if _is_number(value) and np.asarray(value).item() in (0, 1):
+        return bool(np.asarray(value).item())
     raise Refused(f"{what} is {value!r}; expected True or False")
 
 
 def _number(value: Any) -> float:
     if type(value) is float:
         return value
-    if np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf":
+    if _is_number(value):
         return float(np.asarray(value).item())
     raise Refused(f"reward is {value!r}; expected a number")
+
+
+def _is_number(value: Any) -> bool:
+    return np.size(value) == 1 and np.asarray(value).dtype.kind in "biuf"
 
 
 def _kind(value: Any) -> str:
@@ -389,21 +375,19 @@ def _loaded(path: str) -> Callable[..., Any]:
     return make
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, at_once: int) -> None:
     """Ends this process, and those that it started, when its parent has ended."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.killpg(0, signal.SIGKILL)
-
-
-def _end_at_once_with(parent: int) -> None:
-    """As above, in the same moment and whatever this process does; on Linux only."""
-    if sys.platform == "linux":
+    if at_once and sys.platform == "linux":  # Also in the midst of a step.
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        sys.exit()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main(
@@ -411,9 +395,7 @@ def main(
 ) -> None:
     """Serves until robomtl, or the process that started this one, has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent answers Ctrl-C.
-    if at_once:
-        _end_at_once_with(parent)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _end_with(parent, at_once)
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [each for each in sys.path if os.path.abspath(each) != here]
     hello = {"protocol": PROTOCOL, "python": sys.version.split()[0]}
