@@ -47,7 +47,7 @@ FETCH = Embodiment(
     action=ActionFeature(
         size=4,
         names=("x", "y", "z", "gripper"),
-        units=("0.05 m", "0.05 m", "0.05 m", "-1"),
+        units=("0.05 m", "0.05 m", "0.05 m", "open"),
     ),
 )
 

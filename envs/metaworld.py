@@ -172,7 +172,7 @@ class MetaWorldSuite:
     @property
     def action(self) -> ActionFeature:
         """A displacement of the hand, and the effort that closes the gripper."""
-        units = ("0.01 m", "0.01 m", "0.01 m", "1")
+        units = ("0.01 m", "0.01 m", "0.01 m", "close")
         return ActionFeature(size=4, names=("x", "y", "z", "gripper"), units=units)
 
     @property

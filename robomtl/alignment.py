@@ -1,7 +1,7 @@
 """Actions of different robots as one: the displacement of the hand, and the gripper.
 
 Robots whose actions move a hand act in the same few numbers, whatever their simulators call
-full deflection. Aligned, a policy predicts one action of all robots: x, y, z, roll, pitch, yaw
+full deflection. Aligned, a policy predicts one action of all robots: displacement, rotation
 and gripper, as far as any of them has these, scaled by the displacement at full deflection. A
 robot's action follows from it by names and units of its ``ActionFeature``.
 
@@ -27,8 +27,9 @@ from robomtl.task import Suite
 Aligning = Literal["none", "end_effector"]
 """Whether robots share one action."""
 
-SLOTS = ("x", "y", "z", "roll", "pitch", "yaw", "gripper")
-"""Components of a shared action."""
+SLOTS = ("x", "y", "z", "rotation.x", "rotation.y", "rotation.z", "gripper")
+"""Components of a shared action: the displacement of the hand, its rotation vector, and the
+gripper, which closes at positive numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +160,12 @@ def _described(robot: Embodiment) -> dict[str, _Amount]:
 
 def _amount(unit: str) -> _Amount:
     """Number and unit of a text such as ``0.05 m``; the number is 1 where it is missing."""
-    number, _, name = unit.partition(" ")
+    number, _, name = unit.rpartition(" ")
     try:
-        return float(number), name
+        size = float(number or 1)
     except ValueError:
-        return 1.0, unit
+        size, name = 1.0, unit
+    return (-size, "close") if name == "open" else (size, name)
 
 
 def _ratio(slot: str, own: _Amount, whole: _Amount, robot: Embodiment) -> float:

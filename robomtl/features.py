@@ -68,7 +68,7 @@ class ActionFeature:
     """Names of the components, such as ``gripper``; empty where they have none."""
     units: tuple[str, ...] = ()
     """Displacement by each component at full deflection, such as ``0.05 m``; empty if
-    unknown. That of a gripper is 1, which closes it, or -1, which opens it."""
+    unknown. That of a gripper is ``close`` or ``open``."""
 
     def __post_init__(self) -> None:
         """Checks the length, names and units.

@@ -37,8 +37,8 @@ def robot(name: str, **units: str) -> Embodiment:
     )
 
 
-ARM = robot("arm", x="0.01 m", y="0.01 m", z="0.01 m", gripper="1")
-HAND = robot("hand", gripper="-1", x="0.05 m", yaw="0.1 rad")
+ARM = robot("arm", x="0.01 m", y="0.01 m", z="0.01 m", gripper="close")
+HAND = robot("hand", gripper="open", x="0.05 m", **{"rotation.z": "0.1 rad"})
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_action_means_the_same_displacement_for_every_robot() -> None:
     shared = aligned([ARM, HAND])
-    assert shared.slots == ("x", "y", "z", "yaw", "gripper")
-    assert shared.units == ("0.05 m", "0.01 m", "0.01 m", "0.1 rad", "1 ")
+    assert shared.slots == ("x", "y", "z", "rotation.z", "gripper")
+    assert shared.units == ("0.05 m", "0.01 m", "0.01 m", "0.1 rad", "1 close")
     arm, hand = (
         np.array([1, -1, 0.5, 1], np.float32),
         np.array([1, 0.2, -1], np.float32),
@@ -87,12 +87,14 @@ def test_robots_whose_actions_are_not_described_are_refused(
 
 
 def test_a_component_that_training_did_not_know_is_refused() -> None:
-    with pytest.raises(InputError, match="'hand' acts by 'yaw', and the policy's"):
-        aligned([ARM, robot("b", x="1 m", gripper="1")]).of(HAND)
+    with pytest.raises(
+        InputError, match="'hand' acts by 'rotation.z', and the policy's"
+    ):
+        aligned([ARM, robot("b", x="1 m", gripper="close")]).of(HAND)
 
 
 def test_built_in_suites_describe_their_actions() -> None:
-    for name in ("metaworld/MT10", "points/MT4"):
+    for name in ("metaworld/MT10", "fetch/MT4", "robosuite/MT4", "points/MT4"):
         suite = robomtl.suite(name)
         described = action_of(suite, suite.train_tasks[0].name)
         assert described is not None and described.names and described.units

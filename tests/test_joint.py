@@ -9,6 +9,7 @@ import pytest
 
 import robomtl
 from robomtl.cli.main import main
+from robomtl.demonstrations import Mixture
 from robomtl.demonstrations.obtaining import (
     Recording,
     collect_parts,
@@ -22,6 +23,7 @@ from robomtl.experiments.multitask.arm_design import targets_of
 from robomtl.joint import JointSuite, known_as
 from robomtl.pseudo import BODIES, Translation
 from robomtl.task import goal_place
+from robomtl.training.trainable import rate_note
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -109,6 +111,17 @@ def test_a_policy_of_several_suites_acts_in_each_of_them(
     assert not any(record.error for record in results.records)
     with pytest.raises(InputError, match="goal of reach-red at"):
         agent.check(robomtl.suite("points/MT4"))
+
+
+def test_chunks_of_data_sets_at_different_rates_are_noted(folder: Path) -> None:
+    data = data_in(folder)
+    slow = data.sets[0].of(replace(data.sets[0]._contents, fps=5.0))
+    mixed = Mixture([slow, *data.sets[1:]])
+    assert not rate_note(data, chunk=8, history=1)
+    assert not rate_note(mixed, chunk=1, history=1)
+    assert "have 5 and 10 steps per second: chunks of 8" in rate_note(
+        mixed, chunk=8, history=1
+    )
 
 
 def test_a_task_is_known_by_its_name_in_the_suite_of_training() -> None:

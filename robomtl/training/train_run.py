@@ -70,6 +70,7 @@ from robomtl.training.trainable import (
     check_chunk,
     check_divisible,
     check_trainable,
+    rate_note,
 )
 from robomtl.versions import versions
 
@@ -156,7 +157,10 @@ def train(
     check_fits(minimised, model.policy)
     POLICIES.get(model.policy).check(card.spec)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
-    check_chunk(demonstrations, int(card.config.get("chunk", 1)))
+    chunk = int(card.config.get("chunk", 1))
+    check_chunk(demonstrations, chunk)
+    if note := rate_note(demonstrations, chunk=chunk, history=history):
+        say(note, stderr=True)
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=model.objective)
     check_images(config.image_augmentation, card.spec, model.objective)

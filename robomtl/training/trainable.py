@@ -47,6 +47,24 @@ def check_chunk(data: Data, chunk: int) -> None:
         )
 
 
+def rate_note(data: Data, *, chunk: int, history: int) -> str:
+    """A note if chunks or histories last unlike times in data sets; else empty.
+
+    Args:
+        data: What is learned from.
+        chunk: Number of actions that the policy predicts at once.
+        history: Number of observations that it reads.
+    """
+    rates = {f"{each.fps:g}" for each in data.sets}
+    if len(rates) == 1 or chunk == history == 1:
+        return ""
+    return (
+        f"The data sets have {' and '.join(sorted(rates, key=float))} steps per second:"
+        f" chunks of {chunk} actions and histories of {history} observations count steps,"
+        " and last unlike times."
+    )
+
+
 def check_balance(
     data: Data, config: TrainConfig, *, loss: str, objective: str
 ) -> None:

@@ -191,7 +191,7 @@ ARM_RECIPES = {
     ),
     "cross-embodiment": ArmRecipe(
         line="One policy for the robots of several suites, or one policy for each suite",
-        suite=joint_name(("metaworld/MT10", "fetch/MT4")),
+        suite=joint_name(("metaworld/MT10", "fetch/MT4", "robosuite/MT4")),
         noise=0.5,
         asked=Asked(
             arms={"together": "together", "apart": "apart"},
