@@ -84,7 +84,7 @@ class Translation:
         moved[self.order] = np.clip(action, -1, 1) * self.gain
         return np.clip(moved, -1, 1)
 
-    def asked(self, action: Action) -> Action:
+    def own(self, action: Action) -> Action:
         """The body's action that is executed as one of the robot; (action,)."""
         wanted = np.clip(np.asarray(action, np.float32), -1, 1)
         return wanted[self.order] / self.gain
@@ -137,7 +137,7 @@ class PseudoExpert:
     def __call__(self, observation: Observation) -> Action:
         """The body's action; (action,)."""
         action = self._expert(observation)
-        return Translation(self._body, len(action), self._kept).asked(action)
+        return Translation(self._body, len(action), self._kept).own(action)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import robomtl
+from robomtl.checking.checking import check_suite
 from robomtl.cli.main import main
 from robomtl.demonstrations import Mixture
 from robomtl.demonstrations.obtaining import (
@@ -71,6 +72,10 @@ def test_what_is_no_joint_suite_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         robomtl.suite(name, suites=options)
+
+
+def test_a_joint_suite_keeps_the_contract_as_its_suites_do() -> None:
+    assert check_suite(JOINT, tasks="points/two_robots/fly-red") == []
 
 
 def test_each_robot_of_each_suite_gets_a_data_set() -> None:
@@ -175,8 +180,8 @@ def test_arms_and_targets_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_experts_of_pseudo_embodiments_act_as_the_robot_would(body: str) -> None:
     there = Translation(BODIES[body], 4, 1)
     action = np.array([0.3, -1.0, 0.7, -0.4], np.float32)
-    np.testing.assert_allclose(there.executed(there.asked(action)), action, rtol=1e-6)
-    assert there.asked(action)[3] == action[3]
+    np.testing.assert_allclose(there.executed(there.own(action)), action, rtol=1e-6)
+    assert there.own(action)[3] == action[3]
 
 
 @pytest.mark.parametrize("body", ["twisted", "delayed"])

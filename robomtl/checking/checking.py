@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from robomtl.checking.problems import Problem, sentences
 from robomtl.checking.watching import LIMIT, set_limit
 from robomtl.errors import InputError, PlugInError
 from robomtl.executor import Failure, LocalExecutor
+from robomtl.joint import JointSuite
 from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.task import (
@@ -195,6 +197,20 @@ def _in_workers(suite: Suite, names: Sequence[str], limit: float) -> Iterator[Pr
             )
 
 
+def _of_joint(
+    suite: JointSuite, names: Sequence[str], limit: float
+) -> Iterator[Problem]:
+    """Problems of each suite: several may differ in rates, and share wordings."""
+    for sentence in sentences((_names, _pickling), suite):
+        yield Problem("", sentence)
+    for each in suite.suites:
+        origins = map(suite.origin, names)
+        own = [task for there, task in origins if there.name == each.name]
+        for problem in check_suite(each, tasks=own, limit=limit) if own else ():
+            task = f"{each.name}/{problem.task}" if problem.task else ""
+            yield replace(problem, task=task)
+
+
 def check_suite(
     suite: Suite, *, tasks: str | Sequence[str] | None = None, limit: float = LIMIT
 ) -> list[Problem]:
@@ -218,6 +234,8 @@ def check_suite(
     else:
         names = [find_task(suite, name).name for name in several("tasks", tasks)]
     names = list(dict.fromkeys(names))
+    if isinstance(suite, JointSuite):
+        return [*_of_joint(suite, names, limit)]
     problems = [Problem("", sentence) for sentence in sentences(_SUITE_CHECKS, suite)]
     if any(sentences((_pickling,), suite)):  # No worker can receive it.
         for name in names:

@@ -109,10 +109,10 @@ class _Experiment:
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
         paths = sorted({str(path) for path in self.of.data.values()})
-        told = plain(found)
+        results = plain(found)
         if not found.suites:
-            del told["suites"]  # Nothing to say of a single suite.
-        return {**told, "made": {"demonstrations": paths, **made}}
+            del results["suites"]  # Nothing to say of a single suite.
+        return {**results, "made": {"demonstrations": paths, **made}}
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
