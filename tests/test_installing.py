@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from robomtl.cli.main import main
 from robomtl.errors import InputError, MissingExtraError
@@ -102,6 +103,15 @@ def test_uv_makes_environments_of_versions_that_are_not_there(tmp_path, monkeypa
     log = Path(str(failed.value).rpartition("The log is ")[2])
     assert log.read_text().startswith("looking\n")
     assert KITCHEN.record is None
+
+
+def test_two_installations_of_one_environment_do_not_mix(folder):
+    folder.parent.mkdir()
+    with FileLock(folder.with_name("kitchen.lock")):
+        with pytest.raises(
+            InputError, match="Another process is installing or removing"
+        ):
+            install(KITCHEN)
 
 
 def wheel(folder, name, code):

@@ -286,6 +286,46 @@ def test_a_server_of_another_protocol_is_refused(monkeypatch):
         Simulator(file=Path(__file__).with_name("bare_server.py")).process()
 
 
+STRANGE = """
+import os, struct, sys, time
+for kind, payload, length in {answers!r}:
+    head = struct.pack("<cI", kind, length or len(payload))
+    os.write(int(sys.argv[2]), head + payload)
+time.sleep(60)
+"""
+HELLO = b"D", b'{"protocol": 1, "python": "3.8.0"}', 0
+PART = (
+    '{"name": "%s", "dtype": "float32", "shape": [1], "at": 64, "low": "", "high": ""}'
+)
+MADE = f"""{{"slot": 0, "offset": 4096, "size": 4096, "action": {PART % ""}, "observation":
+ [{PART % "state"}], "sighted": false, "horizon": 1, "fps": 1, "render_mode": null}}"""
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (
+            [(b"D", b"{", 0)],
+            "An answer of the server of bare_server.py is damaged or cut",
+        ),
+        ([(b"D", b"", 2**30)], "its server announced an answer of 1,073,741,829 bytes"),
+        ([HELLO, (b"D", b"[]", 0)], r"is damaged: \$: expected object, got array"),
+        (
+            [HELLO, (b"D", MADE.encode(), 0)],
+            "names 4096 bytes at 4096, beyond the memory",
+        ),
+    ],
+)
+def test_strange_answers_are_refused(tmp_path, monkeypatch, answers, message):
+    strange = tmp_path / "server.py"
+    strange.write_text(STRANGE.format(answers=answers))
+    monkeypatch.setattr(server, "__file__", str(strange))
+    simulator = Simulator(file=Path(__file__).with_name("bare_server.py"))
+    monkeypatch.setattr("robomtl.simulators.simulator._PROCESSES", {})
+    with pytest.raises(PlugInError, match=message):
+        ServedEnv(simulator, "count", {"train": range(1)})
+
+
 def test_the_server_is_written_for_python_3_8():
     ast.parse(Path(server.__file__).read_text(), feature_version=(3, 8))
 
