@@ -163,6 +163,14 @@ RECIPES: dict[str, AnyRecipe] = {
         trials=10,
         instructions=("canonical", "held-out"),
     ),
+    "libero": Recipe(
+        line="LIBERO-Object from state: 15 scripted demonstrations a task",
+        suite="libero/object",
+        episodes=15,
+        noise=0.3,
+        until="success",
+        training=TrainConfig(steps=2_500),
+    ),
     "mt50-state-10demos": Recipe(
         line="MT50 from state: 10 demonstrations a task",
         suite="metaworld/MT50",
