@@ -18,6 +18,7 @@ import contextlib
 import ctypes.util
 import functools
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -156,11 +157,8 @@ class LiberoEnv(gymnasium.Env):
 
     def pictures(self) -> dict[str, Any]:
         """The pictures that an observation of now holds, by the names of their features."""
-        size = self.size
-        return {
-            name: self._picture(camera, size, size)
-            for name, camera in self.images.items()
-        }
+        shape = self.size, self.size
+        return {name: self._picture(of, *shape) for name, of in self.images.items()}
 
     def close(self) -> None:
         """Closes the simulator."""
@@ -250,11 +248,7 @@ class LiberoEnv(gymnasium.Env):
 
 
 class Arm:
-    """Robosuite's controller OSC_POSE and the gripper of one robot, for one episode.
-
-    Args:
-        robot: Robosuite's robot, which was reset.
-    """
+    """Controller OSC_POSE and gripper of a robot of robosuite, from one reset to the next."""
 
     def __init__(self, robot: Any) -> None:
         self.controller = robot.controller
@@ -325,9 +319,7 @@ class Arm:
         data.ctrl[self.fingers] = self.middle + self.half * self.opening
 
 
-def make(task: str, **options: Any) -> LiberoEnv:
-    """The env of a task; see ``LiberoEnv``."""
-    return LiberoEnv(task, **options)
+make = LiberoEnv
 
 
 def _resource(kind: str, name: str) -> str:
@@ -348,16 +340,18 @@ def _loaded(task: str) -> Any:
 
 
 class Scene:
-    """The model of a scene, which takes seconds to compile and 240 MB; envs share it.
-
-    Args:
-        xml: The scene in MuJoCo's format.
-    """
+    """The model of a scene, which takes seconds to compile and 240 MB; envs share it."""
 
     def __init__(self, xml: str) -> None:
         self.model = mujoco.MjModel.from_xml_string(xml)
         self.compiled = self.model.body_pos.copy(), self.model.body_quat.copy()
         self.renderers: dict[tuple[int, int, bool], Any] = {}
+
+    def __del__(self) -> None:
+        """Frees what draws the scene while it is current: names are those of a context."""
+        for renderer in () if sys.is_finalizing() else self.renderers.values():
+            renderer._gl_context.make_current()
+            renderer._mjr_context.free()
 
     @property
     def placed(self) -> tuple[Any, Any]:

@@ -556,6 +556,15 @@ def test_a_broken_family_is_found_and_told(names, sentence):
     assert sentence in told(dataclasses.replace(suite, family=names))
 
 
+def test_a_suite_may_say_that_its_tasks_share_wordings():
+    class Sharing(Renamed):
+        shared_wordings = True
+
+    twin = dataclasses.replace(BLUE, instructions=RED.instructions)
+    assert "no wording may fit" in told(Renamed(tasks=(RED, twin)))
+    assert "no wording may fit" not in told(Sharing(tasks=(RED, twin)))
+
+
 def test_a_suite_that_cannot_be_pickled_is_found():
     class Local(PointsSuite):
         pass

@@ -17,6 +17,7 @@ from robomtl.envs.libero_wordings import held_out_wordings, wordings
 from robomtl.errors import InputError
 
 MILK = "pick_up_the_milk_and_place_it_in_the_basket"
+BUTTER = "pick_up_the_butter_and_place_it_in_the_basket"
 PERTURBED = [name for name in libero_tasks.VARIANTS if "-" in name]
 
 installed = pytest.mark.skipif(
@@ -122,6 +123,12 @@ def test_without_its_environment_one_sentence_says_how_to_install_it(
         InputError, match="Install it by: robomtl simulators install libero"
     ):
         libero().make_env(MILK)
+
+
+def test_the_check_says_once_for_all_tasks_what_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBOMTL_SIMULATORS", str(tmp_path))
+    (problem,) = check_suite(libero(), tasks=[MILK, BUTTER])
+    assert str(problem).endswith("Install it by: robomtl simulators install libero")
 
 
 def state(**places):

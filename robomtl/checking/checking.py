@@ -1,6 +1,7 @@
 """Proves that a suite keeps its contract, and says in words where it does not."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -242,4 +243,17 @@ def check_suite(
             found = _of_task(suite, limit, name).found
             problems += [Problem(name, sentence) for sentence in found]
         return problems
-    return [*problems, *_in_workers(suite, names, limit)]
+    return [*problems, *_once([*_in_workers(suite, names, limit)], names)]
+
+
+def _once(problems: Sequence[Problem], names: Sequence[str]) -> list[Problem]:
+    """The problems; one that each of several tasks has, such as a missing package, once."""
+    having = Counter(problem.sentence for problem in problems)
+    everywhere = len(names) if len(names) > 1 else 0
+    shared = (having[each.sentence] == everywhere for each in problems)
+    return [
+        *dict.fromkeys(
+            Problem("", each.sentence) if common else each
+            for each, common in zip(problems, shared, strict=True)
+        )
+    ]
