@@ -158,6 +158,15 @@ def test_an_environment_can_be_removed(folder, capsys):
     assert "numpy" in capsys.readouterr().out
 
 
+def test_an_environment_with_a_damaged_record_is_shown_beside_others(folder, capsys):
+    finished(folder, packages=0)
+    ENVIRONMENTS.register("bathroom", replace(KITCHEN, name="bathroom"))
+    assert main(["simulators"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "installed.json is damaged" in shown
+    assert "bathroom" in shown
+
+
 def test_an_unknown_environment_names_the_nearest(capsys):
     assert main(["simulators", "install", "kitchn"]) == 2
     assert "Did you mean 'kitchen'" in " ".join(capsys.readouterr().err.split())

@@ -24,10 +24,10 @@ def _list() -> None:
 def _described(name: str) -> tuple[str, str, str]:
     try:
         environment = ENVIRONMENTS.get(name)
+        state = _state(environment)
     except (InputError, PlugInError) as error:  # One that is broken hides no other.
         return "", str(error), ""
-    required = ", ".join(environment.requirements)
-    return environment.python, required, _state(environment)
+    return environment.python, ", ".join(environment.requirements), state
 
 
 def _state(environment: Environment) -> str:
