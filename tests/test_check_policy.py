@@ -7,7 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from robomtl.checking import policy as check_module
 from robomtl.checking.policy import check_policy
+from robomtl.checkpoint import save
+from robomtl.cli.main import main
 from robomtl.errors import InputError
 from robomtl.policies.mlp import MLP
 from robomtl.policy import POLICIES, Memory
@@ -241,3 +244,15 @@ def test_the_assertion_lists_the_findings(found):
 def test_a_policy_that_methods_make_is_refused():
     with pytest.raises(InputError, match="'replay' is made by a method of adaptation"):
         check_policy("replay")
+
+
+def test_the_policy_of_a_run_is_checked(tmp_path):
+    subject = check_module._found("film", {"width": 16})
+    save(tmp_path, subject.build(), subject.card)
+    assert check_policy(str(tmp_path)) == []
+
+
+def test_what_is_neither_suite_nor_policy_is_refused(capsys):
+    assert main(["check", "flim"]) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "Unknown suite or policy 'flim'. Did you mean 'film'" in said

@@ -7,9 +7,13 @@ from gymnasium import spaces
 from gymnasium.wrappers import Autoreset, TimeLimit
 
 import robomtl
+import robomtl.suites
 from robomtl.border import Border
 from robomtl.camera import resized
+from robomtl.catalogue import Registry
 from robomtl.checking.checking import check_suite as check
+from robomtl.cli.main import main
+from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.features import embodiments_of
 from robomtl.gymnasium_success import Outcome
@@ -382,3 +386,14 @@ def test_a_picture_keeps_its_mean_when_it_is_resized():
     assert small.shape == (10, 10, 3)
     assert small.mean() == pytest.approx(drawn.mean(), abs=2)
     assert resized(small, 10) is small
+
+
+def test_rendered_pictures_are_recorded_by_the_flag_cameras(monkeypatch, tmp_path):
+    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
+    suite = of(Mark, experts={"a": towards})
+    robomtl.suites.SUITES.register("own", suite)
+    words = "collect own --episodes 1 --cameras render --size 16 --workers 1 --out"
+    assert main([*words.split(), str(tmp_path / "data")]) == 0
+    data = Demonstrations(tmp_path / "data", observe=("state", "image.render"))
+    assert data.embodiment.images["image.render"].shape == (16, 16, 3)
+    assert data.suite_options == {"cameras": ["render"], "size": 16}
