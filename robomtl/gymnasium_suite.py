@@ -101,17 +101,23 @@ class GymnasiumSuite:
 
     @property
     def goal(self) -> slice | None:
-        """Where ``desired_goal`` lies in the state, if the envs have it, of one length."""
-        goals = [layout.goal for layout in self._layouts.values()]
-        lengths = {goal and goal.stop - goal.start for goal in goals}
-        return goals[0] if len(lengths) == 1 else None
+        """Where ``desired_goal`` lies in the state, if all envs have it, of one length."""
+        first, *others = self._names
+        usual = self._layout(first).goal
+        if usual is None:
+            return None
+        goals = [self._layout(task).goal for task in others]
+        alike = all(
+            it and it.stop - it.start == usual.stop - usual.start for it in goals
+        )
+        return usual if alike else None
 
     @property
     def goal_places(self) -> Mapping[str, slice]:
         """Place of the goal in each task that has it elsewhere than at ``goal``."""
         if (usual := self.goal) is None:
             return {}
-        places = {task: layout.goal for task, layout in self._layouts.items()}
+        places = {task: self._layout(task).goal for task in self._names}
         return {task: it for task, it in places.items() if it and it != usual}
 
     @property
@@ -152,10 +158,11 @@ class GymnasiumSuite:
         Raises:
             ValueError: If the task is unknown, or an env does not fit.
         """
-        layouts, name = self._layouts, find_task(self, task).name
-        own = next(each for each in layouts if layouts[each] == layouts[name])
-        first = own == next(iter(layouts))
-        return layouts[name].embodiment(self.name if first else f"{self.name}.{own}")
+        name = find_task(self, task).name
+        layout = self._layout(name)
+        own = next(each for each in self._names if self._layout(each) == layout)
+        first = own == self._names[0]
+        return layout.embodiment(self.name if first else f"{self.name}.{own}")
 
     def make_env(self, task: str) -> Env:
         """An env of the task.
@@ -175,8 +182,7 @@ class GymnasiumSuite:
         """
         refuse_settings(self.name, camera)
         seen = replace(self, render_mode="rgb_array")
-        if "_layouts" in vars(self):  # They do not depend on the camera.
-            vars(seen)["_layouts"] = self._layouts
+        vars(seen)["_layouts"] = self._layouts  # They do not depend on the camera.
         return seen
 
     def make_expert(self, task: str) -> Expert:
@@ -193,19 +199,26 @@ class GymnasiumSuite:
     def _made(self, task: str) -> Any:
         return made(self.envs[task], self.render_mode)
 
+    @property
+    def _names(self) -> list[str]:
+        return [task.name for task in (*self.train_tasks, *self.held_out_tasks)]
+
     @cached_property
     def _layouts(self) -> dict[str, Layout]:
-        """The layout of each task; an env is made of each maker that differs, once."""
-        found: dict[str, Layout] = {}
-        for task in (*self.train_tasks, *self.held_out_tasks):
-            name = task.name
-            like = [each for each in found if self.envs[each] == self.envs[name]]
+        """The layouts that are known; workers receive them with the suite."""
+        return {}
+
+    def _layout(self, task: str) -> Layout:
+        """The layout of a task; an env is made once of each maker that differs."""
+        known = self._layouts
+        if task not in known:
+            like = [each for each in known if self.envs[each] == self.envs[task]]
             if like:
-                found[name] = found[like[0]]
-                continue
-            with looked_at(partial(self._made, name)) as env:
-                found[name] = layout_of(name, env, self.settings.rendered)
-        return found
+                known[task] = known[like[0]]
+            else:
+                with looked_at(partial(self._made, task)) as env:
+                    known[task] = layout_of(task, env, self.settings.rendered)
+        return known[task]
 
 
 class SuiteOptions(TypedDict, total=False):

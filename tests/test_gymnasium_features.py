@@ -156,7 +156,7 @@ def test_nested_observations_become_a_vector_and_pictures():
         "pair.0": [0.25],
         "pair.1": [0, 1, 1, 0],
     }
-    layout = of((Mark, {"seen": (NESTED, VALUE)}))._layouts["a"]
+    layout = of((Mark, {"seen": (NESTED, VALUE)}))._layout("a")
     assert {name: len(it) for name, it in parts.items()} == dict(layout.parts)
     expected = [number for name, _ in layout.parts for number in parts[name]]
     assert seen["state"].tolist() == expected
