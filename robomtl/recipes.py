@@ -177,6 +177,14 @@ RECIPES: dict[str, AnyRecipe] = {
         episodes=10,
         training=TrainConfig(steps=20_000),
     ),
+    "robosuite": Recipe(
+        line="robosuite's Lift, Stack, Door and PickPlaceCan: 60 demonstrations a task",
+        suite="robosuite/MT4",
+        episodes=60,
+        noise=0.3,
+        training=TrainConfig(steps=5_000),
+        until="success",
+    ),
     **ADAPTATIONS,
     **ARM_RECIPES,
 }
