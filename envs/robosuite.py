@@ -32,7 +32,7 @@ CAMERAS = (
 ACTION = ActionFeature(
     size=7,
     names=("x", "y", "z", "rotation.x", "rotation.y", "rotation.z", "gripper"),
-    units=("0.05 m",) * 3 + ("0.5 rad",) * 3 + ("close",),
+    units=("0.05 m",) * 3 + ("0.5 rad",) * 3 + ("1",),
 )
 """robosuite's ``OSC_POSE``: displacement and rotation vector of the hand from where it is,
 in the frame of the robot's base; the gripper closes at positive numbers and opens at

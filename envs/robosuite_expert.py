@@ -52,11 +52,13 @@ class Delivery:
     """Height at which it is carried [m]."""
     near: float
     """Horizontal distance within which it is let go [m]."""
+    slope: float = 2.0
+    """Height that it keeps for each metre of horizontal distance [m]."""
     folds: int = 0
     """Number of headings at which it fits the target; 0 for any."""
 
 
-def _displacement(offset: Vector) -> Vector:
+def displacement(offset: Vector) -> Vector:
     """Components of an action that move the hand by an offset; (3,)."""
     move: Vector = np.clip(_GAIN / LENGTH * offset, -1, 1)
     return move
@@ -80,7 +82,7 @@ def _rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
     return turn
 
 
-def _upright(axes: Vector, heading: float) -> Vector:
+def upright(axes: Vector, heading: float) -> Vector:
     """Components of an action that turn the hand to point down at a heading; (3,)."""
     fingers = np.array([math.cos(heading), math.sin(heading), 0])
     return _rotation(axes, fingers, -_UP)
@@ -92,7 +94,7 @@ def _gap(state: Vector) -> float:
     return float(left - right)
 
 
-def _heading(axes: Vector) -> float:
+def heading_of(axes: Vector) -> float:
     """Direction of a body's x axis in the plane [rad]."""
     return math.atan2(axes[1], axes[0])
 
@@ -140,37 +142,39 @@ class PickExpert:
         """Comes from above, turns on the way, and closes the fingers when there."""
         offset, axes = self._offset(state), state[HAND_AXES]
         far = math.hypot(offset[0], offset[1])
-        own = _heading(axes)
-        heading = _heading(state[OBJECT_AXES]) + self.grasp.heading
+        own = heading_of(axes)
+        heading = heading_of(state[OBJECT_AXES]) + self.grasp.heading
         wanted = _nearest(heading, self.grasp.folds, own)
         wanted = wanted if self.grasp.folds else math.pi / 2
         turned = abs(wanted - own)
         hover = np.clip(3 * (far - 0.01) + 0.2 * (turned - 0.1), 0, 0.08)
         there = far < 0.012 and abs(offset[2]) < 0.012 and turned < 0.2
         return _action(
-            _displacement(offset + hover * _UP),
-            _upright(axes, wanted),
+            displacement(offset + hover * _UP),
+            upright(axes, wanted),
             CLOSED if there else OPEN,
         )
 
     def _carry(self, state: Vector) -> Action:
-        own = _heading(state[HAND_AXES])
+        own = heading_of(state[HAND_AXES])
         if self.delivery is None:
-            return _action(_UP, _upright(state[HAND_AXES], own), CLOSED)
+            return _action(_UP, upright(state[HAND_AXES], own), CLOSED)
         offset, delivery = state[OBJECT_TO_TARGET], self.delivery
         far = math.hypot(offset[0], offset[1])
         turn = 0.0
         if delivery.folds:
-            held = _heading(state[OBJECT_AXES])
-            target = _heading(state[TARGET_AXES])
+            held = heading_of(state[OBJECT_AXES])
+            target = heading_of(state[TARGET_AXES])
             turn = _nearest(target, delivery.folds, held) - held
-        slack = 2 * max(far - delivery.near / 2, 0) + 0.2 * max(abs(turn) - 0.03, 0)
+        slack = delivery.slope * max(far - delivery.near / 2, 0) + 0.2 * max(
+            abs(turn) - 0.03, 0
+        )
         wanted = delivery.release - 0.003 + min(slack, delivery.carry)
         lacking = wanted + offset[2]
         move = offset * np.clip(1 - lacking / 0.03, 0, 1)
         move[2] = lacking
         return _action(
-            _displacement(move), _upright(state[HAND_AXES], own + turn), CLOSED
+            displacement(move), upright(state[HAND_AXES], own + turn), CLOSED
         )
 
     @staticmethod
@@ -209,14 +213,14 @@ class DoorExpert:
             hover = np.clip(
                 3 * (far - 0.015) + 0.2 * (np.abs(turn).max() - 0.3), 0, 0.1
             )
-            move = _displacement(aside + (depth - hover) * approach)
+            move = displacement(aside + (depth - hover) * approach)
             there = far < 0.015 and abs(depth) < 0.015
             return _action(move, turn, CLOSED if there else OPEN)
         if not free:
             angle = abs(latch)
             way = math.sin(angle) * along - math.cos(angle) * _UP
-            return _action(_displacement(offset + 0.04 * way), turn, CLOSED)
-        return _action(_displacement(offset + 0.02 * outwards), turn, CLOSED)
+            return _action(displacement(offset + 0.04 * way), turn, CLOSED)
+        return _action(displacement(offset + 0.02 * outwards), turn, CLOSED)
 
 
 def _binned(grasp: Grasp) -> PickExpert:
@@ -232,6 +236,19 @@ EXPERTS: Mapping[str, Expert] = MappingProxyType(
         ),
         "Door": DoorExpert(),
         "PickPlaceCan": _binned(Grasp(gap=0.06, depth=0.02)),
+        "PickPlaceMilk": _binned(Grasp(gap=0.06, depth=0.04, folds=4)),
+        "PickPlaceBread": _binned(Grasp(gap=0.055, depth=0.0, folds=2)),
+        "PickPlaceCereal": _binned(
+            Grasp(gap=0.055, depth=0.05, folds=2, heading=math.pi / 2)
+        ),
+        "NutAssemblySquare": PickExpert(
+            Grasp(gap=0.036, folds=2, heading=math.pi / 2),
+            Delivery(release=0.02, carry=0.12, near=0.014, slope=20, folds=4),
+        ),
+        "NutAssemblyRound": PickExpert(
+            Grasp(gap=0.036, folds=2, heading=math.pi / 2),
+            Delivery(release=0.02, carry=0.12, near=0.014, slope=20),
+        ),
     }
 )
 """Experts by the name of the task."""

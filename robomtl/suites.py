@@ -26,6 +26,7 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
         "fetch": "robomtl.envs.fetch:fetch",
         "joint": "robomtl.joint:joint",
         "libero": "robomtl.envs.libero:libero",
+        "maniskill": "robomtl.envs.maniskill:maniskill",
         "metaworld": "robomtl.envs.metaworld:metaworld",
         "points": "robomtl.envs.points:points",
         "pseudo": "robomtl.pseudo:pseudo",

@@ -124,7 +124,10 @@ class Record:
 ENVIRONMENTS: Registry[Environment] = Registry(
     "environment",
     "robomtl.simulators",
-    {"libero": "robomtl.envs.libero_environment:ENVIRONMENT"},
+    {
+        "libero": "robomtl.envs.libero_environment:ENVIRONMENT",
+        "maniskill": "robomtl.envs.maniskill:ENVIRONMENT",
+    },
 )
 """Environments that ``robomtl simulators`` knows, by their names.
 

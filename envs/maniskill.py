@@ -1,0 +1,167 @@
+"""ManiSkill's manipulation tasks as a suite, simulated in an interpreter of their own.
+
+A suite is plain data; a server is started when its first env is made, and runs
+``maniskill_server.py``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from robomtl.envs.maniskill_expert import EXPERTS
+from robomtl.envs.maniskill_tasks import NAMES, TASKS, VARIANTS
+from robomtl.envs.robosuite_scene import GRIP, HAND, TARGET
+from robomtl.errors import InputError
+from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.nearest import unknown
+from robomtl.simulators.environment import Environment
+from robomtl.simulators.served_env import ServedEnv
+from robomtl.simulators.simulator import Simulator
+from robomtl.splits import find_split
+from robomtl.task import Expert, Task, find_task
+
+ENVIRONMENT = Environment(
+    name="maniskill",
+    python="3.11",
+    requirements=(
+        "mani_skill==3.0.1",
+        "sapien==3.0.3",
+        "torch==2.13.0",
+        "gymnasium==1.4.0",
+        "numpy==2.4.6",
+    ),
+)
+"""ManiSkill, with a torch of its own."""
+
+SIMULATOR = Simulator(
+    file=Path(__file__).with_name("maniskill_server.py"), environment=ENVIRONMENT
+)
+SPLITS: Mapping[str, range] = MappingProxyType(
+    {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
+)
+PANDA = Embodiment(
+    name="maniskill-panda",
+    observation={"state": Feature(kind="state", shape=(len(NAMES),), names=NAMES)},
+    action=ActionFeature(
+        size=7,
+        names=("x", "y", "z", "rotation.x", "rotation.y", "rotation.z", "gripper"),
+        units=("0.1 m",) * 3 + ("0.1 rad",) * 3 + ("-1",),
+    ),
+)
+"""ManiSkill's controller ``pd_ee_delta_pose``, in the frame of the robot's base."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManiSkillSuite:
+    """A selection of ManiSkill's tasks, named by its variant."""
+
+    variant: str = "MT4"
+    """One of ``VARIANTS``."""
+    horizon: int = 100
+    """Number of steps of an episode."""
+
+    def __post_init__(self) -> None:
+        """Checks the variant and the horizon.
+
+        Raises:
+            InputError: If the variant is unknown or the horizon not positive.
+        """
+        if self.variant not in VARIANTS:
+            raise InputError(unknown("variant of maniskill", self.variant, VARIANTS))
+        if self.horizon < 1:
+            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+
+    @property
+    def name(self) -> str:
+        """Full name, such as ``maniskill/MT4``."""
+        return f"maniskill/{self.variant}"
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What ``robomtl.suite`` takes besides the name."""
+        return {"horizon": self.horizon}
+
+    @property
+    def train_tasks(self) -> tuple[Task, ...]:
+        """Tasks to train on."""
+        if self.variant in TASKS:
+            return (TASKS[self.variant],)
+        return tuple(TASKS.values())
+
+    @property
+    def held_out_tasks(self) -> tuple[Task, ...]:
+        """None."""
+        return ()
+
+    @property
+    def goal(self) -> slice:
+        """Where the target lies in a state."""
+        return TARGET
+
+    @property
+    def undisturbed_actions(self) -> int:
+        """Trailing components of an action that ``collect`` never disturbs: the gripper."""
+        return 1
+
+    def embodiment(self, task: str) -> Embodiment:
+        """The Panda, alike in all tasks.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        find_task(self, task)
+        return PANDA
+
+    def variations(self, task: str, split: str) -> range:
+        """The variations of a task in ``train`` or ``fresh``.
+
+        Raises:
+            ValueError: If the task or the split is unknown.
+        """
+        find_task(self, task)
+        return find_split(SPLITS, split)
+
+    def make_env(self, task: str) -> ServedEnv:
+        """An env of the task, in the server of this process.
+
+        Raises:
+            InputError: If the task is unknown, or the environment is not installed; says
+                how to install it.
+        """
+        name = find_task(self, task).name
+        return ServedEnv(SIMULATOR, name, SPLITS, {"horizon": self.horizon})
+
+    def make_expert(self, task: str) -> Expert:
+        """The scripted expert of the task.
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        return EXPERTS[find_task(self, task).name]
+
+    def positions(self, task: str) -> Mapping[str, slice]:
+        """Where the hand, the object and its target are in a state [m].
+
+        Raises:
+            ValueError: If the task is unknown.
+        """
+        find_task(self, task)
+        return {"hand": HAND, "object": GRIP, "target": TARGET}
+
+
+def maniskill(variant: str = "", *, horizon: int = 100) -> ManiSkillSuite:
+    """A selection of ManiSkill's tasks, ``MT4`` unless a variant is given.
+
+    Args:
+        variant: One of ``maniskill.variants``.
+        horizon: Number of steps of an episode.
+
+    Raises:
+        ValueError: If the variant is unknown or the horizon not positive.
+    """
+    return ManiSkillSuite(variant=variant or "MT4", horizon=horizon)
+
+
+maniskill.variants = VARIANTS  # type: ignore[attr-defined]
