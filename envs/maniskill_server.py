@@ -6,7 +6,7 @@ so that these are left out.
 """
 
 import os
-from typing import Any, Dict, NamedTuple, Optional, Tuple  # noqa: UP035 - Any Python.
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -59,11 +59,11 @@ class _Material:
 
 def _simulator(task: str) -> Any:
     os.environ.setdefault("MS_SKIP_ASSET_DOWNLOAD_PROMPT", "1")
-    import sapien
+    import sapien  # pyright: ignore[reportMissingImports]
 
     for place in (sapien, sapien.pysapien):
         place.render.RenderMaterial = _Material
-    import mani_skill.envs  # noqa: F401 - Registers them.
+    import mani_skill.envs  # noqa: F401  # pyright: ignore[reportMissingImports]
 
     return gymnasium.make(
         task,
@@ -89,7 +89,7 @@ def _pose(thing: Any) -> Any:
     )
 
 
-class ManiSkillEnv(gymnasium.Env):
+class ManiSkillEnv(gymnasium.Env[dict[str, Any], Any]):
     """One task; the variation alone determines the episode.
 
     Args:
@@ -97,7 +97,7 @@ class ManiSkillEnv(gymnasium.Env):
         horizon: Number of steps after which an episode is truncated.
     """
 
-    metadata: Dict[str, Any] = {"render_modes": [], "render_fps": _FPS}  # noqa: RUF012, UP006
+    metadata: dict[str, Any] = {"render_modes": [], "render_fps": _FPS}
     render_mode = None
 
     def __init__(self, task: str, horizon: int) -> None:
@@ -105,16 +105,20 @@ class ManiSkillEnv(gymnasium.Env):
         self.simulator = _simulator(task)
         self._scene = SCENES[task]
         state = gymnasium.spaces.Box(-np.inf, np.inf, (len(NAMES),), np.float32)
-        self.observation_space = gymnasium.spaces.Dict({"state": state})
-        self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
+        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(
+            {"state": state}
+        )
+        self.action_space: gymnasium.Space[Any] = gymnasium.spaces.Box(
+            -1, 1, (_ACTION_SIZE,), np.float32
+        )
         self._steps = horizon
 
     def reset(
         self,
         *,
-        seed: Optional[int] = None,  # noqa: UP045
-        options: Optional[Dict[str, Any]] = None,  # noqa: UP006, UP045
-    ) -> Tuple[Dict[str, Any], Dict[str, Any]]:  # noqa: UP006
+        seed: int | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Starts the episode of ``options["variation"]``, in a scene built anew.
 
         PhysX keeps contacts of earlier episodes in a scene that is only put back.
@@ -126,7 +130,7 @@ class ManiSkillEnv(gymnasium.Env):
 
     def step(
         self, action: Any
-    ) -> Tuple[Dict[str, Any], float, bool, bool, Dict[str, Any]]:  # noqa: UP006
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Takes an action.
 
         Raises:
@@ -150,7 +154,7 @@ class ManiSkillEnv(gymnasium.Env):
         """Closes ManiSkill's env."""
         self.simulator.close()
 
-    def _observation(self) -> Dict[str, Any]:  # noqa: UP006
+    def _observation(self) -> dict[str, Any]:
         env, scene = self.simulator, self._scene
         hand = _pose(env.agent.tcp)
         moved, target = (

@@ -5,7 +5,6 @@ from gymnasium.error import ResetNeeded
 import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.envs.robosuite import ACTION, robosuite
-from robomtl.envs.robosuite_expert import EXPERTS
 from robomtl.envs.robosuite_scene import NAMES
 
 SUITE = robosuite("MT9")
@@ -95,18 +94,18 @@ def test_a_variation_starts_alike_whatever_was_played_before(simulated, task):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", EXPERTS)
+@pytest.mark.parametrize("task", ["Lift", "Stack", "Door", "PickPlaceCan"])
 def test_the_expert_succeeds(simulated, task):
     env, expert = SUITE.make_env(task), SUITE.make_expert(task)
     solved = []
-    for variation in SUITE.variations(task, "fresh")[:3]:
+    for variation in SUITE.variations(task, "fresh")[:2]:
         observation, info = env.reset(options={"variation": variation})
         while not info["success"]:
             observation, _, _, truncated, info = env.step(expert(observation))
             if truncated:
                 break
         solved.append(info["success"])
-    assert np.mean(solved) > 0.5
+    assert all(solved)
 
 
 @pytest.mark.slow
