@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from families import grow
 
+from robomtl.checking.policy import check_policy
 from robomtl.cli.main import main
 from robomtl.policy import POLICIES, Spec
 
@@ -59,6 +60,7 @@ def test_the_policy_block_registers_a_policy():
             architecture.Config(chunk=3), Spec(state=4, action=2, embedding=0)
         )
         assert policy.head.chunk == 3
+        assert check_policy("linear") == []
     finally:
         POLICIES._items.pop("linear", None)
 
