@@ -401,7 +401,10 @@ def test_a_suite_without_experts_keeps_the_contract():
         (OneObservation, "changed an earlier observation; return new arrays"),
         (Double, "'state' is float64 of shape .*expected float32 of shape"),
         (NotFinite, "'state' holds a number that is not finite"),
-        (BeyondItsSpace, "'state' lies outside its space Box"),
+        (
+            BeyondItsSpace,
+            "'state' lies outside its space in 12 of 12 components: 2 at .0., where -1 to 1 is",
+        ),
         (AsList, "'state' is a list; expected a numpy array"),
         (Bare, r"the observation is \[.*; expected a dict of \['state'\]"),
         (SeedMatters, "starts differently when reset again with another seed"),

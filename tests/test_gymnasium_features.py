@@ -397,3 +397,17 @@ def test_rendered_pictures_are_recorded_by_the_flag_cameras(monkeypatch, tmp_pat
     data = Demonstrations(tmp_path / "data", observe=("state", "image.render"))
     assert data.embodiment.images["image.render"].shape == (16, 16, 3)
     assert data.suite_options == {"cameras": ["render"], "size": 16}
+
+
+class Fast(Mark):
+    metadata = {"render_fps": 50}
+
+
+def test_embodiments_may_differ_in_their_rate():
+    suite = robomtl.from_gymnasium(
+        "own",
+        {"a": Mark, "b": (Fast, {"size": 3})},
+        {"a": "go to the mark", "b": "hurry to the mark"},
+        horizon=12,
+    )
+    assert check(suite) == []

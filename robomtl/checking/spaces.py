@@ -49,7 +49,9 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
                 " named by the suite's method embodiment(task)."
             )
             return
-    first = suite.train_tasks[0].name
+    tasks = (*suite.train_tasks, *suite.held_out_tasks)
+    alike = (t.name for t in tasks if robot_of(suite, t.name) == named.name)
+    first = next(alike, task)
     with watched(suite, first) as env:
         expected = frames_per_second(env)
     if rate != expected:
@@ -122,7 +124,21 @@ def _observation_faults(env: Env, observation: Any) -> Iterator[str]:
         elif not np.isfinite(value).all():
             yield f"'{key}' holds a number that is not finite: {value}."
         elif not space.contains(value):
-            yield f"'{key}' lies outside its space {space}: {value}."
+            yield f"'{key}' lies outside its space{_beyond(space, value)}."
+
+
+def _beyond(space: gymnasium.Space[Any], value: Any) -> str:
+    """Where a value lies outside a Box, for messages."""
+    if not isinstance(space, gymnasium.spaces.Box):
+        return f" {space}: {value}"
+    beyond = np.argwhere((value < space.low) | (value > space.high))
+    place = tuple(beyond[0].tolist())
+    low, high = space.low[place], space.high[place]
+    return (
+        f" in {len(beyond)} of {value.size} components: {value[place]:.4g} at"
+        f" {list(place)}, where {low:.4g} to {high:.4g} is declared; declare wider bounds,"
+        " such as -inf to inf"
+    )
 
 
 def _info_faults(info: Any) -> Iterator[str]:
