@@ -15,9 +15,9 @@ from robomtl.features import STATE
 from robomtl.task import Action, Observation
 
 _GAIN = 12  # Full deflection at 8 cm: a step takes the gripper about 3 cm at most.
-_LOW = 0.415  # Height of the gripper beside the cube [m].
-_BEHIND = 0.075  # From the cube's centre to a gripper about to push [m].
-_CLEAR = 0.08  # Height above the cube at which the gripper passes over it [m].
+_LOW = 0.418  # Height of the gripper beside the cube [m].
+_AROUND = 0.085  # From the cube's centre to a gripper that goes round it [m].
+_CLEAR = 0.08  # Height above the cube from which the gripper comes down on it [m].
 _HELD = 0.0525  # Opening of the fingers at which they hold the cube, 5 cm wide [m].
 
 
@@ -30,26 +30,22 @@ def _reach(state: Vector) -> Vector:
 
 
 def _push(state: Vector) -> Vector:
-    """Goes behind the cube, over it where it is in the way, and pushes it to the goal."""
+    """Goes round the cube until it is behind it, and pushes it to the goal."""
     hand, cube = state[GRIPPER], state[OBJECT]
-    way = state[GOAL][:2] - cube[:2]
-    distance = float(np.linalg.norm(way))
-    if distance < 0.015:
+    way, offset = (state[GOAL] - cube)[:2], (cube - hand)[:2]
+    if np.linalg.norm(way) < 0.015:
         return np.zeros(4)
-    direction = way / distance
-    offset = hand[:2] - cube[:2]
-    along = float(offset @ direction)
-    aside = offset - along * direction
-    if along < -0.03 and np.linalg.norm(aside) < 0.012 and hand[2] < _LOW + 0.02:
-        step = direction * min(distance, 0.05) - aside
-        return _towards(np.append(step, _LOW - hand[2]))
-    start = np.append(cube[:2] - _BEHIND * direction, _LOW)
-    if np.linalg.norm((start - hand)[:2]) < 0.03:
-        return _towards(start - hand)
-    rise = start + (0, 0, _CLEAR) - hand
-    if hand[2] < _LOW + _CLEAR - 0.02 and np.linalg.norm(offset) < _BEHIND:
-        rise[:2] = 0
-    return _towards(rise)
+    wanted, seen = np.arctan2(way[1], way[0]), np.arctan2(offset[1], offset[0])
+    turn = (wanted - seen + np.pi) % (2 * np.pi) - np.pi
+    touches = np.linalg.norm(offset) < 0.07
+    direction = np.array([np.cos(wanted), np.sin(wanted)])
+    if abs(turn) < (0.5 if touches else 0.12):
+        aside = offset - (offset @ direction) * direction
+        step = min(float(np.linalg.norm(way)), 0.05) * direction + aside
+    else:
+        angle = seen + np.clip(turn, -0.5, 0.5)
+        step = offset - _AROUND * np.array([np.cos(angle), np.sin(angle)])
+    return _towards(np.append(step, _LOW - hand[2]))
 
 
 def _pick_and_place(state: Vector) -> Vector:

@@ -186,6 +186,22 @@ RECIPES: dict[str, AnyRecipe] = {
         training=TrainConfig(steps=3_000, batch_size=128),
         until="success",
     ),
+    "fetch": Recipe(
+        line="Fetch from state: reach, push, slide, and pick and place, by one policy",
+        suite="fetch/MT4",
+        episodes=200,
+        noise=0.2,
+        training=TrainConfig(steps=12_000),
+        trials=100,
+    ),
+    "pusht": Recipe(
+        line="PushT from state: 200 demonstrations of the scripted expert",
+        suite="pusht",
+        episodes=200,
+        noise=0.05,
+        training=TrainConfig(steps=12_000),
+        trials=100,
+    ),
     **ADAPTATIONS,
     **ARM_RECIPES,
 }
