@@ -41,8 +41,9 @@ def mutated(content: bytes, name: str, random: Random) -> bytes:
         return _lines(content, random)
     if name.endswith(".safetensors"):
         return _safetensors(content, random)
-    assert name.endswith(".parquet"), name
-    return _parquet(content, random)
+    if name.endswith(".parquet"):
+        return _parquet(content, random)
+    return _bytes(content, random)
 
 
 def _bytes(content: bytes, random: Random) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import foreign_sets
 import mutations
 import numpy as np
 
@@ -85,6 +86,10 @@ def make(folder: Path) -> None:
         },
     )
     journal.append(places["a"], done, 1.0)
+    foreign_sets.lerobot(folder / "foreign/lerobot", images="image")
+    foreign_sets.robomimic(folder / "foreign/can.hdf5")
+    foreign_sets.minari(folder / "foreign/minari")
+    foreign_sets.minari(folder / "foreign/arrow", storage="arrow")
     plans = folder / "plans"
     plans.mkdir()
     measured = {"tasks": ["a", "b"], "steps": [1], "affinity": [[[1, 0.5], [0.5, 1]]]}
@@ -191,6 +196,13 @@ def _data(folder: Path) -> None:
     _ = found.state, found.action, found.episodes, found.failures, found.fingerprint
 
 
+def _imported(name: str) -> Callable[[Path], None]:
+    def read(folder: Path) -> None:
+        robomtl.check_source(folder / "foreign" / name)
+
+    return read
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file."""
@@ -221,6 +233,14 @@ KINDS = {
     "data: tasks": Kind("data/meta/tasks.parquet", _data),
     "data: episodes": Kind("data/meta/episodes/chunk-000/file-000.parquet", _data),
     "data: frames": Kind("data/data/chunk-000/file-000.parquet", _data),
+    "lerobot: info": Kind("foreign/lerobot/meta/info.json", _imported("lerobot")),
+    "lerobot: episodes": Kind(
+        "foreign/lerobot/meta/episodes.jsonl", _imported("lerobot")
+    ),
+    "robomimic": Kind("foreign/can.hdf5", _imported("can.hdf5")),
+    "minari: metadata": Kind("foreign/minari/data/metadata.json", _imported("minari")),
+    "minari: episodes": Kind("foreign/minari/data/main_data.hdf5", _imported("minari")),
+    "minari: arrow": Kind("foreign/arrow/data/1/part-0.arrow", _imported("arrow")),
 }
 
 

@@ -11,8 +11,8 @@ import foreign_sets
 import h5py
 import numpy as np
 import pytest
-from broken_sets import edit, feature, having, repeated
-from foreign_sets import LENGTHS, WORDS, change, frames
+from broken_sets import DATA, INFO, TASK_FILE, edit, feature, having, repeated
+from foreign_sets import LENGTHS, SHAPE, WORDS, change, encoded, frames
 
 import robomtl
 from robomtl.cli.main import main
@@ -101,6 +101,24 @@ def test_a_version_3_data_set_is_imported_too(made: Path, tmp_path: Path) -> Non
     second = import_data(first.path, tmp_path / "again", config)
     assert second.fingerprint == first.fingerprint
     assert check_source(first.path)["format"] == "LeRobotDataset v3.0"
+
+
+def test_version_3_keeps_several_episodes_a_file_pictures_and_equal_instructions(
+    made: Path, tmp_path: Path
+) -> None:
+    config = ImportConfig(features=("state=observation.state",))
+    source = import_data(made / "lerobot-video", tmp_path / "3", config).path
+    pictures = [{"bytes": encoded(i), "path": "a.png"} for i in every("images")]
+    edit(source, DATA, having(KEY, pictures))
+    edit(source, INFO, feature(KEY, {"dtype": "image", "shape": [*SHAPE]}))
+    edit(source, TASK_FILE, having("task", [WORDS[0]] * 2))
+    data = import_data(source, tmp_path / "out", ImportConfig(video="lossless"))
+    seen = Demonstrations(data.path, observe=("image.top",))
+    assert np.array_equal(seen.columns["observation.image.top"], every("images"))
+    assert np.array_equal(data.action, every("action"))
+    assert data.tasks == (WORDS[0],)
+    report = json.loads((data.path / "report.json").read_text())
+    assert report["duplicated_instructions"] == [[WORDS[0]] * 2]
 
 
 def test_columns_are_chosen_by_name(made: Path, tmp_path: Path) -> None:
@@ -309,7 +327,6 @@ def picture(content: Any) -> Callable[[Path], None]:
     return columns_of(change)
 
 
-INFO = "meta/info.json"
 NAMES = ["observation.state", "observation.force", "action", "next.success"]
 NAMES += ["episode_index", "task_index"]
 OUTSIDE = "../{episode_index:06d}.parquet"
