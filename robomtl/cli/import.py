@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from robomtl.cli.flags import own_first
 from robomtl.errors import InputError
 from robomtl.importing import ImportConfig, check_source, import_data
 from robomtl.importing.importing import REPORT
@@ -15,6 +16,7 @@ from robomtl.terminal import say
 from robomtl.untrusted import read_json
 
 
+@own_first
 @dataclass(frozen=True, kw_only=True)
 class Import(ImportConfig):
     """Writes a data set of LeRobot, robomimic, LIBERO or Minari as one that trains here."""
