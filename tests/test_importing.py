@@ -564,6 +564,10 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
         lambda file: file["data/demo_0"].attrs.__setitem__("num_samples", 10**12),
         "'actions' has 6 rows, and the episode has 1000000000000 frames",
     ),
+    "a name that is no text": (
+        lambda file: file["data/demo_0/obs"].create_dataset(b"\xff", data=[1.0] * 6),
+        "demo_0/obs has an entry whose name is no text",
+    ),
     "no actions": (
         lambda file: file["data/demo_2"].__delitem__("actions"),
         "Unknown entry 'actions'.",

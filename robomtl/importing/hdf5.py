@@ -86,8 +86,14 @@ def member(group: Any, name: str) -> Any:
 
 
 def keys(group: Any) -> list[str]:
-    """Names of the entries of a group, links among them."""
+    """Names of the entries of a group, links among them.
+
+    Raises:
+        InputError: If a name is no text, which h5py gives as bytes.
+    """
     found: list[str] = _guarded(group, lambda: list(group.keys()))
+    if not all(isinstance(name, str) for name in found):
+        raise InputError(f"{at(group)} has an entry whose name is no text.")
     return found
 
 
