@@ -34,10 +34,10 @@ EVERY = "MT4"
 VIEWS: Mapping[str, View | str] = {
     "front": View((1.3, 0.75, 0.55), 2.5, 132.0, -14.0),
     "table": View((1.4, 0.75, 0.45), 1.5, 145.0, -30.0),
-    "gripper": "gripper_camera_rgb",
-    "head": "head_camera_rgb",
+    "side": "external_camera_0",
 }
-"""Cameras, by name: ``front`` is the view of Gymnasium-Robotics, ``table`` a closer one."""
+"""Cameras, by name: ``front`` is the view of Gymnasium-Robotics, ``table`` a closer one. The
+robot's own in the gripper and the head look into its links."""
 _CAMERA = {"name": "front", "profile": "fast", "width": 480, "height": 480}
 
 

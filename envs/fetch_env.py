@@ -164,8 +164,10 @@ class FetchEnv(GymnasiumEnv):
 
     def _observed(self, observation: Any) -> Observation:
         seen = super()._observed(observation)
-        own = {PROPRIOCEPTION: seen[STATE][list(OWN)]} if self.observed else {}
-        return seen | own
+        if not self.observed:
+            return seen
+        own = {**seen, PROPRIOCEPTION: seen[STATE][list(OWN)]}
+        return own if self.blind else own | self.pictures()
 
 
 def _space(observed: Mapping[str, MujocoCamera]) -> gymnasium.Space[Any]:

@@ -132,11 +132,11 @@ def test_pictures_show_the_goal_and_never_change_the_episode():
 @pytest.mark.slow
 @pytest.mark.usefixtures("simulator")
 def test_observations_hold_what_a_camera_sees_and_what_the_robot_knows_of_itself():
-    made = fetch("push", cameras=["table", "gripper"], size=48)
+    made = fetch("push", cameras=["table", "side"], size=48)
     with closing(made.make_env("push")) as env:
         observation, _ = env.reset(options={"variation": 3})
         assert env.observation_space.contains(observation)
         state = observation["state"]
         assert np.array_equal(observation["proprioception"], state[list(OWN)])
         assert observation["image.table"].shape == (48, 48, 3)
-        assert (observation["image.table"] != observation["image.gripper"]).any()
+        assert (observation["image.table"] != observation["image.side"]).any()
