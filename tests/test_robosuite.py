@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
@@ -61,7 +63,7 @@ def test_horizon_below_one_is_refused():
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "robosuite", None)
+    monkeypatch.setitem(sys.modules, "robosuite", None)
     with pytest.raises(ImportError, match=r"pip install 'robomtl\[robosuite\]'"):
         SUITE.make_env("Lift")
 
