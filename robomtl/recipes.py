@@ -169,7 +169,7 @@ RECIPES: dict[str, AnyRecipe] = {
         episodes=15,
         noise=0.3,
         until="success",
-        training=TrainConfig(steps=2_500),
+        training=TrainConfig(steps=1_000),
     ),
     "mt50-state-10demos": Recipe(
         line="MT50 from state: 10 demonstrations a task",
