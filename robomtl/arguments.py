@@ -100,6 +100,8 @@ def _words(kind: Any) -> tuple[str, ...]:
 
 
 def _fits(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
     if kind in _PLAIN:
         fits = _PLAIN[kind][0]
         return isinstance(value, fits) and isinstance(value, bool) == (bool in fits)

@@ -61,7 +61,7 @@ class PolicyActor:
         self._card, self._predict, self._suite = card, predict, suite
         names = [name.removeprefix(GOAL) for name in card.spec.goals]
         self._goal_images = GoalImages(suite, names)
-        self._episodes: PolicyEpisodes
+        self._episodes: PolicyEpisodes | None = None
 
     def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and embeds the instructions of these."""
@@ -84,13 +84,16 @@ class PolicyActor:
 
     @property
     def looks(self) -> bool:
-        """Whether the next call reads pictures, of those that the policy reads."""
+        """Whether the next call reads pictures; before ``start``, whether any does."""
+        if self._episodes is None:
+            return bool(self._card.spec.images)
         return self._episodes.looks
 
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """Actions for every trial; (trial, action)."""
+        assert self._episodes is not None, "start comes before the first observation"
         if asked := self._episodes.ask(observations):
             self._episodes.add([self._predict(each) for each in asked])
         return self._episodes.action()[: len(observations)]

@@ -251,7 +251,8 @@ def test_the_command_imports_and_reports(
     assert json.loads((out / "report.json").read_text())["frames"] == sum(LENGTHS)
     assert main([*words, "--out", str(out)]) == 0  # It is there already.
     assert main([*words[:2], "--out", str(out)]) == 2
-    assert "Differing: features" in " ".join(capsys.readouterr().err.split())
+    shown = capsys.readouterr().err.replace("│", " ")
+    assert "Differing: features" in " ".join(shown.split())
 
 
 def test_an_interrupted_import_begins_anew(

@@ -163,7 +163,7 @@ def test_an_environment_with_a_damaged_record_is_shown_beside_others(folder, cap
     ENVIRONMENTS.register("bathroom", replace(KITCHEN, name="bathroom"))
     assert main(["simulators"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "installed.json is damaged" in shown
+    assert "is damaged: $.packages" in shown
     assert "bathroom" in shown
 
 

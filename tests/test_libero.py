@@ -14,7 +14,7 @@ from robomtl.envs.libero import SIMULATOR, SPLITS, LiberoSuite, libero
 from robomtl.envs.libero_environment import ENVIRONMENT
 from robomtl.envs.libero_state import layout
 from robomtl.envs.libero_wordings import held_out_wordings, wordings
-from robomtl.errors import InputError
+from robomtl.errors import InputError, MissingExtraError
 
 MILK = "pick_up_the_milk_and_place_it_in_the_basket"
 BUTTER = "pick_up_the_butter_and_place_it_in_the_basket"
@@ -120,7 +120,7 @@ def test_without_its_environment_one_sentence_says_how_to_install_it(
 ):
     monkeypatch.setenv("ROBOMTL_SIMULATORS", str(tmp_path))
     with pytest.raises(
-        InputError, match="Install it by: robomtl simulators install libero"
+        MissingExtraError, match="Install it by: robomtl simulators install libero"
     ):
         libero().make_env(MILK)
 

@@ -18,7 +18,7 @@ from robomtl.cli.multitask import Multitask
 from robomtl.experiments.multitask.arm_design import arms_of, plan, tasks_of
 from robomtl.experiments.multitask.arm_experiment import NOISE
 from robomtl.experiments.multitask.arm_findings import Findings
-from robomtl.experiments.multitask.arms import BASES
+from robomtl.experiments.multitask.arms import BASES, USUAL
 from robomtl.experiments.multitask.crossover import Crossover
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -40,7 +40,8 @@ def test_every_command_is_understood(command):
     flags = tyro.cli(Multitask, args=shlex.split(command))
     asked = arms_from(flags)
     suite = flags.make(flags.suite)
-    assert plan(asked, arms_of(asked), tasks_of(suite, asked.tasks), suite)
+    tasks = tasks_of(suite, asked.tasks)
+    assert plan(asked, arms_of(asked), tasks, suite, tasks)
 
 
 @pytest.mark.slow
@@ -110,7 +111,7 @@ def test_every_arm_flag_column_and_key_is_explained():
 
 def test_the_defaults_are_those_of_the_guide():
     flags = tyro.cli(Multitask, args=["points/MT4"])
-    assert flags.arms == tuple(BASES)
+    assert flags.arms == USUAL
     rows = dict(re.findall(r"^\| (`--[^|]*`) \| ([^|]*) \|", GUIDE, flags=re.MULTILINE))
     assert rows["`--demonstrations`"] == " ".join(map(str, flags.demonstrations))
     assert rows["`--steps`, `--samples`"] == f"{flags.steps}, {flags.samples}"

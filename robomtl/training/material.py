@@ -189,7 +189,8 @@ def _described(data: Data) -> list[Embodiment]:
     if len(robots) < 2:
         raise InputError(
             f"alignment shares one action among several robots, and {data.path} is of one,"
-            f" '{robots[0].name}'; leave it out, or give --data of several."
+            f" '{''.join(robot.name for robot in robots)}'; leave it out, or give --data of"
+            " several."
         )
     found = []
     for robot in robots:
