@@ -24,10 +24,9 @@ from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.envs.mujoco_views import View
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
-from robomtl.gymnasium_env import SPLITS
 from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
-from robomtl.splits import find_split
+from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 
 EVERY = "MT4"
@@ -117,14 +116,9 @@ class FetchSuite:
         find_task(self, task)
         if self.pictures is None:
             return FETCH
-        side = self.pictures.size
-        images = {
-            name: Feature(kind="image", shape=(side, side, 3), camera=str(each.name))
-            for name, each in self.pictures.by_feature.items()
-        }
         own = Feature(kind="state", shape=(len(OWN),))
-        observed = {**FETCH.observation, PROPRIOCEPTION: own, **images}
-        return replace(FETCH, observation=observed)
+        observed = {**FETCH.observation, PROPRIOCEPTION: own}
+        return replace(FETCH, observation=observed | self.pictures.features)
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in ``train`` or ``fresh``.

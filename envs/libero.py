@@ -136,11 +136,7 @@ class LiberoSuite:
             observed[PROPRIOCEPTION] = Feature(
                 kind="state", shape=(len(own),), names=own
             )
-            for name, camera in self.pictures.by_feature.items():
-                side = self.pictures.size
-                observed[name] = Feature(
-                    kind="image", shape=(side, side, 3), camera=str(camera.name)
-                )
+            observed |= self.pictures.features
         robot = f"libero-{self.variant.partition('-')[0]}"
         return Embodiment(name=robot, observation=observed, action=_ACTION)
 

@@ -7,7 +7,6 @@ A suite is plain data; a server is started when its first env is made, and runs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from robomtl.envs.maniskill_expert import EXPERTS
@@ -19,7 +18,7 @@ from robomtl.nearest import unknown
 from robomtl.simulators.environment import Environment
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
-from robomtl.splits import find_split
+from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
 
 ENVIRONMENT = Environment(
@@ -37,9 +36,6 @@ ENVIRONMENT = Environment(
 
 SIMULATOR = Simulator(
     file=Path(__file__).with_name("maniskill_server.py"), environment=ENVIRONMENT
-)
-SPLITS: Mapping[str, range] = MappingProxyType(
-    {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
 )
 PANDA = Embodiment(
     name="maniskill-panda",

@@ -9,7 +9,7 @@ from typing import Any
 
 from robomtl.camera import Camera, Profile
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
-from robomtl.envs.robosuite_env import PROPRIOCEPTIVE, SPLITS, RobosuiteEnv
+from robomtl.envs.robosuite_env import PROPRIOCEPTIVE, RobosuiteEnv
 from robomtl.envs.robosuite_expert import EXPERTS
 from robomtl.envs.robosuite_scene import GRIP, HAND, NAMES, SCENES, TARGET
 from robomtl.envs.robosuite_tasks import VARIANTS, selected
@@ -17,7 +17,7 @@ from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
-from robomtl.splits import find_split
+from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
 
 CAMERAS = (
@@ -108,11 +108,7 @@ class RobosuiteSuite:
             names = tuple(NAMES[index] for index in PROPRIOCEPTIVE)
             own = Feature(kind="state", shape=(len(names),), names=names)
             observed[PROPRIOCEPTION] = own
-            side = self.pictures.size
-            for name, camera in self.pictures.by_feature.items():
-                observed[name] = Feature(
-                    kind="image", shape=(side, side, 3), camera=camera.name or ""
-                )
+            observed |= self.pictures.features
         return Embodiment(name="robosuite-panda", observation=observed, action=ACTION)
 
     def variations(self, task: str, split: str) -> range:

@@ -15,12 +15,9 @@ from robomtl.camera import Camera, Picture
 from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
 from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
-from robomtl.splits import asked_variation
+from robomtl.splits import SPLITS, asked_variation
 from robomtl.task import Action, Observation
 
-SPLITS: Mapping[str, range] = MappingProxyType(
-    {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
-)
 PROPRIOCEPTIVE = tuple(range(len(NAMES)))[HAND.start : FINGERS.stop]
 """Components of a state that the robot knows of itself: the hand's pose, the fingers."""
 

@@ -14,7 +14,6 @@ What a robomtl env promises and a Gymnasium env need not, is made up for as foll
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import gymnasium
@@ -43,12 +42,9 @@ from robomtl.gymnasium_spaces import (
     parts_of,
 )
 from robomtl.gymnasium_success import Outcome, Success
-from robomtl.splits import asked_variation
+from robomtl.splits import SPLITS, asked_variation
 from robomtl.task import Action, Observation
 
-SPLITS: Mapping[str, range] = MappingProxyType(
-    {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
-)
 FINAL = {
     "final_obs": "final_info",
     "final_observation": "final_info",

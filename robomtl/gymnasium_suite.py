@@ -10,7 +10,7 @@ from robomtl.camera import Camera, refuse_settings
 from robomtl.definition import definition
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
-from robomtl.gymnasium_env import SPLITS, EnvSettings, GymnasiumEnv
+from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
 from robomtl.gymnasium_ids import of_maker
 from robomtl.gymnasium_make import MakeEnv, made, parted
 from robomtl.gymnasium_spaces import Bounds, Layout, layout_of
@@ -19,7 +19,7 @@ from robomtl.names import check_name, several
 from robomtl.nearest import unknown
 from robomtl.pictures import IMAGE, chosen
 from robomtl.plug_in import looked_at
-from robomtl.splits import find_split
+from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 
 RENDER = "render"

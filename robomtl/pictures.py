@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
+from robomtl.features import Feature
 from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.ranges import check_types, settings, typed_fields
@@ -72,6 +73,15 @@ class Pictures:
                 name=name, profile=self.profile, width=size, height=size
             )
             for name in self.cameras
+        }
+
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The features of the pictures, by name."""
+        shape = (self.size, self.size, 3)
+        return {
+            name: Feature(kind="image", shape=shape, camera=str(camera.name))
+            for name, camera in self.by_feature.items()
         }
 
     @property

@@ -1,12 +1,18 @@
 """Splits of variations that are ranges of integers, the same for every task."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+
+SPLITS: Mapping[str, range] = MappingProxyType(
+    {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
+)
+"""Splits of a suite whose variations are seeds, a million each."""
 
 
 def find_split(splits: Mapping[str, range], name: str) -> range:
