@@ -18,10 +18,10 @@ import gymnasium
 import mujoco
 import numpy as np
 
-from robomtl.camera import Picture
 from robomtl.envs.fetch_tasks import GOAL, IDS, NAMES, OWN
 from robomtl.envs.mujoco_camera import MujocoCamera
-from robomtl.errors import InputError, MissingExtraError, SimulationError
+from robomtl.envs.pictured_env import PicturedEnv
+from robomtl.errors import MissingExtraError, SimulationError
 from robomtl.features import STATE
 from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
 from robomtl.pictures import PROPRIOCEPTION
@@ -85,7 +85,7 @@ def upstream(task: str) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(IDS[task], disable_env_checker=True).unwrapped
 
 
-class FetchEnv(GymnasiumEnv):
+class FetchEnv(PicturedEnv, GymnasiumEnv):
     """One task; the variation alone determines the episode.
 
     Args:
@@ -137,30 +137,6 @@ class FetchEnv(GymnasiumEnv):
                 self.task, self.variation, step, "the simulation diverged"
             )
         return observation, reward, terminated, truncated, info
-
-    def render(self) -> Picture:
-        """What the eye sees now; (height, width, 3).
-
-        Raises:
-            InputError: If the env has no eye.
-            ImportError: If no OpenGL library draws here.
-        """
-        if self.eye is None:
-            raise InputError(
-                f"{self.task} has no camera; make it by"
-                " suite.with_camera(robomtl.Camera()) to see it."
-            )
-        return self.eye.picture()
-
-    def pictures(self) -> Observation:
-        """The pictures of an observation of now, by the names of their features."""
-        return {name: eye.picture() for name, eye in self.observed.items()}
-
-    def close(self) -> None:
-        """Closes the env and its cameras."""
-        for eye in (*self.observed.values(), *filter(None, [self.eye])):
-            eye.close()
-        super().close()
 
     def _observed(self, observation: Any) -> Observation:
         seen = super()._observed(observation)

@@ -3,16 +3,16 @@
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from robomtl.camera import Picture
 from robomtl.envs.metaworld_simulator import Simulator, Vector
 from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_variations import TRAIN, Variations
+from robomtl.envs.pictured_env import Eye, PicturedEnv
 from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
 from robomtl.task import Action, Observation
@@ -28,24 +28,7 @@ _BAD = ("positions", "velocities", "accelerations")
 _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
 
 
-class Eye(Protocol):
-    """Takes pictures of one env."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, 3) of its pictures [px]."""
-        ...
-
-    def picture(self) -> Picture:
-        """What is seen now; (height, width, 3)."""
-        ...
-
-    def close(self) -> None:
-        """Gives back what it holds."""
-        ...
-
-
-class MetaWorldEnv(gymnasium.Env[Observation, Action]):
+class MetaWorldEnv(PicturedEnv):
     """One task; the variation alone determines the episode.
 
     Without ``options`` a variation of the split ``train`` is drawn from the seed. The
@@ -139,28 +122,9 @@ class MetaWorldEnv(gymnasium.Env[Observation, Action]):
         truncated = self._steps == self.horizon
         return observation, reward, False, truncated, {"success": success}
 
-    def render(self) -> Picture:
-        """What the eye sees now; (height, width, 3).
-
-        Raises:
-            InputError: If the env has no eye.
-            ImportError: If no OpenGL library draws here.
-        """
-        if self.eye is None:
-            raise InputError(
-                f"{self.task} has no camera; make it by"
-                " suite.with_camera(robomtl.Camera()) to see it."
-            )
-        return self.eye.picture()
-
-    def pictures(self) -> Observation:
-        """The pictures of an observation of now, by the names of their features."""
-        return {name: eye.picture() for name, eye in self.observed.items()}
-
     def close(self) -> None:
         """Closes Meta-World's env and its cameras."""
-        for eye in (*self.observed.values(), *filter(None, [self.eye])):
-            eye.close()
+        super().close()
         self.simulator.env.close()
 
     def _checked(self, action: Action) -> Action:

@@ -11,7 +11,8 @@ import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from robomtl.camera import Camera, Picture
+from robomtl.camera import Camera
+from robomtl.envs.pictured_env import PicturedEnv
 from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
 from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
@@ -67,7 +68,7 @@ def _is_error(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
 
-class RobosuiteEnv(gymnasium.Env[Observation, Action]):
+class RobosuiteEnv(PicturedEnv):
     """One task; the variation alone determines the episode.
 
     Without ``options`` a variation of the split ``train`` is drawn from the seed. The env
@@ -162,28 +163,9 @@ class RobosuiteEnv(gymnasium.Env[Observation, Action]):
         truncated = self._steps == self.horizon
         return observation, float(success), False, truncated, {"success": success}
 
-    def render(self) -> Picture:
-        """What the camera sees now; (height, width, 3).
-
-        Raises:
-            InputError: If the env has no camera.
-            ImportError: If no OpenGL library draws here.
-        """
-        if self.eye is None:
-            raise InputError(
-                f"{self.task} has no camera; make it by"
-                " suite.with_camera(robomtl.Camera()) to see it."
-            )
-        return self.eye.picture()
-
-    def pictures(self) -> Observation:
-        """The pictures of an observation of now, by the names of their features."""
-        return {name: eye.picture() for name, eye in self.observed.items()}
-
     def close(self) -> None:
         """Closes robosuite's env and its cameras."""
-        for eye in (*self.observed.values(), *filter(None, [self.eye])):
-            eye.close()
+        super().close()
         self.simulator.close()
 
     def _checked(self, action: Action) -> Any:
