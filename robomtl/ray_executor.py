@@ -55,8 +55,8 @@ class RayExecutor:
     attempts: int = 3
     """How often an item is tried before it counts as failed."""
     limit: float = 600.0
-    """Longest time without progress, or for an actor to start, after which it is
-    replaced [s]."""
+    """Longest time without progress after which an actor is replaced [s]; each has at
+    least 120 s to start."""
 
     def __post_init__(self) -> None:
         """Checks the counts and the limit, and that Ray is installed.

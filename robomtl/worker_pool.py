@@ -19,6 +19,10 @@ from robomtl.plug_in import exit_described
 from robomtl.progress import notice
 from robomtl.pulse import Beat
 
+START_WITHIN = 120.0
+"""Least time that a worker is given to start [s]: how long that takes depends on the
+machine and what else it does, not on the items, which ``limit`` is chosen for."""
+
 _LOST_TRIALS = 5  # Of an item; where more of them kill workers, the suite is broken.
 
 
@@ -94,8 +98,8 @@ class WorkerPool(ABC, Generic[Some]):
         size: Number of workers at most.
         attempts: How often an item is tried before it counts as failed, and how many
             workers in a row may fail to start where there are no others.
-        limit: Longest time that a worker may take to start, or to make progress while it
-            has an item [s].
+        limit: Longest time that a worker may take to make progress while it has an item,
+            and, where it is above ``START_WITHIN``, to start [s].
     """
 
     def __init__(self, size: int, attempts: int, limit: float) -> None:
@@ -229,14 +233,18 @@ class WorkerPool(ABC, Generic[Some]):
                 if worker.index is not None:
                     notice(worker.index, beat.thousandths / 1000)
                 continue
-            elif now - worker.since > self._limit:
-                reason = f"made no progress for {self._limit:g} s"
+            elif now - worker.since > (within := self._within(worker)):
+                reason = f"made no progress for {within:g} s"
                 index, answer = worker.index, Answer("retry", reason, beat.trial)
             else:
                 continue
             self._note(worker, answer)
             if index is not None:
                 yield index, answer
+
+    def _within(self, worker: Some) -> float:
+        """Longest time without progress that a worker may take now [s]."""
+        return self._limit if worker.started else max(self._limit, START_WITHIN)
 
     def _drop(self, worker: Some) -> None:
         self.dismiss(worker)

@@ -26,7 +26,7 @@ from test_executor import (
     work_slowly,
 )
 
-from robomtl import ray_executor
+from robomtl import ray_executor, worker_pool
 from robomtl.errors import StartError
 from robomtl.executor import Failure
 from robomtl.ray_executor import RayExecutor
@@ -174,15 +174,14 @@ def test_an_item_whose_simulator_always_fails_says_where(connected):
 
 @pytest.mark.slow
 def test_an_item_that_hangs_is_given_up_and_the_others_are_not(connected):
-    executor = RayExecutor(workers=1, attempts=1, limit=10)
+    executor = RayExecutor(workers=1, attempts=1, limit=3)
     results = outcomes(executor, hang, ["slow", "a"])
-    assert results == {0: Failure("made no progress for 10 s"), 1: "a"}
+    assert results == {0: Failure("made no progress for 3 s"), 1: "a"}
 
 
 @pytest.mark.slow
 def test_an_item_that_progresses_may_take_longer_than_the_limit(connected):
-    # The start of a worker has to fit into the limit, too.
-    executor = RayExecutor(workers=1, attempts=1, limit=12)
+    executor = RayExecutor(workers=1, attempts=1, limit=5)
     assert outcomes(executor, work_slowly, ["slow"]) == {0: "slow"}
 
 
@@ -218,7 +217,8 @@ def test_actors_end_when_the_results_are_not_wanted_any_more(connected):
 
 
 @pytest.mark.slow
-def test_a_cluster_without_a_free_core_is_told(connected):
+def test_a_cluster_without_a_free_core_is_reported(connected, monkeypatch):
+    monkeypatch.setattr(worker_pool, "START_WITHIN", 3.0)
     busy = RayExecutor(workers=3, limit=60).map(hang, ["slow"] * 2 + ["a"])
     assert next(busy) == (2, "a")
     message = "No worker starts on the Ray cluster 'local'.* cluster has 3 in all"
