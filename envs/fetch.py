@@ -28,6 +28,7 @@ from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
+from robomtl.versions import installed_versions
 
 EVERY = "MT4"
 VIEWS: Mapping[str, View | str] = {
@@ -79,6 +80,11 @@ class FetchSuite:
         """What ``robomtl.suite`` takes besides the name."""
         shown = {} if self.pictures is None else self.pictures.options
         return {"horizon": self.horizon, **shown}
+
+    @property
+    def definition(self) -> dict[str, str] | None:
+        """Version of the package that simulates it; None unless it is installed."""
+        return installed_versions("gymnasium-robotics")
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:

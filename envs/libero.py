@@ -93,6 +93,11 @@ class LiberoSuite:
         return {"horizon": self.horizon, **pictures}
 
     @property
+    def definition(self) -> dict[str, str] | None:
+        """Versions of the packages that its simulator is installed with; None unless it is."""
+        return ENVIRONMENT.definition
+
+    @property
     def train_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of LIBERO."""
         return libero_tasks.tasks(self.variant)

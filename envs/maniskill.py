@@ -80,6 +80,11 @@ class ManiSkillSuite:
         return {"horizon": self.horizon}
 
     @property
+    def definition(self) -> dict[str, str] | None:
+        """Versions of the packages that its simulator is installed with; None unless it is."""
+        return ENVIRONMENT.definition
+
+    @property
     def train_tasks(self) -> tuple[Task, ...]:
         """Tasks to train on."""
         if self.variant in TASKS:

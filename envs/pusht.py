@@ -19,6 +19,7 @@ from robomtl.envs.pusht_expert import push
 from robomtl.errors import MissingExtraError
 from robomtl.gymnasium_suite import GymnasiumSuite, from_gymnasium
 from robomtl.task import Task
+from robomtl.versions import installed_versions
 
 HORIZON = 300
 """Number of steps of an episode, as in all published results."""
@@ -93,16 +94,22 @@ def make(render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     return _Mended(env)
 
 
+_READ = from_gymnasium(
+    "pusht",
+    envs={TASK.name: make},
+    instructions={TASK.name: TASK.instructions},
+    horizon=HORIZON,
+    success="is_success",
+    experts={TASK.name: push},
+)
+_VERSIONS = installed_versions("gym-pusht", "pymunk")
 _SUITE = replace(
-    from_gymnasium(
-        "pusht",
-        envs={TASK.name: make},
-        instructions={TASK.name: TASK.instructions},
-        horizon=HORIZON,
-        success="is_success",
-        experts={TASK.name: push},
-    ),
+    _READ,
     train_tasks=(TASK,),
+    definitions={
+        **_READ.definitions,
+        **({"versions": _VERSIONS} if _VERSIONS else {}),
+    },
 )
 
 

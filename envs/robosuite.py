@@ -19,6 +19,7 @@ from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
+from robomtl.versions import installed_versions
 
 CAMERAS = (
     "frontview",
@@ -75,6 +76,11 @@ class RobosuiteSuite:
         """What ``robomtl.suite`` takes besides the name."""
         pictures = self.pictures.options if self.pictures else {}
         return {"horizon": self.horizon, **pictures}
+
+    @property
+    def definition(self) -> dict[str, str] | None:
+        """Version of the package that simulates it; None unless it is installed."""
+        return installed_versions("robosuite")
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:

@@ -3,7 +3,7 @@
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _FOR_THE_RECORD = ("commit", "processor")  # Outcomes do not depend on them.
@@ -30,6 +30,14 @@ def packages() -> dict[str, str]:
     """Versions that outcomes depend on."""
     known = versions()
     return {name: known[name] for name in known if name not in _FOR_THE_RECORD}
+
+
+def installed_versions(*names: str) -> dict[str, str] | None:
+    """Versions of packages, for the ``definition`` of a suite; None if one is missing."""
+    try:
+        return {name: version(name) for name in names}
+    except PackageNotFoundError:
+        return None
 
 
 def _git(*arguments: str) -> str:

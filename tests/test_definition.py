@@ -1,7 +1,9 @@
 import subprocess
 import sys
 import textwrap
+from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 
 import pytest
 from gymnasium.envs.classic_control import PendulumEnv
@@ -9,9 +11,13 @@ from wobbling import python_path
 
 import robomtl
 from robomtl.definition import definition, definition_of
+from robomtl.durable import write_json
+from robomtl.envs import libero_environment, maniskill
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
 from robomtl.request import DEFINITION, refuse_other
+from robomtl.simulators.environment import RECORD, Package, Record
+from robomtl.versions import installed_versions
 
 MODULE = """
     GAIN = 3
@@ -155,3 +161,35 @@ def test_other_suites_may_say_a_version():
 
 def test_what_was_begun_without_a_definition_goes_on(tmp_path):
     refuse_other(tmp_path, {"episodes": 3}, {"episodes": 3, **definition_of(suite())})
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("fetch/MT4", "gymnasium-robotics"),
+        ("robosuite/MT4", "robosuite"),
+        ("pusht", "pymunk"),
+        ("libero/object", "mujoco"),
+        ("maniskill/MT4", "mani-skill"),
+    ],
+)
+def test_the_definition_of_a_suite_holds_versions_of_what_simulates_it(
+    name, package, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("ROBOMTL_SIMULATORS", str(tmp_path))
+    for environment in (libero_environment.ENVIRONMENT, maniskill.ENVIRONMENT):
+        record = Record(
+            python="3.11.7",
+            requirements=environment.requirements,
+            packages=tuple(
+                Package(name=each, version="2.3.7", hashes={})
+                for each in ("mujoco", "mani-skill")
+            ),
+        )
+        write_json(environment.folder / RECORD, asdict(record))
+    served = name.startswith(("libero", "maniskill"))
+    if not served and installed_versions(package) is None:
+        pytest.skip(f"needs the package {package}")
+    found = definition_of(robomtl.suite(name))[DEFINITION]
+    expected = "2.3.7" if served else version(package)
+    assert found.get("versions", found)[package] == expected
