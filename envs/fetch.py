@@ -26,6 +26,7 @@ from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
 from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.request import VERSIONS
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import installed_versions
@@ -82,9 +83,9 @@ class FetchSuite:
         return {"horizon": self.horizon, **shown}
 
     @property
-    def definition(self) -> dict[str, str] | None:
-        """Version of the package that simulates it; None unless it is installed."""
-        return installed_versions("gymnasium-robotics")
+    def definition(self) -> dict[str, dict[str, str]]:
+        """Version of the package that simulates it; empty unless it is installed."""
+        return {VERSIONS: installed_versions("gymnasium-robotics")}
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:

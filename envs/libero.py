@@ -20,6 +20,7 @@ from robomtl.errors import InputError
 from robomtl.features import STATE, ActionFeature, Embodiment, Feature
 from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.request import VERSIONS
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
 from robomtl.splits import find_split
@@ -93,9 +94,9 @@ class LiberoSuite:
         return {"horizon": self.horizon, **pictures}
 
     @property
-    def definition(self) -> dict[str, str] | None:
-        """Versions of the packages that its simulator is installed with; None unless it is."""
-        return ENVIRONMENT.definition
+    def definition(self) -> dict[str, dict[str, str]]:
+        """Versions of the packages that its simulator is installed with; empty unless it is."""
+        return {VERSIONS: ENVIRONMENT.versions}
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:

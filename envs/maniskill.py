@@ -15,6 +15,7 @@ from robomtl.envs.robosuite_scene import GRIP, HAND, TARGET
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.nearest import unknown
+from robomtl.request import VERSIONS
 from robomtl.simulators.environment import Environment
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
@@ -80,9 +81,9 @@ class ManiSkillSuite:
         return {"horizon": self.horizon}
 
     @property
-    def definition(self) -> dict[str, str] | None:
-        """Versions of the packages that its simulator is installed with; None unless it is."""
-        return ENVIRONMENT.definition
+    def definition(self) -> dict[str, dict[str, str]]:
+        """Versions of the packages that its simulator is installed with; empty unless it is."""
+        return {VERSIONS: ENVIRONMENT.versions}
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:

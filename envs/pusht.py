@@ -102,14 +102,10 @@ _READ = from_gymnasium(
     success="is_success",
     experts={TASK.name: push},
 )
-_VERSIONS = installed_versions("gym-pusht", "pymunk")
 _SUITE = replace(
     _READ,
     train_tasks=(TASK,),
-    definitions={
-        **_READ.definitions,
-        **({"versions": _VERSIONS} if _VERSIONS else {}),
-    },
+    versions=installed_versions("gym-pusht", "pymunk"),
 )
 
 

@@ -17,6 +17,7 @@ from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.nearest import unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.request import VERSIONS
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
 from robomtl.versions import installed_versions
@@ -78,9 +79,9 @@ class RobosuiteSuite:
         return {"horizon": self.horizon, **pictures}
 
     @property
-    def definition(self) -> dict[str, str] | None:
-        """Version of the package that simulates it; None unless it is installed."""
-        return installed_versions("robosuite")
+    def definition(self) -> dict[str, dict[str, str]]:
+        """Version of the package that simulates it; empty unless it is installed."""
+        return {VERSIONS: installed_versions("robosuite")}
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:

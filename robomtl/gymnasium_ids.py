@@ -27,6 +27,20 @@ def of_maker(make: MakeEnv) -> str:
     return f"{maker}({listed((), arguments)})" if arguments else maker
 
 
+def module_of(make: MakeEnv) -> str:
+    """The module whose code makes an env; empty for an unregistered id."""
+    maker, _ = parted(make)
+    entry: object = maker
+    if isinstance(maker, str):
+        try:
+            entry = gymnasium.spec(maker).entry_point
+        except (ImportError, gymnasium.error.Error):
+            return ""
+    if isinstance(entry, str):
+        return entry.partition(":")[0]
+    return str(getattr(entry, "__module__", ""))
+
+
 def _entry(entry: object) -> str:
     if isinstance(entry, str) and installed(entry.partition(":")[0]):
         return entry

@@ -11,7 +11,7 @@ from robomtl.definition import definition
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
 from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
-from robomtl.gymnasium_ids import of_maker
+from robomtl.gymnasium_ids import module_of, of_maker
 from robomtl.gymnasium_make import MakeEnv, made, parted
 from robomtl.gymnasium_spaces import Bounds, Layout, layout_of
 from robomtl.gymnasium_success import Success
@@ -19,8 +19,10 @@ from robomtl.names import check_name, several
 from robomtl.nearest import unknown
 from robomtl.pictures import IMAGE, chosen
 from robomtl.plug_in import looked_at
+from robomtl.request import VERSIONS
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
+from robomtl.versions import versions_of_modules
 
 RENDER = "render"
 """The camera of a Gymnasium suite: the pictures that ``render`` gives."""
@@ -51,6 +53,8 @@ class GymnasiumSuite:
     """Options that differ from the defaults; see ``__call__``."""
     definitions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Definitions of the given envs, experts and success; see ``robomtl.definition``."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of packages besides those that the envs' modules belong to."""
     render_mode: str | None = None
     """Passed on to what makes an env, where it takes it; None passes on nothing."""
     one_env_per_process: bool = False
@@ -125,6 +129,8 @@ class GymnasiumSuite:
         """Definition of the suite; see ``definition_of``."""
         tasks = (*self.train_tasks, *self.held_out_tasks)
         bounds = self.settings.action_bounds
+        modules = map(module_of, self.envs.values())
+        versions = versions_of_modules(modules) | dict(self.versions)
         return {
             **{part: dict(each) for part, each in self.definitions.items()},
             "envs": {
@@ -138,6 +144,7 @@ class GymnasiumSuite:
             "horizon": self.settings.horizon,
             "instructions": {task.name: list(task.instructions) for task in tasks},
             **({"action_bounds": list(bounds)} if bounds else {}),
+            **({VERSIONS: versions} if versions else {}),
         }
 
     def variations(self, task: str, split: str) -> range:

@@ -15,6 +15,9 @@ from robomtl.untrusted import read_json
 DEFINITION = "definition"
 """Field of requests with the definition of the suite, see ``robomtl.definition``. Requests
 without it are of an earlier version, and are compared without it."""
+VERSIONS = "versions"
+"""Field of a definition with the versions of packages that simulate the suite. Definitions
+without it were made before it was recorded, and are compared without it."""
 
 
 def plain(value: Any) -> Any:
@@ -126,8 +129,7 @@ def refuse_other(
     Raises:
         InputError: If they differ; the message lists the fields.
     """
-    if DEFINITION not in there:
-        here = {name: value for name, value in here.items() if name != DEFINITION}
+    here = _as_recorded(there, here)
     differing = list(differences(there, here))
     if differing:
         raise InputError(
@@ -135,6 +137,19 @@ def refuse_other(
             f" Differing: {'; '.join(differing)}. Give the same settings to resume, or"
             " another folder (--out)."
         )
+
+
+def _as_recorded(
+    there: Mapping[str, Any], here: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The request made now without what requests of earlier versions did not record."""
+    if DEFINITION not in there:
+        return {name: value for name, value in here.items() if name != DEFINITION}
+    one, other = there[DEFINITION], here.get(DEFINITION)
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and VERSIONS not in one:
+        kept = {name: value for name, value in other.items() if name != VERSIONS}
+        return {**here, DEFINITION: kept}
+    return here
 
 
 def differences(

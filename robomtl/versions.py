@@ -2,8 +2,14 @@
 
 import platform
 import subprocess
+import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    packages_distributions,
+    version,
+)
 from pathlib import Path
 
 _FOR_THE_RECORD = ("commit", "processor")  # Outcomes do not depend on them.
@@ -32,12 +38,28 @@ def packages() -> dict[str, str]:
     return {name: known[name] for name in known if name not in _FOR_THE_RECORD}
 
 
-def installed_versions(*names: str) -> dict[str, str] | None:
-    """Versions of packages, for the ``definition`` of a suite; None if one is missing."""
+def installed_versions(*names: str) -> dict[str, str]:
+    """Versions of packages, for the ``definition`` of a suite; empty if one is missing."""
     try:
         return {name: version(name) for name in names}
     except PackageNotFoundError:
-        return None
+        return {}
+
+
+def versions_of_modules(modules: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that modules belong to, other than ``versions``'s.
+
+    Modules of no distribution, such as those of Python or of a script, are left out.
+    """
+    tops = {module.partition(".")[0] for module in modules}
+    apart = tops - {"", *_PACKAGES, *sys.stdlib_module_names}
+    names = {name for top in apart for name in _owners().get(top, ())}
+    return {name: version(name) for name in sorted(names - {*_PACKAGES})}
+
+
+@cache
+def _owners() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def _git(*arguments: str) -> str:

@@ -15,9 +15,9 @@ from robomtl.durable import write_json
 from robomtl.envs import libero_environment, maniskill
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
-from robomtl.request import DEFINITION, refuse_other
+from robomtl.request import DEFINITION, VERSIONS, refuse_other
 from robomtl.simulators.environment import RECORD, Package, Record
-from robomtl.versions import installed_versions
+from robomtl.versions import installed_versions, versions_of_modules
 
 MODULE = """
     GAIN = 3
@@ -188,8 +188,21 @@ def test_the_definition_of_a_suite_holds_versions_of_what_simulates_it(
         )
         write_json(environment.folder / RECORD, asdict(record))
     served = name.startswith(("libero", "maniskill"))
-    if not served and installed_versions(package) is None:
+    if not served and not installed_versions(package):
         pytest.skip(f"needs the package {package}")
     found = definition_of(robomtl.suite(name))[DEFINITION]
     expected = "2.3.7" if served else version(package)
-    assert found.get("versions", found)[package] == expected
+    assert found[VERSIONS][package] == expected
+
+
+def test_a_request_without_versions_is_compared_without_them(tmp_path):
+    before = {DEFINITION: {"horizon": 5}}
+    now = {DEFINITION: {"horizon": 5, VERSIONS: {"pymunk": "7.0"}}}
+    refuse_other(tmp_path, before, now)
+    with pytest.raises(ValueError, match="pymunk is '6.0' there and '7.0' here"):
+        refuse_other(tmp_path, {DEFINITION: {VERSIONS: {"pymunk": "6.0"}}}, now)
+
+
+def test_the_versions_of_modules_are_those_of_their_distributions():
+    found = versions_of_modules(["einops.layers", "math", "robomtl.suites", "__main__"])
+    assert found == {"einops": version("einops")}

@@ -69,17 +69,15 @@ class Environment:
         return read_json(path, Record) if path.exists() else None
 
     @property
-    def definition(self) -> dict[str, str] | None:
-        """Versions of Python and of all its packages, for a suite's ``definition``.
-
-        None unless it is installed.
+    def versions(self) -> dict[str, str]:
+        """Versions of Python and of all its packages; empty unless it is installed.
 
         Raises:
             InputError: If the record is damaged.
         """
         record = self.record
         if record is None:
-            return None
+            return {}
         packages = {each.name: each.version for each in record.packages}
         return {"python": record.python, **packages}
 
