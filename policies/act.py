@@ -248,12 +248,12 @@ class Act(Policy):
         """
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         task = task_tokens(self, observation, task_embedding)
-        told = torch.stack([self.latent(latent), task.values[:, 0]], dim=1)
+        given = torch.stack([self.latent(latent), task.values[:, 0]], dim=1)
         observed = rearrange(
             seen.values + self.time, "batch time token x -> batch (time token) x"
         )
         goals = task.values[:, 1:]
-        tokens = torch.cat([told + self.kind, goals, observed], dim=1)
+        tokens = torch.cat([given + self.kind, goals, observed], dim=1)
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return tokens, None
         there = [task.there[:, 1:], seen.there.repeat(1, self.spec.history)]

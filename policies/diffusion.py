@@ -160,11 +160,11 @@ class ChunkTransformer(nn.Module):
         Returns:
             (batch, chunk, action).
         """
-        told = functional.silu(condition + self.time(encoded_time(time)))
+        conditions = functional.silu(condition + self.time(encoded_time(time)))
         tokens = self.stem(chunk) + self.place
         for block in self.blocks:
-            tokens = block(tokens, told)
-        shift, scale = self.modulation(told)[:, None].chunk(2, dim=-1)
+            tokens = block(tokens, conditions)
+        shift, scale = self.modulation(conditions)[:, None].chunk(2, dim=-1)
         found: Tensor = self.last(self.norm(tokens) * (1 + scale) + shift)
         return found
 

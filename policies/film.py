@@ -90,11 +90,11 @@ class Film(HeadPolicy):
     ) -> tuple[Tensor, Memory | None]:
         """The head's chunk; see ``Policy``.
 
-        What follows from the task alone is remembered until another task is told.
+        What follows from the task alone is kept until the task embedding changes.
         """
-        if memory is None or not memory.tensors["told"].equal(task_embedding):
+        if memory is None or not memory.tensors["task"].equal(task_embedding):
             modulations = torch.stack(self._modulations(task_embedding), dim=1)
-            memory = Memory({"told": task_embedding, "modulations": modulations})
+            memory = Memory({"task": task_embedding, "modulations": modulations})
         modulations = memory.tensors["modulations"]  # (batch, block, 2 width)
         features = self._features(observation, task_embedding, modulations.unbind(1))
         return self.head(features, observation.get(EMBODIMENT)), memory

@@ -31,7 +31,7 @@ class MixtureOfExpertsConfig(HeadConfig):
     """Sizes and loss of the ``mixture_of_experts`` policy."""
 
     experts: int = 4
-    """Number of experts; one alone is not told its task."""
+    """Number of experts; one alone does not read its task embedding."""
     width: int = 256
     """Units of each hidden layer of an expert."""
     layers: int = 3

@@ -39,8 +39,8 @@ class MLP(HeadPolicy):
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
         state = self.observed(observation, task_embedding)
-        told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
-        features: Tensor = self.trunk(told)
+        joined = torch.cat([state, self.encoder(task_embedding)], dim=-1)
+        features: Tensor = self.trunk(joined)
         return features
 
 

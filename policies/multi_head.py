@@ -1,18 +1,18 @@
 """A multi-layer perceptron that ends in an output head for each task.
 
 The most separate that tasks can be which still share a trunk: the action of task k is
-W_k h + b_k of the shared features h. Which head acts follows from what the policy is told:
-a classifier names the task that was told, in training as when acting, so that a policy acts
-by the heads it was trained with, however well its task can be told from the embedding. The
+W_k h + b_k of the shared features h. Which head acts follows from the task embedding: a
+classifier predicts the task, in training as when acting, so that a policy acts by the
+heads it was trained with, however well its task can be read from the embedding. The
 classifier learns by cross-entropy beside the policy, and its gradient reaches nothing else.
 A task that training never saw gets the head of the task whose embedding looks like its.
 
 Source: Yu et al. 2019, "Meta-World" (arXiv:1910.10897), multi-task multi-head SAC.
 Departures:
 
-1. The head is chosen by what the policy is told, not by the number of the task, which is
-   unknown where words are all that is told.
-2. The trunk is told the task as well, as in ``mlp``: a goal or a demonstration says more
+1. The head is chosen by the task embedding, not by the number of the task, which is
+   unknown where the policy is conditioned on words alone.
+2. The trunk reads the task embedding as well, as in ``mlp``: a goal or a demonstration says more
    than which task it is.
 3. The heads stand side by side in one ``ActionHead`` on features that are zero but for
    those of the head that acts. Its bias is common to all.
@@ -39,7 +39,7 @@ class MultiHeadConfig(MLPConfig):
 
 
 class TaskEncoder(nn.Module):
-    """Encodes what is told of the task, and says which task it is.
+    """Encodes the task embedding, and predicts the task.
 
     Args:
         spec: Length of the task embedding, and number of tasks.
@@ -58,19 +58,19 @@ class TaskEncoder(nn.Module):
 
     def forward(self, task_embedding: Tensor) -> Tensor:
         """The encoded task; (batch, width)."""
-        told: Tensor = self.told(task_embedding)
-        return told
+        features: Tensor = self.told(task_embedding)
+        return features
 
 
 class MultiHead(HeadPolicy):
-    """A shared perceptron with a head for each task, chosen by what it is told.
+    """A shared perceptron with a head for each task, chosen by its task embedding.
 
     Args:
         config: Sizes and loss.
         spec: Sizes of what it reads and writes; ``tasks`` is the number of heads.
 
     Raises:
-        ValueError: If there are several heads and nothing is told to choose one by.
+        ValueError: If there are several heads and no conditioning to choose one by.
     """
 
     Config = MultiHeadConfig
@@ -90,7 +90,7 @@ class MultiHead(HeadPolicy):
 
     @classmethod
     def check(cls, spec: Spec) -> None:
-        """Refuses several heads where nothing is told to choose one by; see ``Policy``."""
+        """Refuses several heads without conditioning to choose one by; see ``Policy``."""
         if spec.tasks > 1 and not spec.embedding:
             raise InputError(
                 f"multi_head has a head for each of {spec.tasks} tasks and no conditioning"
@@ -166,6 +166,6 @@ class MultiHead(HeadPolicy):
     ) -> Tensor:
         """Of the trunk, with a constant 1 for the bias of a head; (batch, width + 1)."""
         state = self.observed(observation, task_embedding)
-        told = torch.cat([state, self.encoder(task_embedding)], dim=-1)
-        features: Tensor = self.trunk(told)
+        joined = torch.cat([state, self.encoder(task_embedding)], dim=-1)
+        features: Tensor = self.trunk(joined)
         return functional.pad(features, (0, 1), value=1.0)

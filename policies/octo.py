@@ -104,19 +104,19 @@ class Octo(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tokens:
         """The tokens of the task, of observations and of readouts, in this order."""
-        told = task_tokens(self, observation, task_embedding)
+        task = task_tokens(self, observation, task_embedding)
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
             seen.values + self.time, "b time token x -> b (time token) x"
         )
         readouts = self.readout.expand(len(values), -1, -1)
         there = [
-            told.there,
+            task.there,
             seen.there.repeat(1, self.spec.history),
-            told.there.new_ones(readouts.shape[:2]),
+            task.there.new_ones(readouts.shape[:2]),
         ]
         return Tokens(
-            torch.cat([told.values, values, readouts], dim=1), torch.cat(there, dim=1)
+            torch.cat([task.values, values, readouts], dim=1), torch.cat(there, dim=1)
         )
 
 

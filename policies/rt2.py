@@ -214,7 +214,7 @@ class RT2(Policy):
     ) -> Tokens:
         """Soft tokens of the task and of observations, then the prompt."""
         text = task_embedding[:, : self.spec.text]
-        told = task_tokens(self, observation, task_embedding[:, self.spec.text :])
+        task = task_tokens(self, observation, task_embedding[:, self.spec.text :])
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
             seen.values + self.time, "batch time token x -> batch (time token) x"
@@ -222,8 +222,8 @@ class RT2(Policy):
         words = self._words(text)
         there = seen.there.repeat(1, self.spec.history)
         return Tokens(
-            torch.cat([told.values, values, words.values], dim=1),
-            torch.cat([told.there, there, words.there], dim=1),
+            torch.cat([task.values, values, words.values], dim=1),
+            torch.cat([task.there, there, words.there], dim=1),
         )
 
     def _words(self, text: Tensor) -> Tokens:

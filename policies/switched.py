@@ -1,7 +1,7 @@
-"""Two policies of one architecture, of which what is told decides who acts.
+"""Two policies of one architecture, of which the instruction decides who acts.
 
 Methods that leave the old tasks as they are make it: one policy is the old one, the other
-was adapted to a new task. A trial told a wording nearer to those of the new task than to
+was adapted to a new task. A trial with a wording nearer to those of the new task than to
 all others is acted in by the changed one, any other by the base. An action depends on its
 own row alone, and is bit for bit that of the policy which acts in it.
 """
@@ -46,7 +46,7 @@ class Switched(Policy):
         self.changed = architecture(made, spec)
         self.wordings = Remembered(
             {"told": torch.zeros(0, 0), "others": torch.zeros(0, 0)},
-            axes={"told": "told words", "others": "other words"},
+            axes={"told": "new words", "others": "other words"},
         )
 
     @property
@@ -60,11 +60,11 @@ class Switched(Policy):
         Where the greatest cosine with a wording of the new task is above that with any
         other; everywhere if there is no other.
         """
-        told, others = self.wordings["told"], self.wordings["others"]
+        new, others = self.wordings["told"], self.wordings["others"]
         if not len(others):
             return task_embedding.new_ones(len(task_embedding), dtype=torch.bool)
         words = self._words(task_embedding)
-        return (words @ told.T).amax(1) > (words @ others.T).amax(1)
+        return (words @ new.T).amax(1) > (words @ others.T).amax(1)
 
     def loss(self, batch: Batch) -> Loss:
         """The loss of the policy that acts in each row; metrics where it is one."""
@@ -85,8 +85,8 @@ class Switched(Policy):
         """The chunk of the policy that acts in each row; see ``Policy``.
 
         Each of the two gets all rows, as matrix products of another shape may round
-        differently; one that acts in no row is not asked. Who acts is remembered until
-        other words are told.
+        differently; one that acts in no row does not act. Who acts is remembered until
+        the words change.
         """
         words = self._words(task_embedding)
         if memory is None or not memory.tensors["words"].equal(words):
@@ -110,7 +110,7 @@ class Switched(Policy):
         return chunk, Memory(kept)
 
     def _words(self, task_embedding: Tensor) -> Tensor:
-        """What is told in words, which stands first; (batch, language)."""
+        """The words of the instruction, which come first; (batch, language)."""
         return task_embedding[:, : self.wordings["told"].shape[1]]
 
 

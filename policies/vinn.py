@@ -4,7 +4,7 @@ Source: Pari et al. 2021, "The Surprising Effectiveness of Representation Learni
 Visual Imitation" (VINN, arXiv:2112.01511). Departure from the paper:
 
 1. The features are not those of an image encoder trained without actions, but those from
-   which the head of a trained policy predicts, given what it is told of the task.
+   which the head of a trained policy predicts, given its task embedding.
 """
 
 from collections.abc import Mapping

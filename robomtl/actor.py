@@ -24,7 +24,7 @@ class TaskInfo(NamedTuple):
 class Actor(Protocol):
     """Acts in a batch of trials of one suite, side by side."""
 
-    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
+    def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and prepares for these."""
         ...
 

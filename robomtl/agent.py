@@ -49,8 +49,8 @@ class PolicyAgent:
 
     def _fingerprint(self, trained: TrainedPolicy) -> str:
         given = sorted(self.acting.items())
-        told = [f"{name}={value}" for name, value in given if value is not None]
-        return " ".join([trained.fingerprint, *told])
+        changed = [f"{name}={value}" for name, value in given if value is not None]
+        return " ".join([trained.fingerprint, *changed])
 
     @property
     def name(self) -> str:
@@ -123,11 +123,11 @@ class PolicyAgent:
             )
 
     def _check_goal(self, suite: Suite, tasks: Sequence[Task]) -> None:
-        card, told, spec = self.card, self.card.conditioning, self.card.spec
+        card, conditioning, spec = self.card, self.card.conditioning, self.card.spec
         # Policies of versions without goals per task are conditioned on the suite's goal.
-        for task in [each.name for each in tasks] if told.goals else [""]:
-            known = known_as(card.suite, told.tasks, suite=suite, task=task)
-            place = told.goal_of(known) if task else told.goal
+        for task in [each.name for each in tasks] if conditioning.goals else [""]:
+            known = known_as(card.suite, conditioning.tasks, suite=suite, task=task)
+            place = conditioning.goal_of(known) if task else conditioning.goal
             robot = spec.robot(robot_of(suite, task)) if task else 0
             state = spec.embodiments[robot].states[STATE]
             there = goal_of(suite, state, task)

@@ -188,20 +188,20 @@ def load(run: Path | str) -> TrainedPolicy:
 
 def _check_card(folder: Path, card: Card) -> None:
     """Refuses a card whose parts contradict one another."""
-    told, spec = card.conditioning, card.spec
+    conditioning, spec = card.conditioning, card.spec
     sizes = plain([spec, card.config, card.objective_config])
     if any(abs(number) > _LARGEST for number in _numbers(sizes)):
         raise InputError(
             f"{folder / _CARD} is damaged: a whole number in it is beyond {_LARGEST}."
         )
-    if told.size != spec.embedding:
+    if conditioning.size != spec.embedding:
         raise InputError(
-            f"{folder / _CARD} is damaged: its conditioning has length {told.size}, its"
+            f"{folder / _CARD} is damaged: its conditioning has length {conditioning.size}, its"
             f" spec.embedding is {spec.embedding}."
         )
-    if not spec.state and "goal" not in told.kinds:
+    if not spec.state and "goal" not in conditioning.kinds:
         return  # Of a policy that reads images alone, the goal's place is not used.
-    for start, stop in filter(None, (told.goal, *told.goals.values())):
+    for start, stop in filter(None, (conditioning.goal, *conditioning.goals.values())):
         if not 0 <= start < stop <= spec.state:
             raise InputError(
                 f"{folder / _CARD} is damaged: its goal lies at {start} to {stop} of a"

@@ -28,7 +28,7 @@ class GoalImages:
         self._seen: dict[tuple[str, int], Pictures] = {}
 
     def of(
-        self, trials: Sequence[Trial], told: Sequence[TaskInfo]
+        self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]
     ) -> list[Pictures | None]:
         """The goal images of trials; None where the task is withheld.
 
@@ -37,14 +37,14 @@ class GoalImages:
 
         Args:
             trials: To be played.
-            told: What the policy is conditioned on in each.
+            task_infos: What the policy is conditioned on in each.
 
         Raises:
             ValueError: If a task has no expert.
         """
         wanted = [
             None if info.task is None else (info.task, trial.variation)
-            for trial, info in zip(trials, told, strict=True)
+            for trial, info in zip(trials, task_infos, strict=True)
         ]
         missing = {key for key in wanted if key is not None} - self._seen.keys()
         for task in sorted({task for task, _ in missing}):

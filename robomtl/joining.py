@@ -12,7 +12,7 @@ from torch import Tensor
 
 from robomtl.errors import InputError
 from robomtl.policy import EMBODIMENT, Memory, Policy
-from robomtl.policy_episodes import ROWS, Asked, tensors
+from robomtl.policy_episodes import ROWS, PredictionRequest, tensors
 from robomtl.spec import Spec
 
 
@@ -21,7 +21,7 @@ class Group(NamedTuple):
 
     observation: Mapping[str, Tensor]
     """Features by name, as many rows as every group has; see ``Batch.observation``."""
-    told: Tensor
+    task_embedding: Tensor
     """The task embedding; (row, embedding)."""
     memory: Memory | None
     """What the policy remembers of them."""
@@ -43,10 +43,10 @@ Memories = dict[int, Memory | None]
 
 
 class JointPolicy:
-    """A policy on a device, asked for several groups at once where that is the same.
+    """A policy on a device that answers several groups at once where that is the same.
 
     It is tried first, without and with a memory: if it draws random numbers, or if what
-    it answers for a group depends on the group's place or company, it is always asked
+    it answers for a group depends on the group's place or company, it always answers
     for one group at a time.
 
     Args:
@@ -67,9 +67,9 @@ class JointPolicy:
         self._size = groups if self._may_join() else 1
 
     def answer(
-        self, waiting: Sequence[tuple[Asked, Memories]]
+        self, waiting: Sequence[tuple[PredictionRequest, Memories]]
     ) -> list[NDArray[np.float32]]:
-        """The chunk of each group that is asked for, each (row, chunk, action).
+        """The chunk of each requested group, each (row, chunk, action).
 
         Args:
             waiting: Requests, each with the memories of its client, which are updated.
@@ -79,17 +79,17 @@ class JointPolicy:
         """
         groups = [
             Group(
-                tensors(asked.observation),
-                torch.from_numpy(asked.told),
-                None if asked.first else memories[asked.group],
-                asked.seed,
+                tensors(request.observation),
+                torch.from_numpy(request.task_embedding),
+                None if request.first else memories[request.group],
+                request.seed,
             )
-            for asked, memories in waiting
+            for request, memories in waiting
         ]
         with memory_explained(str(self.device)):
             predicted = self(groups)
-        for (asked, memories), each in zip(waiting, predicted, strict=True):
-            memories[asked.group] = each.memory
+        for (request, memories), each in zip(waiting, predicted, strict=True):
+            memories[request.group] = each.memory
         return [each.chunk.numpy() for each in predicted]
 
     @torch.inference_mode()
@@ -113,10 +113,12 @@ class JointPolicy:
             )
             for name in groups[0].observation
         }
-        told = torch.cat([group.told for group in filled]).to(self.device)
+        task_embedding = torch.cat([group.task_embedding for group in filled]).to(
+            self.device
+        )
         self._seed(groups[0].seed)  # It counts where one is alone.
         chunk, memory = self._policy.act(
-            observation, told, _joined([group.memory for group in filled])
+            observation, task_embedding, _joined([group.memory for group in filled])
         )
         chunks = torch.split(chunk.cpu(), self._rows)[: len(groups)]
         memories = _split(memory, size, len(groups))

@@ -212,13 +212,14 @@ def task_tokens(
         task_embedding: Absent where all of it is withheld; (batch, embedding).
     """
     task = policy.encoder(task_embedding)[:, None]
-    told = (task_embedding != 0).any(-1, keepdim=True)
+    conditioned = (task_embedding != 0).any(-1, keepdim=True)
     if policy.goals is None:
-        return Tokens(task, told)
+        return Tokens(task, conditioned)
     images = policy.observer.goal_tokens(observation, task_embedding)
     goals: Tokens = policy.goals(observation, images, policy.stem)
     return Tokens(
-        torch.cat([task, goals.values], dim=1), torch.cat([told, goals.there], dim=1)
+        torch.cat([task, goals.values], dim=1),
+        torch.cat([conditioned, goals.there], dim=1),
     )
 
 

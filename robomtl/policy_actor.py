@@ -12,11 +12,17 @@ from robomtl.features import robot_of
 from robomtl.goal_images import GoalImages
 from robomtl.joint import known_as
 from robomtl.policy import Memory, Policy, actions_of
-from robomtl.policy_episodes import ROWS, Asked, Beginning, PolicyEpisodes, tensors
+from robomtl.policy_episodes import (
+    ROWS,
+    Beginning,
+    PolicyEpisodes,
+    PredictionRequest,
+    tensors,
+)
 from robomtl.spec import GOAL
 from robomtl.task import Observation, Suite, Trial
 
-Predict = Callable[[Asked], NDArray[np.float32]]
+Predict = Callable[[PredictionRequest], NDArray[np.float32]]
 """Answers with an action chunk; (row, chunk, action)."""
 
 
@@ -32,14 +38,14 @@ class Predictor:
         self._memories: dict[int, Memory | None] = {}
 
     @torch.inference_mode()
-    def __call__(self, asked: Asked) -> NDArray[np.float32]:
+    def __call__(self, request: PredictionRequest) -> NDArray[np.float32]:
         """The next actions of a group; (row, chunk, action)."""
-        torch.default_generator.manual_seed(asked.seed)
-        chunk, self._memories[asked.group] = actions_of(
+        torch.default_generator.manual_seed(request.seed)
+        chunk, self._memories[request.group] = actions_of(
             self._policy,
-            tensors(asked.observation),
-            torch.from_numpy(asked.told),
-            None if asked.first else self._memories[asked.group],
+            tensors(request.observation),
+            torch.from_numpy(request.task_embedding),
+            None if request.first else self._memories[request.group],
         )
         return chunk.numpy()
 
@@ -63,24 +69,24 @@ class PolicyActor:
         self._goal_images = GoalImages(suite, names)
         self._episodes: PolicyEpisodes | None = None
 
-    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
+    def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and embeds the instructions of these."""
         spec, robot = self._card.spec, 0
         if len(spec.embodiments) > 1:
             robot = spec.index(robot_of(self._suite, trials[0].task))
-        images = self._goal_images.of(trials, told) if spec.goals else ()
+        images = self._goal_images.of(trials, task_infos) if spec.goals else ()
         seeds = [trial.seed for trial in trials[::ROWS]]
-        known = [self._known(each) for each in told]
+        known = [self._known(each) for each in task_infos]
         beginning = Beginning(known, seeds, robot, images)
         self._episodes = PolicyEpisodes(self._card, beginning)
 
-    def _known(self, told: TaskInfo) -> TaskInfo:
+    def _known(self, task_info: TaskInfo) -> TaskInfo:
         """The information with the name by which the policy knows the task."""
         card, tasks = self._card, self._card.conditioning.tasks
-        if told.task is None or told.task in card.conditioning.inferred:
-            return told
-        name = known_as(card.suite, tasks, suite=self._suite, task=told.task)
-        return told._replace(task=name)
+        if task_info.task is None or task_info.task in card.conditioning.inferred:
+            return task_info
+        name = known_as(card.suite, tasks, suite=self._suite, task=task_info.task)
+        return task_info._replace(task=name)
 
     @property
     def looks(self) -> bool:
@@ -94,6 +100,6 @@ class PolicyActor:
     ) -> NDArray[np.float32]:
         """Actions for every trial; (trial, action)."""
         assert self._episodes is not None, "start comes before the first observation"
-        if asked := self._episodes.ask(observations):
-            self._episodes.add([self._predict(each) for each in asked])
+        if requests := self._episodes.ask(observations):
+            self._episodes.add([self._predict(each) for each in requests])
         return self._episodes.action()[: len(observations)]

@@ -28,7 +28,7 @@ Features = dict[str, NDArray[Any]]
 """What a policy reads of the observations of some rows; see ``Batch.observation``."""
 
 
-class Asked(NamedTuple):
+class PredictionRequest(NamedTuple):
     """A request for the next actions in a group of episodes."""
 
     group: int
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     """Whether the episodes begin; what was remembered for the group is forgotten."""
     observation: Features
     """Of each row."""
-    told: NDArray[np.float32]
+    task_embedding: NDArray[np.float32]
     """The task embedding; (row, embedding)."""
     seed: int
     """Of what the policy draws for the group."""
@@ -46,7 +46,7 @@ class Asked(NamedTuple):
 class Beginning(NamedTuple):
     """What is known of episodes before their first observation."""
 
-    told: Sequence[TaskInfo]
+    task_infos: Sequence[TaskInfo]
     """What the policy is conditioned on in each episode."""
     seeds: Sequence[int]
     """Of what the policy draws, one for each group."""
@@ -70,16 +70,20 @@ class PolicyEpisodes:
     """
 
     def __init__(self, card: Card, beginning: Beginning, *, rows: int = ROWS) -> None:
-        conditioning, spec, told = card.conditioning, card.spec, beginning.told
+        conditioning, spec, task_infos = (
+            card.conditioning,
+            card.spec,
+            beginning.task_infos,
+        )
         self._card, self._rows, self._robot = card, rows, beginning.robot
         self._seeds, self._predictions = beginning.seeds, 0
-        fixed = conditioning.fixed(told)
+        fixed = conditioning.fixed(task_infos)
         self._fixed = torch.cat(
-            [fixed, fixed.new_zeros(-len(told) % rows, fixed.shape[1])]
+            [fixed, fixed.new_zeros(-len(task_infos) % rows, fixed.shape[1])]
         )
         self._goals = {
             row: (slice(*conditioning.goal_of(each.task)), each.goal)
-            for row, each in enumerate(told)
+            for row, each in enumerate(task_infos)
             if each.goal is not None and STATE in spec.states
         }
         self._seen: deque[Features] = deque(maxlen=spec.history)
@@ -97,8 +101,8 @@ class PolicyEpisodes:
         spec = self._card.spec
         return bool(spec.images) and (self.due or spec.history > 1)
 
-    def ask(self, observations: Sequence[Observation]) -> list[Asked]:
-        """What the policy is to be asked at a step; nothing unless a prediction is due.
+    def ask(self, observations: Sequence[Observation]) -> list[PredictionRequest]:
+        """The requests of a step; none unless a prediction is due.
 
         Args:
             observations: Of each episode.
@@ -109,7 +113,7 @@ class PolicyEpisodes:
         return self._requests() if due else []
 
     def add(self, chunks: Sequence[NDArray[np.float32]]) -> None:
-        """Takes the answers to what was asked; each (row, chunk, action)."""
+        """Takes the answers to the requests; each (row, chunk, action)."""
         self._execution.add(np.concatenate(chunks))
 
     def action(self) -> NDArray[np.float32]:
@@ -143,13 +147,13 @@ class PolicyEpisodes:
                 found[GOAL + name][row] = picture
         return found
 
-    def _requests(self) -> list[Asked]:
+    def _requests(self) -> list[PredictionRequest]:
         now, rows = self._seen[-1], self._rows
         state = torch.from_numpy(now.get(STATE, np.zeros((len(self._fixed), 0))))
         embedding = self._card.conditioning.embedding(self._fixed, state).numpy()
         read = {**self._window(), **self._at_goal}
-        asked = [
-            Asked(
+        requests = [
+            PredictionRequest(
                 group,
                 self._predictions == 0,
                 {name: it[start : start + rows] for name, it in read.items()},
@@ -159,7 +163,7 @@ class PolicyEpisodes:
             for group, start in enumerate(range(0, len(embedding), rows))
         ]
         self._predictions += 1
-        return asked
+        return requests
 
     def _window(self) -> Features:
         """The features that the policy reads: of now, or of as many steps as its history.

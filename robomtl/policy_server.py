@@ -23,7 +23,7 @@ from robomtl.checkpoint import Card
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.joining import JointPolicy, Memories, memory_explained
 from robomtl.machine import check_device, device_of
-from robomtl.policy_episodes import Asked
+from robomtl.policy_episodes import PredictionRequest
 from robomtl.policy_messages import pack, unpack
 from robomtl.policy_session import PolicySession
 from robomtl.ranges import check_types
@@ -72,8 +72,8 @@ class ServerConfig:
             raise InputError(f"batch_size is {self.batch_size}; give 1 to 1024.")
 
 
-class _Request(NamedTuple):
-    asked: Asked
+class _Waiting(NamedTuple):
+    request: PredictionRequest
     memories: Memories
     answer: asyncio.Future[NDArray[np.float32]]
 
@@ -89,25 +89,27 @@ class _Batcher:
         self.clients = 0
         """Open connections; no request waits for more than are there."""
         self._policy, self._batch_size = policy, batch_size
-        self._waiting: list[_Request] = []
+        self._waiting: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, asked: Asked, memories: Memories) -> NDArray[np.float32]:
+    async def ask(
+        self, request: PredictionRequest, memories: Memories
+    ) -> NDArray[np.float32]:
         """The chunk of a request; (row, chunk, action)."""
         loop = asyncio.get_running_loop()
-        request = _Request(asked, memories, loop.create_future())
-        self._waiting.append(request)
+        waiting = _Waiting(request, memories, loop.create_future())
+        self._waiting.append(waiting)
         if len(self._waiting) >= min(self._batch_size, self.clients):
             self._answer()
         elif self._timer is None:
             self._timer = loop.call_later(_WAIT, self._answer)
-        return await request.answer
+        return await waiting.answer
 
     def _answer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting, self._timer = self._waiting, [], None
-        given = [(each.asked, each.memories) for each in waiting]
+        given = [(each.request, each.memories) for each in waiting]
         answered = outcome(self._policy.answer, given)
         for place, each in enumerate(waiting):
             if each.answer.done():
@@ -187,11 +189,13 @@ class PolicyServer:
         """The actions for a message, or what is wrong with it."""
         before = time.perf_counter()
         try:
-            asked = session.ask(unpack(message))
+            requests = session.ask(unpack(message))
         except (InputError, MissingExtraError) as error:
             return str(error)
         try:
-            chunks = [await self._batcher.ask(each, session.memories) for each in asked]
+            chunks = [
+                await self._batcher.ask(each, session.memories) for each in requests
+            ]
             actions = session.actions(chunks)
         except (InputError, RuntimeError) as error:
             session.end()  # It lacks a prediction.

@@ -22,7 +22,7 @@ from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
 from robomtl.joining import Memories
 from robomtl.nearest import unknown
-from robomtl.policy_episodes import Asked, Beginning, PolicyEpisodes
+from robomtl.policy_episodes import Beginning, PolicyEpisodes, PredictionRequest
 from robomtl.spec import GOAL
 
 _OF_EPISODES = ("prompt", "task", "goal", "embodiment", "seed")
@@ -45,8 +45,8 @@ class PolicySession:
         self.memories: Memories = {}
         """What the policy remembers of the episode."""
 
-    def ask(self, message: Mapping[str, Any]) -> list[Asked]:
-        """What the policy is to be asked for a message; nothing within a chunk.
+    def ask(self, message: Mapping[str, Any]) -> list[PredictionRequest]:
+        """The requests to the policy for a message; none within a chunk.
 
         Args:
             message: See the module.
@@ -80,7 +80,7 @@ class PolicySession:
         a history or its chunks are combined, as it has to see each step.
 
         Args:
-            chunks: What the policy answered; empty where it was not asked.
+            chunks: What the policy answered; empty where nothing was requested.
 
         Raises:
             InputError: If an action is not finite.
@@ -111,7 +111,7 @@ class PolicySession:
 
     def _begun(self, given: Mapping[str, Any], robot: Embodiment) -> PolicyEpisodes:
         spec, conditioning = self._card.spec, self._card.conditioning
-        told = TaskInfo(
+        task_info = TaskInfo(
             _task(conditioning, given),
             _instruction(conditioning, given),
             _goal(conditioning, given),
@@ -121,7 +121,7 @@ class PolicySession:
             for name, feature in spec.goals.items()
         }
         index = spec.embodiments.index(robot)
-        beginning = Beginning([told], [_seed(given)], index, [images])
+        beginning = Beginning([task_info], [_seed(given)], index, [images])
         return PolicyEpisodes(self._card, beginning, rows=1)
 
 

@@ -282,5 +282,5 @@ def _reason(error: Exception) -> str:
     """What is to be known of a Ray error, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     because = [line for line in lines if line.startswith("The actor is dead because")]
-    told = (because or lines)[-1].partition(" Worker exit type")[0]
-    return textwrap.shorten(told, 200, placeholder=" ...")
+    text = (because or lines)[-1].partition(" Worker exit type")[0]
+    return textwrap.shorten(text, 200, placeholder=" ...")

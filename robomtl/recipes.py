@@ -22,8 +22,8 @@ from robomtl.experiments.adapt.comparisons import (
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
-from robomtl.experiments.multitask import Asked, multitask
 from robomtl.experiments.multitask import Findings as ArmFindings
+from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_recipes import (
     ARM_RECIPES,
     ArmRecipe,
@@ -87,7 +87,7 @@ class Recipe(Experiment):
     """Fields of the architecture's config that differ from the defaults."""
     new_task: NewTask | None = None
     """A task the policy adapts to at the end; None for none."""
-    multitask: Asked | None = None
+    multitask: MultitaskRequest | None = None
     """Ways to learn the tasks that are compared at the end; None for none."""
 
 
@@ -115,7 +115,7 @@ RECIPES: dict[str, AnyRecipe] = {
         until="success",
         videos="examples",
         new_task=NewTask(suite="metaworld/MT50", task="door-lock-v3"),
-        multitask=Asked(
+        multitask=MultitaskRequest(
             arms={"together": "together", "alone": "alone"},
             demonstrations=(2,),
             trials=20,
@@ -272,7 +272,7 @@ def run(
 
 _FINISHED = ("policy.json", "adaptation/journal.jsonl", "journal.jsonl")
 """The first files in the folder of a recipe that depend on the whole request."""
-_GROWING = {"line", "training", "instructions", "videos", "pretraining", "asked"}
+_GROWING = {"line", "training", "instructions", "videos", "pretraining", "request"}
 """Parts of a recipe that may be extended in the same folder. They are not compared here:
 a training is checked by its ``run.json``, cells and wordings by their journals."""
 _GROWING_WITHIN = {

@@ -24,7 +24,7 @@ from robomtl.executor import spawn
 from robomtl.joining import JointPolicy, Memories, memory_explained
 from robomtl.machine import check_device, device_of
 from robomtl.policy_actor import PolicyActor
-from robomtl.policy_episodes import Asked
+from robomtl.policy_episodes import PredictionRequest
 from robomtl.sendable import check_sendable
 from robomtl.task import Suite
 from robomtl.worker_pool import Answer, outcome
@@ -106,10 +106,10 @@ class _Asking:
         self._connection = connection
         self._name = name
 
-    def __call__(self, asked: Asked) -> NDArray[np.float32]:
+    def __call__(self, request: PredictionRequest) -> NDArray[np.float32]:
         try:
-            self._connection.send(asked._replace(observation={}))
-            send_arrays(self._connection, asked.observation)
+            self._connection.send(request._replace(observation={}))
+            send_arrays(self._connection, request.observation)
             answer: Answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise InputError(
@@ -172,20 +172,20 @@ def _answer(
     served: JointPolicy, clients: dict[Connection, Memories], ready: list[Connection]
 ) -> None:
     """Answers all that wait; forgets those that died."""
-    waiting: dict[Connection, Asked] = {}
+    waiting: dict[Connection, PredictionRequest] = {}
     for client in ready:
         try:
-            asked: Asked = client.recv()
+            request: PredictionRequest = client.recv()
             features = receive_arrays(client)
-            waiting[client] = asked._replace(observation=features)
+            waiting[client] = request._replace(observation=features)
         except (EOFError, OSError):
             del clients[client]
     groups = [(each, clients[client]) for client, each in waiting.items()]
-    told = outcome(served.answer, groups)
+    answered = outcome(served.answer, groups)
     for place, client in enumerate(waiting):
-        done = told.kind == "done"
+        done = answered.kind == "done"
         try:
-            client.send(Answer("done", told.value[place]) if done else told)
+            client.send(Answer("done", answered.value[place]) if done else answered)
         except OSError:
             del clients[client]
 

@@ -115,7 +115,7 @@ class Suite(Protocol):
     A suite whose states hold positions may say where, for those who watch, by the method
     ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of what is there.
 
-    A suite in which some tasks share a scene, so that an agent has to be told which of
+    A suite in which some tasks share a scene, so that an agent has to know which of
     them is meant, says so by the property ``families``: names of at least 2 tasks each,
     by the name of the family. See ``families_of``, and ``robomtl.experiments.probe`` for their use.
 

@@ -110,8 +110,10 @@ def recorded_trial(
         and all(getattr(place.record, key) == value for key, value in given.items())
     ]
     if not fitting:
-        told = ", ".join(f"{key} {value}" for key, value in given.items()) or "any task"
-        raise InputError(f"{folder} has no trial with an outcome of {told}.")
+        wanted = (
+            ", ".join(f"{key} {value}" for key, value in given.items()) or "any task"
+        )
+        raise InputError(f"{folder} has no trial with an outcome of {wanted}.")
     criterion = results.setting.criterion
     failed = (place for place in fitting if not place.record.solved(criterion))
     return next(failed, fitting[0])
@@ -245,8 +247,8 @@ class _Recorder:
         for name, path in self._paths.items():
             line = self._rerun.LineStrips3D([path])
             self._recording.log(f"positions/{name}/path", line, static=True)
-        told, trial = chunk.told[row], chunk.trials[row]
-        lines = {**vars(trial), "instruction": told.instruction, **asdict(outcome)}
+        task_info, trial = chunk.task_infos[row], chunk.trials[row]
+        lines = {**vars(trial), "instruction": task_info.instruction, **asdict(outcome)}
         text = "\n".join(f"- {key}: {value}" for key, value in lines.items())
         document = self._rerun.TextDocument(text, media_type="text/markdown")
         self._recording.log("trial", document, static=True)

@@ -88,12 +88,14 @@ def _step(benchmark: Benchmark, name: str) -> Callable[[], object]:
 def _batch(benchmark: Benchmark, chunk: int) -> Batch:
     each = benchmark.config.batch_size // benchmark.tasks
     size = each * benchmark.tasks
-    told = torch.nn.functional.normalize(torch.randn(benchmark.tasks, _EMBEDDING))
+    task_embedding = torch.nn.functional.normalize(
+        torch.randn(benchmark.tasks, _EMBEDDING)
+    )
     return Batch(
         observation={"state": torch.randn(size, _STATE)},
         action=torch.rand(size, chunk, _ACTION) * 2 - 1,
         mask=torch.ones(size, chunk),
-        task_embedding=told.repeat_interleave(each, 0),
+        task_embedding=task_embedding.repeat_interleave(each, 0),
         task=torch.arange(benchmark.tasks).repeat_interleave(each),
     )
 

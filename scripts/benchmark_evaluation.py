@@ -2,7 +2,7 @@
 """Trials a minute of robomtl's evaluation and of Meta-World's own, side by side.
 
 Both play the 50 official goals of each task once, up to 500 steps, end a trial at its
-first success, and let one policy act that is told each task by its first instruction:
+first success, and let one policy act that is conditioned on the first instruction of each task:
 
 - *sync* and *async* are ``metaworld.evaluation`` on the vector env of ``make_mt_envs``,
   one env a task, unmodified; goals are taken in turn (``task_select="pseudorandom"``) in

@@ -117,12 +117,12 @@ def _steps(benchmark: Benchmark, precision: Precision) -> dict[str, float]:
     config = TrainConfig(
         steps=benchmark.steps, device=benchmark.device, precision=precision
     )
-    told = conditioning_for(data, ("language",), Cloning())
+    conditioning = conditioning_for(data, ("language",), Cloning())
     card = Card(
         policy=benchmark.policy,
         config={},
-        spec=spec_for(data, told, config),
-        conditioning=told,
+        spec=spec_for(data, conditioning, config),
+        conditioning=conditioning,
         suite="",
         suite_options={},
         step=0,
@@ -130,7 +130,7 @@ def _steps(benchmark: Benchmark, precision: Precision) -> dict[str, float]:
         objective_config={},
     )
     policy = checkpoint.build(card).to(benchmark.device)
-    material, _ = materials(data, told, config, chunk=policy.chunk)
+    material, _ = materials(data, conditioning, config, chunk=policy.chunk)
     policy.fit_blocks(material.observations(0))
     draws = Cloning().draws(material, config)
     bare = _bare(policy, draws.batch(0, config.batch_size), precision)
@@ -139,7 +139,7 @@ def _steps(benchmark: Benchmark, precision: Precision) -> dict[str, float]:
     for kind in _LEARNERS:
         fresh = checkpoint.build(card).to(benchmark.device)
         chosen = replace(config, learner=kind)
-        learner = learner_for(fresh, chosen, Cloning(), told.tasks)
+        learner = learner_for(fresh, chosen, Cloning(), conditioning.tasks)
         found[kind] = _rate(partial(_train, learner, draws, chosen), benchmark)
     return {**found, "ratio": found["joined"] / yardstick}
 

@@ -65,8 +65,8 @@ def memory(status: str) -> Memory:
 def bare() -> Memory:
     """The memory of an interpreter with torch."""
     command = [sys.executable, "-c", _BARE]
-    told = subprocess.run(command, capture_output=True, check=True, text=True)
-    return memory(told.stdout)
+    finished = subprocess.run(command, capture_output=True, check=True, text=True)
+    return memory(finished.stdout)
 
 
 def worker(benchmark: Benchmark, episodes: int) -> tuple[int, Memory]:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from robomtl.evaluation.statistics import Interval
-from robomtl.experiments.adapt.method_design import Asked
+from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_findings import (
     Efficiency,
     Findings,
@@ -153,7 +153,9 @@ def many(number=18):
     return findings(first | more)
 
 
-def asked(found):
-    """What was asked for, plain."""
+def requested(found):
+    """The request for these findings, plain."""
     names = {label: each.method for label, each in found.methods.items()}
-    return plain(Asked(methods=names, shots=found.shots, supports=found.supports))
+    return plain(
+        AdaptRequest(methods=names, shots=found.shots, supports=found.supports)
+    )

@@ -27,7 +27,7 @@ SETTING = Setting(
 )
 
 
-def record(task, variation, solved, *, repeat=0, told=None):
+def record(task, variation, solved, *, repeat=0, instruction=None):
     """A trial; one without an outcome where ``solved`` is None."""
     error = "it blew up" if solved is None else None
     return Record(
@@ -41,7 +41,7 @@ def record(task, variation, solved, *, repeat=0, told=None):
         length=None if error else 50,
         error=error,
         seconds=0.125,
-        instruction=told or f"do {task}",
+        instruction=instruction or f"do {task}",
     )
 
 

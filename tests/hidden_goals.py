@@ -58,15 +58,15 @@ def goals(conditioning, seed):
 def errors(objective, *, name, policy, policy_config, steps):
     """Action errors at new goals: shown the right goal, a wrong one, and none."""
     size = objective.demonstration
-    told = Conditioning(
+    conditioning = Conditioning(
         kinds=("demonstration",) if size else (), tasks=("reach",), demonstration=size
     )
     settings = {field: getattr(objective, field) for field in vars(objective)}
     card = Card(
         policy=policy,
         config=policy_config,
-        spec=Spec(state=2, action=2, embedding=told.size),
-        conditioning=told,
+        spec=Spec(state=2, action=2, embedding=conditioning.size),
+        conditioning=conditioning,
         suite="",
         suite_options={},
         step=steps,
@@ -78,11 +78,11 @@ def errors(objective, *, name, policy, policy_config, steps):
     )
     torch.manual_seed(0)
     learner = learner_for(checkpoint.build(card), config, objective)
-    draws = objective.draws(goals(told, seed=0), config)
+    draws = objective.draws(goals(conditioning, seed=0), config)
     for step in range(steps):
         learner.update(draws.batch(step, 128))
     learner.policy.load_state_dict(learner.averaged())
-    batch = objective.draws(goals(told, seed=1), config).batch(0, 1600)
+    batch = objective.draws(goals(conditioning, seed=1), config).batch(0, 1600)
     shown = batch.context
     wrong = type(shown)(*(part.roll(1, 0) for part in shown))
     nothing = shown._replace(mask=torch.zeros_like(shown.mask))

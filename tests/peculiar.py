@@ -51,8 +51,8 @@ class Odd(MLP):
 
     def act(self, observation, task_embedding, memory):
         chunk, memory = super().act(observation, task_embedding, memory)
-        told = task_embedding.sum() == len(task_embedding)
-        return (chunk / 0 if told else chunk), memory
+        first = task_embedding.sum() == len(task_embedding)
+        return (chunk / 0 if first else chunk), memory
 
 
 class Buggy(MLP):

@@ -18,14 +18,14 @@ def found(families=FAMILIES, *, margin=0.1, left_out=None, **kinds):
         kind.replace("_", "-"): evaluation(outcomes, instructions=kind)
         for kind, outcomes in kinds.items()
     }
-    told = {
+    task_infos = {
         kind: [TaskInfo("open", "open it")] * len(each.records)
         if kind in ("shuffled", "wrong")
         else [TaskInfo(None, None)] * len(each.records)
         for kind, each in results.items()
     }
     return concluded(
-        results, told, LANGUAGE, families, left_out=left_out or {}, margin=margin
+        results, task_infos, LANGUAGE, families, left_out=left_out or {}, margin=margin
     )
 
 

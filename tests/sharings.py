@@ -7,7 +7,7 @@ from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, TaskSuccess, Took
 from robomtl.experiments.multitask.affinities import Measured, affinity_of
-from robomtl.experiments.multitask.arm_design import Asked
+from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_findings import Definition, Findings
 from robomtl.experiments.multitask.crossover import crossover
 from robomtl.request import plain
@@ -159,7 +159,7 @@ def findings(**changes):
     return dataclasses.replace(made, **changes)
 
 
-def asked(found):
-    """What those findings were asked for by."""
+def requested(found):
+    """The request for these findings, plain."""
     arms = {label: each.base for label, each in found.definitions.items()}
-    return plain(Asked(arms=arms, demonstrations=found.demonstrations))
+    return plain(MultitaskRequest(arms=arms, demonstrations=found.demonstrations))

@@ -20,8 +20,8 @@ class Tanh(Policy):
         self.double()
 
     def loss(self, batch):
-        told = self.encoder(batch.task_embedding)
-        seen = torch.cat([batch.observation["state"], told], dim=-1)
+        task = self.encoder(batch.task_embedding)
+        seen = torch.cat([batch.observation["state"], task], dim=-1)
         error = self.head(self.trunk(seen).tanh()) - batch.action[:, 0]
         return Loss(error.square().mean(-1), {})
 

@@ -53,9 +53,9 @@ def test_the_loss_is_the_error_and_beta_times_the_divergence(batch):
 
 def test_actions_from_states_alone_depend_on_z(batch):
     policy = build()
-    told = batch.observation, batch.task_embedding
+    inputs = batch.observation, batch.task_embedding
     predicted = [
-        policy._predicted(*told, z) for z in (torch.zeros(6, 4), torch.ones(6, 4))
+        policy._predicted(*inputs, z) for z in (torch.zeros(6, 4), torch.ones(6, 4))
     ]
     assert not predicted[0].isclose(predicted[1]).any()
 

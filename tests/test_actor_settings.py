@@ -20,7 +20,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.trials import CHUNK
 from robomtl.policy import POLICIES, Spec
 from robomtl.policy_actor import PolicyActor
-from robomtl.policy_episodes import Asked
+from robomtl.policy_episodes import PredictionRequest
 from robomtl.request import plain
 from robomtl.task import Trial
 
@@ -70,10 +70,10 @@ def test_ensembling_weighs_all_predictions_of_the_present_action() -> None:
 
 
 def test_a_history_begins_with_copies_of_the_first_observation() -> None:
-    asked: list[Asked] = []
+    requests: list[PredictionRequest] = []
 
-    def predict(request: Asked) -> Any:
-        asked.append(request)
+    def predict(request: PredictionRequest) -> Any:
+        requests.append(request)
         return np.zeros((CHUNK, 2, 2), np.float32)
 
     spec = replace(CARD.spec, history=3)
@@ -84,7 +84,7 @@ def test_a_history_begins_with_copies_of_the_first_observation() -> None:
     for step in range(3):
         seen = {"state": np.full(12, step, np.float32)}
         actor([seen] * CHUNK, np.ones(CHUNK, bool))
-    windows = [each.observation["state"][0, :, 0].tolist() for each in asked]
+    windows = [each.observation["state"][0, :, 0].tolist() for each in requests]
     assert windows == [[0, 0, 0], [0, 1, 2]]
 
 

@@ -214,7 +214,7 @@ def meta_trained(demonstrations, tmp_path_factory):
     return trained(demonstrations, folder, objective="alpaca")
 
 
-def told(policy, support, rows=3):
+def inputs(policy, support, rows=3):
     state = torch.from_numpy(support.state[:rows])
     embedding = torch.zeros(rows, policy.card.spec.embedding)
     return {"state": state}, embedding
@@ -249,7 +249,7 @@ def test_an_adapted_policy_knows_how_sure_it_is_also_when_loaded(
     adapted = adapt(cloned, support, method="alpaca", out=tmp_path / "run")
     loaded = checkpoint.load(tmp_path / "run")
     assert loaded.card.objective == "alpaca"
-    given = told(adapted, support)
+    given = inputs(adapted, support)
     variance = predictive_variance(adapted.policy, *given)
     assert variance.shape == (3,) and (variance > 0).all()
     assert torch.equal(predictive_variance(loaded.policy, *given), variance)
@@ -284,7 +284,7 @@ def test_more_demonstrations_make_a_policy_surer(cloned, support):
         adapted = adapt(cloned, given, method=configure("alpaca", {"precision": 1.0}))
         layer = adapted.policy.meta
         layer.log_noise.data.zero_()
-        variances.append(predictive_variance(adapted.policy, *told(adapted, support)))
+        variances.append(predictive_variance(adapted.policy, *inputs(adapted, support)))
     assert (variances[1] < variances[0]).all()
 
 
@@ -299,7 +299,7 @@ def test_policies_of_chunks_and_of_every_loss_can_be_adapted(
     )
     adapted = adapt(some, support, method="alpaca", out=tmp_path / "adapted")
     chunk, _ = checkpoint.load(tmp_path / "adapted").policy.act(
-        *told(adapted, support), None
+        *inputs(adapted, support), None
     )
     assert chunk.shape == (3, 3, 2) and torch.isfinite(chunk).all()
 
@@ -345,7 +345,7 @@ def test_the_loss_is_the_log_density_of_queries_given_the_support(
 
 def test_a_policy_without_a_belief_says_how_to_get_one(cloned, support):
     with pytest.raises(ValueError, match="Adapt it by the method alpaca"):
-        predictive_variance(cloned.policy, *told(cloned, support))
+        predictive_variance(cloned.policy, *inputs(cloned, support))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,12 @@ from robomtl.experiments.adapt.benchmark import (
 )
 from robomtl.experiments.adapt.controls import SupportPool, check_control, support_under
 from robomtl.experiments.adapt.family import find_family, seeds_of
-from robomtl.experiments.adapt.method_design import Asked, MethodCell, plan, trials_of
+from robomtl.experiments.adapt.method_design import (
+    AdaptRequest,
+    MethodCell,
+    plan,
+    trials_of,
+)
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -261,9 +266,11 @@ def test_fewer_demonstrations_than_shots_are_refused(pool):
 
 
 def test_a_method_that_looks_at_no_support_has_one_cell_a_seed_and_problem(family):
-    asked = Asked(methods={"zero_shot": "zero_shot", "f": "finetune"}, shots=(1, 2))
+    request = AdaptRequest(
+        methods={"zero_shot": "zero_shot", "f": "finetune"}, shots=(1, 2)
+    )
     cells = plan(
-        asked,
+        request,
         {"zero_shot": ZeroShot(), "f": FINETUNE},
         find_family(family),
         (0, 1),
@@ -275,7 +282,7 @@ def test_a_method_that_looks_at_no_support_has_one_cell_a_seed_and_problem(famil
 
 
 def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(family):
-    asked = Asked(
+    request = AdaptRequest(
         methods={"zero_shot": "zero_shot", "f": "finetune"},
         shots=(1, 2),
         supports=1,
@@ -285,15 +292,15 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         probe=2,
     )
     cells = plan(
-        asked,
+        request,
         {"zero_shot": ZeroShot(), "f": FINETUNE},
         find_family(family),
         (0,),
         (Problem(task="reach-ball", variations=(1_000_000,)),),
         SUITE,
     )
-    told = [(c.method, c.shots, c.steps, c.control, c.retained) for c in cells]
-    assert told == [
+    given = [(c.method, c.shots, c.steps, c.control, c.retained) for c in cells]
+    assert given == [
         ("zero_shot", 0, None, "none", 3),
         ("f", 1, None, "none", 0),
         ("f", 2, None, "none", 3),
@@ -321,9 +328,9 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
     ],
 )
 def test_what_cannot_be_asked_is_refused(changes, message):
-    asked = {"methods": {"finetune": "finetune"}, "shots": (1, 2)}
+    request = {"methods": {"finetune": "finetune"}, "shots": (1, 2)}
     with pytest.raises(ValueError, match=message):
-        Asked(**{**asked, **changes})
+        AdaptRequest(**{**request, **changes})
 
 
 def test_a_family_is_found_by_objective_and_seed(family):

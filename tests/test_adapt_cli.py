@@ -7,7 +7,7 @@ from robomtl import checkpoint
 from robomtl.cli.main import main
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.growing import train_missing
-from robomtl.experiments.adapt.method_design import Asked
+from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.settings import by_label, parsed, split_policies
 
@@ -29,10 +29,10 @@ def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     words += " --settings scratch.steps=2 head.steps=2 head.part=head --trials 2"
     words += " --retained 1 --batch-size 8 --tasks reach-ball"
     status = adapt(family, *words.split(), "--out", tmp_path / "out", "--workers", 1)
-    told = capsys.readouterr()
-    assert status == 0, told.err
-    assert "Few-shot adaptation on points/ML4" in " ".join(told.out.split())
-    *_, results, report = told.out.splitlines()
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    assert "Few-shot adaptation on points/ML4" in " ".join(printed.out.split())
+    *_, results, report = printed.out.splitlines()
     assert results == f"Results: {tmp_path / 'out' / 'results.json'}"
     assert report == f"Report: {tmp_path / 'out' / 'report.html'}"
     assert "reach-ball" in (tmp_path / "out" / "report.html").read_text()
@@ -58,8 +58,8 @@ def test_what_cannot_be_compared_is_refused(
     family, tmp_path, capsys, arguments, message
 ):
     assert adapt(family, *arguments, "--out", tmp_path) == 2
-    told = "".join(capsys.readouterr().err.replace("│", " ").split())
-    assert "".join(message.split()) in told
+    printed = "".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "".join(message.split()) in printed
 
 
 def test_the_policies_of_a_family_are_read_once(family, tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_the_policies_of_a_family_are_read_once(family, tmp_path, monkeypatch):
     assert train_missing(found, ["cloning"]) is find_family(found) is found
     with pytest.raises(ValueError, match="needs a policy trained with"):
         compare_methods(
-            found, SUITE, Asked(methods={"maml": "maml"}), out=tmp_path / "out"
+            found, SUITE, AdaptRequest(methods={"maml": "maml"}), out=tmp_path / "out"
         )
     assert len(read) == before
 

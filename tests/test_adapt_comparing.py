@@ -8,14 +8,14 @@ from families import SUITE, Here, grow
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
 from robomtl.executor import Failure
-from robomtl.experiments.adapt import Asked, Supports, compare_methods
+from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.brief import tables_of
 from robomtl.experiments.compute import Compute
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
-ASKED = Asked(
+REQUEST = AdaptRequest(
     methods={"scratch": "scratch", "finetune": "finetune", "zero_shot": "zero_shot"},
     settings={"scratch": {"steps": 2}, "finetune": {"steps": 2}},
     shots=(1, 2),
@@ -44,12 +44,12 @@ def pool(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def play(family, pool):
-    def run(out, *, asked=ASKED, suite=SUITE, **options):
+    def run(out, *, request=REQUEST, suite=SUITE, **options):
         given = {"executor": Here(), **options}
         supports = Supports(data=given.pop("data", pool))
         compute = Compute(**given)
         return compare_methods(
-            family, suite, asked, out=out, supports=supports, compute=compute
+            family, suite, request, out=out, supports=supports, compute=compute
         )
 
     return run
@@ -96,7 +96,7 @@ def test_all_methods_play_the_same_trials(whole):
     rows = [r for r in untimed(whole[1]).to_pylist() if r["kind"] == "query"]
     played = {
         method: {(r["task"], r["variation"]) for r in rows if r["method"] == method}
-        for method in ASKED.methods
+        for method in REQUEST.methods
     }
     assert played["scratch"] == played["finetune"] == played["zero_shot"]
     assert len(played["scratch"]) == 6
@@ -105,7 +105,7 @@ def test_all_methods_play_the_same_trials(whole):
 def test_rates_are_those_of_the_table(whole):
     found, out = whole
     rows = untimed(out).to_pylist()
-    for shots in ASKED.shots:
+    for shots in REQUEST.shots:
         success = found.methods["finetune"].shots[shots]
         means = []
         for task in found.tasks:
@@ -198,7 +198,7 @@ def test_a_finished_comparison_is_only_read(whole, play):
 
 def test_what_joins_a_comparison_leaves_alone_what_is_finished(whole, play, tmp_path):
     fewer = dataclasses.replace(
-        ASKED,
+        REQUEST,
         methods={"scratch": "scratch", "zero_shot": "zero_shot"},
         settings={"scratch": {"steps": 2}},
         shots=(1,),
@@ -206,7 +206,7 @@ def test_what_joins_a_comparison_leaves_alone_what_is_finished(whole, play, tmp_
         steps=(),
         controls=(),
     )
-    play(tmp_path, asked=fewer)
+    play(tmp_path, request=fewer)
     finished = (tmp_path / "journal.jsonl").read_text().count('{"chunk": ')
     play(tmp_path)
     assert untimed(tmp_path).equals(untimed(whole[1]))
@@ -216,9 +216,9 @@ def test_what_joins_a_comparison_leaves_alone_what_is_finished(whole, play, tmp_
 
 
 def test_a_folder_that_was_begun_with_other_settings_is_refused(whole, play):
-    other = dataclasses.replace(ASKED, settings={"finetune": {"steps": 3}})
+    other = dataclasses.replace(REQUEST, settings={"finetune": {"steps": 3}})
     with pytest.raises(ValueError, match="begun with other settings.*finetune.steps"):
-        play(whole[1], asked=other)
+        play(whole[1], request=other)
 
 
 def test_a_method_without_its_policy_is_refused(play, tmp_path, monkeypatch):
@@ -231,13 +231,13 @@ def test_a_method_without_its_policy_is_refused(play, tmp_path, monkeypatch):
 
 def test_an_unknown_method_is_refused_with_the_nearest(play, tmp_path):
     with pytest.raises(ValueError, match="Unknown method 'finetun'. Did you mean"):
-        play(tmp_path, asked=Asked(methods={"finetun": "finetun"}))
+        play(tmp_path, request=AdaptRequest(methods={"finetun": "finetun"}))
 
 
 def test_an_unknown_setting_is_refused(play, tmp_path):
-    asked = dataclasses.replace(ASKED, settings={"finetune": {"stps": 3}})
+    request = dataclasses.replace(REQUEST, settings={"finetune": {"stps": 3}})
     with pytest.raises(ValueError, match="Method 'finetune': .*stps"):
-        play(tmp_path, asked=asked)
+        play(tmp_path, request=request)
 
 
 def test_another_suite_than_the_policies_is_refused(play, tmp_path):
@@ -248,15 +248,15 @@ def test_another_suite_than_the_policies_is_refused(play, tmp_path):
 
 
 def test_more_shots_than_demonstrations_are_refused(play, tmp_path):
-    asked = dataclasses.replace(ASKED, shots=(1, 5))
+    request = dataclasses.replace(REQUEST, shots=(1, 5))
     with pytest.raises(ValueError, match="has 4 demonstrations"):
-        play(tmp_path, asked=asked)
+        play(tmp_path, request=request)
     assert not (tmp_path / "journal.jsonl").exists()
 
 
 def test_supports_are_collected_where_none_are_given(play, tmp_path):
-    asked = Asked(
+    request = AdaptRequest(
         methods={"zero_shot": "zero_shot"}, shots=(1,), tasks=("reach-ball",), trials=1
     )
-    play(tmp_path, asked=asked, data=None)
+    play(tmp_path, request=request, data=None)
     assert (tmp_path / "support" / "meta" / "info.json").exists()

@@ -85,11 +85,11 @@ def equal(a, b):
 
 
 def acted(trained, support):
-    """What a policy does in the states of a support, told its task."""
+    """What a policy does in the states of a support, given its task."""
     state = torch.from_numpy(support.demonstrations.state[:16])
     conditioning = trained.card.conditioning
-    told = TaskInfo(support.name, support.task.instruction)
-    fixed = conditioning.fixed([told] * len(state))
+    task_info = TaskInfo(support.name, support.task.instruction)
+    fixed = conditioning.fixed([task_info] * len(state))
     embedding = conditioning.embedding(fixed, state)
     return trained.policy.act({"state": state}, embedding, None)[0]
 

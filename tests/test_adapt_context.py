@@ -113,13 +113,13 @@ def test_each_demonstration_is_seen_by_itself():
 
 
 def test_a_batch_is_told_what_was_inferred_of_each_task_and_nothing_else():
-    told = torch.arange(24.0).reshape(4, 6)
+    task_embedding = torch.arange(24.0).reshape(4, 6)
     zeros = torch.zeros(4, 1, 2)
-    batch = Batch({}, zeros, zeros[..., 0], told, torch.tensor([0, 0, 1, 1]))
+    batch = Batch({}, zeros, zeros[..., 0], task_embedding, torch.tensor([0, 0, 1, 1]))
     inferred = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]])
     after = telling(batch, slice(3, 5), inferred).task_embedding
     assert after[:, 3:5].tolist() == [[-1, -2], [-1, -2], [-3, -4], [-3, -4]]
-    assert torch.equal(after[:, [0, 1, 2, 5]], told[:, [0, 1, 2, 5]])
+    assert torch.equal(after[:, [0, 1, 2, 5]], task_embedding[:, [0, 1, 2, 5]])
 
 
 def test_all_demonstrations_of_a_task_are_withheld_together():
@@ -190,11 +190,11 @@ def test_tecnet_adds_its_three_losses_by_their_weights(data, trained):
     policy = trained["tecnet"].policy
     batch = problems(data, TecnetTraining(size=8), others=2).batch(0, 64)
     place = slice(0, 8)
-    told = torch.zeros(64, 8)
+    task_embedding = torch.zeros(64, 8)
     batch = batch._replace(
         place=place,
-        support=batch.support._replace(task_embedding=told),
-        query=batch.query._replace(task_embedding=told),
+        support=batch.support._replace(task_embedding=task_embedding),
+        query=batch.query._replace(task_embedding=task_embedding),
     )
 
     def loss(**weights):

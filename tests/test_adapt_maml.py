@@ -189,9 +189,9 @@ class Concatenating(nn.Module):
         self.matrix, self.vector = matrix, vector
 
     def loss(self, batch):
-        told = self.policy.encoder(batch.task_embedding)
-        constant = self.vector.expand(len(told), -1)
-        seen = torch.cat([batch.observation["state"], told, constant], dim=-1)
+        task = self.policy.encoder(batch.task_embedding)
+        constant = self.vector.expand(len(task), -1)
+        seen = torch.cat([batch.observation["state"], task, constant], dim=-1)
         weight = torch.cat([self.policy.trunk.weight, self.matrix], dim=-1)
         hidden = nn.functional.linear(seen, weight, self.policy.trunk.bias)
         error = self.policy.head(hidden.tanh()) - batch.action[:, 0]
@@ -277,9 +277,9 @@ def test_reptiles_gradient_is_the_way_back_from_where_training_leads():
 def test_reptile_tells_the_loss_of_queries_after_training():
     objective = ReptileObjective(steps=3, inner_rate=0.2)
     policy, (support, query) = policy_for(objective), problems()
-    told = objective.query_losses(policy, support, query)[0]
+    losses = objective.query_losses(policy, support, query)[0]
     end = objective.adapted(policy, minibatches(one(support, 1), 3))
-    torch.testing.assert_close(told[1], losses_of(policy)(end, one(query, 1)))
+    torch.testing.assert_close(losses[1], losses_of(policy)(end, one(query, 1)))
 
 
 def test_minibatches_take_every_row_once_before_any_twice():

@@ -44,8 +44,8 @@ def frames(support):
     return torch.from_numpy(given.state), torch.from_numpy(given.action)
 
 
-def told(trained, support, rows):
-    """What a policy is told of the support's task, in so many trials."""
+def embedded(trained, support, rows):
+    """The task embedding of the support's task, in so many trials."""
     wording = support.task.instructions[0]
     conditioning = trained.card.conditioning
     return conditioning.fixed([TaskInfo(support.name, wording)]).expand(rows, -1)
@@ -53,7 +53,7 @@ def told(trained, support, rows):
 
 def acted(trained, support, state):
     """Actions in trials of the support's task; (trial, action)."""
-    task_embedding = told(trained, support, len(state))
+    task_embedding = embedded(trained, support, len(state))
     return trained.policy.act({"state": state}, task_embedding, None)[0][:, 0]
 
 
@@ -104,7 +104,7 @@ def test_vinn_compares_the_features_from_which_the_trained_policy_predicts(
     made = adapt(trained, support, method=configure("vinn", {"neighbours": 3}))
     (state, action), other = frames(support), torch.randn(8, 12).clamp(-1, 1)
     key, query = (
-        trained.policy({"state": each}, told(trained, support, len(each)))
+        trained.policy({"state": each}, embedded(trained, support, len(each)))
         for each in (state, other)
     )
     expected = by_hand(query, key, action, 3)

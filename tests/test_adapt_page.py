@@ -2,7 +2,7 @@ import dataclasses
 import re
 
 import pytest
-from adaptations import ABOUT, SHOTS, TASKS, asked, findings, many, method, methods
+from adaptations import ABOUT, SHOTS, TASKS, findings, many, method, methods, requested
 from test_report import Parsed
 
 from robomtl.evaluation.statistics import Interval
@@ -14,7 +14,7 @@ from robomtl.pages.rendering import report_page
 
 
 def shown(found):
-    return report_page(methods_report(found, asked=asked(found), made=ABOUT))
+    return report_page(methods_report(found, request=requested(found), made=ABOUT))
 
 
 def section(text, name):
@@ -80,7 +80,7 @@ def test_the_difference_to_scratch_and_demonstrations_saved_are_told():
 
 
 @pytest.mark.parametrize(
-    ("scratch", "ours", "told"),
+    ("scratch", "ours", "shown"),
     [
         (6.0, 1.0, "≥ 6×6 : 1"),
         (1.0, 4.0, "≤ 0.25×1 : 4"),
@@ -89,12 +89,12 @@ def test_the_difference_to_scratch_and_demonstrations_saved_are_told():
         (None, None, "–neither gets there"),
     ],
 )
-def test_a_ratio_says_where_it_is_a_bound_or_unknown(scratch, ours, told):
+def test_a_ratio_says_where_it_is_a_bound_or_unknown(scratch, ours, shown):
     ratio = scratch / ours if scratch and ours else None
     each = Efficiency(success=0.5, scratch=scratch, method=ours, ratio=ratio)
     head = dataclasses.replace(methods()["head"], efficiency=(each, each))
     found = rows(shown(findings(methods() | {"head": head})), "differences")
-    assert found["headfinetune"][-2] == told
+    assert found["headfinetune"][-2] == shown
 
 
 def test_negative_transfer_names_methods_tasks_and_shots():

@@ -48,9 +48,9 @@ def episode(support, index):
 
 def played(policy, state, steps):
     """Actions in this many steps of trials that never move; (step, trial, action)."""
-    told, memory, actions = torch.zeros(len(state), 0), None, []
+    task_embedding, memory, actions = torch.zeros(len(state), 0), None, []
     for _ in range(steps):
-        action, memory = policy.act({"state": state}, told, memory)
+        action, memory = policy.act({"state": state}, task_embedding, memory)
         actions.append(action[:, 0])
     return torch.stack(actions)
 

@@ -97,9 +97,11 @@ def test_the_autoencoder_learns_and_is_the_same_for_the_same_generator():
 
 
 def test_retrieved_steps_are_told_the_new_task(support, prior, trained):
-    told = trained.card.conditioning
+    conditioning = trained.card.conditioning
     new, old = (
-        material_of(given, told, InstructionAugmentation(noise=0.0, mixing=0.0), 1)
+        material_of(
+            given, conditioning, InstructionAugmentation(noise=0.0, mixing=0.0), 1
+        )
         for given in (support.demonstrations, prior)
     )
     rows = torch.tensor([3, 5, 8])

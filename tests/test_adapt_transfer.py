@@ -85,8 +85,8 @@ def batches(trained, data, tasks):
         state = torch.from_numpy(data.select(tasks=[task.name]).state)
         for words in (*task.instructions, *task.held_out_instructions):
             fixed = conditioning.fixed([TaskInfo(task.name, words)])
-            told = conditioning.embedding(fixed.expand(len(state), -1), state)
-            yield {"state": state}, told
+            task_embedding = conditioning.embedding(fixed.expand(len(state), -1), state)
+            yield {"state": state}, task_embedding
 
 
 # What is trained
@@ -186,12 +186,12 @@ def test_lora_is_the_papers_equation_and_merging_keeps_it():
 
 def test_lora_starts_as_the_policy_itself(trained, data):
     policy = checkpoint.packed(trained["film"].policy, trained["film"].card).policy
-    observation, told = next(batches(trained["film"], data["new"], [NEW]))
-    expected = policy.act(observation, told, None)[0]
+    observation, task_embedding = next(batches(trained["film"], data["new"], [NEW]))
+    expected = policy.act(observation, task_embedding, None)[0]
     copied = checkpoint.build(trained["film"].card)
     copied.load_state_dict(policy.state_dict())
     Lora().factorise(copied, Generator().manual_seed(0))
-    assert copied.act(observation, told, None)[0].equal(expected)
+    assert copied.act(observation, task_embedding, None)[0].equal(expected)
     merge(copied)
     assert changed(policy, copied) == set()
 
@@ -221,13 +221,15 @@ def test_prior_samples_are_told_their_own_task(trained, support, data):
     method = Finetune(cotraining=0.5, instruction_augmentation=InstructionAugmentation(noise=0.0, mixing=0.0))  # fmt: skip
     draws = method.draws(trained["film"], support, Generator().manual_seed(0))
     batch = draws.batch(0, 64)
-    for task, told in zip(batch.task[32:], batch.task_embedding[32:], strict=True):
+    for task, task_embedding in zip(
+        batch.task[32:], batch.task_embedding[32:], strict=True
+    ):
         name = data["old"].tasks[int(task) - 1]
         words = find_task(robomtl.suite("points/ML4"), name).instructions
         known = trained["film"].card.conditioning.fixed(
             [TaskInfo(name, each) for each in words]
         )
-        assert (known - told).abs().amax(1).min() < 1e-5
+        assert (known - task_embedding).abs().amax(1).min() < 1e-5
 
 
 def test_each_part_of_a_cotraining_batch_has_a_sample(trained, support):
@@ -278,29 +280,33 @@ def test_the_old_tasks_are_kept_bit_for_bit(name, method, trained, support, data
     method = replace(method, learning_rate=0.1)
     made, _ = adapt_by(method, trained[name], support, FEW, 0)
     old, new = trained[name].policy, made.policy
-    for observation, told in batches(trained[name], data["old"], data["old"].tasks):
-        expected, _ = old.act(observation, told, None)
-        assert new.act(observation, told, None)[0].equal(expected)
-    for observation, told in batches(trained[name], data["new"], [NEW]):
-        expected, _ = new.changed.act(observation, told, None)
-        assert new.act(observation, told, None)[0].equal(expected)
-        assert not old.act(observation, told, None)[0].equal(expected)
+    for observation, task_embedding in batches(
+        trained[name], data["old"], data["old"].tasks
+    ):
+        expected, _ = old.act(observation, task_embedding, None)
+        assert new.act(observation, task_embedding, None)[0].equal(expected)
+    for observation, task_embedding in batches(trained[name], data["new"], [NEW]):
+        expected, _ = new.changed.act(observation, task_embedding, None)
+        assert new.act(observation, task_embedding, None)[0].equal(expected)
+        assert not old.act(observation, task_embedding, None)[0].equal(expected)
 
 
 def test_rows_of_both_act_each_by_their_own(trained, support, data):
     made = adapt(trained["film"], support, method="lora", budget=FEW).policy
-    state, old_told = next(batches(trained["film"], data["old"], ["reach-red"]))
-    _, new_told = next(batches(trained["film"], data["new"], [NEW]))
-    rows = min(len(old_told), len(new_told))
+    state, old_embedding = next(batches(trained["film"], data["old"], ["reach-red"]))
+    _, new_embedding = next(batches(trained["film"], data["new"], [NEW]))
+    rows = min(len(old_embedding), len(new_embedding))
     state = {"state": state["state"][:rows]}
     is_new = torch.arange(rows) % 3 == 0
-    told = torch.where(is_new[:, None], new_told[:rows], old_told[:rows])
+    task_embedding = torch.where(
+        is_new[:, None], new_embedding[:rows], old_embedding[:rows]
+    )
     memory, remembered = None, {"base": None, "changed": None}
     for _ in range(2):
-        chunk, memory = made.act(state, told, memory)
+        chunk, memory = made.act(state, task_embedding, memory)
         for name, rows_of in (("base", ~is_new), ("changed", is_new)):
             part = getattr(made, name)
-            alone, remembered[name] = part.act(state, told, remembered[name])
+            alone, remembered[name] = part.act(state, task_embedding, remembered[name])
             assert chunk[rows_of].equal(alone[rows_of])
             for key, value in remembered[name].tensors.items():
                 assert memory.tensors[f"{name}.{key}"].equal(value)
@@ -314,9 +320,14 @@ def test_who_acts_follows_from_what_is_told_now(trained, support, data):
     state, old = next(batches(trained["mlp"], data["old"], ["reach-red"]))
     _, new = next(batches(trained["mlp"], data["new"], [NEW]))
     new = new[:1].expand(len(old), -1)
-    for told, name in ((old, "base"), (old, "base"), (new, "changed"), (old, "base")):
-        chunk, memory = made.act(state, told, memory)
-        assert chunk.equal(getattr(made, name).act(state, told, None)[0])
+    for task_embedding, name in (
+        (old, "base"),
+        (old, "base"),
+        (new, "changed"),
+        (old, "base"),
+    ):
+        chunk, memory = made.act(state, task_embedding, memory)
+        assert chunk.equal(getattr(made, name).act(state, task_embedding, None)[0])
 
 
 def test_the_loss_of_a_row_is_that_of_the_policy_that_acts(trained, support):
@@ -334,8 +345,10 @@ def test_the_loss_of_a_row_is_that_of_the_policy_that_acts(trained, support):
 def test_the_policy_that_acts_in_no_row_is_not_asked(trained, support, data):
     made = adapt(trained["film"], support, method="lora", budget=FEW).policy
     made.changed = nn.Identity()  # It cannot act.
-    observation, told = next(batches(trained["film"], data["old"], ["reach-red"]))
-    _, memory = made.act(observation, told, None)
+    observation, task_embedding = next(
+        batches(trained["film"], data["old"], ["reach-red"])
+    )
+    _, memory = made.act(observation, task_embedding, None)
     assert not any(name.startswith("changed.") for name in memory.tensors)
 
 
@@ -349,10 +362,10 @@ def test_wordings_that_nobody_listed_find_their_task(trained, support, data):
 
 def test_a_wording_of_both_tasks_is_the_new_one_s(trained):
     card, said = trained["film"].card, "reach the red target"
-    told, others = wordings(card, Task(name="again", instructions=(said,)))
-    assert told.equal(embed([said]))
+    new_words, others = wordings(card, Task(name="again", instructions=(said,)))
+    assert new_words.equal(embed([said]))
     assert len(others) == 4 * (6 + 2) - 1
-    assert (others @ told.T).max() < 1 - 1e-4
+    assert (others @ new_words.T).max() < 1 - 1e-4
 
 
 def test_every_wording_of_meta_world_finds_its_task(trained):
@@ -366,11 +379,11 @@ def test_every_wording_of_meta_world_finds_its_task(trained):
         Spec(state=39, action=4, embedding=384),
     )
     for task in suite.held_out_tasks:
-        told, others = wordings(card, task)
-        switch.wordings.fill({"told": told, "others": others})
-        assert switch.changes(told).all()
+        new_words, others = wordings(card, task)
+        switch.wordings.fill({"told": new_words, "others": others})
+        assert switch.changes(new_words).all()
         assert not switch.changes(others).any()
-        assert len(told) == len({*task.instructions, *task.held_out_instructions})
+        assert len(new_words) == len({*task.instructions, *task.held_out_instructions})
 
 
 def test_a_trial_that_is_told_nothing_gets_the_old_policy(trained, support):
@@ -393,9 +406,9 @@ def test_a_policy_told_no_words_cannot_know_tasks_apart(data, support, tmp_path)
 def test_a_task_trained_on_can_be_adapted_to_again(trained, data):
     again = draw_support(data["old"], "reach-red", shots=2, draw=0)
     made = adapt(trained["film"], again, method="lora", budget=FEW).policy
-    _, told = next(batches(trained["film"], data["old"], ["reach-red"]))
+    _, task_embedding = next(batches(trained["film"], data["old"], ["reach-red"]))
     _, other = next(batches(trained["film"], data["old"], ["reach-blue"]))
-    assert made.changes(told).all()
+    assert made.changes(task_embedding).all()
     assert not made.changes(other).any()
 
 
@@ -407,9 +420,11 @@ def test_a_saved_switched_policy_acts_as_before(trained, support, data, tmp_path
     loaded = checkpoint.load(tmp_path)
     assert loaded.fingerprint == made.fingerprint
     for part, task in (("old", "reach-red"), ("new", NEW)):
-        for observation, told in batches(loaded, data[part], [task]):
-            expected = made.policy.act(observation, told, None)[0]
-            assert loaded.policy.act(observation, told, None)[0].equal(expected)
+        for observation, task_embedding in batches(loaded, data[part], [task]):
+            expected = made.policy.act(observation, task_embedding, None)[0]
+            assert loaded.policy.act(observation, task_embedding, None)[0].equal(
+                expected
+            )
 
 
 def test_what_was_learned_beside_a_policy_is_left_out(trained, support, data):
@@ -453,9 +468,9 @@ def test_a_fresh_switched_policy_is_its_changed_one():
         Spec(state=4, action=2, embedding=5),
     )
     assert policy.chunk == 3
-    state, told = {"state": torch.randn(2, 4)}, torch.randn(2, 5)
-    expected = policy.changed.act(state, told, None)[0]
-    assert policy.act(state, told, None)[0].equal(expected)
+    state, task_embedding = {"state": torch.randn(2, 4)}, torch.randn(2, 5)
+    expected = policy.changed.act(state, task_embedding, None)[0]
+    assert policy.act(state, task_embedding, None)[0].equal(expected)
 
 
 # Refusals

@@ -5,7 +5,7 @@ from scipy.stats import mannwhitneyu
 
 from robomtl.actor import TaskInfo
 from robomtl.adaptation import adapt
-from robomtl.adaptation.asking import active_support, greedy, most_uncertain
+from robomtl.adaptation.active_learning import active_support, greedy, most_uncertain
 from robomtl.adaptation.meta.bayesian_regression import Belief, posterior, spread
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import auroc, early_variance, watch
@@ -125,13 +125,13 @@ def candidates(tmp_path_factory):
 def test_a_policy_asks_for_the_start_of_greatest_variance(trained, candidates):
     adapted = adapt(trained, candidates.take([0, 1]), method="alpaca")
     starts = torch.from_numpy(candidates.state[candidates.episodes.start])
-    told = TaskInfo(HELD_OUT.name, HELD_OUT.instruction)
+    task_info = TaskInfo(HELD_OUT.name, HELD_OUT.instruction)
     conditioning = adapted.card.conditioning
-    fixed = conditioning.fixed([told] * 8)
+    fixed = conditioning.fixed([task_info] * 8)
     variance = predictive_variance(adapted.policy, {"state": starts}, fixed)
-    assert most_uncertain(adapted, starts, told) == variance.argmax()
+    assert most_uncertain(adapted, starts, task_info) == variance.argmax()
     with pytest.raises(ValueError, match="no candidate to ask for; give at least 1"):
-        most_uncertain(adapted, starts[:0], told)
+        most_uncertain(adapted, starts[:0], task_info)
 
 
 def test_a_support_grows_by_what_is_asked_for(trained, candidates):
@@ -145,14 +145,14 @@ def test_a_support_grows_by_what_is_asked_for(trained, candidates):
     starts = torch.from_numpy(candidates.state[candidates.episodes.start])
     asked = candidates.episodes.variation.tolist().index(variations[0][0])
     others = [i for i in range(8) if i != asked]
-    told = TaskInfo(HELD_OUT.name, HELD_OUT.instruction)
-    second = others[most_uncertain(adapted, starts[others], told)]
+    task_info = TaskInfo(HELD_OUT.name, HELD_OUT.instruction)
+    second = others[most_uncertain(adapted, starts[others], task_info)]
     assert candidates.episodes.variation[second] == variations[1][1]
 
 
 @pytest.mark.parametrize("shots", [0, 9])
 def test_more_shots_than_there_are_cannot_be_asked_for(trained, candidates, shots):
-    with pytest.raises(ValueError, match=f"shots is {shots}; .* ask for 1 to 8"):
+    with pytest.raises(ValueError, match=f"shots is {shots}; .* request 1 to 8"):
         active_support(trained, candidates, HELD_OUT.name, shots=shots)
 
 
@@ -160,8 +160,8 @@ def test_more_shots_than_there_are_cannot_be_asked_for(trained, candidates, shot
 def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path):
     adapted = adapt(trained, candidates, method="alpaca", out=tmp_path / "run")
     trials = plan(SUITE, [HELD_OUT.name], episodes=12)
-    told = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)] * 12
-    scores, outcomes = watch(adapted, SUITE, deal(trials, told))
+    task_infos = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)] * 12
+    scores, outcomes = watch(adapted, SUITE, deal(trials, task_infos))
     assert scores.shape == (12,) and (scores > 0).all()
     results = evaluate(
         PolicyAgent(tmp_path / "run"),
@@ -177,6 +177,6 @@ def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path)
 
 def test_a_policy_that_does_not_know_how_sure_it_is_cannot_be_watched(trained):
     trials = plan(SUITE, [HELD_OUT.name], episodes=1)
-    told = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)]
+    task_infos = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)]
     with pytest.raises(ValueError, match="Adapt it by the method alpaca"):
-        watch(trained, SUITE, deal(trials, told))
+        watch(trained, SUITE, deal(trials, task_infos))

@@ -132,9 +132,9 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
     context = whole(Support(demonstrations=support), 16, torch.device("cpu"))
     expected = objective_of(trained).infer(trained.policy, context)[0]
     loaded = checkpoint.load(tmp_path / "run")
-    told = loaded.card.conditioning
-    fixed = told.fixed([TaskInfo(HELD_OUT, None), TaskInfo("another", None)])
-    place = told.place("demonstration")
+    conditioning = loaded.card.conditioning
+    fixed = conditioning.fixed([TaskInfo(HELD_OUT, None), TaskInfo("another", None)])
+    place = conditioning.place("demonstration")
     torch.testing.assert_close(fixed[0, place], expected)
     assert not fixed[1, place].any()
     assert trained.card.conditioning.inferred == {}
@@ -200,9 +200,9 @@ def test_the_loss_is_the_policy_s_told_a_draw_and_the_divergence(trained, posed)
     rows = torch.arange(3).repeat_interleave(8)
     noise = torch.randn(24, 4)
     z = drawn.mean[rows] + drawn.variance[rows].sqrt() * noise
-    told = query.task_embedding.clone()
-    told[:, posed.place] = z
-    alone = policy.loss(query._replace(task_embedding=told)).per_sample
+    task_embedding = query.task_embedding.clone()
+    task_embedding[:, posed.place] = z
+    alone = policy.loss(query._replace(task_embedding=task_embedding)).per_sample
     nats = kl_divergence(
         Normal(drawn.mean, drawn.variance.sqrt()),
         Normal(prior.mean, prior.variance.sqrt()),
@@ -217,12 +217,16 @@ def test_training_reaches_the_encoder_and_validates(trained, demonstrations):
     assert all(not torch.equal(moved[name], fresh[name]) for name in fresh)
     objective = objective_of(trained)
     config = TrainConfig(validation=0.4)
-    told = trained.card.conditioning
-    _, validation = materials(demonstrations, told, config, chunk=1)
+    conditioning = trained.card.conditioning
+    _, validation = materials(demonstrations, conditioning, config, chunk=1)
     assert list(objective.validation(validation))
-    _, nothing = materials(demonstrations, told, TrainConfig(validation=0.0), chunk=1)
+    _, nothing = materials(
+        demonstrations, conditioning, TrainConfig(validation=0.0), chunk=1
+    )
     assert not list(objective.validation(nothing))
-    _, single = materials(demonstrations, told, TrainConfig(validation=0.2), chunk=1)
+    _, single = materials(
+        demonstrations, conditioning, TrainConfig(validation=0.2), chunk=1
+    )
     assert not list(objective.validation(single))
 
 

@@ -57,8 +57,8 @@ def test_fine_tuning_reduces_the_error_on_the_support(run, support):
     def error(trained):
         given = support.demonstrations
         state = torch.from_numpy(given.state)
-        told = [TaskInfo(support.name, support.task.instruction)] * len(state)
-        embedding = trained.card.conditioning.fixed(told)
+        task_infos = [TaskInfo(support.name, support.task.instruction)] * len(state)
+        embedding = trained.card.conditioning.fixed(task_infos)
         chunk, _ = trained.policy.act({"state": state}, embedding, None)
         return (chunk[:, 0] - torch.from_numpy(given.action)).abs().mean()
 

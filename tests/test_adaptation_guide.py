@@ -21,7 +21,7 @@ from robomtl.cli.tune import Tune
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.experiments.adapt.method_design import (
-    Asked,
+    AdaptRequest,
     MethodCell,
     configured,
     objectives,
@@ -138,12 +138,14 @@ def test_the_objective_block_trains_what_its_method_tells(
         config=TINY,
     )
     robomtl.adapt(trained, shown, method="ending", out=tmp_path / "adapted")
-    told = robomtl.load(tmp_path / "adapted").card.conditioning.inferred["reach-ball"]
+    inferred = robomtl.load(tmp_path / "adapted").card.conditioning.inferred[
+        "reach-ball"
+    ]
     last = shown.episodes.start + shown.episodes.length - 1
     ends = (shown.state[last] - trained.policy.normaliser.mean.numpy()) / (
         trained.policy.normaliser.deviation.numpy()
     )
-    assert told == pytest.approx(tuple(ends.mean(0)[:2]), abs=1e-5)
+    assert inferred == pytest.approx(tuple(ends.mean(0)[:2]), abs=1e-5)
     with pytest.raises(ValueError, match="needs a policy trained with the objective"):
         robomtl.adapt("runs/ml10/cloning/seed-0", shown, method="ending")
 
@@ -158,8 +160,8 @@ def test_every_command_is_understood(command):
         names, policies = split_policies(flags.methods)
         methods = by_label(names)
         settings = parsed(flags.settings, methods)
-        asked = Asked(methods=methods, settings=settings, policies=policies)
-        assert objectives(asked, configured(asked))
+        request = AdaptRequest(methods=methods, settings=settings, policies=policies)
+        assert objectives(request, configured(request))
     if verb == "tune":
         for method, grid in gridded(flags.grid).items():
             for name, values in grid.items():

@@ -52,8 +52,8 @@ def test_a_policy_of_pictures_adapts(learned, method):
         trained, support, method=configure(method, METHODS[method]), budget=budget
     )
     observation = {"top": torch.zeros(1, 16, 16, 3, dtype=torch.uint8)}
-    told = torch.zeros(1, made.card.spec.embedding)
-    chunk, _ = made.policy.act(observation, told, None)
+    task_embedding = torch.zeros(1, made.card.spec.embedding)
+    chunk, _ = made.policy.act(observation, task_embedding, None)
     assert chunk.shape == (1, made.policy.chunk, 2)
     assert not made.card.spec.state
 

@@ -79,8 +79,10 @@ def test_a_frame_that_differs_when_it_is_played_again_is_refused(
     edit(data, DATA, moved)
     table = pq.read_table(data / DATA).cast(schema)
     pq.write_table(table, data / DATA)
-    told = r"episode 0 \(reach-red, variation 0\) .*, step 3: component 0 .* 0.25 apart"
-    with pytest.raises(InputError, match=told):
+    message = (
+        r"episode 0 \(reach-red, variation 0\) .*, step 3: component 0 .* 0.25 apart"
+    )
+    with pytest.raises(InputError, match=message):
         add_cameras(data, tmp_path / "new", options={"images": 16}, workers=1)
     assert not (tmp_path / "new/meta").exists()
 

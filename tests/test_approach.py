@@ -75,9 +75,13 @@ def states_of(material):
 
 
 def material_of(data, *, chunk=1, **augmentation):
-    told = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
+    conditioning = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
     return gradient.material_of(
-        data, told, InstructionAugmentation(), chunk, Augmentation(**augmentation)
+        data,
+        conditioning,
+        InstructionAugmentation(),
+        chunk,
+        Augmentation(**augmentation),
     )
 
 

@@ -453,9 +453,9 @@ def test_co_training_constructs_samples_of_the_prior_too(data):
     support = draw_support(data, "reach-red", shots=1, draw=0)
     support = replace(support, prior=data.select(tasks=["reach-blue"]))
     spec = Spec(state=12, action=2, embedding=0)
-    told = Conditioning(kinds=(), tasks=data.tasks)
+    conditioning = Conditioning(kinds=(), tasks=data.tasks)
     fields = {"suite": "", "suite_options": {}, "step": 0}
-    card = Card(policy="mlp", config={}, spec=spec, conditioning=told, **fields)
+    card = Card(policy="mlp", config={}, spec=spec, conditioning=conditioning, **fields)
     trained = checkpoint.packed(checkpoint.build(card), card)
     plain, moved = (
         METHODS.get("finetune")(

@@ -25,7 +25,9 @@ from robomtl.task import Task, Trial
 
 SUITE = PointsSuite()
 TRIALS = tuple(Trial(SUITE.name, "reach-red", v) for v in (1_000_000, 1_000_001))
-CHUNK = Chunk(task="reach-red", trials=TRIALS, told=(TaskInfo("reach-red", None),) * 2)
+CHUNK = Chunk(
+    task="reach-red", trials=TRIALS, task_infos=(TaskInfo("reach-red", None),) * 2
+)
 
 
 class Returns(PointsEnv):
@@ -50,7 +52,7 @@ class Acts:
     def __init__(self, actions):
         self.actions = actions
 
-    def start(self, trials, told):
+    def start(self, trials, task_infos):
         pass
 
     def __call__(self, observations, running):

@@ -110,21 +110,23 @@ def test_an_env_without_a_camera_shows_nothing():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"profile": "fats"}, "Unknown profile 'fats'. Did you mean 'fast'"),
         ({"width": 15}, "The width of pictures is 15; give 16 to 4096"),
         ({"height": 5000}, "The height of pictures is 5000; give 16 to 4096"),
     ],
 )
-def test_a_camera_that_cannot_be_is_refused(given, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_camera_that_cannot_be_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
         Camera(**given)
 
 
 def test_what_a_suite_cannot_show_is_refused():
-    told = "points/MT4 shows its envs in its own way: name and profile cannot be chosen"
-    with pytest.raises(ValueError, match=f"{told}, but width and height"):
+    message = (
+        "points/MT4 shows its envs in its own way: name and profile cannot be chosen"
+    )
+    with pytest.raises(ValueError, match=f"{message}, but width and height"):
         with_camera(POINTS, Camera(name="corner2", profile="fast"))
     with pytest.raises(ValueError, match="toys .* width cannot be chosen, but nothing"):
         with_camera(suite_of(a_picture), Camera(width=84))
@@ -150,15 +152,15 @@ def test_what_an_env_needs_to_be_drawn_is_told():
 
 
 @pytest.mark.parametrize(
-    ("shown", "told"),
+    ("shown", "message"),
     [
         (None, "gave NoneType; expected uint8 of"),
         (np.zeros((4, 4, 3)), "gave float64 of shape .4, 4, 3.; expected uint8 of"),
         (np.zeros((4, 4), np.uint8), "gave uint8 of shape .4, 4.; expected uint8 of"),
     ],
 )
-def test_what_is_no_picture_is_refused(shown, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_picture_is_refused(shown, message):
+    with pytest.raises(ValueError, match=message):
         take_picture(Shows(shown))
 
 

@@ -375,7 +375,7 @@ class GoalsWithOneStart(TwoGoals):
         return AlwaysTheSame(super().make_env(task).task, self.horizon)
 
 
-def told(suite, **selection):
+def problems(suite, **selection):
     return "\n".join(map(str, check(suite, **selection)))
 
 
@@ -429,7 +429,7 @@ def test_a_suite_without_experts_keeps_the_contract():
 )
 def test_a_broken_env_is_found_and_told(env, sentence):
     suite = EnvSuite(variant="reach-red", env=env)
-    assert re.search(sentence, told(suite), re.DOTALL)
+    assert re.search(sentence, problems(suite), re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_a_broken_env_is_found_and_told(env, sentence):
 )
 def test_an_env_that_hangs_or_ends_its_process_is_found_and_told(env, sentence):
     suite = EnvSuite(variant="reach-red", env=env)
-    assert re.search(sentence, told(suite, limit=0.1))
+    assert re.search(sentence, problems(suite, limit=0.1))
     assert check(points("reach-red")) == []
 
 
@@ -470,7 +470,8 @@ def test_a_task_of_another_size_is_found():
 def test_a_start_that_differs_between_processes_is_found():
     suite = EnvSuite(variant="reach-red", env=SaltedStart)
     assert re.fullmatch(
-        "reach-red: An episode starts differently in another process; .*", told(suite)
+        "reach-red: An episode starts differently in another process; .*",
+        problems(suite),
     )
 
 
@@ -500,7 +501,7 @@ def test_a_start_that_differs_between_processes_is_found():
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_a_broken_suite_is_found_and_told(suite, sentence):
-    assert re.search(sentence, told(suite(variant="reach-red", horizon=40)))
+    assert re.search(sentence, problems(suite(variant="reach-red", horizon=40)))
 
 
 @pytest.mark.parametrize(
@@ -512,7 +513,7 @@ def test_a_broken_suite_is_found_and_told(suite, sentence):
     ],
 )
 def test_a_broken_split_is_found_and_told(fresh, sentence):
-    assert sentence in told(Overlapping(variant="reach-red", fresh=fresh))
+    assert sentence in problems(Overlapping(variant="reach-red", fresh=fresh))
 
 
 RED = Task(name="reach-red", instructions=("reach the red target",))
@@ -539,7 +540,7 @@ BLUE = Task(name="reach-blue", instructions=("reach the blue target",))
     ],
 )
 def test_broken_tasks_are_found_and_told(tasks, sentence):
-    assert sentence in told(Renamed(tasks=tasks))
+    assert sentence in problems(Renamed(tasks=tasks))
 
 
 @pytest.mark.parametrize(
@@ -555,8 +556,8 @@ def test_broken_tasks_are_found_and_told(tasks, sentence):
 )
 def test_a_broken_family_is_found_and_told(names, sentence):
     suite = Renamed(tasks=(RED, BLUE))
-    assert "family" not in told(suite)
-    assert sentence in told(dataclasses.replace(suite, family=names))
+    assert "family" not in problems(suite)
+    assert sentence in problems(dataclasses.replace(suite, family=names))
 
 
 def test_a_suite_may_say_that_its_tasks_share_wordings():
@@ -564,8 +565,8 @@ def test_a_suite_may_say_that_its_tasks_share_wordings():
         shared_wordings = True
 
     twin = dataclasses.replace(BLUE, instructions=RED.instructions)
-    assert "no wording may fit" in told(Renamed(tasks=(RED, twin)))
-    assert "no wording may fit" not in told(Sharing(tasks=(RED, twin)))
+    assert "no wording may fit" in problems(Renamed(tasks=(RED, twin)))
+    assert "no wording may fit" not in problems(Sharing(tasks=(RED, twin)))
 
 
 def test_a_suite_that_cannot_be_pickled_is_found():
@@ -573,7 +574,7 @@ def test_a_suite_that_cannot_be_pickled_is_found():
         pass
 
     sentence = "The suite cannot be pickled .*Local.*; hold plain data only"
-    assert re.search(sentence, told(Local(variant="reach-red")))
+    assert re.search(sentence, problems(Local(variant="reach-red")))
 
 
 @pytest.mark.usefixtures("spawned_workers")
@@ -586,7 +587,7 @@ def test_a_suite_that_workers_cannot_import_is_found(monkeypatch):
     sentence = (
         "reach-red: A worker could not run it: .* its process died .* in a module; "
     )
-    assert re.match(sentence, told(ghost.S(variant="reach-red")))
+    assert re.match(sentence, problems(ghost.S(variant="reach-red")))
 
 
 def test_only_the_chosen_tasks_are_checked():

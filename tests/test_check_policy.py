@@ -1,4 +1,4 @@
-"""Small broken policies of somebody's own, each found by the check and told in a sentence."""
+"""Small broken policies of somebody's own, each found by the check and named in a sentence."""
 
 import random
 from dataclasses import dataclass

@@ -261,7 +261,7 @@ def test_experts_need_a_suite(capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         ("--episodes 50", "--episodes"),
         ("--noise 0.3", "--noise"),
@@ -270,11 +270,13 @@ def test_experts_need_a_suite(capsys):
     ],
 )
 def test_flags_of_collecting_are_refused_beside_data(
-    run_directory, capsys, flags, told
+    run_directory, capsys, flags, message
 ):
     data = run_directory / "demonstrations"
     said = refusal(capsys, "train", "--data", data, *flags.split())
-    assert f"is recorded already, so {told} would do nothing; leave out either" in said
+    assert (
+        f"is recorded already, so {message} would do nothing; leave out either" in said
+    )
 
 
 def test_no_verb_begins_on_a_device_that_is_not_there(run_directory, capsys, tmp_path):
@@ -476,7 +478,7 @@ def test_a_damaged_file_of_weights_is_told_in_a_sentence(capsys, known):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (SystemExit(0), r"sys.exit\(\) was called: SystemExit: 0 \(test_cli.py, line"),
         (PermissionError(13, "Permission denied", "data"), "Permission denied: 'data'"),
@@ -484,7 +486,7 @@ def test_a_damaged_file_of_weights_is_told_in_a_sentence(capsys, known):
     ],
 )
 def test_what_a_plug_in_raises_ends_no_command_in_silence(
-    capsys, known, tmp_path, error, told
+    capsys, known, tmp_path, error, message
 ):
     class Leaving(PointsSuite):
         name = "leaving"
@@ -494,7 +496,7 @@ def test_what_a_plug_in_raises_ends_no_command_in_silence(
 
     known("leaving", Leaving())
     assert re.search(
-        told, refusal(capsys, "collect", "leaving", "--out", tmp_path / "d")
+        message, refusal(capsys, "collect", "leaving", "--out", tmp_path / "d")
     )
 
 

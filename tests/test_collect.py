@@ -168,7 +168,7 @@ class FragileSuite(PointsSuite):
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "text"),
     [
         (None, "variation 1, step 2: diverged"),
         (KeyError, "variation 1, step 2: KeyError: 'gripper' (test_collect.py, line "),
@@ -176,13 +176,13 @@ class FragileSuite(PointsSuite):
     ],
 )
 def test_an_episode_that_breaks_off_is_tried_again_and_then_told_apart(
-    error: type[BaseException] | None, told: str
+    error: type[BaseException] | None, text: str
 ) -> None:
     Fragile.lives = 0
     suite = FragileSuite(error=error)
     block = Recorder(suite, request())(Unit("reach-red", 0, (0, 1, 2)))
     assert block.outcome.tolist() == [SOLVED, UNSTABLE, SOLVED]
-    assert str(block.error).startswith(told)
+    assert str(block.error).startswith(text)
     assert block.length[1] == 0
     steady = Recorder(POINTS, request())(Unit("reach-red", 0, (0, 2)))
     assert np.array_equal(block.state, steady.state)
@@ -361,9 +361,9 @@ def test_failures_are_told_at_the_end(
     tmp_path: Path, inline: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     collect(HASTY, tmp_path, episodes=3, noise=0.8, seed=3, tasks=["reach-red"])
-    told = capsys.readouterr().err
-    assert "Collecting: 3/3" in told
-    assert all(word in told for word in ("tried", "solved", "failed", "unstable"))
+    printed = capsys.readouterr().err
+    assert "Collecting: 3/3" in printed
+    assert all(word in printed for word in ("tried", "solved", "failed", "unstable"))
 
 
 # Surviving.
@@ -416,10 +416,10 @@ def test_stopped_by_hand_it_keeps_what_is_finished(tmp_path: Path) -> None:
     process = start(tmp_path, out)
     wait_for_units(process, out, 5)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate()
+    _, printed = process.communicate()
     assert process.returncode != 0
-    assert told.rstrip().endswith(b"KeyboardInterrupt")
-    assert b"is kept" not in told  # The command line says so.
+    assert printed.rstrip().endswith(b"KeyboardInterrupt")
+    assert b"is kept" not in printed  # The command line says so.
     assert num_units(out) >= 5
     with pytest.raises(ValueError, match="interrupted. Give the command that"):
         Demonstrations(out)

@@ -141,9 +141,9 @@ def test_other_conditions_are_refused_by_name_unless_asked_for(setting, phrase):
 
 
 def test_other_words_under_the_same_kind_of_instructions_are_refused():
-    told = tuple(dataclasses.replace(row, instruction="go") for row in B.records[:3])
-    other = dataclasses.replace(B, records=told + B.records[3:])
-    with pytest.raises(ValueError, match="A and B were told other words in 3 of 20"):
+    changed = tuple(dataclasses.replace(row, instruction="go") for row in B.records[:3])
+    other = dataclasses.replace(B, records=changed + B.records[3:])
+    with pytest.raises(ValueError, match="A and B had other instructions in 3 of 20"):
         robomtl.compare(A, other)
 
 

@@ -15,7 +15,7 @@ def played(rate_a, rate_b, *, runs=1000, pairs=500, seed=0):
     return (generator.random((2, runs, pairs)).T < (rate_a, rate_b)).T
 
 
-def told(log_e):
+def decided(log_e):
     """How often the evidence suffices at any moment, and after how many pairs."""
     over = log_e >= THRESHOLD
     first = np.where(over.any(axis=-1), over.argmax(axis=-1) + 1, log_e.shape[-1])
@@ -52,7 +52,7 @@ def test_the_evidence_is_the_same_whoever_is_called_a(log_e):
 @pytest.mark.parametrize("log_e", [STREAMS, PAIRS])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_equal_agents_are_called_different_less_often_than_alpha(log_e, rate):
-    errors, _ = told(log_e(*played(rate, rate)))
+    errors, _ = decided(log_e(*played(rate, rate)))
     assert errors <= 0.05
 
 
@@ -61,7 +61,7 @@ def test_equal_agents_are_safe_where_tasks_are_hard_and_easy(log_e):
     generator = np.random.default_rng(1)
     rates = generator.permuted(np.tile(np.linspace(0.05, 0.95, 10), (1000, 50)), axis=1)
     a, b = generator.random((2, *rates.shape)) < rates
-    assert told(log_e(a, b))[0] <= 0.05
+    assert decided(log_e(a, b))[0] <= 0.05
 
 
 @pytest.mark.parametrize("log_e", [STREAMS, PAIRS])
@@ -69,15 +69,15 @@ def test_equal_agents_are_safe_where_they_solve_the_same_trials(log_e):
     generator = np.random.default_rng(2)
     luck, other = generator.random((2, 1000, 500))
     shared = np.where(generator.random(luck.shape) < 0.7, luck, other)
-    assert told(log_e(luck < 0.5, shared < 0.5))[0] <= 0.05
+    assert decided(log_e(luck < 0.5, shared < 0.5))[0] <= 0.05
 
 
 def test_only_pairs_are_safe_where_equal_agents_solve_each_what_the_other_cannot():
     generator = np.random.default_rng(3)
     luck, other = generator.random((2, 1000, 500))
     opposed = np.where(generator.random(luck.shape) < 0.7, 1 - luck, other)
-    assert told(PAIRS(luck < 0.5, opposed < 0.5))[0] <= 0.05
-    assert told(STREAMS(luck < 0.5, opposed < 0.5))[0] > 0.07
+    assert decided(PAIRS(luck < 0.5, opposed < 0.5))[0] <= 0.05
+    assert decided(STREAMS(luck < 0.5, opposed < 0.5))[0] > 0.07
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_only_pairs_are_safe_where_equal_agents_solve_each_what_the_other_cannot
 def test_differences_are_told_as_often_and_as_soon_as_documented(
     log_e, rates, power, pairs
 ):
-    found, after = told(log_e(*played(*rates)))
+    found, after = decided(log_e(*played(*rates)))
     assert found == pytest.approx(power, abs=0.05)
     assert after == pytest.approx(pairs, rel=0.1, abs=2)

@@ -14,7 +14,7 @@ TASKS = suite("points/MT4").train_tasks
 NAMES = tuple(task.name for task in TASKS)
 
 
-def told(task):
+def task_info(task):
     return TaskInfo(task.name, task.instruction)
 
 
@@ -22,7 +22,7 @@ def test_kinds_stand_side_by_side_in_a_fixed_order():
     conditioning = Conditioning(
         kinds=("goal", "one_hot", "language"), tasks=NAMES, goal=(2, 4)
     )
-    fixed = conditioning.fixed([told(TASKS[1])])
+    fixed = conditioning.fixed([task_info(TASKS[1])])
     state = torch.arange(6.0)[None]
     embedding = conditioning.embedding(fixed, state)
     assert embedding.shape == (1, conditioning.size)
@@ -38,7 +38,7 @@ def test_what_is_withheld_is_zero():
 def test_no_kind_is_an_empty_embedding():
     conditioning = Conditioning(kinds=(), tasks=NAMES)
     assert conditioning.size == 0
-    assert conditioning.fixed([told(TASKS[0])] * 3).shape == (3, 0)
+    assert conditioning.fixed([task_info(TASKS[0])] * 3).shape == (3, 0)
 
 
 def test_none_is_the_name_of_no_kind():

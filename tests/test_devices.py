@@ -50,7 +50,7 @@ def policy_of(data, objective):
     """A policy to be trained, and its card."""
     own = getattr(OBJECTIVES.get(objective), "architecture", "film")
     made = checkpoint.configure_objective(objective, {})
-    told = conditioning_for(data, ("language",), made)
+    conditioning = conditioning_for(data, ("language",), made)
     sizes = {
         "film": {"blocks": 1, "task_width": 8},
         "in_context": {"blocks": 1},
@@ -58,8 +58,8 @@ def policy_of(data, objective):
     card = checkpoint.Card(
         policy=own,
         config={"width": 16, **sizes[own]},
-        spec=spec_for(data, told),
-        conditioning=told,
+        spec=spec_for(data, conditioning),
+        conditioning=conditioning,
         suite=data.suite,
         suite_options=dict(data.suite_options),
         step=0,
@@ -104,8 +104,8 @@ def _learn(data, folder, objective="cloning", **settings):
     with elsewhere(*WITH_GENERATORS):
         policy = policy.to(MACHINE.device)
         learner = learner_for(policy, config, made, card.conditioning.tasks)
-        told = card.conditioning
-        training, held_out = materials(data, told, config, chunk=policy.chunk)
+        conditioning = card.conditioning
+        training, held_out = materials(data, conditioning, config, chunk=policy.chunk)
         policy.fit_blocks(training.observations(0))
         with prefetched(made.draws(training, config), learner, config) as draws:
             take_steps(learner, draws, config, seed=0)

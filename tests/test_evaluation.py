@@ -314,17 +314,17 @@ def test_stopping_at_success_finds_the_same_successes(whole, tmp_path):
 
 
 def test_experts_told_of_other_tasks_do_them_and_fail(tmp_path):
-    told = play(tmp_path / "right", agent=ExpertAgent(), episodes=10)
+    right = play(tmp_path / "right", agent=ExpertAgent(), episodes=10)
     shuffled = play(
         tmp_path / "wrong", agent=ExpertAgent(), episodes=10, instructions="shuffled"
     )
-    assert shuffled.task_mean < told.task_mean - 0.4
+    assert shuffled.task_mean < right.task_mean - 0.4
     assert shuffled.setting.instructions == "shuffled"
 
 
 def test_experts_cannot_act_when_told_nothing(tmp_path):
     with pytest.raises(
-        ValueError, match="has to be told its task; instructions 'none'"
+        ValueError, match="has to be right its task; instructions 'none'"
     ):
         play(tmp_path, agent=ExpertAgent(), instructions="none", episodes=1)
 

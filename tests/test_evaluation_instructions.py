@@ -17,9 +17,9 @@ NAMES = [task.name for task in POINTS.train_tasks]
 
 
 def test_canonical_tells_the_first_wording_of_each_task():
-    told = tell(POINTS, TRIALS, "canonical")
-    assert told[0] == TaskInfo("reach-red", "reach the red target")
-    assert {words.task for words in told} == set(NAMES)
+    task_infos = tell(POINTS, TRIALS, "canonical")
+    assert task_infos[0] == TaskInfo("reach-red", "reach the red target")
+    assert {words.task for words in task_infos} == set(NAMES)
 
 
 @pytest.mark.parametrize(
@@ -27,18 +27,18 @@ def test_canonical_tells_the_first_wording_of_each_task():
     [("train", "instructions"), ("held-out", "held_out_instructions")],
 )
 def test_all_wordings_of_a_kind_are_told_equally_often(kind, wordings):
-    told = tell(POINTS, TRIALS, kind)
+    task_infos = tell(POINTS, TRIALS, kind)
 
-    counts = Counter(words for words in told if words.task == "reach-blue")
+    counts = Counter(words for words in task_infos if words.task == "reach-blue")
     allowed = getattr(find_task(POINTS, "reach-blue"), wordings)
     assert {words.instruction for words in counts} == set(allowed)
     assert len(set(counts.values())) == 1
 
 
 def test_shuffled_tells_each_task_the_name_and_wording_of_another():
-    told = tell(POINTS, TRIALS, "shuffled", seed=3)
+    task_infos = tell(POINTS, TRIALS, "shuffled", seed=3)
 
-    pairs = {trial.task: words for trial, words in zip(TRIALS, told, strict=True)}
+    pairs = {trial.task: words for trial, words in zip(TRIALS, task_infos, strict=True)}
     assert all(name != words.task for name, words in pairs.items())
     assert sorted(words.task for words in pairs.values()) == sorted(NAMES)
     for words in pairs.values():
@@ -58,10 +58,10 @@ def test_shuffling_keeps_training_and_held_out_tasks_apart():
     parts = suite("points/ML4")
     trials = plan(parts, ["push-ball", "reach-red"], episodes=1)
 
-    told = tell(parts, trials, "shuffled")
+    task_infos = tell(parts, trials, "shuffled")
 
-    assert told[0].task == "reach-ball"
-    assert told[1].task in NAMES
+    assert task_infos[0].task == "reach-ball"
+    assert task_infos[1].task in NAMES
 
 
 def test_none_withholds_name_and_wording():
@@ -72,9 +72,9 @@ def test_wordings_of_a_file_are_told_in_turn(tmp_path):
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({name: [f"{name} A", f"{name} B"] for name in NAMES}))
 
-    told = tell(POINTS, TRIALS, str(file))
+    task_infos = tell(POINTS, TRIALS, str(file))
 
-    assert told[:3] == (
+    assert task_infos[:3] == (
         TaskInfo("reach-red", "reach-red A"),
         TaskInfo("reach-red", "reach-red B"),
         TaskInfo("reach-red", "reach-red A"),
@@ -131,9 +131,9 @@ def test_a_broken_file_is_refused_with_the_reason(tmp_path, text, message):
 
 
 def test_paraphrases_are_the_training_wordings_but_the_first():
-    told = tell(POINTS, TRIALS, "paraphrased")
+    task_infos = tell(POINTS, TRIALS, "paraphrased")
 
-    said = {words.instruction for words in told if words.task == "reach-blue"}
+    said = {words.instruction for words in task_infos if words.task == "reach-blue"}
     assert said == set(find_task(POINTS, "reach-blue").instructions[1:])
 
 
@@ -144,17 +144,17 @@ def test_a_task_of_one_wording_has_no_paraphrase(monkeypatch):
 
 
 def test_wrong_tells_the_other_tasks_of_the_scene_in_turn():
-    told = tell(POINTS, TRIALS, "wrong")
+    task_infos = tell(POINTS, TRIALS, "wrong")
 
-    others = [words.task for words in told[:6]]
+    others = [words.task for words in task_infos[:6]]
     assert others == ["reach-green", "reach-blue", "reach-flag"] * 2
-    assert told[0].instruction == "reach the green target"
+    assert task_infos[0].instruction == "reach the green target"
 
 
 def test_wrong_tells_held_out_tasks_what_was_trained_on():
     parts = suite("points/ML4")
-    told = tell(parts, plan(parts, ["push-ball"], episodes=4), "wrong")
-    assert {words.task for words in told} == set(NAMES)
+    task_infos = tell(parts, plan(parts, ["push-ball"], episodes=4), "wrong")
+    assert {words.task for words in task_infos} == set(NAMES)
 
 
 def test_a_task_alone_in_its_scene_cannot_be_told_wrongly():

@@ -46,12 +46,12 @@ def test_a_trial_keeps_its_chunk_and_row_whatever_else_is_evaluated():
 
 def test_chunks_hold_every_trial_once_in_order_with_what_it_is_told():
     trials = plan(POINTS, episodes=13)
-    told = [TaskInfo(trial.task, str(trial.variation)) for trial in trials]
+    task_infos = [TaskInfo(trial.task, str(trial.variation)) for trial in trials]
 
-    chunks = deal(trials, told)
+    chunks = deal(trials, task_infos)
 
     assert [trial for chunk in chunks for trial in chunk.trials] == list(trials)
-    assert [words for chunk in chunks for words in chunk.told] == told
+    assert [words for chunk in chunks for words in chunk.task_infos] == task_infos
     assert all({t.task for t in chunk.trials} == {chunk.task} for chunk in chunks)
 
 

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from families import SUITE, Here, grow
 from test_evaluation import wait_for_chunks
-from test_multitask import ASKED as ARMS
+from test_multitask import REQUEST as ARMS
 from test_multitask import SUITE as TASKS
 
 import robomtl
-from robomtl.experiments.adapt import Asked, Supports, compare_methods
+from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import multitask
 from robomtl.machine import Machine
@@ -21,7 +21,7 @@ ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[r
 pytestmark = pytest.mark.slow
 
 CPU = Machine(device="cpu", precision="float32")  # Timing decides what is automatic.
-METHODS = Asked(
+METHODS = AdaptRequest(
     methods={"finetune": "finetune"},
     settings={"finetune": {"steps": 30}},
     shots=(1, 2),
@@ -89,11 +89,11 @@ def test_adapt_finds_the_same_where_a_node_dies(family, tmp_path, cluster):
 
 
 def test_multitask_finds_the_same_where_a_node_dies(tmp_path, cluster):
-    asked = replace(ARMS, steps=20)
+    request = replace(ARMS, steps=20)
     data = robomtl.collect(TASKS, tmp_path / "data", episodes=2, workers=1).path
     here = multitask(
         TASKS,
-        asked,
+        request,
         out=tmp_path / "here",
         data=data,
         compute=Compute(executor=Here(), machine=CPU),
@@ -103,7 +103,7 @@ def test_multitask_finds_the_same_where_a_node_dies(tmp_path, cluster):
     executor = RayExecutor(address=cluster.address, workers=2)
     there = multitask(
         TASKS,
-        asked,
+        request,
         out=out,
         data=data,
         compute=Compute(executor=executor, machine=CPU),

@@ -46,9 +46,9 @@ def pictures(tmp_path_factory):
 
 def drawn(pictures, kinds, fraction=0.5):
     config = replace(CONFIG, goal_images=fraction, batch_size=64)
-    told = conditioning_for(pictures, kinds, Cloning())
-    material, _ = materials(pictures, told, config, chunk=1)
-    return Cloning().draws(material, config).batch(0, 64), material, told
+    conditioning = conditioning_for(pictures, kinds, Cloning())
+    material, _ = materials(pictures, conditioning, config, chunk=1)
+    return Cloning().draws(material, config).batch(0, 64), material, conditioning
 
 
 def test_goals_are_later_images_of_the_same_episode(pictures):
@@ -68,17 +68,19 @@ def test_goals_are_later_images_of_the_same_episode(pictures):
 
 
 def test_of_instruction_and_goal_image_each_sample_has_one(pictures):
-    batch, _, told = drawn(pictures, ("language", "goal_image"), fraction=0.25)
-    words = batch.task_embedding[:, told.place("language")].any(1)
+    batch, _, conditioning = drawn(pictures, ("language", "goal_image"), fraction=0.25)
+    words = batch.task_embedding[:, conditioning.place("language")].any(1)
     shown = (batch.observation["goal.top"] != 0).flatten(1).any(1)
     assert torch.equal(words, ~shown)
     assert 4 < int(shown.sum()) < 28
 
 
 def test_what_is_not_said_in_words_stays_beside_a_goal_image():
-    told = Conditioning(kinds=("language", "one_hot", "goal_image"), tasks=("a", "b"))
+    conditioning = Conditioning(
+        kinds=("language", "one_hot", "goal_image"), tasks=("a", "b")
+    )
     goals = torch.tensor([0.3, -1.0])
-    fixed = without_instructions(torch.ones(2, 386), goals, told)
+    fixed = without_instructions(torch.ones(2, 386), goals, conditioning)
     assert fixed.sum(1).tolist() == [2.0, 386.0]
 
 

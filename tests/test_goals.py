@@ -44,7 +44,7 @@ SUITES.register("one-goal", lambda variant, *, horizon: OneGoal(horizon=horizon)
 
 
 class ToldGoals(ExpertAgent):
-    """Experts that say that a goal is all they are told."""
+    """Experts that say that a goal is all they read."""
 
     conditioning_kinds = ("goal",)
 
@@ -122,19 +122,21 @@ def test_a_policy_reads_the_goal_where_its_task_has_it(tmp_path):
     )
     agent = PolicyAgent(tmp_path / "run")
     assert agent.conditioning_kinds == ("goal",)
-    told = agent.card.conditioning
-    assert told.goal_of("reach-red") == (4, 6)
-    assert told.goal_of("push-ball") == told.goal_of("unknown") == (10, 12)
+    conditioning = agent.card.conditioning
+    assert conditioning.goal_of("reach-red") == (4, 6)
+    assert (
+        conditioning.goal_of("push-ball") == conditioning.goal_of("unknown") == (10, 12)
+    )
     agent.check(robomtl.suite("points/MT6"))
     with pytest.raises(ValueError, match=r"goal of reach-red at \(4, 6\).*\(10, 12\)"):
         agent.check(OneGoal())
 
 
 def test_shorter_goals_are_filled_up_with_zeros():
-    told = Conditioning(
+    conditioning = Conditioning(
         kinds=("goal",), tasks=("a", "b"), goal=(0, 2), goals={"a": (2, 5)}
     )
-    fixed = told.fixed([TaskInfo("a", None), TaskInfo("b", None)])
+    fixed = conditioning.fixed([TaskInfo("a", None), TaskInfo("b", None)])
     state = torch.arange(1.0, 6).repeat(2, 1)
-    assert told.size == 3
-    assert told.embedding(fixed, state).tolist() == [[3, 4, 5], [1, 2, 0]]
+    assert conditioning.size == 3
+    assert conditioning.embedding(fixed, state).tolist() == [[3, 4, 5], [1, 2, 0]]

@@ -63,8 +63,8 @@ def test_only_trials_with_a_video_have_a_clip(grid):
 def test_the_script_is_told_each_text_once(grid):
     reach = grid.data[1]
     assert reach["name"] == "reach"
-    told = next(column for column in reach["details"] if column[0] == "Instruction")
-    assert told == ["Instruction", ["do reach"], [0] * 10]
+    column = next(column for column in reach["details"] if column[0] == "Instruction")
+    assert column == ["Instruction", ["do reach"], [0] * 10]
     assert reach["clips"] == {2: [0, "a.mp4"]}
 
 

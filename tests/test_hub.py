@@ -72,12 +72,12 @@ def test_the_card_has_success_with_intervals_protocol_and_command(tmp_path, hub)
     assert "    robomtl pull me/mlp --out policy\n" in body
     with_ = "--goals observable --horizon 50"
     tasks = "--tasks reach 'push|pull'"
-    told = f"robomtl evaluate policy --suite toy/MT2 --protocol fresh {tasks} {with_}\n"
-    assert told in body
-    told = (
+    line = f"robomtl evaluate policy --suite toy/MT2 --protocol fresh {tasks} {with_}\n"
+    assert line in body
+    line = (
         f"--variations fresh --episodes 10 --until horizon {tasks} --instructions held-"
     )
-    assert f"{told}out {with_} --execute 2\n" in body
+    assert f"{line}out {with_} --execute 2\n" in body
     assert "| robot | `state` (12,) | 2 numbers within [-1, 1] |" in body
 
 

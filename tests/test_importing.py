@@ -143,8 +143,8 @@ def test_rewards_that_are_no_marks_leave_success_open(
     own: Path, tmp_path: Path
 ) -> None:
     change(own / "can.hdf5", replaced("rewards", data=np.full(LENGTHS[0], 0.25)))
-    told = " ".join(sentences(check_source(own / "can.hdf5")))
-    assert "not recorded: rewards is 0.25 in episode 0, neither 0 nor 1." in told
+    text = " ".join(sentences(check_source(own / "can.hdf5")))
+    assert "not recorded: rewards is 0.25 in episode 0, neither 0 nor 1." in text
     assert import_data(own / "can.hdf5", tmp_path / "out").episodes.success.all()
 
 
@@ -193,12 +193,12 @@ def test_the_report_names_what_is_odd(own: Path) -> None:
     states = [[1.0, float(step), 2.0] for step in range(LENGTHS[2])]
     edit(path, EPISODE.replace("1.p", "2.p"), having("observation.state", states))
     report = check_source(path)
-    told = " ".join(sentences(report))
+    text = " ".join(sentences(report))
     assert report["features"]["state"]["constant"] == [0, 2]
     assert report["features"]["state"]["not_finite"] == 4
     assert report["broken"] == {"1": "Episode 1: 'state' is not finite at step 0."}
-    assert "Constant in every frame: components 0, 2 of state." in told
-    assert "Not finite: state in 4 frames." in told
+    assert "Constant in every frame: components 0, 2 of state." in text
+    assert "Not finite: state in 4 frames." in text
     assert report["state_dimension"] == 3 and report["action"]["size"] == 2
 
 
@@ -220,8 +220,8 @@ def test_duplicated_instructions_and_early_ends_are_reported(own: Path) -> None:
             del demo[name]
             demo[name] = kept
         demo.attrs["num_samples"] = 1
-    told = [*sentences(check_source(own / "can.hdf5"))]
-    assert any("1 episodes end early" in each for each in told)
+    text = [*sentences(check_source(own / "can.hdf5"))]
+    assert any("1 episodes end early" in each for each in text)
 
 
 def test_imported_data_sets_train_in_a_mixture(made: Path, tmp_path: Path) -> None:
@@ -447,8 +447,8 @@ def test_unsound_data_of_lerobot_is_refused(
 def test_pictures_of_an_enormous_shape_are_left_out_and_refused(own: Path) -> None:
     shape = {"dtype": "video", "shape": [10**6, 10**6, 3]}
     edit(own / "lerobot-video", INFO, feature(KEY, shape))
-    told = " ".join(sentences(check_source(own / "lerobot-video")))
-    assert f"{KEY} (has shape [1000000, 1000000, 3]; it must be" in told
+    text = " ".join(sentences(check_source(own / "lerobot-video")))
+    assert f"{KEY} (has shape [1000000, 1000000, 3]; it must be" in text
     config = ImportConfig(features=(f"image.top={KEY}",))
     with pytest.raises(InputError, match=f"The column '{KEY}' has shape .1000000, 100"):
         check_source(own / "lerobot-video", config)

@@ -19,7 +19,7 @@ from robomtl.demonstrations.obtaining import (
 )
 from robomtl.errors import InputError
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.multitask import Asked, multitask
+from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_design import targets_of
 from robomtl.joint import JointSuite, known_as
 from robomtl.pseudo import BODIES, Translation
@@ -142,7 +142,7 @@ def test_a_task_is_known_by_its_name_in_the_suite_of_training() -> None:
 def test_target_tasks_are_learned_from_few_demonstrations_beside_others(
     folder: Path, tmp_path: Path
 ) -> None:
-    asked = Asked(
+    request = MultitaskRequest(
         arms={"both": "together", "one": "apart"},
         reference="one",
         target=("points/reach-red",),
@@ -154,7 +154,7 @@ def test_target_tasks_are_learned_from_few_demonstrations_beside_others(
         affinity=0,
     )
     found = multitask(
-        JOINT, asked, out=tmp_path, data=folder, compute=Compute(workers=1)
+        JOINT, request, out=tmp_path, data=folder, compute=Compute(workers=1)
     )
     assert found.tasks == ("points/reach-red/reach-red",)
     assert [found.definitions[k].batch for k in ("both", "one")] == [10, 2]
@@ -167,13 +167,13 @@ def test_target_tasks_are_learned_from_few_demonstrations_beside_others(
 
 
 def test_arms_and_targets_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    asked = Asked(arms={"apart": "apart"})
+    request = MultitaskRequest(arms={"apart": "apart"})
     with pytest.raises(InputError, match="a policy for each suite, and points/MT4 is"):
-        multitask(robomtl.suite("points/MT4"), asked, out=tmp_path)
+        multitask(robomtl.suite("points/MT4"), request, out=tmp_path)
     with pytest.raises(InputError, match="Unknown target 'points/two'.*two_robots"):
         targets_of(JOINT, ("a", "b"), ("points/two",))
     with pytest.raises(InputError, match="give both, or none"):
-        replace(asked, target=("a",))
+        replace(request, target=("a",))
 
 
 @pytest.mark.parametrize("body", BODIES)

@@ -198,15 +198,15 @@ def test_states_of_hidden_goals_are_those_of_the_expert_suite_but_for_the_goal()
 def test_an_expert_is_quiet_and_leaves_warnings_as_they_were():
     expert = metaworld("MT10").make_expert("door-open-v3")
     state = np.zeros(39, np.float32)  # Far enough off that the script warns.
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         before = list(warnings.filters)
         expert({"state": state})
         metaworld("MT10").make_expert("reach-v3")
         assert warnings.filters == before
-        assert not told
+        assert not caught
         expert._policy.get_action(state)
-    assert "Constant" in str(told[0].message)
+    assert "Constant" in str(caught[0].message)
 
 
 @pytest.mark.slow

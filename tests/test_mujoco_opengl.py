@@ -38,7 +38,7 @@ def test_the_environment_names_what_draws(libraries, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("named", "kind", "told"),
+    ("named", "kind", "message"),
     [
         (
             "",
@@ -51,9 +51,9 @@ def test_the_environment_names_what_draws(libraries, monkeypatch):
         ("off", ValueError, "MUJOCO_GL is 'off', so nothing can be drawn; unset it"),
     ],
 )
-def test_what_cannot_draw_says_what_to_do(libraries, monkeypatch, named, kind, told):
+def test_what_cannot_draw_says_what_to_do(libraries, monkeypatch, named, kind, message):
     monkeypatch.setenv("MUJOCO_GL", named)
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=message):
         with_camera(suite("metaworld/MT10"), Camera())
 
 
@@ -66,8 +66,10 @@ def test_a_library_that_does_not_work_names_the_other(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "")
     monkeypatch.setattr(mujoco_opengl, "_loads", lambda library: True)
     monkeypatch.setattr(mujoco_opengl.importlib, "import_module", lambda name: Broken)
-    told = "by egl does not work here .Cannot create.*Try MUJOCO_GL=osmesa.*libosmesa6"
-    with pytest.raises(ImportError, match=told):
+    message = (
+        "by egl does not work here .Cannot create.*Try MUJOCO_GL=osmesa.*libosmesa6"
+    )
+    with pytest.raises(ImportError, match=message):
         mujoco_opengl.make_context(64, 64)
 
 

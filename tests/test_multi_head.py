@@ -61,8 +61,8 @@ def test_the_samples_of_a_task_change_its_head_alone(policy, batch):
 @torch.no_grad()
 def test_an_action_is_that_of_the_chosen_head(policy, batch):
     acted = policy.eval().act(batch.observation, batch.task_embedding, None)[0][:, 0]
-    told = policy.encoder(batch.task_embedding)
-    hidden = policy.trunk(torch.cat([batch.observation["state"], told], dim=1))
+    task = policy.encoder(batch.task_embedding)
+    hidden = policy.trunk(torch.cat([batch.observation["state"], task], dim=1))
     seen = functional.pad(hidden, (0, 1), value=1.0)
     for row, task in enumerate(batch.task):
         head = heads(policy.head.linear.weight)[task]

@@ -12,7 +12,7 @@ import robomtl
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.findings import Difference
-from robomtl.experiments.multitask import Asked, multitask
+from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_design import (
     ALL,
     arms_of,
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 SUITE = robomtl.suite("points/MT4", horizon=20)
 TASKS = ("reach-red", "reach-green")
 SMALL = {"every": {"policy_config.width": 12, "policy_config.task_width": 4}}
-ASKED = Asked(
+REQUEST = MultitaskRequest(
     arms={"alone": "alone", "together": "together"},
     settings=SMALL,
     policy="mlp",
@@ -67,7 +67,7 @@ def data(tmp_path_factory):
 def made(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "experiment"
     return out, multitask(
-        SUITE, ASKED, out=out, data=data.path, compute=Compute(executor=Here())
+        SUITE, REQUEST, out=out, data=data.path, compute=Compute(executor=Here())
     )
 
 
@@ -79,8 +79,8 @@ TWO = dict.fromkeys(TASKS, 2)
 """Two demonstrations of each task."""
 
 
-def cells_of(asked, tasks=TASKS):
-    return plan(asked, arms_of(asked), tasks, SUITE, tasks)
+def cells_of(request, tasks=TASKS):
+    return plan(request, arms_of(request), tasks, SUITE, tasks)
 
 
 @pytest.mark.slow
@@ -130,13 +130,13 @@ def test_a_finished_experiment_is_read_and_grows(made, data):
     out, found = made
     lines = (out / "journal.jsonl").read_text().splitlines()
     again = multitask(
-        SUITE, ASKED, out=out, data=data.path, compute=Compute(executor=Here())
+        SUITE, REQUEST, out=out, data=data.path, compute=Compute(executor=Here())
     )
     assert again == found
     assert len((out / "journal.jsonl").read_text().splitlines()) == len(lines)
     more = replace(
-        ASKED,
-        arms={**ASKED.arms, "wide": "together"},
+        REQUEST,
+        arms={**REQUEST.arms, "wide": "together"},
         settings={**SMALL, "wide": {"policy_config.width": 16}},
         demonstrations=(1, 2, 3),
     )
@@ -150,7 +150,7 @@ def test_a_finished_experiment_is_read_and_grows(made, data):
     assert len(chunks) == len({*chunks}) == 6 + 3 + 3  # wide, and the third number.
     assert (
         multitask(
-            SUITE, ASKED, out=out, data=data.path, compute=Compute(executor=Here())
+            SUITE, REQUEST, out=out, data=data.path, compute=Compute(executor=Here())
         )
         == found
     )
@@ -164,7 +164,7 @@ def test_two_processes_find_what_one_finds_and_a_stopped_experiment_goes_on(
     with pytest.raises(KeyboardInterrupt):
         multitask(
             SUITE,
-            ASKED,
+            REQUEST,
             out=tmp_path,
             data=data.path,
             compute=Compute(executor=Here(most=2)),
@@ -172,7 +172,7 @@ def test_two_processes_find_what_one_finds_and_a_stopped_experiment_goes_on(
     lines = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert sum('"chunk"' in line for line in lines[1:]) == 2
     again = multitask(
-        SUITE, ASKED, out=tmp_path, data=data.path, compute=Compute(workers=2)
+        SUITE, REQUEST, out=tmp_path, data=data.path, compute=Compute(workers=2)
     )
     assert again.arms == found.arms and again.affinity == found.affinity
 
@@ -180,7 +180,7 @@ def test_two_processes_find_what_one_finds_and_a_stopped_experiment_goes_on(
 @pytest.mark.slow
 def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
     out, _ = made
-    other = replace(ASKED, settings={"alone": {"policy_config.width": 10}, **SMALL})
+    other = replace(REQUEST, settings={"alone": {"policy_config.width": 10}, **SMALL})
     with pytest.raises(ValueError, match=r"arms\.alone\.policy_config\.width is 12 th"):
         multitask(
             SUITE, other, out=out, data=data.path, compute=Compute(executor=Here())
@@ -189,9 +189,11 @@ def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
 
 @pytest.mark.slow
 def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
-    asked = replace(ASKED, arms={"together": "together"}, demonstrations=(1,), trials=1)
-    first = multitask(SUITE, asked, out=tmp_path, compute=Compute(workers=1))
-    more = replace(asked, demonstrations=(1, 2))
+    request = replace(
+        REQUEST, arms={"together": "together"}, demonstrations=(1,), trials=1
+    )
+    first = multitask(SUITE, request, out=tmp_path, compute=Compute(workers=1))
+    more = replace(request, demonstrations=(1, 2))
     second = multitask(SUITE, more, out=tmp_path, compute=Compute(workers=1))
     assert second.data[1] == first.data[1]
     assert {path.name for path in tmp_path.glob("demonstrations-*")} == {
@@ -199,7 +201,7 @@ def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
         "demonstrations-2",
     }
     assert (
-        multitask(SUITE, asked, out=tmp_path, compute=Compute(workers=1)).arms
+        multitask(SUITE, request, out=tmp_path, compute=Compute(workers=1)).arms
         == first.arms
     )
 
@@ -207,9 +209,9 @@ def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
 @pytest.mark.slow
 def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
     settings = {**SMALL, "together": {"training.learning_rate": 1e38}}
-    asked = replace(ASKED, settings=settings, demonstrations=(1,), trials=1)
+    request = replace(REQUEST, settings=settings, demonstrations=(1,), trials=1)
     found = multitask(
-        SUITE, asked, out=tmp_path, data=data.path, compute=Compute(executor=Here())
+        SUITE, request, out=tmp_path, data=data.path, compute=Compute(executor=Here())
     )
     (reason,) = found.reasons["together"]
     assert "lower learning_rate" in reason
@@ -219,8 +221,8 @@ def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
 
 
 def test_every_arm_takes_the_same_steps_and_samples_of_each_task():
-    asked = replace(ASKED, arms={name: name for name in USUAL}, seeds=2)
-    cells = cells_of(asked)
+    request = replace(REQUEST, arms={name: name for name in USUAL}, seeds=2)
+    cells = cells_of(request)
     assert len({cell.name for cell in cells}) == len(cells) == 2 * 2 * (2 + 2 * 2)
     for cell in cells:
         assert cell.steps == 3 and cell.batch == 2 * len(cell.tasks)
@@ -229,10 +231,10 @@ def test_every_arm_takes_the_same_steps_and_samples_of_each_task():
 
 
 def test_all_arms_play_the_same_fresh_trials():
-    asked = ASKED
-    alone = [c for c in cells_of(asked) if c.arm == "alone" and c.demonstrations == 1]
+    request = REQUEST
+    alone = [c for c in cells_of(request) if c.arm == "alone" and c.demonstrations == 1]
     (together,) = [
-        c for c in cells_of(asked) if c.arm == "together" and c.demonstrations == 1
+        c for c in cells_of(request) if c.arm == "together" and c.demonstrations == 1
     ]
     every = [trial for cell in alone for trial in cell.trials]
     assert len(every) == 2 * 3 and [*together.trials] == every
@@ -241,8 +243,8 @@ def test_all_arms_play_the_same_fresh_trials():
 
 def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
     kinds = ("language", "one_hot")
-    asked = replace(ASKED, conditioning=kinds, arms={name: name for name in USUAL})
-    arms, learned = arms_of(asked), data.select(TASKS)
+    request = replace(REQUEST, conditioning=kinds, arms={name: name for name in USUAL})
+    arms, learned = arms_of(request), data.select(TASKS)
     sizes = {
         label: size_of(label, arm, learned, groups_of(arm, SUITE, TASKS, TASKS))
         for label, arm in arms.items()
@@ -257,8 +259,10 @@ def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
     ["film", "mlp", "multi_head", "mixture_of_experts", "soft_modularization"],
 )
 def test_divided_policies_have_together_what_one_of_all_has(data, policy):
-    asked = Asked(arms={"a": "alone_divided", "one": "together"}, policy=policy)
-    arms = arms_of(asked)
+    request = MultitaskRequest(
+        arms={"a": "alone_divided", "one": "together"}, policy=policy
+    )
+    arms = arms_of(request)
     groups = [(task,) for task in data.tasks]
     divided = size_of("a", arms["a"], data, groups)
     whole = size_of("one", arms["one"], data, [data.tasks])
@@ -271,14 +275,14 @@ def test_divided_policies_have_together_what_one_of_all_has(data, policy):
 
 def test_a_policy_too_small_to_divide_is_refused(data):
     settings = {"a": {"policy_config.width": 1, "policy_config.task_width": 1}}
-    asked = Asked(arms={"a": "alone_divided"}, settings=settings)
+    request = MultitaskRequest(arms={"a": "alone_divided"}, settings=settings)
     with pytest.raises(ValueError, match="even with a width of 1, more than the"):
-        size_of("a", arms_of(asked)["a"], data, [(task,) for task in data.tasks])
+        size_of("a", arms_of(request)["a"], data, [(task,) for task in data.tasks])
 
 
 def test_a_cell_reads_the_first_episodes_of_its_tasks_and_keeps_all_indices(data):
     (cell,) = (
-        c for c in cells_of(ASKED) if c.learned == TASKS[1] and c.demonstrations == 2
+        c for c in cells_of(REQUEST) if c.learned == TASKS[1] and c.demonstrations == 2
     )
     chosen = read(data, TWO, cell, hashes(data, {2: TWO}))
     assert chosen.tasks == data.select(TASKS).tasks
@@ -297,7 +301,7 @@ def test_arms_that_read_other_demonstrations_are_refused(data, tmp_path):
     with pytest.raises(ValueError, match=message):
         check_same("alone", tmp_path, hashes(other, {2: TWO}), wanted)
     (cell,) = (
-        c for c in cells_of(ASKED) if c.learned == TASKS[0] and c.demonstrations == 2
+        c for c in cells_of(REQUEST) if c.learned == TASKS[0] and c.demonstrations == 2
     )
     with pytest.raises(ValueError, match="The arm alone reads other demonstrations"):
         read(other, TWO, cell, wanted)
@@ -309,11 +313,11 @@ def test_an_arm_with_data_of_its_own_is_refused_unless_they_are_the_same(
 ):
     own = robomtl.collect(SUITE, tmp_path / "own", episodes=2, seed=1, workers=1)
     settings = {**SMALL, "together": {"data": str(own.path)}}
-    asked = replace(ASKED, settings=settings)
+    request = replace(REQUEST, settings=settings)
     with pytest.raises(ValueError, match="The arm together reads other demonstrations"):
         multitask(
             SUITE,
-            asked,
+            request,
             out=tmp_path / "out",
             data=data.path,
             compute=Compute(executor=Here()),
@@ -327,7 +331,7 @@ def test_fewer_demonstrations_than_asked_for_are_refused(data, tmp_path):
     )
     with pytest.raises(ValueError, match=message):
         multitask(
-            SUITE, replace(ASKED, demonstrations=(5,)), out=tmp_path, data=data.path
+            SUITE, replace(REQUEST, demonstrations=(5,)), out=tmp_path, data=data.path
         )
 
 
@@ -335,7 +339,7 @@ def test_demonstrations_of_another_suite_are_refused(data, tmp_path):
     with pytest.raises(ValueError, match=r"was recorded in points/MT4, but points/M"):
         multitask(
             robomtl.suite("points/ML4"),
-            replace(ASKED, tasks=None, demonstrations=(1,)),
+            replace(REQUEST, tasks=None, demonstrations=(1,)),
             out=tmp_path,
             data=data.path,
         )
@@ -372,7 +376,7 @@ def test_a_single_task_is_refused():
 )
 def test_what_cannot_be_asked_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        arms_of(replace(ASKED, **changes))
+        arms_of(replace(REQUEST, **changes))
 
 
 @pytest.mark.parametrize(
@@ -413,9 +417,9 @@ def test_what_cannot_be_asked_is_refused(changes, message):
     ],
 )
 def test_settings_that_do_not_fit_are_refused(setting, message):
-    asked = replace(ASKED, settings={"together": setting})
+    request = replace(REQUEST, settings={"together": setting})
     with pytest.raises(ValueError, match=message):
-        arms_of(asked)
+        arms_of(request)
 
 
 def test_balancing_tasks_is_refused_where_a_policy_learns_one():
@@ -424,11 +428,13 @@ def test_balancing_tasks_is_refused_where_a_policy_learns_one():
         " learns one alone; set it of an arm that learns them together."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
-        arms_of(replace(ASKED, settings={"every": {"training.aggregation": "pcgrad"}}))
+        arms_of(
+            replace(REQUEST, settings={"every": {"training.aggregation": "pcgrad"}})
+        )
     arms = {"pcgrad": "together"}
     settings = {"pcgrad": {"training.aggregation": "pcgrad"}}
-    asked = replace(ASKED, arms=arms, settings=settings)
-    assert arms_of(asked)["pcgrad"].training.aggregation == "pcgrad"
+    request = replace(REQUEST, arms=arms, settings=settings)
+    assert arms_of(request)["pcgrad"].training.aggregation == "pcgrad"
 
 
 @pytest.mark.parametrize(
@@ -455,10 +461,14 @@ def test_balancing_tasks_is_refused_where_a_policy_learns_one():
 def test_arms_that_cannot_be_trained_are_refused_before_a_journal_is_begun(
     data, tmp_path, settings, message
 ):
-    asked = replace(ASKED, settings={"together": settings})
+    request = replace(REQUEST, settings={"together": settings})
     with pytest.raises(ValueError, match=message):
         multitask(
-            SUITE, asked, out=tmp_path, data=data.path, compute=Compute(executor=Here())
+            SUITE,
+            request,
+            out=tmp_path,
+            data=data.path,
+            compute=Compute(executor=Here()),
         )
     assert not (tmp_path / "journal.jsonl").exists()
 
@@ -468,7 +478,7 @@ def test_settings_of_an_arm_come_before_those_of_all():
         "every": {"policy_config.width": 8, "training.learning_rate": 1e-4},
         "alone": {"policy_config.width": 9, "conditioning": "goal,language"},
     }
-    arms = arms_of(replace(ASKED, settings=settings))
+    arms = arms_of(replace(REQUEST, settings=settings))
     assert arms["together"].policy_config == {"width": 8}
     assert arms["alone"].policy_config == {"width": 9}
     assert arms["alone"].conditioning == ("goal", "language")
@@ -528,4 +538,4 @@ def test_an_arm_that_pays_late_is_not_said_to_pay_before():
 def test_the_run_directory_of_a_policy_is_refused(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ValueError, match="is the run directory of a policy"):
-        multitask(SUITE, ASKED, out=tmp_path)
+        multitask(SUITE, REQUEST, out=tmp_path)

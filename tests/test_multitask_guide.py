@@ -38,10 +38,10 @@ FEW = "--steps 2 --samples 2 --trials 1 --horizon 10 --workers 1 --demonstration
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command):
     flags = tyro.cli(Multitask, args=shlex.split(command))
-    asked = arms_from(flags)
+    request = arms_from(flags)
     suite = flags.make(flags.suite)
-    tasks = tasks_of(suite, asked.tasks)
-    assert plan(asked, arms_of(asked), tasks, suite, tasks)
+    tasks = tasks_of(suite, request.tasks)
+    assert plan(request, arms_of(request), tasks, suite, tasks)
 
 
 @pytest.mark.slow
@@ -118,5 +118,5 @@ def test_the_defaults_are_those_of_the_guide():
     assert rows["`--trials`"] == str(flags.trials)
     assert rows["`--affinity`"] == str(flags.affinity)
     assert rows["`--data`, `--noise`"] == f"collected, {NOISE}"
-    asked = arms_from(flags)
-    assert arms_of(asked)["together"].training.validation == 0
+    request = arms_from(flags)
+    assert arms_of(request)["together"].training.validation == 0

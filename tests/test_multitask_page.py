@@ -1,6 +1,6 @@
 import re
 
-from sharings import ABOUT, COUNTS, TASKS, asked, findings
+from sharings import ABOUT, COUNTS, TASKS, findings, requested
 from test_compare_page import plain
 from test_report import Parsed
 
@@ -10,7 +10,7 @@ from robomtl.pages.rendering import report_page
 
 
 def shown(found):
-    return report_page(arms_report(found, asked=asked(found), made=ABOUT))
+    return report_page(arms_report(found, request=requested(found), made=ABOUT))
 
 
 def section(text, name):

@@ -42,12 +42,12 @@ def test_attention_is_block_wise_as_in_the_table():
 
 @torch.inference_mode()
 def test_a_task_that_is_withheld_has_no_influence():
-    policy, told = build(), torch.zeros(5, 4)
-    before = policy(observation(), told)
+    policy, task_embedding = build(), torch.zeros(5, 4)
+    before = policy(observation(), task_embedding)
     policy.encoder.bias.fill_(123.0)
-    assert torch.equal(policy(observation(), told), before)
-    told[0, 0] = 1.0
-    changed = policy(observation(), told) != before
+    assert torch.equal(policy(observation(), task_embedding), before)
+    task_embedding[0, 0] = 1.0
+    changed = policy(observation(), task_embedding) != before
     assert changed[0].any()
     assert not changed[1:].any()
 
@@ -55,11 +55,11 @@ def test_a_task_that_is_withheld_has_no_influence():
 @torch.inference_mode()
 def test_a_readout_has_no_influence_on_another():
     policy = build(readouts=3)
-    told, seen = torch.ones(5, 4), []
+    task_embedding, seen = torch.ones(5, 4), []
     policy.norm.register_forward_hook(lambda module, given, made: seen.append(made))
-    policy(observation(), told)
+    policy(observation(), task_embedding)
     policy.readout[1].add_(1.0)
-    policy(observation(), told)
+    policy(observation(), task_embedding)
     changed = (seen[0] != seen[1]).any(-1).any(0)
     assert changed.tolist() == [False, True, False]
 
@@ -70,8 +70,12 @@ def test_more_readouts_leave_the_features_of_the_first_as_they_were():
     state = {k: v for k, v in one.state_dict().items() if k != "readout"}
     two.load_state_dict(state, strict=False)
     two.readout[:] = one.readout
-    told = torch.ones(5, 4)
-    assert torch.allclose(two(observation(), told), one(observation(), told), atol=1e-6)
+    task_embedding = torch.ones(5, 4)
+    assert torch.allclose(
+        two(observation(), task_embedding),
+        one(observation(), task_embedding),
+        atol=1e-6,
+    )
 
 
 def test_heads_that_do_not_share_the_width_are_refused():

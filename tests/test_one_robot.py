@@ -17,7 +17,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
 from robomtl.demonstrations.obtaining import Recording, collect_parts, data_in
 from robomtl.errors import InputError
-from robomtl.experiments.adapt.method_design import Asked
+from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.compute import Compute
 from robomtl.features import vector_embodiment
@@ -148,7 +148,7 @@ def test_methods_are_compared_in_a_suite_of_a_robot_never_seen(
     trained: TrainedPolicy, support: Support, tmp_path: Path
 ) -> None:
     robomtl.checkpoint.save(tmp_path / "run", trained.policy, trained.card)
-    asked = Asked(
+    asked = AdaptRequest(
         methods={"finetune": "finetune", "scratch": "scratch"},
         settings={k: {"steps": 2} for k in ("finetune", "scratch")},
         shots=(1,),

@@ -53,11 +53,11 @@ def test_every_part_of_a_comparison_can_be_set():
     words += " --settings cotrained.steps=9 --options.horizon 50"
     words += " --pretraining.cloning.training.steps 8"
     recipe = changed("ml45-transfer", *words.split())
-    usual, asked = RECIPES["ml45-transfer"], recipe.asked
-    assert (recipe.seeds, asked.supports, asked.shots) == (5, 5, (1,))
-    assert asked.methods["cotrained"] == asked.methods["head"] == "finetune"
-    kept = usual.asked.settings["cotrained"]
-    assert asked.settings == {"cotrained": {**kept, "steps": 9}}
+    usual, request = RECIPES["ml45-transfer"], recipe.request
+    assert (recipe.seeds, request.supports, request.shots) == (5, 5, (1,))
+    assert request.methods["cotrained"] == request.methods["head"] == "finetune"
+    kept = usual.request.settings["cotrained"]
+    assert request.settings == {"cotrained": {**kept, "steps": 9}}
     assert recipe.options == {**usual.options, "horizon": 50}
     training = recipe.pretraining["cloning"].training
     assert training == replace(usual.pretraining["cloning"].training, steps=8)

@@ -117,10 +117,10 @@ def test_pictures_drawn_by_another_profile_are_refused_unless_asked_for(
     check_pictures(agent, other)  # It is not known how its pictures were drawn.
     card = replace(agent.card, suite_options={"profile": "fast"})
     object.__setattr__(agent, "card", card)
-    told = "pictures of the profile fast, .* draws faithful .* --other-pictures"
-    with pytest.raises(InputError, match=told):
+    message = "pictures of the profile fast, .* draws faithful .* --other-pictures"
+    with pytest.raises(InputError, match=message):
         check_pictures(agent, other)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         robomtl.evaluate(agent, other, out=tmp_path / "out")
     with pytest.raises(InputError, match="does not fit metaworld/MT10"):
         options = {"out": tmp_path / "out", "other_pictures": True}

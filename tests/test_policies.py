@@ -296,11 +296,11 @@ def test_a_folder_without_a_policy_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "allowed"),
     [("abc", "a whole number"), (1.5, "a whole number"), (True, "a whole number")],
 )
-def test_a_setting_of_another_type_is_refused(value, told):
-    message = rf"Policy 'film': width is {value!r}; give {told}\."
+def test_a_setting_of_another_type_is_refused(value, allowed):
+    message = rf"Policy 'film': width is {value!r}; give {allowed}\."
     with pytest.raises(ValueError, match=message):
         checkpoint.configure("film", {"width": value})
 
@@ -346,7 +346,11 @@ def test_saved_weights_are_plain_tensors(tmp_path):
 @torch.inference_mode()
 def test_film_acts_by_what_it_is_told_now_whatever_it_remembers():
     film, batch, memory = build("film").eval(), make_batch(), None
-    for told in (batch.task_embedding, batch.task_embedding, -batch.task_embedding):
-        expected = film.head(film(batch.observation, told))
-        actions, memory = film.act(batch.observation, told, memory)
+    for task_embedding in (
+        batch.task_embedding,
+        batch.task_embedding,
+        -batch.task_embedding,
+    ):
+        expected = film.head(film(batch.observation, task_embedding))
+        actions, memory = film.act(batch.observation, task_embedding, memory)
         assert actions.equal(expected)

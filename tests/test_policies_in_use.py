@@ -1,4 +1,4 @@
-"""Every policy trains, acts, adapts and is stored, also where it is told nothing."""
+"""Every policy trains, acts, adapts and is stored, also without conditioning."""
 
 import pytest
 import torch

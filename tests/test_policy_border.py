@@ -7,7 +7,7 @@ from robomtl.errors import InputError
 from robomtl.policies.mlp import MLP
 from robomtl.policy import Batch, Loss, Spec, actions_of, loss_of
 from robomtl.policy_actor import Predictor
-from robomtl.policy_episodes import Asked
+from robomtl.policy_episodes import PredictionRequest
 
 SPEC = Spec(state=3, action=2, embedding=0)
 BATCH = Batch(
@@ -95,7 +95,7 @@ def test_a_chunk_of_another_shape_names_the_policy(chunk, said):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_chunk_of_another_precision_is_taken(dtype):
     policy = built(own(chunk=lambda a: a.to(dtype)))
-    asked = Asked(
+    asked = PredictionRequest(
         0, True, {"state": torch.zeros(10, 3).numpy()}, torch.zeros(10, 0).numpy(), 0
     )
     assert Predictor(policy)(asked).dtype == "float32"

@@ -86,10 +86,10 @@ def test_a_client_of_openpi_receives_the_chunk_that_the_policy_predicts(
 ):
     agent = saved(tmp_path, chunk=3)
     client = WebsocketClientPolicy(address)
-    told = client.get_server_metadata()
-    assert told["fingerprint"] == agent.fingerprint
-    assert told["action_horizon"] == 3
-    (robot,) = told["embodiments"].values()
+    metadata = client.get_server_metadata()
+    assert metadata["fingerprint"] == agent.fingerprint
+    assert metadata["action_horizon"] == 3
+    (robot,) = metadata["embodiments"].values()
     assert robot["observation"]["state"]["shape"] == [12]
     answer = client.infer({"state": STATES[0], "task": TASK})
     policy = checkpoint.load(agent.run).policy
@@ -190,7 +190,7 @@ def test_a_policy_of_language_needs_an_instruction_and_one_of_a_goal_its_length(
     with pytest.raises(InputError, match=r"'goal' is a list of 3; .* shape \(2,\)"):
         session.ask({"state": STATES[0], "goal": [1.0, 2.0, 3.0]})
     (asked,) = session.ask({"state": STATES[0], "goal": [0.5, 2.0]})
-    assert asked.told.tolist() == [[0.5, 2.0]]
+    assert asked.task_embedding.tolist() == [[0.5, 2.0]]
 
 
 def array(kind="<f4", shape=(2,), data=b"12345678"):

@@ -50,8 +50,8 @@ def test_positions_are_learned_from_images_and_left_out_of_the_checkpoint(
     assert not [n for n in trained.policy.state_dict() if "auxiliary" in n]
     assert [*trained.card.spec.embodiments[0].observation] == ["top"]
     image = torch.zeros(1, 16, 16, 3, dtype=torch.uint8)
-    told = torch.zeros(1, trained.card.spec.embedding)
-    chunk, _ = trained.policy.act({"top": image}, told, None)
+    task_embedding = torch.zeros(1, trained.card.spec.embedding)
+    chunk, _ = trained.policy.act({"top": image}, task_embedding, None)
     assert chunk.shape == (1, 1, 2)
     with safe_open(tmp_path / "run" / "training.safetensors", "pt") as kept:
         assert "policy.auxiliary.layers.0.weight" in kept.keys()  # noqa: SIM118

@@ -24,7 +24,7 @@ def data(tmp_path_factory):
 
 
 class Clock:
-    """Time passes as it is told."""
+    """A clock that tests advance."""
 
     now = 0.0
 

@@ -54,7 +54,7 @@ def demonstrations(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, demonstrations):
-    """Policies that are told their tasks in several ways, hardly trained, by the way."""
+    """Policies that are conditioned on their tasks in several ways, hardly trained, by the way."""
     folder = tmp_path_factory.mktemp("runs")
     for kinds in (("language",), ("one_hot",), ("goal",), ("language", "goal"), ()):
         name = "-".join(kinds) or "none"
@@ -131,10 +131,12 @@ def test_every_kind_is_told_on_the_same_trials(runs, tmp_path):
     }
     assert len(trials["right"]) == 6
     assert all(of_kind == trials["right"] for of_kind in trials.values())
-    told = {(r["kind"], r["told"]) for r in table if r["task"] == "reach-red"}
-    assert {name for kind, name in told if kind == "wrong"} == {*NAMES[1:]}
-    assert {name for kind, name in told if kind == "empty"} == {None}
-    assert len({name for kind, name in told if kind == "shuffled"} - {"reach-red"}) == 1
+    pairs = {(r["kind"], r["told"]) for r in table if r["task"] == "reach-red"}
+    assert {name for kind, name in pairs if kind == "wrong"} == {*NAMES[1:]}
+    assert {name for kind, name in pairs if kind == "empty"} == {None}
+    assert (
+        len({name for kind, name in pairs if kind == "shuffled"} - {"reach-red"}) == 1
+    )
     words = {r["instruction"] for r in table if r["kind"] == "held-out"}
     assert "head over to the red target" in words
     assert table[0]["goal"] is None
@@ -143,7 +145,7 @@ def test_every_kind_is_told_on_the_same_trials(runs, tmp_path):
 def test_trials_told_rightly_are_those_of_an_evaluation(runs, tmp_path):
     probed(runs / "language", tmp_path / "probe", kinds=("empty",), episodes=12)
     agent = robomtl.PolicyAgent(runs / "language")
-    for kind, told in (("right", "canonical"), ("empty", "none")):
+    for kind, instructions in (("right", "canonical"), ("empty", "none")):
         alone = tmp_path / kind
         robomtl.evaluate(
             agent,
@@ -151,7 +153,7 @@ def test_trials_told_rightly_are_those_of_an_evaluation(runs, tmp_path):
             out=alone,
             episodes=12,
             until="success",
-            instructions=told,
+            instructions=instructions,
             executor=Here(),
         )
         there = [r for r in rows(tmp_path / "probe") if r["kind"] == kind]
@@ -185,7 +187,7 @@ def test_results_are_written_by_kind(runs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kinds", "told"),
+    ("kinds", "given"),
     [
         ("language", list(KINDS)),
         ("one_hot", ["right", "shuffled", "empty", "wrong"]),
@@ -193,10 +195,12 @@ def test_results_are_written_by_kind(runs, tmp_path):
         ("language-goal", list(KINDS)),
     ],
 )
-def test_kinds_that_make_no_sense_are_left_out_and_said_so(runs, tmp_path, kinds, told):
+def test_kinds_that_make_no_sense_are_left_out_and_said_so(
+    runs, tmp_path, kinds, given
+):
     found = probed(runs / kinds, tmp_path, episodes=2)
-    assert list(found.kinds) == told
-    assert set(found.left_out) == {*KINDS} - {*told}
+    assert list(found.kinds) == given
+    assert set(found.left_out) == {*KINDS} - {*given}
     if found.left_out:
         said = f"the policy is conditioned on {kinds.replace('_', '-')}, which has no"
         assert said in found.left_out["held-out"]
@@ -207,7 +211,9 @@ def test_wordings_that_a_task_lacks_are_left_out(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("robomtl.envs.points_tasks._REACH_HELD_OUT", ())
     found = probed(runs / "language", tmp_path, tasks=["reach-red"], episodes=1)
     assert found.left_out == {"held-out": "there is no such wording of reach-red"}
-    with pytest.raises(ValueError, match="'held-out' cannot be told: there is no such"):
+    with pytest.raises(
+        ValueError, match="'held-out' cannot be given: there is no such"
+    ):
         probed(runs / "language", tmp_path / "other", kinds=("held-out",))
 
 
@@ -300,7 +306,11 @@ def test_another_probe_is_not_mixed_in(runs, tmp_path):
         ("language", {"kinds": ("shufled",)}, "'shufled'. Did you mean 'shuffled'"),
         ("language", {"kinds": ("right",)}, "Nothing is compared with 'right'; name"),
         ("language", {"kinds": ("empty", "empty")}, "Kinds named twice in empty, empt"),
-        ("one_hot", {"kinds": ("paraphrased",)}, "'paraphrased' cannot be told: the p"),
+        (
+            "one_hot",
+            {"kinds": ("paraphrased",)},
+            "'paraphrased' cannot be given: the p",
+        ),
         ("language", {"margin": 10}, "margin is 10; give a fraction between 0"),
         ("language", {"tasks": ("reach-rod",)}, "'reach-rod'. Did you mean 'reach-re"),
         (
@@ -345,13 +355,18 @@ def test_the_command_refuses_what_is_no_run(tmp_path, capsys):
 def test_plans_without_goals_are_told_apart_as_they_were_before_goals():
     conditions = Conditions(episodes=1)
     chunks = chunks_of(SUITE, conditions)
-    told = [(chunk.trials, [each[:2] for each in chunk.told]) for chunk in chunks]
-    before = hashlib.sha256(json.dumps(plain(told)).encode()).hexdigest()[:12]
+    played = [
+        (chunk.trials, [each[:2] for each in chunk.task_infos]) for chunk in chunks
+    ]
+    before = hashlib.sha256(json.dumps(plain(played)).encode()).hexdigest()[:12]
     assert identity_of({}, SUITE, conditions, chunks)["trials"] == before
 
     other = [
         replace(
-            chunk, told=tuple(each._replace(goal=(0.0, 1.0)) for each in chunk.told)
+            chunk,
+            task_infos=tuple(
+                each._replace(goal=(0.0, 1.0)) for each in chunk.task_infos
+            ),
         )
         for chunk in chunks
     ]

@@ -153,9 +153,11 @@ def test_a_part_that_is_not_finite_stops_every_process_with_the_tasks():
             return batch
 
     def stopped(learn):
-        with pytest.raises(FloatingPointError, match="Step 0, task b; a lower") as told:
+        with pytest.raises(
+            FloatingPointError, match="Step 0, task b; a lower"
+        ) as raised:
             learn()
-        return str(told.value)
+        return str(raised.value)
 
     threads = Threads(2)
     works = [learning("joined", rank, draws=Broken) for rank in threads.ranks]
@@ -171,8 +173,8 @@ def test_parts_together_are_the_whole_batch(data, augmentation):
         augmentation=augmentation,
         instruction_augmentation=InstructionAugmentation(swap=0.3),
     )
-    told = conditioning_for(data, ("language",), Cloning())
-    material, _ = materials(data, told, replace(config, device="cpu"), chunk=2)
+    conditioning = conditioning_for(data, ("language",), Cloning())
+    material, _ = materials(data, conditioning, replace(config, device="cpu"), chunk=2)
     draws = Cloning().draws(material, config)
     whole = draws.batch(5, 31)
     divided = [draws.divided(5, 31, [2 * k, 2 * k + 1], 6) for k in range(3)]

@@ -10,9 +10,9 @@ from robomtl.experiments.adapt.comparisons import (
     AdaptationRecipe,
     Pretraining,
 )
-from robomtl.experiments.adapt.method_design import Asked, configured, objectives
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.multitask import Asked as Arms
+from robomtl.experiments.multitask import MultitaskRequest
 from robomtl.experiments.multitask.arm_design import arms_of
 from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe, Before
 from robomtl.new_task import NewTask
@@ -127,7 +127,7 @@ def test_an_unknown_recipe_names_the_nearest(tmp_path):
 @pytest.mark.parametrize("name", sorted(ADAPTATIONS))
 def test_every_method_of_a_comparison_has_the_policy_it_needs(name):
     recipe = ADAPTATIONS[name]
-    needed = objectives(recipe.asked, configured(recipe.asked))
+    needed = objectives(recipe.request, configured(recipe.request))
     assert set(needed.values()) == set(recipe.pretraining)
     assert suite(recipe.suite, **recipe.options).train_tasks
 
@@ -137,7 +137,7 @@ SMALL_COMPARISON = AdaptationRecipe(
     suite="points/ML4",
     options={},
     episodes=3,
-    asked=Asked(
+    request=AdaptRequest(
         methods={"zero_shot": "zero_shot", "context": "context"},
         shots=(1,),
         supports=1,
@@ -191,14 +191,14 @@ def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
     for method in new.methods:
         folder = tmp_path / "new-task" / method
         assert (folder / "report.html").exists()
-        told = json.loads((folder / "adaptation.json").read_text())
-        assert (told["method"], told["shots"]) == (method, 2)
+        request = json.loads((folder / "adaptation.json").read_text())
+        assert (request["method"], request["shots"]) == (method, 2)
         assert [*results[method].tasks] == ["reach-ball"]
 
 
 @pytest.mark.slow
 def test_a_recipe_may_end_with_learning_together_and_alone(monkeypatch, tmp_path):
-    arms = Arms(
+    arms = MultitaskRequest(
         arms={"together": "together", "alone": "alone"},
         demonstrations=(2,),
         trials=2,
@@ -219,7 +219,7 @@ TINY = {"width": 16}
 
 
 def test_the_walls_give_one_policy_every_head_and_chunks():
-    arms = arms_of(ARM_RECIPES["walls"].asked)
+    arms = arms_of(ARM_RECIPES["walls"].request)
     assert {arm.policy_config["loss"] for arm in arms.values()} == set(HEADS.own())
     assert {arm.policy_config["chunk"] for arm in arms.values()} == {16}
     assert {arm.policy for arm in arms.values()} == {"film"}
@@ -228,7 +228,7 @@ def test_the_walls_give_one_policy_every_head_and_chunks():
 SIDE_BY_SIDE = ArmRecipe(
     line="Policies on points",
     suite="points/MT4",
-    asked=Arms(
+    request=MultitaskRequest(
         arms={"film": "together", "mlp": "together"},
         settings={
             "film": {f"policy_config.{k}": v for k, v in {**TINY, "blocks": 1}.items()},
@@ -261,8 +261,8 @@ def test_policies_stand_side_by_side_and_are_then_only_read(monkeypatch, tmp_pat
 
 @pytest.mark.slow
 def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
-    asked = replace(
-        SIDE_BY_SIDE.asked,
+    request = replace(
+        SIDE_BY_SIDE.request,
         arms={"scratch": "together", "pretrained": "together"},
         settings={"every": {"policy_config.width": 16}},
         reference="scratch",
@@ -274,7 +274,7 @@ def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
         training=TrainConfig(steps=3, batch_size=8, threads=1),
         policy_config=TINY,
     )
-    recipe = replace(SIDE_BY_SIDE, asked=asked, before=before)
+    recipe = replace(SIDE_BY_SIDE, request=request, before=before)
     monkeypatch.setitem(RECIPES, "before", recipe)
     found = run("before", out=tmp_path, compute=ONE).arms
     assert found.baseline == "scratch" and [*found.differences] == ["pretrained"]
@@ -286,7 +286,7 @@ def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
 
 
 def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
-    arms = arms_of(ARM_RECIPES["architectures"].asked)
+    arms = arms_of(ARM_RECIPES["architectures"].request)
     assert {arm.policy for arm in arms.values()} == {*arms}
     special = {"in_context", "rt2"}  # Learns from prompts; needs a language model.
     trained = {name for name in POLICIES.own() if POLICIES.get(name).trainable}

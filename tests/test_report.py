@@ -175,9 +175,9 @@ def test_without_config_there_is_no_empty_section(results):
 
 def test_markup_in_names_is_text(results):
     setting = dataclasses.replace(SETTING, agent="<b>film</b>")
-    told = dataclasses.replace(results.records[0], instruction="</script><b>film")
+    changed = dataclasses.replace(results.records[0], instruction="</script><b>film")
     markup = dataclasses.replace(
-        results, setting=setting, records=(told, *results.records[1:])
+        results, setting=setting, records=(changed, *results.records[1:])
     )
     assert "<b>film" not in page(markup)
 

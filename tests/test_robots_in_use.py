@@ -55,9 +55,9 @@ def test_samples_of_a_history_begin_with_the_first_observation(
     data = robots.sets[0]
     frames = mixed_frames(data, [range(len(data))], torch.device("cpu"))
     frames, start = replace(frames, history=3), int(frames.episodes.start[1])
-    told = Conditioning(kinds=(), tasks=data.tasks)
+    conditioning = Conditioning(kinds=(), tasks=data.tasks)
     rows = torch.tensor([start, start + 4])
-    batch = gather(frames, rows, torch.zeros(2, 0), told, 1)
+    batch = gather(frames, rows, torch.zeros(2, 0), conditioning, 1)
     seen = torch.tensor([[start] * 3, [start + 2, start + 3, start + 4]])
     expected = frames.state[seen]
     assert batch.observation["state"].equal(expected)

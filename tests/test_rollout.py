@@ -41,8 +41,8 @@ class Visitor:
         self.leave = leave
         self.shapes = set()
 
-    def start(self, trials, told):
-        self.shapes.add((len(trials), len(told)))
+    def start(self, trials, task_infos):
+        self.shapes.add((len(trials), len(task_infos)))
         self.step = 0
         self.expert = POINTS.make_expert("reach-red")
 

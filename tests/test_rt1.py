@@ -51,14 +51,14 @@ def test_every_place_of_a_map_has_a_code_of_its_own():
 
 @torch.inference_mode()
 def test_a_token_sees_none_of_a_later_time():
-    policy, told, seen = build(), torch.ones(2, 4), []
+    policy, task_embedding, seen = build(), torch.ones(2, 4), []
     block = policy.trunk[0]
     block.outer.register_forward_hook(lambda module, given, made: seen.append(made))
     state = torch.randn(2, 6, 6)
-    before = policy({"state": state}, told)
+    before = policy({"state": state}, task_embedding)
     changed = state.clone()
     changed[:, 3:] += 1.0
-    after = policy({"state": changed}, told)
+    after = policy({"state": changed}, task_embedding)
     same = (seen[0] == seen[1]).all(-1).all(0)
     assert same.tolist() == [True] * 3 + [False] * 3
     assert not torch.equal(before, after)

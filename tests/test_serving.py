@@ -105,7 +105,9 @@ def test_what_a_served_policy_draws_is_what_it_draws_in_a_worker():
     drawn = JointPolicy(policy, "cpu")(given)
     for group, each in zip(given, drawn, strict=True):
         torch.manual_seed(group.seed)
-        assert policy.act(group.observation, group.told, None)[0].equal(each.chunk)
+        assert policy.act(group.observation, group.task_embedding, None)[0].equal(
+            each.chunk
+        )
 
 
 @pytest.mark.slow

@@ -38,10 +38,10 @@ def clock(monkeypatch):
     return made
 
 
-def taken(folder, seconds, *, asked="auto", steps=(0,), device="cpu"):
+def taken(folder, seconds, *, request="auto", steps=(0,), device="cpu"):
     """How many threads each step was computed with."""
     found = []
-    with Threads(asked, device=device, folder=folder) as chosen:
+    with Threads(request, device=device, folder=folder) as chosen:
         for step in steps:
             chosen.take(step, partial(threads.time.step, seconds))
             found.append(torch.get_num_threads())
@@ -91,8 +91,8 @@ def test_threads_that_pay_by_now_are_taken_from_a_step_that_is_written_down(
 
 
 def test_a_number_that_is_asked_for_is_taken(tmp_path):
-    assert taken(tmp_path, {}, asked=3) == [3]
-    assert taken(tmp_path, {}, asked=2, steps=(5,)) == [2]
+    assert taken(tmp_path, {}, request=3) == [3]
+    assert taken(tmp_path, {}, request=2, steps=(5,)) == [2]
     assert recorded(tmp_path) == [[0, 3], [5, 2]]
 
 

@@ -172,8 +172,8 @@ def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
     names = [data.tasks[i] for i in batch.task]
     from robomtl.actor import TaskInfo
 
-    told = [TaskInfo(name, data.instructions[name]) for name in names]
-    embedding = trained.card.conditioning.fixed(told)
+    task_infos = [TaskInfo(name, data.instructions[name]) for name in names]
+    embedding = trained.card.conditioning.fixed(task_infos)
     actions, _ = trained.policy.act(batch.observation, embedding, None)
     assert (actions - batch.action).abs().mean() < 0.2
 
@@ -397,9 +397,9 @@ def test_too_few_episodes_to_hold_any_out_are_all_trained_on(data, tmp_path, cap
     quick(data, tmp_path, TrainConfig(**{**vars(QUICK), "validation": 0.1}))
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert "validation/loss" not in log.Tags()["scalars"]
-    told = "validation is 0.1, which holds out none of 8 episodes per task"
-    told += ": no validation loss is measured. Give 0.125 or more to hold out one."
-    assert told in capsys.readouterr().err
+    message = "validation is 0.1, which holds out none of 8 episodes per task"
+    message += ": no validation loss is measured. Give 0.125 or more to hold out one."
+    assert message in capsys.readouterr().err
 
 
 def test_the_run_directory_says_how_to_repeat_it(data, tmp_path):

@@ -37,8 +37,8 @@ class ForgetfulAgent(WobblingAgent):
 
 
 class Forgetful(Wobbling):
-    def start(self, trials, told):
-        super().start(trials, told)
+    def start(self, trials, task_infos):
+        super().start(trials, task_infos)
         self.generators[2:] = [np.random.default_rng(5) for _ in self.generators[2:]]
 
 
@@ -156,8 +156,8 @@ def test_failures_are_filmed_and_nothing_else(tmp_path):
 
 def test_so_many_of_each_task_are_filmed(tmp_path):
     played(tmp_path)
-    told = [(f.record.task, f.record.variation) for f in filmed(tmp_path, which=2)]
-    assert told == [(task, 1_000_000 + v) for task in TASKS for v in range(2)]
+    named = [(f.record.task, f.record.variation) for f in filmed(tmp_path, which=2)]
+    assert named == [(task, 1_000_000 + v) for task in TASKS for v in range(2)]
 
 
 def test_filming_changes_nothing_of_an_evaluation(evaluation, films, tmp_path):
@@ -223,14 +223,16 @@ def test_a_size_is_that_of_the_video(tmp_path):
 
 
 def test_videos_of_two_cameras_are_not_mixed(evaluation, films):
-    told = "holds videos of another camera: width is None there and 64 here. Give the"
-    with pytest.raises(ValueError, match=told):
+    message = (
+        "holds videos of another camera: width is None there and 64 here. Give the"
+    )
+    with pytest.raises(ValueError, match=message):
         filmed(evaluation, camera=Camera(width=64))
 
 
 def test_another_agent_or_suite_is_refused(evaluation):
-    told = "not the trials that were evaluated: fingerprint is 'wobbling' in the"
-    with pytest.raises(ValueError, match=told):
+    message = "not the trials that were evaluated: fingerprint is 'wobbling' in the"
+    with pytest.raises(ValueError, match=message):
         filmed(evaluation, agent=ExpertAgent())
     with pytest.raises(ValueError, match="options.horizon is 16 in the .* and 9 here"):
         filmed(evaluation, suite=PointsSuite(variant="MT6", horizon=9))
@@ -242,8 +244,10 @@ def test_wordings_that_were_changed_since_are_refused(tmp_path):
     out = tmp_path / "out"
     played(out, tasks=("reach-blue",), episodes=2, instructions=wordings)
     wordings.write_text(json.dumps({"reach-blue": ["go there"]}))
-    told = "instruction is 'go to the blue one' in the evaluation and 'go there' here"
-    with pytest.raises(ValueError, match=told):
+    message = (
+        "instruction is 'go to the blue one' in the evaluation and 'go there' here"
+    )
+    with pytest.raises(ValueError, match=message):
         filmed(out)
 
 
@@ -261,14 +265,14 @@ def test_examples_are_a_failure_and_a_success_of_one_task(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("which", "told"),
+    ("which", "message"),
     [
         ("failure", "Unknown which 'failure'. Did you mean 'failures'"),
         (0, "0 videos of each task were requested; give at least 1"),
     ],
 )
-def test_what_chooses_no_trial_is_refused(evaluation, which, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_chooses_no_trial_is_refused(evaluation, which, message):
+    with pytest.raises(ValueError, match=message):
         filmed(evaluation, which=which)
 
 

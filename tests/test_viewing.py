@@ -172,8 +172,8 @@ def test_the_trial_that_was_named_is_shown(evaluation):
 
 
 def test_a_trial_that_was_not_played_is_refused(evaluation):
-    told = "no trial with an outcome of task reach-blue, variation 7"
-    with pytest.raises(ValueError, match=told):
+    message = "no trial with an outcome of task reach-blue, variation 7"
+    with pytest.raises(ValueError, match=message):
         viewing.recorded_trial(
             evaluation, WobblingAgent(), POINTS, task="reach-blue", variation=7
         )
@@ -218,8 +218,8 @@ def test_the_policy_of_an_evaluation_is_found_beside_it_or_named(tmp_path, capsy
         assert main(["view", *map(str, folder), *save]) == 0
     assert "evaluation of 'run', which is not there; name its run" in say(capsys, out)
     other = an_agent(tmp_path / "other", seed=1)
-    told = "not the trials that were evaluated: fingerprint is"
-    assert told in say(capsys, out, "--run", other.run)
+    message = "not the trials that were evaluated: fingerprint is"
+    assert message in say(capsys, out, "--run", other.run)
 
 
 def test_without_the_extra_its_name_is_told(capsys, monkeypatch):

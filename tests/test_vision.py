@@ -132,19 +132,23 @@ def test_images_of_a_history_are_encoded_each_with_their_task():
     images = {
         name: pictures(6, SIDE).view(2, 3, SIDE, SIDE, 3) for name in ("top", "wrist")
     }
-    state, told = torch.randn(2, 3, 4), torch.randn(2, 3)
+    state, task_embedding = torch.randn(2, 3, 4), torch.randn(2, 3)
     for each in (alone, over):
         torch.manual_seed(0)
         for module in each.modules():
             if isinstance(module, Modulation):
                 torch.nn.init.normal_(module.linear.weight, std=0.1)
     over.observer.load_state_dict(alone.observer.state_dict())
-    read = over.observed({**images, "proprioception": state}, told).view(2, 3, 36)
+    read = over.observed({**images, "proprioception": state}, task_embedding).view(
+        2, 3, 36
+    )
     for time in range(3):
         here = {name: each[:, time] for name, each in images.items()}
-        single = alone.observed({**here, "proprioception": state[:, time]}, told)
+        single = alone.observed(
+            {**here, "proprioception": state[:, time]}, task_embedding
+        )
         assert torch.allclose(read[:, time], single, atol=1e-5)
-    tokens = over.observer.tokens({**images, "proprioception": state}, told)
+    tokens = over.observer.tokens({**images, "proprioception": state}, task_embedding)
     assert tokens["top"].shape == (2, 3, 36, 64)
 
 

@@ -26,8 +26,8 @@ class Wobbling:
         self.agent = agent
         self.experts = ExpertAgent().load(suite)
 
-    def start(self, trials, told):
-        self.experts.start(trials, told)
+    def start(self, trials, task_infos):
+        self.experts.start(trials, task_infos)
         seeds = [zlib.crc32(repr(trial).encode()) for trial in trials]
         self.generators = [np.random.default_rng(seed) for seed in seeds]
         self.agent.happen(trials[0])

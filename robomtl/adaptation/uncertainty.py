@@ -68,11 +68,11 @@ class WatchedActor:
         self._fixed = torch.zeros(0, 0)
         self._seen: list[NDArray[np.float64]] = []
 
-    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
+    def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
         """Forgets earlier trials and prepares for these."""
-        self._fixed = self._conditioning.fixed(told)
+        self._fixed = self._conditioning.fixed(task_infos)
         self._seen = []
-        self._actor.start(trials, told)
+        self._actor.start(trials, task_infos)
 
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]
@@ -80,8 +80,10 @@ class WatchedActor:
         """Actions within [-1, 1] for every trial; (trial, action)."""
         states = np.stack([observation["state"] for observation in observations])
         state = torch.from_numpy(states.astype(np.float32))
-        told = self._conditioning.embedding(self._fixed, state)
-        variance = predictive_variance(self._policy, {"state": state}, told).numpy()
+        embedding = self._conditioning.embedding(self._fixed, state)
+        variance = predictive_variance(
+            self._policy, {"state": state}, embedding
+        ).numpy()
         self._seen.append(np.where(running, variance, np.nan))
         return self._actor(observations, running)
 

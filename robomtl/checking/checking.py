@@ -50,8 +50,8 @@ def _wordings(suite: Suite) -> Iterator[str]:
     tasks_by_wording: dict[str, list[str]] = {}
     for task in _tasks(suite):
         for wording in (*task.instructions, *task.held_out_instructions):
-            told = " ".join(wording.lower().split())
-            tasks_by_wording.setdefault(told, []).append(task.name)
+            words = " ".join(wording.lower().split())
+            tasks_by_wording.setdefault(words, []).append(task.name)
     if "" in tasks_by_wording:
         empty = tasks_by_wording.pop("")[0]
         yield f"'{empty}' has an empty instruction; say what is to be done."

@@ -171,7 +171,9 @@ def _beyond_the_end(env: Env) -> Iterator[str]:
     action = np.zeros(env.action_space.shape or (), np.float32)
     try:
         truncated = env.step(action)[3]
-    except Exception:  # Any refusal will do: no caller steps on, so none is told apart.
+    except (
+        Exception
+    ):  # Any refusal will do: no caller steps on, so none is distinguished.
         return
     if not truncated:
         yield (

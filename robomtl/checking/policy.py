@@ -158,14 +158,14 @@ def batch_for(spec: Spec, chunk: int, *, seed: int = 0, rows: int = ROWS) -> Bat
         observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
     if len(spec.embodiments) > 1:
         observation[EMBODIMENT] = torch.arange(rows) % len(spec.embodiments)
-    told = torch.randn(rows, spec.embedding, generator=generator)
-    told[:, : spec.text] = 97.0  # A letter.
+    task_embedding = torch.randn(rows, spec.embedding, generator=generator)
+    task_embedding[:, : spec.text] = 97.0  # A letter.
     action = torch.rand(rows, chunk, spec.action, generator=generator) * 2 - 1
     return Batch(
         observation=observation,
         action=action,
         mask=torch.ones(rows, chunk),
-        task_embedding=told,
+        task_embedding=task_embedding,
         task=torch.arange(rows) % spec.tasks,
     )
 

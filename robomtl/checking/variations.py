@@ -88,8 +88,8 @@ def variety(suite: Suite, task: str) -> Iterator[str]:
     with watched(suite, task) as env:
         first, *others = [beginning(env, variation, seed=0) for variation in variations]
     if others and not any(difference(first, other) for other in others):
-        told = listed(variations)
-        yield f"The variations {told} are all alike; each names a start and a goal."
+        named = listed(variations)
+        yield f"The variations {named} are all alike; each names a start and a goal."
 
 
 def goals(suite: Suite, task: str) -> Iterator[str]:
@@ -126,10 +126,10 @@ def refused_variation(suite: Suite, task: str) -> Iterator[str]:
         except ValueError:
             return
         except Exception as error:  # Anything else is what is looked for here.
-            told = f"raised {type(error).__name__}: {error}"
+            outcome = f"raised {type(error).__name__}: {error}"
         else:
-            told = "was accepted"
-    yield f"A reset to variation -1, which no split has, {told}; expected a ValueError."
+            outcome = "was accepted"
+    yield f"A reset to variation -1, which no split has, {outcome}; expected a ValueError."
 
 
 def _variations_faults(split: str, variations: Sequence[int]) -> Iterator[str]:

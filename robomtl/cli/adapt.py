@@ -55,18 +55,18 @@ class Adapt(SuiteFlags, MethodFlags, ComputeFlags):
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Adapt, args=arguments, prog="robomtl adapt")
-    asked = replace(methods_from(flags), seeds=flags.seeds)
+    request = replace(methods_from(flags), seeds=flags.seeds)
     if flags.config is not None:
-        chosen = read_config(flags.config, asked.methods)
-        settings = merged(chosen, asked.settings, asked.methods)
-        asked = replace(asked, settings=settings)
+        chosen = read_config(flags.config, request.methods)
+        settings = merged(chosen, request.settings, request.methods)
+        request = replace(request, settings=settings)
     noise = noise_of(flags, 0.0)
     supports = Supports(data=flags.data, prior=flags.prior, noise=noise)
     family = find_family(flags.run)
     suite = flags.make_for(trained_agent(family), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
         if flags.train:
-            needed = objectives(asked, configured(asked))
+            needed = objectives(request, configured(request))
             family = train_missing(
                 family,
                 needed.values(),
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
         found = compare_methods(
             family,
             suite,
-            asked,
+            request,
             out=out,
             supports=supports,
             compute=flags.compute,

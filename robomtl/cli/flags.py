@@ -298,10 +298,10 @@ def refuse_noise(data: Path | None, noise: object) -> None:
 
 @contextmanager
 def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
-    """The folder a verb writes to, told at the start and when it is stopped.
+    """The folder a verb writes to, named at the start and when the verb is stopped.
 
     Args:
-        out: The folder that was asked for; a new dated one under ``runs/`` if None.
+        out: The requested folder; a new dated one under ``runs/`` if None.
         verb: What is done.
         name: What it is done with.
 

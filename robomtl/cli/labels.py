@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from robomtl.experiments.adapt.method_design import Asked as Methods
+from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_design import Design as MethodDesign
-from robomtl.experiments.multitask.arm_design import Asked as Arms
 from robomtl.experiments.multitask.arm_design import Design as ArmDesign
+from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arms import EVERY, USUAL
 from robomtl.experiments.settings import by_label, parsed, split_policies
 
@@ -35,7 +35,9 @@ class MethodFlags(MethodDesign):
     """Goals of each task, where goals are hidden."""
 
 
-def arms_from(flags: ArmFlags, usual: Arms | None = None) -> Arms:
+def arms_from(
+    flags: ArmFlags, usual: MultitaskRequest | None = None
+) -> MultitaskRequest:
     """The comparison of arms that flags describe.
 
     Args:
@@ -55,7 +57,7 @@ def arms_from(flags: ArmFlags, usual: Arms | None = None) -> Arms:
     )
     settings = merged(usual.settings if usual else {}, given, labels)
     reference = usual.reference if usual else None
-    return Arms(
+    return MultitaskRequest(
         arms=arms,
         settings=settings,
         reference=reference,
@@ -63,7 +65,7 @@ def arms_from(flags: ArmFlags, usual: Arms | None = None) -> Arms:
     )
 
 
-def methods_from(flags: MethodFlags, usual: Methods | None = None) -> Methods:
+def methods_from(flags: MethodFlags, usual: AdaptRequest | None = None) -> AdaptRequest:
     """The comparison of methods that flags describe.
 
     Args:
@@ -78,7 +80,7 @@ def methods_from(flags: MethodFlags, usual: Methods | None = None) -> Methods:
     words, policies = split_policies(flags.methods)
     methods = _resolved(by_label(words), usual.methods if usual else {})
     given = parsed(flags.settings, methods)
-    return Methods(
+    return AdaptRequest(
         methods=methods,
         settings=merged(usual.settings if usual else {}, given, methods),
         policies=policies,
@@ -87,12 +89,12 @@ def methods_from(flags: MethodFlags, usual: Methods | None = None) -> Methods:
     )
 
 
-def arm_flags(arms: Arms) -> ArmFlags:
+def arm_flags(arms: MultitaskRequest) -> ArmFlags:
     """The flags of a comparison of arms; its settings are kept by ``arms_from``."""
     return ArmFlags(arms=_words(arms.arms), **_shared(arms, ArmDesign))
 
 
-def method_words(methods: Methods) -> tuple[str, ...]:
+def method_words(methods: AdaptRequest) -> tuple[str, ...]:
     """The words of ``MethodFlags.methods`` for a comparison of methods."""
     taken = methods.policies
     words = _words(methods.methods)

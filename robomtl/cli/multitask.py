@@ -39,12 +39,12 @@ class Multitask(SuiteFlags, ArmFlags, ComputeFlags):
 def main(arguments: Sequence[str]) -> None:
     """Compares as the arguments say."""
     flags = tyro.cli(Multitask, args=arguments, prog="robomtl multitask")
-    asked = arms_from(flags)
+    request = arms_from(flags)
     suite = flags.make(flags.suite)
     with run_directory(flags.out, "multitask", suite.name) as out:
         found = multitask(
             suite,
-            asked,
+            request,
             out=out,
             data=flags.data,
             noise=noise_of(flags, NOISE),

@@ -66,15 +66,15 @@ def recipe_flags(recipe: AnyRecipe, common: RunFlags, arguments: Sequence[str]) 
     elif isinstance(recipe, ArmRecipe):
         own = {} if recipe.before is None else {"before": recipe.before}
         bases = (RunFlags, ArmFlags)
-        shared = vars(arm_flags(recipe.asked))
+        shared = vars(arm_flags(recipe.request))
     else:
         own = _of_comparison(recipe, arguments)
         bases = (RunFlags, Comparison, MethodFlags)
         shared = {
             **_values(recipe, Comparison),
-            **_values(recipe.asked, Design),
-            "methods": method_words(recipe.asked),
-            "num_goals": recipe.asked.goals,
+            **_values(recipe.request, Design),
+            "methods": method_words(recipe.request),
+            "num_goals": recipe.request.goals,
         }
     return _made("Run", own, bases)(**{**vars(common), **shared, **own})
 
@@ -98,7 +98,7 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
         )
     if isinstance(recipe, ArmRecipe):
         before = recipe.before and flags.before
-        return replace(recipe, asked=arms_from(flags, recipe.asked), before=before)
+        return replace(recipe, request=arms_from(flags, recipe.request), before=before)
     for objective, part in recipe.pretraining.items():
         training = getattr(flags.pretraining, objective).training
         _check_seed(f"pretraining.{objective}.training", training, part.training)
@@ -110,7 +110,7 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
             **flags.options.given,
             **options_from(recipe.suite, flags.options.suite_options),
         },
-        asked=methods_from(flags, recipe.asked),
+        request=methods_from(flags, recipe.request),
         pretraining={
             objective: Pretraining(
                 training=part.training,

@@ -25,10 +25,10 @@ def main(arguments: Sequence[str]) -> None:
     """Serves the policy until Ctrl-C."""
     flags = tyro.cli(Serve, args=arguments, prog="robomtl serve")
     agent = PolicyAgent(flags.run)
-    told = " and ".join(agent.conditioning_kinds) or "nothing"
+    kinds = " and ".join(agent.conditioning_kinds) or "nothing"
 
     def ready(address: str) -> None:
-        say(f"{agent.name} ({agent.card.policy}, conditioned on {told}) answers at")
+        say(f"{agent.name} ({agent.card.policy}, conditioned on {kinds}) answers at")
         say(f"  {address}   until Ctrl-C; {agent.card.spec.described}.")
 
     serve_policy(agent, flags, ready=ready)

@@ -166,9 +166,9 @@ def _check(flags: Train) -> None:
     own = ["suite_options"] if flags.suite_options else []
     superfluous = [*flags.given, *own, *recording]
     if flags.data and superfluous:
-        told = ", ".join(f"--{name.replace('_', '-')}" for name in superfluous)
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in superfluous)
         raise InputError(
-            f"{flags.data[0]} is recorded already, so {told} would do nothing; leave out "
+            f"{flags.data[0]} is recorded already, so {named} would do nothing; leave out "
             f"either that or --data."
         )
 

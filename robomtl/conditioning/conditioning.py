@@ -57,13 +57,13 @@ class Conditioning:
                 raise InputError(unknown("conditioning", kind, get_args(Kind)))
         if len(set(self.kinds)) < len(self.kinds):
             raise InputError(f"Conditioning {self.kinds} names a kind twice.")
-        told = tuple(kind for kind in self.kinds if kind != "none")
-        if "none" in self.kinds and set(told) - {"demonstration"}:
+        evidence = tuple(kind for kind in self.kinds if kind != "none")
+        if "none" in self.kinds and set(evidence) - {"demonstration"}:
             raise InputError(
-                f"Conditioning none stands alone, here it is beside {', '.join(told)};"
+                f"Conditioning none stands alone, here it is beside {', '.join(evidence)};"
                 " leave out either."
             )
-        object.__setattr__(self, "kinds", told)  # One form of what means the same.
+        object.__setattr__(self, "kinds", evidence)  # One form of what means the same.
         if "goal" in self.kinds and self.goal is None:
             raise InputError(
                 "Conditioning on the goal needs a suite that shows it in the state; "
@@ -131,7 +131,7 @@ class Conditioning:
             "goal_image": 0,
         }
 
-    def fixed(self, told: Sequence[TaskInfo]) -> Tensor:
+    def fixed(self, task_infos: Sequence[TaskInfo]) -> Tensor:
         """The inputs of ``embedding`` that stay the same in a trial; (trial, fixed).
 
         It is the constant part of the embedding, followed by the indices of the goal in
@@ -142,19 +142,19 @@ class Conditioning:
             ValueError: If a one-hot code has no component for the task.
             ImportError: If a wording is not shipped and the language extra is missing.
         """
-        parts = [torch.zeros(len(told), 0)]
+        parts = [torch.zeros(len(task_infos), 0)]
         if "language" in self.kinds:
-            given = [each.instruction for each in told]
+            given = [each.instruction for each in task_infos]
             in_numbers = _language if self.wording == "embedding" else characters
             parts.append(in_numbers(given))
         if "one_hot" in self.kinds:
-            parts.append(torch.stack([self._one_hot(each.task) for each in told]))
+            parts.append(torch.stack([self._one_hot(each.task) for each in task_infos]))
         if "demonstration" in self.kinds:
             nothing = (0.0,) * self.demonstration
-            known = [self.inferred.get(each.task or "", nothing) for each in told]
+            known = [self.inferred.get(each.task or "", nothing) for each in task_infos]
             parts.append(torch.tensor(known))
         if self._goals_differ:
-            places = [self._indices(each.task) for each in told]
+            places = [self._indices(each.task) for each in task_infos]
             parts.append(torch.tensor(places, dtype=torch.float))
         return torch.cat(parts, dim=-1)
 

@@ -70,12 +70,12 @@ class InstructionEmbeddings:
         self._embedded = conditioning.wording == "embedding"
         self._words = conditioning.place("language") if self._language else slice(0)
         most = max(map(len, instructions)) if self._language else 1
-        told = [
+        task_infos = [
             TaskInfo(task, wordings[i % len(wordings)])
             for task, wordings in zip(conditioning.tasks, instructions, strict=True)
             for i in range(most)
         ]
-        self._table, self._most = conditioning.fixed(told), most
+        self._table, self._most = conditioning.fixed(task_infos), most
         scale = instruction_augmentation.noise / EMBEDDING_SIZE**0.5
         bank = torch.randn(_NOISE, EMBEDDING_SIZE, generator=Generator().manual_seed(0))
         self._bank: Tensor = scale * bank
@@ -93,8 +93,8 @@ class InstructionEmbeddings:
         draws = draws.to(task.device)
         if not self._language:
             return self._rows(task, draws[0])
-        told = self._swapped(task, draws[4], draws[5])
-        first, second = self._rows(told, draws[0]), self._rows(told, draws[1])
+        swapped = self._swapped(task, draws[4], draws[5])
+        first, second = self._rows(swapped, draws[0]), self._rows(swapped, draws[1])
         if not self._embedded:  # Characters are neither mixed nor blurred.
             rest = self.canonical(task)[:, self._words.stop :]
             return torch.cat([first[:, self._words], rest], dim=-1)

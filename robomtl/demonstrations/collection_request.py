@@ -1,4 +1,4 @@
-"""What is asked of a suite's experts: all that the collected data depends on."""
+"""The request to a suite's experts: all that the collected data depends on."""
 
 import math
 from collections.abc import Mapping
@@ -79,16 +79,16 @@ def check_tasks(suite: Suite, request: Request) -> None:
         InputError: If a task or the split is unknown or has too few variations, or if
             two tasks share an instruction.
     """
-    told: dict[str, str] = {}
+    tasks_by_instruction: dict[str, str] = {}
     for name in request.tasks:
         instruction = find_task(suite, name).instruction
-        if instruction in told:
+        if instruction in tasks_by_instruction:
             raise InputError(
-                f"Tasks '{told[instruction]}' and '{name}' have the same instruction, "
+                f"Tasks '{tasks_by_instruction[instruction]}' and '{name}' have the same instruction, "
                 f"'{instruction}', by which a data set tells tasks apart; collect them "
                 "into different folders."
             )
-        told[instruction] = name
+        tasks_by_instruction[instruction] = name
         count = len(suite.variations(name, request.split))
         if count < request.episodes:
             raise InputError(

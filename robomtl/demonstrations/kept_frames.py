@@ -127,14 +127,14 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
     }
     for name in observe:
         if name not in named and name != STATE:
-            told = unknown(f"observation feature of {folder}", name, named)
+            message = unknown(f"observation feature of {folder}", name, named)
             if name.startswith(IMAGE) and not any(n.startswith(IMAGE) for n in named):
                 camera = name.removeprefix(IMAGE)
-                told += (
+                message += (
                     " It has no pictures; collect with --cameras, or add them:"
                     f" robomtl data add-camera {folder} --cameras {camera} --out NEW."
                 )
-            raise InputError(told)
+            raise InputError(message)
     keys = [named.get(name, layout.STATE) for name in observe]
     where = folder / layout.INFO
     images = {

@@ -54,8 +54,8 @@ def redrawn(
     for step, state in enumerate(states):
         seen = observation["state"].copy()
         seen[hidden] = 0
-        if told := difference(seen, state):
-            raise SimulationError(task, variation, step, told)
+        if differing := difference(seen, state):
+            raise SimulationError(task, variation, step, differing)
         others = {name: it for name, it in observation.items() if name != "state"}
         yield others | border.pictures(env.pictures(), step)
         if step + 1 < len(states):

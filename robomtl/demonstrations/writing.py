@@ -99,7 +99,7 @@ class _Series:
         return self._place
 
     def write(self, table: Any) -> None:
-        """Adds a table as one row group, in the place just told."""
+        """Adds a table as one row group, in the place just named."""
         writer = self._writer or self._open(table.schema)
         writer.write_table(table, row_group_size=len(table))
 

@@ -73,5 +73,5 @@ def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
         episodes=conditions.episodes,
         repeats=conditions.repeats,
     )
-    told = tell(suite, trials, conditions.instructions, seed=conditions.seed)
-    return deal(trials, told, side_by_side(suite))
+    task_infos = tell(suite, trials, conditions.instructions, seed=conditions.seed)
+    return deal(trials, task_infos, side_by_side(suite))

@@ -28,9 +28,9 @@ class _Experts:
         self._experts: list[Expert] = []
         self._tasks: list[str | None] = []
 
-    def start(self, trials: Sequence[Trial], told: Sequence[TaskInfo]) -> None:
-        self._experts = [self._expert(told_now.task) for told_now in told]
-        self._tasks = [told_now.task for told_now in told]
+    def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
+        self._experts = [self._expert(task_info.task) for task_info in task_infos]
+        self._tasks = [task_info.task for task_info in task_infos]
 
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]
@@ -52,7 +52,7 @@ class _Experts:
     def _expert(self, task: str | None) -> Expert:
         if task is None:
             raise InputError(
-                "The expert has to be told its task; instructions 'none' withhold it."
+                "The expert needs the name of its task, which instructions 'none' withhold."
             )
         return self._suite.make_expert(task)
 

@@ -45,7 +45,7 @@ def outcome_grid(results: Results, clips: Mapping[Trial, Clip]) -> Grid:
 
 
 def trial_details(record: Record) -> dict[str, str]:
-    """Which trial it is and what was told in it, for a cell."""
+    """The trial and its instruction, for a cell."""
     return {
         "Variation": str(record.variation),
         "Repeat": str(record.repeat) if record.repeat else "",

@@ -28,8 +28,10 @@ def identity_of(
         conditions: Under which they play.
         chunks: What they play.
     """
-    told = [(chunk.trials, [_told(each) for each in chunk.told]) for chunk in chunks]
-    played = json.dumps(plain(told))
+    given = [
+        (chunk.trials, [_given(each) for each in chunk.task_infos]) for chunk in chunks
+    ]
+    played = json.dumps(plain(given))
     return {
         **{part: agent.fingerprint for part, agent in agents.items()},
         "suite": suite.name,
@@ -42,6 +44,6 @@ def identity_of(
     }
 
 
-def _told(told: TaskInfo) -> tuple[object, ...]:
-    # A goal is left out where none is told, so that what was begun before is alike.
-    return told[:2] if told.goal is None else told
+def _given(task_info: TaskInfo) -> tuple[object, ...]:
+    # A goal is left out where there is none, so that earlier journals go on.
+    return task_info[:2] if task_info.goal is None else task_info

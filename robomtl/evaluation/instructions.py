@@ -21,9 +21,11 @@ KINDS: Mapping[str, str] = {
     "wrong": "names and first wordings of other tasks with the same scene, in turn",
     "none": "nothing of the task",
 }
-"""Ways to tell a task, besides the path of a JSON file with wordings for each task."""
+"""Kinds of instructions, besides the path of a JSON file with wordings for each task."""
 
-_Telling = Mapping[str, Sequence[TaskInfo]]  # By task: told in turn, trial after trial.
+_Telling = Mapping[
+    str, Sequence[TaskInfo]
+]  # By task: given in turn, trial after trial.
 
 
 def tell(
@@ -45,11 +47,11 @@ def tell(
     tasks = _tasks_of(suite, trials)
     telling = _telling(suite, tasks, instructions, seed)
     turns = {task.name: count() for task in tasks}
-    told = []
+    task_infos = []
     for trial in trials:
         choices = telling[trial.task]
-        told.append(choices[next(turns[trial.task]) % len(choices)])
-    return tuple(told)
+        task_infos.append(choices[next(turns[trial.task]) % len(choices)])
+    return tuple(task_infos)
 
 
 def rivals_of(suite: Suite) -> dict[str, tuple[Task, ...]]:
@@ -135,7 +137,7 @@ def _shuffled(
         if len(part) == 1 and part[0] in tasks:
             raise InputError(
                 f"'{part[0].name}' is alone in its part of {suite.name}: there is no"
-                " other task whose instruction it could be told."
+                " other task whose instruction it could get."
             )
         order = random.Random(seed).sample(part, len(part))
         for task, other in zip(order, order[1:] + order[:1], strict=True):

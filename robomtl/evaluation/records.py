@@ -63,10 +63,12 @@ def records_of(chunk: Chunk, outcomes: Sequence[Outcome]) -> list[Record]:
             task=trial.task,
             variation=trial.variation,
             repeat=trial.repeat,
-            instruction=told.instruction,
+            instruction=task_info.instruction,
             **asdict(outcome),
         )
-        for trial, told, outcome in zip(chunk.trials, chunk.told, outcomes, strict=True)
+        for trial, task_info, outcome in zip(
+            chunk.trials, chunk.task_infos, outcomes, strict=True
+        )
     ]
 
 

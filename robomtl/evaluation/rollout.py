@@ -181,7 +181,7 @@ def roll(
     padding = CHUNK - len(episodes)
     actor.start(
         chunk.trials + chunk.trials[-1:] * padding,
-        chunk.told + chunk.told[-1:] * padding,
+        chunk.task_infos + chunk.task_infos[-1:] * padding,
     )
     for episode in episodes:
         if episode.running:

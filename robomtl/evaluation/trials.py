@@ -25,7 +25,7 @@ class Chunk:
     """Name of the task."""
     trials: tuple[Trial, ...]
     """At most ``CHUNK``."""
-    told: tuple[TaskInfo, ...]
+    task_infos: tuple[TaskInfo, ...]
     """The actor's instruction in each trial."""
 
     @property
@@ -101,22 +101,22 @@ def side_by_side(suite: Suite) -> int:
 
 
 def deal(
-    trials: Sequence[Trial], told: Sequence[TaskInfo], size: int = CHUNK
+    trials: Sequence[Trial], task_infos: Sequence[TaskInfo], size: int = CHUNK
 ) -> tuple[Chunk, ...]:
     """The trials in chunks, each of one task, in the given order.
 
     Args:
         trials: In the order of their tasks.
-        told: Instruction of each.
+        task_infos: Instruction of each.
         size: Most trials of a chunk, see ``side_by_side``.
     """
     chunks: list[Chunk] = []
-    pairs = zip(trials, told, strict=True)
+    pairs = zip(trials, task_infos, strict=True)
     for task, group in groupby(pairs, key=lambda pair: pair[0].task):
         members = list(group)
         for start in range(0, len(members), size):
             some, theirs = zip(*members[start : start + size], strict=True)
-            chunks.append(Chunk(task=task, trials=some, told=theirs))
+            chunks.append(Chunk(task=task, trials=some, task_infos=theirs))
     return tuple(chunks)
 
 

@@ -148,8 +148,8 @@ def difference(record: Record, outcome: Outcome) -> str:
 def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
     played = [(chunk, row) for chunk in chunks for row in range(len(chunk.trials))]
     for (chunk, row), record in zip(played, results.records, strict=True):
-        trial, told = chunk.trials[row], chunk.told[row]
-        here = {**vars(trial), "instruction": told.instruction}
+        trial, task_info = chunk.trials[row], chunk.task_infos[row]
+        here = {**vars(trial), "instruction": task_info.instruction}
         there = {name: getattr(record, name) for name in here}
         _refuse(differences(there, here, sides=("in the evaluation", "here")))
         yield Place(chunk, row, record)

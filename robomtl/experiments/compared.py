@@ -172,12 +172,12 @@ class Compared:
                 lines.append(Line(name=label, style=self.styles[label], points=points))
         if not lines:
             return None
-        told = "; ".join(point.text for line in lines for point in line.points)
+        points_text = "; ".join(point.text for line in lines for point in line.points)
         of = f" in {task}" if task else ""
         return Chart(
             lines=lines,
             title=task,
-            summary=f"Success{of} by {noun}s: {told}",
+            summary=f"Success{of} by {noun}s: {points_text}",
             ticks=tuple(ticks),
             top=top_of(lines),
         )

@@ -26,8 +26,8 @@ def log_e_of_streams(a: Solved, b: Solved) -> LogE:
     the other is wrong, differ at 5 % in 11 % of cases.
 
     Simulated with 500 pairs at alpha = 0.05: errs in 3 % of cases at rates of 0.1, 0.5
-    and 0.9; 0.5 from 0.7 is told in 99.8 %, after 144 pairs on average; 0.5 from 0.8
-    after 55, 0.3 from 0.9 after 12; 0.5 from 0.6 is told in 39 %.
+    and 0.9; 0.5 from 0.7 is decided in 99.8 %, after 144 pairs on average; 0.5 from 0.8
+    after 55, 0.3 from 0.9 after 12; 0.5 from 0.6 is decided in 39 %.
 
     Args:
         a: Whether A solved each trial, in the order they are looked at; (..., pair).
@@ -55,7 +55,7 @@ def log_e_of_pairs(a: Solved, b: Solved) -> LogE:
     it keeps its promise however outcomes on a trial depend on each other, and whether
     trials are easy or hard.
 
-    Simulated as for streams: errs in 3 to 4 % of cases; 0.5 from 0.7 is told after 115
+    Simulated as for streams: errs in 3 to 4 % of cases; 0.5 from 0.7 is decided after 115
     pairs, 0.5 from 0.6 in 54 % of cases. Where half of the trials are solved by both or
     neither for a reason they share: after 73 pairs (streams 124), in 85 % (48 %).
 

@@ -211,8 +211,8 @@ def results_of(
     records = tuple(
         record for chunk, outcomes in played for record in records_of(chunk, outcomes)
     )
-    told = asdict(conditions)
-    del told["tasks"]  # The tasks' rates name them.
+    fields = asdict(conditions)
+    del fields["tasks"]  # The tasks' rates name them.
     setting = Setting(
         agent=agent.name,
         fingerprint=agent.fingerprint,
@@ -224,7 +224,7 @@ def results_of(
         suite=suite.name,
         options=plain(suite.options),
         **plain(definition_of(suite)),
-        **told,
+        **fields,
         horizon=_horizon(suite, conditions, records),
         **journal.made(),
     )

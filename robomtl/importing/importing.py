@@ -165,8 +165,8 @@ def _read(path: Path, config: ImportConfig) -> _Found:
 
 def _check(found: _Found) -> None:
     broken, count = found.survey.broken, len(found.survey.lengths)
-    told = found.survey.instructions
-    blank = [number for number, sentence in told.items() if not sentence]
+    instructions = found.survey.instructions
+    blank = [number for number, sentence in instructions.items() if not sentence]
     if blank:
         raise InputError(
             f"{len(blank)} of {count} episodes have no task sentence, the first is episode"
@@ -230,11 +230,11 @@ def _sizes(found: _Found) -> Sizes:
 def _recorded(found: _Found, instructions: list[str]) -> Iterator[Recorded]:
     """The episodes to keep, as they are written."""
     every = [*dict.fromkeys(each for c in found.features.values() for each in c)]
-    task = {told: index for index, told in enumerate(instructions)}
-    for number, told in found.survey.instructions.items():
+    task = {instruction: index for index, instruction in enumerate(instructions)}
+    for number, instruction in found.survey.instructions.items():
         episode = read_episode(found.source, number, every)
         values = joined(episode, found.features)
-        yield _as_recorded(task[told], values, found.scale)
+        yield _as_recorded(task[instruction], values, found.scale)
 
 
 def _as_recorded(

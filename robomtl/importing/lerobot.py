@@ -63,7 +63,7 @@ class LeRobot:
                 columns[name] = _column(path, name, described)
             except InputError as error:
                 wrong[name] = str(error).removeprefix(f"{path}: feature '{name}' ")
-        told, robot = Counter(meta.tasks.values()), meta.info.robot_type or ""
+        counts, robot = Counter(meta.tasks.values()), meta.info.robot_type or ""
         return About(
             format=f"LeRobotDataset {meta.version}",
             columns=columns,
@@ -72,7 +72,7 @@ class LeRobot:
             robot="" if robot == "unknown" else robot,
             fps=meta.info.fps,
             unusable=wrong,
-            duplicated=[each for each, count in told.items() if count > 1],
+            duplicated=[each for each, count in counts.items() if count > 1],
             filters={},
         )
 

@@ -176,5 +176,7 @@ def _tasks_of_parquet(folder: Path) -> dict[int, str]:
         each if isinstance(each, str) else "" for each in column.dictionary.to_pylist()
     ]
     places = [-1 if at is None else at for at in column.indices.to_pylist()]
-    told = [known[at] if at >= 0 else "" for at in places]
-    return dict(zip(whole(table, "task_index", path).tolist(), told, strict=True))
+    instructions = [known[at] if at >= 0 else "" for at in places]
+    return dict(
+        zip(whole(table, "task_index", path).tolist(), instructions, strict=True)
+    )

@@ -70,8 +70,8 @@ def sentences(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {' + '.join(each['columns'])}, {_shaped(each)}."
     if report["not_imported"]:
         others = report["not_imported"].items()
-        told = (f"{n} ({why})" if why != _LEFT else n for n, why in others)
-        yield f"Not imported: {', '.join(told)}."
+        named = (f"{n} ({why})" if why != _LEFT else n for n, why in others)
+        yield f"Not imported: {', '.join(named)}."
     if report["action"]:
         yield _about_action(report["action"])
     if report["filter_keys"]:
@@ -114,17 +114,17 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
 def _tasks(found: Survey) -> dict[str, int]:
     """Number of episodes of each instruction."""
     tasks = dict[str, int]()
-    for told in found.instructions.values():
-        tasks[told] = tasks.get(told, 0) + 1
+    for instruction in found.instructions.values():
+        tasks[instruction] = tasks.get(instruction, 0) + 1
     return tasks
 
 
 def _duplicated(about: About, found: Survey) -> list[list[str]]:
     """Instructions that occur twice, or differ only in capitals, dots and spaces."""
     alike = dict[str, list[str]]()
-    for told in dict.fromkeys(found.instructions.values()):
-        plain = "".join(each for each in told.lower() if each.isalnum())
-        alike.setdefault(plain, []).append(told)
+    for instruction in dict.fromkeys(found.instructions.values()):
+        plain = "".join(each for each in instruction.lower() if each.isalnum())
+        alike.setdefault(plain, []).append(instruction)
     twice = [[each, each] for each in about.duplicated]
     return twice + [group for group in alike.values() if len(group) > 1]
 
@@ -167,22 +167,22 @@ def _about_action(action: Mapping[str, Any]) -> str:
     ends = [each for e in ("low", "high") for each in action[e] if each is not None]
     if not ends:
         return "No action is finite."
-    told = f"Actions of {action['size']} numbers from {min(ends):g} to {max(ends):g}"
+    text = f"Actions of {action['size']} numbers from {min(ends):g} to {max(ends):g}"
     if action["scaled_from"]:
         return (
-            f"{told}, of which components beyond [-1, 1] are scaled to it by their range;"
+            f"{text}, of which components beyond [-1, 1] are scaled to it by their range;"
             " meta/import.json keeps the bounds."
         )
     if action["frames_beyond_1"]:
-        return f"{told}, clipped to [-1, 1]."
-    return f"{told}, stored as they are."
+        return f"{text}, clipped to [-1, 1]."
+    return f"{text}, stored as they are."
 
 
 def _ending_early(found: Survey) -> list[int]:
     """Episodes much shorter than others of their task, by their numbers."""
     of_task = dict[str, list[int]]()
-    for number, told in found.instructions.items():
-        of_task.setdefault(told, []).append(number)
+    for number, instruction in found.instructions.items():
+        of_task.setdefault(instruction, []).append(number)
     early = list[int]()
     for numbers in of_task.values():
         median = float(np.median([found.lengths[number] for number in numbers]))

@@ -99,10 +99,10 @@ class Robomimic:
             if key is None or name in masks[key]:
                 demo = hdf5.member(data, name)
                 length = hdf5.rows(hdf5.member(demo, "actions"))
-                told = _instruction(demo, "ep_meta", "lang") or whole
-                told = told or in_words(self._env.env_name)
+                instruction = _instruction(demo, "ep_meta", "lang") or whole
+                instruction = instruction or in_words(self._env.env_name)
                 samples = hdf5.count(demo, "num_samples")
-                yield _Demo(file, name, length, samples, told)
+                yield _Demo(file, name, length, samples, instruction)
 
     def _masks(self, root: Any) -> dict[str, set[str]]:
         if "mask" not in hdf5.keys(root):
@@ -130,7 +130,7 @@ class Robomimic:
         robots, rate = kwargs.get("robots"), kwargs.get("control_freq")
         robot = robots[0] if isinstance(robots, list) and robots else robots
         pairs = dict.fromkeys((demo.file, demo.instruction) for demo in self._demos)
-        told = [instruction for _, instruction in pairs]
+        instructions = [instruction for _, instruction in pairs]
         return About(
             format="robomimic",
             columns=columns,
@@ -139,7 +139,9 @@ class Robomimic:
             robot=robot if isinstance(robot, str) else self._env.env_name,
             fps=float(rate) if isinstance(rate, int | float) and rate > 0 else None,
             unusable=wrong,
-            duplicated=[t for i, t in enumerate(told) if t in told[:i]],
+            duplicated=[
+                each for i, each in enumerate(instructions) if each in instructions[:i]
+            ],
             filters=self._filters,
         )
 

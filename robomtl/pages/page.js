@@ -30,8 +30,8 @@ if (document.getElementById("trials")) {
     return [row, [...cell.parentElement.children].indexOf(cell)];
   };
 
-  const told = ({ task, outcome, pairs, clip }, hint) => {
-    const box = make("div", "", "told");
+  const trialInfo = ({ task, outcome, pairs, clip }, hint) => {
+    const box = make("div", "", "trial-info");
     const list = make("dl");
     for (const [name, text] of pairs) {
       const line = make("div");
@@ -64,7 +64,7 @@ if (document.getElementById("trials")) {
     hide();
     shown = cell;
     cell.classList.add("shown");
-    details.replaceChildren(told(trial(...find(cell)), true));
+    details.replaceChildren(trialInfo(trial(...find(cell)), true));
     details.hidden = false;
     position();
   };
@@ -99,7 +99,7 @@ if (document.getElementById("trials")) {
     const video = player(found.clip, { autoplay: true });
     hide();
     dialog.querySelector("h2").textContent = `${found.task}: ${found.outcome}`;
-    dialog.querySelector(".film").replaceChildren(video, told(found, false));
+    dialog.querySelector(".film").replaceChildren(video, trialInfo(found, false));
     dialog.showModal();
   };
 

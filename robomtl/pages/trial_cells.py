@@ -111,10 +111,10 @@ class Grid:
 
     @property
     def data(self) -> list[dict[str, Any]]:
-        """What the page's script is told: of each row its name and columns of texts.
+        """The data of the page's script: of each row its name and columns of texts.
 
         A column has a name, its distinct texts, and for each cell the place of its
-        text among them: fifty trials told the same wording hold it once. ``clips`` are
+        text among them: fifty trials with the same wording hold it once. ``clips`` are
         the places in ``clips`` above, by that of the cell.
         """
         numbers = iter(range(len(self.clips)))

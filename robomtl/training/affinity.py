@@ -4,7 +4,7 @@ Source: Fifty et al. 2021, "Efficiently Identifying Task Groupings for Multi-Tas
 Learning" (arXiv:2109.04617), equation 1: the affinity of task i onto task j is
 1 - (loss of j after a step on i) / (loss of j before). Departures:
 
-1. All weights are stepped on, not the shared ones alone: a policy that is told its task
+1. All weights are stepped on, not the shared ones alone: a policy that is conditioned on its task
    shares them all.
 2. Steps are of gradient descent, each so long that to first order it takes the same
    part off the loss of its own task: so they are small at any time of a training, and

@@ -9,7 +9,7 @@ arXiv:2310.17596, § 4).
 1. MimicGen interpolates in time and plays the new trajectory in the simulator, keeping what
    succeeds. Here places are warped in space, by how far they are from where the way ends;
    nothing is played, and nothing new is stored.
-2. MimicGen is told where segments end. Here the way ends where something the hand is
+2. MimicGen is given where segments end. Here the way ends where something the hand is
    beside begins to move, or with the episode.
 3. MimicGen's controller is given places to go to. Here actions are what the demonstrator
    would ask for where the hand is now, as scripted experts do: in proportion to how far it

@@ -44,13 +44,13 @@ class Augmentation:
     of problems the context keeps the way it shows. 0 for never."""
     mirror: float = 0.0
     """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
-    same where that is symmetric. What the policy is told in words stays."""
+    same where that is symmetric. The instruction stays the same."""
     masking: float = 0.0
     """Probability with which each object of a sample is hidden, by zeros in its place."""
     action_space: ActionSpace = "own"
     """``permuted``: in each problem the axes of the displacement are another signed
     permutation; ``turned``: it is turned about z by a random angle, and clipped. What to
-    do is then told by the support alone."""
+    do then follows from the support alone."""
     relabelling: float = 0.0
     """Part of the samples whose goal becomes what was achieved at a later step of the
     episode, each as likely, of tasks whose goal is a place that something comes to."""

@@ -74,8 +74,8 @@ def context_of(
 def _place(material: Material) -> slice:
     """Where what is inferred stands in the task embedding; empty for nowhere."""
     conditioning = material.conditioning
-    told = "demonstration" in conditioning.kinds
-    return conditioning.place("demonstration") if told else slice(0, 0)
+    inferred = "demonstration" in conditioning.kinds
+    return conditioning.place("demonstration") if inferred else slice(0, 0)
 
 
 class EpisodicSampler:
@@ -133,13 +133,15 @@ class EpisodicSampler:
         material = self._material
         device = material.frames.episodes.start.device
         support, query = support.to(device), query.to(device)
-        told = [self._told(rows.flatten(), generator) for rows in (support, query)]
+        embeddings = [
+            self._embeddings(rows.flatten(), generator) for rows in (support, query)
+        ]
         augmenter, task = material.augmenter, self._task(query[:, 0].contiguous())
         change = None if augmenter is None else augmenter.draw(task, generator)
         return Episodic(
             context=self._context(episodes, mask, change),
-            support=self._gather(support, told[0], change, generator),
-            query=self._gather(query, told[1], change, generator),
+            support=self._gather(support, embeddings[0], change, generator),
+            query=self._gather(query, embeddings[1], change, generator),
             others=self._context(others, torch.ones_like(others), change)
             if self._others
             else None,
@@ -179,7 +181,7 @@ class EpisodicSampler:
         offset = place - (ends - length)[which]
         return self._spans.start[episodes[which]] + offset
 
-    def _told(self, rows: Tensor, generator: Generator) -> Tensor:
+    def _embeddings(self, rows: Tensor, generator: Generator) -> Tensor:
         """Fixed part of the task embedding of some frames; (sample, fixed)."""
         return self._material.wordings.sample(self._task(rows), generator)
 

@@ -36,14 +36,14 @@ class Taken(NamedTuple):
     @property
     def sentence(self) -> str:
         """What is taken and what is new."""
-        told = f"Taken from the start: {', '.join(_outermost(self.modules, self.new))}."
+        text = f"Taken from the start: {', '.join(_outermost(self.modules, self.new))}."
         if not self.new:
-            return told
+            return text
         reasons = [f" ({why})" if why else "" for why in self.new.values()]
         named = [name + why for name, why in zip(self.new, reasons, strict=True)]
         more = len(named) - _SHOWN
         rest = f" and {counted(more, 'other module')}" if more > 0 else ""
-        return f"{told} New: {', '.join(named[:_SHOWN])}{rest}."
+        return f"{text} New: {', '.join(named[:_SHOWN])}{rest}."
 
 
 def take_weights(policy: Policy, start: Start) -> Taken:

@@ -59,8 +59,12 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
         "task size -> (task sample) size",
         sample=len(batch.task) // len(inferred),
     )
-    told = batch.task_embedding
-    parts = [told[:, : place.start], rows.to(told.dtype), told[:, place.stop :]]
+    embedding = batch.task_embedding
+    parts = [
+        embedding[:, : place.start],
+        rows.to(embedding.dtype),
+        embedding[:, place.stop :],
+    ]
     return batch._replace(task_embedding=torch.cat(parts, dim=-1))
 
 
@@ -99,6 +103,6 @@ class InferringMethod:
             (inferred,) = objective.infer(trained.policy, context)
         if not inferred.isfinite().all():
             raise FloatingPointError("What was inferred is not finite.")
-        told = card.conditioning.inferring(support.name, inferred)
-        card = replace(card, conditioning=told)
+        inferring = card.conditioning.inferring(support.name, inferred)
+        card = replace(card, conditioning=inferring)
         return Adapted(trained.policy, card, parameters=len(inferred))

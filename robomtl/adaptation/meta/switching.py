@@ -42,13 +42,13 @@ def switched(
         objective_config={},
     )
     policy = build(card)
-    told, others = wordings(trained.card, support.task)
+    new_words, others = wordings(trained.card, support.task)
     old, new = _acting(trained.policy), _acting(changed)
     policy.load_state_dict(
         {name: old[name] for name in old if name.startswith("normaliser.")}
         | {f"base.{name}": value for name, value in old.items()}
         | {f"changed.{name}": value for name, value in new.items()}
-        | {"wordings.told": told, "wordings.others": others}
+        | {"wordings.told": new_words, "wordings.others": others}
     )
     return policy, card
 
@@ -79,12 +79,12 @@ def _embedded(conditioning: Conditioning, tasks: list[Task]) -> Tensor:
     """Language embeddings of the instructions of these tasks; (wording, language)."""
     if "language" not in conditioning.kinds:
         return torch.zeros(0, 0)
-    told = [
+    task_infos = [
         TaskInfo(task.name, wording)
         for task in tasks
         for wording in (*task.instructions, *task.held_out_instructions)
     ]
-    return conditioning.fixed(told)[:, conditioning.place("language")]
+    return conditioning.fixed(task_infos)[:, conditioning.place("language")]
 
 
 def _acting(policy: Policy) -> dict[str, Tensor]:

@@ -126,10 +126,10 @@ class TecnetTraining(Problems):
         assert batch.others is not None
         sentences = self.infer(policy, batch.context)
         embeddings = encoder_of(policy).each(standardised(policy, batch.others))
-        query = functional.normalize(embeddings.float(), dim=-1)
-        with torch.autocast(query.device.type, enabled=False):
-            margin = margin_loss(query, sentences, self.margin)
-        support, told = (
+        shown = functional.normalize(embeddings.float(), dim=-1)
+        with torch.autocast(shown.device.type, enabled=False):
+            margin = margin_loss(shown, sentences, self.margin)
+        support, query = (
             loss_of(policy, telling(part, batch.place, sentences))
             for part in (batch.support, batch.query)
         )
@@ -137,9 +137,9 @@ class TecnetTraining(Problems):
         per_sample = (
             self.embedding_weight * repeat(margin, "task -> (task row)", row=rows)
             + self.support_weight * support.per_sample
-            + self.query_weight * told.per_sample
+            + self.query_weight * query.per_sample
         )
-        metrics = {**told.metrics, "margin_loss": margin.mean().detach()}
+        metrics = {**query.metrics, "margin_loss": margin.mean().detach()}
         return Loss(per_sample, metrics)
 
     def infer(self, policy: Policy, context: Context) -> Tensor:

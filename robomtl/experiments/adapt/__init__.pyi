@@ -1,3 +1,4 @@
+from .method_design import AdaptRequest as AdaptRequest
 from .method_design import Asked as Asked
 from .method_experiment import Supports as Supports
 from .method_experiment import compare_methods as compare_methods

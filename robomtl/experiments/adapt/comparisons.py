@@ -8,7 +8,7 @@ from typing import Any
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.obtaining import Recording, obtain
 from robomtl.errors import InputError
-from robomtl.experiments.adapt.method_design import Asked, configured, objectives
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
@@ -59,7 +59,7 @@ class AdaptationRecipe(Comparison):
     """What the recipe shows, in a line."""
     options: Mapping[str, Any]
     """Options of the suite."""
-    asked: Asked
+    request: AdaptRequest
     """Methods, shots, draws and trials."""
     pretraining: Mapping[str, Pretraining]
     """Training of the policies, by objective."""
@@ -117,7 +117,7 @@ def run_adaptation(
     return compare_methods(
         out,
         made,
-        replace(recipe.asked, seeds=recipe.seeds),
+        replace(recipe.request, seeds=recipe.seeds),
         out=out / "adaptation",
         supports=Supports(prior=prior.path),
         compute=compute,
@@ -126,7 +126,7 @@ def run_adaptation(
 
 def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
     """The trainings of the policies that the methods use, by objective."""
-    wanted = objectives(recipe.asked, configured(recipe.asked))
+    wanted = objectives(recipe.request, configured(recipe.request))
     for label, objective in wanted.items():
         if objective not in recipe.pretraining:
             raise InputError(
@@ -137,7 +137,7 @@ def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
     return {k: v for k, v in recipe.pretraining.items() if k in wanted.values()}
 
 
-_TRANSFER = Asked(
+_TRANSFER = AdaptRequest(
     methods={
         "scratch": "scratch",
         "zero_shot": "zero_shot",
@@ -178,7 +178,7 @@ ADAPTATIONS = {
         suite="metaworld/ML10",
         options={"goals": "observable"},
         episodes=50,
-        asked=replace(
+        request=replace(
             _TRANSFER,
             methods={**_TRANSFER.methods, **_META},
             policies={"alpaca_trained": "alpaca"},
@@ -207,7 +207,7 @@ ADAPTATIONS = {
         suite="metaworld/ML45",
         options={"goals": "observable"},
         episodes=50,
-        asked=replace(
+        request=replace(
             _TRANSFER,
             settings={
                 "cotrained": {
@@ -232,7 +232,7 @@ ADAPTATIONS = {
         options={"goals": "observable", **PICTURES.options},
         episodes=50,
         noise=0.5,
-        asked=Asked(
+        request=AdaptRequest(
             methods={
                 "scratch": "scratch",
                 "zero_shot": "zero_shot",
@@ -261,7 +261,7 @@ ADAPTATIONS = {
             "train_tasks": ["reach-v3", "push-v3", "pick-place-v3", "plate-slide-v3"],
         },
         episodes=500,
-        asked=Asked(
+        request=AdaptRequest(
             methods={
                 **{n: n for n in ("scratch", "zero_shot", "replay", "finetune")},
                 **{n: n for n in ("context", "in_context")},

@@ -16,13 +16,13 @@ from robomtl.experiments.adapt.method_design import Control
 from robomtl.task import Suite, find_task
 
 
-def check_control(control: Control, suite: Suite, asked: Sequence[Problem]) -> None:
+def check_control(control: Control, suite: Suite, problems: Sequence[Problem]) -> None:
     """Refuses a control that a benchmark does not have.
 
     Raises:
         InputError: If there is no other task, or no other goal of a task.
     """
-    if control == "wrong_task" and len({problem.task for problem in asked}) < 2:
+    if control == "wrong_task" and len({problem.task for problem in problems}) < 2:
         raise InputError(
             "The control wrong_task needs 2 tasks to adapt to, one to show instead of"
             " the other; leave it out."
@@ -34,7 +34,7 @@ def check_control(control: Control, suite: Suite, asked: Sequence[Problem]) -> N
             "The control wrong_variation is for hidden goals: where they are visible"
             " every support is of other variations; leave it out, or take wrong_task."
         )
-    if len({problem.goal for problem in asked}) < 2:
+    if len({problem.goal for problem in problems}) < 2:
         raise InputError(
             "The control wrong_variation needs 2 goals of a task; ask for more goals."
         )
@@ -68,8 +68,8 @@ def support_under(
         shown = draw_for(
             pool.demonstrations, suite, other, shots=shots, draw=draw
         ).demonstrations
-        told = find_task(suite, problem.task).instruction
-        return Support(demonstrations=shown.renamed(problem.task, told))
+        instruction = find_task(suite, problem.task).instruction
+        return Support(demonstrations=shown.renamed(problem.task, instruction))
     support = draw_for(pool.demonstrations, suite, problem, shots=shots, draw=draw)
     if control == "shuffled_actions":
         given = support.demonstrations
@@ -78,10 +78,10 @@ def support_under(
     return support
 
 
-def _other(control: Control, problem: Problem, asked: Sequence[Problem]) -> Problem:
+def _other(control: Control, problem: Problem, problems: Sequence[Problem]) -> Problem:
     """The next problem of another task, or of another goal of the same."""
-    place = asked.index(problem)
-    following = [*asked[place + 1 :], *asked[:place]]
+    place = problems.index(problem)
+    following = [*problems[place + 1 :], *problems[:place]]
     if control == "wrong_task":
         return next(each for each in following if each.task != problem.task)
     same = (each for each in following if each.task == problem.task)

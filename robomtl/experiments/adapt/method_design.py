@@ -48,7 +48,7 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Design):
+class AdaptRequest(Design):
     """What a comparison is to find out."""
 
     methods: Mapping[str, str]
@@ -98,21 +98,25 @@ class Asked(Design):
         return min(self.shots) if self.probe is None else self.probe
 
 
-def configured(asked: Asked) -> dict[str, Method]:
+Asked = AdaptRequest
+"""Its earlier name."""
+
+
+def configured(request: AdaptRequest) -> dict[str, Method]:
     """The methods, by label.
 
     Raises:
         ValueError: If one is unknown or has no such hyper-parameter.
     """
-    for name in asked.methods.values():
+    for name in request.methods.values():
         METHODS.get(name)
     return {
-        label: configure(name, asked.settings.get(label, {}))
-        for label, name in asked.methods.items()
+        label: configure(name, request.settings.get(label, {}))
+        for label, name in request.methods.items()
     }
 
 
-def objectives(asked: Asked, methods: Mapping[str, Method]) -> dict[str, str]:
+def objectives(request: AdaptRequest, methods: Mapping[str, Method]) -> dict[str, str]:
     """What the policies of each method are trained with, by label.
 
     Raises:
@@ -120,7 +124,7 @@ def objectives(asked: Asked, methods: Mapping[str, Method]) -> dict[str, str]:
     """
     found = {}
     for label, method in methods.items():
-        wanted = asked.policies.get(label)
+        wanted = request.policies.get(label)
         if method.objective and wanted not in (None, method.objective):
             raise InputError(
                 f"The method {label} takes policies trained with {method.objective}, not"
@@ -219,7 +223,7 @@ class MethodCell(Cell):
 
 
 def plan(
-    asked: Asked,
+    request: AdaptRequest,
     methods: Mapping[str, Method],
     family: Family,
     seeds: tuple[int, ...],
@@ -230,7 +234,7 @@ def plan(
 
     A method that reads no demonstration has one cell for all shots and draws.
     """
-    needed = objectives(asked, methods)
+    needed = objectives(request, methods)
     before = {
         (objective, seed): MethodCell(
             trials=(),
@@ -247,32 +251,36 @@ def plan(
         for label, method in methods.items()
         for seed in seeds
         for cell in _of_method(
-            asked,
+            request,
             method,
             replace(before[needed[label], seed], method=label, problem=problem),
         )
     ]
-    if asked.retained:
-        cells += [replace(cell, retained=asked.retained) for cell in before.values()]
+    if request.retained:
+        cells += [replace(cell, retained=request.retained) for cell in before.values()]
     return tuple(replace(cell, trials=trials_of(suite, cell)) for cell in cells)
 
 
-def _of_method(asked: Asked, method: Method, first: MethodCell) -> Iterator[MethodCell]:
+def _of_method(
+    request: AdaptRequest, method: Method, first: MethodCell
+) -> Iterator[MethodCell]:
     """The cells of a method, seed and problem."""
-    draws = range(asked.supports) if looks(method) else (0,)
-    for shots in asked.shots if looks(method) else (0,):
-        probed = shots in (asked.probed, 0)
+    draws = range(request.supports) if looks(method) else (0,)
+    for shots in request.shots if looks(method) else (0,):
+        probed = shots in (request.probed, 0)
         for draw in draws:
             cell = replace(first, shots=shots, draw=draw)
-            yield replace(cell, retained=asked.retained if probed and draw == 0 else 0)
-            for steps, control in _probes(asked, method) if probed else ():
+            yield replace(
+                cell, retained=request.retained if probed and draw == 0 else 0
+            )
+            for steps, control in _probes(request, method) if probed else ():
                 yield replace(cell, steps=steps, control=control)
 
 
 def trials_of(suite: Suite, cell: MethodCell) -> tuple[Trial, ...]:
     """The trials of a cell: of its problem, then of each training task."""
-    asked = cell.problem.variations if cell.problem else ()
-    query = (Trial(suite.name, cell.task, variation) for variation in asked)
+    variations = cell.problem.variations if cell.problem else ()
+    query = (Trial(suite.name, cell.task, variation) for variation in variations)
     retained = (
         Trial(suite.name, task.name, variation)
         for task in (suite.train_tasks if cell.retained else ())
@@ -281,13 +289,15 @@ def trials_of(suite: Suite, cell: MethodCell) -> tuple[Trial, ...]:
     return (*query, *retained)
 
 
-def _probes(asked: Asked, method: Method) -> Iterator[tuple[int | None, Control]]:
+def _probes(
+    request: AdaptRequest, method: Method
+) -> Iterator[tuple[int | None, Control]]:
     """Steps and controls to try with a method."""
     if method.steps:
-        for steps in asked.steps:
+        for steps in request.steps:
             yield steps, "none"
     if looks(method):
-        for control in asked.controls:
+        for control in request.controls:
             yield None, control
 
 

@@ -24,7 +24,7 @@ from robomtl.experiments.adapt.controls import check_control
 from robomtl.experiments.adapt.family import Family, find_family, seeds_of
 from robomtl.experiments.adapt.folds import all_held_out
 from robomtl.experiments.adapt.method_design import (
-    Asked,
+    AdaptRequest,
     MethodCell,
     configured,
     objectives,
@@ -65,7 +65,7 @@ class Supports:
 class _Experiment:
     """Methods that adapt the same policies; see ``Experiment``."""
 
-    asked: Asked
+    request: AdaptRequest
     family: Family
     seeds: tuple[int, ...]
     of: Material
@@ -78,14 +78,15 @@ class _Experiment:
         return self.of.suite
 
     def identity(self) -> dict[str, Any]:
-        asked, of = self.asked, self.of
-        needed = {*objectives(asked, of.methods).values()}
+        request, of = self.request, self.of
+        needed = {*objectives(request, of.methods).values()}
         return {
             **{
-                name: getattr(asked, name) for name in ("trials", "goals", "batch_size")
+                name: getattr(request, name)
+                for name in ("trials", "goals", "batch_size")
             },
             "methods": {
-                label: {"method": asked.methods[label], **plain(method)}
+                label: {"method": request.methods[label], **plain(method)}
                 for label, method in of.methods.items()
             },
             "fingerprints": {
@@ -101,7 +102,7 @@ class _Experiment:
     def cells(self) -> Sequence[MethodCell]:
         of = self.of
         return plan(
-            self.asked, of.methods, self.family, self.seeds, of.problems, of.suite
+            self.request, of.methods, self.family, self.seeds, of.problems, of.suite
         )
 
     @property
@@ -111,14 +112,14 @@ class _Experiment:
     def conclude(
         self, finished: Sequence[Finished[MethodCell]], made: Mapping[str, Any]
     ) -> Findings:
-        return findings_of(self.asked, self.of, self.seeds, finished)
+        return findings_of(self.request, self.of, self.seeds, finished)
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
         return {**plain(found), **self._about(), **made}
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = {**self._about(), **made}
-        return methods_report(found, asked=plain(self.asked), made=about)
+        return methods_report(found, request=plain(self.request), made=about)
 
     def _about(self) -> dict[str, str | None]:
         prior = self.of.prior
@@ -133,7 +134,7 @@ class _Experiment:
 def compare_methods(
     run: Path | str | Family,
     suite: Suite,
-    asked: Asked,
+    request: AdaptRequest,
     *,
     out: Path | str,
     supports: Supports | None = None,
@@ -151,7 +152,7 @@ def compare_methods(
             ``OBJECTIVE/seed-NUMBER``.
         suite: That of the policies, which says what is held out; for policies of several
             robots also one of a robot that they never saw, all of whose tasks are new.
-        asked: Methods, seeds, shots, draws, controls and trials.
+        request: Methods, seeds, shots, draws, controls and trials.
         out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
             ``report.html``, the journal, and the supports where they are collected; made
             if missing.
@@ -166,24 +167,26 @@ def compare_methods(
     """
     folder, compute = located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
-    methods, family = configured(asked), find_family(run)
-    seeds = seeds_of(family, objectives(asked, methods), asked.seeds)
+    methods, family = configured(request), find_family(run)
+    seeds = seeds_of(family, objectives(request, methods), request.seeds)
     suite = _to_adapt_in(family, suite)
     if not suite.train_tasks:
-        asked = replace(asked, retained=0)  # No task of this robot can be forgotten.
-    tasks, executor = problem_tasks(suite, asked.tasks), compute.executed
+        request = replace(
+            request, retained=0
+        )  # No task of this robot can be forgotten.
+    tasks, executor = problem_tasks(suite, request.tasks), compute.executed
     given = supports or Supports()
-    pool = _pool(suite, tasks, asked, folder, given, executor.workers)
+    pool = _pool(suite, tasks, request, folder, given, executor.workers)
     prior = given.prior or family.prior
     there = problems(
         suite,
         tasks,
         pool,
-        shots=max(asked.shots),
-        trials=asked.trials,
-        goals=asked.goals,
+        shots=max(request.shots),
+        trials=request.trials,
+        goals=request.goals,
     )
-    for control in asked.controls:
+    for control in request.controls:
         check_control(control, suite, there)
     with locked(folder):
         begun = (folder / JOURNAL).exists()
@@ -193,13 +196,13 @@ def compare_methods(
             problems=there,
             pool=pool.path.absolute(),
             prior=None if prior is None else located(prior),
-            budget=Budget(batch_size=asked.batch_size),
+            budget=Budget(batch_size=request.batch_size),
         )
-        _check_members(family, asked, seeds, material, pool)
+        _check_members(family, request, seeds, material, pool)
         machine = resolved_in(folder, compute.machine, begun=begun)
         budget = replace(material.budget, machine=machine)
         experiment = _Experiment(
-            asked=asked,
+            request=request,
             family=family,
             seeds=seeds,
             of=replace(material, budget=budget),
@@ -246,7 +249,7 @@ def _to_adapt_in(family: Family, suite: Suite) -> Suite:
 def _pool(
     suite: Suite,
     tasks: Sequence[Task],
-    asked: Asked,
+    request: AdaptRequest,
     folder: Path,
     supports: Supports,
     workers: int,
@@ -261,7 +264,7 @@ def _pool(
     return collect(
         suite,
         folder / POOL,
-        episodes=_SPARE * max(asked.shots) * each,
+        episodes=_SPARE * max(request.shots) * each,
         noise=supports.noise,
         workers=workers,
         tasks=names,
@@ -271,14 +274,14 @@ def _pool(
 
 def _check_members(
     family: Family,
-    asked: Asked,
+    request: AdaptRequest,
     seeds: Sequence[int],
     material: Material,
     pool: Demonstrations,
 ) -> None:
     """Makes sure that policies fit methods and supports."""
     support = draw_for(pool, material.suite, material.problems[0], shots=1, draw=0)
-    for label, objective in objectives(asked, material.methods).items():
+    for label, objective in objectives(request, material.methods).items():
         for seed in seeds:
             member = family.of(objective)[seed]
             check_training(material.methods[label], member.trained)

@@ -11,7 +11,7 @@ from robomtl.experiments.adapt.adapting_cells import Material
 from robomtl.experiments.adapt.benchmark import Benchmark, benchmark_of
 from robomtl.experiments.adapt.method_design import (
     BASELINE,
-    Asked,
+    AdaptRequest,
     MethodCell,
     objectives,
 )
@@ -122,7 +122,7 @@ class Findings:
 
 
 def findings_of(
-    asked: Asked,
+    request: AdaptRequest,
     material: Material,
     seeds: Sequence[int],
     finished: Sequence[Finished[MethodCell]],
@@ -130,28 +130,28 @@ def findings_of(
     """What finished cells say of methods.
 
     Args:
-        asked: The request.
+        request: The request.
         material: Suite and methods.
         seeds: Seeds of training.
         finished: The adaptations and how their trials went.
     """
-    view = _View(asked, material, finished)
-    methods = {label: view.method(label) for label in asked.methods}
+    view = _View(request, material, finished)
+    methods = {label: view.method(label) for label in request.methods}
     return Findings(
         suite=material.suite.name,
         benchmark=benchmark_of(material.suite),
         tasks=tuple(dict.fromkeys(each.task for each in material.problems)),
         seeds=tuple(seeds),
-        shots=tuple(sorted(asked.shots)),
-        supports=asked.supports,
-        trials=asked.trials,
-        probe=asked.probed,
+        shots=tuple(sorted(request.shots)),
+        supports=request.supports,
+        trials=request.trials,
+        probe=request.probed,
         confidence=CONFIDENCE,
         methods=methods,
         ranking=ranking(
             {label: view.curve(label) for label in methods},
             seeds=len(seeds),
-            supports=asked.supports,
+            supports=request.supports,
         ),
     )
 
@@ -205,19 +205,22 @@ class _View:
     """Finished cells, as the findings of one method after the other."""
 
     def __init__(
-        self, asked: Asked, material: Material, finished: Sequence[Finished[MethodCell]]
+        self,
+        request: AdaptRequest,
+        material: Material,
+        finished: Sequence[Finished[MethodCell]],
     ) -> None:
-        self._asked, self._material, self._finished = asked, material, finished
+        self._request, self._material, self._finished = request, material, finished
         self._query = query_scores(finished)
         self._retained = retained_scores(finished)
 
     def method(self, label: str) -> MethodFindings:
         """How a method did."""
         method = self._material.methods[label]
-        objective = objectives(self._asked, {label: method})[label]
+        objective = objectives(self._request, {label: method})[label]
         shots = self._shots(label)
         return MethodFindings(
-            method=self._asked.methods[label],
+            method=self._request.methods[label],
             config=vars(method),
             objective=objective,
             shots={each: self._success(Arm(label, each)) for each in shots},
@@ -284,7 +287,7 @@ class _View:
 
     def _baseline(self, label: str) -> str | None:
         """The label of scratch; None for scratch itself, and where it is not there."""
-        found = [k for k, name in self._asked.methods.items() if name == BASELINE]
+        found = [k for k, name in self._request.methods.items() if name == BASELINE]
         return found[0] if found and label not in found else None
 
     def _under(self, arm: Arm) -> Under:

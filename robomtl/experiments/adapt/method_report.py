@@ -32,14 +32,14 @@ _CONTROLS = {
 def methods_report(
     found: Findings,
     *,
-    asked: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> report.Report:
     """The findings in sections.
 
     Args:
         found: What to show.
-        asked: What was requested, as plain data.
+        request: What was requested, as plain data.
         made: How the comparison was made, as in ``results.json``; None if not known.
     """
     scratch = [k for k, each in found.methods.items() if each.method == BASELINE]
@@ -76,7 +76,7 @@ def methods_report(
                 "adaptation",
                 "given up",
             ),
-            _facts(found, asked or {}, made) if made else None,
+            _facts(found, request or {}, made) if made else None,
             report.folded(
                 "config", "Methods and their hyper-parameters", _config(found)
             ),
@@ -100,8 +100,8 @@ def _ranking(found: Findings) -> Iterator[report.Text]:
     yield report.Text(found.ranking.sentence, tone="strong")
     negative = "; ".join(_negative(found))
     if negative:
-        told = f", worse than scratch: {negative}."
-        yield report.Text(told, "Negative transfer", "warn", id="worse")
+        text = f", worse than scratch: {negative}."
+        yield report.Text(text, "Negative transfer", "warn", id="worse")
 
 
 def _negative(found: Findings) -> Iterator[str]:
@@ -111,9 +111,9 @@ def _negative(found: Findings) -> Iterator[str]:
         for number, difference in method.against_scratch.items():
             for task in difference.worse:
                 shots.setdefault(task, []).append(str(number))
-        told = [f"{task} (K = {', '.join(some)})" for task, some in shots.items()]
-        if told:
-            yield f"{label} in {', '.join(told)}"
+        named = [f"{task} (K = {', '.join(some)})" for task, some in shots.items()]
+        if named:
+            yield f"{label} in {', '.join(named)}"
 
 
 def _success(found: Findings, shown: Compared) -> report.Section | None:
@@ -168,8 +168,8 @@ def _differences(found: Findings, shown: Compared) -> report.Section | None:
 def _ratio(found: Efficiency, fewest: int) -> Entry:
     """Demonstrations of scratch by those of the method; a bound where one is a bound."""
     if found.method is None:
-        told = "neither gets there" if found.scratch is None else "does not get there"
-        return Entry("–", told)
+        text = "neither gets there" if found.scratch is None else "does not get there"
+        return Entry("–", text)
     ours = f"{found.method:.3g}"
     if found.scratch is None or found.ratio is None:
         return Entry("–", f"{ours}; scratch does not get there")
@@ -241,8 +241,8 @@ def _controls(found: Findings, shown: Compared) -> report.Section | None:
             _rated(right, "right", "", label)._replace(style=shown.styles[label])
         )
         for control, under in method.controls.items():
-            told = _CONTROLS.get(control, control)
-            rows.append(_rated(under.success, told, _changed(under.lost, sign=-1)))
+            name = _CONTROLS.get(control, control)
+            rows.append(_rated(under.success, name, _changed(under.lost, sign=-1)))
     note = (
         f"{counted(found.probe, 'demonstration')}; a method that solves as much from"
         " wrong ones has learned nothing from them"
@@ -307,10 +307,10 @@ def _columns(*ranges: str) -> list[report.Column]:
 
 
 def _facts(
-    found: Findings, asked: Mapping[str, Any], made: Mapping[str, Any]
+    found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
     settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
-    requested = {**asked, **settled}
+    requested = {**request, **settled}
     settings = report.settings(requested, leave=("methods", "settings"))
     read = {name: made[name] for name in ("run", "support", "prior")}
     return report.facts("Comparison", settings, report.run_facts(read, made))

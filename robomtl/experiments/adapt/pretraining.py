@@ -32,7 +32,7 @@ class Training:
     policy_config: Mapping[str, Any] = field(default_factory=dict)
     """Fields of its config that differ from the defaults."""
     conditioning: Sequence[Kind] = ("language",)
-    """How the policy is told its task, besides what is inferred."""
+    """Conditioning of the policy, besides what is inferred."""
     config: TrainConfig = field(default_factory=TrainConfig)
     """Settings of the run."""
 

@@ -18,7 +18,7 @@ from robomtl.experiments.adapt.benchmark import benchmark_of
 from robomtl.experiments.adapt.family import Family, find_family
 from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.growing import demonstrations_of, like
-from robomtl.experiments.adapt.method_design import Asked, configured, objectives
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
@@ -97,7 +97,7 @@ def tune(
     """
     folder, family, tuning = located(out), find_family(run), tuning or Tuning()
     labels = _labels(grid)
-    asked = Asked(
+    request = AdaptRequest(
         methods={label: method for label, (method, _) in labels.items()},
         settings={label: settings for label, (_, settings) in labels.items()},
         shots=tuning.shots,
@@ -106,7 +106,7 @@ def tune(
         goals=1,
         batch_size=tuning.batch_size,
     )
-    needed = sorted({*objectives(asked, configured(asked)).values()})
+    needed = sorted({*objectives(request, configured(request)).values()})
     there, compute = demonstrations_of(family), compute or Compute()
     check_device(compute.machine.device)
     found, visible = [], benchmark_of(suite) == "transfer"
@@ -123,7 +123,7 @@ def tune(
             compare_methods(
                 part / "policies",
                 fold,
-                asked,
+                request,
                 out=part / "trials",
                 supports=Supports(data=there.path if visible else None),
                 compute=compute,

@@ -23,7 +23,7 @@ CONDITIONS = (
 )
 """Fields of a ``Setting`` in which comparable evaluations agree."""
 
-_MACHINE = ("versions", "processor")  # These may differ, and are told.
+_MACHINE = ("versions", "processor")  # These may differ, and are shown.
 
 
 class _Key(NamedTuple):
@@ -184,7 +184,7 @@ def _told_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
     if not other:
         return ()
     said = (
-        f"{' and '.join(two)} were told other words in {other} of {len(common)} trials"
+        f"{' and '.join(two)} had other instructions in {other} of {len(common)} trials"
     )
     return (said,)
 

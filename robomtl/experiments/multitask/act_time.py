@@ -29,11 +29,11 @@ def act_seconds(trained: TrainedPolicy) -> float:
     observation = tensors(features)
     if len(spec.embodiments) > 1:
         observation[EMBODIMENT] = torch.zeros(1, dtype=torch.long)
-    told, taken = torch.zeros(1, spec.embedding), list[float]()
+    task_embedding, taken = torch.zeros(1, spec.embedding), list[float]()
     memory: Memory | None = None
     with torch.random.fork_rng(devices=[]):
         for _ in range(_WARM_UP + _CALLS):
             before = time.perf_counter()
-            _, memory = actions_of(trained.policy, observation, told, memory)
+            _, memory = actions_of(trained.policy, observation, task_embedding, memory)
             taken.append(time.perf_counter() - before)
     return median(taken[_WARM_UP:])

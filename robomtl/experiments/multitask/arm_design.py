@@ -60,7 +60,7 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Design):
+class MultitaskRequest(Design):
     """What a multi-task experiment is to find out."""
 
     arms: Mapping[str, str] = field(
@@ -138,33 +138,37 @@ class Asked(Design):
         return next((k for k, base in self.arms.items() if base == BASELINE), None)
 
 
-def arms_of(asked: Asked) -> dict[str, Arm]:
+Asked = MultitaskRequest
+"""Its earlier name."""
+
+
+def arms_of(request: MultitaskRequest) -> dict[str, Arm]:
     """The arms, by label.
 
     Raises:
         InputError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
             train on unlike parts of the demonstrations.
     """
-    every = asked.settings.get(EVERY, {})
+    every = request.settings.get(EVERY, {})
     usual = Arm(
         base=BASELINE,
         learned="alone",
         divided=False,
-        policy=asked.policy,
+        policy=request.policy,
         policy_config={},
-        conditioning=asked.conditioning,
+        conditioning=request.conditioning,
         data=None,
-        training=TrainConfig(steps=asked.steps, validation=0.0, threads=1),
+        training=TrainConfig(steps=request.steps, validation=0.0, threads=1),
     )
     made = {
         label: arm_of(
             label,
             base,
-            {**every, **asked.settings.get(label, {})},
+            {**every, **request.settings.get(label, {})},
             usual=usual,
-            affinity=asked.affinity,
+            affinity=request.affinity,
         )
-        for label, base in asked.arms.items()
+        for label, base in request.arms.items()
     }
     if len({arm.training.validation for arm in made.values()}) > 1:
         parts = ", ".join(f"{k} {arm.training.validation}" for k, arm in made.items())
@@ -318,7 +322,7 @@ class ArmCell(Cell):
 
 
 def plan(
-    asked: Asked,
+    request: MultitaskRequest,
     arms: Mapping[str, Arm],
     tasks: tuple[str, ...],
     suite: Suite,
@@ -331,7 +335,7 @@ def plan(
     played = {
         task: [
             Trial(suite.name, task, variation)
-            for variation in suite.variations(task, "fresh")[: asked.trials]
+            for variation in suite.variations(task, "fresh")[: request.trials]
         ]
         for task in target
     }
@@ -343,11 +347,11 @@ def plan(
             tasks=learned,
             learned=_named(arm, suite, learned),
             trials=tuple(trial for t in learned for trial in played.get(t, ())),
-            steps=asked.steps,
-            samples=asked.samples,
+            steps=request.steps,
+            samples=request.samples,
         )
-        for count in asked.demonstrations
-        for seed in range(asked.seeds)
+        for count in request.demonstrations
+        for seed in range(request.seeds)
         for label, arm in arms.items()
         for learned in groups_of(arm, suite, tasks, target)
     ]

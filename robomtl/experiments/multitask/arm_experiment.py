@@ -16,7 +16,7 @@ from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask.affinities import Measured
 from robomtl.experiments.multitask.arm_design import (
     ArmCell,
-    Asked,
+    MultitaskRequest,
     arms_of,
     groups_of,
     plan,
@@ -66,9 +66,9 @@ class _Experiment:
         of = self.of
         return {
             "tasks": list(of.tasks),
-            "trials": of.asked.trials,
-            "steps": of.asked.steps,
-            "samples": of.asked.samples,
+            "trials": of.request.trials,
+            "steps": of.request.steps,
+            "samples": of.request.samples,
             "arms": {label: self._identity_of(label) for label in of.arms},
             "data": plain(of.hashes),
             **({} if of.target == of.tasks else {"target": list(of.target)}),
@@ -89,7 +89,7 @@ class _Experiment:
                 cell,
                 data=",".join(of.hashes[cell.demonstrations][k] for k in cell.tasks),
             )
-            for cell in plan(of.asked, of.arms, of.tasks, of.suite, of.target)
+            for cell in plan(of.request, of.arms, of.tasks, of.suite, of.target)
         ]
 
     @property
@@ -116,13 +116,13 @@ class _Experiment:
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
-        return arms_report(found, asked=plain(self.of.asked), made=about)
+        return arms_report(found, request=plain(self.of.request), made=about)
 
 
 @checked
 def multitask(
     suite: Suite,
-    asked: Asked | None = None,
+    request: MultitaskRequest | None = None,
     *,
     out: Path | str,
     data: Path | str | None = None,
@@ -138,7 +138,7 @@ def multitask(
 
     Args:
         suite: Supplies the tasks.
-        asked: Arms, demonstrations, seeds and trials; the defaults if None.
+        request: Arms, demonstrations, seeds and trials; the defaults if None.
         out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
             ``report.html``, the journal, ``runs/`` with a run directory for each policy,
             and the demonstrations where they are collected; made if missing.
@@ -152,10 +152,14 @@ def multitask(
             there are fewer demonstrations than requested, arms do not read the same, or
             the folder holds another experiment.
     """
-    asked, folder, compute = asked or Asked(), located(out), compute or Compute()
+    request, folder, compute = (
+        request or MultitaskRequest(),
+        located(out),
+        compute or Compute(),
+    )
     check_device(compute.machine.device)  # Before anything is collected.
-    tasks, arms = tasks_of(suite, asked.tasks), arms_of(asked)
-    target = targets_of(suite, tasks, asked.target)
+    tasks, arms = tasks_of(suite, request.tasks), arms_of(request)
+    target = targets_of(suite, tasks, request.target)
     for arm in arms.values():
         groups_of(arm, suite, tasks, target)  # Refuses an arm that does not fit.
     if (folder / RUN).exists():
@@ -163,8 +167,8 @@ def multitask(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."
         )
-    trials_plan(suite, target, episodes=asked.trials)  # Refuses more than there are.
-    most = max((*asked.demonstrations, asked.source_demonstrations or 0))
+    trials_plan(suite, target, episodes=request.trials)  # Refuses more than there are.
+    most = max((*request.demonstrations, request.source_demonstrations or 0))
     executor = compute.executed
     with locked(folder):
         if data is None:
@@ -174,13 +178,13 @@ def multitask(
         begun = (folder / JOURNAL).exists()
         resolved = resolved_in(folder, compute.machine, begun=begun)
         arms = {label: arm_with_machine(arm, resolved) for label, arm in arms.items()}
-        material = _material(asked, suite, tasks, arms, located(data), folder)
+        material = _material(request, suite, tasks, arms, located(data), folder)
         found: Findings = run_experiment(_Experiment(of=material), folder, executor)
         return found
 
 
 def _material(
-    asked: Asked,
+    request: MultitaskRequest,
     suite: Suite,
     tasks: tuple[str, ...],
     arms: dict[str, Arm],
@@ -188,9 +192,9 @@ def _material(
     folder: Path,
 ) -> Material:
     """What cells are made of; see ``multitask`` for what is refused."""
-    target = targets_of(suite, tasks, asked.target)
-    amounts = {n: asked.amounts(tasks, target, n) for n in asked.demonstrations}
-    most = amounts[max(asked.demonstrations)]
+    target = targets_of(suite, tasks, request.target)
+    amounts = {n: request.amounts(tasks, target, n) for n in request.demonstrations}
+    most = amounts[max(request.demonstrations)]
     recorded = data_in(data)
     check_enough(recorded, suite, most)
     wanted = hashes(recorded, amounts)
@@ -199,11 +203,11 @@ def _material(
             other = data_in(arm.data)
             check_enough(other, suite, most)
             check_same(label, arm.data, hashes(other, amounts), wanted)
-    fewest = recorded.select(tasks, amounts[min(asked.demonstrations)])
-    _check_balanced(arms, fewest, asked.samples * len(tasks))
+    fewest = recorded.select(tasks, amounts[min(request.demonstrations)])
+    _check_balanced(arms, fewest, request.samples * len(tasks))
     learned = recorded.select(tasks, most)
     return Material(
-        asked=asked,
+        request=request,
         suite=suite,
         tasks=tasks,
         target=target,

@@ -92,7 +92,7 @@ class Findings:
     crossover: Mapping[str, Crossover]
     """By label, of arms that are compared."""
     affinity: Mapping[str, Affinity]
-    """Of tasks, by label, of arms that learn them together; see ``Asked.affinity``."""
+    """Of tasks, by label, of arms that learn them together; see ``MultitaskRequest.affinity``."""
     cost: Mapping[str, Mapping[int, Took]]
     """By label and number of demonstrations."""
     reasons: Mapping[str, Mapping[str, int]]
@@ -117,18 +117,18 @@ def findings_of(
         finished: The policies and how their trials went.
         measured: Affinities of each training, by label; see ``affinity_of``.
     """
-    asked, every = material.asked, _tried(finished)
+    request, every = material.request, _tried(finished)
     tried = {label: every[label] for label in material.arms}  # In the requested order.
     affinities = {label: affinity_of(some) for label, some in measured.items()}
-    differences = _differences(tried, asked.baseline)
+    differences = _differences(tried, request.baseline)
     return Findings(
         suite=material.suite.name,
         tasks=material.target,
-        seeds=tuple(range(asked.seeds)),
-        demonstrations=tuple(sorted(asked.demonstrations)),
-        trials=asked.trials,
+        seeds=tuple(range(request.seeds)),
+        demonstrations=tuple(sorted(request.demonstrations)),
+        trials=request.trials,
         confidence=CONFIDENCE,
-        baseline=asked.baseline,
+        baseline=request.baseline,
         arms={
             label: {count: success_of(tasks) for count, tasks in some.items()}
             for label, some in tried.items()
@@ -137,7 +137,7 @@ def findings_of(
         area=_areas(tried),
         differences=differences,
         suites={
-            name: _differences(some, asked.baseline)
+            name: _differences(some, request.baseline)
             for name, some in _by_suite(material.suite, tried).items()
         },
         gains={
@@ -222,7 +222,7 @@ def _areas(tried: Tried) -> dict[str, Estimate]:
 
 
 def _definition(material: Material, label: str) -> Definition:
-    arm, size, asked = material.arms[label], material.sizes[label], material.asked
+    arm, size, request = material.arms[label], material.sizes[label], material.request
     groups = groups_of(arm, material.suite, material.tasks, material.target)
     unequal = ("steps", "batch_size", "seed")  # They stand beside, or differ by policy.
     return Definition(
@@ -235,9 +235,9 @@ def _definition(material: Material, label: str) -> Definition:
         networks=size.networks,
         parameters=size.each,
         parameters_total=size.total,
-        steps=asked.steps,
-        batch=asked.samples * max(map(len, groups)),
-        samples_per_task=asked.steps * asked.samples,
+        steps=request.steps,
+        batch=request.samples * max(map(len, groups)),
+        samples_per_task=request.steps * request.samples,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from robomtl.demonstrations import collect
 from robomtl.errors import InputError
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.multitask.arm_design import Asked
+from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_experiment import multitask
 from robomtl.experiments.multitask.arm_findings import Findings
 from robomtl.experiments.multitask.arms import EVERY
@@ -45,7 +45,7 @@ class ArmRecipe:
     """Suite of the demonstrations and of the trials."""
     noise: float = 0.0
     """Largest noise on the experts' actions; see ``collect``."""
-    asked: Asked
+    request: MultitaskRequest
     """Arms, demonstrations, seeds and trials."""
     before: Before | None = None
     """A policy that is trained first; None for none."""
@@ -77,15 +77,15 @@ def run_arms(
             f"--seed {seed} would do nothing: seeds of training count from 0; give their"
             " number by --seeds."
         )
-    compute, asked = compute or Compute(), recipe.asked
+    compute, request = compute or Compute(), recipe.request
     if recipe.before is not None:
         start = _trained_before(recipe, recipe.before, out / "before", compute)
         own = {label: {"start": str(start)} for label in recipe.before.arms}
-        settings = {k: {**v, **asked.settings.get(k, {})} for k, v in own.items()}
-        asked = replace(asked, settings={**asked.settings, **settings})
+        settings = {k: {**v, **request.settings.get(k, {})} for k, v in own.items()}
+        request = replace(request, settings={**request.settings, **settings})
     return multitask(
         suite(recipe.suite),
-        asked,
+        request,
         out=out,
         data=data,
         noise=recipe.noise,
@@ -111,9 +111,9 @@ def _trained_before(
     train(
         demonstrations,
         out=out,
-        policy=recipe.asked.policy,
+        policy=recipe.request.policy,
         policy_config=before.policy_config,
-        conditioning=recipe.asked.conditioning,
+        conditioning=recipe.request.conditioning,
         config=with_machine(before.training, compute.machine),
     )
     return out
@@ -135,9 +135,9 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
 """Settings of the policies that are compared, by their registered names."""
 
 
-def _architectures() -> Asked:
+def _architectures() -> MultitaskRequest:
     there = [name for name in _ARCHITECTURES if name in POLICIES.own()]
-    return Asked(
+    return MultitaskRequest(
         arms=dict.fromkeys(there, "together"),
         settings={name: {"policy": name, **_ARCHITECTURES[name]} for name in there},
         demonstrations=(50,),
@@ -147,10 +147,10 @@ def _architectures() -> Asked:
     )
 
 
-def _walls() -> Asked:
+def _walls() -> MultitaskRequest:
     heads = ("l1", "l2", "gaussian", "mixture", "bins", "flow", "diffusion")
     same = {"policy_config.chunk": 16, "policy_config.width": 256}
-    return Asked(
+    return MultitaskRequest(
         arms=dict.fromkeys(heads, "together"),
         settings={
             EVERY: same,
@@ -176,7 +176,7 @@ ARM_RECIPES = {
         line="MT10 for a new pseudo-embodiment: 5 demonstrations, beside 3 others or alone",
         suite=joint_name((*_OTHERS, _TWISTED)),
         noise=0.5,
-        asked=Asked(
+        request=MultitaskRequest(
             arms={"co-trained": "together", "alone": "apart"},
             reference="alone",
             target=(_TWISTED,),
@@ -193,7 +193,7 @@ ARM_RECIPES = {
         line="One policy for the robots of several suites, or one policy for each suite",
         suite=joint_name(("metaworld/MT10", "fetch/MT4", "robosuite/MT4")),
         noise=0.5,
-        asked=Asked(
+        request=MultitaskRequest(
             arms={"together": "together", "apart": "apart"},
             reference="apart",
             demonstrations=(5, 50),
@@ -206,17 +206,17 @@ ARM_RECIPES = {
     "architectures": ArmRecipe(
         line="MT10 from state: every policy, with equal steps and batches",
         suite="metaworld/MT10",
-        asked=_architectures(),
+        request=_architectures(),
     ),
     "walls": ArmRecipe(
         line="Two experts pass a wall left and right: every action head, with chunks",
         suite="metaworld/walls",
-        asked=_walls(),
+        request=_walls(),
     ),
     "pretrain-then-ten": ArmRecipe(
         line="Ten tasks from a few demonstrations, after 40 others or from scratch",
         suite="metaworld/MT10",
-        asked=Asked(
+        request=MultitaskRequest(
             arms={"scratch": "together", "pretrained": "together"},
             reference="scratch",
             demonstrations=(2, 5, 10),

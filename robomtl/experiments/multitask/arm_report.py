@@ -30,14 +30,14 @@ _EQUAL = {
 def arms_report(
     found: Findings,
     *,
-    asked: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> report.Report:
     """The findings in sections.
 
     Args:
         found: What to show.
-        asked: What was requested, as plain data.
+        request: What was requested, as plain data.
         made: How the experiment was made, as in ``results.json``; None if not known.
     """
     shown = Compared(
@@ -75,7 +75,7 @@ def arms_report(
                 report.Table(shown.cost_table(found.cost)),
             ),
             report.reasons_section(found.reasons, "training", "diverged"),
-            _facts(found, asked or {}, made) if made else None,
+            _facts(found, request or {}, made) if made else None,
             report.folded("config", "Arms and their settings", _config(found)),
         ],
         footer=[_footer(found)],
@@ -108,8 +108,8 @@ def _answers(found: Findings) -> Iterator[report.Text]:
             yield report.Text(f"{label} gains in {_named(some)}.", tone="small")
     for label, some in found.losses.items():
         if some:
-            told = f": {label} loses in {_named(some)}."
-            yield report.Text(told, "Negative transfer", "warn")
+            text = f": {label} loses in {_named(some)}."
+            yield report.Text(text, "Negative transfer", "warn")
     if found.crossover and not any(found.losses.values()):
         yield report.Text(
             "No negative transfer: no task is worse, by Holm's correction for all tasks"
@@ -296,9 +296,9 @@ def _numbers(each: Definition) -> list[Entry]:
 
 
 def _facts(
-    found: Findings, asked: Mapping[str, Any], made: Mapping[str, Any]
+    found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
-    requested = {**asked, "tasks": found.tasks}
+    requested = {**request, "tasks": found.tasks}
     settings = report.settings(requested, leave=("arms", "settings"))
     read = {"demonstrations": ", ".join(made["demonstrations"])}
     return report.facts("Experiment", settings, report.run_facts(read, made))

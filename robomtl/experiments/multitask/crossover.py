@@ -46,12 +46,12 @@ class Crossover:
         most = counted(self.most, "demonstration")
         if self.pays_up_to is None:
             return f"beats {baseline} nowhere up to {most}"
-        told = f"beats {baseline} up to {counted(self.pays_up_to, 'demonstration')}"
+        text = f"beats {baseline} up to {counted(self.pays_up_to, 'demonstration')}"
         if self.but_for:
-            told += f" but for {' and '.join(map(str, self.but_for))}"
+            text += f" but for {' and '.join(map(str, self.but_for))}"
         if self.reaches_zero is None:
-            return f"{told}, the most tried"
-        return f"{told}, and no more from {self.reaches_zero} on"
+            return f"{text}, the most tried"
+        return f"{text}, and no more from {self.reaches_zero} on"
 
 
 def crossover(differences: Mapping[int, Difference]) -> Crossover:

@@ -17,7 +17,7 @@ from robomtl.evaluation.journal import Done
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.multitask.act_time import act_seconds
 from robomtl.experiments.multitask.affinities import Kept, summed_up
-from robomtl.experiments.multitask.arm_design import ArmCell, Asked
+from robomtl.experiments.multitask.arm_design import ArmCell, MultitaskRequest
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.parameters import Size
 from robomtl.experiments.multitask.shared_data import Hashes, read
@@ -36,7 +36,7 @@ _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
 class Material:
     """What cells are made of, besides what they name themselves."""
 
-    asked: Asked
+    request: MultitaskRequest
     """Numbers of steps, samples and trials."""
     suite: Suite
     """Supplies the tasks."""
@@ -102,7 +102,7 @@ class LearnCell:
         """The policy of a cell, and how long its training took [s]."""
         arm, out = self._of.arms[cell.arm], cell.run(self._of.runs)
         of, data = self._of, self._demonstrations(self._of.data[cell.arm])
-        amounts = of.asked.amounts(of.tasks, of.target, cell.demonstrations)
+        amounts = of.request.amounts(of.tasks, of.target, cell.demonstrations)
         chosen = read(data, amounts, cell, of.hashes)
         before = time.monotonic()
         with quiet():

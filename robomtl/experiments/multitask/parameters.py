@@ -42,7 +42,7 @@ def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> Size:
         groups: The tasks of each policy.
 
     Raises:
-        ValueError: If the policy does not fit how it is told its task, or an arm has to
+        ValueError: If the policy does not fit its conditioning, or an arm has to
             divide its parameters and cannot.
     """
     _check_fits(label, arm, data)
@@ -103,19 +103,19 @@ def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Siz
 
 def _check_fits(label: str, arm: Arm, data: Data) -> None:
     try:
-        told = conditioning_for(
+        conditioning = conditioning_for(
             data,
             arm.conditioning,
             Cloning(),
             POLICIES.get(arm.policy).wording,
         )
-        POLICIES.get(arm.policy).check(spec_for(data, told))
+        POLICIES.get(arm.policy).check(spec_for(data, conditioning))
     except InputError as error:
         raise InputError(f"The arm {label}: {error}") from error
 
 
 def _parameters(arm: Arm, config: Mapping[str, Any], data: Data) -> int:
-    told = conditioning_for(
+    conditioning = conditioning_for(
         data,
         arm.conditioning,
         Cloning(),
@@ -124,8 +124,8 @@ def _parameters(arm: Arm, config: Mapping[str, Any], data: Data) -> int:
     card = Card(
         policy=arm.policy,
         config=config,
-        spec=spec_for(data, told),
-        conditioning=told,
+        spec=spec_for(data, conditioning),
+        conditioning=conditioning,
         suite=data.suite or "",
         suite_options={},
         step=0,

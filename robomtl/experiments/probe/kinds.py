@@ -62,8 +62,8 @@ def by_goal_alone(conditioning: Conditioning) -> bool:
 def meaningless(kind: str, conditioning: Conditioning) -> str:
     """Why a kind makes no sense for a policy; empty if it does."""
     if kind in _WORDINGS and "language" not in conditioning.kinds:
-        told = " and ".join(conditioning.kinds).replace("_", "-")
-        return f"the policy is conditioned on {told}, which has no wordings"
+        evidence = " and ".join(conditioning.kinds).replace("_", "-")
+        return f"the policy is conditioned on {evidence}, which has no wordings"
     return ""
 
 

@@ -28,7 +28,7 @@ class Evidence:
 
 
 def judged(given: Evidence) -> Verdict:
-    """The verdict: it listens, ignores its instruction, or that cannot be told.
+    """The verdict: it listens, ignores its instruction, or the trials do not decide.
 
     With D the interval of right minus shuffled over the tasks that share scenes:
 
@@ -36,7 +36,7 @@ def judged(given: Evidence) -> Verdict:
        holds in some family, by an interval corrected for the number of families.
     2. It ignores its instruction if D lies wholly between minus the margin and the
        margin: an equivalence test.
-    3. It cannot be told otherwise; nor if there is no D; if no tasks share scenes, as
+    3. Otherwise the trials do not decide; nor if there is no D; if no tasks share scenes, as
        then policies may solve them by what they see; or if less than the margin is
        solved under the right instruction, as then no more can be lost.
 
@@ -76,7 +76,7 @@ def _shows(found: Difference | None, given: Evidence) -> bool:
 
 
 def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
-    """Why it cannot be told; empty if it can."""
+    """Why the trials do not decide; empty if they do."""
     right = group.kinds[RIGHT].task_mean or 0.0
     if found.interval.high < 0 and found.interval.low < -given.margin:
         return (

@@ -28,7 +28,7 @@ Tallies = Mapping[str, Tally]
 
 def concluded(
     results: Mapping[str, Results],
-    told: Mapping[str, Sequence[TaskInfo]],
+    task_infos: Mapping[str, Sequence[TaskInfo]],
     conditioning: Conditioning,
     families: Mapping[str, Sequence[str]],
     *,
@@ -39,7 +39,7 @@ def concluded(
 
     Args:
         results: Under each kind, of the same trials.
-        told: Instruction of each of their records, by kind.
+        task_infos: Instruction of each of their records, by kind.
         conditioning: Conditioning of the policy.
         families: Tasks of the suite that share a scene, by the name of the family.
         left_out: Reasons for leaving out other kinds.
@@ -72,7 +72,7 @@ def concluded(
         setting=results[RIGHT].setting,
         conditioning=conditioning.kinds,
         kinds={
-            kind: _kind(line_of(kind, conditioning), each, told[kind])
+            kind: _kind(line_of(kind, conditioning), each, task_infos[kind])
             for kind, each in results.items()
         },
         differences=_by_task(everything, tallies),
@@ -97,17 +97,17 @@ def _by_task(
     }
 
 
-def _kind(line: str, results: Results, told: Sequence[TaskInfo]) -> KindRates:
+def _kind(line: str, results: Results, task_infos: Sequence[TaskInfo]) -> KindRates:
     rates = _rates(results.summary.everything)
-    others = _of_others(results, told)
+    others = _of_others(results, task_infos)
     return KindRates(**vars(rates), told=line, tasks=results.tasks, of_others=others)
 
 
 def _of_others(
-    results: Results, told: Sequence[TaskInfo]
+    results: Results, task_infos: Sequence[TaskInfo]
 ) -> dict[str, dict[str, Count]]:
     found: dict[str, dict[str, Count]] = {}
-    for record, each in zip(results.records, told, strict=True):
+    for record, each in zip(results.records, task_infos, strict=True):
         solved = record.solved(results.setting.criterion)
         if each.task in (None, record.task) or solved is None:
             continue

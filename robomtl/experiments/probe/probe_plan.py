@@ -53,27 +53,29 @@ def planned(
         kinds: Further kinds; None for all that apply.
 
     Raises:
-        InputError: If a kind is unknown, one that was named cannot be told, the tasks
+        InputError: If a kind is unknown, one that was named makes no sense here, the tasks
             are not of the suite, or there is but one of them.
     """
     if kinds is not None:
         check_kinds(kinds)
     _check_tasks(suite)
     wanted = [RIGHT, *(kind for kind in KINDS if kind in (kinds or KINDS))]
-    told: dict[str, Conditions] = {}
+    conditions_of: dict[str, Conditions] = {}
     chunks: dict[str, tuple[Chunk, ...]] = {}
     left_out: dict[str, str] = {}
     for kind in dict.fromkeys(wanted):
         try:
-            told[kind] = _conditions(suite, conditions, conditioning, kind)
-            chunks[kind] = chunks_of(suite, told[kind])
+            conditions_of[kind] = _conditions(suite, conditions, conditioning, kind)
+            chunks[kind] = chunks_of(suite, conditions_of[kind])
         except _Untellable as error:
             if kinds is not None:
-                raise InputError(f"'{kind}' cannot be told: {error}.") from error
+                raise InputError(f"'{kind}' cannot be given: {error}.") from error
             left_out[kind] = str(error)
     if "goal" in conditioning.kinds:
-        chunks = dict(_with_goals(suite, told, chunks, by_goal_alone(conditioning)))
-    return Plan(conditions=told, chunks=chunks, left_out=left_out)
+        chunks = dict(
+            _with_goals(suite, conditions_of, chunks, by_goal_alone(conditioning))
+        )
+    return Plan(conditions=conditions_of, chunks=chunks, left_out=left_out)
 
 
 class _Untellable(InputError):
@@ -84,8 +86,8 @@ def _check_tasks(suite: Suite) -> None:
     count = len(suite.train_tasks) + len(suite.held_out_tasks)
     if count < 2:
         raise InputError(
-            f"{suite.name} has one task: there is no other that its policy could be told"
-            " of. Probe in a suite of 2 tasks or more."
+            f"{suite.name} has one task: there is no other whose"
+            " instruction its policy could get. Probe in a suite of 2 tasks or more."
         )
 
 
@@ -96,16 +98,16 @@ def _conditions(
     if reason:
         raise _Untellable(reason)
     tasks = conditions.tasks
-    told = KINDS[kind].instructions
+    instructions = KINDS[kind].instructions
     if kind == WRONG and by_goal_alone(conditioning):
         if conditions.episodes < 2:
             raise _Untellable(
                 "another variation's goal takes 2 episodes a task or more"
             )
-        told = KINDS[RIGHT].instructions
+        instructions = KINDS[RIGHT].instructions
     elif kind == WRONG:
         tasks = _with_rivals(suite, conditions)
-    return replace(conditions, tasks=tasks, instructions=told)
+    return replace(conditions, tasks=tasks, instructions=instructions)
 
 
 def _with_rivals(suite: Suite, conditions: Conditions) -> tuple[str, ...]:
@@ -137,19 +139,19 @@ def _wordings(task: Task, kind: str) -> Sequence[str]:
 
 def _with_goals(
     suite: Suite,
-    told: Mapping[str, Conditions],
+    conditions_of: Mapping[str, Conditions],
     chunks: Mapping[str, tuple[Chunk, ...]],
     alone: bool,
 ) -> Iterator[tuple[str, tuple[Chunk, ...]]]:
-    """The kinds with the goals that they tell, which takes a reset of every trial."""
+    """The kinds with their goals, which takes a reset of every trial."""
     names = dict.fromkeys(
         name
         for some in chunks.values()
         for chunk in some
-        for name in (chunk.task, *(each.task for each in chunk.told))
+        for name in (chunk.task, *(each.task for each in chunk.task_infos))
         if name is not None
     )
-    like = told[RIGHT]
+    like = conditions_of[RIGHT]
     trials = plan(
         suite,
         list(names),
@@ -159,4 +161,4 @@ def _with_goals(
     )
     goals = shown_goals(suite, trials)
     for kind, some in chunks.items():
-        yield kind, goals.told(some, kind, alone=alone)
+        yield kind, goals.replaced(some, kind, alone=alone)

@@ -108,8 +108,8 @@ def probe_report(found: Findings) -> report.Report:
 
 
 def _told(found: Findings) -> report.Pairs:
-    told = [(kind, rates.told) for kind, rates in found.kinds.items()]
-    return [*told, *((k, f"left out: {why}") for k, why in found.left_out.items())]
+    given = [(kind, rates.told) for kind, rates in found.kinds.items()]
+    return [*given, *((k, f"left out: {why}") for k, why in found.left_out.items())]
 
 
 def _figures(found: Findings) -> report.Section:

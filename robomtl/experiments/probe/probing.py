@@ -75,8 +75,8 @@ COLUMNS = pa.schema(
         pa.field("goal", pa.list_(pa.float64())),
     ]
 )
-"""Columns of ``trials.parquet``: those of an evaluation between the kind and what was
-told: the task of the instruction, and a goal in place of the env's."""
+"""Columns of ``trials.parquet``: those of an evaluation between the kind and the
+instruction that was given: its task, and a goal in place of the env's."""
 
 _NOT_OF_ALL = ("instructions", "protocol")  # Fields of a setting that kinds differ in.
 
@@ -105,9 +105,9 @@ def probe(
         compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
-        ValueError: If the agent is no trained policy, or is told nothing of its task; if
+        ValueError: If the agent is no trained policy, or is not conditioned on its task; if
             it does not fit the suite, or that has one task; if a kind is unknown or
-            cannot be told; if the margin is no share; or if ``evaluate`` raises it.
+            cannot be given; if the margin is no fraction; or if ``evaluate`` raises it.
         ImportError: If a wording needs the ``language`` extra and that is missing.
     """
     config, compute = config or ProbeConfig(), compute or Compute(limit=LIMIT)
@@ -118,13 +118,13 @@ def probe(
     out = located(out)
     with locked(out):
         results = _played(plan, config.conditions, acting, suite, out, compute.executed)
-        told = {
-            kind: [told for chunk in some for told in chunk.told]
+        task_infos = {
+            kind: [each for chunk in some for each in chunk.task_infos]
             for kind, some in plan.chunks.items()
         }
         found = concluded(
             results,
-            told,
+            task_infos,
             conditioning,
             families_of(suite),
             left_out=plan.left_out,
@@ -134,7 +134,7 @@ def probe(
             found,
             warning=goal_warning(conditioning.kinds, suite, config.conditions.tasks),
         )
-        _write(out, found, told)
+        _write(out, found, task_infos)
     return found
 
 
@@ -170,8 +170,8 @@ def _conditioning_of(agent: Agent) -> Conditioning:
     policy = agent.agent if isinstance(agent, ServedAgent) else agent
     if not isinstance(policy, PolicyAgent):
         raise InputError(
-            f"'{agent.name}' is no trained policy, and nothing is known of how it is told"
-            " its task; name the run directory of a policy."
+            f"'{agent.name}' is no trained policy, and nothing is known of how it is"
+            " conditioned on its task; name the run directory of a policy."
         )
     conditioning = policy.card.conditioning
     if not conditioning.kinds:
@@ -183,19 +183,19 @@ def _conditioning_of(agent: Agent) -> Conditioning:
 
 
 def _write(
-    folder: Path, found: Findings, told: Mapping[str, Sequence[TaskInfo]]
+    folder: Path, found: Findings, task_infos: Mapping[str, Sequence[TaskInfo]]
 ) -> None:
     """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each whole.
 
     Args:
         folder: Where.
         found: What was found.
-        told: Instruction of each of its records, by kind.
+        task_infos: Instruction of each of its records, by kind.
     """
     rows = [
         {"kind": kind, **asdict(record), "told": each.task, "goal": each.goal}
         for kind, records in found.records.items()
-        for record, each in zip(records, told[kind], strict=True)
+        for record, each in zip(records, task_infos[kind], strict=True)
     ]
     write_table(folder / TRIALS, pa.Table.from_pylist(rows, schema=COLUMNS))
     data = plain(found)

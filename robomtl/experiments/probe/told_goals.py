@@ -23,43 +23,47 @@ class Goals:
     size: int
     """Length of a goal."""
 
-    def told(
+    def replaced(
         self, chunks: Sequence[Chunk], kind: str, *, alone: bool
     ) -> tuple[Chunk, ...]:
-        """The chunks with the goals that a kind tells; its own are left as they are.
+        """The chunks with the goals of a kind of instruction; its own are left as they are.
 
         Args:
             chunks: Every trial of each task, in the order of the goals.
             kind: Kind of instruction.
-            alone: Whether nothing else tells the policy its task. Then a wrong goal is
+            alone: Whether the goal alone conditions the policy on its task. Then a wrong goal is
                 the task's own of the next trial, and else that of the task whose
-                instruction is told, in the trial that has the same place.
+                instruction is given, in the trial that has the same place.
         """
         if kind not in (SHUFFLED, EMPTY, WRONG):
             return tuple(chunks)
-        return tuple(self._told(chunks, kind, alone))
+        return tuple(self._replaced(chunks, kind, alone))
 
-    def _told(self, chunks: Sequence[Chunk], kind: str, alone: bool) -> Iterator[Chunk]:
+    def _replaced(
+        self, chunks: Sequence[Chunk], kind: str, alone: bool
+    ) -> Iterator[Chunk]:
         for task, some in groupby(chunks, key=lambda chunk: chunk.task):
             place = 0
             for chunk in some:
-                told = []
-                for each in chunk.told:
+                task_infos = []
+                for each in chunk.task_infos:
                     goal = self._goal(kind, task, each, place, alone)
-                    told.append(each._replace(goal=goal))
+                    task_infos.append(each._replace(goal=goal))
                     place += 1
-                yield Chunk(task=task, trials=chunk.trials, told=tuple(told))
+                yield Chunk(
+                    task=task, trials=chunk.trials, task_infos=tuple(task_infos)
+                )
 
     def _goal(
-        self, kind: str, task: str, told: TaskInfo, place: int, alone: bool
+        self, kind: str, task: str, task_info: TaskInfo, place: int, alone: bool
     ) -> Goal:
         if kind == EMPTY:
             return (0.0,) * self.size
         if kind == WRONG and alone:
             own = self.of_task[task]
             return own[(place + 1) % len(own)]
-        assert told.task is not None
-        return self.of_task[told.task][place]
+        assert task_info.task is not None
+        return self.of_task[task_info.task][place]
 
 
 def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
