@@ -11,7 +11,9 @@ from robomtl.action_head import HEADS
 from robomtl.adaptation.method import METHODS
 from robomtl.catalogue import Registry
 from robomtl.evaluation.protocols import PROTOCOLS
+from robomtl.experiments.lifelong.streams import STREAMS
 from robomtl.image_encoder import ENCODERS
+from robomtl.lifelong.method import LIFELONG
 from robomtl.policy import POLICIES
 from robomtl.recipes import RECIPES
 from robomtl.suites import SUITES, option_kinds
@@ -24,6 +26,7 @@ _PLURALS = {
     "encoder": "encoders of images",
     "objective": "objectives",
     "method": "methods",
+    "lifelong method": "methods of lifelong learning",
 }
 
 
@@ -45,8 +48,9 @@ def main(arguments: Sequence[str]) -> None:
         _show("options (--suite-options NAME=VALUE)", [*_options(family)])
         return
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
-    for registry in (POLICIES, HEADS, ENCODERS, OBJECTIVES, METHODS):
+    for registry in (POLICIES, HEADS, ENCODERS, OBJECTIVES, METHODS, LIFELONG):
         _show(_PLURALS[registry.kind], [*_classes(registry), *_plugged_in(registry)])
+    _show("streams of tasks", [(name, it.line) for name, it in STREAMS.items()])
     _show("recipes", [(name, recipe.line) for name, recipe in RECIPES.items()])
     _show("protocols", [(name, each.line) for name, each in PROTOCOLS.items()])
 

@@ -33,6 +33,7 @@ VERBS = {
     "data": "pictures for a data set of states",
     "train": "one policy on the demonstrations of many tasks",
     "multitask": "tasks learned together against each alone",
+    "lifelong": "tasks learned one after the other, and what is forgotten",
     "adapt": "methods of adaptation to held-out tasks, compared",
     "tune": "hyper-parameters of methods, chosen on training tasks",
     "evaluate": "success of a policy, task by task",

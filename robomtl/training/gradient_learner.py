@@ -20,7 +20,7 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
 from robomtl.training.divided import parts_of
 from robomtl.training.gradients import task_gradients
-from robomtl.training.objective import Cloning, Objective
+from robomtl.training.objective import Cloning, Objective, Projecting
 from robomtl.training.parameter_groups import Group, grouped
 from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
@@ -76,7 +76,8 @@ class GradientLearner(ABC):
         self._named = {name: named[name] for g in self._groups for name in g.names}
         self._parameters = list(self._named.values())
         precision = getattr(torch, precision_on(self.device, config.precision))
-        self._scored = Scored(policy, objective or Cloning(), precision)
+        self._objective = objective or Cloning()
+        self._scored = Scored(policy, self._objective, precision)
         # Compiled beside the policy, whose parameters keep their names.
         self._stepped: Any = (
             torch.compile(self._scored) if config.compile else self._scored
@@ -91,6 +92,8 @@ class GradientLearner(ABC):
         """Takes one gradient step; see ``Learner``."""
         self._forget_gradient()
         loss = self._combiner.backward(self._stepped, batch)
+        if isinstance(self._objective, Projecting):
+            self._objective.project(self.policy, batch)
         norm = self._clip_gradient(self._config.max_grad_norm)
         if not math.isfinite(norm):
             raise NotFiniteError(f"The gradient is {norm}.", loss.per_sample)

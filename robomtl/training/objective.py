@@ -106,6 +106,20 @@ def check_fits(objective: object, policy: str) -> None:
         objective.check(policy, POLICIES.get(policy))
 
 
+@runtime_checkable
+class Projecting(Protocol):
+    """An objective that changes the gradient before the step is taken."""
+
+    def project(self, policy: Policy, batch: Any) -> None:
+        """Changes the gradients of the policy's parameters in place.
+
+        Args:
+            policy: In training; its parameters have the gradient of the batch.
+            batch: As it was drawn.
+        """
+        ...
+
+
 class Objective(Protocol):
     """What a run minimises; a frozen dataclass of its settings.
 
@@ -188,16 +202,19 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     "objective",
     "robomtl.objectives",
     {
+        "agem": "robomtl.lifelong.agem:AgemTraining",
         "alpaca": "robomtl.adaptation.methods.alpaca:AlpacaTraining",
         "anil": "robomtl.adaptation.methods.maml:AnilObjective",
         "cloning": "robomtl.training.objective:Cloning",
         "context": "robomtl.adaptation.methods.context:ContextTraining",
+        "ewc": "robomtl.lifelong.ewc:EwcTraining",
         "imaml": "robomtl.adaptation.methods.imaml:ImamlObjective",
         "in_context": "robomtl.adaptation.methods.in_context:InContextTraining",
         "maml": "robomtl.adaptation.methods.maml:MamlObjective",
         "meta_sgd": "robomtl.adaptation.methods.maml:MetaSgdObjective",
         "mil": "robomtl.adaptation.methods.maml:MilObjective",
         "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcessTraining",
+        "packnet": "robomtl.lifelong.packnet:PacknetTraining",
         "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContextTraining",
         "reptile": "robomtl.adaptation.methods.reptile:ReptileObjective",
         "text_cotraining": "robomtl.training.text_cotraining:TextCotraining",

@@ -115,7 +115,7 @@ class LearnCell:
                 config=replace(arm.training, batch_size=cell.batch, seed=cell.seed),
                 start=arm.start,
             )
-        return trained, _noted(out / _SECONDS, time.monotonic() - before)
+        return trained, noted(out / _SECONDS, time.monotonic() - before)
 
     def _measured(self, cell: ArmCell) -> dict[str, Any] | None:
         """The affinities of the tasks, where they were measured."""
@@ -128,8 +128,13 @@ class LearnCell:
         return self._read[path]
 
 
-def _noted(path: Path, seconds: float) -> float:
-    """How long a training took [s]: noted when it ended, as it may be asked for again."""
+def noted(path: Path, seconds: float) -> float:
+    """How long a training took [s], which a file keeps from the first call on.
+
+    Args:
+        path: The file.
+        seconds: What it holds if it is not there.
+    """
     if not path.exists():
         write_json(path, {"seconds": seconds})
     return read_json(path, _Time).seconds

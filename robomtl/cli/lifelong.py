@@ -1,0 +1,72 @@
+"""``robomtl lifelong``: tasks learned one after the other, and what is forgotten."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import tyro
+
+from robomtl.cli.flags import (
+    ComputeFlags,
+    SuiteFlags,
+    noise_of,
+    own_first,
+    run_directory,
+)
+from robomtl.cli.tables import show_report
+from robomtl.evaluation.results import RESULTS
+from robomtl.experiments.lifelong import Asked, lifelong
+from robomtl.experiments.lifelong.lifelong_design import EVERY, USUAL, Design
+from robomtl.experiments.lifelong.lifelong_experiment import NOISE
+from robomtl.experiments.lifelong.lifelong_report import lifelong_report
+from robomtl.experiments.lifelong.streams import stream_of
+from robomtl.experiments.running import REPORT
+from robomtl.experiments.settings import by_label, parsed
+
+
+@own_first
+@dataclass(frozen=True, kw_only=True)
+class Lifelong(SuiteFlags, Design, ComputeFlags):
+    """Learns a stream of tasks by each method and writes what it forgets."""
+
+    stream: tyro.conf.Positional[str] = "cw10"
+    """Stream: cw10, cw20, stream-10, or a suite, whose training tasks are one."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks of the suite in the order in which they are learned."""
+    methods: tuple[str, ...] = USUAL
+    """Methods; LABEL=METHOD adds a method again with other settings."""
+    settings: tuple[str, ...] = ()
+    """Settings of methods, such as replay.buffer=20; every.NAME for all."""
+    data: Path | None = None
+    """Demonstrations; collected by default."""
+    noise: float | None = None
+    """Noise on the experts' actions while collecting; 0.5 by default."""
+    out: Path | None = None
+    """Folder of the results; a dated one under runs/ by default."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Learns as the arguments say."""
+    flags = tyro.cli(Lifelong, args=arguments, prog="robomtl lifelong")
+    name, tasks = stream_of(flags.stream, flags.tasks)
+    methods = by_label(flags.methods)
+    labels = {**methods, EVERY: EVERY}
+    asked = Asked(
+        methods=methods,
+        settings=parsed(flags.settings, labels, example="replay.buffer=20"),
+        stream=tasks,
+        **{each.name: getattr(flags, each.name) for each in fields(Design)},
+    )
+    suite = flags.make(name)
+    with run_directory(flags.out, "lifelong", flags.stream) as out:
+        found = lifelong(
+            suite,
+            asked,
+            out=out,
+            data=flags.data,
+            noise=noise_of(flags, NOISE),
+            compute=flags.compute,
+        )
+    show_report(lifelong_report(found))
+    print(f"Results: {out / RESULTS}")
+    print(f"Report: {out / REPORT}")

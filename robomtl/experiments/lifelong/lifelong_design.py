@@ -1,0 +1,201 @@
+"""The design of a lifelong experiment: its cells, and what is equal in all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robomtl.conditioning import Kind
+from robomtl.errors import InputError
+from robomtl.experiments.cells import Cell, Factors
+from robomtl.experiments.lifelong.streams import ordered
+from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, variant_of
+from robomtl.lifelong.stage import Normalisation
+from robomtl.names import file_name
+from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_types
+from robomtl.task import Suite, Trial
+from robomtl.training import TrainConfig
+
+EVERY = "every"
+"""Label of settings for all methods."""
+USUAL = ("sequential", "replay", "ewc", "agem", "packnet", "lora", "multitask")
+"""Methods that are compared by default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What is equal for all methods of a lifelong experiment."""
+
+    policy: str = "film"
+    """Architecture."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """What the policies are conditioned on."""
+    task_id: TaskId = "given"
+    """Whether the identity of the task is known at test: `withheld` leaves the instruction
+    or the goal alone, and refuses methods that need more."""
+    normaliser: Normalisation = "all"
+    """Statistics that standardise observations: those of the demonstrations of all tasks,
+    of the first task, or of the task that is learned now (per_task)."""
+    demonstrations: int = 100
+    """Demonstrations of each task."""
+    trials: int = 20
+    """Trials of each task after each stage, the same for all methods."""
+    steps: int = 2000
+    """Gradient steps of each task."""
+    batch_size: int = 128
+    """Samples in a gradient step."""
+    seeds: int = 1
+    """Seeds of training."""
+    orders: int = 1
+    """Orders of the stream: the given one, and permutations of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Design):
+    """What a lifelong experiment is to find out."""
+
+    methods: Mapping[str, str] = field(
+        default_factory=lambda: {name: name for name in USUAL}
+    )
+    """Methods by the labels that results show."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings that differ from the defaults, by label; those of ``every`` for all."""
+    stream: tuple[str, ...] | None = None
+    """Names of the tasks in their order; the training tasks of the suite if None."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers and labels.
+
+        Raises:
+            InputError: If a number allows nothing, or a label is unknown.
+        """
+        check_types(self)
+        if not self.methods:
+            raise InputError(
+                f"No method was named; name at least 1 of {', '.join(USUAL)}."
+            )
+        for label in self.settings:
+            if label not in (*self.methods, EVERY):
+                raise InputError(
+                    unknown("method to set", label, (*self.methods, EVERY))
+                )
+        check_counts(self, "demonstrations", "trials", "steps", "batch_size")
+        check_counts(self, "seeds", "orders")
+
+
+def variants_of(asked: Asked) -> dict[str, Variant]:
+    """The methods with their settings, by label.
+
+    Raises:
+        InputError: If one is unknown, or cannot be set so.
+    """
+    usual = Usual(
+        policy=asked.policy,
+        conditioning=asked.conditioning,
+        training=TrainConfig(
+            steps=asked.steps, batch_size=asked.batch_size, validation=0.0, threads=1
+        ),
+        normaliser=asked.normaliser,
+    )
+    every = asked.settings.get(EVERY, {})
+    return {
+        label: variant_of(
+            label, name, {**every, **asked.settings.get(label, {})}, usual
+        )
+        for label, name in asked.methods.items()
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamCell(Cell):
+    """A method on a stream, in one order and from one seed."""
+
+    method: str
+    """Label of the method."""
+    order: int
+    """Number of the order."""
+    seed: int
+    """Seed of training."""
+    stream: tuple[str, ...]
+    """Names of the tasks in this order."""
+    learned: tuple[int, ...]
+    """Stages that are over when each trial is played."""
+
+    @property
+    def name(self) -> str:
+        """Method, order and seed."""
+        return f"{self.method}/{self.order}/{self.seed}"
+
+    @property
+    def factors(self) -> Factors:
+        """In what runs differ."""
+        return {"method": self.method, "order": self.order, "seed": self.seed}
+
+    def factors_of(self, place: int) -> Factors:
+        """The same, and after how many stages the trial is played."""
+        return {**self.factors, "learned": self.learned[place]}
+
+    def run(self, folder: Path) -> Path:
+        """Folder of its run directories."""
+        return (
+            folder
+            / file_name(self.method)
+            / f"order-{self.order}"
+            / f"seed-{self.seed}"
+        )
+
+
+def plan(
+    asked: Asked, variants: Mapping[str, Variant], stream: Sequence[str], suite: Suite
+) -> tuple[StreamCell, ...]:
+    """The cells; all methods play the same trials.
+
+    After each stage a cell plays the tasks that were learned, and the one that comes next.
+    """
+    trials = {
+        task: [
+            Trial(suite.name, task, variation)
+            for variation in suite.variations(task, "fresh")[: asked.trials]
+        ]
+        for task in dict.fromkeys(stream)
+    }
+    cells = []
+    for order in range(asked.orders):
+        tasks = ordered(stream, order)
+        for seed in range(asked.seeds):
+            for label, variant in variants.items():
+                played = played_tasks(tasks, at_once=variant.method.at_once)
+                pairs = [
+                    (stage, trial)
+                    for stage, some in played.items()
+                    for task in some
+                    for trial in trials[task]
+                ]
+                cell = StreamCell(
+                    method=label,
+                    order=order,
+                    seed=seed,
+                    stream=tasks,
+                    trials=tuple(trial for _, trial in pairs),
+                    learned=tuple(stage for stage, _ in pairs),
+                )
+                cells.append(cell)
+    return tuple(cells)
+
+
+def played_tasks(stream: Sequence[str], *, at_once: bool) -> dict[int, tuple[str, ...]]:
+    """The tasks that are played, by the number of stages that are over.
+
+    Args:
+        stream: Names of the tasks in their order.
+        at_once: Whether all are learned together at the end, so that nothing is played
+            before.
+    """
+    number = len(stream)
+    if at_once:
+        return {number: tuple(dict.fromkeys(stream))}
+    return {
+        stage: tuple(dict.fromkeys(stream[: stage + 1]))
+        for stage in range(1, number + 1)
+    }

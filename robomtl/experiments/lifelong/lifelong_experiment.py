@@ -1,0 +1,191 @@
+"""Lifelong learning: the experiment, and the act."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from robomtl.arguments import checked
+from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.obtaining import data_in
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.lifelong.lifelong_design import (
+    Asked,
+    StreamCell,
+    plan,
+    variants_of,
+)
+from robomtl.experiments.lifelong.lifelong_findings import Findings, findings_of
+from robomtl.experiments.lifelong.lifelong_report import lifelong_report
+from robomtl.experiments.lifelong.streaming import (
+    LearnStream,
+    Material,
+    demonstrations_of,
+)
+from robomtl.experiments.lifelong.streams import checked_stream
+from robomtl.experiments.lifelong.variants import (
+    check_variant,
+    with_machine_of,
+)
+from robomtl.experiments.multitask.shared_data import check_enough, obtain
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.lifelong.method import Course
+from robomtl.lock import locked
+from robomtl.machine import check_device, resolved_in
+from robomtl.paths import located
+from robomtl.request import plain
+from robomtl.run_record import RUN
+from robomtl.task import Suite
+
+NOISE = 0.5
+"""Noise on the experts' actions where demonstrations are collected; see ``collect``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """Methods that learn the same stream; see ``Experiment``."""
+
+    of: Material
+    title: str = "Learning"
+    growing: tuple[str, ...] = ("methods",)
+
+    @property
+    def suite(self) -> Suite:
+        return self.of.suite
+
+    def identity(self) -> dict[str, Any]:
+        asked = self.of.asked
+        fixed = ("task_id", "demonstrations", "trials", "steps", "batch_size")
+        return {
+            "stream": list(self.of.stream),
+            **{name: getattr(asked, name) for name in fixed},
+            "methods": {k: self._identity_of(k) for k in self.of.variants},
+            "data": self.of.sha256,
+        }
+
+    def _identity_of(self, label: str) -> Any:
+        variant = self.of.variants[label]
+        # Where it is computed may change, as processors may.
+        return plain(replace(variant, training=replace(variant.training, device="cpu")))
+
+    def cells(self) -> Sequence[StreamCell]:
+        of = self.of
+        return plan(of.asked, of.variants, of.stream, of.suite)
+
+    @property
+    def play(self) -> LearnStream:
+        return LearnStream(self.of)
+
+    def conclude(
+        self, finished: Sequence[Finished[StreamCell]], made: Mapping[str, Any]
+    ) -> Findings:
+        return findings_of(self.of, finished)
+
+    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+        about = {"demonstrations": str(self.of.data), **made}
+        return {**plain(found), "made": about}
+
+    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+        about = self.results(found, made)["made"]
+        return lifelong_report(found, asked=plain(self.of.asked), made=about)
+
+
+@checked
+def lifelong(
+    suite: Suite,
+    asked: Asked | None = None,
+    *,
+    out: Path | str,
+    data: Path | str | None = None,
+    noise: float = NOISE,
+    compute: Compute | None = None,
+) -> Findings:
+    """How methods learn a stream of tasks, and what each forgets.
+
+    All methods learn from the same demonstrations in the same order, take as many gradient
+    steps on each task, and play the same trials after each. Every finished stage is kept
+    at once: called again, whatever stopped it before, it resumes. Methods, orders and seeds
+    may be more than before: what is finished of them is kept.
+
+    Args:
+        suite: Supplies the tasks.
+        asked: Stream, methods, demonstrations, orders, seeds and trials; the defaults if
+            None.
+        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
+            ``report.html``, the journal, ``runs/`` with a run directory for each stage,
+            and the demonstrations where they are collected; made if missing.
+        data: Demonstrations of the tasks; collected if None.
+        noise: Noise on the experts' actions while collecting; see ``collect``.
+        compute: Processes or cluster, device and precision of training unless the
+            settings of a method name them, and the limit of time.
+
+    Raises:
+        InputError: If the stream has a task twice or an unknown one, a method or a setting
+            is unknown or does not fit, there are fewer demonstrations than requested, or
+            the folder holds another experiment.
+    """
+    asked, folder, compute = asked or Asked(), located(out), compute or Compute()
+    check_device(compute.machine.device)  # Before anything is collected.
+    stream, variants = checked_stream(suite, asked.stream), variants_of(asked)
+    course = Course(
+        stages=len(stream),
+        demonstrations=asked.demonstrations,
+        policy=asked.policy,
+        conditioning=asked.conditioning,
+    )
+    for label, variant in variants.items():
+        check_variant(label, variant, course, asked.task_id)
+    if (folder / RUN).exists():
+        raise InputError(
+            f"{folder} is the run directory of a policy, whose results would be"
+            " overwritten; give another folder (--out)."
+        )
+    tasks = tuple(dict.fromkeys(stream))
+    trials_plan(suite, tasks, episodes=asked.trials)  # Refuses more than there are.
+    executor = compute.executed
+    with locked(folder):
+        if data is None:
+            data = obtain(
+                suite,
+                folder,
+                tasks,
+                asked.demonstrations,
+                noise=noise,
+                workers=executor.workers,
+            )
+        begun = (folder / JOURNAL).exists()
+        machine = resolved_in(folder, compute.machine, begun=begun)
+        material = _material(asked, suite, stream, located(data), folder)
+        own = {
+            label: with_machine_of(each, machine) for label, each in variants.items()
+        }
+        material = replace(material, variants=own)
+        found: Findings = run_experiment(_Experiment(of=material), folder, executor)
+        return found
+
+
+def _material(
+    asked: Asked, suite: Suite, stream: tuple[str, ...], data: Path, folder: Path
+) -> Material:
+    """What cells are made of, but for the methods; see ``lifelong`` for what is refused."""
+    recorded = data_in(data)
+    if not isinstance(recorded, Demonstrations):
+        raise InputError(
+            f"{data} holds several data sets, and a stream is learned from one, of one"
+            " robot; give a single data set (--data)."
+        )
+    check_enough(recorded, suite, dict.fromkeys(stream, asked.demonstrations))
+    material = Material(
+        asked=asked,
+        suite=suite,
+        stream=stream,
+        variants={},
+        data=data,
+        sha256="",
+        runs=(folder / "runs").absolute(),
+    )
+    return replace(material, sha256=demonstrations_of(material).fingerprint)

@@ -1,0 +1,247 @@
+"""What a lifelong experiment found: success matrices, transfer and forgetting."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.concluding import CONFIDENCE, mean_success, success_of
+from robomtl.experiments.crossed import Scores, compared
+from robomtl.experiments.findings import Success, Took
+from robomtl.experiments.lifelong.lifelong_design import StreamCell
+from robomtl.experiments.lifelong.streaming import Material
+from robomtl.experiments.lifelong.transfer_measures import (
+    Played,
+    area,
+    backward,
+    forgotten,
+    forward,
+    learned,
+)
+from robomtl.request import plain
+
+Measure = Callable[[Played, Sequence[str], str], NDArray[np.float64] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retained:
+    """How a method learned the stream, over all orders and seeds."""
+
+    final: Success
+    """Success of all tasks at the end of the stream."""
+    learned: Estimate | None
+    """Success of each task as soon as it is learned; None, as the four below, of a method
+    that learns all tasks at once, and where a trial has no outcome."""
+    forward_transfer: Estimate | None
+    """FWT; see ``transfer_measures``."""
+    backward_transfer: Estimate | None
+    """NBT: how much is forgotten."""
+    area: Estimate | None
+    """AUC."""
+    relative_forgetting: float | None
+    """NBT/c; None also where no task was learned."""
+    unchanged: bool
+    """Whether in every run the policies that act on a task stay the same, bit for bit, once
+    it is learned: then NBT is 0 without an interval."""
+    forgetting: Mapping[str, Estimate]
+    """Success of each task as soon as it is learned minus that at the end."""
+    matrix: Mapping[int, Mapping[str, float]]
+    """Success in the given order, by number of tasks learned and task; the mean over
+    seeds. Of tasks that were learned, and of the one that comes next."""
+    curve: Mapping[int, Success]
+    """Success of the tasks learned so far, in the given order, by their number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found of all methods."""
+
+    format: int = 1
+    """Of ``results.json``; raised when the meaning of a field changes."""
+    suite: str
+    stream: tuple[str, ...]
+    """Names of the tasks in the given order."""
+    orders: int
+    seeds: int
+    trials: int
+    """Of each task after each stage."""
+    demonstrations: int
+    """Of each task."""
+    task_id: str
+    """Whether the identity of the task is given at test, or withheld."""
+    confidence: float
+    methods: Mapping[str, Retained]
+    """By label."""
+    definitions: Mapping[str, Mapping[str, Any]]
+    """Methods with their settings, by label."""
+    cost: Mapping[str, Took]
+    """By label: medians over orders and seeds."""
+    reasons: Mapping[str, Mapping[str, int]]
+    """By label, why trainings diverged, and how many."""
+    sha256: str
+    """Of the demonstrations."""
+
+
+def findings_of(
+    material: Material, finished: Sequence[Finished[StreamCell]]
+) -> Findings:
+    """What finished cells say of methods.
+
+    Args:
+        material: Suite, stream and methods.
+        finished: The runs and how their trials went.
+    """
+    asked = material.asked
+    runs = {
+        label: [each for each in finished if each.cell.method == label]
+        for label in material.variants
+    }
+    return Findings(
+        suite=material.suite.name,
+        stream=material.stream,
+        orders=asked.orders,
+        seeds=asked.seeds,
+        trials=asked.trials,
+        demonstrations=asked.demonstrations,
+        task_id=asked.task_id,
+        confidence=CONFIDENCE,
+        methods={
+            label: retained(some, material.stream) for label, some in runs.items()
+        },
+        definitions={k: plain(each) for k, each in material.variants.items()},
+        cost={
+            k: _took(some) for k, some in runs.items() if any(d.cost for _, d in some)
+        },
+        reasons={
+            label: Counter(done.reason for _, done in some if done.reason)
+            for label, some in runs.items()
+        },
+        sha256=material.sha256,
+    )
+
+
+def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Retained:
+    """How a method learned a stream.
+
+    Args:
+        runs: All of its cells.
+        stream: Names of the tasks in the given order.
+    """
+    played = [(run.cell.stream, played_in(run)) for run in runs]
+    tasks, end = list(dict.fromkeys(stream)), len(stream)
+    given = [each for each in played if each[0] == tuple(stream)]
+    stages = sorted({stage for _, each in played for stage, _ in each})
+    whole = len(stages) == end and not any(
+        np.isnan(some).any() for _, each in played for some in each.values()
+    )
+    none: dict[str, Scores] = {}
+    measured = {
+        measure: _scores(played, tasks, measure) if whole else none
+        for measure in (learned, forward, backward, area, forgotten)
+    }
+    return Retained(
+        final=success_of({t: _stacked([p[end, t] for _, p in played]) for t in tasks}),
+        learned=_rate(measured[learned]),
+        forward_transfer=_rate(measured[forward]),
+        backward_transfer=_difference(measured[backward]),
+        area=_rate(measured[area]),
+        unchanged=all((run.done.measured or {}).get("unchanged") for run in runs),
+        relative_forgetting=_relative(played, tasks) if whole else None,
+        forgetting={
+            task: _compared({task: some}) for task, some in measured[forgotten].items()
+        },
+        matrix={
+            stage: {
+                task: float(np.nanmean([p[stage, task] for _, p in given]))
+                for task in tasks
+                if (stage, task) in given[0][1]
+                and not np.isnan([p[stage, task] for _, p in given]).all()
+            }
+            for stage in stages
+        },
+        curve={
+            stage: success_of(
+                {
+                    task: _stacked([p[stage, task] for _, p in given])
+                    for task in dict.fromkeys(stream[:stage])
+                }
+            )
+            for stage in stages
+        },
+    )
+
+
+def played_in(run: Finished[StreamCell]) -> Played:
+    """Success of the trials of a run, NaN without an outcome, by stage and task."""
+    found: dict[tuple[int, str], list[float]] = {}
+    places = zip(run.cell.learned, run.cell.trials, run.done.outcomes, strict=True)
+    for stage, trial, outcome in places:
+        success = np.nan if outcome.success is None else float(outcome.success)
+        found.setdefault((stage, trial.task), []).append(success)
+    return {at: np.array(some) for at, some in found.items()}
+
+
+def _scores(
+    played: Sequence[tuple[Sequence[str], Played]],
+    tasks: Sequence[str],
+    measure: Measure,
+) -> dict[str, Scores]:
+    """A measure of each task, of runs in which it is defined."""
+    found = {}
+    for task in tasks:
+        some = [measure(each, stream, task) for stream, each in played]
+        there = [each for each in some if each is not None]
+        if there:
+            found[task] = _stacked(there)
+    return found
+
+
+def _stacked(runs: Sequence[NDArray[np.float64]]) -> Scores:
+    """Runs as seeds of a crossed design; (run, 1, 1, trial)."""
+    return np.stack(runs)[:, None, None, :]
+
+
+def _rate(tasks: Mapping[str, Scores]) -> Estimate | None:
+    """A mean from 0 to 1; None without a task."""
+    if not tasks:
+        return None
+    value, (low, high) = _compared(tasks).value, _compared(tasks).interval
+    return Estimate(value, Interval(max(0.0, low), min(1.0, high)))
+
+
+def _difference(tasks: Mapping[str, Scores]) -> Estimate | None:
+    """A mean from -1 to 1; None without a task."""
+    return _compared(tasks) if tasks else None
+
+
+def _compared(tasks: Mapping[str, Scores]) -> Estimate:
+    return Estimate(mean_success(tasks), compared(tasks, CONFIDENCE).interval)
+
+
+def _relative(
+    played: Sequence[tuple[Sequence[str], Played]], tasks: Sequence[str]
+) -> float | None:
+    """NBT/c: the mean over runs and tasks of what is forgotten of what was learned."""
+    parts = []
+    for stream, each in played:
+        for task in tasks:
+            lost, once = (
+                backward(each, stream, task),
+                learned(each, stream, task).mean(),
+            )
+            if lost is not None and once > 0:
+                parts.append(float(lost.mean() / once))
+    return float(np.mean(parts)) if parts else None
+
+
+def _took(runs: Sequence[Finished[StreamCell]]) -> Took:
+    costs = [done.cost for _, done in runs if done.cost]
+    names = ("seconds", "steps", "samples", "parameters")
+    return Took(**{n: median([getattr(each, n) for each in costs]) for n in names})

@@ -1,0 +1,209 @@
+"""The report of a lifelong experiment."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from markupsafe import Markup
+
+from robomtl.evaluation.figures import change, counted, percent, points
+from robomtl.experiments import report
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.compared import Compared
+from robomtl.experiments.entries import NONE, estimate, rate, seconds
+from robomtl.experiments.lifelong.lifelong_findings import Findings, Retained
+from robomtl.experiments.lifelong.transfer_measures import FORMULAS
+from robomtl.pages.matrix import Entry, Line, Matrix
+
+_UNCHANGED = Entry("0", "exactly")
+_MEASURES = ("final", "learned", "FWT", "NBT", "NBT/c", "AUC")
+
+
+def lifelong_report(
+    found: Findings,
+    *,
+    asked: Mapping[str, Any] | None = None,
+    made: Mapping[str, Any] | None = None,
+) -> report.Report:
+    """The findings in sections.
+
+    Args:
+        found: What to show.
+        asked: What was requested, as plain data.
+        made: How the experiment was made, as in ``results.json``; None if not known.
+    """
+    tasks = tuple(dict.fromkeys(found.stream))
+    shown = Compared(
+        head="method",
+        letter="k",
+        names={label: each["name"] for label, each in found.definitions.items()},
+        baseline=None,
+        counts=tuple(range(1, len(found.stream) + 1)),
+        success={label: each.curve for label, each in found.methods.items()},
+        tasks=tasks,
+    )
+    return report.Report(
+        title=f"Lifelong learning on {found.suite}",
+        lead=_lead(found),
+        sections=[
+            _measures(found, shown),
+            _curve(shown),
+            _matrices(found),
+            _forgetting(found, tasks),
+            _cost(found, shown),
+            report.reasons_section(found.reasons, "run", "diverged"),
+            _facts(found, asked or {}, made) if made else None,
+            report.folded("config", "Methods and their settings", found.definitions),
+        ],
+        footer=[_footer(found)],
+    )
+
+
+def _lead(found: Findings) -> str:
+    identity = "known" if found.task_id == "given" else "withheld"
+    return (
+        f"{counted(len(found.stream), 'task')} learned one after the other by"
+        f" {counted(len(found.methods), 'method')}, in {counted(found.orders, 'order')}"
+        f" from {counted(found.seeds, 'seed')} of training, with"
+        f" {counted(found.demonstrations, 'demonstration')} of each task and"
+        f" {counted(found.trials, 'trial')} of it after each stage; at test, the identity"
+        f" of the task is {identity}."
+    )
+
+
+def _measures(found: Findings, shown: Compared) -> report.Section | None:
+    entries = {label: _entries(each) for label, each in found.methods.items()}
+    return report.section(
+        "measures",
+        "Transfer and forgetting",
+        "success in per cent, differences of it in percentage points",
+        report.Table(shown.table(list(_MEASURES), entries)),
+        report.Config([*FORMULAS.items()]),
+        brief=True,
+    )
+
+
+def _entries(each: Retained) -> list[Entry]:
+    relative = each.relative_forgetting
+    return [
+        rate(each.final),
+        estimate(each.learned),
+        estimate(each.forward_transfer),
+        _UNCHANGED if each.unchanged else _difference(each.backward_transfer),
+        NONE if relative is None else Entry(points(relative)),
+        estimate(each.area),
+    ]
+
+
+def _difference(found: Estimate | None) -> Entry:
+    return NONE if found is None else Entry(points(found.value), change(found.interval))
+
+
+def _curve(shown: Compared) -> report.Section | None:
+    curve = shown.chart(shown.success, "task", ticks=shown.counts)
+    note = (
+        "Across: tasks learned so far, on a logarithmic axis. Upwards: mean success over"
+        " these tasks."
+    )
+    return report.section(
+        "curve",
+        "Success of the tasks learned so far",
+        "in the given order, in per cent",
+        report.Curve(curve, note),
+    )
+
+
+def _matrices(found: Findings) -> report.Section | None:
+    pictures = {
+        label: report.Picture("plot tall", partial(_map, found, label))
+        for label, each in found.methods.items()
+        if each.matrix
+    }
+    note = (
+        "Rows: tasks learned so far. Columns: tasks in the order in which they are learned."
+        " Right of the diagonal stands the task that comes next, before it is learned."
+    )
+    return report.section(
+        "matrix",
+        "Success after each task",
+        "in the given order, mean over seeds, in per cent",
+        *report.folds(pictures),
+        report.Text(note, tone="soft"),
+    )
+
+
+def _map(found: Findings, label: str) -> Markup:
+    # Drawing takes half a second to load, and the terminal does without.
+    from robomtl.pages.success_map import success_map
+
+    rates = found.methods[label].matrix
+    told = [
+        f"after {stage}: {', '.join(f'{t} {percent(r)}' for t, r in some.items())}"
+        for stage, some in rates.items()
+    ]
+    tasks = tuple(dict.fromkeys(found.stream))
+    return success_map([*rates], tasks, rates, summary=f"{label}, {'; '.join(told)}")
+
+
+def _forgetting(found: Findings, tasks: tuple[str, ...]) -> report.Section | None:
+    labels = [label for label, each in found.methods.items() if each.forgetting]
+    lines = [
+        Line(
+            name=task,
+            style=None,
+            entries=[
+                _difference(found.methods[label].forgetting.get(task))
+                for label in labels
+            ],
+        )
+        for task in tasks
+    ]
+    matrix = Matrix(head="task", columns=labels, lines=lines) if labels else None
+    return report.section(
+        "forgetting",
+        "Forgetting of each task",
+        "success when it was learned minus that at the end, in percentage points",
+        report.Table(matrix),
+    )
+
+
+def _cost(found: Findings, shown: Compared) -> report.Section | None:
+    entries = {
+        label: [
+            Entry(seconds(took.seconds)),
+            Entry(f"{took.steps:,.0f}"),
+            Entry(f"{took.samples:,.0f}"),
+            Entry(f"{took.parameters:,.0f}"),
+        ]
+        for label, took in found.cost.items()
+    }
+    columns = ["training [s]", "steps", "samples", "parameters"]
+    return report.section(
+        "cost",
+        "Cost",
+        "of the whole stream, with one thread; medians over orders and seeds",
+        report.Table(shown.table(columns, entries) if entries else None),
+    )
+
+
+def _facts(
+    found: Findings, asked: Mapping[str, Any], made: Mapping[str, Any]
+) -> report.Section:
+    requested = {**asked, "stream": found.stream}
+    settings = report.settings(requested, leave=("methods", "settings"))
+    read = {"demonstrations": made["demonstrations"]}
+    return report.facts("Experiment", settings, report.run_facts(read, made))
+
+
+def _footer(found: Findings) -> str:
+    alone = found.orders * found.seeds == 1
+    return (
+        "A trial succeeds if the task is solved at any step. All methods learn from the same"
+        " demonstrations, take as many gradient steps on each task, and play the same trials"
+        " after each. A policy that acts on a task as it did before plays its trials once."
+        " NBT is 0 exactly where the policies that act on a task stay the same, bit for bit."
+        f" Intervals of {100 * found.confidence:.4g}%: orders and seeds of training and"
+        " trials might have been others; by t quantiles."
+        f"{' With 1 run they speak of these policies alone.' if alone else ''}"
+        " The tasks stay."
+    )

@@ -1,0 +1,155 @@
+"""A method with its settings, as an experiment compares it under a label."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, get_args
+
+from robomtl import checkpoint
+from robomtl.conditioning import Kind
+from robomtl.errors import InputError
+from robomtl.experiments.settings import changed
+from robomtl.lifelong.method import LIFELONG, Course, LifelongMethod
+from robomtl.lifelong.stage import Normalisation
+from robomtl.machine import Machine, continued
+from robomtl.nearest import unknown
+from robomtl.training import TrainConfig
+from robomtl.training.trainable import check_trainable
+
+TaskId = Literal["given", "withheld"]
+"""Whether the identity of the task is known at test, beside its instruction."""
+
+_EQUAL = ("steps", "batch_size", "seed", "threads", "processes")
+_OWN = ("policy", "conditioning", "normaliser")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A method and how its policies are trained."""
+
+    name: str
+    """Registered name of the method."""
+    method: LifelongMethod
+    """The method with its hyper-parameters."""
+    policy: str
+    """Architecture."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its config that differ from the defaults."""
+    conditioning: tuple[Kind, ...]
+    """What the policy is conditioned on."""
+    training: TrainConfig
+    """Settings of the training of one task."""
+    normaliser: Normalisation
+    """Whose statistics standardise observations."""
+
+
+def variant_of(
+    label: str, name: str, settings: Mapping[str, Any], usual: "Usual"
+) -> Variant:
+    """A method with its settings.
+
+    Args:
+        label: What results call it.
+        name: Registered name of the method.
+        settings: By name: ``policy``, ``conditioning``, ``normaliser``,
+            ``policy_config.NAME``, ``training.NAME``, or a hyper-parameter of the method.
+        usual: Values where there is no setting.
+
+    Raises:
+        InputError: If the method or a setting is unknown, or out of range.
+    """
+    own, config, training, inner = _dealt(label, settings, usual)
+    try:
+        variant = Variant(
+            name=name,
+            method=changed(LIFELONG.get(name)(), inner),
+            policy=str(own.get("policy", usual.policy)),
+            policy_config=config,
+            conditioning=_kinds(own.get("conditioning", usual.conditioning)),
+            training=changed(usual.training, training),
+            normaliser=own.get("normaliser", usual.normaliser),
+        )
+    except InputError as error:
+        said = str(error).removesuffix(".")
+        raise InputError(f"The method {label}: {said}.") from error
+    if variant.normaliser not in get_args(Normalisation):
+        raise InputError(
+            unknown("normaliser", variant.normaliser, get_args(Normalisation))
+        )
+    check_trainable(variant.policy)
+    checkpoint.configure(variant.policy, variant.policy_config)
+    return variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usual:
+    """Values that settings of a method may change."""
+
+    policy: str
+    """Architecture."""
+    conditioning: tuple[Kind, ...]
+    """What the policy is conditioned on."""
+    training: TrainConfig
+    """Settings of the training of one task."""
+    normaliser: Normalisation
+    """Whose statistics standardise observations."""
+
+
+def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> None:
+    """Refuses a method that does not fit the course, or needs an identity there is not.
+
+    Raises:
+        InputError: If it does not fit.
+    """
+    if id == "withheld" and variant.method.needs_id:
+        raise InputError(
+            f"The method {label} ({variant.name}) keeps weights for each task and chooses"
+            " them by the identity of the task, which is withheld at test; give the"
+            " identity (--task-id given), or leave the method out."
+        )
+    if id == "withheld" and "one_hot" in variant.conditioning:
+        raise InputError(
+            f"The method {label} is conditioned on one_hot, which is the identity of the"
+            " task, and that is withheld at test; condition on language or goal, or give"
+            " the identity (--task-id given)."
+        )
+    own = replace(course, policy=variant.policy, conditioning=variant.conditioning)
+    try:
+        variant.method.check(own)
+    except InputError as error:
+        raise InputError(f"The method {label}: {error}") from error
+
+
+def with_machine_of(variant: Variant, machine: Machine) -> Variant:
+    """The variant with a resolved machine where its settings leave that at ``auto``."""
+    training = variant.training
+    requested = Machine(device=training.device, precision=training.precision)
+    found = continued(requested, machine)
+    training = replace(training, device=found.device, precision=found.precision)
+    return replace(variant, training=training)
+
+
+def _dealt(
+    label: str, settings: Mapping[str, Any], usual: Usual
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Settings of the variant, of the architecture, of training and of the method."""
+    own, config, training, inner = (dict[str, Any]() for _ in range(4))
+    for name, value in settings.items():
+        part, _, rest = name.partition(".")
+        if part == "training" and rest:
+            if rest in _EQUAL:
+                raise InputError(
+                    f"{label}.training.{rest} would make the methods unequal; all have the"
+                    " same --steps, --batch-size and --seeds, and one thread each."
+                )
+            training[rest] = value
+        elif part == "policy_config" and rest:
+            config[rest] = value
+        else:
+            (own if name in _OWN else inner)[name] = value
+    return own, config, training, inner
+
+
+def _kinds(value: Any) -> tuple[Kind, ...]:
+    """Kinds from a list, or from words with commas between them."""
+    words = value.split(",") if isinstance(value, str) else list(value)
+    return tuple(cast(Kind, word) for word in words if word)

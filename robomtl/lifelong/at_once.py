@@ -1,0 +1,21 @@
+"""Multi-task learning: the upper bound of learning one task after the other."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.lifelong.method import OnePolicy
+from robomtl.lifelong.stage import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multitask(OnePolicy):
+    """Trains on all tasks together, for the steps of all stages: the upper bound."""
+
+    at_once: ClassVar[bool] = True
+
+    def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
+        """The policy of all tasks; see ``LifelongMethod``."""
+        steps = stage.training.steps * len(stage.stream)
+        config = replace(stage.training, steps=steps)
+        return stage.train(stage.data, before, config=config)

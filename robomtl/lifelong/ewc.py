@@ -1,0 +1,212 @@
+"""Online elastic weight consolidation: weights that mattered to earlier tasks stay near.
+
+Sources: Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting in neural networks"
+(arXiv:1612.00796), equation 3; Schwarz et al. 2018, "Progress & Compress"
+(arXiv:1805.06370), section 3, for the online form: F ← γ F + F_k after task k, around the
+latest weights. What is minimised is L + λ Σ F (θ - θ*)². Departures:
+
+1. The Fisher information is the empirical one, the mean square of the gradient of single
+   samples. Squaring the gradient of a batch, as LIBERO's code does, underestimates it by
+   the size of the batch where samples are independent.
+2. The loss of the policy takes the place of the negative logarithm of a likelihood, so that
+   λ depends on the loss.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import grad, vmap
+
+from robomtl import checkpoint
+from robomtl.adaptation.meta.gradient import material_of, sampler_of
+from robomtl.adaptation.meta.inner_loop import losses_of, weights_of
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.conditioning import InstructionAugmentation
+from robomtl.errors import InputError
+from robomtl.lifelong.method import Course, OnePolicy
+from robomtl.lifelong.stage import Stage
+from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
+from robomtl.ranges import check_counts, check_parts, check_positive, check_types
+from robomtl.training.config import TrainConfig
+from robomtl.training.objective import Cloning, Draws, Material
+
+_ROWS = 32  # Samples whose gradients are held at once.
+
+
+class Importance(nn.Module):
+    """How much each weight of a policy mattered, and where it was.
+
+    Args:
+        number: Number of weights.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.fisher: Tensor
+        self.anchor: Tensor
+        self.register_buffer("fisher", torch.zeros(number))
+        self.register_buffer("anchor", torch.zeros(number))
+
+    def penalty(self, policy: Policy) -> Tensor:
+        """Σ F (θ - θ*)², a scalar."""
+        return (self.fisher * (joined(policy) - self.anchor).square()).sum()
+
+
+def joined(policy: Policy) -> Tensor:
+    """All weights of a policy as one vector, without what is learned beside it."""
+    return torch.cat([each.flatten() for each in weights_of(policy).values()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class EwcTraining:
+    """Behaviour cloning that holds weights where they mattered to earlier tasks."""
+
+    strength: float = 1e4
+    """λ, the weight of the penalty beside the loss."""
+
+    def __post_init__(self) -> None:
+        """Checks the strength.
+
+        Raises:
+            InputError: If it is not positive.
+        """
+        check_types(self)
+        check_positive(self, "strength")
+
+    @property
+    def demonstration(self) -> int:
+        """Nothing is inferred."""
+        return 0
+
+    def meta(self, policy: Policy) -> Importance:
+        """The importance of the weights; none before the first task."""
+        return Importance(len(joined(policy)))
+
+    def draws(self, material: Material, config: TrainConfig) -> Draws:
+        """Frames, as cloning draws them."""
+        return Cloning().draws(material, config)
+
+    def validation(self, material: Material) -> Iterator[Batch]:
+        """Held-out demonstrations in order."""
+        return Cloning().validation(material)
+
+    def loss(self, policy: Policy, batch: Batch) -> Loss:
+        """The policy's own loss of each sample, and the penalty in each."""
+        found = loss_of(policy, batch)
+        assert isinstance(policy.meta, Importance)
+        penalty = self.strength * policy.meta.penalty(policy)
+        metrics = {**found.metrics, "penalty": penalty.detach()}
+        return Loss(found.per_sample + penalty, metrics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ewc(OnePolicy):
+    """Penalises changes of weights, by the Fisher information of the earlier tasks."""
+
+    strength: float = 1e4
+    """λ, the weight of the penalty beside the loss."""
+    decay: float = 0.9
+    """γ, the fraction of the earlier importance that stays when a task is added."""
+    samples: int = 512
+    """Samples of each task that the Fisher information is a mean over."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        check_types(self)
+        check_positive(self, "strength")
+        check_parts(self, "decay")
+        check_counts(self, "samples")
+
+    def check(self, course: Course) -> None:
+        """Refuses a policy without gradients of single samples.
+
+        Raises:
+            InputError: If it is such a policy.
+        """
+        if not POLICIES.get(course.policy).vectorised:
+            raise InputError(
+                f"ewc needs the gradient of every sample, which '{course.policy}' does not"
+                " give; take another policy, such as film or mlp."
+            )
+
+    def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
+        """The policy after the new task, with its importance; see ``LifelongMethod``."""
+        data = stage.first({stage.task: None})
+        trained = stage.train(
+            data,
+            before,
+            objective="ewc",
+            objective_config={"strength": self.strength},
+        )
+        kept = stage.run / "consolidated"
+        if not (kept / "policy.json").exists():
+            self._consolidate(trained, stage)
+            checkpoint.save(kept, trained.policy, trained.card)
+        return checkpoint.load(kept)
+
+    def _consolidate(self, trained: TrainedPolicy, stage: Stage) -> None:
+        """Adds the importance of the new task's weights to that of the others."""
+        policy = trained.policy
+        assert isinstance(policy.meta, Importance)
+        material = material_of(
+            stage.data.select([stage.task]),
+            trained.card.conditioning,
+            InstructionAugmentation(),
+            policy.chunk,
+            history=policy.spec.history,
+        )
+        draws = sampler_of(material, Generator().manual_seed(stage.training.seed))
+        steps = range(-(-self.samples // _ROWS))
+        found = fisher(policy, (draws.batch(step, _ROWS) for step in steps))
+        check_finite(found, stage.task)
+        policy.meta.fisher.mul_(self.decay).add_(found)
+        policy.meta.anchor.copy_(joined(policy))
+
+
+def fisher(policy: Policy, batches: Iterable[Batch]) -> Tensor:
+    """The mean square of the gradient of single samples, a number for each weight.
+
+    Args:
+        policy: Its own loss is differentiated.
+        batches: Samples, at most a few dozen in each.
+    """
+    weights, losses = weights_of(policy), losses_of(policy)
+
+    def single(parameters: dict[str, Tensor], sample: Batch) -> Tensor:
+        return losses(parameters, _alone(sample)).squeeze(0)
+
+    total, number = torch.zeros(sum(each.numel() for each in weights.values())), 0
+    for batch in batches:
+        found = vmap(grad(single), in_dims=(None, 0))(weights, batch)
+        squares = [found[name].square().sum(0).flatten() for name in weights]
+        total += torch.cat(squares)
+        number += len(batch.action)
+    return total / number
+
+
+def _alone(sample: Batch) -> Batch:
+    """One sample as a batch of one."""
+    observation = {name: it.unsqueeze(0) for name, it in sample.observation.items()}
+    others = (each.unsqueeze(0) for each in sample[1:])
+    return Batch(observation, *others)
+
+
+def check_finite(found: Tensor, task: str) -> None:
+    """Makes sure that a Fisher information can be used.
+
+    Raises:
+        FloatingPointError: If a number is not finite.
+    """
+    wrong = int((~found.isfinite()).sum())
+    if wrong:
+        raise FloatingPointError(
+            f"The Fisher information of {task} is not finite for {wrong:,} of"
+            f" {len(found):,} weights; train with a lower learning_rate or in float32, or"
+            " leave ewc out."
+        )

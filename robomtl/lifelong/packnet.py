@@ -1,0 +1,200 @@
+"""PackNet: each task owns some weights of one network, and later tasks may not change them.
+
+Source: Mallya and Lazebnik 2018, "PackNet" (arXiv:1711.05769), section 3: train the free
+weights, keep the largest of each layer for the task, set the others to zero, train those
+kept once more, and act with the weights of the task and of those before it. As in its code,
+biases and normalisation layers stay as the first task left them. Departures:
+
+1. How much a task keeps of the free weights is by default an equal part of the stream: the
+   k-th of n tasks keeps 1/(n - k + 1), as in Continual World, where the paper has a quarter
+   or a half throughout.
+2. Pruning takes part of the steps of a task instead of coming on top of them.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from robomtl import checkpoint
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.errors import InputError
+from robomtl.lifelong.method import Course
+from robomtl.lifelong.stage import Stage
+from robomtl.policy import Batch, Loss, Policy, loss_of
+from robomtl.ranges import check_not_negative, check_types
+from robomtl.training.config import TrainConfig
+from robomtl.training.objective import Cloning, Draws, Material
+
+_MOST = 255
+_FREE = 0
+
+
+class Owners(nn.Module):
+    """Which task owns each weight of a policy, from 1 on; 0 is free.
+
+    Args:
+        number: Number of weights.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.owner: Tensor
+        self.register_buffer("owner", torch.zeros(number, dtype=torch.uint8))
+
+    def by_parameter(self, policy: Policy) -> list[tuple[nn.Parameter, Tensor]]:
+        """Each parameter of a policy with the owners of its weights, a view."""
+        parameters = list(policy.parameters())
+        parts = torch.split(self.owner, [each.numel() for each in parameters])
+        pairs = zip(parameters, parts, strict=True)
+        return [(each, part.view_as(each)) for each, part in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PacknetTraining:
+    """Behaviour cloning that trains the weights of one owner; the others stay."""
+
+    owner: int = _FREE
+    """Whose weights are trained, 0 for those that no task owns."""
+
+    def __post_init__(self) -> None:
+        """Checks the owner.
+
+        Raises:
+            InputError: If it is negative.
+        """
+        check_types(self)
+        check_not_negative(self, "owner")
+
+    @property
+    def demonstration(self) -> int:
+        """Nothing is inferred."""
+        return 0
+
+    def meta(self, policy: Policy) -> Owners:
+        """The owners; all weights are free at first."""
+        return Owners(policy.num_parameters)
+
+    def draws(self, material: Material, config: TrainConfig) -> Draws:
+        """Frames, as cloning draws them."""
+        return Cloning().draws(material, config)
+
+    def validation(self, material: Material) -> Iterator[Batch]:
+        """Held-out demonstrations in order."""
+        return Cloning().validation(material)
+
+    def loss(self, policy: Policy, batch: Batch) -> Loss:
+        """The policy's own."""
+        return loss_of(policy, batch)
+
+    def project(self, policy: Policy, batch: Any) -> None:
+        """Takes out of the gradient what would change the weights of other owners."""
+        assert isinstance(policy.meta, Owners)
+        for parameter, owner in policy.meta.by_parameter(policy):
+            if parameter.grad is not None:
+                parameter.grad.mul_(owner == self.owner)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packnet:
+    """Prunes the network after each task, and gives the next one what is free."""
+
+    keep: float | None = None
+    """Fraction of the free weights of each layer that a task keeps; None for as many of
+    all weights as every other task."""
+    retraining: float = 0.5
+    """Fraction of the steps of a task that is taken after pruning."""
+
+    needs_id: ClassVar[bool] = True
+    at_once: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: If a fraction is not between 0 and 1.
+        """
+        check_types(self)
+        for name in ("keep", "retraining"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise InputError(f"{name} is {value}; give a number between 0 and 1.")
+
+    def check(self, course: Course) -> None:
+        """Refuses a stream of more tasks than owners can be numbered.
+
+        Raises:
+            InputError: If it is that long.
+        """
+        if course.stages > _MOST:
+            raise InputError(
+                f"packnet numbers up to {_MOST} tasks, and the stream has"
+                f" {course.stages}; give a shorter one."
+            )
+
+    def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
+        """The policy after the new task, with its owners; see ``LifelongMethod``."""
+        data, number = stage.first({stage.task: None}), stage.number + 1
+        later = round(self.retraining * stage.training.steps)
+        # Decay would move the weights of earlier tasks.
+        config = replace(stage.training, weight_decay=0.0)
+        trained = stage.train(
+            data,
+            before,
+            objective="packnet",
+            objective_config={"owner": _FREE},
+            config=replace(config, steps=max(config.steps - later, 1)),
+        )
+        claim(trained.policy, number, self._kept(stage))
+        return stage.train(
+            data,
+            checkpoint.packed(trained.policy, trained.card),
+            objective="packnet",
+            objective_config={"owner": number},
+            config=replace(config, steps=max(later, 1)),
+            out=stage.run / "pruned",
+        )
+
+    def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
+        """The policy with the weights of the task and of those before it alone."""
+        own = stage.stage_of(task) or stage
+        policy = copy.deepcopy(learned.policy)
+        assert isinstance(policy.meta, Owners)
+        policy.meta.owner[policy.meta.owner > own.number + 1] = _FREE
+        for parameter, owner in policy.meta.by_parameter(policy):
+            parameter.masked_fill_(owner == _FREE, 0.0)
+        card = replace(learned.card, objective_config={"owner": own.number + 1})
+        return checkpoint.packed(policy, card)
+
+    def _kept(self, stage: Stage) -> float:
+        if self.keep is not None:
+            return self.keep
+        return 1 / (len(stage.stream) - stage.number)
+
+
+def claim(policy: Policy, owner: int, keep: float) -> None:
+    """Gives an owner the largest free weights of each layer, and sets the others to 0.
+
+    Args:
+        policy: Its weights and owners are changed in place.
+        owner: Number of the task.
+        keep: Fraction of the free weights of a layer. Of biases and normalisation layers
+            all are kept.
+    """
+    assert isinstance(policy.meta, Owners)
+    for parameter, owners in policy.meta.by_parameter(policy):
+        free = owners == _FREE
+        if parameter.ndim > 1:
+            count = round(keep * int(free.sum()))
+            sizes = torch.where(free, parameter.detach().abs(), -1.0).flatten()
+            kept = torch.zeros_like(free.flatten())
+            kept[sizes.topk(count).indices] = True
+            kept = kept.view_as(free)
+        else:
+            kept = free
+        owners[kept] = owner
+        with torch.no_grad():
+            parameter.masked_fill_(free & ~kept, 0.0)

@@ -1,0 +1,121 @@
+"""A frozen policy and, for each later task, a few weights of its own.
+
+The first task trains the whole policy. Each later one is adapted to from there, by a method
+of ``robomtl adapt`` that leaves the policy as it is: nothing can be forgotten, and nothing
+that a later task learned helps another. Who acts is chosen by the task's identity.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from robomtl import checkpoint
+from robomtl.adaptation import Budget, Support, adapt
+from robomtl.adaptation.method import Method
+from robomtl.adaptation.methods.lora import Lora
+from robomtl.adaptation.methods.task_embedding import TaskEmbedding
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.errors import InputError
+from robomtl.lifelong.method import Course
+from robomtl.lifelong.stage import Stage
+from robomtl.machine import Machine
+
+_CARD = "policy.json"
+
+
+class PerTask(ABC):
+    """What methods share that adapt one frozen policy to each task."""
+
+    needs_id: ClassVar[bool] = True
+    at_once: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def adaptation(self) -> Method:
+        """Adapts the policy of the first task to a later one."""
+
+    def check(self, course: Course) -> None:
+        """Refuses a conditioning that adaptation does not take.
+
+        Raises:
+            InputError: If the policy is conditioned on a one-hot code.
+        """
+        if "one_hot" in course.conditioning:
+            raise InputError(
+                f"{type(self).__name__} adapts the policy of the first task to each later"
+                " one, for which its one-hot code was never trained; condition on language"
+                " or goal."
+            )
+
+    def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
+        """The policy of the first task; each later task gets its own beside it."""
+        if before is None:
+            return stage.train(stage.first({stage.task: None}), None)
+        if not (stage.run / _CARD).exists():
+            machine = Machine(
+                device=stage.training.device, precision=stage.training.precision
+            )
+            adapt(
+                before,
+                Support(demonstrations=stage.data.select([stage.task])),
+                method=self.adaptation,
+                budget=Budget(
+                    steps=stage.training.steps,
+                    batch_size=stage.training.batch_size,
+                    machine=machine,
+                ),
+                seed=stage.training.seed,
+                out=stage.run,
+            )
+        return before
+
+    def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
+        """The task's own policy; that of the first task until it is learned."""
+        own = stage.stage_of(task)
+        return learned if own is None or not own.number else checkpoint.load(own.run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraPerTask(PerTask):
+    """Adds matrices of low rank to the policy of the first task, for each later one."""
+
+    rank: int = 16
+    """Rank of what is added to each layer."""
+    alpha: float = 16.0
+    """What is added is scaled by alpha / rank."""
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW; it falls along half a cosine."""
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        _ = self.adaptation
+
+    @property
+    def adaptation(self) -> Method:
+        """Low-rank adaptation of every linear layer."""
+        return Lora(rank=self.rank, alpha=self.alpha, learning_rate=self.learning_rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingPerTask(PerTask):
+    """Keeps the trunk of the first task, and trains an encoder of each later task."""
+
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW; it falls along half a cosine."""
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            InputError: If the rate is not positive.
+        """
+        _ = self.adaptation
+
+    @property
+    def adaptation(self) -> Method:
+        """Adapts the task's encoder and its modulation of the trunk alone."""
+        return TaskEmbedding(learning_rate=self.learning_rate)
