@@ -43,7 +43,8 @@ class Buffered(OnePolicy):
             raise InputError(
                 f"A buffer of {self.buffer} demonstrations of each task is larger than"
                 f" the data, {course.demonstrations} of each; give a buffer of at most"
-                f" {course.demonstrations}, or more demonstrations."
+                f" {course.demonstrations} (--settings METHOD.buffer=NUMBER), or more"
+                " demonstrations."
             )
 
     def kept(self, stage: Stage) -> dict[str, int | None]:

@@ -63,14 +63,14 @@ def backward(
     if last == first:
         return None
     later = [played[stage, task] for stage in range(first + 1, last + 1)]
-    return played[first, task] - np.mean(later, axis=0)
+    return np.asarray(played[first, task] - np.mean(later, axis=0))
 
 
 def area(played: Played, stream: Sequence[str], task: str) -> NDArray[np.float64]:
     """AUC_k of a task; (trial,)."""
     first, last = window(stream, task)
     later = [played[stage, task] for stage in range(first + 1, last + 1)]
-    return np.mean([forward(played, stream, task), *later], axis=0)
+    return np.asarray(np.mean([forward(played, stream, task), *later], axis=0))
 
 
 def forgotten(played: Played, stream: Sequence[str], task: str) -> NDArray[np.float64]:

@@ -1,0 +1,386 @@
+"""Streams of tasks: methods, what they keep, and the measures of transfer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import robomtl
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.lifelong import Asked, lifelong
+from robomtl.experiments.lifelong import transfer_measures as measures
+from robomtl.experiments.lifelong.lifelong_design import played_tasks, variants_of
+from robomtl.experiments.lifelong.lifelong_report import lifelong_report
+from robomtl.experiments.lifelong.streams import (
+    STREAMS,
+    checked_stream,
+    ordered,
+    stream_of,
+)
+from robomtl.experiments.lifelong.variants import check_variant
+from robomtl.lifelong.agem import Recalled
+from robomtl.lifelong.ewc import check_finite, fisher, joined
+from robomtl.lifelong.method import LIFELONG, Course
+from robomtl.lifelong.packnet import Owners, claim
+from robomtl.lifelong.stage import Stage
+from robomtl.pages.rendering import report_page
+from robomtl.training import TrainConfig
+from robomtl.training.material import materials
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+SUITE = robomtl.suite("points/MT4", horizon=20)
+TASKS = ("reach-red", "reach-green", "reach-blue")
+SMALL = {"policy_config.width": 12, "policy_config.task_width": 4}
+BUFFERED = {"replay", "agem"}
+
+
+class Here:
+    """Runs cells in this process."""
+
+    workers = 1
+
+    def map(self, work, items, kind=type):
+        yield from ((index, work(item)) for index, item in enumerate(items))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    out = tmp_path_factory.mktemp("data") / "demonstrations"
+    return robomtl.collect(SUITE, out, tasks=TASKS, episodes=3, workers=1)
+
+
+def asked(*methods, **changes):
+    settings = {"every": SMALL, **{k: {"buffer": 2} for k in BUFFERED & {*methods}}}
+    given = {
+        "methods": dict.fromkeys(methods),
+        "settings": settings,
+        "policy": "mlp",
+        "stream": TASKS,
+        "demonstrations": 3,
+        "trials": 2,
+        "steps": 3,
+        "batch_size": 8,
+    }
+    given = {**given, **changes}
+    return Asked(
+        **{**given, "methods": {k: v or k for k, v in given["methods"].items()}}
+    )
+
+
+def run(data, out, *methods, **changes):
+    return lifelong(
+        SUITE,
+        asked(*methods, **changes),
+        out=out,
+        data=data.path,
+        compute=Compute(executor=Here()),
+    )
+
+
+def stage_in(data, folder, **changes):
+    given = {
+        "stream": TASKS,
+        "number": 0,
+        "data": data,
+        "folder": folder,
+        "policy": "mlp",
+        "policy_config": {"width": 12, "task_width": 4},
+        "conditioning": ("language",),
+        "training": TrainConfig(
+            steps=3, batch_size=8, validation=0.0, threads=1, device="cpu"
+        ),
+    }
+    return Stage(**{**given, **changes})
+
+
+def learned(method, stage, stages):
+    """What a method has learned after each of some stages."""
+    found, before = [], None
+    for number in range(stages):
+        at = replace(stage, number=number)
+        before = method.learn(at, before)
+        found.append((at, before))
+    return found
+
+
+def course(**changes):
+    given = {"stages": 3, "demonstrations": 3, "policy": "mlp"}
+    return Course(**{**given, "conditioning": ("language",), **changes})
+
+
+def equal(a, b):
+    a, b = a.policy.state_dict(), b.policy.state_dict()
+    return all(a[name].equal(b[name]) for name in a)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIFELONG.own())
+def test_every_method_learns_a_stream_and_resumes(name, data, tmp_path):
+    found = run(data, tmp_path, name)
+    at_once = LIFELONG.get(name).at_once
+    table = pq.read_table(tmp_path / "trials.parquet").to_pylist()
+    assert len(table) == (6 if at_once else 2 * (2 + 3 + 3))
+    assert {*found.methods[name].matrix} == ({3} if at_once else {1, 2, 3})
+    assert (found.methods[name].backward_transfer is None) == at_once
+    journal = (tmp_path / "journal.jsonl").read_text()
+    assert run(data, tmp_path, name) == found
+    assert (tmp_path / "journal.jsonl").read_text() == journal
+    page = report_page(lifelong_report(found))
+    assert name in page and "NBT_k = 1/(K-k)" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["packnet", "lora", "task_embedding"])
+def test_who_acts_on_a_learned_task_never_changes(name, data, tmp_path):
+    settings = {"keep": 0.3} if name == "packnet" else {}
+    method = LIFELONG.get(name)(**settings)
+    stages = learned(method, stage_in(data, tmp_path, policy="film"), 3)
+    for place, task in enumerate(TASKS):
+        first, *later = [method.acting(it, at, task) for at, it in stages[place:]]
+        assert all(each.fingerprint == first.fingerprint for each in later)
+        assert all(equal(each, first) for each in later)
+    own = [method.acting(stages[-1][1], stages[-1][0], task) for task in TASKS]
+    assert len({each.fingerprint for each in own}) == 3
+
+
+def test_pruning_keeps_the_largest_free_weights_and_all_biases(data, tmp_path):
+    policy = stage_in(data, tmp_path).train(data, None, objective="packnet").policy
+    before = {name: it.clone() for name, it in policy.named_parameters()}
+    assert isinstance(policy.meta, Owners)
+    claim(policy, 1, 0.25)
+    pairs = policy.meta.by_parameter(policy)
+    for (name, parameter), (_, owner) in zip(
+        policy.named_parameters(), pairs, strict=True
+    ):
+        if parameter.ndim == 1:
+            assert (owner == 1).all() and parameter.equal(before[name])
+            continue
+        kept = owner == 1
+        assert int(kept.sum()) == round(0.25 * kept.numel())
+        assert parameter[kept].equal(before[name][kept])
+        assert not parameter[~kept].any()
+        assert before[name][kept].abs().min() >= before[name][~kept].abs().max()
+    claim(policy, 2, 0.999999)
+    assert {*policy.meta.owner.tolist()} <= {0, 1, 2}
+
+
+def batch_of(data, policy, card, size=6):
+    config = TrainConfig(validation=0.0)
+    part, _ = materials(data, card.conditioning, config, chunk=policy.chunk)
+    return robomtl.training.objective.Cloning().draws(part, config).batch(0, size)
+
+
+def test_the_fisher_information_is_the_mean_square_of_single_gradients(data, tmp_path):
+    made = stage_in(data, tmp_path).train(data, None)
+    policy, batch = (
+        made.policy.requires_grad_(True),
+        batch_of(data, made.policy, made.card),
+    )
+    found = fisher(policy, [batch])
+    squares = torch.zeros_like(found)
+    for loss in policy.loss(batch).per_sample:
+        grads = torch.autograd.grad(loss, [*policy.parameters()], retain_graph=True)
+        squares += torch.cat([each.flatten() for each in grads]).square()
+    assert found.shape == joined(policy).shape
+    torch.testing.assert_close(found, squares / len(batch.action))
+
+
+def test_a_fisher_information_that_is_not_finite_is_refused():
+    found = torch.tensor([0.0, float("nan"), float("inf")])
+    expected = "of push is not finite for 2 of 3 weights; train with a lower"
+    with pytest.raises(FloatingPointError, match=expected):
+        check_finite(found, "push")
+
+
+def test_ewc_is_the_loss_and_a_penalty_around_the_earlier_weights(data, tmp_path):
+    method = LIFELONG.get("ewc")(strength=10.0, samples=32)
+    (_, kept), *_ = learned(method, stage_in(data, tmp_path), 1)
+    policy, meta = kept.policy, kept.policy.meta
+    batch = batch_of(data, policy, kept.card)
+    objective = robomtl.checkpoint.configure_objective("ewc", {"strength": 10.0})
+    plain = policy.loss(batch).per_sample
+    assert objective.loss(policy, batch).per_sample.equal(plain)
+    assert meta.fisher.sum() > 0
+    first = next(policy.parameters())
+    with torch.no_grad():
+        first[0, 0] += 0.5
+    moved = objective.loss(policy, batch).per_sample - policy.loss(batch).per_sample
+    expected = 10 * meta.fisher[0] * 0.25
+    torch.testing.assert_close(moved, expected.expand_as(moved), rtol=1e-3, atol=1e-7)
+
+
+def test_a_gem_takes_out_what_opposes_the_memory(data, tmp_path):
+    made = stage_in(data, tmp_path).train(data, None)
+    policy, batch = (
+        made.policy.requires_grad_(True),
+        batch_of(data, made.policy, made.card),
+    )
+    objective = robomtl.checkpoint.configure_objective("agem", {"task": 1})
+    parameters = [*policy.parameters()]
+    reference = torch.autograd.grad(policy.loss(batch).per_sample.mean(), parameters)
+    for sign in (-1.0, 1.0):
+        aside = [torch.randn_like(each) for each in parameters]
+        for parameter, own, other in zip(parameters, reference, aside, strict=True):
+            parameter.grad = sign * own + 1e-4 * other
+        before = [each.grad.clone() for each in parameters]
+        objective.project(policy, Recalled(batch, batch))
+        inner = sum(
+            (p.grad * r).sum() for p, r in zip(parameters, reference, strict=True)
+        )
+        if sign < 0:
+            assert abs(inner) < 1e-4
+        else:
+            assert all(p.grad.equal(b) for p, b in zip(parameters, before, strict=True))
+
+
+def test_a_gem_draws_the_new_task_and_the_others_apart(data, tmp_path):
+    made = stage_in(data, tmp_path).train(data, None)
+    config = TrainConfig(validation=0.0)
+    part, _ = materials(data, made.card.conditioning, config, chunk=1)
+    objective = robomtl.checkpoint.configure_objective("agem", {"task": 1})
+    drawn = objective.draws(part, config).batch(0, 64)
+    assert {*drawn.task.tolist()} == {1}
+    assert {*drawn.memory.task.tolist()} == {0, 2}
+
+
+@pytest.mark.parametrize("normaliser", ["all", "first", "per_task"])
+def test_statistics_are_those_that_are_named(normaliser, data, tmp_path):
+    stage = stage_in(data, tmp_path, normaliser=normaliser)
+    stages = learned(LIFELONG.get("sequential")(), stage, 2)
+    means = [it.policy.normaliser.mean for _, it in stages]
+    of = {
+        "all": [TASKS, TASKS],
+        "first": [TASKS[:1], TASKS[:1]],
+        "per_task": [TASKS[:1], TASKS[1:2]],
+    }
+    for mean, tasks in zip(means, of[normaliser], strict=True):
+        state = torch.from_numpy(data.select(tasks).state)
+        torch.testing.assert_close(mean, state.mean(0), rtol=1e-4, atol=1e-5)
+
+
+def played(stream, rates):
+    """Success of one trial, by a triangle of rates."""
+    return {
+        (stage, task): np.array([rates[stage - 1][place]])
+        for stage in range(1, len(stream) + 1)
+        for place, task in enumerate(stream)
+        if place <= stage
+    }
+
+
+def test_transfer_is_measured_as_the_formulas_say():
+    stream = ("a", "b", "c")
+    found = played(stream, [[0.8, 0.2, 0.0], [0.6, 1.0, 0.4], [0.2, 0.5, 0.6]])
+    assert measures.forward(found, stream, "a") == pytest.approx(0.4)
+    assert measures.forward(found, stream, "b") == pytest.approx(0.6)
+    assert measures.backward(found, stream, "a") == pytest.approx(0.8 - 0.4)
+    assert measures.backward(found, stream, "b") == pytest.approx(0.5)
+    assert measures.backward(found, stream, "c") is None
+    assert measures.area(found, stream, "a") == pytest.approx((0.4 + 0.6 + 0.2) / 3)
+    assert measures.forgotten(found, stream, "b") == pytest.approx(0.5)
+
+
+def test_a_task_that_comes_twice_is_followed_until_it_is_learned_again():
+    assert measures.window(("a", "b", "a", "b"), "a") == (1, 2)
+    assert measures.window(("a", "b", "a", "b"), "b") == (2, 3)
+    assert measures.window(("a", "b", "c"), "b") == (2, 3)
+
+
+def test_after_each_stage_the_learned_tasks_and_the_next_are_played():
+    assert played_tasks(TASKS, at_once=False) == {1: TASKS[:2], 2: TASKS, 3: TASKS}
+    assert played_tasks(TASKS, at_once=True) == {3: TASKS}
+
+
+def test_named_streams_have_tasks_of_their_suite():
+    for stream in STREAMS.values():
+        known = {task.name for task in robomtl.suite(stream.suite).train_tasks}
+        assert {*stream.tasks} <= known
+    assert STREAMS["cw20"].tasks == STREAMS["cw10"].tasks * 2
+    suite = robomtl.suite("metaworld/MT50")
+    assert checked_stream(suite, STREAMS["cw20"].tasks) == STREAMS["cw20"].tasks
+
+
+def test_orders_are_permutations_that_stay_the_same():
+    assert ordered(TASKS, 0) == TASKS
+    assert sorted(ordered(TASKS, 2)) == sorted(TASKS)
+    assert ordered(STREAMS["cw10"].tasks, 1) == ordered(STREAMS["cw10"].tasks, 1)
+    assert ordered(STREAMS["cw10"].tasks, 1) != ordered(STREAMS["cw10"].tasks, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stream": ("reach-red", "reach-red")}, "named twice: reach-red"),
+        ({"stream": ("reach-red", "reach-ret")}, "reach-ret.*reach-red"),
+        ({"stream": ("reach-red",)}, "one task, reach-red, after which nothing"),
+        ({"methods": {"replay": "replai"}}, "replai.*replay"),
+        ({"settings": {"replay": {"bufer": 2}}}, "method replay.*bufer.*buffer"),
+        ({"settings": {"replay": {"buffer": 0}}}, "buffer is 0; give at least 1"),
+        (
+            {"settings": {"replay": {"buffer": 4}}},
+            "buffer of 4 demonstrations of each task is larger than the data, 3 of each",
+        ),
+        ({"settings": {"every": {"training.steps": 9}}}, "make the methods unequal"),
+        ({"settings": {"every": {"normaliser": "firts"}}}, "firts.*first"),
+        ({"settings": {"sequentia": {}}}, "sequentia"),
+        ({"methods": {}}, "No method was named"),
+        (
+            {"demonstrations": 4, "settings": {"every": {"buffer": 4}}},
+            "has 3 .* fewer than the 4 requested",
+        ),
+        ({"trials": 0}, "trials is 0"),
+        (
+            {"methods": {"packnet": "packnet"}, "settings": {}, "task_id": "withheld"},
+            r"packnet \(packnet\) keeps weights for each task .* withheld at test",
+        ),
+        (
+            {
+                "methods": {"sequential": "sequential"},
+                "settings": {},
+                "conditioning": ("one_hot",),
+                "task_id": "withheld",
+            },
+            "conditioned on one_hot, which is the identity",
+        ),
+        (
+            {
+                "methods": {"lora": "lora"},
+                "settings": {},
+                "conditioning": ("one_hot",),
+            },
+            "lora: LoraPerTask adapts .* condition on language or goal",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_at_once(changes, message, data, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        run(data, tmp_path / "out", "replay", **changes)
+    assert not list(tmp_path.glob("out/runs"))
+
+
+def test_ewc_refuses_a_policy_without_gradients_of_single_samples():
+    method = LIFELONG.get("ewc")()
+    with pytest.raises(ValueError, match="gradient of every sample, which 'rt2'"):
+        method.check(course(policy="rt2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks", "message"),
+    [
+        ("cw11", None, "cw11.*cw10.*Any suite is one"),
+        ("cw10", ("push-v3",), "has its own tasks; give a suite in its place"),
+    ],
+)
+def test_a_stream_that_there_is_not_is_refused(name, tasks, message):
+    with pytest.raises(ValueError, match=message):
+        stream_of(name, tasks)
+    assert stream_of("points/MT4", ("a",)) == ("points/MT4", ("a",))
+
+
+def test_an_identity_that_is_withheld_lets_others_learn():
+    made = variants_of(asked("sequential", "replay", task_id="withheld"))
+    for label, variant in made.items():
+        check_variant(label, variant, course(), "withheld")
