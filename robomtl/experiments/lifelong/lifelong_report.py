@@ -99,6 +99,10 @@ def _difference(found: Estimate | None) -> Entry:
     return NONE if found is None else Entry(points(found.value), change(found.interval))
 
 
+def _lost(each: Retained, task: str) -> Entry:
+    return _UNCHANGED if each.unchanged else _difference(each.forgetting.get(task))
+
+
 def _curve(shown: Compared) -> report.Section | None:
     curve = shown.chart(shown.success, "task", ticks=shown.counts)
     note = (
@@ -151,10 +155,7 @@ def _forgetting(found: Findings, tasks: tuple[str, ...]) -> report.Section | Non
         Line(
             name=task,
             style=None,
-            entries=[
-                _difference(found.methods[label].forgetting.get(task))
-                for label in labels
-            ],
+            entries=[_lost(found.methods[label], task) for label in labels],
         )
         for task in tasks
     ]
