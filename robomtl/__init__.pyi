@@ -21,6 +21,7 @@ from .experiments.compare import compare_seeds as compare_seeds
 from .experiments.compare import compare_sequentially as compare_sequentially
 from .experiments.compute import Compute as Compute
 from .experiments.evaluating import evaluate as evaluate
+from .experiments.lifelong import lifelong as lifelong
 from .experiments.multitask import multitask as multitask
 from .experiments.probe import probe as probe
 from .experiments.resumed_evaluation import resume_evaluation as resume_evaluation

@@ -8,6 +8,11 @@ import pytest
 import torch
 
 import robomtl
+from robomtl.continual.agem import Recalled
+from robomtl.continual.ewc import check_finite, fisher, joined
+from robomtl.continual.method import LIFELONG, Course
+from robomtl.continual.packnet import Owners, claim
+from robomtl.continual.stage import Stage
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.lifelong import Asked, lifelong
 from robomtl.experiments.lifelong import transfer_measures as measures
@@ -20,11 +25,6 @@ from robomtl.experiments.lifelong.streams import (
     stream_of,
 )
 from robomtl.experiments.lifelong.variants import check_variant
-from robomtl.lifelong.agem import Recalled
-from robomtl.lifelong.ewc import check_finite, fisher, joined
-from robomtl.lifelong.method import LIFELONG, Course
-from robomtl.lifelong.packnet import Owners, claim
-from robomtl.lifelong.stage import Stage
 from robomtl.pages.rendering import report_page
 from robomtl.training import TrainConfig
 from robomtl.training.material import materials

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.conditioning import Kind
+from robomtl.continual.stage import Normalisation
 from robomtl.errors import InputError
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.lifelong.streams import ordered
 from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, variant_of
-from robomtl.lifelong.stage import Normalisation
 from robomtl.names import file_name
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_types

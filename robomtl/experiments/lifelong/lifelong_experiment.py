@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.arguments import checked
+from robomtl.continual.method import Course
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.obtaining import data_in
 from robomtl.errors import InputError
@@ -33,7 +34,6 @@ from robomtl.experiments.lifelong.variants import (
 from robomtl.experiments.multitask.shared_data import check_enough, obtain
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
-from robomtl.lifelong.method import Course
 from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
@@ -19,7 +20,6 @@ from robomtl.experiments.lifelong.lifelong_design import Asked, StreamCell
 from robomtl.experiments.lifelong.variants import Variant
 from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.playing import play_trials
-from robomtl.lifelong.stage import Stage
 from robomtl.names import file_name
 from robomtl.progress import quiet
 from robomtl.task import Suite, Trial

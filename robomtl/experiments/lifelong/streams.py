@@ -127,4 +127,4 @@ def ordered(stream: Sequence[str], order: int) -> tuple[str, ...]:
     if not order:
         return tuple(stream)
     places = np.random.default_rng(order).permutation(len(stream))
-    return tuple(stream[place] for place in places)
+    return tuple(stream[int(place)] for place in places)

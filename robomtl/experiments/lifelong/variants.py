@@ -6,10 +6,10 @@ from typing import Any, Literal, cast, get_args
 
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
+from robomtl.continual.method import LIFELONG, Course, LifelongMethod
+from robomtl.continual.stage import Normalisation
 from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
-from robomtl.lifelong.method import LIFELONG, Course, LifelongMethod
-from robomtl.lifelong.stage import Normalisation
 from robomtl.machine import Machine, continued
 from robomtl.nearest import unknown
 from robomtl.training import TrainConfig

@@ -24,9 +24,9 @@ from robomtl.adaptation.meta.gradient import material_of, sampler_of
 from robomtl.adaptation.meta.inner_loop import losses_of, weights_of
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import InstructionAugmentation
+from robomtl.continual.method import Course, OnePolicy
+from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
-from robomtl.lifelong.method import Course, OnePolicy
-from robomtl.lifelong.stage import Stage
 from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types
 from robomtl.training.config import TrainConfig

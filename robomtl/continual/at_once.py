@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.lifelong.method import OnePolicy
-from robomtl.lifelong.stage import Stage
+from robomtl.continual.method import OnePolicy
+from robomtl.continual.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)

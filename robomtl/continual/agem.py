@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.lifelong.replay import Buffered
-from robomtl.lifelong.stage import Stage
+from robomtl.continual.replay import Buffered
+from robomtl.continual.stage import Stage
 from robomtl.policy import Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_not_negative, check_types
 from robomtl.training.config import TrainConfig

@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 from robomtl.catalogue import Registry
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
-from robomtl.lifelong.stage import Stage
+from robomtl.continual.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +80,14 @@ LIFELONG: Registry[type[LifelongMethod]] = Registry(
     "lifelong method",
     "robomtl.lifelong_methods",
     {
-        "agem": "robomtl.lifelong.agem:Agem",
-        "ewc": "robomtl.lifelong.ewc:Ewc",
-        "lora": "robomtl.lifelong.per_task:LoraPerTask",
-        "multitask": "robomtl.lifelong.at_once:Multitask",
-        "packnet": "robomtl.lifelong.packnet:Packnet",
-        "replay": "robomtl.lifelong.replay:Replay",
-        "sequential": "robomtl.lifelong.sequential:Sequential",
-        "task_embedding": "robomtl.lifelong.per_task:EmbeddingPerTask",
+        "agem": "robomtl.continual.agem:Agem",
+        "ewc": "robomtl.continual.ewc:Ewc",
+        "lora": "robomtl.continual.per_task:LoraPerTask",
+        "multitask": "robomtl.continual.at_once:Multitask",
+        "packnet": "robomtl.continual.packnet:Packnet",
+        "replay": "robomtl.continual.replay:Replay",
+        "sequential": "robomtl.continual.sequential:Sequential",
+        "task_embedding": "robomtl.continual.per_task:EmbeddingPerTask",
     },
 )
 """Ways to learn a stream of tasks: frozen dataclasses of a method's hyper-parameters."""

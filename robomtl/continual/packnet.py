@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.continual.method import Course
+from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
-from robomtl.lifelong.method import Course
-from robomtl.lifelong.stage import Stage
 from robomtl.policy import Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_not_negative, check_types
 from robomtl.training.config import TrainConfig

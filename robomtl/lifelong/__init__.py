@@ -1,1 +1,0 @@
-"""Lifelong learning: tasks arrive one by one, and a policy is to keep the earlier ones."""
