@@ -14,7 +14,7 @@ from robomtl.continual.method import LIFELONG, Course
 from robomtl.continual.packnet import Owners, claim
 from robomtl.continual.stage import Stage
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.lifelong import Asked, lifelong
+from robomtl.experiments.lifelong import Asked, lifelong, streaming
 from robomtl.experiments.lifelong import transfer_measures as measures
 from robomtl.experiments.lifelong.lifelong_design import played_tasks, variants_of
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
@@ -130,6 +130,24 @@ def test_every_method_learns_a_stream_and_resumes(name, data, tmp_path):
     assert (tmp_path / "journal.jsonl").read_text() == journal
     page = report_page(lifelong_report(found))
     assert name in page and "NBT_k = 1/(K-k)" in page
+
+
+@pytest.mark.slow
+def test_a_stream_that_was_stopped_goes_on_with_its_task(data, tmp_path, monkeypatch):
+    whole = run(data, tmp_path / "whole", "packnet")
+    played, calls = streaming.play_trials, []
+
+    def once(*given):
+        calls.append(given)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return played(*given)
+
+    monkeypatch.setattr(streaming, "play_trials", once)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path / "stopped", "packnet")
+    assert run(data, tmp_path / "stopped", "packnet").methods == whole.methods
+    assert len(calls) == 6  # Of 8 plays, those of policies that acted before are kept.
 
 
 @pytest.mark.slow

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from robomtl.pages.svg import BAR, CARD, INK, Named, axes_in, markup
 
@@ -34,6 +36,20 @@ def success_map(
     wide, high = _WIDE * len(tasks), _HIGH * len(stages)
     figure = Figure(figsize=((_ROOM + wide + 4) / 72, (top + high + 4) / 72))
     axes = axes_in(figure, _ROOM, top, wide, high)
+    _draw_squares(axes, values)
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(tasks)) + 0.5, tasks, color=INK, rotation=90)
+    axes.set_yticks(np.arange(len(stages)) + 0.5, list(map(str, stages)), color=INK)
+    axes.tick_params(length=0)
+    texts = [
+        "" if np.isnan(value) else f"{tasks[k]} after {stages[t]}: {100 * value:.1f}%"
+        for (t, k), value in np.ndenumerate(values)
+    ]
+    return markup(figure, summary=summary, named={"squares": Named(texts=texts)})
+
+
+def _draw_squares(axes: Axes, values: NDArray[np.float64]) -> None:
+    """Draws the matrix alone, its first row at the top."""
     strength = np.nan_to_num(values, nan=0.0)[..., None]
     colours = np.broadcast_to(to_rgb(BAR), (*values.shape, 3))
     axes.pcolormesh(
@@ -44,12 +60,11 @@ def success_map(
     )
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
-            ink = CARD if value > _LIGHT else INK
-            place = column + 0.5, row + 0.5
             axes.text(
-                *place,
+                column + 0.5,
+                row + 0.5,
                 f"{100 * value:.0f}",
-                color=ink,
+                color=CARD if value > _LIGHT else INK,
                 size=9,
                 ha="center",
                 va="center",
@@ -57,14 +72,3 @@ def success_map(
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    axes.xaxis.tick_top()
-    axes.set_xticks(np.arange(len(tasks)) + 0.5, tasks, color=INK, rotation=90)
-    axes.set_yticks(np.arange(len(stages)) + 0.5, list(map(str, stages)), color=INK)
-    axes.tick_params(length=0)
-    texts = [
-        ""
-        if np.isnan(value)
-        else f"{tasks[column]} after {stages[row]}: {100 * value:.1f}%"
-        for (row, column), value in np.ndenumerate(values)
-    ]
-    return markup(figure, summary=summary, named={"squares": Named(texts=texts)})

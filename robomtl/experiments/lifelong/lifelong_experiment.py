@@ -28,6 +28,7 @@ from robomtl.experiments.lifelong.streaming import (
 )
 from robomtl.experiments.lifelong.streams import checked_stream
 from robomtl.experiments.lifelong.variants import (
+    Variant,
     check_variant,
     with_machine_of,
 )
@@ -131,28 +132,19 @@ def lifelong(
     asked, folder, compute = asked or Asked(), located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
     stream, variants = checked_stream(suite, asked.stream), variants_of(asked)
-    course = Course(
-        stages=len(stream),
-        demonstrations=asked.demonstrations,
-        policy=asked.policy,
-        conditioning=asked.conditioning,
-    )
-    for label, variant in variants.items():
-        check_variant(label, variant, course, asked.task_id)
+    _check(asked, suite, stream, variants)
     if (folder / RUN).exists():
         raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."
         )
-    tasks = tuple(dict.fromkeys(stream))
-    trials_plan(suite, tasks, episodes=asked.trials)  # Refuses more than there are.
     executor = compute.executed
     with locked(folder):
         if data is None:
             data = obtain(
                 suite,
                 folder,
-                tasks,
+                tuple(dict.fromkeys(stream)),
                 asked.demonstrations,
                 noise=noise,
                 workers=executor.workers,
@@ -166,6 +158,24 @@ def lifelong(
         material = replace(material, variants=own)
         found: Findings = run_experiment(_Experiment(of=material), folder, executor)
         return found
+
+
+def _check(
+    asked: Asked,
+    suite: Suite,
+    stream: tuple[str, ...],
+    variants: Mapping[str, Variant],
+) -> None:
+    """Refuses methods that do not fit, and more trials than there are."""
+    course = Course(
+        stages=len(stream),
+        demonstrations=asked.demonstrations,
+        policy=asked.policy,
+        conditioning=asked.conditioning,
+    )
+    for label, variant in variants.items():
+        check_variant(label, variant, course, asked.task_id)
+    trials_plan(suite, tuple(dict.fromkeys(stream)), episodes=asked.trials)
 
 
 def _material(

@@ -135,15 +135,14 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
         stream: Names of the tasks in the given order.
     """
     played = [(run.cell.stream, played_in(run)) for run in runs]
+    given = [each for order, each in played if order == tuple(stream)]
     tasks, end = list(dict.fromkeys(stream)), len(stream)
-    given = [each for each in played if each[0] == tuple(stream)]
     stages = sorted({stage for _, each in played for stage, _ in each})
     whole = len(stages) == end and not any(
         np.isnan(some).any() for _, each in played for some in each.values()
     )
-    none: dict[str, Scores] = {}
     measured = {
-        measure: _scores(played, tasks, measure) if whole else none
+        measure: _scores(played, tasks, measure) if whole else dict[str, Scores]()
         for measure in (learned, forward, backward, area, forgotten)
     }
     return Retained(
@@ -157,25 +156,33 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
         forgetting={
             task: _compared({task: some}) for task, some in measured[forgotten].items()
         },
-        matrix={
-            stage: {
-                task: float(np.nanmean([p[stage, task] for _, p in given]))
-                for task in tasks
-                if (stage, task) in given[0][1]
-                and not np.isnan([p[stage, task] for _, p in given]).all()
-            }
-            for stage in stages
-        },
+        matrix={stage: _rates(given, stage, tasks) for stage in stages},
         curve={
             stage: success_of(
                 {
-                    task: _stacked([p[stage, task] for _, p in given])
+                    task: _stacked([each[stage, task] for each in given])
                     for task in dict.fromkeys(stream[:stage])
                 }
             )
             for stage in stages
         },
     )
+
+
+def _rates(
+    played: Sequence[Played], stage: int, tasks: Sequence[str]
+) -> dict[str, float]:
+    """Mean success after a stage, of the tasks that have an outcome."""
+    there = {
+        task: np.array([each[stage, task] for each in played])
+        for task in tasks
+        if (stage, task) in played[0]
+    }
+    return {
+        task: float(np.nanmean(some))
+        for task, some in there.items()
+        if not np.isnan(some).all()
+    }
 
 
 def played_in(run: Finished[StreamCell]) -> Played:

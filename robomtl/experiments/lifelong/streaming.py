@@ -1,7 +1,7 @@
 """A cell of a lifelong experiment: a stream is learned task by task, and played."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
+from robomtl.errors import GaveUpError
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
@@ -75,41 +76,43 @@ class LearnStream:
         a cell that was stopped is read: run directories, and the outcomes of each policy.
         """
         torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
-        variant = self._of.variants[cell.method]
-        stage = self._stage(cell, variant)
-        pairs = zip(cell.learned, cell.trials, strict=True)
-        wanted = {
-            learned: [trial for _, trial in some]
-            for learned, some in groupby(pairs, lambda pair: pair[0])
-        }
-        outcomes, before, seconds = list[Outcome](), None, 0.0
+        variant, wanted = self._of.variants[cell.method], _by_stage(cell)
+        outcomes, seconds, parameters = list[Outcome](), 0.0, 0
         acted: dict[str, set[str]] = {task: set() for task in cell.stream}
         try:
-            for number in range(len(cell.stream)):
-                if variant.method.at_once and number + 1 not in wanted:
-                    continue
-                stage, begun = replace(stage, number=number), time.monotonic()
-                with quiet():
-                    before = variant.method.learn(stage, before)
-                seconds += noted(stage.run / _SECONDS, time.monotonic() - begun)
+            for stage, learned in self._learned(cell, variant):
+                seconds += noted(stage.run / _SECONDS, 0.0)
+                parameters = learned.policy.num_parameters
+                trials = wanted[stage.number + 1]
                 acting = {
-                    task: variant.method.acting(before, stage, task)
-                    for task in dict.fromkeys(each.task for each in wanted[number + 1])
+                    task: variant.method.acting(learned, stage, task)
+                    for task in dict.fromkeys(trial.task for trial in trials)
                 }
-                for task in cell.stream[: number + 1]:
+                for task in stage.stream[: stage.number + 1]:
                     acted[task].add(acting[task].fingerprint)
-                outcomes += self._played(acting, stage.folder, wanted[number + 1])
-        except FloatingPointError as error:
+                outcomes += self._played(acting, stage.folder, trials)
+        except (FloatingPointError, GaveUpError) as error:
             return Done.failed(str(error), len(cell.trials), processor())
         steps = self._of.asked.steps * len(cell.stream)
+        samples = steps * self._of.asked.batch_size
         cost = Cost(
-            steps=steps,
-            samples=steps * self._of.asked.batch_size,
-            parameters=before.policy.num_parameters if before else 0,
-            seconds=seconds,
+            steps=steps, samples=samples, parameters=parameters, seconds=seconds
         )
         unchanged = all(len(policies) == 1 for policies in acted.values())
         return Done(outcomes, processor(), cost, measured={"unchanged": unchanged})
+
+    def _learned(
+        self, cell: StreamCell, variant: Variant
+    ) -> Iterator[tuple[Stage, TrainedPolicy]]:
+        """The stages of a cell after which trials are played, and what was learned."""
+        first, before = self._stage(cell, variant), None
+        numbers = range(len(cell.stream))
+        for number in numbers[-1:] if variant.method.at_once else numbers:
+            stage, begun = replace(first, number=number), time.monotonic()
+            with quiet():
+                before = variant.method.learn(stage, before)
+            noted(stage.run / _SECONDS, time.monotonic() - begun)
+            yield stage, before
 
     def _stage(self, cell: StreamCell, variant: Variant) -> Stage:
         """The first stage of a cell."""
@@ -150,6 +153,15 @@ class LearnStream:
                 write_json(path, {"outcomes": [asdict(each) for each in played]})
             found += read_json(path, _Played).outcomes
         return found
+
+
+def _by_stage(cell: StreamCell) -> dict[int, list[Trial]]:
+    """The trials of a cell, by the number of stages that are over."""
+    pairs = zip(cell.learned, cell.trials, strict=True)
+    return {
+        learned: [trial for _, trial in some]
+        for learned, some in groupby(pairs, lambda pair: pair[0])
+    }
 
 
 def demonstrations_of(material: Material) -> Demonstrations:
