@@ -66,7 +66,7 @@ class MetaWorldSuite:
     """``success``: 1 at steps of success, else 0; ``dense``: Meta-World's shaped reward
     from 0 to 10, which takes longer to compute."""
     upstream: bool = False
-    """Whether to run Meta-World's own step, slower and alike."""
+    """Whether to run Meta-World's own step, which is slower and gives the same results."""
     train: tuple[str, ...] = ()
     """Tasks to train on, of ``custom`` only."""
     held_out: tuple[str, ...] = ()
@@ -332,7 +332,7 @@ def metaworld(
             few-shot inference of goals needs them.
         reward: ``success``, 1 at steps of success and 0 at others, or ``dense``,
             Meta-World's shaped reward from 0 to 10.
-        upstream: Whether to run Meta-World's own step, slower and alike.
+        upstream: Whether to run Meta-World's own step, which is slower and gives the same results.
         cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
             with ``proprioception``, the hand's position and the gripper's opening.
         size: Width and height of these pictures, 84 unless given [px].

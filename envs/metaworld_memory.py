@@ -23,7 +23,7 @@ def physics(model: Any, data: Any) -> Vector:
 
 
 class Latest(Generic[Key, Value]):
-    """Keeps values by key; when full, it forgets what was asked for longest ago.
+    """Keeps values by key; when full, it drops the least recently used.
 
     Args:
         most: Number of values to keep.

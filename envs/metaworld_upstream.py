@@ -52,7 +52,7 @@ def make_upstream_env(task: str, model: Any, *mixins: type[Any]) -> Any:
     """
     made = _env_class(task, mixins)
     env = object.__new__(made)
-    env.given = model  # The constructor asks for it.
+    env.given = model  # The constructor requires it.
     made.__init__(env)
     env._set_task_called = True
     env._freeze_rand_vec = True

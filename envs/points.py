@@ -81,7 +81,7 @@ class PointsSuite:
 
     @property
     def goal_places(self) -> Mapping[str, slice]:
-        """Where the thing lies that a task goes to, by the name of the task."""
+        """The place of the goal of each task, by the name of the task."""
         return {name: _place(aim.goal) for name, aim in AIMS.items()}
 
     @property
@@ -117,7 +117,7 @@ class PointsSuite:
         """This suite with envs that show pictures.
 
         Raises:
-            ValueError: If more is asked of the pictures than a size.
+            ValueError: If the request for pictures has more than a size.
         """
         refuse_settings(self.name, camera, "width", "height")
         return replace(self, camera=camera)

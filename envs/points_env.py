@@ -17,7 +17,7 @@ from robomtl.camera import Camera, Picture
 from robomtl.envs.points_picture import draw
 from robomtl.envs.points_tasks import AIMS
 from robomtl.errors import InputError
-from robomtl.splits import asked_variation
+from robomtl.splits import requested_variation
 from robomtl.task import Action, Observation
 
 Vector = NDArray[np.float64]
@@ -117,7 +117,7 @@ class PointsEnv(gymnasium.Env[Observation, Action]):
             ValueError: If no split holds the variation.
         """
         super().reset(seed=seed)
-        variation = asked_variation(SPLITS, self.task, options, self.np_random)
+        variation = requested_variation(SPLITS, self.task, options, self.np_random)
         self._places = _scene(self.task, variation)
         self._step = 0
         return self._observation(self._places), {"success": self._success(self._places)}

@@ -16,7 +16,7 @@ from robomtl.envs.pictured_env import PicturedEnv
 from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
 from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
-from robomtl.splits import SPLITS, asked_variation
+from robomtl.splits import SPLITS, requested_variation
 from robomtl.task import Action, Observation
 
 PROPRIOCEPTIVE = tuple(range(len(NAMES)))[HAND.start : FINGERS.stop]
@@ -135,7 +135,7 @@ class RobosuiteEnv(PicturedEnv):
             InputError: If no split holds the variation.
         """
         super().reset(seed=seed)
-        variation = asked_variation(SPLITS, self.task, options, self.np_random)
+        variation = requested_variation(SPLITS, self.task, options, self.np_random)
         with _drawn(variation):
             self.simulator.reset()
         self._arm.begin()

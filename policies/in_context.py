@@ -1,6 +1,6 @@
 """A transformer whose prompt is the demonstrations of the task themselves.
 
-Every thinned step of every demonstration is a token of state, action and progress; a
+Every subsampled step of every demonstration is a token of state, action and progress; a
 query token is the current observation, conditioned as the policy is, and reads its
 actions off after it has attended to all of them. Nothing is inferred or trained for a new
 task: its demonstrations become the prompt.

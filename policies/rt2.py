@@ -164,12 +164,12 @@ class RT2(Policy):
             questions: Not predicted; may be empty.
             answers: Not empty, with a token at least.
         """
-        asked = [self._model.tokens(question) for question in questions]
+        prompts = [self._model.tokens(question) for question in questions]
         said = [self._model.tokens(answer) for answer in answers]
-        rows = [[*a, *b][-_LONGEST:] for a, b in zip(asked, said, strict=True)]
+        rows = [[*a, *b][-_LONGEST:] for a, b in zip(prompts, said, strict=True)]
         tokens, there = (part.to(self.device) for part in padded(rows))
         answered = torch.zeros_like(there)
-        for row, (answer, question) in enumerate(zip(said, asked, strict=True)):
+        for row, (answer, question) in enumerate(zip(said, prompts, strict=True)):
             answered[row, -min(len(answer), _LONGEST) :] = True
             answered[row, : tokens.shape[1] - len(rows[row]) + (not question)] = False
         hidden = self._model.hidden(self._model.embedded(tokens), there)
@@ -239,8 +239,8 @@ class RT2(Policy):
 
     def _prompt(self, instruction: str) -> list[int]:
         if instruction not in self._prompts:
-            asked = f" to {instruction.rstrip('.')}" if instruction else ""
-            self._prompts[instruction] = self._model.tokens(_QUESTION.format(asked))
+            aim = f" to {instruction.rstrip('.')}" if instruction else ""
+            self._prompts[instruction] = self._model.tokens(_QUESTION.format(aim))
         return self._prompts[instruction]
 
     def _has(self, robot: Tensor | None) -> Tensor | None:

@@ -40,7 +40,7 @@ class SoftModularizationConfig(HeadConfig):
     """Sizes and loss of the ``soft_modularization`` policy."""
 
     task_width: int = 256
-    """Length to which task and state are encoded alike."""
+    """Length to which task and state are each encoded."""
     modules: int = 4
     """n, modules of a layer."""
     width: int = 128

@@ -81,7 +81,7 @@ def with_camera(suite: Suite, camera: Camera) -> Suite:
 
 
 def refuse_settings(name: str, camera: Camera, *known: str) -> None:
-    """Refuses what a camera asks for beyond what a suite can do.
+    """Refuses settings of a camera that a suite cannot meet.
 
     Args:
         name: Name of the suite.

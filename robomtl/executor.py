@@ -68,7 +68,7 @@ class Executor(Protocol):
             ValueError: What ``work`` raises, where the user is at fault; a note holds
                 the worker's traceback.
             StartError: If no worker starts.
-            MissingExtraError: What ``work`` raises; noted alike.
+            MissingExtraError: What ``work`` raises; it is recorded in the same way.
             PlugInError: Likewise, and where ``work`` ends its process by ``sys.exit``.
             RuntimeError: Any other exception of ``work`` but ``SimulationError``.
         """
@@ -133,7 +133,7 @@ def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connec
 
 
 def _begin(modules: Sequence[str], target: Callable[..., None], *given: Any) -> None:
-    import_modules(modules)  # They register what the process may ask for by name.
+    import_modules(modules)  # They register what the process looks up by name.
     target(*given)
 
 

@@ -42,7 +42,7 @@ from robomtl.gymnasium_spaces import (
     parts_of,
 )
 from robomtl.gymnasium_success import Outcome, Success
-from robomtl.splits import SPLITS, asked_variation
+from robomtl.splits import SPLITS, requested_variation
 from robomtl.task import Action, Observation
 
 FINAL = {
@@ -140,7 +140,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             ValueError: If no split holds the variation.
         """
         super().reset(seed=seed)
-        self.variation = asked_variation(SPLITS, self.task, options, self.np_random)
+        self.variation = requested_variation(SPLITS, self.task, options, self.np_random)
         self.steps = 0
         result = self.env.reset(seed=self.variation)
         observation, info = unpacked_reset(result, self._where)

@@ -185,7 +185,7 @@ class GymnasiumSuite:
         """This suite with envs that show pictures, in their own way and size.
 
         Raises:
-            ValueError: If anything else is asked of the pictures.
+            ValueError: If anything else is requested of the pictures.
         """
         refuse_settings(self.name, camera)
         seen = replace(self, render_mode="rgb_array")

@@ -1,4 +1,4 @@
-"""A trained policy meets a task it has never seen: a few demonstrations, then trials."""
+"""Adapts a trained policy to an unseen task from a few demonstrations, and evaluates it."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -46,10 +46,10 @@ class NewTask:
         check_types(self)
 
 
-def meet(
+def adapt_to_new_task(
     run: Path, new: NewTask, *, out: Path, seed: int, compute: Compute
 ) -> dict[str, Results]:
-    """Adapts a policy to a new task by each method and evaluates what came of it.
+    """Adapts a policy to a new task by each method and evaluates the adapted policies.
 
     What is finished in the folder is not done again.
 
@@ -106,7 +106,7 @@ def _adapted(
 ) -> PolicyAgent:
     """The adapted policy, made once."""
     support = Support(demonstrations=demonstrations)
-    asked = {
+    request = {
         "method": method,
         "task": support.name,
         "shots": support.shots,
@@ -115,7 +115,7 @@ def _adapted(
         "policy": PolicyAgent(run).fingerprint,
     }
     made = out / "policy.json"
-    claim(out / "adaptation.json", asked, finished=[made])
+    claim(out / "adaptation.json", request, finished=[made])
     if not made.exists():
         adapt(run, support, method=method, budget=budget, seed=seed, out=out)
     return PolicyAgent(out)

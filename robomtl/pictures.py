@@ -102,7 +102,7 @@ def chosen(
     size: int | None,
     profile: Profile | None,
 ) -> Pictures | None:
-    """The pictures that the options of a suite ask for; None without cameras.
+    """The pictures that the options of a suite request; None without cameras.
 
     Args:
         suite: Name of the suite, for messages.

@@ -40,7 +40,7 @@ class Batch(NamedTuple):
 
 
 class Context(NamedTuple):
-    """Demonstrations of a batch of tasks, thinned to the same number of steps each."""
+    """Demonstrations of a batch of tasks, subsampled to the same number of steps each."""
 
     state: Tensor
     """(task, shot, time, state)."""

@@ -57,7 +57,7 @@ class ServerConfig:
     """Torch device of the policy, such as cuda; ``auto`` is cuda if available, else cpu."""
     batch_size: int = 16
     """Clients that one forward pass answers. Fewer are filled up, so that an answer does
-    not depend on how many ask; 1 is fastest for a single client."""
+    not depend on the number of clients; 1 is fastest for a single client."""
 
     def __post_init__(self) -> None:
         """Checks the numbers.
@@ -254,7 +254,7 @@ def _largest(card: Card) -> int:
 
 
 def _health(connection: ServerConnection, request: Request) -> Response | None:
-    """The answer to a plain request that asks whether the server lives."""
+    """The answer to a health check."""
     if request.path == "/healthz":
         return connection.respond(http.HTTPStatus.OK, "OK\n")
     return None

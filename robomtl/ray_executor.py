@@ -125,7 +125,7 @@ class _Actors(WorkerPool[_Hand]):
             received: Answer = _ray().get(worker.awaited)
         except errors.RayTaskError as error:  # Work itself raises nothing: see _Actor.
             message = (
-                "A Ray worker cannot read its work or send what came of it:"
+                "A Ray worker cannot read its work or send its result:"
                 f" {_reason(error)}. Its node needs the modules and packages that are"
                 " used here."
             )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
 from robomtl.conditioning import InstructionAugmentation, Kind
-from robomtl.demonstrations.obtaining import Recording, obtain
+from robomtl.demonstrations.collect_missing import Recording, obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import Results, film
 from robomtl.evaluation.video import Which, find_videos
@@ -33,7 +33,7 @@ from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
 from robomtl.machine import check_device
 from robomtl.nearest import unknown
-from robomtl.new_task import NewTask, meet
+from robomtl.new_task import NewTask, adapt_to_new_task
 from robomtl.paths import located
 from robomtl.pictures import Pictures
 from robomtl.progress import remark
@@ -334,7 +334,9 @@ def _run(
         _film(recipe, recipe.videos, made, folder, workers=workers)
     if recipe.new_task is not None:
         new = folder / "new-task"
-        results |= meet(folder, recipe.new_task, out=new, seed=seed, compute=compute)
+        results |= adapt_to_new_task(
+            folder, recipe.new_task, out=new, seed=seed, compute=compute
+        )
     if recipe.multitask is None:
         return Ran(results=results)
     found = multitask(

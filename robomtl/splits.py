@@ -45,19 +45,19 @@ def find_variation(splits: Mapping[str, range], task: str, variation: Any) -> in
     return int(variation)
 
 
-def asked_variation(
+def requested_variation(
     splits: Mapping[str, range],
     task: str,
     options: Mapping[str, Any] | None,
     generator: np.random.Generator,
 ) -> int:
-    """The variation a reset asks for, or one of ``train`` where it asks for none.
+    """The variation that a reset requests, or one of ``train`` where it requests none.
 
     Args:
         splits: All splits of the task.
         task: Name of the task, for the message.
         options: Those of the reset.
-        generator: Draws the variation; it is asked in any case.
+        generator: Draws the variation; it is advanced in any case.
 
     Raises:
         ValueError: If no split holds it; the message lists the splits.

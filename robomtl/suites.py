@@ -69,7 +69,7 @@ def suite(name: str, **options: Any) -> Suite:
 
     Raises:
         InputError: If the family or the variant is unknown, an option is unknown or of
-            another type, or a suite that was registered ready is asked for with another
+            another type, or a suite that was registered ready is requested with another
             variant or other options.
     """
     family, _, variant = name.partition("/")

@@ -20,7 +20,7 @@ Env = gymnasium.Env[Observation, Action]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What the robot is asked to do."""
+    """A task of a suite: its name and its instructions."""
 
     name: str
     """Name of the task within its suite, such as ``drawer-open-v3``."""
@@ -113,7 +113,7 @@ class Suite(Protocol):
     of the goal in another, has three more methods: see ``GoalSuite``.
 
     A suite whose states hold positions may say where, for those who watch, by the method
-    ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of what is there.
+    ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of the object.
 
     A suite in which some tasks share a scene, so that an agent has to know which of
     them is meant, says so by the property ``families``: names of at least 2 tasks each,

@@ -100,8 +100,8 @@ def recorded_trial(
     Raises:
         InputError: If no trial with an outcome fits, or agent or suite are others.
     """
-    asked = {"task": task, "variation": variation, "repeat": repeat}
-    given = {key: value for key, value in asked.items() if value is not None}
+    requested = {"task": task, "variation": variation, "repeat": repeat}
+    given = {key: value for key, value in requested.items() if value is not None}
     results = Results.read(folder)
     fitting = [
         place

@@ -222,7 +222,7 @@ class WorkerPool(ABC, Generic[Some]):
         )
 
     def _answers(self) -> Iterator[tuple[int, Answer]]:
-        """Yields (index of an item, what came of it)."""
+        """Yields (index of an item, its outcome)."""
         waited = [worker for worker in self._workers if not worker.idle]
         answering, now = self.answering(waited), time.monotonic()
         for worker in waited:

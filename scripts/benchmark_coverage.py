@@ -31,8 +31,8 @@ from scipy.special import expit
 
 from robomtl.durable import write_json
 from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
+from robomtl.experiments.analysis import area_of, difference_of
 from robomtl.experiments.compare.comparison import task_differences
-from robomtl.experiments.concluding import area_of, difference_of
 from robomtl.experiments.crossed import Scores, compared, differences, success_interval
 from robomtl.experiments.paired import (
     Tally,

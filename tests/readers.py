@@ -29,7 +29,7 @@ from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.table import success_table
 from robomtl.evaluation.trials import plan
 from robomtl.experiments.adapt.family import find_family
-from robomtl.experiments.adapt.growing import recorded
+from robomtl.experiments.adapt.train_missing import recorded
 from robomtl.experiments.adapt.tuning import read_config
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask.affinities import (

@@ -6,9 +6,9 @@ from families import SUITE, grow
 from robomtl import checkpoint
 from robomtl.cli.main import main
 from robomtl.experiments.adapt.family import find_family
-from robomtl.experiments.adapt.growing import train_missing
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
+from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.settings import by_label, parsed, split_policies
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

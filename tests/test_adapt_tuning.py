@@ -10,7 +10,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.folds import folds
-from robomtl.experiments.adapt.growing import train_missing
+from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.adapt.tuning import Tuning, read_config, tune
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.settings import gridded

@@ -14,7 +14,7 @@ from robomtl.adaptation.method import Budget
 from robomtl.alignment import Alignment, action_of, aligned
 from robomtl.cli.main import main
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.demonstrations.obtaining import Recording, collect_parts, data_in
+from robomtl.demonstrations.collect_missing import Recording, collect_parts, data_in
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, vector_embodiment
 from robomtl.machine import Machine

@@ -54,7 +54,7 @@ def test_other_conditions_are_compared_when_asked(folders, capsys):
     other.write(folders / "other")
     words = (folders / "a1", folders / "other")
     assert "horizon is 50 in A and 400 in B" in refusal(capsys, *words)
-    assert "Not alike: horizon is 50 in A" in said(capsys, *words, "--across")
+    assert "Differing: horizon is 50 in A" in said(capsys, *words, "--across")
 
 
 @pytest.mark.slow

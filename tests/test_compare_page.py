@@ -129,7 +129,7 @@ def test_conditions_that_differ_are_told_in_a_box_of_their_own():
     assert 'id="warnings"' not in paired(A, B)
     other = dataclasses.replace(B, setting=dataclasses.replace(B.setting, horizon=400))
     text = paired(A, other, across=True)
-    assert "Not alike: horizon is 50 in A and 400 in B." in plain(text)
+    assert "Differing: horizon is 50 in A and 400 in B." in plain(text)
 
 
 def test_who_solved_which_trial_is_a_grid():

@@ -27,7 +27,7 @@ from broken_sets import (
 
 import robomtl
 from robomtl.demonstrations import Demonstrations, collect, layout
-from robomtl.demonstrations.obtaining import check_suite
+from robomtl.demonstrations.collect_missing import check_suite
 from robomtl.demonstrations.writing import Recorded, write
 from robomtl.errors import InputError
 

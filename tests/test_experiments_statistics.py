@@ -5,7 +5,7 @@ import pytest
 
 from robomtl.evaluation.statistics import Count, mean_interval
 from robomtl.experiments.adapt.ranking import ranking
-from robomtl.experiments.concluding import difference_of, differences_of
+from robomtl.experiments.analysis import difference_of, differences_of
 from robomtl.experiments.crossed import (
     Spread,
     compared,

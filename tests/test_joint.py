@@ -11,7 +11,7 @@ import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.cli.main import main
 from robomtl.demonstrations import Mixture
-from robomtl.demonstrations.obtaining import (
+from robomtl.demonstrations.collect_missing import (
     Recording,
     collect_parts,
     data_in,

@@ -20,8 +20,8 @@ from robomtl.conditioning import (
     InstructionEmbeddings,
 )
 from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.demonstrations.collect_missing import data_sets_in, parts_of
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.obtaining import data_sets_in, parts_of
 from robomtl.demonstrations.writing import write
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError

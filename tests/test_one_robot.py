@@ -15,7 +15,7 @@ from robomtl.adaptation.one_robot import _candidates, _Like, _made, of_one_robot
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
-from robomtl.demonstrations.obtaining import Recording, collect_parts, data_in
+from robomtl.demonstrations.collect_missing import Recording, collect_parts, data_in
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods

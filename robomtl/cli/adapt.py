@@ -17,10 +17,10 @@ from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.adapt.family import find_family, trained_agent
-from robomtl.experiments.adapt.growing import train_missing
 from robomtl.experiments.adapt.method_design import configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.adapt.tuning import read_config
 from robomtl.experiments.running import REPORT
 
@@ -28,7 +28,7 @@ from robomtl.experiments.running import REPORT
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Adapt(SuiteFlags, MethodFlags, ComputeFlags):
-    """Adapts policies to held-out tasks by every method and writes what came of it."""
+    """Adapts policies to held-out tasks by every method and writes the results."""
 
     run: tyro.conf.Positional[Path]
     """Run directory of a policy, or a folder of them: OBJECTIVE/seed-NUMBER."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import tyro
 
 from robomtl.cli.flags import SuiteFlags, own_first, run_directory
+from robomtl.demonstrations.collect_missing import Recording, collect_parts
 from robomtl.demonstrations.layout import Video
-from robomtl.demonstrations.obtaining import Recording, collect_parts
 from robomtl.executor import LIMIT
 
 

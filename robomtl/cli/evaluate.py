@@ -91,7 +91,7 @@ class _Done(NamedTuple):
     results: Results
     folder: Path
     films: tuple[Film, ...] | None = None
-    """None if no film was asked for."""
+    """None if no film was requested."""
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -59,9 +59,9 @@ class TaskFlags:
     train_tasks: tuple[str, ...] | None = None
     """Tasks to train on, where the suite lets them be chosen, as metaworld/custom does."""
     held_out_tasks: tuple[str, ...] | None = None
-    """Tasks held out, likewise."""
+    """Names of the tasks that are held out."""
     upstream: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Run the simulator's own env unmodified, as metaworld can: slower and alike."""
+    """Run the simulator's own env unmodified, as metaworld can: slower, with the same results."""
 
     @property
     def given(self) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from robomtl.checkpoint import configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, given, own_first, run_directory
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
-from robomtl.demonstrations.contents import Failed
-from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import (
+from robomtl.demonstrations.collect_missing import (
     Recording,
     check_suite,
     collect_parts,
     data_sets_in,
 )
+from robomtl.demonstrations.contents import Failed
+from robomtl.demonstrations.mixture import Data
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
 from robomtl.machine import check_device

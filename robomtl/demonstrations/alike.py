@@ -1,4 +1,4 @@
-"""Whether tasks are alike enough for one data set: lengths of vectors, and the rate."""
+"""Checks that tasks fit into one data set: lengths of vectors, and the frame rate."""
 
 from functools import partial
 from math import prod

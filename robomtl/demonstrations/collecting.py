@@ -229,7 +229,7 @@ def collect(
     """Demonstrations of a suite's experts, collected into a folder.
 
     Kept are the first successful episodes of each task, in the order of its variations:
-    the same for any number of workers and however often collecting was killed. Asked
+    the same for any number of workers and however often collecting was killed. Requested
     again, it continues where it stopped, or returns the finished data set.
 
     Args:

@@ -11,7 +11,7 @@ from robomtl.demonstrations.expert_episodes import SOLVED, UNSTABLE, Unit
 from robomtl.errors import EpisodesError, InputError
 
 _BLOCK = 5  # Variations a unit; seconds of work, the most that a kill loses.
-_PATIENCE = 10  # Episodes that may fail besides one for each that is asked for.
+_PATIENCE = 10  # Episodes that may fail, besides one for each requested.
 
 
 class Tally(NamedTuple):

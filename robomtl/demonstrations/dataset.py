@@ -206,7 +206,7 @@ class Demonstrations:
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
-        """Which episodes show one and the same thing to do, by an index; (episode,).
+        """Groups of episodes with the same task and goal, by an index; (episode,).
 
         The episodes of a task are one group, unless the suite hides its goals and says
         which variations share one.

@@ -1,4 +1,4 @@
-"""Which episodes of a data set show one and the same thing to do."""
+"""Groups of a data set's episodes with the same task and goal."""
 
 import numpy as np
 from numpy.typing import NDArray

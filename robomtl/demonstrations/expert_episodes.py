@@ -182,7 +182,7 @@ class Recorder:
             except (InputError, MissingExtraError, PlugInError):
                 raise
             except (Exception, SystemExit) as raised:  # Plug-ins raise anything.
-                error = _told(raised, len(frames))
+                error = _failure(raised, len(frames))
                 self._leave()
                 continue
             return _Episode(SOLVED, frames) if solved else _Episode(FAILED)
@@ -236,7 +236,7 @@ class Recorder:
             left -= int(solved)
 
 
-def _told(error: BaseException, step: int) -> str:
+def _failure(error: BaseException, step: int) -> str:
     if isinstance(error, SimulationError):
         return f"step {error.step}: {error.reason}"
     return f"step {step}: {described(error)}"

@@ -16,7 +16,7 @@ types), ``dataset_writer.py`` (data files), ``dataset_metadata.py`` (tasks and e
 * ``meta/info.json``: features, counts and path templates.
 
 robomtl adds ``meta/robomtl.json``, which LeRobot ignores: names of tasks, the suite, and
-what was asked of its experts.
+the request to its experts.
 """
 
 import json

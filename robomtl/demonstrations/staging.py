@@ -65,7 +65,7 @@ class Staging:
             yield
 
     def save(self, task: str, start: int, block: Block) -> None:
-        """Keeps what came of the unit of a task that begins at a place; durable."""
+        """Keeps the result of the unit of a task that begins at a place; durable."""
         check_there(self._folder / _PLAN)
         with replacing(self._path(task, start)) as temporary:
             with temporary.open("wb") as file:

@@ -91,7 +91,7 @@ class _Series:
         """Where the next table will lie.
 
         Args:
-            size: Its size in memory [byte]; its share of the file is at most about this.
+            size: Its size in memory [byte]; the part of the file that it takes is at most about this.
         """
         if self._writer is not None and self._file.tell() + size >= self._limit:
             self._close()
@@ -121,7 +121,7 @@ class Header(NamedTuple):
     """What a data set says besides its episodes."""
 
     instructions: Sequence[str]
-    """Of each task, in the order of the task index; no two alike."""
+    """Of each task, in the order of the task index; no two equal."""
     sizes: Sizes
     robot_type: str
     """What LeRobot calls the robot; the family of the suite."""

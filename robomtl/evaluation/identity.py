@@ -1,4 +1,4 @@
-"""What an evaluation's outcomes depend on, by which it is known again."""
+"""The identity of an evaluation: everything its outcomes depend on."""
 
 import hashlib
 import json

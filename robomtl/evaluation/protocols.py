@@ -135,7 +135,7 @@ def name_of(conditions: Conditions, suite: Suite) -> str:
     if not near:
         return CUSTOM
     nearest = min(near, key=lambda name: len(found[name]))
-    return f"{CUSTOM} ({nearest}, but with {_told(found[nearest])})"
+    return f"{CUSTOM} ({nearest}, but with {_in_words(found[nearest])})"
 
 
 def check(name: str, conditions: Conditions, suite: Suite) -> None:
@@ -147,12 +147,12 @@ def check(name: str, conditions: Conditions, suite: Suite) -> None:
     found = protocol(name).differences(conditions, suite)
     if found:
         raise InputError(
-            f"The protocol '{name}' is not kept: {_told(found)}. Leave out what differs,"
+            f"The protocol '{name}' is not kept: {_in_words(found)}. Leave out what differs,"
             " or name no protocol."
         )
 
 
-def _told(differing: Mapping[str, tuple[object, object]]) -> str:
+def _in_words(differing: Mapping[str, tuple[object, object]]) -> str:
     """Which conditions differ, in words."""
     return "; ".join(
         f"{field} {given}, not {wanted}" for field, (wanted, given) in differing.items()

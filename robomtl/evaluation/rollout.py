@@ -43,7 +43,7 @@ class Outcome:
     error: str | None = None
     """Why the trial has no outcome."""
     seconds: float = 0.0
-    """Time of one core: its simulator's, and its share of the actor's [s]. Of envs that
+    """Time of one core: its simulator's, and its fraction of the actor's [s]. Of envs that
     are stepped together, the first is charged with the steps of all."""
 
     def solved(self, criterion: Criterion) -> bool | None:

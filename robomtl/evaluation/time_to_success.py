@@ -1,4 +1,4 @@
-"""How fast tasks are solved: the share of trials solved by each step."""
+"""How fast tasks are solved: the fraction of trials solved by each step."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -27,7 +27,7 @@ class Curve:
     """After how many steps trials ended unsolved, ascending; one each."""
 
     def share_by(self, step: int) -> float:
-        """The share solved within so many steps."""
+        """The fraction solved within so many steps."""
         place = bisect_right(self.steps, step)
         return self.shares[place - 1] if place else 0.0
 

@@ -235,11 +235,11 @@ def _examples(whole: Sequence[Place], criterion: Criterion) -> Iterator[Place]:
 
 
 def _claim(folder: Path, camera: Camera) -> None:
-    """Writes down the camera, so that all videos of a folder are alike."""
-    path, asked = folder / _CAMERA, plain(camera)
+    """Writes down the camera, so that all videos of a folder have the same."""
+    path, requested = folder / _CAMERA, plain(camera)
     if not path.exists():
-        write_json(path, asked)
-    differing = "; ".join(differences(read_json(path, dict[str, Any]), asked))
+        write_json(path, requested)
+    differing = "; ".join(differences(read_json(path, dict[str, Any]), requested))
     if differing:
         raise InputError(
             f"{folder} holds videos of another camera: {differing}. Give the same one, or"

@@ -1,7 +1,7 @@
 """Trials of an evaluation, played again while somebody watches.
 
 A trial's outcome depends on the agent and the trial alone, so what is seen is what was
-counted; that it ended alike is checked all the same.
+counted; that it ended in the same way is checked nevertheless.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -84,7 +84,7 @@ class Row(NamedTuple, Generic[C]):
 
 
 class Finished(NamedTuple, Generic[C]):
-    """A cell and what came of it."""
+    """A cell and its outcome."""
 
     cell: C
     done: Done

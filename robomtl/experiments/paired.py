@@ -52,9 +52,9 @@ def total(tallies: Sequence[Tally]) -> Tally:
 
 
 def mcnemar(tally: Tally) -> float:
-    """The two-sided p-value of A and B solving alike, from the discordant pairs; exact.
+    """The two-sided p-value of A and B solving equally often, from the discordant pairs; exact.
 
-    Over several tasks it tests that A and B solve each of them alike.
+    Over several tasks it tests that A and B solve each of them equally often.
 
     Source: Q. McNemar, Psychometrika 12 (1947), 153-157, with the binomial distribution
     in place of the normal; computed by scipy.

@@ -17,7 +17,7 @@ def more_to_settle(
     """How many more pairs would settle a difference of the size seen.
 
     The rule: the least number, within 1 %, with which the exact McNemar test falls below
-    ``alpha`` with probability ``power``, if A and B alone solve as large a share of the
+    ``alpha`` with probability ``power``, if A and B alone solve as large a fraction of the
     trials as they did so far; less the pairs there are. What was seen is itself
     uncertain, so this plans the next evaluation and tests nothing.
 
@@ -36,7 +36,7 @@ def more_to_settle(
 
 
 def pairs_needed(a: float, b: float, alpha: float, power: float) -> int | None:
-    """How many pairs tell apart agents that alone solve these shares of the trials.
+    """How many pairs tell apart agents that alone solve these fractions of the trials.
 
     Starts from the formula of R. J. Connor, Biometrics 43 (1987), 207-211, which is of
     the approximate test, and goes up until the exact one has the power.

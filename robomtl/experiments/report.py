@@ -1,4 +1,4 @@
-"""The report of an experiment: sections that a page and the terminal show alike."""
+"""The report of an experiment: sections, shown on a page and in the terminal."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

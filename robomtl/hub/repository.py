@@ -142,7 +142,7 @@ def answering(name: str) -> Iterator[None]:
         yield
     except OfflineModeIsEnabled as error:
         raise InputError(
-            "The hub is not asked while HF_HUB_OFFLINE is set; unset it."
+            "HF_HUB_OFFLINE is set, so the hub is not contacted; unset it."
         ) from error
     except HFValidationError as error:
         raise InputError(

@@ -22,7 +22,7 @@ from robomtl.simulators.server_process import (
     ServerProcess,
 )
 from robomtl.simulators.simulator import Simulator
-from robomtl.splits import asked_variation
+from robomtl.splits import requested_variation
 from robomtl.task import Action, Observation
 
 Drawn = TypeVar("Drawn")
@@ -198,7 +198,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             SimulationError: If the simulator raises an exception, dies or hangs.
         """
         super().reset(seed=seed)
-        self.variation = asked_variation(
+        self.variation = requested_variation(
             self._splits, self.task, options, self.np_random
         )
         own = {**(options or {}), "variation": self.variation}

@@ -14,7 +14,7 @@ arXiv:2310.17596, § 4).
 3. MimicGen's controller is given places to go to. Here actions are what the demonstrator
    would ask for where the hand is now, as scripted experts do: in proportion to how far it
    is from where it is to be, by a gain that its demonstrations show. Where they show none,
-   ways stay as they are. One that was clipped wanted more than it asked for, and it is
+   ways stay as they are. One that was clipped wanted more than it commanded, and it is
    that which is warped, or turned, before it is clipped again.
 """
 
@@ -30,7 +30,7 @@ _MOVED = 0.003  # What has moved by more than this has been touched [m].
 _BESIDE = 0.05  # Nothing further off than this beyond the least distance is [m].
 _CLIPPED = 0.99  # Displacements above this may have been wanted larger.
 _ELSE = 0.3  # A displacement that changes by more has another reason than the place.
-_AGREE = 0.2  # Gains that differ by less than this part of one say the same.
+_AGREE = 0.2  # Gains that differ by less than this fraction count as equal.
 _STILL = 0.001  # A hand that has come by less tells nothing [m].
 
 
@@ -73,7 +73,7 @@ def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
     device = source.state.device
     state, task = source.state.cpu(), source.task.cpu()
     hand, x = geometry[0].hand, geometry[0].displacement
-    place, asked = _places(hand, state)[:, :2], source.action[:, x : x + 2].cpu()
+    place, commanded = _places(hand, state)[:, :2], source.action[:, x : x + 2].cpu()
     end, length = torch.zeros(len(state), 2), torch.zeros(len(state))
     before = torch.zeros(len(state), dtype=torch.bool)
     last = 0
@@ -84,12 +84,12 @@ def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
         length[first:last] = (place[first] - place[touch]).norm()
     gain = torch.zeros(len(geometry))
     for index in {*task.tolist()}:
-        gain[index] = _gain(place, asked, before & (task == index))
+        gain[index] = _gain(place, commanded, before & (task == index))
     gain = gain[task]
     before &= gain > 0
     wanted = source.action.clone()
     missing = (gain * before)[:, None] * (end - place).abs()
-    wanted[:, x : x + 2] = _wanted(asked, missing).to(device)
+    wanted[:, x : x + 2] = _wanted(commanded, missing).to(device)
     return Approach(
         end=end.to(device),
         length=length.to(device),
@@ -101,21 +101,23 @@ def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
     )
 
 
-def _wanted(asked: Tensor, missing: Tensor) -> Tensor:
-    """What was asked for, and as much as was missing where that was clipped."""
-    clipped = asked.abs() >= _CLIPPED
-    return torch.where(clipped, asked.sign() * missing.maximum(asked.abs()), asked)
+def _wanted(commanded: Tensor, missing: Tensor) -> Tensor:
+    """The commanded action, and as much as was missing where that was clipped."""
+    clipped = commanded.abs() >= _CLIPPED
+    return torch.where(
+        clipped, commanded.sign() * missing.maximum(commanded.abs()), commanded
+    )
 
 
-def _gain(place: Tensor, asked: Tensor, on: Tensor) -> float:
-    """By how much less is asked for by the metre that the hand has come nearer [1/m].
+def _gain(place: Tensor, commanded: Tensor, on: Tensor) -> float:
+    """By how much the command shrinks per metre that the hand has come nearer [1/m].
 
     The median over pairs of frames between which nothing else has changed. 0 where most
     of them say something else: whoever demonstrates does not answer in proportion.
     """
     both = on[:-1] & on[1:]
-    less, nearer = -asked.diff(dim=0)[both], place.diff(dim=0)[both]
-    free = torch.maximum(asked[:-1].abs(), asked[1:].abs())[both] < _CLIPPED
+    less, nearer = -commanded.diff(dim=0)[both], place.diff(dim=0)[both]
+    free = torch.maximum(commanded[:-1].abs(), commanded[1:].abs())[both] < _CLIPPED
     plain = free & (less.abs() < _ELSE) & (nearer.abs() > _STILL)
     if not plain.any():
         return 0.0

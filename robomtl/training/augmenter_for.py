@@ -20,7 +20,7 @@ def augmenter_for(
 
     Raises:
         ValueError: If the suite does not say which numbers of a state are positions, or
-            none of the tasks has a goal that can be relabelled and that was asked for.
+            if relabelling is requested and no task has a goal that can be relabelled.
     """
     if augmentation == Augmentation():
         return None

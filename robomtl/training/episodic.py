@@ -24,13 +24,13 @@ class Episodic(NamedTuple):
     """Problems of some tasks; rows of ``support`` and ``query`` are sorted by task."""
 
     context: Context
-    """The demonstrations of the support, thinned."""
+    """The demonstrations of the support, subsampled."""
     support: Batch
     """Frames drawn from them; (task · sample, …)."""
     query: Batch
     """Frames of other demonstrations of the same tasks; (task · sample, …)."""
     others: Context | None = None
-    """Some of these other demonstrations, thinned, where they were asked for."""
+    """Some of these other demonstrations, subsampled, where they were requested."""
     place: slice = slice(0, 0)
     """Where what is inferred from demonstrations stands in the task embedding."""
 
@@ -48,7 +48,7 @@ class Episodic(NamedTuple):
 def context_of(
     frames: Frames, there: Spans, episodes: Tensor, mask: Tensor, steps: int
 ) -> Context:
-    """Demonstrations thinned to equally many steps, evenly from first to last.
+    """Demonstrations subsampled to equally many steps, evenly from first to last.
 
     Args:
         frames: Those of the episodes.
@@ -88,7 +88,7 @@ class EpisodicSampler:
         material: What batches are made of.
         tasks: Problems in a batch, at most as many as there are.
         shots: Greatest number of demonstrations in a support.
-        steps: Steps to which a demonstration is thinned.
+        steps: Steps to which a demonstration is subsampled.
         seed: Seed of the draws.
         others: Demonstrations, of those the queries are of, to give whole as well.
 

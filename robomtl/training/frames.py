@@ -97,10 +97,10 @@ class Approach:
     before: Tensor
     """Whether a frame is on it; (frame,)."""
     gain: Tensor
-    """What the demonstrator asks for by the metre that the hand is off [1/m]; (frame,)."""
+    """The demonstrator's command per metre that the hand is off [1/m]; (frame,)."""
     wanted: Tensor
     """Actions as they were before they were clipped, as far as that is known: what is
-    asked for on the way is taken to lead to its end; (frame, action)."""
+    commanded on the way is taken to lead to its end; (frame, action)."""
     positions: tuple[int, ...]
     """Where states hold the hand's x, the present one first; y follows."""
     displacement: int

@@ -15,7 +15,7 @@ from robomtl.training.config import TrainConfig
 
 
 class Group(NamedTuple):
-    """Parameters that are optimised alike."""
+    """Parameters that are optimised with the same settings."""
 
     names: tuple[str, ...]
     """Names of the parameters within the policy."""

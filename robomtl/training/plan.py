@@ -27,7 +27,7 @@ from robomtl.training.objective import Objective
 from robomtl.training.position_head import CloningWithPositions, attach
 from robomtl.training.processes import Processes
 from robomtl.training.start import Start, identity
-from robomtl.training.taken_weights import check_trained, take_weights
+from robomtl.training.transferred_weights import check_trained, transfer_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         load_weights(policy.observer.images, card.spec.vision)
     kept = False
     if plan.start is not None:
-        taken = take_weights(policy, plan.start)
+        taken = transfer_weights(policy, plan.start)
         check_trained(policy, taken, config.train)
         kept = taken.normaliser
         remark(taken.sentence)

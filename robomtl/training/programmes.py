@@ -72,7 +72,7 @@ def dual_proj(gramian: Tensor) -> Tensor:
 
 
 def upgrad(gramian: Tensor) -> Tensor:
-    """Weights of the mean of the gradients, each projected likewise; (task,).
+    """Weights of the mean of the gradients, each projected in the same way; (task,).
 
     Args:
         gramian: Of a mean diagonal of 1; (task, task).

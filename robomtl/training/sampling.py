@@ -100,7 +100,7 @@ def shares(
     """Shares of the tasks of data sets; (pair,).
 
     Without weights, a task has the same share whether one data set has its frames or
-    several. With them, the shares of a data set add up to its weight.
+    several. With them, the fractions of a data set add up to its weight.
 
     Args:
         pairs: Task and data set of each; (pair, 2).

@@ -156,7 +156,9 @@ def read_texts(file: str) -> tuple[Text, ...]:
     lines = path.read_text(encoding="utf-8").splitlines()
     questions = path.suffix == ".jsonl"
     found = [
-        _asked(line, f"{path}, line {number}") if questions else Text("", line.strip())
+        _question(line, f"{path}, line {number}")
+        if questions
+        else Text("", line.strip())
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
@@ -165,7 +167,7 @@ def read_texts(file: str) -> tuple[Text, ...]:
     return tuple(found)
 
 
-def _asked(line: str, where: str) -> Text:
+def _question(line: str, where: str) -> Text:
     try:
         values = json.loads(line)
     except ValueError as error:

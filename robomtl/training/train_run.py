@@ -108,7 +108,7 @@ def train(
         conditioning: What the policy is conditioned on.
         objective: Registered name of what is minimised: ``cloning``, or one with which a
             method of adaptation is trained, such as ``maml``.
-        objective_config: Settings of the objective that differ likewise.
+        objective_config: Settings of the objective that differ from its defaults.
         config: Settings of the run.
         start: A trained policy or its run directory, from which training continues; a
             ``Start`` names parts of it. None trains from scratch.

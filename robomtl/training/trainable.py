@@ -68,7 +68,7 @@ def rate_note(data: Data, *, chunk: int, history: int) -> str:
 def check_balance(
     data: Data, config: TrainConfig, *, loss: str, objective: str
 ) -> None:
-    """Makes sure that tasks can be balanced as asked, before anything is made.
+    """Makes sure that tasks can be balanced as requested, before anything is made.
 
     Args:
         data: What is learned from.

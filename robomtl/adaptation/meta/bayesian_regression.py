@@ -6,7 +6,7 @@ precision Λ₀ among each other, columns the diagonal covariance Σ of the nois
 Source: Harrison, Sharma and Pavone 2018, "Meta-Learning Priors for Efficient Online
 Bayesian Regression" (arXiv:1807.08912), section 3. Departures from the paper:
 
-1. Samples have weights: steps of one episode are alike, and counted in full they would
+1. Samples have weights: steps of one episode are correlated, and counted in full they would
    make the posterior surer than they should.
 2. Where nothing was learned of the noise or the prior, the noise's variance and the
    prior's precision are those under which the samples are likeliest, with K integrated
@@ -92,15 +92,15 @@ def predict(
     mean, query = prior.mean.double(), query.double()
     root = weight.double().sqrt()[..., None]  # (…, sample, 1)
     seen = _whitened(prior, features).mT * root
-    asked = _whitened(prior, query)  # (…, feature, query)
+    queried = _whitened(prior, query)  # (…, feature, query)
     eye = torch.eye(seen.shape[-2], dtype=seen.dtype, device=seen.device)
     factor = torch.linalg.cholesky(seen @ seen.mT + eye)
-    across = torch.linalg.solve_triangular(factor, seen @ asked, upper=False)
+    across = torch.linalg.solve_triangular(factor, seen @ queried, upper=False)
     missed = root * (targets.double() - features.double() @ mean)
     learned = torch.linalg.solve_triangular(factor, missed, upper=False)
     return Prediction(
         query @ mean + across.mT @ learned,
-        asked.square().sum(-2) - across.square().sum(-2),
+        queried.square().sum(-2) - across.square().sum(-2),
     )
 
 

@@ -24,7 +24,7 @@ class Infers(Protocol):
 
     @property
     def thinned(self) -> int:
-        """Steps to which a demonstration is thinned."""
+        """Steps to which a demonstration is subsampled."""
         ...
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
@@ -69,7 +69,7 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
 
 
 def whole(support: Support, steps: int, device: torch.device) -> Context:
-    """All demonstrations of a support, thinned, on a device; one task."""
+    """All demonstrations of a support, subsampled, on a device; one task."""
     given = support.demonstrations
     every = frames(given, range(len(given)), device)
     episodes = torch.arange(len(given), device=device)[None]

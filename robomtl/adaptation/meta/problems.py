@@ -30,7 +30,7 @@ class Problems(ABC):
     @property
     @abstractmethod
     def thinned(self) -> int:
-        """Steps to which a demonstration is thinned where it is read as a whole."""
+        """Steps to which a demonstration is subsampled where it is read as a whole."""
 
     @property
     def others(self) -> int:

@@ -69,7 +69,7 @@ class VariationalTraining(Problems):
     """Weight of the divergence; the scale of the actions' noise."""
     tasks: int = 8
     context: int = 16
-    """Steps to which a demonstration is thinned where it is read as a whole."""
+    """Steps to which a demonstration is subsampled where it is read as a whole."""
 
     def __post_init__(self) -> None:
         """Checks the values.

@@ -6,7 +6,7 @@ alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Dep
 1. Without meta-training the features are those of multi-task cloning, the prior is
    isotropic around the trained head, or around zero; its precision and the noise's
    variance are those under which the support is likeliest.
-2. Steps of an episode are alike: each counts as a part of a sample.
+2. Steps of an episode are correlated: each counts as a fraction of a sample.
 3. Where a chunk reaches beyond its episode, each action of a chunk has samples, and a
    mean, of its own; the precision that is kept is that of the first.
 4. The prior's mean is the policy's head itself, meta-trained with all other weights.
@@ -180,7 +180,7 @@ class AlpacaTraining(Problems):
 
     tasks: int = 8
     context: int = 16
-    """Steps to which a demonstration is thinned where it is read as a whole."""
+    """Steps to which a demonstration is subsampled where it is read as a whole."""
     samples: float = 20.0
     """Independent samples that a demonstration counts as, however long it is: a hundred
     steps of which five tell as much as one."""

@@ -49,7 +49,7 @@ class ContextTraining(Problems):
     pooling: Pooling = "mean"
     """How steps become one vector: their mean, or one that learns which steps tell."""
     steps: int = 20
-    """Steps to which a demonstration is thinned."""
+    """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
     """Part of the problems in which no demonstration is shown."""
     bottleneck: float = 0.0

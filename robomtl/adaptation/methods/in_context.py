@@ -52,7 +52,7 @@ class InContextTraining(Problems):
     """Trains a policy to act by the demonstrations in its prompt."""
 
     steps: int = 16
-    """Steps to which a demonstration is thinned."""
+    """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
     """Part of the problems in which no demonstration is shown."""
 

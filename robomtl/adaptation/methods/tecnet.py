@@ -87,7 +87,7 @@ class TecnetTraining(Problems):
     queries: int = 2
     """Other demonstrations of each task that are compared with the sentences."""
     steps: int = 20
-    """Steps to which a demonstration is thinned."""
+    """Steps to which a demonstration is subsampled."""
 
     def __post_init__(self) -> None:
         """Checks the settings.

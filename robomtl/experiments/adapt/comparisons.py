@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.conditioning import Kind
-from robomtl.demonstrations.obtaining import Recording, obtain
+from robomtl.demonstrations.collect_missing import Recording, obtain
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods

@@ -122,7 +122,7 @@ def seeds_asked(
     """So many seeds: those that some policy has, then the smallest others.
 
     Raises:
-        InputError: If none is asked for.
+        InputError: If the number of seeds is 0.
     """
     seeds = sorted({seed for each in objectives for seed in family.of(each)})
     if count is None:

@@ -17,8 +17,7 @@ from robomtl.experiments.adapt.method_design import (
 )
 from robomtl.experiments.adapt.ranking import Ranking, ranking
 from robomtl.experiments.aggregates import Estimate
-from robomtl.experiments.cells import Finished, Row, rows_of
-from robomtl.experiments.concluding import (
+from robomtl.experiments.analysis import (
     CONFIDENCE,
     area_of,
     curve_of,
@@ -27,6 +26,7 @@ from robomtl.experiments.concluding import (
     mean_success,
     success_of,
 )
+from robomtl.experiments.cells import Finished, Row, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.curves import shots_for
 from robomtl.experiments.findings import Difference, Success, Took

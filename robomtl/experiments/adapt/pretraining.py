@@ -9,8 +9,8 @@ import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
+from robomtl.demonstrations.collect_missing import read_sets
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import read_sets
 from robomtl.executor import Failure
 from robomtl.experiments.compute import Compute
 from robomtl.progress import item_progress, quiet

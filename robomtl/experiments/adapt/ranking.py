@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from robomtl.evaluation.figures import counted
-from robomtl.experiments.concluding import CONFIDENCE
+from robomtl.experiments.analysis import CONFIDENCE
 from robomtl.experiments.crossed import (
     Scores,
     combined,

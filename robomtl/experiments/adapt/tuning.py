@@ -17,11 +17,11 @@ from robomtl.errors import InputError
 from robomtl.experiments.adapt.benchmark import benchmark_of
 from robomtl.experiments.adapt.family import Family, find_family
 from robomtl.experiments.adapt.folds import folds
-from robomtl.experiments.adapt.growing import demonstrations_of, like
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.experiments.adapt.train_missing import demonstrations_of, like
 from robomtl.experiments.compute import Compute
 from robomtl.machine import Machine, check_device
 from robomtl.names import file_name

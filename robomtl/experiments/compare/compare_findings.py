@@ -45,7 +45,7 @@ class Comparison:
     tally: Tally
     """All pairs, by who solved them."""
     p_value: float
-    """Of the exact McNemar test that A and B solve every task alike."""
+    """Of the exact McNemar test that A and B solve every task equally often."""
     more_to_settle: int | None
     """Pairs it would take besides these; see ``more_to_settle``. None for too many."""
     tasks: Mapping[str, TaskDifference]

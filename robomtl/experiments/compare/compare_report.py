@@ -327,7 +327,7 @@ def _warnings(found: Comparison | SeedComparison) -> Iterator[str]:
     if found.left_out:
         yield f"Tasks left out: {', '.join(found.left_out)}."
     if found.differing:
-        yield f"Not alike: {'; '.join(found.differing)}."
+        yield f"Differing: {'; '.join(found.differing)}."
     yield from found.goal_warnings
 
 

@@ -52,7 +52,7 @@ def compare(
 
     Raises:
         ValueError: If a folder holds no evaluation or is given twice, conditions differ
-            without ``across``, there is no pair, or the confidence is no share.
+            without ``across``, there is no pair, or the confidence is no fraction.
     """
     check_confidence(confidence)
     _check_two(a, b)
@@ -109,14 +109,14 @@ def read(evaluation: Results | Path | str) -> Results:
 
 
 def check_confidence(confidence: float) -> None:
-    """Refuses what is no share.
+    """Refuses what is no fraction.
 
     Raises:
         ValueError: If it is not between 0 and 1.
     """
     if not 0 < confidence < 1:
         raise InputError(
-            f"confidence is {confidence}; give a share between 0 and 1, such as 0.95."
+            f"confidence is {confidence}; give a fraction between 0 and 1, such as 0.95."
         )
 
 

@@ -102,7 +102,7 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
 def tallies_of(a: Results, b: Results) -> dict[str, Tally]:
     """The trials that A and B both played without an error, by task and who solved them.
 
-    Nothing is asked of the conditions; tasks without a pair are left out.
+    The conditions may differ; tasks without a pair are left out.
     """
     return _tallies(_pairs(a, b))
 
@@ -131,7 +131,9 @@ def check_conditions(
     for name in others:
         two = {first: every[first], name: every[name]}
         found += (
-            _differing(two, CONDITIONS) or _made_otherwise(two) or _told_otherwise(two)
+            _differing(two, CONDITIONS)
+            or _made_otherwise(two)
+            or _other_instructions(two)
         )
     if found and not across:
         raise InputError(
@@ -176,7 +178,7 @@ def _made_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
     return tuple(differences(there, here, sides=sides, name="definition"))
 
 
-def _told_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
+def _other_instructions(two: Mapping[str, Results]) -> tuple[str, ...]:
     """A phrase if the same kind of instructions was other words, as from a file."""
     a, b = (_by_trial(results) for results in two.values())
     common = [key for key in a if key in b]

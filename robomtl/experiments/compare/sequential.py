@@ -105,7 +105,7 @@ def compare_sequentially(
     Raises:
         ValueError: If the agents are one and the same or do not fit the suite, the
             conditions cannot be met, the folder holds another comparison, another
-            process writes into it, ``alpha`` is no share or the test is unknown.
+            process writes into it, ``alpha`` is no fraction or the test is unknown.
     """
     config = config or SequentialConfig()
     conditions = config.conditions

@@ -76,13 +76,13 @@ class Judge:
         """Checks the test and its level.
 
         Raises:
-            ValueError: If the test is unknown or the level is no share.
+            ValueError: If the test is unknown or the level is no fraction.
         """
         if self.test not in TESTS:
             raise InputError(unknown("test", self.test, TESTS))
         if not 0 < self.alpha < 1:
             raise InputError(
-                f"alpha is {self.alpha}; give a share between 0 and 1, such as 0.05."
+                f"alpha is {self.alpha}; give a fraction between 0 and 1, such as 0.05."
             )
 
     def __call__(self, played: Mapping[int, list[Outcome]]) -> Verdict:

@@ -7,8 +7,8 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
+from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import data_in
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished

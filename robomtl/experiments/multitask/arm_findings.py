@@ -8,8 +8,7 @@ from typing import Any
 
 from robomtl.cost import Cost
 from robomtl.experiments.aggregates import Estimate
-from robomtl.experiments.cells import Finished, rows_of
-from robomtl.experiments.concluding import (
+from robomtl.experiments.analysis import (
     CONFIDENCE,
     Curve,
     area_of,
@@ -17,6 +16,7 @@ from robomtl.experiments.concluding import (
     differences_of,
     success_of,
 )
+from robomtl.experiments.cells import Finished, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success, Took
 from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
@@ -141,11 +141,11 @@ def findings_of(
             for name, some in _by_suite(material.suite, tried).items()
         },
         gains={
-            label: _where_told({k: each.better for k, each in some.items()})
+            label: _counts_by_task({k: each.better for k, each in some.items()})
             for label, some in differences.items()
         },
         losses={
-            label: _where_told({k: each.worse for k, each in some.items()})
+            label: _counts_by_task({k: each.worse for k, each in some.items()})
             for label, some in differences.items()
         },
         crossover={label: crossover(some) for label, some in differences.items()},
@@ -207,7 +207,7 @@ def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
     }
 
 
-def _where_told(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
+def _counts_by_task(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
     """By task, the numbers of demonstrations at which it is named."""
     names = dict.fromkeys(name for some in tasks.values() for name in some)
     return {

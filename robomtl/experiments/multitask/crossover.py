@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from robomtl.evaluation.figures import counted
-from robomtl.experiments.concluding import CONFIDENCE
+from robomtl.experiments.analysis import CONFIDENCE
 from robomtl.experiments.findings import Difference
 
 

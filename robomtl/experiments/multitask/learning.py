@@ -10,8 +10,8 @@ import torch
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
+from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import data_in
 from robomtl.durable import write_json
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.work import KeptEnvs

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from robomtl.demonstrations.collect_missing import Recording, check_suite, collect_parts
 from robomtl.demonstrations.mixture import Data, Mixture
-from robomtl.demonstrations.obtaining import Recording, check_suite, collect_parts
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_design import ArmCell
 from robomtl.task import Suite

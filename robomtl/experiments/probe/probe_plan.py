@@ -16,7 +16,7 @@ from robomtl.experiments.probe.kinds import (
     check_kinds,
     meaningless,
 )
-from robomtl.experiments.probe.told_goals import shown_goals
+from robomtl.experiments.probe.replaced_goals import shown_goals
 from robomtl.task import Suite, Task
 
 

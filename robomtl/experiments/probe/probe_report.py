@@ -62,7 +62,7 @@ def probe_report(found: Findings) -> report.Report:
                 "kinds",
                 "Kinds",
                 "on the same trials",
-                report.Config(_told(found)),
+                report.Config(_kinds(found)),
                 brief=True,
             ),
             _differences(found),
@@ -107,7 +107,7 @@ def probe_report(found: Findings) -> report.Report:
     )
 
 
-def _told(found: Findings) -> report.Pairs:
+def _kinds(found: Findings) -> report.Pairs:
     given = [(kind, rates.told) for kind, rates in found.kinds.items()]
     return [*given, *((k, f"left out: {why}") for k, why in found.left_out.items())]
 

@@ -20,8 +20,8 @@ _NORMALISER, _TRUNK = "normaliser", "trunk"
 _SHOWN = 3  # New modules whose reasons are given.
 
 
-class Taken(NamedTuple):
-    """What a policy has of its start."""
+class Transferred(NamedTuple):
+    """The modules that a policy takes from its start."""
 
     modules: tuple[str, ...]
     """Names of the modules that are taken; each has tensors of its own."""
@@ -46,7 +46,7 @@ class Taken(NamedTuple):
         return f"{text} New: {', '.join(named[:_SHOWN])}{rest}."
 
 
-def take_weights(policy: Policy, start: Start) -> Taken:
+def transfer_weights(policy: Policy, start: Start) -> Transferred:
     """Copies weights of a start into a policy.
 
     Args:
@@ -78,10 +78,10 @@ def take_weights(policy: Policy, start: Start) -> Taken:
         _check_alike(policy, start, taken, new)
     copied = {k: v for k, v in there.items() if k.rpartition(".")[0] in taken}
     policy.load_state_dict(copied, strict=False)
-    return Taken(taken, new)
+    return Transferred(taken, new)
 
 
-def check_trained(policy: nn.Module, taken: Taken, train: Sequence[str]) -> None:
+def check_trained(policy: nn.Module, taken: Transferred, train: Sequence[str]) -> None:
     """Refuses to leave new modules as they were initialised.
 
     Args:

@@ -1,4 +1,4 @@
-"""From trials of tasks as arrays to what they come to."""
+"""Estimates, intervals and tests from the trials of tasks, given as arrays."""
 
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
@@ -29,7 +29,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def success_of(every: Mapping[str, Scores]) -> Success:
-    """How tasks went.
+    """Success over some tasks, and in each of them.
 
     Args:
         every: Success in the trials of each, also of those without any outcome.
