@@ -23,9 +23,7 @@ KINDS: Mapping[str, str] = {
 }
 """Kinds of instructions, besides the path of a JSON file with wordings for each task."""
 
-_Telling = Mapping[
-    str, Sequence[TaskInfo]
-]  # By task: given in turn, trial after trial.
+_Telling = Mapping[str, Sequence[TaskInfo]]  # By task: given trial after trial.
 
 
 def tell(

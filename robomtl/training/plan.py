@@ -12,6 +12,7 @@ import torch
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
 from robomtl.demonstrations.mixture import Data, described
+from robomtl.policy import Policy
 from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.progress import remark
 from robomtl.request import plain
@@ -20,7 +21,7 @@ from robomtl.threads import ThreadCount, Threads
 from robomtl.training.config import TrainConfig
 from robomtl.training.encoded_frames import encoded_once
 from robomtl.training.learner import learner_for
-from robomtl.training.material import instructions, materials
+from robomtl.training.material import Material, instructions, materials
 from robomtl.training.measuring import forget_measurements
 from robomtl.training.monitoring import STATE, Run, emphasise, follow_run
 from robomtl.training.objective import Objective
@@ -92,28 +93,8 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
     """
     card, config, folder = plan.card, plan.config, plan.folder
     torch.manual_seed(config.seed)
-    policy = checkpoint.build(card)
-    card.acting.check(policy.chunk)
-    if card.spec.vision.weights:
-        load_weights(policy.observer.images, card.spec.vision)
-    kept = False
-    if plan.start is not None:
-        taken = transfer_weights(policy, plan.start)
-        check_trained(policy, taken, config.train)
-        kept = taken.normaliser
-        remark(taken.sentence)
-    policy = policy.to(config.device)
-    training, validation = materials(
-        plan.demonstrations,
-        card.conditioning,
-        config,
-        chunk=policy.chunk,
-        history=card.spec.history,
-        alignment=card.spec.alignment,
-    )
-    training, validation = (
-        encoded_once(each, policy, config) for each in (training, validation)
-    )
+    policy, kept = _built(plan)
+    training, validation = _materials(plan, policy)
     objective, weight = plan.objective, config.auxiliary.positions
     if weight:
         attach(policy, plan.demonstrations, training, config.seed)
@@ -143,6 +124,36 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         threads=threads,
         processes=processes,
     )
+
+
+def _built(plan: Plan) -> tuple[Policy, bool]:
+    """The policy with the weights of its start, and whether it keeps the normaliser."""
+    card, config = plan.card, plan.config
+    policy = checkpoint.build(card)
+    card.acting.check(policy.chunk)
+    if card.spec.vision.weights:
+        load_weights(policy.observer.images, card.spec.vision)
+    kept = False
+    if plan.start is not None:
+        taken = transfer_weights(policy, plan.start)
+        check_trained(policy, taken, config.train)
+        kept = taken.normaliser
+        remark(taken.sentence)
+    return policy.to(config.device), kept
+
+
+def _materials(plan: Plan, policy: Policy) -> tuple[Material, Material]:
+    """What is trained on and what is validated on, on the training device."""
+    training, validation = materials(
+        plan.demonstrations,
+        plan.card.conditioning,
+        plan.config,
+        chunk=policy.chunk,
+        history=plan.card.spec.history,
+        alignment=plan.card.spec.alignment,
+    )
+    training = encoded_once(training, policy, plan.config)
+    return training, encoded_once(validation, policy, plan.config)
 
 
 def follow(plan: Plan, processes: Processes) -> None:

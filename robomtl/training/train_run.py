@@ -121,14 +121,7 @@ def train(
             run directory holds another run.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
-    folder, config = located(out), config or TrainConfig()
-    begun = loaded(start)
-    if config.train and begun is None:
-        raise InputError(
-            f"train names {', '.join(config.train)} as the parts of a start that are"
-            " trained, and training is from scratch; give a start (--start RUN), or leave"
-            " --train out."
-        )
+    folder, begun = located(out), loaded(start)
     model = resolved(
         Model(
             policy=policy,
@@ -139,38 +132,13 @@ def train(
         ),
         begun,
     )
-    check_trainable(model.policy)
-    history = config.history or usual_history(model.policy, begun)
-    config = replace(
-        config,
-        history=history,
-        vision=usual_vision(config.vision, begun),
-        processes=number_of(config.processes),
-    )
-    config = resolved_config(config, folder, folder / REQUEST)
-    check_devices(config.processes, config.device)
+    config = _settled(config or TrainConfig(), model, begun, folder)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
     card = _card(demonstrations, model, minimised, config)
-    check_fits(minimised, model.policy)
-    POLICIES.get(model.policy).check(card.spec)
-    checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
-    chunk = int(card.config.get("chunk", 1))
-    check_chunk(demonstrations, chunk)
-    if note := rate_note(demonstrations, chunk=chunk, history=history):
-        say(note, stderr=True)
-    loss = str(card.config.get("loss", ""))
-    check_balance(demonstrations, config, loss=loss, objective=model.objective)
-    check_images(config.image_augmentation, card.spec, model.objective)
-    if config.auxiliary.positions:
-        check_positions(
-            demonstrations, images=bool(card.spec.images), objective=model.objective
-        )
-    check_divisible(config, minimised, objective=model.objective)
-    if doubt := goal_warning(demonstrations, card.conditioning):
-        say(doubt, stderr=True)
+    _check(demonstrations, card, minimised, config)
     return _train(
         Plan(
             demonstrations=demonstrations,
@@ -181,6 +149,28 @@ def train(
             folder=folder,
         )
     )
+
+
+def _settled(
+    config: TrainConfig, model: Resolved, begun: Start | None, folder: Path
+) -> TrainConfig:
+    """The settings, completed by the start, the machine and an earlier run there."""
+    if config.train and begun is None:
+        raise InputError(
+            f"train names {', '.join(config.train)} as the parts of a start that are"
+            " trained, and training is from scratch; give a start (--start RUN), or leave"
+            " --train out."
+        )
+    check_trainable(model.policy)
+    config = replace(
+        config,
+        history=config.history or usual_history(model.policy, begun),
+        vision=usual_vision(config.vision, begun),
+        processes=number_of(config.processes),
+    )
+    config = resolved_config(config, folder, folder / REQUEST)
+    check_devices(config.processes, config.device)
+    return config
 
 
 def _card(
@@ -203,6 +193,29 @@ def _card(
         objective_config=plain(objective),
         acting=ActorSettings(execute=config.execute, ensemble=config.ensemble),
     )
+
+
+def _check(
+    demonstrations: Data, card: Card, objective: Objective, config: TrainConfig
+) -> None:
+    """Refuses what cannot be trained, and prints what its user should know."""
+    check_fits(objective, card.policy)
+    POLICIES.get(card.policy).check(card.spec)
+    checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
+    chunk = int(card.config.get("chunk", 1))
+    check_chunk(demonstrations, chunk)
+    if note := rate_note(demonstrations, chunk=chunk, history=card.spec.history):
+        say(note, stderr=True)
+    loss = str(card.config.get("loss", ""))
+    check_balance(demonstrations, config, loss=loss, objective=card.objective)
+    check_images(config.image_augmentation, card.spec, card.objective)
+    if config.auxiliary.positions:
+        check_positions(
+            demonstrations, images=bool(card.spec.images), objective=card.objective
+        )
+    check_divisible(config, objective, objective=card.objective)
+    if doubt := goal_warning(demonstrations, card.conditioning):
+        say(doubt, stderr=True)
 
 
 def _train(plan: Plan) -> TrainedPolicy:

@@ -171,9 +171,8 @@ def compare_methods(
     seeds = seeds_of(family, objectives(request, methods), request.seeds)
     suite = _to_adapt_in(family, suite)
     if not suite.train_tasks:
-        request = replace(
-            request, retained=0
-        )  # No task of this robot can be forgotten.
+        # No task of this robot can be forgotten.
+        request = replace(request, retained=0)
     tasks, executor = problem_tasks(suite, request.tasks), compute.executed
     given = supports or Supports()
     pool = _pool(suite, tasks, request, folder, given, executor.workers)

@@ -9,7 +9,11 @@ from markupsafe import Markup
 from robomtl.evaluation.figures import change, counted, p_value, percent, points, span
 from robomtl.experiments import report
 from robomtl.experiments.aggregates import Estimate
-from robomtl.experiments.compare.compare_findings import Comparison, SeedComparison
+from robomtl.experiments.compare.compare_findings import (
+    Comparison,
+    SeedComparison,
+    TaskDifference,
+)
 from robomtl.experiments.compare.pair_grid import pair_grid
 from robomtl.experiments.compare.pairing import Pair
 from robomtl.experiments.compare.verdict import Verdict
@@ -25,6 +29,26 @@ _PAIRED = (
     report.Column("holm", "Holm"),
 )
 _RATES = (report.Column("rate", "success"), report.Column("range", "interval"))
+_PAIRED_NOTE = (
+    "Full bars: the interval excludes zero. “Alone”: trials that A alone"
+    " solved, and B alone. p: McNemar's exact test of that task; Holm: the"
+    " same, corrected for the number of tasks."
+)
+_PAIRED_FOOTER = (
+    "A trial is solved if the protocol of its evaluation counts it so. Pairs are"
+    " trials with the same task, variation and repeat that both finished without"
+    " an error. Intervals of tasks are Agresti and Min's, each of one task; that"
+    " of the mean takes the tasks as strata. They speak of these two agents on"
+    " these tasks, not of other seeds of training."
+)
+_SEEDS_FOOTER = (
+    "IQM: the mean of all seeds' task rates without the lowest and the highest"
+    " quarter. P(A improves on B): that a seed of A beats one of B in a task, ties"
+    " counting half. Intervals take a seed as one draw for all tasks, and trials"
+    " as shared by seeds; they speak of these tasks, and from few seeds they are"
+    " wide: of 2 by t quantiles of 12.7 where 10 have 2.3. The definitions are"
+    " rliable's."
+)
 
 
 def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Report:
@@ -34,62 +58,14 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
         found: Their comparison.
         pairs: The trials they share, those that ended in an error too.
     """
-    tasks = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
-    alpha = round(1 - found.confidence, 12)
-    tally, alone = found.tally, found.tally
-    rows = [
-        report.Bar(
-            "task mean",
-            found.difference,
-            found.interval,
-            [
-                points(found.difference),
-                change(found.interval),
-                _sides(found.success_a, found.success_b),
-                _alone(tally),
-                p_value(found.p_value),
-                "",
-            ],
-        ),
-        *(
-            report.Bar(
-                name,
-                each.difference,
-                each.interval,
-                [
-                    points(each.difference),
-                    change(each.interval),
-                    _sides(each.tally.success_a, each.tally.success_b),
-                    _alone(each.tally),
-                    p_value(each.p_value),
-                    p_value(each.holm),
-                ],
-                badge="Holm" if each.holm < alpha else "",
-                mark=True,
-            )
-            for name, each in tasks
-        ),
-    ]
+    rows = _paired_rows(found)
     reach = reach_of([row.interval for row in rows if row.interval])
-    solved = f"{alone.a_alone} trials solved by A alone, {alone.b_alone} by B alone"
-    mean = "Difference of the task means, A minus B"
     return report.Report(
         title=f"{found.a} and {found.b} on {found.suite}",
         lead=f"{found.suite} · {_trials(found)}",
         sides=(found.a, found.b),
         sections=[
-            report.figures(
-                report.lead(mean, found.difference, found.interval, found.confidence),
-                report.Figure(
-                    "McNemar's exact test",
-                    f"p = {p_value(found.p_value)}",
-                    solved,
-                    "second",
-                ),
-                report.Figure("A", percent(found.success_a)),
-                report.Figure("B", percent(found.success_b)),
-                report.counts("Pairs", found.tally.pairs, found.errors),
-            ),
+            _paired_figures(found),
             report.warnings(_warnings(found)),
             report.Section(id="conclusion", parts=[*_conclusion(found)], brief=True),
             report.section(
@@ -97,23 +73,66 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
                 "Differences",
                 "A minus B in percentage points, the largest first",
                 report.Bars("task", _PAIRED, rows, reach=reach, forest=True),
-                report.Text(
-                    "Full bars: the interval excludes zero. “Alone”: trials that A alone"
-                    " solved, and B alone. p: McNemar's exact test of that task; Holm: the"
-                    " same, corrected for the number of tasks.",
-                    tone="soft",
-                ),
+                report.Text(_PAIRED_NOTE, tone="soft"),
                 brief=True,
             ),
-            _outcomes(pairs, [name for name, _ in tasks], "a cell each"),
+            _outcomes(pairs, [row.name for row in rows[1:]], "a cell each"),
         ],
-        footer=[
-            "A trial is solved if the protocol of its evaluation counts it so. Pairs are"
-            " trials with the same task, variation and repeat that both finished without"
-            " an error. Intervals of tasks are Agresti and Min's, each of one task; that"
-            " of the mean takes the tasks as strata. They speak of these two agents on"
-            " these tasks, not of other seeds of training."
+        footer=[_PAIRED_FOOTER],
+    )
+
+
+def _paired_rows(found: Comparison) -> list[report.Bar]:
+    """The difference of the task means, then those of the tasks, the largest first."""
+    mean = report.Bar(
+        "task mean",
+        found.difference,
+        found.interval,
+        [
+            points(found.difference),
+            change(found.interval),
+            _sides(found.success_a, found.success_b),
+            _alone(found.tally),
+            p_value(found.p_value),
+            "",
         ],
+    )
+    alpha = round(1 - found.confidence, 12)
+    tasks = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
+    return [mean, *(_task_row(name, each, alpha) for name, each in tasks)]
+
+
+def _task_row(name: str, found: TaskDifference, alpha: float) -> report.Bar:
+    return report.Bar(
+        name,
+        found.difference,
+        found.interval,
+        [
+            points(found.difference),
+            change(found.interval),
+            _sides(found.tally.success_a, found.tally.success_b),
+            _alone(found.tally),
+            p_value(found.p_value),
+            p_value(found.holm),
+        ],
+        badge="Holm" if found.holm < alpha else "",
+        mark=True,
+    )
+
+
+def _paired_figures(found: Comparison) -> report.Section:
+    tally, mean = found.tally, "Difference of the task means, A minus B"
+    return report.figures(
+        report.lead(mean, found.difference, found.interval, found.confidence),
+        report.Figure(
+            "McNemar's exact test",
+            f"p = {p_value(found.p_value)}",
+            f"{tally.a_alone} trials solved by A alone, {tally.b_alone} by B alone",
+            "second",
+        ),
+        report.Figure("A", percent(found.success_a)),
+        report.Figure("B", percent(found.success_b)),
+        report.counts("Pairs", tally.pairs, found.errors),
     )
 
 
@@ -155,17 +174,9 @@ def seeds_report(found: SeedComparison) -> report.Report:
     """Several seeds of training of each: aggregates over seeds and tasks."""
     a, b = (", ".join(dict.fromkeys(names)) for names in (found.a, found.b))
     difference = found.difference
-    rates = {
-        "IQM of A": (found.iqm_a, False),
-        "IQM of B": (found.iqm_b, True),
-        "Mean of A": (found.mean_a, False),
-        "Mean of B": (found.mean_b, True),
-        "P(A improves on B)": (found.improvement, False),
-    }
-    rows = [_rate(name, each, second) for name, (each, second) in rates.items()]
     texts = [points(difference.value), change(difference.interval)]
     row = report.Bar("IQM", difference.value, difference.interval, texts)
-    errors = counted(found.errors, "error")
+    reach = reach_of([difference.interval])
     return report.Report(
         title=f"{a} and {b} on {found.suite}",
         lead=f"{found.suite} · {len(found.a)} and {len(found.b)} seeds of training,"
@@ -173,58 +184,57 @@ def seeds_report(found: SeedComparison) -> report.Report:
         " seeds and trials; rliable's definitions.",
         sides=(a, b),
         sections=[
-            report.figures(
-                report.lead(
-                    "Difference of the IQM, A minus B",
-                    difference.value,
-                    difference.interval,
-                    found.confidence,
-                ),
-                report.Figure(
-                    "A improves on B with probability",
-                    percent(found.improvement.value),
-                    f"interval {span(found.improvement.interval)}",
-                    "second",
-                ),
-                report.Figure("IQM of A", percent(found.iqm_a.value)),
-                report.Figure("IQM of B", percent(found.iqm_b.value)),
-                report.Figure(
-                    "Seeds",
-                    f"{len(found.a)} : {len(found.b)}",
-                    errors,
-                    "warn" if found.errors else "",
-                ),
-            ),
+            _seed_figures(found),
             report.warnings(_seed_warnings(found)),
             report.section(
                 "aggregates",
                 "Success",
                 "over seeds and tasks",
-                report.Bars("", _RATES, rows),
+                report.Bars("", _RATES, _aggregates(found)),
                 brief=True,
             ),
             report.section(
                 "differences",
                 "Difference",
                 "A minus B in percentage points",
-                report.Bars(
-                    "",
-                    _PAIRED[:2],
-                    [row],
-                    reach=reach_of([difference.interval]),
-                ),
+                report.Bars("", _PAIRED[:2], [row], reach=reach),
                 brief=True,
             ),
         ],
-        footer=[
-            "IQM: the mean of all seeds' task rates without the lowest and the highest"
-            " quarter. P(A improves on B): that a seed of A beats one of B in a task, ties"
-            " counting half. Intervals take a seed as one draw for all tasks, and trials"
-            " as shared by seeds; they speak of these tasks, and from few seeds they are"
-            " wide: of 2 by t quantiles of 12.7 where 10 have 2.3. The definitions are"
-            " rliable's."
-        ],
+        footer=[_SEEDS_FOOTER],
     )
+
+
+def _seed_figures(found: SeedComparison) -> report.Section:
+    mean, difference = "Difference of the IQM, A minus B", found.difference
+    errors = counted(found.errors, "error")
+    return report.figures(
+        report.lead(mean, difference.value, difference.interval, found.confidence),
+        report.Figure(
+            "A improves on B with probability",
+            percent(found.improvement.value),
+            f"interval {span(found.improvement.interval)}",
+            "second",
+        ),
+        report.Figure("IQM of A", percent(found.iqm_a.value)),
+        report.Figure("IQM of B", percent(found.iqm_b.value)),
+        report.Figure(
+            "Seeds",
+            f"{len(found.a)} : {len(found.b)}",
+            errors,
+            "warn" if found.errors else "",
+        ),
+    )
+
+
+def _aggregates(found: SeedComparison) -> list[report.Bar]:
+    return [
+        _rate("IQM of A", found.iqm_a, False),
+        _rate("IQM of B", found.iqm_b, True),
+        _rate("Mean of A", found.mean_a, False),
+        _rate("Mean of B", found.mean_b, True),
+        _rate("P(A improves on B)", found.improvement, False),
+    ]
 
 
 def _rate(name: str, estimate: Estimate, second: bool) -> report.Bar:
@@ -246,36 +256,16 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
         pairs: The trials they played, those that ended in an error too.
     """
     first, *others = _verdict_sentences(found)
-    better = {"a": "A", "b": "B", None: "not settled"}[found.better]
+    conclusion = [report.Text(first, tone="strong"), report.Text(" ".join(others))]
     level, rounds = f"{1 / found.alpha:.3g}", counted(found.rounds, "round")
-    tally = found.tally
     tasks = list(dict.fromkeys(pair.a.task for pair in pairs))
     return report.Report(
         title=f"{found.a} and {found.b} on {found.suite}",
         lead=f"{found.suite} · played until it is settled, {rounds}",
         sides=(found.a, found.b),
         sections=[
-            report.figures(
-                report.Figure("Better", better, tone="main"),
-                report.Figure(
-                    "Greatest E",
-                    f"{found.e_value:.3g}",
-                    f"settled from {level}",
-                    "second",
-                ),
-                report.Figure("A alone", str(tally.a_alone)),
-                report.Figure("B alone", str(tally.b_alone)),
-                report.counts("Pairs", tally.pairs, found.errors),
-                brief=True,
-            ),
-            report.Section(
-                id="conclusion",
-                parts=[
-                    report.Text(first, tone="strong"),
-                    report.Text(" ".join(others)),
-                ],
-                brief=True,
-            ),
+            _verdict_figures(found, level),
+            report.Section(id="conclusion", parts=conclusion, brief=True),
             report.section(
                 "evidence",
                 "Evidence",
@@ -290,6 +280,19 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
             f" {level} in at most {100 * found.alpha:.4g}% of cases, however often one"
             " looks. A trial is solved if the protocol of its evaluation counts it so."
         ],
+    )
+
+
+def _verdict_figures(found: Verdict, level: str) -> report.Section:
+    tally, better = found.tally, {"a": "A", "b": "B", None: "not settled"}[found.better]
+    settled = f"settled from {level}"
+    return report.figures(
+        report.Figure("Better", better, tone="main"),
+        report.Figure("Greatest E", f"{found.e_value:.3g}", settled, "second"),
+        report.Figure("A alone", str(tally.a_alone)),
+        report.Figure("B alone", str(tally.b_alone)),
+        report.counts("Pairs", tally.pairs, found.errors),
+        brief=True,
     )
 
 

@@ -1,6 +1,6 @@
 """The report of a probe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from robomtl.evaluation.figures import change, counted, percent, points, span
@@ -38,63 +38,24 @@ _FOOTER = (
 
 def probe_report(found: Findings) -> report.Report:
     """The findings in sections."""
-    setting, verdict = found.setting, found.verdict
+    setting = found.setting
     tasks = counted(len(found.kinds[RIGHT].tasks), "task")
     conditioning = " and ".join(found.conditioning).replace("_", "-")
-    warning = report.Text("", found.warning, "warn", id="warning")
-    solved = "trials in which the task itself was solved"
+    kinds = report.Config(_kinds(found))
     return report.Report(
         title=setting.agent,
         lead=f"{setting.suite} · {tasks} · {setting.split} variations · conditioned on"
         f" {conditioning}",
         sections=[
-            report.Section(
-                id="verdict",
-                parts=[
-                    report.Text(verdict.sentence, tone="strong"),
-                    *([warning] if found.warning else []),
-                ],
-                alert=verdict.word == "ignores",
-                brief=True,
-            ),
+            _verdict(found),
             _figures(found),
-            report.section(
-                "kinds",
-                "Kinds",
-                "on the same trials",
-                report.Config(_kinds(found)),
-                brief=True,
-            ),
+            report.section("kinds", "Kinds", "on the same trials", kinds, brief=True),
             _differences(found),
             *(
                 _rates(name, each, found.families)
                 for name, each in _groups(found).items()
             ),
-            report.section(
-                "tasks",
-                "Tasks",
-                "success by kind of instruction, and 95% intervals",
-                report.Table(_tasks(found)),
-                brief=True,
-            ),
-            report.section(
-                "families",
-                "Families",
-                "right minus each kind, in percentage points, with 95% intervals",
-                report.Table(_families(found)),
-                brief=True,
-            ),
-            report.section(
-                "others",
-                "Instructions of other tasks",
-                solved,
-                report.Config(_others(found)),
-                report.Text(
-                    "A task may be solved by doing another: a policy instructed to pick and"
-                    " place brings the hand to the goal, too.",
-                    tone="soft",
-                ),
-            ),
+            *_tables(found),
             report.section(
                 "outcomes",
                 "Trials",
@@ -104,6 +65,45 @@ def probe_report(found: Findings) -> report.Report:
             report.facts("Conditions", _conditions(found), machine(setting)),
         ],
         footer=[_FOOTER],
+    )
+
+
+def _verdict(found: Findings) -> report.Section:
+    verdict = report.Text(found.verdict.sentence, tone="strong")
+    warning = report.Text("", found.warning, "warn", id="warning")
+    return report.Section(
+        id="verdict",
+        parts=[verdict, *([warning] if found.warning else [])],
+        alert=found.verdict.word == "ignores",
+        brief=True,
+    )
+
+
+def _tables(found: Findings) -> Iterator[report.Section | None]:
+    yield report.section(
+        "tasks",
+        "Tasks",
+        "success by kind of instruction, and 95% intervals",
+        report.Table(_tasks(found)),
+        brief=True,
+    )
+    yield report.section(
+        "families",
+        "Families",
+        "right minus each kind, in percentage points, with 95% intervals",
+        report.Table(_families(found)),
+        brief=True,
+    )
+    yield report.section(
+        "others",
+        "Instructions of other tasks",
+        "trials in which the task itself was solved",
+        report.Config(_others(found)),
+        report.Text(
+            "A task may be solved by doing another: a policy instructed to pick and"
+            " place brings the hand to the goal, too.",
+            tone="soft",
+        ),
     )
 
 
