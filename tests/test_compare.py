@@ -157,8 +157,10 @@ def test_other_versions_and_processors_are_told_and_not_refused():
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95])
-def test_a_confidence_that_is_no_share_is_refused(confidence):
-    with pytest.raises(ValueError, match=f"confidence is {confidence}; give a share"):
+def test_a_confidence_that_is_no_fraction_is_refused(confidence):
+    with pytest.raises(
+        ValueError, match=f"confidence is {confidence}; give a fraction"
+    ):
         robomtl.compare(A, B, confidence=confidence)
 
 

@@ -232,7 +232,7 @@ def test_a_folder_that_another_process_writes_into_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 5])
-def test_a_level_that_is_no_share_is_refused(tmp_path, alpha):
+def test_a_level_that_is_no_fraction_is_refused(tmp_path, alpha):
     with pytest.raises(ValueError, match=f"alpha is {alpha}; give a fraction between"):
         play(tmp_path, alpha=alpha)
 
