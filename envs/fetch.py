@@ -24,8 +24,9 @@ from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.envs.mujoco_views import View
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.ranges import check_counts
 from robomtl.request import VERSIONS
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
@@ -66,10 +67,8 @@ class FetchSuite:
         Raises:
             InputError: If the variant is unknown or the horizon is not positive.
         """
-        if self.variant not in VARIANTS:
-            raise InputError(unknown("variant of fetch", self.variant, VARIANTS))
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_known("variant of fetch", self.variant, VARIANTS)
+        check_counts(self, "horizon")
 
     @property
     def name(self) -> str:

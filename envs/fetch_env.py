@@ -20,7 +20,7 @@ import numpy as np
 
 from robomtl.envs.fetch_tasks import GOAL, IDS, NAMES, OWN
 from robomtl.envs.mujoco_camera import MujocoCamera
-from robomtl.envs.pictured_env import PicturedEnv
+from robomtl.envs.pictured_env import PicturedEnv, pictured_space
 from robomtl.errors import MissingExtraError, SimulationError
 from robomtl.features import STATE
 from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
@@ -118,7 +118,7 @@ class FetchEnv(PicturedEnv, GymnasiumEnv):
         self.render_mode = None if eye is None else "rgb_array"
         self._instabilities = inside.data.warning.number[_BAD_WARNINGS]
         if observed:
-            self.observation_space = _space(observed)
+            self.observation_space = pictured_space(len(NAMES), len(OWN), observed)
 
     def step(
         self, action: Action
@@ -144,12 +144,3 @@ class FetchEnv(PicturedEnv, GymnasiumEnv):
             return seen
         own = {**seen, PROPRIOCEPTION: seen[STATE][list(OWN)]}
         return own if self.blind else own | self.pictures()
-
-
-def _space(observed: Mapping[str, MujocoCamera]) -> gymnasium.Space[Any]:
-    box, spaces = gymnasium.spaces.Box, dict[str, gymnasium.Space[Any]]()
-    spaces[STATE] = box(-np.inf, np.inf, (len(NAMES),), np.float32)
-    spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, (len(OWN),), np.float32)
-    for name, eye in observed.items():
-        spaces[name] = box(0, 255, eye.shape, np.uint8)
-    return gymnasium.spaces.Dict(spaces)

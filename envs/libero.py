@@ -18,8 +18,9 @@ from robomtl.envs.libero_state import PROPRIOCEPTION_NAMES, layout
 from robomtl.envs.libero_tasks import HORIZONS, VARIANTS
 from robomtl.errors import InputError
 from robomtl.features import STATE, ActionFeature, Embodiment, Feature
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.ranges import check_counts
 from robomtl.request import VERSIONS
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
@@ -77,10 +78,8 @@ class LiberoSuite:
         Raises:
             InputError: If the variant is unknown or the horizon not positive.
         """
-        if self.variant not in VARIANTS:
-            raise InputError(unknown("variant of libero", self.variant, VARIANTS))
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_known("variant of libero", self.variant, VARIANTS)
+        check_counts(self, "horizon")
 
     @property
     def name(self) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 from robomtl.envs.maniskill_expert import EXPERTS
 from robomtl.envs.maniskill_tasks import NAMES, TASKS, VARIANTS
 from robomtl.envs.robosuite_scene import GRIP, HAND, TARGET
-from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
+from robomtl.ranges import check_counts
 from robomtl.request import VERSIONS
 from robomtl.simulators.environment import Environment
 from robomtl.simulators.served_env import ServedEnv
@@ -65,10 +65,8 @@ class ManiSkillSuite:
         Raises:
             InputError: If the variant is unknown or the horizon not positive.
         """
-        if self.variant not in VARIANTS:
-            raise InputError(unknown("variant of maniskill", self.variant, VARIANTS))
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_known("variant of maniskill", self.variant, VARIANTS)
+        check_counts(self, "horizon")
 
     @property
     def name(self) -> str:

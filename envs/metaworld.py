@@ -27,6 +27,7 @@ from robomtl.geometry import Geometry
 from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.pictures import Pictures, chosen
+from robomtl.ranges import check_counts
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
@@ -104,8 +105,7 @@ class MetaWorldSuite:
                 f"metaworld/{self.variant} cannot hide goals: multi-task suites show"
                 " them. Hidden goals are for ML1, ML10, ML25, ML45 and custom."
             )
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_counts(self, "horizon")
 
     @property
     def _split(self) -> Split:

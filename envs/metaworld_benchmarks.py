@@ -6,7 +6,7 @@ from types import MappingProxyType
 from robomtl.envs.metaworld_tasks import SPLITS, TASKS, Split
 from robomtl.envs.metaworld_walls import WALL_TASKS
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 
 WALLS = "walls"
 """The benchmark whose experts are those of ``metaworld_expert_two_way``."""
@@ -62,8 +62,7 @@ def _known(variant: str) -> Split:
 
 
 def _single(family: str, task: str) -> Split:
-    if task not in TASKS:
-        raise InputError(unknown(f"{family} task", task, TASKS))
+    check_known(f"{family} task", task, TASKS)
     if family == "MT1":
         return Split((task,), "ML1")
     return Split((task,), "ML1", (), "ML1-test", (task,))
@@ -71,8 +70,7 @@ def _single(family: str, task: str) -> Split:
 
 def _custom(train: tuple[str, ...], held_out: tuple[str, ...]) -> Split:
     for name in (*train, *held_out):
-        if name not in TASKS:
-            raise InputError(unknown("metaworld task", name, TASKS))
+        check_known("metaworld task", name, TASKS)
     if not train:
         raise InputError("metaworld/custom has no train_tasks; give at least 1.")
     repeated = {name for name in train if (*train, *held_out).count(name) > 1}

@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from robomtl.envs.metaworld_simulator import Simulator, Vector
 from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_variations import TRAIN, Variations
-from robomtl.envs.pictured_env import Eye, PicturedEnv
+from robomtl.envs.pictured_env import Eye, PicturedEnv, pictured_space
 from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
 from robomtl.task import Action, Observation
@@ -69,7 +69,9 @@ class MetaWorldEnv(PicturedEnv):
         self.render_mode = None if eye is None else "rgb_array"
         self.observed = observed
         self.blind = False
-        self.observation_space: gymnasium.Space[Any] = _space(observed)
+        self.observation_space: gymnasium.Space[Any] = pictured_space(
+            _STATE_SIZE, _OWN.stop - _OWN.start, observed
+        )
         self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
         self._variations = variations
         self._goal_observable = goal_observable
@@ -156,14 +158,3 @@ class MetaWorldEnv(PicturedEnv):
         names = [n for n, count in zip(_BAD, self._instabilities, strict=True) if count]
         reason = f"{' and '.join(names) or 'state'} not finite or huge"
         raise SimulationError(self.task, self._variation, step, reason)
-
-
-def _space(observed: Mapping[str, Eye]) -> gymnasium.Space[Any]:
-    box, spaces = gymnasium.spaces.Box, dict[str, gymnasium.Space[Any]]()
-    spaces["state"] = box(-np.inf, np.inf, (_STATE_SIZE,), np.float32)
-    if observed:
-        size = (_OWN.stop - _OWN.start,)
-        spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, size, np.float32)
-    for name, eye in observed.items():
-        spaces[name] = box(0, 255, eye.shape, np.uint8)
-    return gymnasium.spaces.Dict(spaces)

@@ -1,12 +1,15 @@
 """What envs of MuJoCo's simulators have in common that draw pictures by cameras."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import gymnasium
+import numpy as np
 
 from robomtl.camera import Picture
 from robomtl.errors import InputError
+from robomtl.features import STATE
+from robomtl.pictures import PROPRIOCEPTION
 from robomtl.task import Action, Observation
 
 
@@ -25,6 +28,25 @@ class Eye(Protocol):
     def close(self) -> None:
         """Gives back what it holds."""
         ...
+
+
+def pictured_space(
+    state: int, own: int, observed: Mapping[str, Eye]
+) -> gymnasium.Space[Any]:
+    """The space of observations of a state, with pictures and ``proprioception`` or not.
+
+    Args:
+        state: Length of the state.
+        own: Length of ``proprioception``, which is observed with pictures alone.
+        observed: Take the pictures, by the name of their feature; empty for none.
+    """
+    box, spaces = gymnasium.spaces.Box, dict[str, gymnasium.Space[Any]]()
+    spaces[STATE] = box(-np.inf, np.inf, (state,), np.float32)
+    if observed:
+        spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, (own,), np.float32)
+    for name, eye in observed.items():
+        spaces[name] = box(0, 255, eye.shape, np.uint8)
+    return gymnasium.spaces.Dict(spaces)
 
 
 class PicturedEnv(gymnasium.Env[Observation, Action]):

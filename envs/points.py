@@ -19,6 +19,7 @@ from robomtl.errors import InputError
 from robomtl.features import ActionFeature
 from robomtl.geometry import Body, Geometry
 from robomtl.nearest import unknown
+from robomtl.ranges import check_counts
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
@@ -46,8 +47,7 @@ class PointsSuite:
         """
         if self.variant not in VARIANTS or self.variant == TWO_ROBOTS:
             raise InputError(unknown("variant of points", self.variant, VARIANTS))
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_counts(self, "horizon")
         if self.images and not 16 <= self.images <= 512:
             raise InputError(f"images is {self.images}; give 16 to 512 pixels, or 0.")
 

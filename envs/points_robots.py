@@ -14,8 +14,8 @@ import numpy as np
 from robomtl.envs.points_env import ROW, SPEED, SPLITS, WALL, PointsEnv, Vector
 from robomtl.envs.points_expert import PointsExpert
 from robomtl.envs.points_tasks import AIMS, task_of
-from robomtl.errors import InputError
 from robomtl.features import STATE, ActionFeature, Embodiment, Feature
+from robomtl.ranges import check_counts
 from robomtl.splits import find_split
 from robomtl.task import Action, Env, Expert, Observation, Task, find_task
 
@@ -103,8 +103,7 @@ class TwoRobots:
         Raises:
             InputError: If it is not positive.
         """
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_counts(self, "horizon")
 
     @property
     def name(self) -> str:

@@ -15,8 +15,9 @@ from robomtl.envs.robosuite_scene import GRIP, HAND, NAMES, SCENES, TARGET
 from robomtl.envs.robosuite_tasks import VARIANTS, selected
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
+from robomtl.ranges import check_counts
 from robomtl.request import VERSIONS
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
@@ -62,10 +63,8 @@ class RobosuiteSuite:
         Raises:
             InputError: If the variant is unknown or the horizon not positive.
         """
-        if self.variant not in VARIANTS:
-            raise InputError(unknown("variant of robosuite", self.variant, VARIANTS))
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_known("variant of robosuite", self.variant, VARIANTS)
+        check_counts(self, "horizon")
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from robomtl.camera import Camera
-from robomtl.envs.pictured_env import PicturedEnv
+from robomtl.envs.pictured_env import PicturedEnv, pictured_space
 from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
 from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
@@ -111,15 +111,9 @@ class RobosuiteEnv(PicturedEnv):
         self.render_mode = "rgb_array" if camera else None
         self.observed = {name: eye(each) for name, each in observed.items()}
         self.blind = False
-        box, size = gymnasium.spaces.Box, len(PROPRIOCEPTIVE)
-        spaces: dict[str, gymnasium.Space[Any]] = {
-            "state": box(-np.inf, np.inf, (len(NAMES),), np.float32)
-        }
-        if observed:
-            spaces[PROPRIOCEPTION] = box(-np.inf, np.inf, (size,), np.float32)
-        for name, each in self.observed.items():
-            spaces[name] = box(0, 255, each.shape, np.uint8)
-        self.observation_space: gymnasium.Space[Any] = gymnasium.spaces.Dict(spaces)
+        self.observation_space: gymnasium.Space[Any] = pictured_space(
+            len(NAMES), len(PROPRIOCEPTIVE), self.observed
+        )
         self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
         # MuJoCo answers a diverged state with a count and a fresh state, silently.
         self._instabilities = self._arm.data.warning.number[_BAD_WARNINGS]

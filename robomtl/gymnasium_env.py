@@ -42,6 +42,7 @@ from robomtl.gymnasium_spaces import (
     parts_of,
 )
 from robomtl.gymnasium_success import Outcome, Success
+from robomtl.ranges import check_counts
 from robomtl.splits import SPLITS, requested_variation
 from robomtl.task import Action, Observation
 
@@ -73,8 +74,7 @@ class EnvSettings:
         Raises:
             InputError: If it is not positive.
         """
-        if self.horizon < 1:
-            raise InputError(f"horizon is {self.horizon}; give at least 1.")
+        check_counts(self, "horizon")
 
 
 class _Where:

@@ -16,7 +16,7 @@ from robomtl.gymnasium_make import MakeEnv, made, parted
 from robomtl.gymnasium_spaces import Bounds, Layout, layout_of
 from robomtl.gymnasium_success import Success
 from robomtl.names import check_name, several
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 from robomtl.pictures import IMAGE, chosen
 from robomtl.plug_in import looked_at
 from robomtl.request import VERSIONS
@@ -199,8 +199,7 @@ class GymnasiumSuite:
             InputError: If the task is unknown or was given no expert.
         """
         name = find_task(self, task).name
-        if name not in self.experts:
-            raise InputError(unknown(f"{self.name} expert", name, self.experts))
+        check_known(f"{self.name} expert", name, self.experts)
         return self.experts[name]
 
     def _made(self, task: str) -> Any:
@@ -325,8 +324,7 @@ def from_gymnasium(
 def _typed_options(options: SuiteOptions) -> SuiteOptions:
     kinds = get_type_hints(SuiteOptions)
     for name in options:
-        if name not in kinds:
-            raise InputError(unknown("option of from_gymnasium", name, kinds))
+        check_known("option of from_gymnasium", name, kinds)
     values: Any = {
         name: typed(name, value, kinds[name]) for name, value in options.items()
     }

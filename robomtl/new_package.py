@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from robomtl.adaptation.method import METHODS
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.paths import located
 from robomtl.policy import POLICIES
 from robomtl.suites import SUITES
@@ -76,8 +76,7 @@ def new_package(kind: str, name: str, *, out: Path | str | None = None) -> Path:
         InputError: If the kind is unknown, the name is none or taken, or there is such a
             folder.
     """
-    if kind not in _PLANS:
-        raise InputError(unknown("kind of package", kind, _PLANS))
+    check_known("kind of package", kind, _PLANS)
     plan = _PLANS[kind]
     _check_name(plan.registry, name)
     folder = located(out if out is not None else name)

@@ -8,7 +8,7 @@ from robomtl.camera import Camera, Profile
 from robomtl.errors import InputError
 from robomtl.features import Feature
 from robomtl.names import several
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.ranges import check_types, settings, typed_fields
 from robomtl.task import Observation
 
@@ -123,8 +123,7 @@ def chosen(
             f" of {suite}: {', '.join(known)}."
         )
     for name in names:
-        if name not in known:
-            raise InputError(unknown(f"camera of {suite}", name, known))
+        check_known(f"camera of {suite}", name, known)
     return Pictures(cameras=names, **typed_fields(Pictures, given)) if names else None
 
 

@@ -21,7 +21,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
 from robomtl.joining import Memories
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.policy_episodes import Beginning, PolicyEpisodes, PredictionRequest
 from robomtl.spec import GOAL
 
@@ -61,8 +61,7 @@ class PolicySession:
         robot = self._embodiment(given)
         known = [*robot.observation, *sorted(of_episode), "reset"]
         for name in message:
-            if name not in known:
-                raise InputError(unknown("key", name, known))
+            check_known("key", name, known)
         observation = {
             name: _fitting(name, feature, message)
             for name, feature in robot.observation.items()

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.alignment import action_of, scaled
-from robomtl.errors import InputError
 from robomtl.features import Embodiment, embodiment_of, robot_of
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.suites import suite as named_suite
 from robomtl.task import Action, Env, Expert, Observation, Suite, Task
 
@@ -158,8 +157,7 @@ class PseudoSuite:
         Raises:
             InputError: If it is unknown; names the nearest.
         """
-        if self.body not in BODIES:
-            raise InputError(unknown("pseudo-embodiment", self.body, BODIES))
+        check_known("pseudo-embodiment", self.body, BODIES)
 
     @property
     def name(self) -> str:
@@ -273,8 +271,7 @@ def pseudo(variant: str, **options: Any) -> PseudoSuite:
         InputError: If the body, the suite or an option is unknown.
     """
     body, _, name = variant.partition("/")
-    if body not in BODIES:
-        raise InputError(unknown("pseudo-embodiment", body, BODIES))
+    check_known("pseudo-embodiment", body, BODIES)
     return PseudoSuite(named_suite(name, **options), body)
 
 

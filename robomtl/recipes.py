@@ -32,7 +32,7 @@ from robomtl.experiments.multitask.arm_recipes import (
 from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
 from robomtl.machine import check_device
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.new_task import NewTask, adapt_to_new_task
 from robomtl.paths import located
 from robomtl.pictures import Pictures
@@ -214,8 +214,7 @@ def named_recipe(name: str) -> AnyRecipe:
     Raises:
         InputError: If there is none; names the nearest.
     """
-    if name not in RECIPES:
-        raise InputError(unknown("recipe", name, RECIPES))
+    check_known("recipe", name, RECIPES)
     return RECIPES[name]
 
 

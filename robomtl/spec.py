@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from robomtl.alignment import Alignment
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, Feature, vector_embodiment
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.vision import Vision
 
 GOAL = "goal."
@@ -145,8 +145,7 @@ class Spec:
             InputError: If the policy was not built for it; the message names the nearest.
         """
         names = [each.name for each in self.embodiments]
-        if name not in names:
-            raise InputError(unknown("embodiment", name, names))
+        check_known("embodiment", name, names)
         return names.index(name)
 
     def robot(self, name: str) -> int:

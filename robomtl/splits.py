@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 
 SPLITS: Mapping[str, range] = MappingProxyType(
     {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
@@ -21,8 +21,7 @@ def find_split(splits: Mapping[str, range], name: str) -> range:
     Raises:
         InputError: If there is none; the message names the nearest.
     """
-    if name not in splits:
-        raise InputError(unknown("split", name, splits))
+    check_known("split", name, splits)
     return splits[name]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from robomtl.errors import InputError
 from robomtl.names import check_name, several
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 
 Observation = dict[str, NDArray[Any]]
 Action = NDArray[np.float32]
@@ -248,8 +248,7 @@ def find_task(suite: Suite, name: str) -> Task:
         InputError: If the suite has no such task; the message names the nearest.
     """
     tasks = {task.name: task for task in (*suite.train_tasks, *suite.held_out_tasks)}
-    if name not in tasks:
-        raise InputError(unknown(f"{suite.name} task", name, tasks))
+    check_known(f"{suite.name} task", name, tasks)
     return tasks[name]
 
 

@@ -80,7 +80,7 @@ def test_the_difference_to_scratch_and_demonstrations_saved_are_told():
 
 
 @pytest.mark.parametrize(
-    ("scratch", "ours", "shown"),
+    ("scratch", "ours", "text"),
     [
         (6.0, 1.0, "≥ 6×6 : 1"),
         (1.0, 4.0, "≤ 0.25×1 : 4"),
@@ -89,12 +89,12 @@ def test_the_difference_to_scratch_and_demonstrations_saved_are_told():
         (None, None, "–neither gets there"),
     ],
 )
-def test_a_ratio_says_where_it_is_a_bound_or_unknown(scratch, ours, shown):
+def test_a_ratio_says_where_it_is_a_bound_or_unknown(scratch, ours, text):
     ratio = scratch / ours if scratch and ours else None
     each = Efficiency(success=0.5, scratch=scratch, method=ours, ratio=ratio)
     head = dataclasses.replace(methods()["head"], efficiency=(each, each))
     found = rows(shown(findings(methods() | {"head": head})), "differences")
-    assert found["headfinetune"][-2] == shown
+    assert found["headfinetune"][-2] == text
 
 
 def test_negative_transfer_names_methods_tasks_and_shots():

@@ -426,7 +426,7 @@ def test_a_missing_extra_is_named_whole(capsys, known, monkeypatch):
             return embed(["a sentence that nobody shipped"])
 
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    embeddings._model.cache_clear()
+    embeddings._encoder.cache_clear()
     known("wordy", Wordy())
     said = refusal(capsys, "collect", "wordy")
     assert "pip install 'robomtl[language]'" in said

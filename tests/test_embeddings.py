@@ -25,7 +25,7 @@ FOREIGN = "Juggle three frozen peas"
 @pytest.fixture
 def without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    monkeypatch.setattr(embeddings, "_model", embeddings._model.__wrapped__)
+    monkeypatch.setattr(embeddings, "_encoder", embeddings._encoder.__wrapped__)
 
 
 def built_in_tasks() -> list[Task]:

@@ -11,7 +11,7 @@ from robomtl.actor import TaskInfo
 from robomtl.conditioning.characters import LENGTH, characters
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 
 Kind = Literal["none", "language", "one_hot", "demonstration", "goal", "goal_image"]
 
@@ -53,8 +53,7 @@ class Conditioning:
                 the goal is hidden, or the demonstration's length is missing.
         """
         for kind in self.kinds:
-            if kind not in get_args(Kind):
-                raise InputError(unknown("conditioning", kind, get_args(Kind)))
+            check_known("conditioning", kind, get_args(Kind))
         if len(set(self.kinds)) < len(self.kinds):
             raise InputError(f"Conditioning {self.kinds} names a kind twice.")
         evidence = tuple(kind for kind in self.kinds if kind != "none")
@@ -98,8 +97,7 @@ class Conditioning:
         Raises:
             InputError: If it is not given.
         """
-        if kind not in self.kinds:
-            raise InputError(unknown("conditioning", kind, self.kinds))
+        check_known("conditioning", kind, self.kinds)
         order: list[Kind] = [k for k in get_args(Kind) if k in self.kinds]
         start = sum(self._sizes[k] for k in order[: order.index(kind)])
         return slice(start, start + self._sizes[kind])
@@ -183,8 +181,7 @@ class Conditioning:
     def _one_hot(self, task: str | None) -> Tensor:
         code = torch.zeros(len(self.tasks))
         if task is not None:
-            if task not in self.tasks:
-                raise InputError(unknown("task of a one-hot policy", task, self.tasks))
+            check_known("task of a one-hot policy", task, self.tasks)
             code[self.tasks.index(task)] = 1.0
         return code
 

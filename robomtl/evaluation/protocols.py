@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.rollout import Criterion, Until
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.task import Suite
 
 CUSTOM = "custom"
@@ -110,8 +110,7 @@ def protocol(name: str) -> Protocol:
     Raises:
         InputError: If there is none.
     """
-    if name not in PROTOCOLS:
-        raise InputError(unknown("protocol", name, PROTOCOLS))
+    check_known("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
 
 

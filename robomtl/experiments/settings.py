@@ -8,7 +8,7 @@ from typing import Any
 
 from robomtl.earlier import present
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.ranges import check_names, made_of, typed_fields
 
 
@@ -61,8 +61,7 @@ def parsed(
                 f"'{word}' sets nothing; write {noun.upper()}.NAME=VALUE, such as"
                 f" {example}."
             )
-        if label not in labels:
-            raise InputError(unknown(f"{noun} to set", label, labels))
+        check_known(f"{noun} to set", label, labels)
         found.setdefault(label, {})[field] = value(text)
     return found
 

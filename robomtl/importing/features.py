@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from robomtl.errors import InputError
 from robomtl.importing.source import About, Column
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.pictures import IMAGE
 
 ACTION, REWARD, STATE, SUCCESS = "action", "reward", "state", "success"
@@ -92,8 +92,7 @@ def _resolved(name: str, about: About) -> str:
 def _column(name: str, about: About) -> Column:
     if name in about.unusable:
         raise InputError(f"The column '{name}' {about.unusable[name]}.")
-    if name not in about.columns:
-        raise InputError(unknown("column", name, about.columns))
+    check_known("column", name, about.columns)
     return about.columns[name]
 
 

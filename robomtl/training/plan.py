@@ -21,10 +21,10 @@ from robomtl.threads import ThreadCount, Threads
 from robomtl.training.config import TrainConfig
 from robomtl.training.encoded_frames import encoded_once
 from robomtl.training.learner import learner_for
-from robomtl.training.material import Material, instructions, materials
+from robomtl.training.material import instructions, materials
 from robomtl.training.measuring import forget_measurements
 from robomtl.training.monitoring import STATE, Run, emphasise, follow_run
-from robomtl.training.objective import Objective
+from robomtl.training.objective import Material, Objective
 from robomtl.training.position_head import CloningWithPositions, attach
 from robomtl.training.processes import Processes
 from robomtl.training.start import Start, identity

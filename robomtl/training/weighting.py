@@ -19,7 +19,7 @@ from torch import Tensor
 from torchjd import scalarization
 
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.training.adam_state import State, adam_state, restore_adam
 from robomtl.training.balancing import Balancing
 
@@ -59,8 +59,7 @@ class Fixed:
         self, given: Sequence[tuple[str, float]], tasks: Sequence[str]
     ) -> None:
         for name, _ in given:
-            if name not in tasks:
-                raise InputError(unknown("task in balancing.weights", name, tasks))
+            check_known("task in balancing.weights", name, tasks)
         weights = torch.tensor([float(dict(given).get(name, 1)) for name in tasks])
         if not weights.sum() > 0:
             raise InputError("All balancing.weights are 0; give one that is more.")

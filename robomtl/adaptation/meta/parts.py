@@ -7,8 +7,7 @@ the trunk and what lies between them. ``head`` is the head alone.
 
 from typing import Literal, get_args
 
-from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.policy import Policy
 from robomtl.training.parameter_groups import within
 
@@ -21,8 +20,7 @@ def check_part(part: str) -> None:
     Raises:
         InputError: If it is unknown; names the nearest.
     """
-    if part not in get_args(Part):
-        raise InputError(unknown("part of a policy", part, get_args(Part)))
+    check_known("part of a policy", part, get_args(Part))
 
 
 def belongs(policy: Policy, part: Part, name: str) -> bool:

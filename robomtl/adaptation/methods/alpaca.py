@@ -46,7 +46,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
 from robomtl.heads.regression import gaussian_nll
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.ranges import check_counts, check_positive
 from robomtl.training.episodic import Episodic
@@ -92,8 +92,7 @@ class Alpaca:
         Raises:
             InputError: If the prior is unknown or a number out of range.
         """
-        if self.prior not in get_args(Prior):
-            raise InputError(unknown("prior", self.prior, get_args(Prior)))
+        check_known("prior", self.prior, get_args(Prior))
         if self.precision is not None and not self.precision > 0:
             raise InputError(f"precision is {self.precision}; give more than 0.")
         if not self.correlation >= 1:

@@ -32,7 +32,7 @@ from robomtl.adaptation.meta.inferring import InferringMethod, telling, withheld
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.policy import Context, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_not_negative, check_parts
 from robomtl.training.episodic import Episodic
@@ -64,8 +64,7 @@ class ContextTraining(Problems):
         """
         super().__post_init__()
         check_counts(self, "size", "width", "steps")
-        if self.pooling not in get_args(Pooling):
-            raise InputError(unknown("pooling", self.pooling, get_args(Pooling)))
+        check_known("pooling", self.pooling, get_args(Pooling))
         if self.pooling == "attention" and self.width % 4:
             raise InputError(
                 f"width is {self.width}; attention takes a multiple of 4, its questions."

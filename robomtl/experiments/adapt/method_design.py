@@ -11,7 +11,7 @@ from robomtl.errors import InputError
 from robomtl.experiments.adapt.benchmark import Problem
 from robomtl.experiments.adapt.family import PLAIN, Family
 from robomtl.experiments.cells import Cell, Factors
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.task import Suite, Trial
 
@@ -74,8 +74,7 @@ class AdaptRequest(Design):
         if not self.methods:
             raise InputError("No method was named; name at least 1.")
         for label in (*self.settings, *self.policies):
-            if label not in self.methods:
-                raise InputError(unknown("method to set", label, self.methods))
+            check_known("method to set", label, self.methods)
         for name in ("shots", "steps"):
             _check_numbers(name, getattr(self, name))
         if not self.shots:
@@ -84,8 +83,7 @@ class AdaptRequest(Design):
         Budget(batch_size=self.batch_size)
         check_not_negative(self, "retained")
         for control in self.controls:
-            if control not in get_args(Control)[1:]:
-                raise InputError(unknown("control", control, get_args(Control)[1:]))
+            check_known("control", control, get_args(Control)[1:])
         if self.probe is not None and self.probe not in self.shots:
             raise InputError(
                 f"probe is {self.probe}, none of the shots"

@@ -12,7 +12,7 @@ from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.experiments.compare.rounds import Round
 from robomtl.experiments.eprocess import LogE, Solved, log_e_of_pairs, log_e_of_streams
 from robomtl.experiments.paired import Tally
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 
 Test = Literal["pairs", "streams"]
 
@@ -78,8 +78,7 @@ class Judge:
         Raises:
             ValueError: If the test is unknown or the level is no fraction.
         """
-        if self.test not in TESTS:
-            raise InputError(unknown("test", self.test, TESTS))
+        check_known("test", self.test, TESTS)
         if not 0 < self.alpha < 1:
             raise InputError(
                 f"alpha is {self.alpha}; give a fraction between 0 and 1, such as 0.05."

@@ -20,7 +20,7 @@ from robomtl.experiments.multitask.arms import (
 )
 from robomtl.joint import JointSuite
 from robomtl.names import file_name
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.task import Suite, Trial
 from robomtl.training import TrainConfig
@@ -97,8 +97,7 @@ class MultitaskRequest(Design):
                     " digits, '-' and '_'."
                 )
         for label in self.settings:
-            if label not in (*self.arms, EVERY):
-                raise InputError(unknown("arm to set", label, (*self.arms, EVERY)))
+            check_known("arm to set", label, (*self.arms, EVERY))
         check_not_negative(self, "affinity")
         check_counts(self, "seeds", "trials", "steps", "samples")
         if (self.target is None) != (self.source_demonstrations is None):

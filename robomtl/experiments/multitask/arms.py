@@ -11,7 +11,7 @@ from robomtl.conditioning import Kind
 from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
 from robomtl.machine import Machine, continued
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known, unknown
 from robomtl.paths import located
 from robomtl.training import TrainConfig
 from robomtl.training.balancing import may_be_negative
@@ -99,8 +99,7 @@ def arm_of(
         InputError: If the base, a setting or the policy is unknown, or a setting would
             make the arms unequal.
     """
-    if base not in BASES:
-        raise InputError(unknown("arm", base, BASES))
+    check_known("arm", base, BASES)
     made = replace(usual, base=base, **BASES[base])
     made = _continued(_set(label, made, settings), settings)
     check_trainable(made.policy)

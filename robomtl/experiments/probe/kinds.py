@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 
 
 class Kind(NamedTuple):
@@ -74,8 +74,7 @@ def check_kinds(kinds: Sequence[str]) -> None:
         InputError: If a kind is unknown or named twice, or only ``right`` is left.
     """
     for kind in kinds:
-        if kind not in KINDS:
-            raise InputError(unknown("kind of instruction to probe", kind, KINDS))
+        check_known("kind of instruction to probe", kind, KINDS)
     if len(set(kinds)) < len(kinds):
         raise InputError(f"Kinds named twice in {', '.join(kinds)}; name each once.")
     if not set(kinds) - {RIGHT}:
