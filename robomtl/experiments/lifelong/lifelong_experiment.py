@@ -8,7 +8,7 @@ from typing import Any
 from robomtl.arguments import checked
 from robomtl.continual.method import Course
 from robomtl.demonstrations import Demonstrations
-from robomtl.demonstrations.obtaining import data_in
+from robomtl.demonstrations.collect_missing import data_in
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished

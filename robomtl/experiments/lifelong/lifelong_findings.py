@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.analysis import CONFIDENCE, mean_success, success_of
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.concluding import CONFIDENCE, mean_success, success_of
 from robomtl.experiments.crossed import Scores, compared
 from robomtl.experiments.findings import Success, Took
 from robomtl.experiments.lifelong.lifelong_design import StreamCell
