@@ -1,13 +1,18 @@
 """Streams of tasks: methods, what they keep, and the measures of transfer."""
 
-from dataclasses import replace
+import re
+import shlex
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+import tyro
 
 import robomtl
+from robomtl.cli.lifelong import Lifelong, asked_from
 from robomtl.continual.agem import Recalled
 from robomtl.continual.ewc import check_finite, fisher, joined
 from robomtl.continual.method import LIFELONG, Course
@@ -28,6 +33,9 @@ from robomtl.experiments.lifelong.variants import check_variant
 from robomtl.pages.rendering import report_page
 from robomtl.training import TrainConfig
 from robomtl.training.material import materials
+
+GUIDE = (Path(__file__).parent.parent / "docs" / "lifelong.md").read_text()
+COMMANDS = re.findall(r"^    robomtl lifelong (.+)$", GUIDE, flags=re.MULTILINE)
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -402,3 +410,20 @@ def test_an_identity_that_is_withheld_lets_others_learn():
     made = variants_of(asked("sequential", "replay", task_id="withheld"))
     for label, variant in made.items():
         check_variant(label, variant, course(), "withheld")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_guide_name_streams_and_methods_that_fit(command):
+    flags = tyro.cli(Lifelong, args=shlex.split(command))
+    name, asked = asked_from(flags)
+    stream = checked_stream(robomtl.suite(name), asked.stream)
+    given = course(stages=len(stream), demonstrations=asked.demonstrations)
+    for label, variant in variants_of(asked).items():
+        check_variant(label, variant, given, asked.task_id)
+
+
+@pytest.mark.parametrize("name", LIFELONG.own())
+def test_the_guide_has_every_method_with_its_settings(name):
+    (row,) = re.findall(rf"^\| `{name}` \|.*$", GUIDE, flags=re.MULTILINE)
+    for each in fields(LIFELONG.get(name)):
+        assert f"`{each.name}`" in row

@@ -48,15 +48,7 @@ class Lifelong(SuiteFlags, Design, ComputeFlags):
 def main(arguments: Sequence[str]) -> None:
     """Learns as the arguments say."""
     flags = tyro.cli(Lifelong, args=arguments, prog="robomtl lifelong")
-    name, tasks = stream_of(flags.stream, flags.tasks)
-    methods = by_label(flags.methods)
-    labels = {**methods, EVERY: EVERY}
-    asked = Asked(
-        methods=methods,
-        settings=parsed(flags.settings, labels, example="replay.buffer=20"),
-        stream=tasks,
-        **{each.name: getattr(flags, each.name) for each in fields(Design)},
-    )
+    name, asked = asked_from(flags)
     suite = flags.make(name)
     with run_directory(flags.out, "lifelong", flags.stream) as out:
         found = lifelong(
@@ -70,3 +62,22 @@ def main(arguments: Sequence[str]) -> None:
     show_report(lifelong_report(found))
     print(f"Results: {out / RESULTS}")
     print(f"Report: {out / REPORT}")
+
+
+def asked_from(flags: Lifelong) -> tuple[str, Asked]:
+    """The suite and the experiment that flags describe.
+
+    Raises:
+        InputError: If a word of methods or settings has another form, or a label or the
+            stream is unknown.
+    """
+    name, tasks = stream_of(flags.stream, flags.tasks)
+    methods = by_label(flags.methods)
+    labels = {**methods, EVERY: EVERY}
+    asked = Asked(
+        methods=methods,
+        settings=parsed(flags.settings, labels, example="replay.buffer=20"),
+        stream=tasks,
+        **{each.name: getattr(flags, each.name) for each in fields(Design)},
+    )
+    return name, asked
