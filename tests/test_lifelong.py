@@ -133,6 +133,7 @@ def test_every_method_learns_a_stream_and_resumes(name, data, tmp_path):
     assert len(table) == (6 if at_once else 2 * (2 + 3 + 3))
     assert {*found.methods[name].matrix} == ({3} if at_once else {1, 2, 3})
     assert (found.methods[name].backward_transfer is None) == at_once
+    assert found.methods[name].unchanged == LIFELONG.get(name).needs_id
     journal = (tmp_path / "journal.jsonl").read_text()
     assert run(data, tmp_path, name) == found
     assert (tmp_path / "journal.jsonl").read_text() == journal

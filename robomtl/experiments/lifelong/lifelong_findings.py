@@ -48,8 +48,9 @@ class Retained:
     relative_forgetting: float | None
     """NBT/c; None also where no task was learned."""
     unchanged: bool
-    """Whether in every run the policies that act on a task stay the same, bit for bit, once
-    it is learned: then NBT is 0 without an interval."""
+    """Whether in every run the policy that acts on a task stays the same, bit for bit, once
+    the task is learned: then NBT is 0 without an interval. False of a method that learns
+    all tasks at once."""
     forgetting: Mapping[str, Estimate]
     """Success of each task as soon as it is learned minus that at the end."""
     matrix: Mapping[int, Mapping[str, float]]
@@ -151,7 +152,8 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
         forward_transfer=_rate(measured[forward]),
         backward_transfer=_difference(measured[backward]),
         area=_rate(measured[area]),
-        unchanged=all((run.done.measured or {}).get("unchanged") for run in runs),
+        unchanged=whole
+        and all((run.done.measured or {}).get("unchanged") for run in runs),
         relative_forgetting=_relative(played, tasks) if whole else None,
         forgetting={
             task: _compared({task: some}) for task, some in measured[forgotten].items()
