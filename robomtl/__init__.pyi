@@ -35,6 +35,7 @@ from .importing import check_source as check_source
 from .importing import import_data as import_data
 from .policy_server import ServerConfig as ServerConfig
 from .policy_server import serve_policy as serve_policy
+from .pretraining import pretrain as pretrain
 from .ray_executor import RayExecutor as RayExecutor
 from .recipes import run as run
 from .serving import serve as serve

@@ -31,6 +31,7 @@ VERBS = {
     "collect": "demonstrations of a suite's experts",
     "import": "a data set of LeRobot, robomimic or Minari, for training",
     "data": "pictures for a data set of states",
+    "pretrain": "features of a policy, before it learns to act",
     "train": "one policy on the demonstrations of many tasks",
     "multitask": "tasks learned together against each alone",
     "lifelong": "tasks learned one after the other, and what is forgotten",

@@ -33,9 +33,23 @@ from robomtl.training.start import Model, Resolved, Start, loaded, resolved
 from robomtl.training.trainable import check_trainable
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataFlags:
+    """How recorded data sets are read."""
+
+    beyond: Beyond = "refuse"
+    """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
+    failed: Failed = "omit"
+    """Whether episodes that the data set marks as failed are omitted or cloned."""
+    observe: tuple[str, ...] | None = None
+    """Observation features that the policy observes: image.CAMERA, proprioception, state,
+    or further vectors; by default the images and the proprioception of data that has both,
+    and else the state."""
+
+
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Train(SuiteFlags, TrainConfig):
+class Train(DataFlags, SuiteFlags, TrainConfig):
     """Clones demonstrations; give --data, or --suite to collect them first."""
 
     suite: str | None = None
@@ -45,14 +59,6 @@ class Train(SuiteFlags, TrainConfig):
     weights: tuple[float, ...] | None = None
     """Weight of each data set, to which its fraction of the samples is proportional; tasks
     are drawn as from one data set by default."""
-    beyond: Beyond = "refuse"
-    """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
-    failed: Failed = "omit"
-    """Whether episodes that the data set marks as failed are omitted or cloned."""
-    observe: tuple[str, ...] | None = None
-    """Observation features that the policy observes: image.CAMERA, proprioception, state,
-    or further vectors; by default the images and the proprioception of data that has both,
-    and else the state."""
     episodes: int | None = None
     """Successful episodes per task to collect; as many as ``collect`` if None."""
     noise: float | None = None
@@ -87,7 +93,8 @@ def main(arguments: Sequence[str]) -> None:
 def _train(arguments: Sequence[str]) -> None:
     model = _model(arguments)
     check_trainable(model.policy)
-    flags = tyro.cli(_flags(model), args=arguments, prog="robomtl train")
+    kind = with_settings(Train, model)
+    flags = tyro.cli(kind, args=arguments, prog="robomtl train")
     _check(flags)
     with run_directory(flags.out, "train", model.policy) as out:
         trained = train(
@@ -117,8 +124,8 @@ _FIELDS = dataclasses.fields(TrainConfig)
 _RECORDING = ("episodes", "noise")
 
 
-def _flags(model: Resolved) -> type[Any]:
-    """The flags, with those of the architecture and the objective."""
+def with_settings(kind: type[Any], model: Resolved) -> type[Any]:
+    """A class of flags, with those of the architecture and the objective."""
     settings = {
         "architecture": configure(model.policy, model.policy_config),
         "meta": configure_objective(model.objective, model.objective_config),
@@ -127,12 +134,12 @@ def _flags(model: Resolved) -> type[Any]:
         (name, type(it), dataclasses.field(default=it)) for name, it in settings.items()
     ]
     made: type[Any] = dataclasses.make_dataclass(
-        "Train", own, bases=(Train,), frozen=True, kw_only=True
+        kind.__name__, own, bases=(kind,), frozen=True, kw_only=True
     )
-    # The order of Train, which the new class does not inherit.
+    # The order of the class, which the new one does not inherit.
     made.__dataclass_fields__ = {
         name: made.__dataclass_fields__[name]
-        for name in (*Train.__dataclass_fields__, *settings)
+        for name in (*kind.__dataclass_fields__, *settings)
     }
     return made
 
@@ -187,15 +194,32 @@ def _demonstrations(flags: Train, out: Path) -> Data:
                 Demonstrations(each.path, observe=flags.observe) for each in collected
             ]
         return Mixture(collected) if len(collected) > 1 else collected[0]
-    recorded = [
+    found = recorded(flags.data, flags, flags.weights)
+    if flags.suite is not None:
+        for each in found.sets:
+            check_suite(each, flags.suite, "leave --suite out, or give data of it")
+    return found
+
+
+def recorded(
+    folders: Sequence[Path], flags: DataFlags, weights: Sequence[float] | None = None
+) -> Data:
+    """The data set of a folder, or the mixture of several.
+
+    Args:
+        folders: Each a data set, or a folder of several.
+        flags: How they are read.
+        weights: Of each data set; None where tasks are drawn as from one.
+
+    Raises:
+        InputError: If one is missing or damaged, or the weights do not fit.
+    """
+    found = [
         Demonstrations(
             path, beyond=flags.beyond, failed=flags.failed, observe=flags.observe
         )
-        for folder in flags.data
+        for folder in folders
         for path in data_sets_in(folder)
     ]
-    if flags.suite is not None:
-        for each in recorded:
-            check_suite(each, flags.suite, "leave --suite out, or give data of it")
-    mixture = Mixture(recorded, flags.weights)
-    return mixture if len(recorded) > 1 else recorded[0]
+    mixture = Mixture(found, weights)
+    return mixture if len(found) > 1 else found[0]

@@ -20,7 +20,7 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
 from robomtl.training.divided import parts_of
 from robomtl.training.gradients import task_gradients
-from robomtl.training.objective import Cloning, Objective, Projecting
+from robomtl.training.objective import Cloning, Follows, Objective, Projecting
 from robomtl.training.parameter_groups import Group, grouped
 from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
@@ -102,6 +102,8 @@ class GradientLearner(ABC):
         for settings, group in pairs:
             settings["lr"] = rate * group.factor
         self.optimiser.step()
+        if isinstance(self._objective, Follows):
+            self._objective.follow(self.policy)
         self._combiner.finish(self._stepped, batch)
         self.step += 1
         self._update_average()

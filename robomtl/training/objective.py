@@ -92,6 +92,19 @@ class Particular(Protocol):
         ...
 
 
+@runtime_checkable
+class Follows(Protocol):
+    """An objective with weights that follow those that are trained."""
+
+    def follow(self, policy: Policy) -> None:
+        """Moves these weights after a gradient step.
+
+        Args:
+            policy: As the step has left it; has them in its part ``meta``.
+        """
+        ...
+
+
 def check_fits(objective: object, policy: str) -> None:
     """Refuses a policy that an objective cannot train.
 
@@ -210,15 +223,20 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "ewc": "robomtl.continual.ewc:EwcTraining",
         "imaml": "robomtl.adaptation.methods.imaml:ImamlObjective",
         "in_context": "robomtl.adaptation.methods.in_context:InContextTraining",
+        "language_alignment": "robomtl.pretraining.language_alignment:LanguageAlignment",
+        "latent_actions": "robomtl.pretraining.latent_actions:LatentActions",
         "maml": "robomtl.adaptation.methods.maml:MamlObjective",
+        "masked_trajectory": "robomtl.pretraining.masked_trajectory:MaskedTrajectory",
         "meta_sgd": "robomtl.adaptation.methods.maml:MetaSgdObjective",
         "mil": "robomtl.adaptation.methods.maml:MilObjective",
+        "momentum_contrast": "robomtl.pretraining.momentum_contrast:MomentumContrast",
         "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcessTraining",
         "packnet": "robomtl.continual.packnet:PacknetTraining",
         "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContextTraining",
         "reptile": "robomtl.adaptation.methods.reptile:ReptileObjective",
-        "text_cotraining": "robomtl.training.text_cotraining:TextCotraining",
         "tecnet": "robomtl.adaptation.methods.tecnet:TecnetTraining",
+        "text_cotraining": "robomtl.training.text_cotraining:TextCotraining",
+        "time_contrastive": "robomtl.pretraining.time_contrastive:TimeContrastive",
     },
 )
 """What training minimises: frozen dataclasses of an objective's settings."""

@@ -1,0 +1,80 @@
+"""``robomtl pretrain``: features of a policy, before it learns to act."""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl.cli.flags import given, own_first, run_directory
+from robomtl.cli.train import DataFlags, recorded, with_settings
+from robomtl.conditioning import Kind
+from robomtl.errors import InputError
+from robomtl.machine import check_device
+from robomtl.pretraining import pretrain
+from robomtl.pretraining.objectives import pretrainings
+from robomtl.pretraining.pretrain_run import check_pretraining
+from robomtl.request import plain
+from robomtl.training import TrainConfig
+from robomtl.training.start import Model, Start, loaded, resolved
+from robomtl.training.trainable import check_trainable
+
+
+@own_first
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(DataFlags, TrainConfig):
+    """Trains the encoders and the trunk of a policy, for trainings that start from it."""
+
+    data: tyro.conf.Positional[tuple[Path, ...]]
+    """Data set to learn from, or several; a folder of data sets stands for all in it."""
+    objective: str
+    """What is minimised; its own settings are the flags --meta.*"""
+    start: Path | None = None
+    """Run directory of a policy whose weights are taken."""
+    start_parts: tuple[str, ...] = ()
+    """Parts of the start whose weights are taken; all that fit by default."""
+    policy: str | None = None
+    """Architecture, film by default; its own settings are the flags --architecture.*"""
+    conditioning: tuple[Kind, ...] | None = None
+    """What the policy will be conditioned on, language by default; ``none`` for nothing."""
+    out: Path | None = None
+    """Run directory; a dated one under runs/ by default."""
+
+
+_FIELDS = dataclasses.fields(TrainConfig)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Pre-trains as the arguments say."""
+    policy, objective, start = (
+        given(arguments, f"--{name}") for name in ("policy", "objective", "start")
+    )
+    if objective is None and not {"-h", "--help"} & {*arguments}:
+        raise InputError(f"Give --objective, one of {', '.join(pretrainings())}.")
+    check_pretraining(objective or pretrainings()[0])
+    model = resolved(
+        Model(policy=policy, objective=objective or pretrainings()[0]),
+        loaded(None if start is None else Path(start)),
+    )
+    check_trainable(model.policy)
+    kind = with_settings(Pretrain, model)
+    flags = tyro.cli(kind, args=arguments, prog="robomtl pretrain")
+    check_device(flags.device)
+    with run_directory(flags.out, "pretrain", model.policy) as out:
+        trained = pretrain(
+            recorded(flags.data, flags),
+            objective=flags.objective,
+            out=out,
+            policy=flags.policy,
+            policy_config=vars(flags.architecture),
+            conditioning=flags.conditioning,
+            objective_config=plain(flags.meta),
+            config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
+            start=flags.start and Start(policy=flags.start, parts=flags.start_parts),
+        )
+    run, data = shlex.quote(str(out)), " ".join(shlex.quote(str(d)) for d in flags.data)
+    print(f"{trained.policy.num_parameters:,} parameters in {out}")
+    print(f"What its features tell:  robomtl features {run} --data {data}")
+    print(f"Train from it:           robomtl train --data {data} --start {run}")

@@ -1,0 +1,1 @@
+from .pretrain_run import pretrain as pretrain

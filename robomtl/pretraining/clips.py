@@ -1,0 +1,135 @@
+"""Batches of clips: some frames of an episode each, in the order of time."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from robomtl.errors import InputError
+from robomtl.policy import Batch
+from robomtl.training.frames import Spans
+from robomtl.training.objective import Material
+from robomtl.training.samples import gather, mixed
+
+_VALIDATION, _FRAMES = 4, 256  # Batches, and frames in each.
+
+Times = Callable[[Tensor, Generator], Tensor]
+"""From the lengths of episodes, (clip,), to the steps of each clip, (clip, time)."""
+
+
+class Clips(NamedTuple):
+    """Frames of episodes, clip by clip and in each by time."""
+
+    batch: Batch
+    """The frames; (clip · time, …)."""
+    times: int
+    """Frames in a clip."""
+
+    @property
+    def task(self) -> Tensor:
+        """Index of the task of each clip; (clip,)."""
+        return self.batch.task[:: self.times]
+
+
+class ClipSampler:
+    """Draws clips of episodes, of every task as many; a step's batch depends on it alone.
+
+    Args:
+        material: What batches are made of.
+        times: Draws the steps of the clips.
+        count: Frames in a clip.
+        least: Fewest frames of an episode that clips are drawn from.
+        seed: Seed of the draws.
+
+    Raises:
+        InputError: If no episode is long enough.
+    """
+
+    def __init__(
+        self, material: Material, times: Times, *, count: int, least: int, seed: int
+    ) -> None:
+        self._material, self._times, self._count = material, times, count
+        self._seed = seed
+        # What is drawn one by one is drawn on the CPU: elsewhere each waits for the last.
+        spans = Spans(*(part.cpu() for part in material.frames.episodes))
+        longest = int(spans.length.max()) if len(spans.length) else least
+        if longest < least:
+            raise InputError(
+                f"This pre-training draws clips of {least} frames or more, and the longest"
+                f" episode has {longest}; give smaller settings of the objective, or longer"
+                " episodes."
+            )
+        self._spans = Spans(*(part[spans.length >= least] for part in spans))
+        _, self._counts = self._spans.task.unique_consecutive(return_counts=True)
+        self._firsts = self._counts.cumsum(0) - self._counts
+
+    def batch(self, step: int, size: int) -> Clips:
+        """The clips of a step, with about ``size`` frames together; at least two."""
+        generator = Generator().manual_seed(mixed(self._seed, step))
+        draws = torch.rand(2, max(size // self._count, 2), generator=generator)
+        which = (draws[0] * len(self._counts)).long()
+        episode = self._firsts[which] + (draws[1] * self._counts[which]).long()
+        times = self._times(self._spans.length[episode], generator)
+        rows = (self._spans.start[episode][:, None] + times).flatten()
+        material, frames = self._material, self._material.frames
+        rows = rows.to(frames.episodes.start.device)
+        task = self._spans.task[episode].repeat_interleave(self._count)
+        fixed = material.wordings.sample(task.to(frames.device), generator)
+        batch = gather(frames, rows, fixed, material.conditioning, material.chunk)
+        return Clips(batch, self._count)
+
+
+def held_out_clips(
+    material: Material, times: Times, *, count: int, least: int
+) -> Iterator[Clips]:
+    """A few batches of held-out episodes, the same at every call; none without any."""
+    if not len(material.frames) or int(material.frames.episodes.length.max()) < least:
+        return
+    sampler = ClipSampler(material, times, count=count, least=least, seed=0)
+    for step in range(_VALIDATION):
+        yield sampler.batch(step, _FRAMES)
+
+
+def ordered(count: int) -> Times:
+    """Draws so many different steps of an episode, in order."""
+
+    def times(length: Tensor, generator: Generator) -> Tensor:
+        # Uniform subsets: order statistics of a draw from what is left after gaps of 1.
+        draws = torch.rand(len(length), count, generator=generator).sort(dim=1).values
+        free = (length - count + 1)[:, None]
+        return (draws * free).long().clamp(max=free - 1) + torch.arange(count)
+
+    return times
+
+
+def evenly(count: int) -> Times:
+    """Takes so many steps, evenly from the first of an episode to the last."""
+
+    def times(length: Tensor, generator: Generator) -> Tensor:
+        return (torch.linspace(0, 1, count) * (length - 1)[:, None]).round().long()
+
+    return times
+
+
+def spaced(count: int, stride: int) -> Times:
+    """Draws a window of so many steps, each ``stride`` steps after the one before."""
+
+    def times(length: Tensor, generator: Generator) -> Tensor:
+        free = length - (count - 1) * stride
+        first = (torch.rand(len(length), generator=generator) * free).long()
+        return first[:, None] + stride * torch.arange(count)
+
+    return times
+
+
+def nearby(most: int) -> Times:
+    """Draws a step, and another at most so many steps after it."""
+
+    def times(length: Tensor, generator: Generator) -> Tensor:
+        draws = torch.rand(2, len(length), generator=generator)
+        first = (draws[0] * length).long().minimum(length - 1)
+        ahead = (draws[1] * (1 + most)).long().minimum(length - 1 - first)
+        return torch.stack([first, first + ahead], dim=1)
+
+    return times

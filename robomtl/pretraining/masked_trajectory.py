@@ -1,0 +1,162 @@
+"""Masked trajectory modelling: what of a window is hidden is predicted from the rest.
+
+Source: Wu et al. 2023, "Masked Trajectory Models for Prediction, Representation, and
+Control" (arXiv:2305.02968): observations and actions of a window are tokens, a transformer
+reads those that are not masked, and the mean squared error of all is minimised, summed over
+modalities. Departures:
+
+1. An observation's token is a projection of the policy's features, which are trained by it.
+2. Masked tokens are replaced by a learned one before the transformer, which has no decoder
+   besides a linear layer for each modality.
+3. Masks are drawn token by token, for each window with a fraction of its own; those that
+   hide everything after a step are left out.
+4. Frames of a window may lie some steps apart, and pictures are predicted in few pixels.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from robomtl.attention import Block, check_heads
+from robomtl.errors import InputError
+from robomtl.policy import Loss, Policy
+from robomtl.pretraining.clips import Clips, Times, spaced
+from robomtl.pretraining.objectives import Pretraining, clip_features, width_of
+from robomtl.pretraining.reconstruction import Targets
+from robomtl.ranges import check_counts
+
+
+class Model(nn.Module):
+    """The transformer over the tokens of a window.
+
+    Args:
+        policy: Its features are the observations' tokens.
+        settings: Sizes.
+    """
+
+    def __init__(self, policy: Policy, settings: "MaskedTrajectory") -> None:
+        super().__init__()
+        width, action = settings.width, policy.spec.action
+        self.targets = Targets(policy, settings.grid)
+        self.observed = nn.Linear(width_of(policy), width)
+        self.acted = nn.Linear(action, width)
+        # Of observation and action: what stands for a masked one, and where it stands.
+        self.hidden = nn.Parameter(0.02 * torch.randn(2, width))
+        self.place = nn.Parameter(0.02 * torch.randn(2 * settings.window, width))
+        self.blocks = nn.ModuleList(
+            Block(width, settings.heads) for _ in range(settings.blocks)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.observation = nn.Linear(width, self.targets.size)
+        self.action = nn.Linear(width, action)
+
+    def forward(
+        self, features: Tensor, action: Tensor, masked: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Reconstructed observations, (clip, time, size), and actions.
+
+        Args:
+            features: (clip, time, width).
+            action: (clip, time, action).
+            masked: Which observations and actions are hidden; (clip, time, 2).
+        """
+        there = torch.stack([self.observed(features), self.acted(action)], dim=2)
+        tokens = torch.where(masked[..., None], self.hidden.to(there.dtype), there)
+        tokens = (
+            rearrange(tokens, "clip time kind x -> clip (time kind) x") + self.place
+        )
+        for block in self.blocks:
+            tokens = cast(Block, block).among(tokens)
+        read = rearrange(self.norm(tokens), "clip (t kind) x -> kind clip t x", kind=2)
+        return self.observation(read[0]), self.action(read[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedTrajectory(Pretraining):
+    """Predicts masked observations and actions of windows from those that are not."""
+
+    window: int = 4
+    """Frames in a window."""
+    stride: int = 4
+    """Steps between two frames of it."""
+    least_masked: float = 0.15
+    """Smallest fraction of a window that is masked."""
+    most_masked: float = 0.95
+    """Largest fraction; each window draws its own."""
+    width: int = 128
+    """Length of a token."""
+    blocks: int = 2
+    """Blocks of the transformer."""
+    heads: int = 4
+    """Attention heads, which share the width."""
+    grid: int = 21
+    """Squares along a side of a picture to which it is reduced before it is predicted."""
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        check_counts(self, "window", "stride", "width", "blocks", "heads", "grid")
+        check_heads(self.width, self.heads)
+        if not 0 <= self.least_masked <= self.most_masked <= 1:
+            raise InputError(
+                f"least_masked is {self.least_masked} and most_masked {self.most_masked};"
+                " give two fractions, the smaller first."
+            )
+
+    @property
+    def count(self) -> int:
+        """See ``Pretraining``."""
+        return self.window
+
+    @property
+    def least(self) -> int:
+        """See ``Pretraining``."""
+        return 1 + (self.window - 1) * self.stride
+
+    @property
+    def times(self) -> Times:
+        """See ``Pretraining``."""
+        return spaced(self.window, self.stride)
+
+    def meta(self, policy: Policy) -> Model:
+        """The transformer."""
+        return Model(policy, self)
+
+    def loss(self, policy: Policy, batch: Clips) -> Loss:
+        """The error of each window: of observations plus that of actions."""
+        model = cast(Model, policy.meta)
+        features = clip_features(policy, batch)
+        frames = batch.batch
+        action = rearrange(
+            frames.action[:, 0], "(clip time) x -> clip time x", time=batch.times
+        )
+        wanted = rearrange(
+            model.targets(policy, frames),
+            "(clip time) x -> clip time x",
+            time=batch.times,
+        )
+        observation, acted = model(features, action, self._masked(action))
+        observed = model.targets.error(observation, wanted).mean(1)
+        acting = (acted.float() - action).square().mean((1, 2))
+        return Loss(
+            observed + acting,
+            {
+                "observation_error": observed.mean().detach(),
+                "action_error": acting.mean().detach(),
+            },
+        )
+
+    def _masked(self, action: Tensor) -> Tensor:
+        """Which tokens are hidden; (clip, time, 2)."""
+        clips, times, _ = action.shape
+        spread = self.most_masked - self.least_masked
+        fraction = self.least_masked + spread * torch.rand(
+            clips, 1, 1, device=action.device
+        )
+        return torch.rand(clips, times, 2, device=action.device) < fraction

@@ -1,0 +1,81 @@
+"""Time-contrastive pre-training: frames near in time are near in the features.
+
+Source: Nair et al. 2022, "R3M: A Universal Visual Representation for Robot Manipulation"
+(arXiv:2203.12601, section 3.2 and the official trainer), after Sermanet et al. 2018,
+"Time-Contrastive Networks" (arXiv:1704.06888). Of three steps i < j < k of an episode and
+the steps j' of others, with S(z, z') = -|z - z'|,
+
+    L = -log e^S(zi, zj) / (e^S(zi, zj) + e^S(zi, zk) + Σ e^S(zi, zj')),
+
+and a penalty on the lengths of the z. Departures:
+
+1. z is a linear projection of the features, whose scale a normalised layer would fix.
+2. The other episodes of the batch are all negatives, and not three of them.
+3. The alignment with language is an objective of its own, ``language_alignment``.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from robomtl.policy import Loss, Policy
+from robomtl.pretraining.clips import Clips, Times, ordered
+from robomtl.pretraining.objectives import Pretraining, clip_features, width_of
+from robomtl.ranges import check_counts, check_not_negative
+
+
+def time_contrast(embedded: Tensor) -> Tensor:
+    """The loss L of each clip; see the module.
+
+    Args:
+        embedded: Of three steps of each clip, in the order of time; (clip, 3, size).
+
+    Returns:
+        (clip,).
+    """
+    first, second, third = embedded.unbind(1)
+    near = -(first - second).norm(dim=-1)  # (clip,)
+    far = -(first - third).norm(dim=-1)
+    others = -torch.cdist(first, second)  # (clip, clip)
+    itself = torch.eye(len(first), dtype=torch.bool, device=first.device)
+    others = others.masked_fill(itself, -torch.inf)
+    every = torch.cat([near[:, None], far[:, None], others], dim=1)
+    return every.logsumexp(1) - near
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeContrastive(Pretraining):
+    """Pulls frames together that are near in time, and away from later ones and others."""
+
+    size: int = 64
+    """Length of the projected features."""
+    penalty: float = 1e-5
+    """Weight of the mean absolute value and of the length of a projection."""
+
+    count: ClassVar[int] = 3
+    times: ClassVar[Times] = staticmethod(ordered(3))
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        check_counts(self, "size")
+        check_not_negative(self, "penalty")
+
+    def meta(self, policy: Policy) -> nn.Linear:
+        """The projection."""
+        return nn.Linear(width_of(policy), self.size)
+
+    def loss(self, policy: Policy, batch: Clips) -> Loss:
+        """The contrast of each clip."""
+        assert isinstance(policy.meta, nn.Linear)
+        embedded = policy.meta(clip_features(policy, batch)).float()
+        lengths = embedded.abs().mean(-1) + embedded.norm(dim=-1)  # (clip, time)
+        contrast = time_contrast(embedded)
+        gaps = (embedded[:, 1:] - embedded[:, :1]).norm(dim=-1).detach()  # (clip, 2)
+        metrics = {"in_order": (gaps[:, 0] < gaps[:, 1]).float().mean()}
+        return Loss(contrast + self.penalty * lengths.mean(1), metrics)
