@@ -24,6 +24,7 @@ from .experiments.evaluating import evaluate as evaluate
 from .experiments.lifelong import lifelong as lifelong
 from .experiments.multitask import multitask as multitask
 from .experiments.probe import probe as probe
+from .experiments.probe import probe_features as probe_features
 from .experiments.resumed_evaluation import resume_evaluation as resume_evaluation
 from .gymnasium_success import GoalDistance as GoalDistance
 from .gymnasium_success import RewardAtLeast as RewardAtLeast

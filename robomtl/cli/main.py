@@ -39,6 +39,7 @@ VERBS = {
     "tune": "hyper-parameters of methods, chosen on training tasks",
     "evaluate": "success of a policy, task by task",
     "probe": "whether a policy uses its instruction",
+    "features": "what the features of policies tell of positions and tasks",
     "view": "one trial, in rerun's viewer",
     "serve": "a policy for clients on the network",
     "compare": "which of two policies is better, and how sure that is",

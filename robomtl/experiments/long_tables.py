@@ -77,7 +77,8 @@ def _cost(finished: Finished[C], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _types(factors: Sequence[Factors]) -> dict[str, Any]:
-    return {name: _type(factors, name) for name in factors[0]}
+    names = factors[0] if factors else ()  # No trial: policies of which none is played.
+    return {name: _type(factors, name) for name in names}
 
 
 def _type(rows: Sequence[Mapping[str, Any]], name: str) -> Any:

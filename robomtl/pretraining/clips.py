@@ -61,7 +61,7 @@ class ClipSampler:
                 " episodes."
             )
         self._spans = Spans(*(part[spans.length >= least] for part in spans))
-        _, self._counts = self._spans.task.unique_consecutive(return_counts=True)
+        _, self._counts = torch.unique_consecutive(self._spans.task, return_counts=True)
         self._firsts = self._counts.cumsum(0) - self._counts
 
     def batch(self, step: int, size: int) -> Clips:

@@ -131,7 +131,7 @@ class LanguageAlignment(Pretraining):
         if len(conditioning.tasks) < 2:
             raise InputError(
                 "language_alignment tells the instructions of tasks apart, and the data"
-                f" hold one, {conditioning.tasks[0]}; give data of 2 tasks or more, or the"
+                f" hold one, {', '.join(conditioning.tasks)}; give data of 2 tasks or more, or the"
                 " objective time_contrastive."
             )
         return super().draws(material, config)

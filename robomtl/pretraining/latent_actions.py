@@ -41,7 +41,7 @@ class Model(nn.Module):
     def __init__(self, policy: Policy, settings: "LatentActions") -> None:
         super().__init__()
         features, width, size = width_of(policy), settings.width, settings.size
-        self.half = (settings.levels - 1) / 2
+        self._reach = (settings.levels - 1) / 2
         self.size = size
         self.targets = Targets(policy, settings.grid)
         self.inverse = perceptron(2 * features, width, size)
@@ -50,11 +50,12 @@ class Model(nn.Module):
     def latent(self, first: Tensor, later: Tensor) -> Tensor:
         """The latent actions between frames, rounded; (clip, width) -> (clip, size)."""
         inferred = torch.tanh(self.inverse(torch.cat([first, later], dim=-1)).float())
-        scaled = inferred * self.half
-        offset = self.half % 1  # Even numbers of levels lie at halves.
+        scaled = inferred * self._reach
+        offset = self._reach % 1  # Even numbers of levels lie at halves.
         rounded = (scaled - offset).round() + offset
         # The gradient passes as if nothing were rounded.
-        return (scaled + (rounded - scaled).detach()) / max(self.half, 1)
+        passed: Tensor = scaled + (rounded - scaled).detach()
+        return passed / self._reach
 
     def forward(self, features: Tensor, latent: Tensor) -> Tensor:
         """What a frame becomes by a latent action; (clip, target)."""

@@ -58,11 +58,10 @@ class Targets(nn.Module):
     def error(self, predicted: Tensor, wanted: Tensor) -> Tensor:
         """Mean squared errors of states and of pixels, added; (…, size) -> (…)."""
         square = (predicted.float() - wanted).square()
-        parts = torch.split(square, [self.states, self.size - self.states], dim=-1)
-        return sum(
-            (part.mean(-1) for part in parts if part.shape[-1]),
-            start=torch.zeros((), device=square.device),
-        )
+        errors: Tensor = square.new_zeros(square.shape[:-1])
+        for part in torch.split(square, [self.states, self.size - self.states], -1):
+            errors = errors + part.mean(-1) if part.shape[-1] else errors
+        return errors
 
     def _states(self, policy: Policy, batch: Batch) -> Tensor:
         """The present states, of the frame's own robot; (frame, states)."""

@@ -15,7 +15,6 @@ and a penalty on the lengths of the z. Departures:
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +41,8 @@ def time_contrast(embedded: Tensor) -> Tensor:
     itself = torch.eye(len(first), dtype=torch.bool, device=first.device)
     others = others.masked_fill(itself, -torch.inf)
     every = torch.cat([near[:, None], far[:, None], others], dim=1)
-    return every.logsumexp(1) - near
+    contrast: Tensor = every.logsumexp(1) - near
+    return contrast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,6 @@ class TimeContrastive(Pretraining):
     penalty: float = 1e-5
     """Weight of the mean absolute value and of the length of a projection."""
 
-    count: ClassVar[int] = 3
-    times: ClassVar[Times] = staticmethod(ordered(3))
-
     def __post_init__(self) -> None:
         """Checks the settings.
 
@@ -65,6 +62,16 @@ class TimeContrastive(Pretraining):
         """
         check_counts(self, "size")
         check_not_negative(self, "penalty")
+
+    @property
+    def count(self) -> int:
+        """The three steps; see ``Pretraining``."""
+        return 3
+
+    @property
+    def times(self) -> Times:
+        """See ``Pretraining``."""
+        return ordered(3)
 
     def meta(self, policy: Policy) -> nn.Linear:
         """The projection."""

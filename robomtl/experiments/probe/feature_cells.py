@@ -1,0 +1,212 @@
+"""The cells of a probe of features, and what a worker measures in each."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from robomtl import checkpoint
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
+from robomtl.evaluation.journal import Done
+from robomtl.experiments.cells import Cell, Factors
+from robomtl.experiments.probe.feature_reading import (
+    Read,
+    Subject,
+    aligned_by,
+    episodes_for,
+    initialised,
+    read_frames,
+    subject,
+    texts,
+    trajectories,
+)
+from robomtl.experiments.probe.linear_probe import probe_errors
+from robomtl.task import Suite, find_task, goal_place
+from robomtl.versions import processor
+
+Weights = Literal["trained", "random"]
+"""Of a run: as training left them, or as it initialised them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureCell(Cell):
+    """The features of one policy; it plays no trial."""
+
+    run: str
+    """Run directory."""
+    of: str
+    """Label of the run."""
+    objective: str
+    """What its training minimised."""
+    seed: int
+    """Seed of its training."""
+    weights: Weights
+    """Which of its weights make the features."""
+
+    @property
+    def name(self) -> str:
+        """Label and weights."""
+        return f"{self.of}/{self.weights}"
+
+    @property
+    def factors(self) -> Factors:
+        """Run, objective, seed and weights."""
+        return {
+            "run": self.of,
+            "objective": self.objective,
+            "seed": self.seed,
+            "weights": self.weights,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureCell:
+    """Reads the features of a cell's policy, and probes them."""
+
+    suite: Suite
+    """Says where states hold positions."""
+    data: Path
+    """The episodes."""
+    every: int
+    """Steps between two frames that are read."""
+    held_out: float
+    """Fraction of each task's episodes that nothing is fitted on."""
+
+    def __call__(self, cell: FeatureCell) -> Done:
+        """Squared errors by layer, task and thing, and what its texts retrieve.
+
+        A policy or data set that cannot be read is tried again by the next call.
+        """
+        torch.set_num_threads(1)  # Each worker has a core.
+        try:
+            return Done([], processor(), measured=self._measured(cell))
+        except (InputError, OSError) as error:
+            return Done.failed(str(error), 0, processor(), retry=True)
+
+    def _measured(self, cell: FeatureCell) -> dict[str, Any]:
+        trained = checkpoint.load(cell.run)
+        episodes = episodes_for(trained, self.data)
+        of = subject(trained, episodes)
+        if cell.weights == "random":
+            of = replace(of, policy=initialised(trained, cell.seed))
+        read = read_frames(of, self.every)
+        task = of.material.frames.episodes.task.numpy()
+        fitted = fitted_of(episodes, self.held_out)
+        errors = {
+            layer: {
+                name: self._probed(read, layer, name, task == index, fitted[index])
+                for index, name in enumerate(episodes.tasks)
+            }
+            for layer in read.layers
+        }
+        return {"errors": errors, "hits": self._hits(of, cell, episodes, fitted)}
+
+    def _probed(
+        self,
+        read: Read,
+        layer: str,
+        task: str,
+        own: np.ndarray[Any, np.dtype[np.bool_]],
+        fitted: int,
+    ) -> dict[str, list[list[float]]]:
+        """Residual and total of each held-out episode, by thing."""
+        frames = own[read.episode]
+        features = read.layers[layer][frames].astype(np.float64)
+        state = read.state[frames].astype(np.float64)
+        episode = np.unique(read.episode[frames], return_inverse=True)[1]
+        found = {
+            thing: probe_errors(features, state[:, place], episode, fitted)
+            for thing, place in things_of(self.suite, task).items()
+        }
+        return {
+            thing: [each.residual.tolist(), each.total.tolist()]
+            for thing, each in found.items()
+            if each is not None
+        }
+
+    def _hits(
+        self,
+        of: Subject,
+        cell: FeatureCell,
+        episodes: Demonstrations,
+        fitted: Sequence[int],
+    ) -> dict[str, list[list[int]]]:
+        """Whether each wording finds an episode of its task, by kind of wording.
+
+        A gallery holds one held-out episode of each task.
+        """
+        objective = aligned_by(checkpoint.load(cell.run))
+        if objective is None:
+            return {}
+        found = trajectories(of, objective)
+        task = of.material.frames.episodes.task
+        own = [
+            (task == index).nonzero()[count:, 0] for index, count in enumerate(fitted)
+        ]
+        draws = min(map(len, own))
+        galleries = torch.stack([each[:draws] for each in own])  # (task, draw)
+        hits = {}
+        for kind, sentences in self._wordings(episodes).items():
+            if sentences:
+                asked = texts(of, sentences)
+                scores = torch.einsum("qx,tdx->qtd", asked, found[galleries])
+                right = [episodes.tasks.index(name) for name, _ in sentences]
+                hit = scores.argmax(1) == torch.tensor(right)[:, None]  # (text, draw)
+                hits[kind] = hit.int().tolist()
+        return hits
+
+    def _wordings(self, episodes: Demonstrations) -> dict[str, list[tuple[str, str]]]:
+        """Task and sentence, by whether training may use them."""
+        tasks = [find_task(self.suite, name) for name in episodes.tasks]
+        return {
+            "training": [(t.name, each) for t in tasks for each in t.instructions],
+            "held-out": [
+                (t.name, each) for t in tasks for each in t.held_out_instructions
+            ],
+        }
+
+
+def things_of(suite: Suite, task: str) -> Mapping[str, slice]:
+    """Where a state holds the hand, the objects and the goal of a task, by their names.
+
+    Raises:
+        InputError: If the suite does not say.
+    """
+    positions: Callable[[str], Mapping[str, slice]] | None
+    positions = getattr(suite, "positions", None)
+    if positions is None:
+        raise InputError(
+            f"A linear probe needs a suite that says where states hold positions;"
+            f" {suite.name} lacks the method positions(task), see robomtl.task.Suite."
+        )
+    goal = goal_place(suite, task)
+    return {**positions(task), **({} if goal is None else {"goal": goal})}
+
+
+def fitted_of(episodes: Demonstrations, held_out: float) -> list[int]:
+    """How many episodes of each task a probe is fitted on: the first ones.
+
+    Raises:
+        InputError: If a task has fewer than 2 to fit on, or none beside them.
+    """
+    counts = np.bincount(episodes.episodes.task, minlength=len(episodes.tasks))
+    fitted = [int(count) - int(held_out * count) for count in counts]
+    for name, count, used in zip(episodes.tasks, counts, fitted, strict=True):
+        if used < 2 or used == count:
+            raise InputError(
+                f"A linear probe fits on 2 episodes of each task or more and is tried on"
+                f" others; held_out {held_out} leaves {used} and {count - used} of the"
+                f" {count} of '{name}'. Give another fraction, or more episodes."
+            )
+    return fitted
+
+
+def cells_of(runs: Mapping[str, FeatureCell]) -> Iterator[FeatureCell]:
+    """Each run as it was trained, and as it was initialised."""
+    for cell in runs.values():
+        yield cell
+        yield replace(cell, weights="random")

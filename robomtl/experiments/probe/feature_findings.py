@@ -1,0 +1,213 @@
+"""From the errors of linear probes to coefficients of determination and differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.probe.feature_cells import FeatureCell
+from robomtl.experiments.probe.linear_probe import Numbers
+
+_DRAWS = 2000  # Of the bootstrap.
+
+Errors = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
+"""By task and thing: residual and total of each held-out episode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """R² of the positions of a thing, in the mean over tasks in which it moves."""
+
+    objective: str
+    """What the trainings minimised."""
+    layer: str
+    """Layer of the policy that was probed."""
+    thing: str
+    """What was located: the hand, an object or the goal."""
+    runs: int
+    """Trainings, by seed."""
+    tasks: int
+    """Tasks in which it moves."""
+    trained: Estimate
+    random: Estimate
+    """Of the same networks as they were initialised."""
+    difference: Estimate
+    """Trained minus random, on the same episodes."""
+    by_task: Mapping[str, float]
+    """R² of the trained features in each task, in the mean over seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieved:
+    """How often the best match of an instruction is an episode of its task."""
+
+    objective: str
+    wordings: str
+    """Whether training may have used them: ``training`` or ``held-out``."""
+    queries: int
+    """Wordings, times seeds."""
+    chance: float
+    """Of a guess: one task in all."""
+    trained: Estimate
+    random: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureFindings:
+    """What the features of policies tell."""
+
+    suite: str
+    """Name of the suite whose tasks the episodes are of."""
+    probed: tuple[Probed, ...]
+    retrieved: tuple[Retrieved, ...]
+    reasons: Mapping[str, str]
+    """Why a cell has no outcome, by its name."""
+
+
+def feature_findings(
+    suite: str, finished: Sequence[Finished[FeatureCell]]
+) -> FeatureFindings:
+    """What the cells of a probe of features say, by objective.
+
+    Args:
+        suite: Name of the suite.
+        finished: The cells.
+    """
+    measured = {
+        (cell.objective, cell.seed, cell.weights): done.measured
+        for cell, done in finished
+        if done.measured is not None
+    }
+    objectives = {cell.objective: None for cell, _ in finished}
+    probed, retrieved = list[Probed](), list[Retrieved]()
+    for objective in objectives:
+        pairs = [
+            (each, measured[objective, seed, "random"])
+            for (name, seed, weights), each in measured.items()
+            if name == objective
+            and weights == "trained"
+            and (objective, seed, "random") in measured
+        ]
+        if pairs:
+            probed += _probed(objective, pairs)
+            retrieved += _retrieved(objective, pairs)
+    return FeatureFindings(
+        suite=suite,
+        probed=tuple(probed),
+        retrieved=tuple(retrieved),
+        reasons={c.name: d.reason for c, d in finished if d.reason is not None},
+    )
+
+
+Pairs = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""What was measured of the trained and of the random weights of each seed."""
+
+
+def _probed(objective: str, pairs: Pairs) -> list[Probed]:
+    found = []
+    for layer, tasks in pairs[0][0]["errors"].items():
+        things = dict.fromkeys(thing for some in tasks.values() for thing in some)
+        for thing in things:
+            named = [task for task, some in tasks.items() if thing in some]
+            draws = _episode_draws(tasks, named, thing)
+            seeds = np.random.default_rng(0).integers(
+                len(pairs), size=(_DRAWS, len(pairs))
+            )
+            both = [
+                np.stack(
+                    [_r_squared(m["errors"][layer], named, thing, draws) for m in some]
+                )
+                for some in zip(*pairs, strict=True)
+            ]  # (run, task, 1 + draw), of the trained and the random weights.
+            trained, random = both
+            found.append(
+                Probed(
+                    objective=objective,
+                    layer=layer,
+                    thing=thing,
+                    runs=len(pairs),
+                    tasks=len(named),
+                    trained=_estimate(trained.mean(1), seeds),
+                    random=_estimate(random.mean(1), seeds),
+                    difference=_estimate((trained - random).mean(1), seeds),
+                    by_task=dict(
+                        zip(named, trained[:, :, 0].mean(0).tolist(), strict=True)
+                    ),
+                )
+            )
+    return found
+
+
+def _episode_draws(
+    tasks: Errors, named: Sequence[str], thing: str
+) -> Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Episodes of each task with those of bootstrap draws after them; (1 + draw, episode)."""
+    generator, found = np.random.default_rng(1), {}
+    for task in named:
+        count = len(tasks[task][thing][0])
+        drawn = generator.integers(count, size=(_DRAWS, count))
+        found[task] = np.concatenate([np.arange(count)[None], drawn])
+    return found
+
+
+def _r_squared(
+    errors: Errors,
+    named: Sequence[str],
+    thing: str,
+    draws: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
+) -> Numbers:
+    """R² of all episodes and of each draw, by task; (task, 1 + draw)."""
+    rows = []
+    for task in named:
+        residual, total = (
+            np.array(each)[draws[task]].sum(1) for each in errors[task][thing]
+        )
+        rows.append(1 - residual / np.maximum(total, 1e-12))
+    return np.stack(rows)
+
+
+def _estimate(values: Numbers, seeds: np.ndarray[Any, np.dtype[np.int64]]) -> Estimate:
+    """A mean over runs with its interval, of draws of episodes and of seeds.
+
+    Args:
+        values: Of all episodes and of each draw; (run, 1 + draw).
+        seeds: Runs of each draw; (draw, run).
+    """
+    drawn = np.take_along_axis(values[:, 1:].T, seeds, axis=1).mean(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(float(values[:, 0].mean()), Interval(float(low), float(high)))
+
+
+def _retrieved(objective: str, pairs: Pairs) -> list[Retrieved]:
+    found, tasks = [], len(next(iter(pairs[0][0]["errors"].values())))
+    for kind in pairs[0][0]["hits"]:
+        trained, random = (
+            np.array([each["hits"][kind] for each in some], float)
+            for some in zip(*pairs, strict=True)
+        )  # (run, text, gallery)
+        found.append(
+            Retrieved(
+                objective=objective,
+                wordings=kind,
+                queries=int(np.prod(trained.shape[:2])),
+                chance=1 / tasks,
+                trained=_hit_rate(trained),
+                random=_hit_rate(random),
+            )
+        )
+    return found
+
+
+def _hit_rate(hits: Numbers) -> Estimate:
+    """The rate of hits with its interval, of draws of runs, wordings and galleries."""
+    generator = np.random.default_rng(2)
+    rates = []
+    for _ in range(_DRAWS):
+        places = (generator.integers(size, size=size) for size in hits.shape)
+        rates.append(hits[np.ix_(*places)].mean())
+    low, high = np.quantile(rates, [0.025, 0.975])
+    return Estimate(float(hits.mean()), Interval(float(low), float(high)))

@@ -1,0 +1,202 @@
+"""What the features of policies tell: positions by a linear probe, and tasks by retrieval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robomtl import checkpoint
+from robomtl.arguments import checked
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.probe.feature_cells import (
+    FeatureCell,
+    MeasureCell,
+    cells_of,
+    fitted_of,
+    things_of,
+)
+from robomtl.experiments.probe.feature_findings import (
+    FeatureFindings,
+    feature_findings,
+)
+from robomtl.experiments.probe.feature_reading import episodes_for
+from robomtl.experiments.probe.feature_report import feature_report
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import run_experiment
+from robomtl.lock import locked
+from robomtl.paths import located
+from robomtl.ranges import check_counts, check_types
+from robomtl.request import plain
+from robomtl.run_record import read_record
+from robomtl.suites import suite
+from robomtl.task import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureConfig:
+    """Which frames a probe of features reads."""
+
+    every: int = 4
+    """Steps between two frames of an episode that are read."""
+    held_out: float = 0.3
+    """Fraction of each task's episodes, the last ones, that nothing is fitted on."""
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        check_types(self)
+        check_counts(self, "every")
+        if not 0 < self.held_out < 1:
+            raise InputError(
+                f"held_out is {self.held_out}; give a fraction between 0 and 1."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """Policies whose features are read; see ``Experiment``."""
+
+    runs: Mapping[str, FeatureCell]
+    fingerprints: Mapping[str, str]
+    data: Demonstrations
+    suite: Suite
+    config: FeatureConfig
+    title: str = "Reading features"
+    growing: tuple[str, ...] = ("fingerprints",)
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            **plain(self.config),
+            "fingerprints": self.fingerprints,
+            "episodes": self.data.fingerprint,
+        }
+
+    def cells(self) -> Sequence[FeatureCell]:
+        return list(cells_of(self.runs))
+
+    @property
+    def play(self) -> MeasureCell:
+        return MeasureCell(
+            suite=self.suite, data=self.data.path.absolute(), **vars(self.config)
+        )
+
+    def conclude(
+        self, finished: Sequence[Finished[FeatureCell]], made: Mapping[str, Any]
+    ) -> FeatureFindings:
+        return feature_findings(self.suite.name, finished)
+
+    def results(
+        self, found: FeatureFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "kind": "features",
+            **plain(found),
+            **self._about(),
+            **made,
+        }
+
+    def report(self, found: FeatureFindings, made: Mapping[str, Any]) -> Report:
+        return feature_report(found, {**self._about(), **made})
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "data": str(self.data.path),
+            "runs": {label: cell.run for label, cell in self.runs.items()},
+            "config": plain(self.config),
+        }
+
+
+@checked
+def probe_features(
+    runs: Mapping[str, Path | str],
+    data: Path | str,
+    *,
+    out: Path | str,
+    config: FeatureConfig | None = None,
+    compute: Compute | None = None,
+) -> FeatureFindings:
+    """How well positions can be read off the features of policies by a linear map.
+
+    Each policy is compared with the same network as its training initialised it. Of
+    policies that ``language_alignment`` pre-trained, it is also measured how often an
+    instruction finds an episode of its task. Every finished policy is kept: called again,
+    it resumes, and more policies may join.
+
+    Args:
+        runs: Run directories by label; those of one objective differ by seed.
+        data: Data set of a suite that says where states hold positions.
+        out: Folder for ``results.json``, ``cells.parquet``, ``report.html`` and the
+            journal; made if missing.
+        config: Which frames are read; the defaults if None.
+        compute: Processes or cluster, and the limit of time.
+
+    Raises:
+        InputError: If there is no run, or two have the same objective and seed; if a
+            policy has no features or does not fit the data; or if these name no suite that
+            has positions, or have too few episodes.
+    """
+    folder, compute, config = (
+        located(out),
+        compute or Compute(),
+        config or FeatureConfig(),
+    )
+    if not runs:
+        raise InputError("No run was named; name at least 1.")
+    trained = {label: checkpoint.load(run) for label, run in runs.items()}
+    path = located(data)
+    for each in trained.values():
+        fitted_of(episodes_for(each, path), config.held_out)
+    demonstrations = Demonstrations(path)
+    if demonstrations.suite is None:
+        raise InputError(
+            f"{path} names no suite, which would say where its states hold positions; give"
+            " data that robomtl collected."
+        )
+    made = suite(demonstrations.suite, **demonstrations.suite_options)
+    for task in demonstrations.tasks:
+        things_of(made, task)
+    cells = {
+        label: _cell(label, located(run), trained[label].card.objective)
+        for label, run in runs.items()
+    }
+    _check_seeds(cells)
+    experiment = _Experiment(
+        runs=cells,
+        fingerprints={label: each.fingerprint for label, each in trained.items()},
+        data=demonstrations,
+        suite=made,
+        config=config,
+    )
+    with locked(folder):
+        found: FeatureFindings = run_experiment(experiment, folder, compute.executed)
+    return found
+
+
+def _cell(label: str, run: Path, objective: str) -> FeatureCell:
+    record = read_record(run)
+    return FeatureCell(
+        trials=(),
+        run=str(run.absolute()),
+        of=label,
+        objective=objective,
+        seed=0 if record is None else record.seed,
+        weights="trained",
+    )
+
+
+def _check_seeds(runs: Mapping[str, FeatureCell]) -> None:
+    known: dict[tuple[str, int], str] = {}
+    for label, cell in runs.items():
+        other = known.setdefault((cell.objective, cell.seed), label)
+        if other != label:
+            raise InputError(
+                f"{other} and {label} were both trained with the objective"
+                f" {cell.objective} and seed {cell.seed}; a seed counts once."
+            )

@@ -1,0 +1,194 @@
+"""What a policy makes of recorded frames: the features that a linear probe reads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from robomtl.action_head import HeadPolicy
+from robomtl.actor import TaskInfo
+from robomtl.adaptation.meta.gradient import material_of
+from robomtl.checkpoint import TrainedPolicy, build, configure_objective
+from robomtl.conditioning import Conditioning, InstructionAugmentation
+from robomtl.demonstrations import Demonstrations
+from robomtl.errors import InputError
+from robomtl.features import STATE
+from robomtl.policy import Batch, Policy
+from robomtl.pretrained_encoder import load_weights
+from robomtl.pretraining.language_alignment import Aligner, LanguageAlignment
+from robomtl.training.objective import Material
+from robomtl.training.samples import gather
+
+_ROWS = 256  # Frames that are encoded at once.
+
+PICTURES, FEATURES = "pictures", "features"
+"""Layers that are probed: the encoded pictures, and what the action head reads."""
+
+
+class Read(NamedTuple):
+    """Frames of episodes, in the order of these."""
+
+    layers: Mapping[str, NDArray[np.float32]]
+    """By layer; (frame, feature)."""
+    state: NDArray[np.float32]
+    """(frame, state)."""
+    episode: NDArray[np.int64]
+    """Index of the episode of each frame; (frame,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A policy and the episodes that it reads."""
+
+    policy: Policy
+    """Its features are read."""
+    conditioning: Conditioning
+    """That of the policy, of the tasks of the episodes."""
+    material: Material
+    """The frames of the episodes."""
+
+
+def episodes_for(trained: TrainedPolicy, path: Path) -> Demonstrations:
+    """The episodes of a data set, with the observation features that a policy reads.
+
+    Raises:
+        InputError: If the policy has no features, reads another robot, or has no code for
+            a task; or if the data set lacks what it reads.
+    """
+    card = trained.card
+    if not isinstance(trained.policy, HeadPolicy):
+        raise InputError(
+            f"A policy '{card.policy}' has no features apart from its actions; probe"
+            " film, mlp or another that ends in an action head."
+        )
+    robot, *others = card.spec.embodiments
+    if others:
+        raise InputError(
+            f"A policy of {1 + len(others)} robots has features of each; probe one of"
+            " one."
+        )
+    read = Demonstrations(path, observe=sorted(robot.observation))
+    card.spec.serving(read.embodiment)
+    if "one_hot" in card.conditioning.kinds and read.tasks != card.conditioning.tasks:
+        raise InputError(
+            f"The policy is conditioned on a one-hot code of {card.suite or 'its tasks'},"
+            f" and {path} has others; give data of the same tasks."
+        )
+    return read.succeeded()
+
+
+def subject(trained: TrainedPolicy, episodes: Demonstrations) -> Subject:
+    """A policy with the episodes of a data set; see ``episodes_for``."""
+    card = trained.card
+    material = material_of(
+        episodes,
+        card.conditioning,
+        InstructionAugmentation(),
+        trained.policy.chunk,
+        history=card.spec.history,
+    )
+    return Subject(
+        policy=trained.policy, conditioning=material.conditioning, material=material
+    )
+
+
+def initialised(trained: TrainedPolicy, seed: int) -> Policy:
+    """A policy as training with a seed initialises it, with the statistics of its data."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = build(trained.card)
+    if trained.card.spec.vision.weights:
+        load_weights(made.observer.images, trained.card.spec.vision)
+    made.normaliser.load_state_dict(trained.policy.normaliser.state_dict())
+    return made.eval().requires_grad_(False)
+
+
+def read_frames(of: Subject, every: int) -> Read:
+    """Every so many frames of all episodes, under the canonical instructions.
+
+    Args:
+        of: The policy and its episodes.
+        every: Steps between two frames of an episode.
+    """
+    spans = of.material.frames.episodes
+    lengths = [range(0, int(length), every) for length in spans.length]
+    rows = torch.cat(
+        [
+            int(first) + torch.tensor(own)
+            for first, own in zip(spans.start, lengths, strict=True)
+        ]
+    )
+    counts = torch.tensor([len(own) for own in lengths])
+    parts: dict[str, list[Tensor]] = {}
+    for batch in _batches(of, rows):
+        for name, values in _encoded(of.policy, batch).items():
+            parts.setdefault(name, []).append(values)
+    read = {name: torch.cat(some).numpy() for name, some in parts.items()}
+    episode = torch.arange(len(counts)).repeat_interleave(counts)
+    return Read(
+        layers={name: read[name] for name in (PICTURES, FEATURES) if name in read},
+        state=read[STATE],
+        episode=episode.numpy(),
+    )
+
+
+def trajectories(of: Subject, objective: LanguageAlignment) -> Tensor:
+    """H of every episode, see ``language_alignment``; (episode, size).
+
+    All are read under one and the same instruction, which tells nothing of the task.
+    """
+    spans, aligner = of.material.frames.episodes, cast(Aligner, of.policy.meta)
+    times = objective.times(spans.length, torch.Generator())
+    rows = (spans.start[:, None] + times).flatten()
+    features = []
+    for batch in _batches(of, rows, told=0):
+        with torch.inference_mode():
+            features.append(of.policy(batch.observation, batch.task_embedding))
+    clips = torch.cat(features).float().view(*times.shape, -1)
+    with torch.inference_mode():
+        return aligner.trajectories(clips)
+
+
+def texts(of: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
+    """G of instructions, given as task and sentence; (sentence, size)."""
+    fixed = of.conditioning.fixed([TaskInfo(*each) for each in sentences])
+    state = of.material.frames.state[:1].expand(len(fixed), -1)
+    with torch.inference_mode():
+        embedding = of.conditioning.embedding(fixed, torch.zeros_like(state))
+        return cast(Aligner, of.policy.meta).instructions(of.policy, embedding)
+
+
+def aligned_by(trained: TrainedPolicy) -> LanguageAlignment | None:
+    """The objective by which a policy retrieves episodes; None for any other policy."""
+    card = trained.card
+    made = configure_objective(card.objective, card.objective_config)
+    return made if isinstance(made, LanguageAlignment) else None
+
+
+def _batches(of: Subject, rows: Tensor, told: int | None = None) -> Iterator[Batch]:
+    """Frames in blocks, under the instruction of their own task or of one for all."""
+    material, frames = of.material, of.material.frames
+    for block in torch.split(rows, _ROWS):
+        task = frames.episodes.task[frames.episode(block)]
+        given = task if told is None else torch.full_like(task, told)
+        fixed = material.wordings.canonical(given)
+        yield gather(frames, block, fixed, material.conditioning, material.chunk)
+
+
+@torch.inference_mode()
+def _encoded(policy: Policy, batch: Batch) -> dict[str, Tensor]:
+    """The layers of frames, and their present states."""
+    with policy.observer.watched() as encoded:
+        features = policy(batch.observation, batch.task_embedding)
+    pictures = [each.reshape(len(features), -1) for _, each in sorted(encoded.items())]
+    state = batch.observation[STATE]
+    return {
+        STATE: state[:, -1] if state.ndim > 2 else state,
+        FEATURES: features.float(),
+        **({PICTURES: torch.cat(pictures, dim=-1).float()} if pictures else {}),
+    }

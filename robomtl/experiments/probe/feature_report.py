@@ -1,0 +1,135 @@
+"""The report of a probe of features."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from robomtl.evaluation.figures import counted
+from robomtl.experiments import entries, report
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.probe.feature_findings import FeatureFindings, Probed
+from robomtl.pages.matrix import Entry, Line, Matrix
+
+_FOOTER = (
+    "R² is that of ridge regression from the features to the positions in a task, on"
+    " episodes that it was not fitted on, averaged over the tasks in which the thing moves:"
+    " 1 is exact, 0 as good as the mean of the fitted frames. Random features are those of"
+    " the same network as its training initialised it. Retrieval counts how often the"
+    " best match of an instruction, among one held-out episode of each task, is of its task."
+    " Intervals hold 95 %, by a bootstrap of episodes, or wordings, and of seeds."
+)
+
+
+def feature_report(
+    found: FeatureFindings, made: Mapping[str, Any] | None = None
+) -> report.Report:
+    """The findings in sections.
+
+    Args:
+        found: What to show.
+        made: How it was measured, as in ``results.json``; None if not known.
+    """
+    objectives = dict.fromkeys(each.objective for each in found.probed)
+    return report.Report(
+        title="Features",
+        lead=f"{found.suite} · {counted(len(objectives), 'objective')}",
+        sections=[
+            report.section(
+                "probe",
+                "Linear probe",
+                "R² of positions, with 95% intervals",
+                report.Table(_positions(found)),
+                brief=True,
+            ),
+            report.section(
+                "retrieval",
+                "Retrieval",
+                "instructions that find an episode of their task first",
+                report.Table(_retrieval(found)),
+                brief=True,
+            ),
+            report.section(
+                "tasks",
+                "Tasks",
+                "R² of trained features, in the mean over seeds",
+                report.Table(_tasks(found)),
+            ),
+            report.reasons_section(
+                {name: {why: 1} for name, why in found.reasons.items()},
+                "policy",
+                "without features",
+            ),
+            _facts(made) if made else None,
+        ],
+        footer=[_FOOTER],
+    )
+
+
+def _facts(made: Mapping[str, Any]) -> report.Section:
+    asked = report.settings({"data": made["data"], **made["config"]})
+    return report.facts("Probe", asked, report.run_facts({}, made))
+
+
+def _named(each: Probed) -> str:
+    return f"{each.objective}: {each.thing}, {each.layer}"
+
+
+def _positions(found: FeatureFindings) -> Matrix:
+    lines = [
+        Line(
+            name=_named(each),
+            style=None,
+            entries=[
+                _r_squared(each.trained),
+                _r_squared(each.random),
+                _r_squared(each.difference, sign="+"),
+                Entry(f"{each.tasks}"),
+                Entry(f"{each.runs}"),
+            ],
+        )
+        for each in found.probed
+    ]
+    columns = ["trained", "random", "difference", "tasks", "seeds"]
+    return Matrix(columns=columns, lines=lines, head="objective: thing, layer")
+
+
+def _retrieval(found: FeatureFindings) -> Matrix:
+    lines = [
+        Line(
+            name=f"{each.objective}: {each.wordings} wordings",
+            style=None,
+            entries=[
+                entries.estimate(each.trained),
+                entries.estimate(each.random),
+                Entry(f"{each.chance:.1%}"),
+                Entry(f"{each.queries}"),
+            ],
+        )
+        for each in found.retrieved
+    ]
+    columns = ["trained", "random", "chance", "queries"]
+    return Matrix(columns=columns, lines=lines, head="objective: wordings")
+
+
+def _tasks(found: FeatureFindings) -> Matrix:
+    tasks = dict.fromkeys(task for each in found.probed for task in each.by_task)
+    lines = [
+        Line(
+            name=task,
+            style=None,
+            entries=[
+                Entry(f"{each.by_task[task]:.2f}")
+                if task in each.by_task
+                else entries.NONE
+                for each in found.probed
+            ],
+        )
+        for task in tasks
+    ]
+    return Matrix(
+        columns=[_named(each) for each in found.probed], lines=lines, head="task"
+    )
+
+
+def _r_squared(found: Estimate, sign: str = "") -> Entry:
+    low, high = found.interval
+    return Entry(f"{found.value:{sign}.2f}", f"{low:{sign}.2f} to {high:{sign}.2f}")
