@@ -196,7 +196,7 @@ def test_latent_actions_take_so_many_values_and_pass_gradients(
     [
         ({"objective": "time_contrastiv"}, "time_contrastiv.*time_contrastive"),
         ({"objective": "maml"}, "maml trains a policy to act.*pre-train by one of"),
-        ({"policy": "replay"}, "replay"),
+        ({"policy": "replay"}, "'replay' is not trained but made by methods"),
         ({"policy": "act"}, "'act' has no features apart from its actions.*film"),
         (
             {"objective": "language_alignment", "conditioning": ("one_hot",)},
@@ -243,6 +243,24 @@ def test_a_pre_training_that_does_not_fit_is_refused_at_once(
     with pytest.raises(InputError, match=message):
         pretrain(states, out=tmp_path / "run", **given)
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_episodes_without_actions_suffice_but_for_masked_trajectories(
+    name, states, tmp_path
+):
+    without = states.acting(0 * states.action)
+    if name == "masked_trajectory":
+        with pytest.raises(
+            InputError, match="never differ; of episodes without actions"
+        ):
+            learn(without, tmp_path, name)
+        return
+    made = [
+        learn(read, tmp_path / str(number), name).policy.state_dict()
+        for number, read in enumerate((states, without))
+    ]
+    assert all(made[0][key].equal(made[1][key]) for key in made[0])
 
 
 def test_alignment_of_one_task_is_refused(states, tmp_path):

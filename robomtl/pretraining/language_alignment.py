@@ -119,14 +119,14 @@ class LanguageAlignment(Pretraining):
         """Clips of episodes; see ``Pretraining``.
 
         Raises:
-            InputError: If the policy is told no instruction, or there is one task alone.
+            InputError: If the policy is not conditioned on language, or there is one task.
         """
         conditioning = material.conditioning
         if "language" not in conditioning.kinds:
-            told = ", ".join(conditioning.kinds) or "none"
+            kinds = ", ".join(conditioning.kinds) or "none"
             raise InputError(
                 "language_alignment aligns episodes with instructions, and the policy's"
-                f" conditioning is {told}; give --conditioning language."
+                f" conditioning is {kinds}; give --conditioning language."
             )
         if len(conditioning.tasks) < 2:
             raise InputError(
@@ -148,10 +148,10 @@ class LanguageAlignment(Pretraining):
     def loss(self, policy: Policy, batch: Clips) -> Loss:
         """The contrast of each clip, in float32."""
         aligner = cast(Aligner, policy.meta)
-        told = batch.batch.task_embedding[:: batch.times]
+        task_embedding = batch.batch.task_embedding[:: batch.times]
         trajectories = aligner.trajectories(clip_features(policy, batch))
-        instructions = aligner.instructions(policy, told)
-        with torch.autocast(told.device.type, enabled=False):
+        instructions = aligner.instructions(policy, task_embedding)
+        with torch.autocast(task_embedding.device.type, enabled=False):
             scores = trajectories @ instructions.mT / self.temperature
         task = batch.task
         right = (task[scores.argmax(1)] == task).float().mean()

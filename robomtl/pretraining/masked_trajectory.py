@@ -23,10 +23,14 @@ from torch import Tensor, nn
 from robomtl.attention import Block, check_heads
 from robomtl.errors import InputError
 from robomtl.policy import Loss, Policy
-from robomtl.pretraining.clips import Clips, Times, spaced
+from robomtl.pretraining.clips import Clips, ClipSampler, Times, spaced
 from robomtl.pretraining.objectives import Pretraining, clip_features, width_of
 from robomtl.pretraining.reconstruction import Targets
 from robomtl.ranges import check_counts
+from robomtl.training.config import TrainConfig
+from robomtl.training.objective import Material
+
+_LOOKED_AT = 512  # Frames by which it is seen whether there are actions.
 
 
 class Model(nn.Module):
@@ -123,6 +127,22 @@ class MaskedTrajectory(Pretraining):
     def times(self) -> Times:
         """See ``Pretraining``."""
         return spaced(self.window, self.stride)
+
+    def draws(self, material: Material, config: TrainConfig) -> ClipSampler:
+        """Windows of episodes; see ``Pretraining``.
+
+        Raises:
+            InputError: If the episodes hold no actions, but a constant in their place.
+        """
+        made = super().draws(material, config)
+        action = made.batch(0, _LOOKED_AT).batch.action
+        if (action == action[0]).all():
+            raise InputError(
+                "masked_trajectory predicts actions, and those of the data never differ;"
+                " of episodes without actions, pre-train by latent_actions,"
+                " time_contrastive, momentum_contrast or language_alignment."
+            )
+        return made
 
     def meta(self, policy: Policy) -> Model:
         """The transformer."""

@@ -183,8 +183,8 @@ def _view(clips: Clips, time: int, crop: int) -> Batch:
             draws = torch.rand(2, len(image), device=image.device)
             offset = (draws * (2 * crop + 1)).long() - crop
             frames[name] = shifted(image.contiguous(), offset, crop)
-    told, task = batch.task_embedding[place], batch.task[place]
-    return batch._replace(observation=frames, task_embedding=told, task=task)
+    task_embedding, task = batch.task_embedding[place], batch.task[place]
+    return batch._replace(observation=frames, task_embedding=task_embedding, task=task)
 
 
 def _key(name: str) -> str:

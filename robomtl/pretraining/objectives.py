@@ -106,9 +106,8 @@ def features_of(policy: Policy, batch: Batch) -> Tensor:
     Returns:
         In float32; (frame, width).
     """
-    told = batch.task_embedding
-    order = torch.randperm(len(told), device=told.device)
-    features: Tensor = policy(batch.observation, told[order])
+    order = torch.randperm(len(batch.task), device=batch.task.device)
+    features: Tensor = policy(batch.observation, batch.task_embedding[order])
     return features.float()
 
 

@@ -71,7 +71,8 @@ class Targets(nn.Module):
             states = states[:, -1]
         if observer.here is not None:
             states = states * observer.here[observation[EMBODIMENT]][:, : self.states]
-        return states.float()
+        made: Tensor = states.float()
+        return made
 
     def _small(self, image: Tensor) -> Tensor:
         """The present picture in few pixels, in [0, 1]; (frame, pixel)."""

@@ -146,7 +146,7 @@ def trajectories(of: Subject, objective: LanguageAlignment) -> Tensor:
     times = objective.times(spans.length, torch.Generator())
     rows = (spans.start[:, None] + times).flatten()
     features = []
-    for batch in _batches(of, rows, told=0):
+    for batch in _batches(of, rows, instructed=0):
         with torch.inference_mode():
             features.append(of.policy(batch.observation, batch.task_embedding))
     clips = torch.cat(features).float().view(*times.shape, -1)
@@ -170,12 +170,14 @@ def aligned_by(trained: TrainedPolicy) -> LanguageAlignment | None:
     return made if isinstance(made, LanguageAlignment) else None
 
 
-def _batches(of: Subject, rows: Tensor, told: int | None = None) -> Iterator[Batch]:
+def _batches(
+    of: Subject, rows: Tensor, instructed: int | None = None
+) -> Iterator[Batch]:
     """Frames in blocks, under the instruction of their own task or of one for all."""
     material, frames = of.material, of.material.frames
     for block in torch.split(rows, _ROWS):
         task = frames.episodes.task[frames.episode(block)]
-        given = task if told is None else torch.full_like(task, told)
+        given = task if instructed is None else torch.full_like(task, instructed)
         fixed = material.wordings.canonical(given)
         yield gather(frames, block, fixed, material.conditioning, material.chunk)
 
