@@ -239,6 +239,28 @@ def test_ewc_is_the_loss_and_a_penalty_around_the_earlier_weights(data, tmp_path
     torch.testing.assert_close(moved, expected.expand_as(moved), rtol=1e-3, atol=1e-7)
 
 
+def test_ewc_takes_a_policy_that_is_conditioned_on_a_one_hot_code(data, tmp_path):
+    stage = stage_in(data, tmp_path, conditioning=("one_hot",))
+    *_, (_, kept) = learned(LIFELONG.get("ewc")(samples=32), stage, 2)
+    assert kept.policy.meta.fisher.sum() > 0
+
+
+def test_a_task_acts_by_the_latest_stage_that_learned_it(data, tmp_path):
+    stage = stage_in(data, tmp_path, stream=TASKS[:2] * 2, number=2)
+    assert stage.stage_of(TASKS[0]).number == 2
+    assert stage.stage_of(TASKS[1]).number == 1
+    assert stage.stage_of(TASKS[2]) is None
+    assert stage.earlier == TASKS[1:2]
+
+
+def test_several_robots_are_refused_before_anything_is_collected(tmp_path):
+    suite = robomtl.suite("points/two_robots")
+    expected = "has 2 robots for these tasks, and a stream is learned by one"
+    with pytest.raises(ValueError, match=expected):
+        lifelong(suite, asked("sequential", stream=None), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_gem_takes_out_what_opposes_the_memory(data, tmp_path):
     made = stage_in(data, tmp_path).train(data, None)
     policy, batch = (

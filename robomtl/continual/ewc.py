@@ -26,6 +26,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.continual.method import Course, OnePolicy
 from robomtl.continual.stage import Stage
+from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types
@@ -146,16 +147,18 @@ class Ewc(OnePolicy):
         )
         kept = stage.run / "consolidated"
         if not (kept / "policy.json").exists():
-            self._consolidate(trained, stage)
+            self._consolidate(trained, data, stage)
             checkpoint.save(kept, trained.policy, trained.card)
         return checkpoint.load(kept)
 
-    def _consolidate(self, trained: TrainedPolicy, stage: Stage) -> None:
+    def _consolidate(
+        self, trained: TrainedPolicy, data: Demonstrations, stage: Stage
+    ) -> None:
         """Adds the importance of the new task's weights to that of the others."""
         policy = trained.policy
         assert isinstance(policy.meta, Importance)
         material = material_of(
-            stage.data.select([stage.task]),
+            data,
             trained.card.conditioning,
             InstructionAugmentation(),
             policy.chunk,

@@ -12,7 +12,7 @@ from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.lifelong.streams import ordered
 from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, variant_of
 from robomtl.names import file_name
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.ranges import check_counts, check_types
 from robomtl.task import Suite, Trial
 from robomtl.training import TrainConfig
@@ -76,10 +76,7 @@ class Asked(Design):
                 f"No method was named; name at least 1 of {', '.join(USUAL)}."
             )
         for label in self.settings:
-            if label not in (*self.methods, EVERY):
-                raise InputError(
-                    unknown("method to set", label, (*self.methods, EVERY))
-                )
+            check_known("method to set", label, (*self.methods, EVERY))
         check_counts(self, "demonstrations", "trials", "steps", "batch_size")
         check_counts(self, "seeds", "orders")
 

@@ -8,8 +8,9 @@ from typing import Any
 from robomtl.arguments import checked
 from robomtl.continual.method import Course
 from robomtl.demonstrations import Demonstrations
-from robomtl.demonstrations.collect_missing import data_in
+from robomtl.demonstrations.collect_missing import data_in, parts_of
 from robomtl.errors import InputError
+from robomtl.evaluation.figures import counted
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.compute import Compute
@@ -166,7 +167,7 @@ def _check(
     stream: tuple[str, ...],
     variants: Mapping[str, Variant],
 ) -> None:
-    """Refuses methods that do not fit, and more trials than there are."""
+    """Refuses methods that do not fit, several robots, and more trials than there are."""
     course = Course(
         stages=len(stream),
         demonstrations=asked.demonstrations,
@@ -175,7 +176,13 @@ def _check(
     )
     for label, variant in variants.items():
         check_variant(label, variant, course, asked.task_id)
-    trials_plan(suite, tuple(dict.fromkeys(stream)), episodes=asked.trials)
+    tasks = tuple(dict.fromkeys(stream))
+    if len(robots := parts_of(suite, tasks)) > 1:
+        raise InputError(
+            f"{suite.name} has {counted(len(robots), 'robot')} for these tasks, and a"
+            " stream is learned by one; name tasks of one robot (--tasks)."
+        )
+    trials_plan(suite, tasks, episodes=asked.trials)
 
 
 def _material(

@@ -141,12 +141,12 @@ def _map(found: Findings, label: str) -> Markup:
     from robomtl.pages.success_map import success_map
 
     rates = found.methods[label].matrix
-    told = [
+    words = [
         f"after {stage}: {', '.join(f'{t} {percent(r)}' for t, r in some.items())}"
         for stage, some in rates.items()
     ]
     tasks = tuple(dict.fromkeys(found.stream))
-    return success_map([*rates], tasks, rates, summary=f"{label}, {'; '.join(told)}")
+    return success_map([*rates], tasks, rates, summary=f"{label}, {'; '.join(words)}")
 
 
 def _forgetting(found: Findings, tasks: tuple[str, ...]) -> report.Section | None:

@@ -11,7 +11,7 @@ from robomtl.continual.stage import Normalisation
 from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
 from robomtl.machine import Machine, continued
-from robomtl.nearest import unknown
+from robomtl.nearest import check_known
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
 
@@ -71,10 +71,7 @@ def variant_of(
     except InputError as error:
         said = str(error).removesuffix(".")
         raise InputError(f"The method {label}: {said}.") from error
-    if variant.normaliser not in get_args(Normalisation):
-        raise InputError(
-            unknown("normaliser", variant.normaliser, get_args(Normalisation))
-        )
+    check_known("normaliser", variant.normaliser, get_args(Normalisation))
     check_trainable(variant.policy)
     checkpoint.configure(variant.policy, variant.policy_config)
     return variant
