@@ -6,6 +6,7 @@ Each catalogue stands beside its contract; they are gathered here for plug-ins a
 from robomtl.action_head import HEADS as HEADS
 from robomtl.adaptation.method import METHODS as METHODS
 from robomtl.catalogue import Registry as Registry
+from robomtl.continual.method import LIFELONG as LIFELONG
 from robomtl.image_encoder import ENCODERS as ENCODERS
 from robomtl.policy import POLICIES as POLICIES
 from robomtl.suites import SUITES as SUITES
