@@ -28,6 +28,7 @@ from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.pictures import Pictures, chosen
 from robomtl.ranges import check_counts
+from robomtl.shifts.shift import Need
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
@@ -179,6 +180,11 @@ class MetaWorldSuite:
     def undisturbed_actions(self) -> int:
         """Trailing components of an action that ``collect`` never disturbs: the gripper."""
         return 1
+
+    @property
+    def alterable(self) -> tuple[Need, ...]:
+        """What of its simulation shifts can change; see ``robomtl.shifts``."""
+        return () if self.upstream else ("physics", "start")
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in a split.

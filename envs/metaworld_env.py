@@ -1,7 +1,7 @@
 """A Gymnasium env of one Meta-World task that keeps the contract of robomtl."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -15,6 +15,8 @@ from robomtl.envs.metaworld_variations import TRAIN, Variations
 from robomtl.envs.pictured_env import Eye, PicturedEnv, pictured_space
 from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
+from robomtl.shifts.shift import Alterable
+from robomtl.shifts.start import HAND_OFFSET
 from robomtl.task import Action, Observation
 
 GOAL = slice(36, 39)
@@ -86,6 +88,8 @@ class MetaWorldEnv(PicturedEnv):
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts the episode of ``options["variation"]``.
 
+        With ``options["hand_offset"]`` the hand starts elsewhere by this [m]; (3,).
+
         Raises:
             ValueError: If no split holds the variation.
             SimulationError: If the simulator goes unstable.
@@ -96,6 +100,8 @@ class MetaWorldEnv(PicturedEnv):
             variation = self.np_random.integers(TRAIN.start, TRAIN.stop)
         vector = self._variations.vector(variation)
         hand = self._variations.hand(variation)
+        if options and HAND_OFFSET in options:
+            hand = self.simulator.hand_at(options[HAND_OFFSET])
         self._variation = int(variation)
         self._steps = 0
         state = self.simulator.begin(vector, hand)
@@ -123,6 +129,11 @@ class MetaWorldEnv(PicturedEnv):
             reward = float(success)
         truncated = self._steps == self.horizon
         return observation, reward, False, truncated, {"success": success}
+
+    def alter(self, change: Callable[[Any], None]) -> None:
+        """Changes MuJoCo's model for the episode that was just reset; see ``Alterable``."""
+        assert isinstance(self.simulator, Alterable), "Not of unmodified envs."
+        self.simulator.alter(change)
 
     def close(self) -> None:
         """Closes Meta-World's env and its cameras."""

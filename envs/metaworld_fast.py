@@ -15,6 +15,7 @@ What differs from Meta-World:
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import mujoco
@@ -110,6 +111,7 @@ class FastSimulator:
         key = (self._task, placed.tobytes())
         start = _STARTS.get(key)
         with self._turn:
+            self._turn.restore()
             if start is None:
                 start = self._simulated_start(vector, hand)
                 _STARTS.put(key, start)
@@ -119,6 +121,19 @@ class FastSimulator:
             self._turn.keep()
         self._state[:] = start.state
         return start.state
+
+    def alter(self, change: Callable[[Any], None]) -> None:
+        """Changes the model of the episode that was just begun; ``begin`` undoes it."""
+        start = physics(self._model, self._data)
+        with self._turn:
+            self._turn.alter(change)
+            mujoco.mj_forward(self._model, self._data)
+            # As after a start: mj_forward leaves its solution for the next step's solver.
+            mujoco.mj_setState(self._model, self._data, start, PHYSICS)
+
+    def hand_at(self, offset: Vector) -> Vector:
+        """Where ``begin`` puts a hand that starts elsewhere; see ``Simulator``."""
+        return self._upstream.hand_at(offset)
 
     def step(self, action: NDArray[np.float32]) -> Outcome:
         """Takes an action within [-1, 1]; (4,)."""

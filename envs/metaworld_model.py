@@ -2,12 +2,13 @@
 
 A model takes 15 MB, most of it meshes, 5 to 12 more with textures, and 0.1 s to compile.
 Between the envs of a task only the positions of bodies and sites differ, which resets
-write.
+write, and what a shift alters for an episode; see ``robomtl.shifts``.
 """
 
 import copy
 import ctypes
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -16,6 +17,15 @@ import mujoco
 from metaworld.env_dict import ENV_CLS_MAP
 
 _SIZE = 480  # Sides of Meta-World's pictures [pixel].
+_ALTERABLE = (
+    "geom_friction",
+    "body_mass",
+    "body_inertia",
+    "body_subtreemass",
+    "body_invweight0",
+    "dof_invweight0",
+)
+"""Arrays of a model that an env may alter for an episode."""
 
 
 def _hand_back_memory() -> None:
@@ -61,9 +71,15 @@ class SharedModel:
         """Of bodies (body, 3) and sites (site, 3), in their parents [m]; views."""
         self.initial = tuple(each.copy() for each in self.positions)
         """The positions before any reset."""
+        self.alterable = tuple(getattr(self.model, name) for name in _ALTERABLE)
+        """What an env may alter; views."""
+        self.compiled = tuple(each.copy() for each in self.alterable)
+        """The same as compiled."""
         self.lock = threading.RLock()
         self.current: tuple[Any, ...] = ()
         """The positions of the env whose turn it was last."""
+        self.altered = self.compiled
+        """The values of ``alterable`` in the model."""
 
     def copy(self) -> Any:
         """A model of one's own, its positions the initial ones."""
@@ -72,9 +88,9 @@ class SharedModel:
 
 
 class Turn:
-    """The turns of one env: ``with turn:`` the model has that env's positions.
+    """The turns of one env: ``with turn:`` the model is as that env left it.
 
-    Threads that step envs of one task wait for each other there.
+    That is its positions, and what the env altered for an episode. Threads that step envs of one task wait for each other there.
 
     Args:
         shared: The model.
@@ -83,20 +99,44 @@ class Turn:
     def __init__(self, shared: SharedModel) -> None:
         self._shared = shared
         self._own = tuple(each.copy() for each in shared.initial)
+        self._altered = shared.compiled
 
     def keep(self) -> None:
         """Takes over the positions in the model, during this env's turn."""
         for own, written in zip(self._own, self._shared.positions, strict=True):
             own[:] = written
 
+    def alter(self, change: Callable[[Any], None]) -> None:
+        """Changes the model for this env, during its turn, until ``restore``.
+
+        Args:
+            change: Takes the model, and writes into its alterable arrays.
+        """
+        change(self._shared.model)
+        self._altered = tuple(each.copy() for each in self._shared.alterable)
+        self._shared.altered = self._altered
+
+    def restore(self) -> None:
+        """Undoes what was altered, during this env's turn."""
+        self._altered = self._shared.compiled
+        self._write_altered()
+
+    def _write_altered(self) -> None:
+        shared = self._shared
+        if shared.altered is not self._altered:
+            for array, values in zip(shared.alterable, self._altered, strict=True):
+                array[:] = values
+            shared.altered = self._altered
+
     def __enter__(self) -> None:
-        """Waits for the model, and writes this env's positions into it."""
+        """Waits for the model, and writes what is this env's own into it."""
         shared = self._shared
         shared.lock.acquire()
         if shared.current is not self._own:
             bodies, sites = shared.positions
             bodies[:], sites[:] = self._own
             shared.current = self._own
+        self._write_altered()
 
     def __exit__(
         self,

@@ -37,6 +37,15 @@ class Simulator(Protocol):
         """
         ...
 
+    def hand_at(self, offset: Vector) -> Vector:
+        """Where ``begin`` puts a hand that starts elsewhere by this [m]; (3,).
+
+        Args:
+            offset: From where Meta-World rests it, along x, y and z; clipped to the range
+                of starts. (3,)
+        """
+        ...
+
     def step(self, action: NDArray[np.float32]) -> Outcome:
         """Takes an action within [-1, 1]; (4,)."""
         ...

@@ -5,6 +5,7 @@ every episode begins as in an env just made, whatever was simulated before.
 """
 
 import functools
+from types import SimpleNamespace
 from typing import Any
 
 import mujoco
@@ -67,6 +68,10 @@ def hand_range(task: str, env: Any) -> tuple[Vector, Vector]:
     """Least and greatest place where varied starts rest the hand [m]; (3,) each.
 
     Within the bounds that actions keep to.
+
+    Args:
+        task: Name of the task.
+        env: Meta-World's env, or what has its attributes.
     """
     way = HAND_RANGE.copy()
     if task in _KEPT_AXIS:
@@ -108,6 +113,14 @@ class UpstreamSimulator:
             env.hand_init_pos = low + hand * (high - low)
         state: Vector = env.reset()[0]
         return state
+
+    def hand_at(self, offset: Vector) -> Vector:
+        """Where ``begin`` puts a hand that starts elsewhere; see ``Simulator``."""
+        env = SimpleNamespace(**self.attributes)
+        low, high = hand_range(self._task, env)
+        size = np.where(high > low, high - low, 1.0)
+        found: Vector = np.clip((env.hand_init_pos + offset - low) / size, 0, 1)
+        return found
 
     def step(self, action: NDArray[np.float32]) -> Outcome:
         """Steps the env as Meta-World does."""

@@ -7,10 +7,10 @@ robot that it is made of; experts' actions are translated, so that demonstration
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -20,19 +20,8 @@ from robomtl.alignment import action_of, scaled
 from robomtl.features import Embodiment, embodiment_of, robot_of
 from robomtl.nearest import check_known
 from robomtl.suites import suite as named_suite
-from robomtl.task import Action, Env, Expert, Observation, Suite, Task
-
-_PASSED_ON = (
-    "definition",
-    "envs_may_differ",
-    "families",
-    "goal_places",
-    "one_env_per_process",
-    "positions",
-    "undisturbed_actions",
-    "version",
-)
-"""Optional parts of a suite that hold for it whatever actions mean."""
+from robomtl.task import Action, Env, Expert, Observation
+from robomtl.wrapped_suite import WrappedSuite
 
 
 class Body(NamedTuple):
@@ -140,7 +129,7 @@ class PseudoExpert:
 
 
 @dataclass(frozen=True)
-class PseudoSuite:
+class PseudoSuite(WrappedSuite):
     """The tasks of a suite for another robot.
 
     Args:
@@ -148,8 +137,17 @@ class PseudoSuite:
         body: Name of a pseudo-embodiment.
     """
 
-    suite: Suite
     body: str
+    passed_on: ClassVar[tuple[str, ...]] = (
+        "definition",
+        "envs_may_differ",
+        "families",
+        "goal_places",
+        "one_env_per_process",
+        "positions",
+        "undisturbed_actions",
+        "version",
+    )
 
     def __post_init__(self) -> None:
         """Checks the name of the body.
@@ -163,44 +161,6 @@ class PseudoSuite:
     def name(self) -> str:
         """Full name, such as ``pseudo/flipped/metaworld/MT10``."""
         return f"pseudo/{self.body}/{self.suite.name}"
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """Those of the suite."""
-        return self.suite.options
-
-    @property
-    def train_tasks(self) -> tuple[Task, ...]:
-        """Those of the suite."""
-        return self.suite.train_tasks
-
-    @property
-    def held_out_tasks(self) -> tuple[Task, ...]:
-        """Those of the suite."""
-        return self.suite.held_out_tasks
-
-    @property
-    def goal(self) -> slice | None:
-        """That of the suite."""
-        return self.suite.goal
-
-    @property
-    def expert_suite(self) -> "PseudoSuite":
-        """That of the suite, for this robot.
-
-        Raises:
-            AttributeError: If the suite has none.
-        """
-        shown: Suite = self.suite.expert_suite  # type: ignore[attr-defined]
-        return replace(self, suite=shown)
-
-    def variations(self, task: str, split: str) -> Sequence[int]:
-        """Those of the suite.
-
-        Raises:
-            ValueError: If the task or the split is unknown.
-        """
-        return self.suite.variations(task, split)
 
     def robot(self, task: str) -> str:
         """Name of the robot: that of the body, then that of the suite's own."""
@@ -216,7 +176,7 @@ class PseudoSuite:
         if own not in self._robots:
             self._robots[own] = embodiment_of(self.suite, task)
         found = self._robots[own]
-        there = Translation(BODIES[self.body], found.action.size, self._kept)
+        there = Translation(BODIES[self.body], found.action.size, self.undisturbed)
         order = there.order.tolist()
         action = action_of(self.suite, task) or found.action
         names = action.names and tuple(action.names[i] for i in order)
@@ -232,17 +192,13 @@ class PseudoSuite:
         """Of the suite, as far as they were looked at."""
         return {}
 
-    @property
-    def _kept(self) -> int:
-        return int(getattr(self.suite, "undisturbed_actions", 0))
-
     def make_env(self, task: str) -> Env:
         """One of the suite, in which the body acts.
 
         Raises:
             ValueError: If the task is unknown.
         """
-        return PseudoEnv(self.suite.make_env(task), BODIES[self.body], self._kept)
+        return PseudoEnv(self.suite.make_env(task), BODIES[self.body], self.undisturbed)
 
     def make_expert(self, task: str) -> Expert:
         """One of the suite, whose actions are translated.
@@ -251,13 +207,7 @@ class PseudoSuite:
             ValueError: If the task is unknown or has no expert.
         """
         expert = self.suite.make_expert(task)
-        return PseudoExpert(expert, BODIES[self.body], self._kept)
-
-    def __getattr__(self, name: str) -> Any:
-        """Optional parts of the suite that do not depend on actions."""
-        if name not in _PASSED_ON:
-            raise AttributeError(name)
-        return getattr(self.suite, name)
+        return PseudoExpert(expert, BODIES[self.body], self.undisturbed)
 
 
 def pseudo(variant: str, **options: Any) -> PseudoSuite:

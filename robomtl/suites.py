@@ -32,6 +32,7 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
         "pseudo": "robomtl.pseudo:pseudo",
         "pusht": "robomtl.envs.pusht:pusht",
         "robosuite": "robomtl.envs.robosuite:robosuite",
+        "shifted": "robomtl.shifts.shifted_suite:shifted",
     },
 )
 """Families of suites: callables ``(variant, **options) -> Suite``; or single suites.

@@ -78,6 +78,16 @@ class Announced(Protocol):
         ...
 
 
+@runtime_checkable
+class Privileged(Protocol):
+    """An env whose expert observes what policies do not, such as positions without noise."""
+
+    @property
+    def expert_observation(self) -> Observation:
+        """What the expert observes now, beside the last observation."""
+        ...
+
+
 class Expert(Protocol):
     """A demonstrator of one task, without memory of earlier steps."""
 
@@ -141,6 +151,9 @@ class Suite(Protocol):
     A suite that describes its actions, by names and by the displacement at full deflection,
     has a property ``action``, a ``robomtl.features.ActionFeature``, unless its method
     ``embodiment`` does: robots can then share one action, see ``robomtl.alignment``.
+
+    A suite whose envs let shifts change their simulation says what of it by the property
+    ``alterable``: see ``robomtl.shifts.shift.Need`` and ``Alterable``.
 
     A suite whose tasks differ in what is observed or how one acts has one more method,
     ``embodiment(task)``: see ``robomtl.features.EmbodiedSuite``.

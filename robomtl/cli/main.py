@@ -40,6 +40,7 @@ VERBS = {
     "evaluate": "success of a policy, task by task",
     "probe": "whether a policy uses its instruction",
     "features": "what the features of policies tell of positions and tasks",
+    "shift": "success of policies against the magnitude of shifts",
     "view": "one trial, in rerun's viewer",
     "serve": "a policy for clients on the network",
     "compare": "which of two policies is better, and how sure that is",

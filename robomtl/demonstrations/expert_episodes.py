@@ -18,7 +18,7 @@ from robomtl.errors import InputError, MissingExtraError, PlugInError, Simulatio
 from robomtl.pictures import Sighted
 from robomtl.plug_in import close_broken, described
 from robomtl.pulse import PULSE
-from robomtl.task import Action, Env, Expert, Suite, Trial
+from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
 
 _OTHER = "other."  # Begins the names of arrays of observation features.
 
@@ -103,6 +103,11 @@ class _Bench(NamedTuple):
     others: Sequence[str]
     """Names of the observation features beside the state, without pictures that the env
     draws on demand: those are drawn of solved episodes alone."""
+
+    def shown(self, observation: Observation) -> Observation:
+        """What the expert observes when a policy would observe this."""
+        env = self.env
+        return env.expert_observation if isinstance(env, Privileged) else observation
 
 
 @dataclass
@@ -222,7 +227,7 @@ class Recorder:
             where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
             others = {name: observation[name].copy() for name in bench.others}
-            action = bench.expert(observation)
+            action = bench.expert(bench.shown(observation))
             action = np.clip(action_array(action, expected, *who), -1, 1)
             _check_finite("the expert's action", action, *where)
             step += 1

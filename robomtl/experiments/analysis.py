@@ -1,6 +1,6 @@
 """Estimates, intervals and tests from the trials of tasks, given as arrays."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -117,15 +117,26 @@ def area_of(curve: Curve) -> Estimate | None:
     """The area under a curve of ``curve_of``; None from one number of demonstrations."""
     if len(curve) < 2:
         return None
-    weights = area_weights(list(curve))
-    every = [list(tasks.values()) for tasks in curve.values()]
+    return weighted_mean_of([*curve.values()], area_weights(list(curve)))
+
+
+def weighted_mean_of(
+    conditions: Sequence[Mapping[str, Scores]], weights: Sequence[float]
+) -> Estimate:
+    """A weighted mean of success under several conditions, such as the area of a curve.
+
+    Args:
+        conditions: Scores by task, of the same tasks and trials, under each.
+        weights: Of each, adding up to 1.
+    """
+    every = [list(tasks.values()) for tasks in conditions]
     means = [mean_of(tasks) for tasks in every]
     mean = sum(w * m for w, m in zip(weights, means, strict=True))
     alone = sum(
         w**2 * m * (1 - m) / trials_of(tasks)
         for w, m, tasks in zip(weights, means, every, strict=True)
     )
-    areas = list(combined(list(curve.values()), weights).values())
+    areas = list(combined(conditions, weights).values())
     parts = parts_of(areas, [1 / len(areas)] * len(areas))
     trials = mean * (1 - mean) / alone if alone else trials_of(every[0])
     return Estimate(mean, spread_interval(mean, parts, trials, CONFIDENCE))

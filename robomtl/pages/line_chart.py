@@ -38,10 +38,10 @@ def line_chart(chart: Chart, width: float, height: float) -> Markup:
 
 
 def _number_values(axes: Axes, chart: Chart) -> None:
-    """A logarithmic axis, which zero is on, too; as many numbers as have room."""
+    """The axis, on which zero is even where it is logarithmic; numbers that have room."""
     values = chart.values
     counted = [value for value in values if value]
-    if counted:
+    if counted and chart.scale == "logarithmic":
         axes.set_xscale("symlog", linthresh=counted[0], linscale=0.5)
     axes.update_datalim([(value, 0.0) for value in values])
     axes.set_xmargin(0.06)
@@ -57,7 +57,7 @@ def _number_values(axes: Axes, chart: Chart) -> None:
 
 
 def _draw(
-    figure: Figure, axes: Axes, line: Line, last: int, aside: float
+    figure: Figure, axes: Axes, line: Line, last: float, aside: float
 ) -> dict[str, Named]:
     """The line, whiskers and marks of a group, a little beside those of others."""
     at = [point.at for point in line.points]

@@ -1,8 +1,8 @@
-"""Charts of several lines with intervals, over a logarithmic axis of whole numbers."""
+"""Charts of several lines with intervals over one axis."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from robomtl.evaluation.statistics import Interval
 
@@ -46,7 +46,7 @@ def style(place: int) -> Style:
 class Point(NamedTuple):
     """A rate somewhere on the axis."""
 
-    at: int
+    at: float
     rate: float
     interval: Interval
     text: str
@@ -76,13 +76,15 @@ class Chart:
     summary: str
     """The chart in words, for a reader who does not see it."""
     title: str = ""
-    ticks: Sequence[int] = ()
+    ticks: Sequence[float] = ()
     """Numbers to have on the axis besides those of the lines."""
+    scale: Literal["logarithmic", "linear"] = "logarithmic"
+    """Of the axis."""
     top: float = 1.0
     """Rate the upward axis ends at; see ``top_of``."""
 
     @property
-    def values(self) -> list[int]:
+    def values(self) -> list[float]:
         """All numbers on the axis, rising."""
         return sorted(
             {*self.ticks, *(p.at for line in self.lines for p in line.points)}

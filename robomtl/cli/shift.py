@@ -1,0 +1,83 @@
+"""``robomtl shift``: success of policies against the magnitude of shifts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from robomtl.agent import PolicyAgent
+from robomtl.cli.flags import SuiteFlags, chosen_executor, own_first, run_directory
+from robomtl.cli.tables import show_report
+from robomtl.errors import InputError
+from robomtl.evaluation.results import RESULTS
+from robomtl.executor import LIMIT
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.running import REPORT
+from robomtl.experiments.shift import ShiftConfig, shift
+from robomtl.experiments.shift.shift_report import shift_report
+
+
+@own_first
+@dataclass(frozen=True, kw_only=True)
+class Shift(SuiteFlags):
+    """Plays policies under shifts of physics, actions, sensors and starts."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories of policies; those named LABEL/seed-NUMBER are seeds of one. The
+    others are compared with the first."""
+    suite: str | None = None
+    """Suite, such as metaworld/MT10; the one the first policy was trained on by default."""
+    shifts: tuple[str, ...] | None = None
+    """Shifts, such as friction object_mass; all that the suite can do by default."""
+    magnitudes: tuple[str, ...] = ()
+    """Magnitudes in place of a shift's own, such as friction=0.5,2 action_delay=1,2."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to play; all training tasks by default."""
+    variations: str = "fresh"
+    """Split of variations: fresh, train, or one of the suite's own."""
+    trials: int = 20
+    """Trials of each task under each magnitude."""
+    out: Path | None = None
+    """Folder of the results; a dated one under runs/ by default. An interrupted
+    experiment is resumed in the same folder."""
+    workers: int = 2
+    """Processes."""
+    limit: float = LIMIT
+    """Seconds that a step of the simulator may take before it counts as hanging."""
+    ray: str | None = None
+    """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Plays as the arguments say."""
+    flags = tyro.cli(Shift, args=arguments, prog="robomtl shift")
+    config = ShiftConfig(
+        shifts=flags.shifts,
+        magnitudes=dict(_magnitudes(word) for word in flags.magnitudes),
+        tasks=flags.tasks,
+        variations=flags.variations,
+        trials=flags.trials,
+    )
+    if not flags.runs:
+        raise InputError("Name at least 1 run directory.")
+    suite = flags.make_for(PolicyAgent(flags.runs[0]), flags.suite)
+    executor = chosen_executor(flags.workers, flags.ray, None, limit=flags.limit)
+    with run_directory(flags.out, "shift", suite.name) as out:
+        found = shift(
+            flags.runs, suite, config, out=out, compute=Compute(executor=executor)
+        )
+    show_report(shift_report(found))
+    print(f"Results: {out / RESULTS}")
+    print(f"Report: {out / REPORT}")
+
+
+def _magnitudes(word: str) -> tuple[str, tuple[float, ...]]:
+    """A shift and its magnitudes, from ``NAME=NUMBER,NUMBER``."""
+    name, _, values = word.partition("=")
+    try:
+        return name, tuple(float(value) for value in values.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"--magnitudes has '{word}'; give NAME=NUMBER,NUMBER, such as friction=0.5,2."
+        ) from error

@@ -1,0 +1,131 @@
+"""Success against the magnitude of shifts: the experiment, and the act."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robomtl.actor import check_agent
+from robomtl.agent import check_pictures
+from robomtl.arguments import checked
+from robomtl.errors import InputError
+from robomtl.evaluation.journal import Done
+from robomtl.executor import LIMIT
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import run_experiment
+from robomtl.experiments.shift.shift_findings import Findings, findings_of
+from robomtl.experiments.shift.shift_plan import (
+    Grid,
+    Policy,
+    ShiftCell,
+    ShiftConfig,
+    cells_of,
+    grid_of,
+    policies_of,
+)
+from robomtl.experiments.shift.shift_playing import PlayShifted
+from robomtl.experiments.shift.shift_report import shift_report
+from robomtl.lock import locked
+from robomtl.paths import located
+from robomtl.request import plain
+from robomtl.run_record import RUN
+from robomtl.shifts.shift import SHIFTS
+from robomtl.shifts.shifted_suite import ShiftedSuite
+from robomtl.task import Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """Policies under shifts; see ``Experiment``."""
+
+    suite: Suite
+    policies: Sequence[Policy]
+    grid: Grid
+    config: ShiftConfig
+    title: str = "Shift"
+    growing: tuple[str, ...] = ("policies", "shifts")
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "policies": {
+                f"{each.label}, seed {each.seed}": each.agent.fingerprint
+                for each in self.policies
+            },
+            # A cell names its magnitude, so that more may join.
+            "shifts": {name: SHIFTS.get(name).unit for name in self.grid},
+        }
+
+    def cells(self) -> Sequence[ShiftCell]:
+        return cells_of(self.policies, self.suite, self.grid, self.config)
+
+    @property
+    def play(self) -> Callable[[ShiftCell], Done]:
+        agents = {(each.label, each.seed): each.agent for each in self.policies}
+        return PlayShifted(agents, self.suite)
+
+    def conclude(
+        self, finished: Sequence[Finished[ShiftCell]], made: Mapping[str, Any]
+    ) -> Findings:
+        return findings_of(finished, self.suite.name, self.grid)
+
+    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+        runs = [str(each.agent.run) for each in self.policies]
+        return {**plain(found), "kind": "shift", "made": {"runs": runs, **made}}
+
+    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+        return shift_report(found, made=self.results(found, made)["made"])
+
+
+@checked
+def shift(
+    runs: Sequence[Path | str],
+    suite: Suite,
+    config: ShiftConfig | None = None,
+    *,
+    out: Path | str,
+    compute: Compute | None = None,
+) -> Findings:
+    """How success of policies falls with the magnitude of shifts of their suite.
+
+    All policies play the same trials under every magnitude, so that differences are
+    paired. Every finished cell is kept at once: called again, it resumes. Policies,
+    shifts and magnitudes may be more than before.
+
+    Args:
+        runs: Run directories. Those named ``LABEL/seed-NUMBER`` are seeds of one policy;
+            the others are compared with the first.
+        suite: Without shifts; success is as it defines it.
+        config: Shifts, magnitudes and trials; the defaults if None.
+        out: Folder for ``results.json``, ``trials.parquet``, ``cells.parquet``,
+            ``report.html`` and the journal; made if missing.
+        compute: Processes or cluster, and the limit of time of a step.
+
+    Raises:
+        InputError: If a shift or a magnitude does not exist, or the suite cannot do it;
+            if a policy does not fit the suite, is there twice or lacks a seed that
+            another has; or if the folder holds something else.
+    """
+    config, compute = config or ShiftConfig(), compute or Compute(limit=LIMIT)
+    folder = located(out)
+    if isinstance(suite, ShiftedSuite):
+        raise InputError(
+            f"{suite.name} is shifted already; give {suite.suite.name}, and name shifts"
+            " and magnitudes."
+        )
+    grid = grid_of(suite, config)
+    policies = policies_of(runs)
+    for each in policies:
+        check_agent(each.agent, suite, config.tasks)
+        check_pictures(each.agent, suite)
+    if (folder / RUN).exists():
+        raise InputError(
+            f"{folder} is the run directory of a policy, whose results would be"
+            " overwritten; give another folder (--out)."
+        )
+    experiment = _Experiment(suite=suite, policies=policies, grid=grid, config=config)
+    experiment.cells()  # Refuses tasks and trials that there are not.
+    with locked(folder):
+        found: Findings = run_experiment(experiment, folder, compute.executed)
+    return found

@@ -1,0 +1,170 @@
+"""What a shift experiment found: success by magnitude, areas and their differences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robomtl.experiments.aggregates import Estimate
+from robomtl.experiments.cells import Finished, rows_of
+from robomtl.experiments.concluding import (
+    CONFIDENCE,
+    differences_of,
+    success_of,
+    weighted_mean_of,
+)
+from robomtl.experiments.crossed import Scores, combined
+from robomtl.experiments.findings import Difference, Success
+from robomtl.experiments.scores import Where, known, scores_by
+from robomtl.experiments.shift.shift_plan import NONE, Grid, ShiftCell
+from robomtl.shifts.shift import SHIFTS
+
+EVERY = "all"
+"""The mean over all shifts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """A shift as it was played."""
+
+    line: str
+    unit: str
+    none: float
+    """The magnitude that changes nothing."""
+    magnitudes: tuple[float, ...]
+    """Rising, that of no shift among them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found of all policies."""
+
+    format: int = 1
+    """Of ``results.json``; raised when the meaning of a field changes."""
+    suite: str
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    trials: int
+    """Of each task under each magnitude."""
+    confidence: float
+    baseline: str
+    """Label of the policy that the others are compared with: the first."""
+    shifts: Mapping[str, Axis]
+    """By name."""
+    success: Mapping[str, Mapping[str, tuple[Success, ...]]]
+    """By label and shift, at each of its magnitudes."""
+    area: Mapping[str, Mapping[str, Estimate]]
+    """Normalised area under success against magnitude, by label and shift; the mean over
+    all shifts is under ``all``, success without a shift under ``none``."""
+    differences: Mapping[str, Mapping[str, Difference]]
+    """Area minus that of the baseline, likewise."""
+
+
+Tried = Mapping[str, Mapping[tuple[str, float], Mapping[str, Scores]]]
+"""Success of trials by label, by shift and magnitude, and by task."""
+
+
+def findings_of(
+    finished: Sequence[Finished[ShiftCell]], suite: str, grid: Grid
+) -> Findings:
+    """What finished cells say.
+
+    Args:
+        finished: The cells and how their trials went.
+        suite: Name of the suite.
+        grid: Magnitudes that were played.
+    """
+    tried = _tried(finished, grid)
+    labels = list(tried)
+    cells = [cell for cell, _ in finished]
+    scores = {label: _areas(some, grid) for label, some in tried.items()}
+    return Findings(
+        suite=suite,
+        tasks=tuple(dict.fromkeys(cell.task for cell in cells)),
+        seeds=tuple(sorted({cell.seed for cell in cells})),
+        trials=len(cells[0].trials),
+        confidence=CONFIDENCE,
+        baseline=labels[0],
+        shifts={name: _axis(name, magnitudes) for name, magnitudes in grid.items()},
+        success={
+            label: {
+                name: tuple(success_of(some[name, at]) for at in magnitudes)
+                for name, magnitudes in grid.items()
+            }
+            for label, some in tried.items()
+        },
+        area={
+            label: {key: estimate for key, (estimate, _) in some.items()}
+            for label, some in scores.items()
+        },
+        differences={
+            label: differences_of(
+                {
+                    key: (own, scores[labels[0]][key][1])
+                    for key, (_, own) in scores[label].items()
+                    if key in scores[labels[0]]
+                }
+            )
+            for label in labels[1:]
+        },
+    )
+
+
+def area_weights(magnitudes: Sequence[float], *, factor: bool) -> list[float]:
+    """The weight of success at each magnitude in the area; they add up to 1.
+
+    The area is that under straight lines between magnitudes, over the distance from the
+    least to the greatest; of factors, between their logarithms.
+
+    Args:
+        magnitudes: Rising, at least 2.
+        factor: Whether they are factors.
+    """
+    at = np.log(magnitudes) if factor else np.asarray(magnitudes, np.float64)
+    areas = np.trapezoid(np.eye(len(at)), at, axis=1) / (at[-1] - at[0])
+    return [float(area) for area in areas]
+
+
+def _axis(name: str, magnitudes: tuple[float, ...]) -> Axis:
+    shift = SHIFTS.get(name)
+    return Axis(
+        line=shift.line, unit=shift.unit, none=shift.none, magnitudes=magnitudes
+    )
+
+
+def _tried(finished: Sequence[Finished[ShiftCell]], grid: Grid) -> Tried:
+    """Success by label; no shift stands at its magnitude on the axis of every shift."""
+    found: dict[str, dict[tuple[str, float], Mapping[str, Scores]]] = {}
+    by_cell = scores_by(
+        rows_of(finished),
+        lambda row: (row.cell.policy, row.cell.shift, row.cell.magnitude),
+        lambda row: Where(row.cell.seed, 0, 0, row.start),
+    )
+    for (label, shift, magnitude), tasks in by_cell.items():
+        some = found.setdefault(label, {})
+        some[shift, magnitude] = tasks
+        if shift == NONE:
+            some |= {(name, SHIFTS.get(name).none): tasks for name in grid}
+    return found
+
+
+def _areas(
+    tried: Mapping[tuple[str, float], Mapping[str, Scores]], grid: Grid
+) -> dict[str, tuple[Estimate, Mapping[str, Scores]]]:
+    """Estimates, and the weighted sums of trials, by shift; see ``Findings.area``.
+
+    A shift of which some task has no outcome at some magnitude is left out, and with it
+    the mean over all.
+    """
+    weights: dict[str, dict[tuple[str, float], float]] = {NONE: {(NONE, 0.0): 1.0}}
+    for name, magnitudes in grid.items():
+        parts = area_weights(magnitudes, factor=SHIFTS.get(name).factor)
+        weights[name] = {(name, at): w for at, w in zip(magnitudes, parts, strict=True)}
+    every = {key: w / len(grid) for name in grid for key, w in weights[name].items()}
+    found: dict[str, tuple[Estimate, Mapping[str, Scores]]] = {}
+    for name, parts_by in {EVERY: every, **weights}.items():
+        curve = [tried[key] for key in parts_by]
+        if all(known(some).keys() == some.keys() for some in curve):
+            parts = [*parts_by.values()]
+            found[name] = weighted_mean_of(curve, parts), combined(curve, parts)
+    return found

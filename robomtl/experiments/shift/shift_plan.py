@@ -1,0 +1,196 @@
+"""What a shift experiment plays: policies, magnitudes and trials."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from robomtl.agent import PolicyAgent
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.evaluation.trials import select
+from robomtl.experiments.cells import Cell, Factors
+from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_types
+from robomtl.shifts.shift import SHIFTS
+from robomtl.shifts.shifted_suite import check_possible, magnitude_from, possible
+from robomtl.task import Suite
+
+NONE = "none"
+"""The condition without a shift, which all shifts share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftConfig:
+    """Which shifts are played, how large, and in which trials."""
+
+    shifts: tuple[str, ...] | None = None
+    """Names of shifts; by default all that the suite can do."""
+    magnitudes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Magnitudes by the name of the shift; its own by default."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to play; all training tasks by default."""
+    variations: str = "fresh"
+    """Split of variations."""
+    trials: int = 20
+    """Trials of each task under each magnitude: the same variations everywhere."""
+
+    def __post_init__(self) -> None:
+        """Checks the number of trials.
+
+        Raises:
+            InputError: If there is none.
+        """
+        check_types(self)
+        check_counts(self, "trials")
+
+
+Grid = Mapping[str, tuple[float, ...]]
+"""Magnitudes by shift, rising, that of no shift among them."""
+
+
+def grid_of(suite: Suite, config: ShiftConfig) -> Grid:
+    """The magnitudes that are played.
+
+    Raises:
+        InputError: If a shift or a magnitude does not exist, the suite cannot do it, or
+            magnitudes are of a shift that is not played.
+    """
+    names = possible(suite) if config.shifts is None else config.shifts
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"The shift {twice[0]} is named twice; name it once.")
+    for name in (*names, *config.magnitudes):
+        check_possible(suite, name)
+    for name in config.magnitudes:
+        if name not in names:
+            raise InputError(unknown("shift with magnitudes", name, names))
+    found: dict[str, tuple[float, ...]] = {}
+    for name in names:
+        shift = SHIFTS.get(name)
+        given = config.magnitudes.get(name, shift.magnitudes)
+        values = {magnitude_from(name, shift, each) for each in given} - {shift.none}
+        if not values:
+            raise InputError(
+                f"{name} has no magnitude besides {shift.none:g}, which changes nothing;"
+                " give at least 1."
+            )
+        found[name] = tuple(sorted({*values, shift.none}))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A trained policy that is played."""
+
+    label: str
+    """What it is called: policies of one label differ by the seed of training alone."""
+    seed: int
+    agent: PolicyAgent
+
+
+def policies_of(runs: Sequence[Path | str]) -> tuple[Policy, ...]:
+    """The policies of run directories.
+
+    Run directories named ``seed-NUMBER`` are seeds of a policy that is called like the
+    folder they lie in; others have a name and one seed.
+
+    Raises:
+        InputError: If there is none, one is no run directory or named twice, or policies
+            differ in their seeds.
+    """
+    found = [_policy(Path(run)) for run in runs]
+    keys = [(each.label, each.seed) for each in found]
+    if not found or len({*keys}) < len(keys):
+        twice = next((k for k in keys if keys.count(k) > 1), ("", 0))
+        raise InputError(
+            f"Policy {twice[0]} is there twice with seed {twice[1]}; give run directories"
+            " of other names, or LABEL/seed-NUMBER."
+            if found
+            else "Name at least 1 run directory."
+        )
+    seeds = {
+        label: tuple(sorted(seed for other, seed in keys if other == label))
+        for label, _ in keys
+    }
+    if len({*seeds.values()}) > 1:
+        told = "; ".join(f"{k}: {', '.join(map(str, v))}" for k, v in seeds.items())
+        raise InputError(f"Policies need the same seeds of training; here are {told}.")
+    return tuple(found)
+
+
+def _policy(run: Path) -> Policy:
+    folder = run.resolve()
+    seed = re.fullmatch(r"seed-(\d+)", folder.name)
+    label = folder.parent.name if seed else folder.name
+    return Policy(label=label, seed=int(seed[1]) if seed else 0, agent=PolicyAgent(run))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftCell(Cell):
+    """A policy in the trials of a task under one magnitude."""
+
+    policy: str
+    """Label of the policy."""
+    seed: int
+    shift: str
+    """Name of the shift; ``NONE`` for none."""
+    magnitude: float
+    task: str
+
+    @property
+    def name(self) -> str:
+        """All but the trials."""
+        where = f"{self.shift}={self.magnitude:g}" if self.shift != NONE else NONE
+        return f"{self.policy}, seed {self.seed}, {where}, {self.task}"
+
+    @property
+    def factors(self) -> Factors:
+        """In what it differs from other cells."""
+        return {
+            "policy": self.policy,
+            "seed": self.seed,
+            "shift": self.shift,
+            "magnitude": self.magnitude,
+        }
+
+    @property
+    def kind(self) -> str:
+        """The task, whose envs are slow to build."""
+        return self.task
+
+    @property
+    def units(self) -> int:
+        """A unit of the progress line a trial."""
+        return len(self.trials)
+
+
+def cells_of(
+    policies: Sequence[Policy], suite: Suite, grid: Grid, config: ShiftConfig
+) -> list[ShiftCell]:
+    """A cell for each policy, magnitude and task; task by task, as envs are kept.
+
+    Raises:
+        InputError: If a task is unknown, or the split has fewer variations.
+    """
+    conditions = [
+        (name, magnitude)
+        for name, magnitudes in grid.items()
+        for magnitude in magnitudes
+        if magnitude != SHIFTS.get(name).none
+    ]
+    return [
+        ShiftCell(
+            trials=trials_plan(
+                suite, [task.name], split=config.variations, episodes=config.trials
+            ),
+            policy=policy.label,
+            seed=policy.seed,
+            shift=shift,
+            magnitude=magnitude,
+            task=task.name,
+        )
+        for task in select(suite, config.tasks)
+        for policy in policies
+        for shift, magnitude in [(NONE, 0.0), *conditions]
+    ]

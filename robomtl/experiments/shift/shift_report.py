@@ -1,0 +1,212 @@
+"""The report of a shift experiment: a figure for each shift, and areas beside it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.experiments import report
+from robomtl.experiments.entries import NONE, difference, estimate, rate
+from robomtl.experiments.findings import Success
+from robomtl.experiments.shift.shift_findings import EVERY, Axis, Findings
+from robomtl.experiments.shift.shift_plan import NONE as UNSHIFTED
+from robomtl.pages.lines import Chart, Line, Point, Style, style
+from robomtl.pages.matrix import Entry, Matrix
+from robomtl.pages.matrix import Line as Row
+
+
+def shift_report(
+    found: Findings, *, made: Mapping[str, Any] | None = None
+) -> report.Report:
+    """The findings in sections.
+
+    Args:
+        found: What to show.
+        made: How the experiment was made, as in ``results.json``; None if not known.
+    """
+    looks = {label: style(place) for place, label in enumerate(found.success)}
+    charts = [_chart(found, name, looks) for name in found.shifts]
+    return report.Report(
+        title=f"Shifts of {found.suite}",
+        lead=_lead(found),
+        sections=[
+            _answer(found),
+            report.section(
+                "area",
+                "Area under success against magnitude",
+                "in per cent; 100 is success at every magnitude",
+                report.Table(_areas(found, looks)),
+                brief=True,
+            ),
+            _differences(found, looks),
+            report.section(
+                "shifts",
+                "Success against magnitude",
+                f"mean over {counted(len(found.tasks), 'task')}, in per cent",
+                report.Panels([chart for chart in charts if chart]),
+                *report.folds(
+                    {
+                        f"{name}: {axis.line}": report.Table(_table(found, name, looks))
+                        for name, axis in found.shifts.items()
+                    }
+                ),
+            ),
+            _facts(found, made) if made else None,
+        ],
+        footer=[_footer(found)],
+    )
+
+
+def _lead(found: Findings) -> str:
+    conditions = 1 + sum(len(each.magnitudes) - 1 for each in found.shifts.values())
+    number = len(found.success)
+    return (
+        f"{number} {'policy' if number == 1 else 'policies'} in"
+        f" {counted(len(found.tasks), 'task')}, each from"
+        f" {counted(len(found.seeds), 'seed')} of training: {counted(conditions, 'condition')}"
+        f" of {counted(len(found.shifts), 'shift')}, with"
+        f" {counted(found.trials, 'trial')} of every task under each."
+    )
+
+
+def _answer(found: Findings) -> report.Section | None:
+    parts = [*_answers(found)]
+    return report.Section(id="answer", parts=parts, brief=True) if parts else None
+
+
+def _answers(found: Findings) -> Iterator[report.Text]:
+    for label, some in found.differences.items():
+        every, none = some.get(EVERY), some.get(UNSHIFTED)
+        if every is None or none is None:
+            continue
+        yield report.Text(
+            f" minus {found.baseline}: {points(every.difference)} points"
+            f" ({change(every.interval)}) of area over all shifts, and"
+            f" {points(none.difference)} ({change(none.interval)}) without a shift.",
+            label,
+        )
+
+
+def _heads(found: Findings) -> dict[str, str]:
+    return {
+        EVERY: "all shifts",
+        UNSHIFTED: "no shift",
+        **{name: name.replace("_", " ") for name in found.shifts},
+    }
+
+
+def _areas(found: Findings, looks: Mapping[str, Style]) -> Matrix:
+    """A row for each condition, a column for each policy."""
+    return Matrix(
+        head="shift",
+        columns=[*looks],
+        lines=[
+            Row(
+                name=head,
+                style=None,
+                entries=[estimate(found.area[label].get(key)) for label in looks],
+            )
+            for key, head in _heads(found).items()
+        ],
+    )
+
+
+def _differences(found: Findings, looks: Mapping[str, Style]) -> report.Section | None:
+    if not found.differences:
+        return None
+    lines = [
+        Row(
+            name=head,
+            style=None,
+            entries=[difference(some.get(key)) for some in found.differences.values()],
+        )
+        for key, head in _heads(found).items()
+    ]
+    matrix = Matrix(head="shift", columns=[*found.differences], lines=lines)
+    return report.section(
+        "differences",
+        f"Area minus that of {found.baseline}",
+        "in percentage points, on the same trials",
+        report.Table(matrix),
+        brief=True,
+    )
+
+
+def _table(found: Findings, name: str, looks: Mapping[str, Style]) -> Matrix:
+    axis = found.shifts[name]
+    lines = [
+        Row(
+            name=label,
+            style=looks[label],
+            entries=[_rate(success) for success in some[name]],
+        )
+        for label, some in found.success.items()
+    ]
+    columns = [_magnitude(axis, at) for at in axis.magnitudes]
+    return Matrix(head="policy", columns=columns, lines=lines)
+
+
+def _rate(success: Success) -> Entry:
+    return rate(success) if success.task_mean is not None else NONE
+
+
+def _magnitude(axis: Axis, at: float) -> str:
+    return f"×{at:g}" if axis.unit == "×" else f"{at:g} {axis.unit}"
+
+
+def _chart(found: Findings, name: str, looks: Mapping[str, Style]) -> Chart | None:
+    axis = found.shifts[name]
+    lines = [
+        Line(name=label, style=looks[label], points=there)
+        for label, some in found.success.items()
+        if (there := [*_points(label, axis, some[name])])
+    ]
+    title = f"{name.replace('_', ' ')} [{axis.unit}]"
+    told = "; ".join(point.text for line in lines for point in line.points)
+    return (
+        Chart(
+            lines=lines,
+            title=title,
+            summary=f"Success by {title}: {told}",
+            scale="logarithmic" if axis.none else "linear",
+        )
+        if lines
+        else None
+    )
+
+
+def _points(label: str, axis: Axis, every: tuple[Success, ...]) -> Iterator[Point]:
+    for at, success in zip(axis.magnitudes, every, strict=True):
+        if success.task_mean is None or success.interval is None:
+            continue
+        where = f"{label}, {_magnitude(axis, at)}"
+        yield Point(
+            at=int(at) if at == int(at) else at,
+            rate=success.task_mean,
+            interval=success.interval,
+            text=f"{where}: {percent(success.task_mean)} ({span(success.interval)}),"
+            f" {counted(success.trials, 'trial')}",
+        )
+
+
+def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
+    asked = {
+        "tasks": found.tasks,
+        "trials": found.trials,
+        **{
+            name: ", ".join(_magnitude(axis, at) for at in axis.magnitudes)
+            for name, axis in found.shifts.items()
+        },
+    }
+    run = report.run_facts({"runs": ", ".join(made["runs"])}, made)
+    return report.facts("Experiment", report.settings(asked), run)
+
+
+def _footer(found: Findings) -> str:
+    return (
+        "A trial succeeds if the unshifted criterion of the task is met at any step. All"
+        " policies play the same variations under every magnitude, with the same"
+        " directions and noise. The area is that under straight lines between the"
+        " magnitudes shown, over their range; of factors, over the logarithm. All shifts:"
+        " the mean of their areas. Differences are paired by trial, with intervals of"
+        f" {100 * found.confidence:.4g}%; tasks weigh the same and stay."
+    )

@@ -1,0 +1,58 @@
+"""Shifts of how actions are executed; any suite has them."""
+
+from collections import deque
+
+import numpy as np
+
+from robomtl.shifts.shift import Effect, Scene, Shift
+from robomtl.task import Action
+
+
+class _Gain(Effect):
+    """Displacements are multiplied, and clipped as by an actuator that saturates."""
+
+    def __init__(self, gain: float, scene: Scene, _: np.random.Generator) -> None:
+        self._gain = np.ones(scene.size, np.float32)
+        self._gain[: scene.moved] = gain
+
+    def executed(self, action: Action) -> Action:
+        """The action with another gain; (action,)."""
+        executed: Action = np.clip(action * self._gain, -1, 1)
+        return executed
+
+
+class _Delay(Effect):
+    """Actions are executed some steps later; at the start they are zeros."""
+
+    def __init__(self, steps: float, scene: Scene, _: np.random.Generator) -> None:
+        still = np.zeros(scene.size, np.float32)
+        self._waiting: deque[Action] = deque([still] * int(steps))
+
+    def executed(self, action: Action) -> Action:
+        """The action of some steps ago; (action,)."""
+        self._waiting.append(action)
+        return self._waiting.popleft()
+
+
+ACTION_GAIN = Shift(
+    line="displacement by an action, which saturates at full deflection",
+    unit="×",
+    least=0.1,
+    most=4.0,
+    none=1.0,
+    magnitudes=(0.5, 0.7, 1.3, 2.0),
+    randomised=(0.6, 1.6),
+    needs="actions",
+    begin=_Gain,
+)
+ACTION_DELAY = Shift(
+    line="steps after which an action is executed",
+    unit="steps",
+    least=0,
+    most=20,
+    whole=True,
+    magnitudes=(1, 2, 3),
+    randomised=(0, 2),
+    needs="actions",
+    begin=_Delay,
+)

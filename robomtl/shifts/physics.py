@@ -1,0 +1,80 @@
+"""Shifts of MuJoCo's physics: friction, and the mass of what can be moved."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.shifts.shift import Effect, Scene, Shift
+
+
+class _Physics(Effect):
+    """A factor on a part of the model."""
+
+    alters = True
+
+    def __init__(self, factor: float, _: Scene, __: np.random.Generator) -> None:
+        self._factor = factor
+
+
+class _Friction(_Physics):
+    def alter(self, model: Any) -> None:
+        """Multiplies sliding, torsional and rolling friction of all geoms."""
+        model.geom_friction[:] *= self._factor
+
+
+class _Mass(_Physics):
+    def alter(self, model: Any) -> None:
+        """Multiplies mass and inertia of objects, and what MuJoCo derives from them.
+
+        The inertia of a tree of bodies is linear in its masses, but for armature, which
+        the derived weights then count too small a part of.
+        """
+        bodies = movable(model)
+        dofs = np.isin(model.dof_bodyid, bodies)
+        for array in (model.body_mass, model.body_inertia, model.body_subtreemass):
+            array[bodies] *= self._factor
+        model.body_invweight0[bodies] /= self._factor
+        model.dof_invweight0[dofs] /= self._factor
+
+
+def movable(model: Any) -> NDArray[np.int64]:
+    """The bodies of trees that have joints and no actuator: objects, and not the robot.
+
+    Args:
+        model: MuJoCo's model.
+    """
+    root = model.body_rootid
+    driven = {int(root[model.jnt_bodyid[j]]) for j in model.actuator_trnid[:, 0]}
+    jointed = {int(root[body]) for body in model.jnt_bodyid}
+    held = {  # By a constraint to what is moved by hand, such as a mocap body.
+        int(root[body])
+        for pair in zip(model.eq_obj1id, model.eq_obj2id, strict=True)
+        for body in pair
+        if any(model.body_mocapid[other] >= 0 for other in pair)
+    }
+    return np.flatnonzero(np.isin(root, [*(jointed - driven - held)]))
+
+
+FRICTION = Shift(
+    line="friction of all surfaces",
+    unit="×",
+    least=0.01,
+    most=100.0,
+    none=1.0,
+    magnitudes=(0.25, 0.5, 2.0, 4.0),
+    randomised=(0.5, 2.0),
+    needs="physics",
+    begin=_Friction,
+)
+OBJECT_MASS = Shift(
+    line="mass and inertia of what can be moved",
+    unit="×",
+    least=0.05,
+    most=20.0,
+    none=1.0,
+    magnitudes=(0.5, 2.0, 4.0),
+    randomised=(0.5, 2.0),
+    needs="physics",
+    begin=_Mass,
+)

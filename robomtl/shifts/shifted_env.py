@@ -1,0 +1,86 @@
+"""An env in which shifts take effect, episode by episode."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from robomtl.shifts.shift import SHIFTS, Alterable, Effect, Scene
+from robomtl.task import Action, Env, Observation
+
+Range = tuple[float, float]
+"""Least and greatest magnitude; equal for one that does not vary."""
+
+
+class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
+    """An env with shifts; its success is that of the env.
+
+    The variation of an episode decides which magnitudes, directions and noise it has,
+    whatever was played before.
+
+    Args:
+        env: Without shifts.
+        task: Name of its task.
+        scene: The same task, as shifts know it.
+        ranges: Of the magnitudes, by the names of the shifts.
+    """
+
+    def __init__(
+        self, env: Env, task: str, scene: Scene, ranges: Mapping[str, Range]
+    ) -> None:
+        super().__init__(env)
+        self.expert_observation: Observation = {}
+        """What the env shows without shifts of its sensors, which experts do not bear."""
+        self.drawn: dict[str, float] = {}
+        """The magnitudes of the episode, by shift."""
+        self._task, self._scene, self._ranges = task, scene, ranges
+        self._effects: list[Effect] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begins an episode of the env under the shifts of its variation."""
+        given = options or {}
+        self._begin(given.get("variation", seed))
+        starts = {k: v for each in self._effects for k, v in each.start.items()}
+        observation, info = self.env.reset(seed=seed, options={**given, **starts})
+        if any(each.alters for each in self._effects):
+            assert isinstance(self.env, Alterable)
+            self.env.alter(self._alter)
+        return self._seen(observation), info
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
+        """Executes what the shifts make of an action."""
+        for effect in self._effects:
+            action = effect.executed(action)
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self._seen(observation), reward, terminated, truncated, info
+
+    def _begin(self, variation: Any) -> None:
+        """Draws the magnitudes and effects of an episode."""
+        if variation is None:
+            variation = int(self.np_random.integers(2**31))
+        self._effects = []
+        for name, (low, high) in self._ranges.items():
+            shift = SHIFTS.get(name)
+            key = f"{name}/{self._task}/{variation}".encode()
+            generator = np.random.default_rng(zlib.crc32(key))
+            self.drawn[name] = shift.drawn(low, high, generator)
+            if self.drawn[name] != shift.none:
+                effect = shift.begin(self.drawn[name], self._scene, generator)
+                self._effects.append(effect)
+
+    def _alter(self, model: Any) -> None:
+        for effect in self._effects:
+            effect.alter(model)
+
+    def _seen(self, observation: Observation) -> Observation:
+        self.expert_observation = observation
+        state = observation["state"].copy()
+        for effect in self._effects:
+            state = effect.seen(state)
+        return {**observation, "state": state}

@@ -1,0 +1,114 @@
+"""``robomtl shift``: from run directories to areas, differences and a page."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import robomtl
+from robomtl.cli.main import main
+from robomtl.errors import InputError
+from robomtl.experiments.shift import ShiftConfig
+from robomtl.experiments.shift.shift_findings import area_weights
+from robomtl.experiments.shift.shift_plan import grid_of, policies_of
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+SUITE = robomtl.suite("points/reach-red", horizon=20)
+TRAINING = robomtl.TrainConfig(
+    steps=2, batch_size=16, precision="float32", threads=1, device="cpu"
+)
+MAGNITUDES = ["--magnitudes", "action_delay=1", "action_gain=0.5,2"]
+PLAYED = ["--shifts", "action_delay", "action_gain", *MAGNITUDES, "--trials", "2"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Run directories of two policies with two seeds each."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = robomtl.collect(SUITE, folder / "data", episodes=2, workers=1)
+    found = [folder / f"{name}/seed-{seed}" for name in "ab" for seed in (0, 1)]
+    for number, run in enumerate(found):
+        settings = {"width": 16, "blocks": 1}
+        config = replace(TRAINING, seed=number)
+        robomtl.train(data, out=run, policy_config=settings, config=config)
+    return found
+
+
+def test_policies_are_compared_under_every_magnitude_and_more_may_join(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path), "--workers", "1"]
+    assert main(["shift", *map(str, runs[:2]), *PLAYED, *out]) == 0
+    first = (tmp_path / "journal.jsonl").read_text()
+    assert main(["shift", *map(str, runs), *PLAYED, *out]) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert (tmp_path / "journal.jsonl").read_text().count('"outcomes"') == 16
+    assert first.count('"outcomes"') == 8
+    assert found["shifts"]["action_gain"]["magnitudes"] == [0.5, 1, 2]
+    assert found["shifts"]["action_delay"]["magnitudes"] == [0, 1]
+    assert [*found["area"]["a"]] == ["all", "none", "action_delay", "action_gain"]
+    assert [*found["differences"]] == ["b"]
+    of_a = found["success"]["a"]
+    assert [each["trials"] for each in of_a["action_gain"]] == [4, 4, 4]
+    assert of_a["action_gain"][1] == of_a["action_delay"][0]
+    assert "Area under success against magnitude" in capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("action gain [×]") and page.count("action delay [steps]")
+
+
+def test_the_area_is_that_under_straight_lines() -> None:
+    assert area_weights([0, 1, 3], factor=False) == pytest.approx([1 / 6, 1 / 2, 1 / 3])
+    assert area_weights([0.5, 1, 2], factor=True) == pytest.approx(
+        [1 / 4, 1 / 2, 1 / 4]
+    )
+    assert np.isclose(sum(area_weights([0, 2, 5, 10], factor=False)), 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"shifts": ("frictoin",)},
+            "Unknown shift 'frictoin'. Did you mean 'friction'",
+        ),
+        ({"shifts": ("friction",)}, "points/reach-red cannot do the shift 'friction'"),
+        ({"shifts": ("action_gain",) * 2}, "The shift action_gain is named twice"),
+        ({"magnitudes": {"action_gain": (9.0,)}}, "action_gain is 9.0; give a number"),
+        ({"magnitudes": {"action_gain": (1.0,)}}, "no magnitude besides 1, which"),
+        (
+            {"shifts": ("action_gain",), "magnitudes": {"action_delay": (1.0,)}},
+            "Unknown shift with magnitudes 'action_delay'",
+        ),
+    ],
+)
+def test_shifts_and_magnitudes_that_there_are_not_are_refused(
+    settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        grid_of(SUITE, ShiftConfig(**settings))  # type: ignore[arg-type]
+
+
+def test_policies_need_names_and_the_same_seeds(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="Policy a is there twice with seed 0"):
+        policies_of([runs[0], runs[0]])
+    with pytest.raises(InputError, match="same seeds of training; here are a: 0, 1; b"):
+        policies_of(runs[:3])
+    with pytest.raises(InputError, match="Name at least 1 run directory"):
+        policies_of([])
+    with pytest.raises(InputError, match="is shifted already; give points/MT4"):
+        shifted = robomtl.suite("shifted/action_gain=2/points/MT4")
+        robomtl.shift(runs, shifted, out=tmp_path)
+    with pytest.raises(InputError, match="is the run directory of a policy"):
+        robomtl.shift(runs, SUITE, out=runs[0])
+
+
+def test_a_word_of_magnitudes_has_a_form(
+    runs: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["shift", str(runs[0]), "--magnitudes", "action_gain"]) == 2
+    assert "give NAME=NUMBER,NUMBER, such as" in capsys.readouterr().err

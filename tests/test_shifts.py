@@ -1,0 +1,180 @@
+"""Shifted suites: names, refusals, and what each shift changes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import robomtl
+from robomtl.checking.checking import check_suite
+from robomtl.errors import InputError
+from robomtl.shifts.shift import SHIFTS
+from robomtl.task import Env, Suite
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+POINTS = "points/MT4"
+TASK = "reach-red"
+
+
+def episode(name: str, variation: int = 3, steps: int = 6) -> list[np.ndarray]:
+    """Observed states of an episode of constant actions."""
+    suite = robomtl.suite(name)
+    env = suite.make_env(suite.train_tasks[0].name)
+    observation, _ = env.reset(seed=0, options={"variation": variation})
+    states = [observation["state"]]
+    action = np.full(env.action_space.shape or (), 0.5, np.float32)
+    for _ in range(steps):
+        states.append(env.step(action)[0]["state"])
+    env.close()
+    return states
+
+
+@pytest.mark.parametrize(
+    ("shifts", "message"),
+    [
+        ("frction=4", "Unknown shift 'frction'. Did you mean 'friction'"),
+        ("friction", "shifts has 'friction'; give NAME=MAGNITUDE"),
+        ("friction=1000", r"friction is 1000; give a number from 0.01 to 100 \[×\]"),
+        ("action_delay=1.5", "action_delay is 1.5; give a whole number from 0 to 20"),
+        ("action_gain=much", "action_gain is much; give a number"),
+        ("friction=2:0.5", "greater magnitude first; give 0.5:2"),
+        ("friction=2,friction=4", "The shift friction is there twice"),
+        ("friction=4", "points/MT4 cannot do the shift 'friction': its simulator"),
+        ("hand_start=5", "cannot do the shift 'hand_start': its envs cannot"),
+        ("action_gain=2/shifted/action_delay=1", "name all shifts at once"),
+    ],
+)
+def test_a_shift_that_does_not_exist_or_that_a_suite_cannot_do_is_refused(
+    shifts: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        robomtl.suite(f"shifted/{shifts}/{POINTS}")
+
+
+def test_a_suite_that_does_not_say_where_things_are_has_no_shifts_of_positions() -> (
+    None
+):
+    with pytest.raises(
+        InputError, match=r"does not say where .* action_delay, action_g"
+    ):
+        robomtl.suite(f"shifted/object_bias=2/pseudo/flipped/{POINTS}")
+
+
+@pytest.mark.parametrize(
+    "shifts", ["randomised", "action_delay=1", "object_bias=1,object_noise=2:5"]
+)
+def test_a_shifted_suite_keeps_the_contract(shifts: str) -> None:
+    suite = robomtl.suite(f"shifted/{shifts}/{POINTS}", horizon=40)
+    assert suite.name == f"shifted/{shifts}/{POINTS}"
+    assert robomtl.suite(suite.name, **suite.options) == suite
+    assert check_suite(suite, tasks=TASK) == []
+
+
+@pytest.mark.parametrize("name", SHIFTS.own())
+def test_a_magnitude_of_nothing_changes_nothing(name: str) -> None:
+    shift = SHIFTS.get(name)
+    assert shift.least <= shift.none <= shift.most
+    assert all(shift.least <= m <= shift.most for m in shift.magnitudes)
+    assert shift.randomised[0] <= shift.none <= shift.randomised[1]
+    if shift.needs in ("actions", "positions"):
+        there = episode(f"shifted/{name}={shift.none:g}/{POINTS}")
+        assert np.array_equal(there, episode(POINTS))
+
+
+@pytest.mark.parametrize(
+    "name", ["action_delay=2", "action_gain=0.5", "object_noise=5"]
+)
+def test_what_a_shift_does_depends_on_the_variation_alone(name: str) -> None:
+    shifted = f"shifted/{name}/{POINTS}"
+    assert np.array_equal(episode(shifted), episode(shifted))
+    assert not np.array_equal(episode(shifted), episode(POINTS))
+
+
+def test_gain_and_delay_change_what_is_executed() -> None:
+    point = slice(0, 2)
+    plain = np.stack(episode(POINTS))[:, point]
+    half = np.stack(episode(f"shifted/action_gain=0.5/{POINTS}"))[:, point]
+    late = np.stack(episode(f"shifted/action_delay=2/{POINTS}"))[:, point]
+    assert np.allclose(half - half[0], (plain - plain[0]) / 2, atol=1e-6)
+    assert np.allclose(late[2:], plain[:-2]) and np.allclose(late[:2], plain[0])
+
+
+def test_a_bias_is_one_of_an_episode_and_lasts() -> None:
+    geometry = robomtl.suite(POINTS).geometry(TASK)  # type: ignore[attr-defined]
+    starts = [body.positions[0] for body in geometry.objects]
+    plain = np.stack(episode(POINTS))
+    off = np.stack(episode(f"shifted/object_bias=3/{POINTS}")) - plain
+    assert np.allclose(np.linalg.norm(off[:, starts[0] : starts[0] + 2], axis=1), 0.03)
+    assert np.allclose(off, off[0], atol=1e-6)
+    assert np.count_nonzero(off[0]) == 2 * len(starts)
+    hand = np.stack(episode(f"shifted/gripper_offset=3/{POINTS}")) - plain
+    assert np.flatnonzero(hand[0]).tolist() == [0, 1]
+
+
+def test_experts_are_recorded_with_what_policies_observe(tmp_path: Path) -> None:
+    suite = robomtl.suite(f"shifted/object_noise=50/{POINTS}", horizon=40)
+    data = robomtl.collect(suite, tmp_path, episodes=2, tasks=[TASK], workers=1)
+    assert len(data) == 2  # An expert that bore the noise would hardly get there.
+    assert np.abs(np.diff(data.state[:5, 2:4], axis=0)).max() > 0.01
+
+
+@pytest.fixture(scope="module")
+def sawyer() -> Iterator[tuple[Suite, Env]]:
+    suite = robomtl.suite("metaworld/custom", train_tasks=["push-v3"])
+    env = suite.make_env("push-v3")
+    yield suite, env
+    env.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["friction=0.25", "object_mass=4", "hand_start=5"])
+def test_a_shift_of_meta_world_ends_with_its_episode(
+    sawyer: tuple[Suite, Env], name: str
+) -> None:
+    from robomtl.shifts.shifted_suite import ranges_from, shifted_env
+
+    suite, env = sawyer
+    expert = suite.make_expert("push-v3")
+
+    def played(some: Env) -> np.ndarray:
+        observation, _ = some.reset(options={"variation": 5})
+        states = [observation["state"]]
+        for _ in range(60):
+            states.append(some.step(expert({"state": states[-1]}))[0]["state"])
+        return np.stack(states)
+
+    plain = played(env)
+    under = shifted_env(suite, "push-v3", env, ranges_from(name))
+    shifted = played(under)
+    assert not np.array_equal(shifted, plain)
+    assert np.array_equal(played(under), shifted)
+    assert np.array_equal(played(env), plain)
+
+
+@pytest.mark.slow
+def test_envs_of_one_model_each_have_their_own_shift(
+    sawyer: tuple[Suite, Env],
+) -> None:
+    from robomtl.shifts.shifted_suite import ranges_from, shifted_env
+
+    suite, env = sawyer
+    other = shifted_env(
+        suite, "push-v3", suite.make_env("push-v3"), ranges_from("object_mass=4")
+    )
+    model = env.simulator.env.model  # type: ignore[attr-defined]
+    mass = model.body_mass[model.body("obj").id]
+    masses = []
+    for each in (env, other):
+        each.reset(options={"variation": 5})
+    for each in (env, other, env):
+        each.step(np.zeros(4, np.float32))
+        masses.append(model.body_mass[model.body("obj").id] / mass)
+    assert masses == [1, 4, 1]
+
+
+@pytest.mark.slow
+def test_the_unmodified_simulator_refuses_shifts_of_its_physics() -> None:
+    with pytest.raises(InputError, match="cannot do the shift 'friction'"):
+        robomtl.suite("shifted/friction=2/metaworld/MT10", upstream=True)
