@@ -59,6 +59,8 @@ def learn(data, out, objective, **config):
 
 def settings_of(objective, folder):
     """What an objective needs beside its defaults."""
+    if objective in ("coral", "dann"):
+        return {"target": str(folder)}
     if objective != "text_cotraining":
         return {}
     (folder / "texts.txt").write_text("The drawer is open.\n")

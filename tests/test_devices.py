@@ -49,7 +49,8 @@ def support(data, tmp_path_factory):
 def policy_of(data, objective):
     """A policy to be trained, and its card."""
     own = getattr(OBJECTIVES.get(objective), "architecture", "film")
-    made = checkpoint.configure_objective(objective, {})
+    aligned = {"target": str(data.path)} if objective in ("coral", "dann") else {}
+    made = checkpoint.configure_objective(objective, aligned)
     conditioning = conditioning_for(data, ("language",), made)
     sizes = {
         "film": {"blocks": 1, "task_width": 8},
@@ -64,7 +65,7 @@ def policy_of(data, objective):
         suite_options=dict(data.suite_options),
         step=0,
         objective=objective,
-        objective_config={},
+        objective_config=aligned,
     )
     return checkpoint.build(card), card, made
 

@@ -54,7 +54,7 @@ def test_policies_are_compared_under_every_magnitude_and_more_may_join(
     of_a = found["success"]["a"]
     assert [each["trials"] for each in of_a["action_gain"]] == [4, 4, 4]
     assert of_a["action_gain"][1] == of_a["action_delay"][0]
-    assert "Area under success against magnitude" in capsys.readouterr().out
+    assert "all shifts" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("action gain [×]") and page.count("action delay [steps]")
 

@@ -220,6 +220,8 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "anil": "robomtl.adaptation.methods.maml:AnilObjective",
         "cloning": "robomtl.training.objective:Cloning",
         "context": "robomtl.adaptation.methods.context:ContextTraining",
+        "coral": "robomtl.training.coral:Coral",
+        "dann": "robomtl.training.dann:Dann",
         "ewc": "robomtl.continual.ewc:EwcTraining",
         "imaml": "robomtl.adaptation.methods.imaml:ImamlObjective",
         "in_context": "robomtl.adaptation.methods.in_context:InContextTraining",

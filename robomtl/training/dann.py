@@ -1,0 +1,102 @@
+"""Features from which a discriminator cannot tell in which domain they arose.
+
+Source: Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks"
+(arXiv:1505.07818), equations 9 to 14: a layer that reverses the gradient, by a rate that
+rises over the training. Departures:
+
+1. The discriminator reads the task embedding beside the features, so that domains are told
+   apart within tasks and not by which tasks they have (Long et al. 2018, arXiv:1705.10667).
+2. Features are those that the action head reads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robomtl.action_head import HeadPolicy
+from robomtl.errors import InputError
+from robomtl.policy import Policy
+from robomtl.training.domains import Domains, Features, TargetDomain
+
+_STEEPNESS = 10.0  # Of the rise of the rate; section 5.2.2.
+
+
+class Discriminator(nn.Module):
+    """Tells domains apart by features and the task.
+
+    Args:
+        features: Length of the features.
+        task: Length of the task embedding.
+        width: Units of the hidden layer.
+    """
+
+    def __init__(self, features: int, task: int, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(features + task, width), nn.GELU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, features: Tensor, task_embedding: Tensor) -> Tensor:
+        """The logit that a sample is of the target domain; (sample,)."""
+        logit: Tensor = self.layers(torch.cat([features, task_embedding], dim=-1))
+        return logit.squeeze(-1).float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dann(TargetDomain):
+    """Behaviour cloning, and features that hide their domain from a discriminator."""
+
+    width: int = 128
+    """Units of the discriminator's hidden layer."""
+
+    def __post_init__(self) -> None:
+        """Checks the weight and the width.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        super().__post_init__()
+        if self.width < 1:
+            raise InputError(f"width is {self.width}; give at least 1.")
+
+    def meta(self, policy: Policy) -> Discriminator | None:  # type: ignore[override]
+        """The discriminator."""
+        if not isinstance(policy, HeadPolicy):
+            return None  # Refused by ``check``.
+        width = policy.head.linear.in_features
+        return Discriminator(width, policy.spec.embedding, self.width)
+
+    def alignment(
+        self, policy: HeadPolicy, features: Features, batch: Domains
+    ) -> Tensor:
+        """The discriminator's loss, whose gradient by the features is reversed; ()."""
+        assert policy.meta is not None
+        rate = reversal(batch.progress)
+        losses = [
+            functional.binary_cross_entropy_with_logits(
+                logit := policy.meta(
+                    reversed_gradient(each, rate), samples.task_embedding
+                ),
+                torch.full_like(logit, domain),
+            )
+            for domain, (each, samples) in enumerate(
+                zip(features, (batch.batch, batch.target), strict=True)
+            )
+        ]
+        return torch.stack(losses).mean()
+
+
+def reversal(progress: Tensor) -> Tensor:
+    """The rate of the reversed gradient, from 0 to 1 over a training; section 5.2.2.
+
+    Args:
+        progress: Fraction of the training that lies behind; ().
+    """
+    return 2 / (1 + torch.exp(-_STEEPNESS * progress)) - 1
+
+
+def reversed_gradient(features: Tensor, rate: Tensor) -> Tensor:
+    """The features, whose gradient is multiplied by minus the rate; (sample, width)."""
+    return features.detach() * (1 + rate) - features * rate
