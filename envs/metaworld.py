@@ -184,7 +184,13 @@ class MetaWorldSuite:
     @property
     def alterable(self) -> tuple[Need, ...]:
         """What of its simulation shifts can change; see ``robomtl.shifts``."""
-        return () if self.upstream else ("physics", "start")
+        seen: tuple[Need, ...] = ("pictures", "table") if self.pictures else ()
+        return seen if self.upstream else ("physics", "start", *seen)
+
+    @property
+    def table(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Least and greatest place on the table where things can stand [m]."""
+        return (-0.4, 0.4, 0.0), (0.4, 0.9, 0.0)
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in a split.

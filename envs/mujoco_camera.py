@@ -10,7 +10,7 @@ What differs from MuJoCo's own pictures:
 import atexit
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -103,6 +103,8 @@ class MujocoCamera:
         self._camera = camera
         self._screen: _Screen | None = None
         self._window = window
+        self.paint: Callable[[Any], None] | None = None
+        """Changes the scene of a picture before it is drawn; None for nothing."""
         self._eye = mujoco.MjvCamera()
         self._upside_down = False
         if isinstance(at, View):
@@ -146,6 +148,8 @@ class MujocoCamera:
         )
         if self._window is not None:
             _look_through(self._window, screen.scene, turned=self._upside_down)
+        if self.paint is not None:
+            self.paint(screen.scene)
         mujoco.mjr_render(screen.viewport, screen.scene, screen.resources)
         rows = np.empty(self.shape, np.uint8)
         mujoco.mjr_readPixels(rows, None, screen.viewport, screen.resources)

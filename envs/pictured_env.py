@@ -1,6 +1,6 @@
 """What envs of MuJoCo's simulators have in common that draw pictures by cameras."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import gymnasium
@@ -15,6 +15,9 @@ from robomtl.task import Action, Observation
 
 class Eye(Protocol):
     """Takes pictures of one env."""
+
+    paint: Callable[[Any], None] | None
+    """Changes the scene of a picture before it is drawn; None for nothing."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -76,6 +79,11 @@ class PicturedEnv(gymnasium.Env[Observation, Action]):
     def pictures(self) -> Observation:
         """The pictures of an observation of now, by the names of their features."""
         return {name: eye.picture() for name, eye in self.observed.items()}
+
+    def repaint(self, change: Callable[[Any], None] | None) -> None:
+        """Changes the pictures of the episode that was just reset; see ``Repaintable``."""
+        for eye in (*self.observed.values(), *filter(None, [self.eye])):
+            eye.paint = change
 
     def close(self) -> None:
         """Closes the cameras and the env."""

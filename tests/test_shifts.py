@@ -178,3 +178,46 @@ def test_envs_of_one_model_each_have_their_own_shift(
 def test_the_unmodified_simulator_refuses_shifts_of_its_physics() -> None:
     with pytest.raises(InputError, match="cannot do the shift 'friction'"):
         robomtl.suite("shifted/friction=2/metaworld/MT10", upstream=True)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SHIFTS.own() if SHIFTS.get(name).needs == "pictures"]
+)
+def test_shifts_of_pictures_need_pictures(name: str) -> None:
+    magnitude = SHIFTS.get(name).magnitudes[0]
+    with pytest.raises(InputError, match="hold no pictures of MuJoCo; give --cameras"):
+        robomtl.suite(f"shifted/{name}={magnitude}/metaworld/MT10")
+
+
+@pytest.fixture(scope="module")
+def sighted() -> Iterator[tuple[Suite, Env]]:
+    suite = robomtl.suite(
+        "metaworld/custom", train_tasks=["push-v3"], cameras=["corner2", "gripperPOV"]
+    )
+    env = suite.make_env("push-v3")
+    yield suite, env
+    env.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["camera_pose=10", "light=0.25", "colour=1", "texture=1", "distractors=10"]
+)
+def test_a_shift_of_pictures_changes_them_alone_and_ends_with_its_episode(
+    sighted: tuple[Suite, Env], name: str
+) -> None:
+    from robomtl.shifts.shifted_suite import ranges_from, shifted_env
+
+    suite, env = sighted
+
+    def seen(some: Env) -> tuple[np.ndarray, np.ndarray]:
+        observation, _ = some.reset(options={"variation": 5})
+        later = some.step(np.ones(4, np.float32))[0]
+        pictures = [each["image.corner2"] for each in (observation, later)]
+        return np.stack(pictures).astype(float), later["state"]
+
+    pictures, state = seen(env)
+    shifted, same = seen(shifted_env(suite, "push-v3", env, ranges_from(name)))
+    assert np.array_equal(state, same)
+    assert (np.abs(shifted - pictures).mean(axis=(1, 2, 3)) > 0.3).all()
+    assert np.array_equal(seen(env)[0], pictures)

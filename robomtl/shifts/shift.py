@@ -11,9 +11,11 @@ from robomtl.catalogue import Registry
 from robomtl.geometry import Geometry
 from robomtl.task import Action
 
-Need = Literal["actions", "positions", "physics", "start", "pictures"]
+Need = Literal["actions", "positions", "physics", "start", "pictures", "table"]
 """What a shift changes. Every suite has ``actions``; one with the method ``geometry`` has
-``positions``; the others are what a suite names as ``alterable``."""
+``positions``; the others are what a suite names as ``alterable``: ``table`` is pictures of
+a suite that says by a property ``table`` where things can stand, the least and greatest
+x, y and z [m]."""
 
 State = NDArray[np.float32]
 
@@ -29,6 +31,8 @@ class Scene:
     """Components of an action."""
     geometry: Geometry | None
     """Where things are in a state; None where the suite does not say."""
+    table: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Least and greatest place where things can stand [m]; likewise."""
 
 
 class Effect:
@@ -41,6 +45,9 @@ class Effect:
 
     def alter(self, model: Any) -> None:
         """Changes the model of MuJoCo in place; the next reset undoes it."""
+
+    def paint(self, scene: Any) -> None:
+        """Changes the scene of MuJoCo of which a picture is about to be drawn."""
 
     def executed(self, action: Action) -> Action:
         """The action that is executed when this one is given; (action,)."""
@@ -108,18 +115,37 @@ class Alterable(Protocol):
         ...
 
 
+@runtime_checkable
+class Repaintable(Protocol):
+    """An env that draws pictures of MuJoCo's scenes."""
+
+    def repaint(self, change: Callable[[Any], None] | None) -> None:
+        """Changes the pictures of the episode that was just reset; the next reset undoes it.
+
+        Args:
+            change: Takes the scene of a picture before it is drawn, and writes into it;
+                None for nothing.
+        """
+        ...
+
+
 SHIFTS: Registry[Shift] = Registry(
     "shift",
     "robomtl.shifts",
     {
         "action_delay": "robomtl.shifts.actions:ACTION_DELAY",
         "action_gain": "robomtl.shifts.actions:ACTION_GAIN",
+        "camera_pose": "robomtl.shifts.pictures:CAMERA_POSE",
+        "colour": "robomtl.shifts.pictures:COLOUR",
+        "distractors": "robomtl.shifts.pictures:DISTRACTORS",
         "friction": "robomtl.shifts.physics:FRICTION",
         "gripper_offset": "robomtl.shifts.sensors:GRIPPER_OFFSET",
         "hand_start": "robomtl.shifts.start:HAND_START",
+        "light": "robomtl.shifts.pictures:LIGHT",
         "object_bias": "robomtl.shifts.sensors:OBJECT_BIAS",
         "object_mass": "robomtl.shifts.physics:OBJECT_MASS",
         "object_noise": "robomtl.shifts.sensors:OBJECT_NOISE",
+        "texture": "robomtl.shifts.pictures:TEXTURE",
     },
 )
 """Shifts by name."""

@@ -7,7 +7,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from robomtl.shifts.shift import SHIFTS, Alterable, Effect, Scene
+from robomtl.pictures import Sighted
+from robomtl.shifts.shift import SHIFTS, Alterable, Effect, Repaintable, Scene
 from robomtl.task import Action, Env, Observation
 
 Range = tuple[float, float]
@@ -49,6 +50,8 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         if any(each.alters for each in self._effects):
             assert isinstance(self.env, Alterable)
             self.env.alter(self._alter)
+        if isinstance(self.env, Repaintable):
+            self.env.repaint(self._paint)
         return self._seen(observation), info
 
     def step(
@@ -78,9 +81,42 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         for effect in self._effects:
             effect.alter(model)
 
+    def _paint(self, scene: Any) -> None:
+        for effect in self._effects:
+            effect.paint(scene)
+
     def _seen(self, observation: Observation) -> Observation:
         self.expert_observation = observation
         state = observation["state"].copy()
         for effect in self._effects:
             state = effect.seen(state)
         return {**observation, "state": state}
+
+
+class SightedShiftedEnv(ShiftedEnv):
+    """One that draws its pictures on demand; see ``Sighted``."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether observations of ``reset`` and ``step`` lack the pictures."""
+        return self._sighted.blind
+
+    @blind.setter
+    def blind(self, value: bool) -> None:
+        self._sighted.blind = value
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begins an episode, whose first pictures are under the shifts, too."""
+        observation, info = super().reset(seed=seed, options=options)
+        return observation | ({} if self.blind else self.pictures()), info
+
+    def pictures(self) -> Observation:
+        """The pictures that an observation of now holds, by the names of their features."""
+        return self._sighted.pictures()
+
+    @property
+    def _sighted(self) -> Sighted:
+        assert isinstance(self.env, Sighted)
+        return self.env

@@ -14,8 +14,9 @@ import numpy as np
 
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
+from robomtl.pictures import Sighted
 from robomtl.shifts.shift import SHIFTS, Need, Scene, Shift
-from robomtl.shifts.shifted_env import Range, ShiftedEnv
+from robomtl.shifts.shifted_env import Range, ShiftedEnv, SightedShiftedEnv
 from robomtl.suites import suite as named_suite
 from robomtl.task import Env, Suite
 from robomtl.wrapped_suite import WrappedSuite
@@ -116,8 +117,10 @@ def shifted_env(
         moved=size - int(getattr(suite, "undisturbed_actions", 0)),
         size=size,
         geometry=geometry(task) if geometry else None,
+        table=getattr(suite, "table", None),
     )
-    return ShiftedEnv(env, task, scene, ranges)
+    kind = SightedShiftedEnv if isinstance(env, Sighted) else ShiftedEnv
+    return kind(env, task, scene, ranges)
 
 
 def ranges_from(text: str) -> dict[str, Range]:
@@ -190,8 +193,10 @@ _LACKS: Mapping[Need, str] = {
     "positions": "the suite does not say where things are in a state (geometry)",
     "physics": "its simulator offers no model of MuJoCo that an episode can change",
     "start": "its envs cannot start the hand elsewhere",
-    "pictures": "its observations hold no pictures that the simulator can change; give"
-    " cameras of a suite that can",
+    "pictures": "its observations hold no pictures of MuJoCo; give --cameras, where it has"
+    " any",
+    "table": "its observations hold no pictures of a table that is known; give --cameras,"
+    " where it has any",
 }
 
 

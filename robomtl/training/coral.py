@@ -30,7 +30,7 @@ class Coral(TargetDomain):
         own, other = batch.batch.task, batch.target.task
         losses = [
             coral(features.source[own == task], features.target[other == task])
-            for task in own.unique()
+            for task in torch.unique(own)
             if min((own == task).sum(), (other == task).sum()) >= _FEWEST
         ]
         return torch.stack(losses).mean() if losses else features.source.new_zeros(())
