@@ -11,8 +11,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from robomtl.action_head import HeadPolicy
+from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
-from robomtl.demonstrations.obtaining import data_in
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_not_negative

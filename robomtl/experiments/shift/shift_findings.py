@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from robomtl.experiments.aggregates import Estimate
-from robomtl.experiments.cells import Finished, rows_of
-from robomtl.experiments.concluding import (
+from robomtl.experiments.analysis import (
     CONFIDENCE,
     differences_of,
     success_of,
     weighted_mean_of,
 )
+from robomtl.experiments.cells import Finished, rows_of
 from robomtl.experiments.crossed import Scores, combined
 from robomtl.experiments.findings import Difference, Success
 from robomtl.experiments.scores import Where, known, scores_by
