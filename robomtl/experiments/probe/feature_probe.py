@@ -142,26 +142,15 @@ def probe_features(
             policy has no features or does not fit the data; or if these name no suite that
             has positions, or have too few episodes.
     """
-    folder, compute, config = (
-        located(out),
-        compute or Compute(),
-        config or FeatureConfig(),
-    )
+    folder, path = located(out), located(data)
+    compute, config = compute or Compute(), config or FeatureConfig()
     if not runs:
         raise InputError("No run was named; name at least 1.")
     trained = {label: checkpoint.load(run) for label, run in runs.items()}
-    path = located(data)
     for each in trained.values():
         fitted_of(episodes_for(each, path), config.held_out)
     demonstrations = Demonstrations(path)
-    if demonstrations.suite is None:
-        raise InputError(
-            f"{path} names no suite, which would say where its states hold positions; give"
-            " data that robomtl collected."
-        )
-    made = suite(demonstrations.suite, **demonstrations.suite_options)
-    for task in demonstrations.tasks:
-        things_of(made, task)
+    made = _suite_with_positions(demonstrations)
     cells = {
         label: _cell(label, located(run), trained[label].card.objective)
         for label, run in runs.items()
@@ -177,6 +166,19 @@ def probe_features(
     with locked(folder):
         found: FeatureFindings = run_experiment(experiment, folder, compute.executed)
     return found
+
+
+def _suite_with_positions(demonstrations: Demonstrations) -> Suite:
+    """The suite of a data set, which says where the states of its tasks hold positions."""
+    if demonstrations.suite is None:
+        raise InputError(
+            f"{demonstrations.path} names no suite, which would say where its states hold"
+            " positions; give data that robomtl collected."
+        )
+    made = suite(demonstrations.suite, **demonstrations.suite_options)
+    for task in demonstrations.tasks:
+        things_of(made, task)
+    return made
 
 
 def _cell(label: str, run: Path, objective: str) -> FeatureCell:

@@ -157,9 +157,10 @@ def trajectories(of: Subject, objective: LanguageAlignment) -> Tensor:
 def texts(of: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
     """G of instructions, given as task and sentence; (sentence, size)."""
     fixed = of.conditioning.fixed([TaskInfo(*each) for each in sentences])
-    state = of.material.frames.state[:1].expand(len(fixed), -1)
+    table, first = of.material.frames.table, torch.zeros(len(fixed), 1).long()
+    state = torch.zeros_like(table.read(first)[0][STATE])  # No goal is shown.
     with torch.inference_mode():
-        embedding = of.conditioning.embedding(fixed, torch.zeros_like(state))
+        embedding = of.conditioning.embedding(fixed, state)
         return cast(Aligner, of.policy.meta).instructions(of.policy, embedding)
 
 
