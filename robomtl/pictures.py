@@ -10,6 +10,7 @@ from robomtl.features import Feature
 from robomtl.names import several
 from robomtl.nearest import check_known
 from robomtl.ranges import check_types, settings, typed_fields
+from robomtl.suites import unshifted
 from robomtl.task import Observation
 
 IMAGE = "image."
@@ -135,7 +136,8 @@ def pictures_of(trained: str, suite: str, options: Mapping[str, Any]) -> dict[st
         suite: Name of the other one.
         options: Options of the former.
     """
-    if trained.partition("/")[0] != suite.partition("/")[0]:
+    suites = unshifted(trained), unshifted(suite)
+    if len({name.partition("/")[0] for name in suites}) > 1:
         return {}
     names = [each.name for each in fields(Pictures)]
     return {name: options[name] for name in names if name in options}

@@ -82,6 +82,12 @@ def suite(name: str, **options: Any) -> Suite:
     return _ready(found, name, options)
 
 
+def unshifted(name: str) -> str:
+    """The full name of a suite without shifts; see ``robomtl.shifts``."""
+    family, _, variant = name.partition("/")
+    return variant.partition("/")[2] if family == "shifted" else name
+
+
 def _checked(made: Any, what: str) -> Suite:
     """A suite that a plug-in supplied, if it is one."""
     if isinstance(made, type) or not hasattr(made, "train_tasks"):

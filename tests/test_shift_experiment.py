@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import robomtl
 from robomtl.cli.main import main
@@ -13,10 +14,20 @@ from robomtl.errors import InputError
 from robomtl.experiments.shift import ShiftConfig
 from robomtl.experiments.shift.shift_findings import area_weights
 from robomtl.experiments.shift.shift_plan import grid_of, policies_of
+from robomtl.experiments.shift.target_adapting import (
+    States,
+    check_renormalisable,
+    episodes_under,
+    renormalised,
+)
+from robomtl.features import embodiment_of
+from robomtl.pictures import pictures_of
+from robomtl.suites import unshifted
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SUITE = robomtl.suite("points/reach-red", horizon=20)
+ALONE = robomtl.Compute(workers=1)
 TRAINING = robomtl.TrainConfig(
     steps=2, batch_size=16, precision="float32", threads=1, device="cpu"
 )
@@ -59,6 +70,57 @@ def test_policies_are_compared_under_every_magnitude_and_more_may_join(
     assert page.count("action gain [×]") and page.count("action delay [steps]")
 
 
+def test_policies_also_play_once_they_have_learned_of_a_shift(
+    runs: list[Path], tmp_path: Path
+) -> None:
+    config = ShiftConfig(
+        shifts=("object_bias",),
+        magnitudes={"object_bias": (5.0,)},
+        trials=2,
+        adaptations=("renormalise", "finetune"),
+        shots=1,
+    )
+    found = robomtl.shift(runs[:1], SUITE, config, out=tmp_path, compute=ALONE)
+    assert [*found.success] == ["a", "a, renormalise 1", "a, finetune 1"]
+    folders = sorted(path.name for path in (tmp_path / "demonstrations").iterdir())
+    assert len(folders) == 2  # Without the shift and under it.
+    again = robomtl.shift(runs[:1], SUITE, config, out=tmp_path, compute=ALONE)
+    assert again.area == found.area
+
+
+def test_renormalising_follows_a_bias_and_changes_nothing_without_a_shift(
+    runs: list[Path],
+) -> None:
+    trained = robomtl.load(runs[0])
+    tasks = ["reach-red"]
+
+    def states(**ranges: tuple[float, float]) -> States:
+        return episodes_under(trained, SUITE, tasks, ranges, episodes=2)
+
+    plain = states()
+    same = renormalised(trained, plain, states())
+    assert all(
+        torch.equal(value, same.policy.state_dict()[name])
+        for name, value in trained.policy.state_dict().items()
+    )
+    moved = {
+        key: [{"state": each["state"] + np.float32(0.25)} for each in episode]
+        for key, episode in plain.items()
+    }
+    off = renormalised(trained, plain, moved).policy.normaliser
+    before = trained.policy.normaliser
+    assert torch.allclose(off.mean - before.mean, torch.tensor(0.25), atol=1e-5)
+    assert torch.allclose(off.deviation, before.deviation, atol=1e-5)
+
+
+def test_renormalising_needs_a_policy_that_reads_a_state(runs: list[Path]) -> None:
+    card = robomtl.load(runs[0]).card
+    robot = embodiment_of(robomtl.suite("points/MT4", images=16))
+    sighted = replace(card, spec=replace(card.spec, embodiments=(robot,)))
+    with pytest.raises(InputError, match="renormalise re-estimates .* and a reads"):
+        check_renormalisable("a", sighted)
+
+
 def test_the_area_is_that_under_straight_lines() -> None:
     assert area_weights([0, 1, 3], factor=False) == pytest.approx([1 / 6, 1 / 2, 1 / 3])
     assert area_weights([0.5, 1, 2], factor=True) == pytest.approx(
@@ -75,6 +137,7 @@ def test_the_area_is_that_under_straight_lines() -> None:
             "Unknown shift 'frictoin'. Did you mean 'friction'",
         ),
         ({"shifts": ("friction",)}, "points/reach-red cannot do the shift 'friction'"),
+        ({"shots": 0}, "shots is 0"),
         ({"shifts": ("action_gain",) * 2}, "The shift action_gain is named twice"),
         ({"magnitudes": {"action_gain": (9.0,)}}, "action_gain is 9.0; give a number"),
         ({"magnitudes": {"action_gain": (1.0,)}}, "no magnitude besides 1, which"),
@@ -112,3 +175,11 @@ def test_a_word_of_magnitudes_has_a_form(
 ) -> None:
     assert main(["shift", str(runs[0]), "--magnitudes", "action_gain"]) == 2
     assert "give NAME=NUMBER,NUMBER, such as" in capsys.readouterr().err
+
+
+def test_a_policy_keeps_its_options_under_shifts() -> None:
+    cameras = {"cameras": ["corner2"], "size": 64, "profile": "fast"}
+    under = "shifted/light=2/metaworld/MT50"
+    assert pictures_of("metaworld/MT10", under, {**cameras, "horizon": 9}) == cameras
+    assert unshifted(under) == "metaworld/MT50"
+    assert unshifted("points/MT4") == "points/MT4"

@@ -10,7 +10,7 @@ import numpy as np
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.suites import suite
+from robomtl.suites import suite, unshifted
 from robomtl.task import Task, find_task
 
 
@@ -119,7 +119,8 @@ def check_fit(card: Card, support: Support) -> None:
 
 def _check_robot(card: Card, given: Demonstrations) -> None:
     """Makes sure that demonstrations are of the one robot that a policy knows."""
-    here, there = (name.partition("/")[0] for name in (card.suite, given.suite or ""))
+    suites = card.suite, given.suite or ""
+    here, there = (unshifted(name).partition("/")[0] for name in suites)
     if here and there and here != there:
         raise InputError(
             f"The policy was trained in {card.suite}, the support is of {given.suite};"

@@ -27,7 +27,7 @@ from robomtl.names import file_name
 from robomtl.paths import expanded
 from robomtl.pictures import pictures_of
 from robomtl.ray_executor import RayExecutor
-from robomtl.suites import suite
+from robomtl.suites import suite, unshifted
 from robomtl.task import Suite
 
 Flags = TypeVar("Flags", bound=type[Any])
@@ -108,7 +108,8 @@ class TaskFlags:
                 f"It is not known what '{agent.name}' was trained on; give --suite NAME."
             )
         options = card.suite_options if card else {}
-        known = options if chosen == trained else pictures_of(trained, chosen, options)
+        same = unshifted(chosen) == unshifted(trained)
+        known = options if same else pictures_of(trained, chosen, options)
         known = options_in(trained, options).get(chosen, known)
         return self.make(chosen, {**known, **defaults})
 

@@ -16,6 +16,7 @@ from robomtl.experiments.compute import Compute
 from robomtl.experiments.running import REPORT
 from robomtl.experiments.shift import ShiftConfig, shift
 from robomtl.experiments.shift.shift_report import shift_report
+from robomtl.experiments.shift.target_adapting import Adaptation
 
 
 @own_first
@@ -38,6 +39,11 @@ class Shift(SuiteFlags):
     """Split of variations: fresh, train, or one of the suite's own."""
     trials: int = 20
     """Trials of each task under each magnitude."""
+    adaptations: tuple[Adaptation, ...] = ()
+    """Play policies also once they have learned of the shift: renormalise re-estimates
+    statistics from their own episodes, finetune trains on demonstrations under it."""
+    shots: int = 5
+    """Episodes of each task under the shift that an adaptation may use."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default. An interrupted
     experiment is resumed in the same folder."""
@@ -58,6 +64,8 @@ def main(arguments: Sequence[str]) -> None:
         tasks=flags.tasks,
         variations=flags.variations,
         trials=flags.trials,
+        adaptations=flags.adaptations,
+        shots=flags.shots,
     )
     if not flags.runs:
         raise InputError("Name at least 1 run directory.")

@@ -10,6 +10,7 @@ from robomtl.agent import check_pictures
 from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import Done
+from robomtl.evaluation.trials import select
 from robomtl.executor import LIMIT
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.compute import Compute
@@ -25,8 +26,12 @@ from robomtl.experiments.shift.shift_plan import (
     grid_of,
     policies_of,
 )
-from robomtl.experiments.shift.shift_playing import PlayShifted
+from robomtl.experiments.shift.shift_playing import PlayShifted, Stage
 from robomtl.experiments.shift.shift_report import shift_report
+from robomtl.experiments.shift.target_adapting import (
+    check_renormalisable,
+    collect_under,
+)
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.request import plain
@@ -44,8 +49,9 @@ class _Experiment:
     policies: Sequence[Policy]
     grid: Grid
     config: ShiftConfig
+    folder: Path
     title: str = "Shift"
-    growing: tuple[str, ...] = ("policies", "shifts")
+    growing: tuple[str, ...] = ("policies", "shifts", "adaptations")
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -55,6 +61,11 @@ class _Experiment:
             },
             # A cell names its magnitude, so that more may join.
             "shifts": {name: SHIFTS.get(name).unit for name in self.grid},
+            # Statistics are those of all tasks.
+            "adaptations": {
+                f"{name} {self.config.shots}": self.tasks
+                for name in self.config.adaptations
+            },
         }
 
     def cells(self) -> Sequence[ShiftCell]:
@@ -62,8 +73,20 @@ class _Experiment:
 
     @property
     def play(self) -> Callable[[ShiftCell], Done]:
-        agents = {(each.label, each.seed): each.agent for each in self.policies}
-        return PlayShifted(agents, self.suite)
+        return PlayShifted(
+            Stage(
+                agents={(each.label, each.seed): each.agent for each in self.policies},
+                suite=self.suite,
+                tasks=self.tasks,
+                shots=self.config.shots,
+                folder=self.folder,
+            )
+        )
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks."""
+        return [task.name for task in select(self.suite, self.config.tasks)]
 
     def conclude(
         self, finished: Sequence[Finished[ShiftCell]], made: Mapping[str, Any]
@@ -90,7 +113,7 @@ def shift(
     """How success of policies falls with the magnitude of shifts of their suite.
 
     All policies play the same trials under every magnitude, so that differences are
-    paired. Every finished cell is kept at once: called again, it resumes. Policies,
+    paired; with ``adaptations``, also once they have learned of the shift. Every finished cell is kept at once: called again, it resumes. Policies,
     shifts and magnitudes may be more than before.
 
     Args:
@@ -119,13 +142,27 @@ def shift(
     for each in policies:
         check_agent(each.agent, suite, config.tasks)
         check_pictures(each.agent, suite)
+        if "renormalise" in config.adaptations:
+            check_renormalisable(each.label, each.agent.card)
     if (folder / RUN).exists():
         raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."
         )
-    experiment = _Experiment(suite=suite, policies=policies, grid=grid, config=config)
-    experiment.cells()  # Refuses tasks and trials that there are not.
+    experiment = _Experiment(
+        suite=suite, policies=policies, grid=grid, config=config, folder=folder
+    )
+    cells = experiment.cells()  # Refuses tasks and trials that there are not.
+    executor = compute.executed
     with locked(folder):
-        found: Findings = run_experiment(experiment, folder, compute.executed)
+        if "finetune" in config.adaptations:
+            collect_under(
+                suite,
+                dict.fromkeys((cell.shift, cell.magnitude) for cell in cells),
+                folder,
+                tasks=experiment.tasks,
+                shots=config.shots,
+                workers=executor.workers,
+            )
+        found: Findings = run_experiment(experiment, folder, executor)
     return found

@@ -137,7 +137,7 @@ def _tried(finished: Sequence[Finished[ShiftCell]], grid: Grid) -> Tried:
     found: dict[str, dict[tuple[str, float], Mapping[str, Scores]]] = {}
     by_cell = scores_by(
         rows_of(finished),
-        lambda row: (row.cell.policy, row.cell.shift, row.cell.magnitude),
+        lambda row: (row.cell.line, row.cell.shift, row.cell.magnitude),
         lambda row: Where(row.cell.seed, 0, 0, row.start),
     )
     for (label, shift, magnitude), tasks in by_cell.items():

@@ -10,14 +10,14 @@ from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Cell, Factors
+from robomtl.experiments.shift.target_adapting import NONE as NONE
+from robomtl.experiments.shift.target_adapting import Adaptation
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_types
 from robomtl.shifts.shift import SHIFTS
+from robomtl.shifts.shifted_env import Range
 from robomtl.shifts.shifted_suite import check_possible, magnitude_from, possible
 from robomtl.task import Suite
-
-NONE = "none"
-"""The condition without a shift, which all shifts share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +34,20 @@ class ShiftConfig:
     """Split of variations."""
     trials: int = 20
     """Trials of each task under each magnitude: the same variations everywhere."""
+    adaptations: tuple[Adaptation, ...] = ()
+    """What policies may also learn of a shift before they are played under it:
+    ``renormalise``, ``finetune``."""
+    shots: int = 5
+    """Episodes of each task under the shift that an adaptation may use."""
 
     def __post_init__(self) -> None:
-        """Checks the number of trials.
+        """Checks the numbers and the adaptations.
 
         Raises:
-            InputError: If there is none.
+            InputError: If there is no trial or shot, or an adaptation is unknown.
         """
         check_types(self)
-        check_counts(self, "trials")
+        check_counts(self, "trials", "shots")
 
 
 Grid = Mapping[str, tuple[float, ...]]
@@ -133,6 +138,10 @@ class ShiftCell(Cell):
     policy: str
     """Label of the policy."""
     seed: int
+    adaptation: Adaptation | None
+    """What it learns of the shift before; None for nothing."""
+    shots: int
+    """Episodes of each task that it learns from."""
     shift: str
     """Name of the shift; ``NONE`` for none."""
     magnitude: float
@@ -142,13 +151,28 @@ class ShiftCell(Cell):
     def name(self) -> str:
         """All but the trials."""
         where = f"{self.shift}={self.magnitude:g}" if self.shift != NONE else NONE
-        return f"{self.policy}, seed {self.seed}, {where}, {self.task}"
+        return f"{self.line}, seed {self.seed}, {where}, {self.task}"
+
+    @property
+    def line(self) -> str:
+        """Name of the policy with its adaptation: a line of the figures."""
+        if not self.adaptation:
+            return self.policy
+        return f"{self.policy}, {self.adaptation} {self.shots}"
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The magnitude by the name of the shift, as envs take it."""
+        at = self.magnitude
+        return {} if self.shift == NONE else {self.shift: (at, at)}
 
     @property
     def factors(self) -> Factors:
         """In what it differs from other cells."""
         return {
             "policy": self.policy,
+            "adaptation": self.adaptation or "",
+            "shots": self.shots if self.adaptation else 0,
             "seed": self.seed,
             "shift": self.shift,
             "magnitude": self.magnitude,
@@ -179,6 +203,7 @@ def cells_of(
         for magnitude in magnitudes
         if magnitude != SHIFTS.get(name).none
     ]
+    learned: tuple[Adaptation | None, ...] = (None, *config.adaptations)
     return [
         ShiftCell(
             trials=trials_plan(
@@ -186,11 +211,14 @@ def cells_of(
             ),
             policy=policy.label,
             seed=policy.seed,
+            adaptation=adaptation,
+            shots=config.shots,
             shift=shift,
             magnitude=magnitude,
             task=task.name,
         )
         for task in select(suite, config.tasks)
         for policy in policies
+        for adaptation in learned
         for shift, magnitude in [(NONE, 0.0), *conditions]
     ]

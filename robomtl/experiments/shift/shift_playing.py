@@ -1,61 +1,96 @@
-"""What a worker process does with a cell: it plays a policy under a shift."""
+"""What a worker process does with a cell: it adapts a policy, and plays it under a shift."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.journal import Done
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.playing import play_trials
-from robomtl.experiments.shift.shift_plan import NONE, ShiftCell
+from robomtl.experiments.shift.shift_plan import ShiftCell
+from robomtl.experiments.shift.shifted_envs import ShiftedEnvs
+from robomtl.experiments.shift.target_adapting import (
+    States,
+    demonstrations_in,
+    episodes_under,
+    finetuned,
+    renormalised,
+)
 from robomtl.shifts.shifted_env import Range
-from robomtl.shifts.shifted_suite import shifted_env
-from robomtl.task import Env, Suite
+from robomtl.task import Suite
 from robomtl.versions import processor
 
 
-class _ShiftedEnvs(KeptEnvs):
-    """The envs of the last task, under shifts that change from cell to cell."""
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What cells are played with."""
 
-    def __init__(self, suite: Suite) -> None:
-        super().__init__(suite)
-        self.ranges: Mapping[str, Range] = {}
-
-    def of(self, task: str, count: int) -> list[Env]:
-        """Envs of a task under the shifts, at least this many."""
-        return [
-            shifted_env(self._suite, task, env, self.ranges)
-            for env in super().of(task, count)
-        ]
+    agents: Mapping[tuple[str, int], PolicyAgent]
+    """By label and seed."""
+    suite: Suite
+    """Without shifts."""
+    tasks: Sequence[str]
+    """Names of all tasks."""
+    shots: int
+    """Episodes of each task that adaptations may use."""
+    folder: Path
+    """Of the experiment."""
 
 
 class PlayShifted:
     """Plays cells; a process keeps policies and the envs of the last task.
 
     Args:
-        agents: By label and seed.
-        suite: Without shifts.
+        stage: What they are played with.
     """
 
-    def __init__(
-        self, agents: Mapping[tuple[str, int], PolicyAgent], suite: Suite
-    ) -> None:
-        self._agents, self._suite = agents, suite
-        self._envs = _ShiftedEnvs(suite)
+    def __init__(self, stage: Stage) -> None:
+        self._of = stage
+        self._envs = ShiftedEnvs(stage.suite)
         self._loaded: dict[tuple[str, int], TrainedPolicy] = {}
+        self._unshifted: dict[tuple[str, int], States] = {}
+        self._renormalised: dict[tuple[str, int, str, float], TrainedPolicy] = {}
 
     def __call__(self, cell: ShiftCell) -> Done:
-        """How each trial of a cell went."""
+        """How each trial of a cell went; errors where its adaptation diverged."""
         torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
-        at = cell.magnitude
-        self._envs.ranges = {} if cell.shift == NONE else {cell.shift: (at, at)}
-        policy = self._policy(cell.policy, cell.seed)
-        outcomes = play_trials(policy, self._suite, cell.trials, self._envs)
+        try:
+            policy = self._adapted(cell)
+        except FloatingPointError as error:
+            return Done.failed(str(error), len(cell.trials), processor())
+        self._envs.ranges = cell.ranges
+        outcomes = play_trials(policy, self._of.suite, cell.trials, self._envs)
         return Done(outcomes, processor())
 
-    def _policy(self, label: str, seed: int) -> TrainedPolicy:
-        if (label, seed) not in self._loaded:
-            self._loaded[label, seed] = self._agents[label, seed].trained()
-        return self._loaded[label, seed]
+    def _adapted(self, cell: ShiftCell) -> TrainedPolicy:
+        trained, of = self._policy(cell), self._of
+        if cell.adaptation == "renormalise":
+            return self._restated(cell, trained)
+        if cell.adaptation == "finetune":
+            data = demonstrations_in(of.folder, cell.shift, cell.magnitude)
+            return finetuned(trained, data, cell.task, shots=of.shots, seed=cell.seed)
+        return trained
+
+    def _policy(self, cell: ShiftCell) -> TrainedPolicy:
+        key = cell.policy, cell.seed
+        if key not in self._loaded:
+            self._loaded[key] = self._of.agents[key].trained()
+        return self._loaded[key]
+
+    def _restated(self, cell: ShiftCell, trained: TrainedPolicy) -> TrainedPolicy:
+        key = cell.policy, cell.seed
+        under = (*key, cell.shift, cell.magnitude)
+        if under not in self._renormalised:
+            if key not in self._unshifted:
+                self._unshifted[key] = self._episodes(trained, {})
+            target = self._episodes(trained, cell.ranges)
+            made = renormalised(trained, self._unshifted[key], target)
+            self._renormalised[under] = made
+        return self._renormalised[under]
+
+    def _episodes(self, trained: TrainedPolicy, ranges: Mapping[str, Range]) -> States:
+        of = self._of
+        return episodes_under(trained, of.suite, of.tasks, ranges, episodes=of.shots)

@@ -1,0 +1,196 @@
+"""What a policy may learn of a shift before it is played under it.
+
+- ``renormalise`` re-estimates the statistics that standardise states, from observations of
+  the policy's own episodes without and with the shift: means move by the difference of the
+  means, standard deviations by the ratio. Episodes are paired by variation, and of each
+  pair as many steps are read as the shorter one has, so that no shift changes nothing.
+- ``finetune`` fine-tunes on demonstrations under the shift, task by task; see
+  ``robomtl.adaptation``.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from robomtl import checkpoint
+from robomtl.adaptation.adapting import adapt_by, configure
+from robomtl.adaptation.method import Budget
+from robomtl.adaptation.support import Support
+from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.experiments.playing import play_trials
+from robomtl.experiments.shift.shifted_envs import ShiftedEnvs
+from robomtl.features import STATE
+from robomtl.names import file_name
+from robomtl.normaliser import Normaliser
+from robomtl.shifts.shifted_env import Range
+from robomtl.shifts.shifted_suite import ShiftedSuite
+from robomtl.task import Action, Env, Observation, Suite
+
+Adaptation = Literal["renormalise", "finetune"]
+
+NONE = "none"
+"""The condition without a shift, which all shifts share."""
+
+States = Mapping[tuple[str, int], Sequence[Observation]]
+"""Observations of episodes, by task and variation."""
+
+
+class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
+    """An env whose observations are kept."""
+
+    def __init__(self, env: Env, task: str, seen: dict[tuple[str, int], Any]) -> None:
+        super().__init__(env)
+        self._task, self._every = task, seen
+        self._seen: list[Observation] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begins an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._seen = [observation]
+        self._every[self._task, (options or {})["variation"]] = self._seen
+        return observation, info
+
+    def step(
+        self, action: Action
+    ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
+        """Takes a step."""
+        observation, *rest = self.env.step(action)
+        self._seen.append(observation)
+        return observation, *rest  # type: ignore[return-value]
+
+
+class _WatchedEnvs(ShiftedEnvs):
+    """Envs under shifts whose observations are kept."""
+
+    def __init__(self, suite: Suite, ranges: Mapping[str, Range]) -> None:
+        super().__init__(suite)
+        self.ranges = ranges
+        self.seen: dict[tuple[str, int], Any] = {}
+
+    def of(self, task: str, count: int) -> list[Env]:
+        """Envs of a task, at least this many."""
+        return [_Watched(env, task, self.seen) for env in super().of(task, count)]
+
+
+def episodes_under(
+    trained: TrainedPolicy,
+    suite: Suite,
+    tasks: Sequence[str],
+    ranges: Mapping[str, Range],
+    *,
+    episodes: int,
+) -> States:
+    """What a policy observes in its own episodes of the split ``train``.
+
+    Args:
+        trained: The policy.
+        suite: Without shifts.
+        tasks: Names of the tasks.
+        ranges: Magnitudes of the shifts.
+        episodes: Of each task.
+    """
+    envs = _WatchedEnvs(suite, ranges)
+    trials = trials_plan(suite, tasks, split="train", episodes=episodes)
+    play_trials(trained, suite, trials, envs)
+    envs.close()
+    return envs.seen
+
+
+def renormalised(
+    trained: TrainedPolicy, source: States, target: States
+) -> TrainedPolicy:
+    """The policy with statistics re-estimated for a target; see the module.
+
+    Args:
+        trained: Left as it is.
+        source: Observations without the shift.
+        target: Observations under the shift, of the same episodes.
+    """
+    lengths = {key: min(len(source[key]), len(target[key])) for key in source}
+    before, after = (_stacked(each, lengths) for each in (source, target))
+    policy = copy.deepcopy(trained.policy)
+    deviations = [each.std(0).clamp(min=Normaliser.FLOOR) for each in (before, after)]
+    policy.normaliser.mean += after.mean(0) - before.mean(0)
+    policy.normaliser.deviation *= deviations[1] / deviations[0]
+    return checkpoint.packed(policy, trained.card)
+
+
+def _stacked(every: States, lengths: Mapping[tuple[str, int], int]) -> Tensor:
+    rows = [each[STATE] for key, n in lengths.items() for each in every[key][:n]]
+    return torch.from_numpy(np.stack(rows))
+
+
+def check_renormalisable(label: str, card: Card) -> None:
+    """Refuses a policy whose statistics are of anything but one robot's state.
+
+    Raises:
+        InputError: If it reads something else.
+    """
+    robots = card.spec.embodiments
+    if len(robots) > 1 or {*robots[0].observation} != {STATE}:
+        raise InputError(
+            f"renormalise re-estimates the statistics of one robot's state, and {label}"
+            f" reads {', '.join(robots[0].observation)}"
+            f"{' of several robots' if len(robots) > 1 else ''}; leave it out."
+        )
+
+
+def demonstrations_in(folder: Path, shift: str, magnitude: float) -> Path:
+    """The folder of demonstrations under a shift, in that of an experiment."""
+    return folder / "demonstrations" / file_name(f"{shift}={magnitude:g}")
+
+
+def collect_under(
+    suite: Suite,
+    conditions: Iterable[tuple[str, float]],
+    out: Path,
+    *,
+    tasks: Sequence[str],
+    shots: int,
+    workers: int,
+) -> None:
+    """Collects demonstrations to fine-tune on, without a disturbance.
+
+    Args:
+        suite: Without shifts.
+        conditions: Shifts and magnitudes; ``none`` is no shift.
+        out: Folder of the experiment.
+        tasks: Names of the tasks.
+        shots: Demonstrations of each.
+        workers: Processes.
+
+    Raises:
+        ValueError: If an expert fails too often under a shift; see ``collect``.
+    """
+    for shift, at in conditions:
+        under = suite if shift == NONE else ShiftedSuite(suite, f"{shift}={at:g}")
+        folder = demonstrations_in(out, shift, at)
+        collect(under, folder, episodes=shots, tasks=tasks, noise=0.0, workers=workers)
+
+
+def finetuned(
+    trained: TrainedPolicy, data: Path, task: str, *, shots: int, seed: int
+) -> TrainedPolicy:
+    """The policy, fine-tuned on the first demonstrations of a task.
+
+    Args:
+        trained: Left as it is.
+        data: Has the demonstrations.
+        task: Name of the task.
+        shots: How many.
+        seed: Of the gradient steps.
+    """
+    support = Support(demonstrations=Demonstrations(data).select([task], shots))
+    made, _ = adapt_by(configure("finetune", {}), trained, support, Budget(), seed)
+    return made
