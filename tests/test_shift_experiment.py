@@ -1,6 +1,7 @@
 """``robomtl shift``: from run directories to areas, differences and a page."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 import robomtl
+from robomtl.adaptation.adapting import configure
 from robomtl.cli.main import main
 from robomtl.errors import InputError
-from robomtl.experiments.shift import ShiftConfig
+from robomtl.experiments.shift import ShiftConfig, target_adapting
 from robomtl.experiments.shift.shift_findings import area_weights
 from robomtl.experiments.shift.shift_plan import grid_of, policies_of
 from robomtl.experiments.shift.target_adapting import (
@@ -37,15 +39,17 @@ PLAYED = ["--shifts", "action_delay", "action_gain", *MAGNITUDES, "--trials", "2
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Run directories of two policies with two seeds each."""
+    """Run directories of two policies with two seeds each, which are all alike."""
     folder = tmp_path_factory.mktemp("runs")
     data = robomtl.collect(SUITE, folder / "data", episodes=2, workers=1)
-    found = [folder / f"{name}/seed-{seed}" for name in "ab" for seed in (0, 1)]
-    for number, run in enumerate(found):
-        settings = {"width": 16, "blocks": 1}
-        config = replace(TRAINING, seed=number)
-        robomtl.train(data, out=run, policy_config=settings, config=config)
-    return found
+    first, *others = (
+        folder / f"{name}/seed-{seed}" for name in "ab" for seed in (0, 1)
+    )
+    settings = {"width": 16, "blocks": 1}
+    robomtl.train(data, out=first, policy_config=settings, config=TRAINING)
+    for run in others:
+        shutil.copytree(first, run)
+    return [first, *others]
 
 
 def test_policies_are_compared_under_every_magnitude_and_more_may_join(
@@ -62,6 +66,7 @@ def test_policies_are_compared_under_every_magnitude_and_more_may_join(
     assert found["shifts"]["action_delay"]["magnitudes"] == [0, 1]
     assert [*found["area"]["a"]] == ["all", "none", "action_delay", "action_gain"]
     assert [*found["differences"]] == ["b"]
+    assert found["differences"]["b"]["all"]["difference"] == 0
     of_a = found["success"]["a"]
     assert [each["trials"] for each in of_a["action_gain"]] == [4, 4, 4]
     assert of_a["action_gain"][1] == of_a["action_delay"][0]
@@ -71,8 +76,11 @@ def test_policies_are_compared_under_every_magnitude_and_more_may_join(
 
 
 def test_policies_also_play_once_they_have_learned_of_a_shift(
-    runs: list[Path], tmp_path: Path
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        target_adapting, "configure", lambda name, _: configure(name, {"steps": 2})
+    )
     config = ShiftConfig(
         shifts=("object_bias",),
         magnitudes={"object_bias": (5.0,)},

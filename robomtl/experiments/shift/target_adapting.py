@@ -137,12 +137,12 @@ def check_renormalisable(label: str, card: Card) -> None:
     Raises:
         InputError: If it reads something else.
     """
-    robots = card.spec.embodiments
-    if len(robots) > 1 or {*robots[0].observation} != {STATE}:
+    first, *others = card.spec.embodiments
+    if others or {*first.observation} != {STATE}:
         raise InputError(
             f"renormalise re-estimates the statistics of one robot's state, and {label}"
-            f" reads {', '.join(robots[0].observation)}"
-            f"{' of several robots' if len(robots) > 1 else ''}; leave it out."
+            f" reads {', '.join(first.observation)}"
+            f"{' of several robots' if others else ''}; leave it out."
         )
 
 
