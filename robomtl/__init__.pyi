@@ -10,6 +10,7 @@ from .demonstrations import Demonstrations as Demonstrations
 from .demonstrations import Mixture as Mixture
 from .demonstrations import add_cameras as add_cameras
 from .demonstrations import collect as collect
+from .demonstrations.driving import Rollouts as Rollouts
 from .errors import InputError as InputError
 from .evaluation import ExpertAgent as ExpertAgent
 from .evaluation import Results as Results

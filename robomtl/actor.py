@@ -1,5 +1,6 @@
 """What acts in trials: the contract between evaluation and whatever is evaluated."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -74,6 +75,29 @@ class Agent(Protocol):
     def load(self, suite: Suite) -> Actor:
         """The actor, ready to start trials of this suite."""
         ...
+
+
+class KeptActor:
+    """An agent's actor, which is slow to load.
+
+    Args:
+        agent: Loads it on first use.
+        suite: In which it acts.
+    """
+
+    def __init__(self, agent: Agent, suite: Suite) -> None:
+        self._agent = agent
+        self._suite = suite
+        self._actor: Actor | None = None
+
+    def get(self) -> Actor:
+        """The actor; from now on this process computes with one thread."""
+        if self._actor is None:
+            self._actor = self._agent.load(self._suite)
+            if torch := sys.modules.get("torch"):
+                # Each worker has a core; and sums depend on the number of threads.
+                torch.set_num_threads(1)
+        return self._actor
 
 
 @runtime_checkable

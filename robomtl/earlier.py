@@ -47,6 +47,8 @@ ADDED: Mapping[str, Any] = {
     "accumulate": 1,
     "compile": False,
     "processes": 1,
+    "mixture": "given",
+    "remix": {"steps": 2_000, "rate": 0.2, "smoothing": 1e-3},
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

@@ -112,6 +112,24 @@ class LocalExecutor:
         yield from _Processes(work, self).map(items, kind)
 
 
+@dataclass(frozen=True, kw_only=True)
+class InProcess:
+    """This process, which works through the items one by one: for what is a worker itself."""
+
+    workers: int = 1
+    """Number of processes."""
+
+    def map(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        kind: Callable[[Item], Hashable] = type,
+    ) -> Iterator[tuple[int, Result | Failure]]:
+        """Yields (index of the item, its result) in order; see ``Executor``."""
+        for index, item in enumerate(items):
+            yield index, work(item)
+
+
 def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connection]:
     """A new process that Ctrl-C leaves alone, and our end of the pipe to it.
 

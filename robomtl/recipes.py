@@ -19,6 +19,12 @@ from robomtl.experiments.adapt.comparisons import (
     AdaptationRecipe,
     run_adaptation,
 )
+from robomtl.experiments.beyond.beyond_experiment import (
+    BEYOND_RECIPES,
+    BeyondRecipe,
+    beyond,
+)
+from robomtl.experiments.beyond.beyond_findings import Findings as BeyondFindings
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
@@ -27,6 +33,7 @@ from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_recipes import (
     ARM_RECIPES,
     ArmRecipe,
+    check_counted,
     run_arms,
 )
 from robomtl.experiments.resumed_evaluation import serving_device
@@ -101,9 +108,11 @@ class Ran:
     """How learning together compares with learning alone."""
     methods: MethodFindings | None = None
     """How methods of adaptation compare."""
+    beyond: BeyondFindings | None = None
+    """How far a policy goes beyond its expert."""
 
 
-AnyRecipe = Recipe | AdaptationRecipe | ArmRecipe
+AnyRecipe = Recipe | AdaptationRecipe | ArmRecipe | BeyondRecipe
 
 RECIPES: dict[str, AnyRecipe] = {
     "quickstart": Recipe(
@@ -204,6 +213,7 @@ RECIPES: dict[str, AnyRecipe] = {
     ),
     **ADAPTATIONS,
     **ARM_RECIPES,
+    **BEYOND_RECIPES,
 }
 """Experiments by name: policies trained and evaluated, or methods or arms compared."""
 
@@ -220,7 +230,7 @@ def named_recipe(name: str) -> AnyRecipe:
 
 @checked
 def run(
-    recipe: str | Recipe | AdaptationRecipe | ArmRecipe,
+    recipe: str | AnyRecipe,
     *,
     out: Path | str,
     data: Path | str | None = None,
@@ -263,6 +273,11 @@ def run(
         if isinstance(chosen, ArmRecipe):
             arms = run_arms(chosen, out=folder, data=data, seed=seed, compute=compute)
             return Ran(arms=arms)
+        if isinstance(chosen, BeyondRecipe):
+            check_counted(seed)
+            made, design = suite(chosen.suite), chosen.design
+            gone = beyond(made, design, out=folder, data=data, compute=compute)
+            return Ran(beyond=gone)
         training = with_machine(chosen.training, compute.machine)
         check_device(training.device)  # Before anything is collected.
         prepared = replace(chosen, training=training)
@@ -271,7 +286,15 @@ def run(
 
 _FINISHED = ("policy.json", "adaptation/journal.jsonl", "journal.jsonl")
 """The first files in the folder of a recipe that depend on the whole request."""
-_GROWING = {"line", "training", "instructions", "videos", "pretraining", "request"}
+_GROWING = {
+    "line",
+    "training",
+    "instructions",
+    "videos",
+    "pretraining",
+    "request",
+    "design",
+}
 """Parts of a recipe that may be extended in the same folder. They are not compared here:
 a training is checked by its ``run.json``, cells and wordings by their journals."""
 _GROWING_WITHIN = {

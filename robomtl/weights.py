@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,22 +112,25 @@ def check_same(
             )
 
 
-def check_by_task(found: Mapping[str, Tensor], tasks: int, *, where: Path) -> None:
-    """Refuses tensors that are neither a single number nor one for each task.
+def check_by_task(
+    found: Mapping[str, Tensor], numbers: Collection[int], *, where: Path
+) -> None:
+    """Refuses tensors that are neither a single number nor one for each task or group.
 
     Args:
         found: Tensors of a file, by name.
-        tasks: Number of tasks.
+        numbers: Number of tasks, and of groups if that differs.
         where: The file, for the message.
 
     Raises:
         InputError: Naming the first tensor.
     """
     for name, tensor in found.items():
-        if tensor.shape not in ((), (tasks,)):
+        if tensor.shape != () and (tensor.ndim > 1 or len(tensor) not in numbers):
+            expected = " or ".join(map(str, sorted(numbers)))
             raise InputError(
                 f"{where} does not fit: tensor {name} is {_kind(tensor)}, where one number"
-                f" or {tasks} are expected."
+                f" or {expected} are expected."
             )
 
 

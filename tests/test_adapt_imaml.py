@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from tanh_policy import gradients, joined, policy_for, problems
 from torch.func import hessian
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from robomtl.adaptation.meta.inner_loop import (
     carrying,
@@ -141,3 +146,54 @@ def test_carried_gradients_leave_the_values_and_weigh_with_the_tasks():
 def test_impossible_settings_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         ImamlObjective(**fields)
+
+
+class Peak(TorchDispatchMode):
+    """The most bytes that tensors made in its block hold at one time."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes, self._held, self._calls = 0, {}, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(given):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                self._held[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        self._calls += 1
+        if self._calls % 50 == 0:
+            self._held = {k: it for k, it in self._held.items() if not it[0].expired()}
+            self.bytes = max(self.bytes, sum(size for _, size in self._held.values()))
+        return given
+
+
+def measured(steps, *, implicit):
+    """The meta-gradient after some inner steps, and the most bytes that it takes."""
+    objective = replace(STRONG, steps=steps)
+    policy, (support, query) = policy_for(objective), problems()
+    with Peak() as peak:
+        if implicit:
+            found = gradients(objective, policy, support, query)
+        else:
+            found = exact(policy, support, query, proximity=5.0, steps=steps, rate=0.1)
+    return joined(found), peak.bytes
+
+
+def test_memory_grows_with_the_inner_steps_of_exact_maml_and_not_of_the_implicit_gradient():
+    steps = (1, 5, 20)
+    implicit, through = (
+        [measured(n, implicit=each) for n in steps] for each in (True, False)
+    )
+    _, flat = zip(*implicit, strict=True)
+    _, rising = zip(*through, strict=True)
+    assert max(flat) <= 1.05 * min(flat)
+    slopes = [(rising[k + 1] - rising[k]) / (steps[k + 1] - steps[k]) for k in range(2)]
+    assert slopes[1] == pytest.approx(slopes[0], rel=0.15)
+    assert rising[2] > 3 * rising[1]
+    cosines = [
+        float(torch.cosine_similarity(a, b, dim=0))
+        for (a, _), (b, _) in zip(implicit, through, strict=True)
+    ]
+    assert cosines == sorted(cosines)
+    assert cosines[-1] > 0.99

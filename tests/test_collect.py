@@ -499,8 +499,8 @@ def test_stopped_while_tidying_up_it_has_a_whole_data_set(
         ({"split": "trane"}, "split 'trane'. Did you mean 'train'"),
         (
             {"split": "official", "episodes": 51},
-            "'reach-red' has 50 variations in the split 'official' of points/MT4; ask "
-            "for at most 50 episodes",
+            "'reach-red' has 50 variations in the split 'official' of points/MT4; "
+            "request at most 50 episodes",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""``robomtl collect``: demonstrations of a suite's experts."""
+"""``robomtl collect``: episodes of a suite's experts, or of a policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +6,36 @@ from pathlib import Path
 
 import tyro
 
+from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, own_first, run_directory
 from robomtl.demonstrations.collect_missing import Recording, collect_parts
+from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video
+from robomtl.errors import InputError
 from robomtl.executor import LIMIT
 
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Collect(SuiteFlags):
-    """Records successful episodes of the experts as a LeRobotDataset v3.0."""
+    """Records episodes of the experts, or of a policy, as a LeRobotDataset v3.0."""
 
     suite: tyro.conf.Positional[str]
     """Suite, such as metaworld/MT10."""
     out: Path | None = None
     """Folder of the data set; a dated one under runs/ by default."""
     episodes: int = 50
-    """Successful episodes a task."""
-    noise: float = 0.5
-    """Largest deviation of the disturbance of executed positions; labels stay clean."""
+    """Successful episodes a task; with --policy, episodes a task that it tries."""
+    noise: float | None = None
+    """Largest deviation of the disturbance of executed positions; labels stay clean. 0.5
+    by default, and 0 with --policy."""
+    policy: Path | None = None
+    """Run directory of a policy that acts in place of the experts."""
+    labels: Labels | None = None
+    """With --policy, record the actions of the expert in every episode (DAgger, the
+    default), or those of the policy in the episodes that it solves (self-imitation)."""
+    first: int = 0
+    """Number of variations of each task that are skipped, such as those recorded before."""
     tasks: tuple[str, ...] | None = None
     """Tasks to record; all training tasks by default."""
     seed: int = 0
@@ -42,15 +53,32 @@ def main(arguments: Sequence[str]) -> None:
     """Collects as the arguments say."""
     flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
     made = flags.make(flags.suite)
+    rollouts = _rollouts(flags)
     with run_directory(flags.out, "collect", flags.suite) as out:
         recording = Recording(
             episodes=flags.episodes,
-            noise=flags.noise,
+            noise=flags.noise if flags.noise is not None else 0.0 if rollouts else 0.5,
             seed=flags.seed,
             video=flags.video,
             workers=flags.workers,
             limit=flags.limit,
+            first=flags.first,
+            rollouts=rollouts,
         )
         for recorded in collect_parts(made, out, recording, flags.tasks):
             count = f"{len(recorded)} episodes of {len(recorded.tasks)} tasks"
             print(f"{count} in {recorded.path}")
+
+
+def _rollouts(flags: Collect) -> Rollouts | None:
+    """The policy that acts; None where the experts do."""
+    if flags.policy is not None:
+        return Rollouts(
+            agent=PolicyAgent(flags.policy), labels=flags.labels or "expert"
+        )
+    if flags.labels is not None:
+        raise InputError(
+            f"--labels {flags.labels} says whose actions are recorded where a policy acts;"
+            " give --policy RUN, or leave --labels out."
+        )
+    return None

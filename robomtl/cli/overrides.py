@@ -25,6 +25,8 @@ from robomtl.experiments.adapt.comparisons import (
     Pretraining,
 )
 from robomtl.experiments.adapt.method_design import Design
+from robomtl.experiments.beyond.beyond_design import Design as Rounds
+from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe
 from robomtl.recipes import AnyRecipe, Experiment, Recipe
 from robomtl.training import TrainConfig
@@ -50,6 +52,12 @@ class RunFlags(ComputeFlags):
     """Seed of everything that is drawn."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _RoundsFlags(Rounds):
+    suite: str
+    """Suite of the demonstrations and of the trials."""
+
+
 def recipe_flags(recipe: AnyRecipe, common: RunFlags, arguments: Sequence[str]) -> Any:
     """The flags of a recipe: a frozen dataclass whose values are the recipe's.
 
@@ -63,6 +71,9 @@ def recipe_flags(recipe: AnyRecipe, common: RunFlags, arguments: Sequence[str]) 
         own = _of_experiment(recipe, arguments)
         bases: tuple[type, ...] = (RunFlags, Experiment)
         shared = _values(recipe, Experiment)
+    elif isinstance(recipe, BeyondRecipe):
+        own, bases = {}, (RunFlags, _RoundsFlags)
+        shared = {**vars(recipe.design), "suite": recipe.suite}
     elif isinstance(recipe, ArmRecipe):
         own = {} if recipe.before is None else {"before": recipe.before}
         bases = (RunFlags, ArmFlags)
@@ -96,6 +107,9 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
             pictures=recipe.pictures and flags.pictures,
             multitask=arms,
         )
+    if isinstance(recipe, BeyondRecipe):
+        design = Rounds(**_values(flags, Rounds))
+        return replace(recipe, suite=flags.suite, design=design)
     if isinstance(recipe, ArmRecipe):
         before = recipe.before and flags.before
         return replace(recipe, request=arms_from(flags, recipe.request), before=before)

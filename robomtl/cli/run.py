@@ -13,6 +13,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation import success_table
 from robomtl.experiments.adapt.comparisons import AdaptationRecipe
 from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.beyond.beyond_report import beyond_report
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe
 from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.running import REPORT
@@ -44,6 +45,10 @@ def main(arguments: Sequence[str]) -> None:
     if ran.methods is not None:
         show_report(methods_report(ran.methods))
         print(f"Report: {out / 'adaptation' / 'report.html'}")
+        return
+    if ran.beyond is not None:
+        show_report(beyond_report(ran.beyond))
+        print(f"Report: {out / REPORT}")
         return
     if isinstance(recipe, ArmRecipe) and ran.arms is not None:
         show_report(arms_report(ran.arms))

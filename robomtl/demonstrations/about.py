@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import check_distinct, texts, whole
+from robomtl.demonstrations.driving import Labels
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
 from robomtl.parquet import Parquet, columns_of
@@ -27,6 +28,8 @@ class About(NamedTuple):
     suite: str | None
     options: Mapping[str, Any]
     noise: float | None
+    corrected: bool = False
+    """Whether an expert labels the states that a policy visited, solved or not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class _Request:
     suite: str
     options: Mapping[str, Any]
     noise: Annotated[float, Meta(ge=0, le=1)]
+    policy: str = ""
+    labels: Labels = "expert"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,4 +111,5 @@ def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
         suite=content.request.suite,
         options=content.request.options,
         noise=content.request.noise,
+        corrected=bool(content.request.policy) and content.request.labels == "expert",
     )

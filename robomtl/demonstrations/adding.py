@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
-from robomtl.demonstrations.about import read_request
+from robomtl.demonstrations.about import read_about, read_request, read_tasks
 from robomtl.demonstrations.alike import further_features
-from robomtl.demonstrations.collecting import counted, solved_episodes
+from robomtl.demonstrations.collecting import counted, kept_episodes
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.columns import scalars, truths
 from robomtl.demonstrations.dataset import Demonstrations
@@ -145,7 +145,8 @@ def add_cameras(
         limit: Longest that a step of the simulator may take [s].
 
     Raises:
-        InputError: If the data set was not collected by robomtl, the suite does not take
+        InputError: If the data set was not collected by robomtl, or an expert labels what a
+            policy did in it, the suite does not take
             the options or draws no pictures, a recorded state differs from that of the
             episode played again, or the folder holds something else.
         SimulationError: If a process died or hung in every attempt.
@@ -155,6 +156,12 @@ def add_cameras(
         raise InputError(
             f"{source.path} {source.origin}: it does not say in which suite and by which"
             " actions its episodes can be played again; collect with --cameras."
+        )
+    if read_about(source.path, read_tasks(source.path)).corrected:
+        raise InputError(
+            f"{source.path} has the expert's labels of episodes in which a policy acted, and"
+            " not the actions that were executed, by which they would be played again;"
+            " collect with --cameras."
         )
     seen = suite(str(source.suite), **{**source.suite_options, **options})
     plan = _Plan(
@@ -290,7 +297,7 @@ def _write(source: Demonstrations, staging: Staging, plan: _Plan) -> None:
         (request.tasks.index(name), staging.load(name, number))
         for number, name in enumerate(names)
     )
-    episodes = (e for index, block in blocks for e in solved_episodes(index, block))
+    episodes = (e for index, block in blocks for e in kept_episodes(index, block))
     with progress("Writing", len(names)) as advance:
         writing.write(staging.fresh_folder(), header, counted(episodes, advance))
     staging.publish()

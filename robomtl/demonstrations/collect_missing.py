@@ -8,6 +8,7 @@ from typing import NamedTuple
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.collecting import collect
 from robomtl.demonstrations.dataset import Demonstrations
+from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.layout import Video
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
@@ -94,6 +95,10 @@ class Recording:
     """Processes."""
     limit: float = LIMIT
     """Longest that a step may take [s]."""
+    first: int = 0
+    """Place in the split of the first variation that is used."""
+    rollouts: Rollouts | None = None
+    """The policy that acts; None where the experts do."""
 
 
 def collect_parts(

@@ -1,4 +1,4 @@
-"""Collects demonstrations of a suite's experts; whatever kills it, it continues."""
+"""Collects episodes of a suite's experts or of a policy; whatever kills it, it continues."""
 
 import itertools
 import time
@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from rich.table import Table
 
+from robomtl.actor import check_agent
 from robomtl.arguments import checked
 from robomtl.definition import definition_of
 from robomtl.demonstrations import layout, writing
@@ -18,7 +19,8 @@ from robomtl.demonstrations.alike import check_alike, refuse_unlike
 from robomtl.demonstrations.collection_request import Request, check_tasks
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
-from robomtl.demonstrations.expert_episodes import SOLVED, Block, Recorder, Unit
+from robomtl.demonstrations.driving import Rollouts
+from robomtl.demonstrations.expert_episodes import Block, Recorder, Unit
 from robomtl.demonstrations.layout import Sizes, Video
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
@@ -34,15 +36,22 @@ from robomtl.terminal import Terminal, say
 class _Collection:
     """The courses of all tasks, over the units kept on disk."""
 
-    def __init__(self, suite: Suite, request: Request, staging: Staging) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        request: Request,
+        staging: Staging,
+        rollouts: Rollouts | None,
+    ) -> None:
         self.suite, self.request, self.staging = suite, request, staging
+        self._recorder = Recorder(suite, request, rollouts)
         self.sizes: Sizes | None = None
         self.like = ""  # The task that the sizes were first seen in.
         self.courses = {
             name: Course(
                 request=request,
                 task=name,
-                variations=suite.variations(name, request.split),
+                variations=suite.variations(name, request.split)[request.first :],
             )
             for name in request.tasks
         }
@@ -80,7 +89,7 @@ class _Collection:
 
     @property
     def done(self) -> int:
-        """Number of successful episodes so far."""
+        """Number of episodes that count so far."""
         return sum(course.done for course in self.courses.values())
 
     @property
@@ -95,9 +104,8 @@ class _Collection:
         Raises:
             SimulationError: If a unit had no result after every attempt.
         """
-        recorder = Recorder(self.suite, self.request)
         frames, begun = 0, time.monotonic()
-        results = executor.map(recorder, units)
+        results = executor.map(self._recorder, units)
         with closing(cast(Generator[tuple[int, Block | Failure], None, None], results)):
             for index, block in results:
                 unit, before = units[index], self.done
@@ -113,10 +121,10 @@ class _Collection:
                 advance(self.done - before, note=note)
 
     def recorded(self) -> Iterator[Recorded]:
-        """The episodes to keep: of each task, the first that succeeded."""
+        """The episodes to keep: of each task, the first that count."""
         for index, course in enumerate(self.courses.values()):
             blocks = (self.staging.load(course.task, start) for start in course.starts)
-            episodes = (e for block in blocks for e in solved_episodes(index, block))
+            episodes = (e for block in blocks for e in kept_episodes(index, block))
             yield from itertools.islice(episodes, self.request.episodes)
 
     def header(self) -> Header:
@@ -140,7 +148,7 @@ class _Collection:
         }
 
 
-def solved_episodes(task: int, block: Block) -> Iterator[Recorded]:
+def kept_episodes(task: int, block: Block) -> Iterator[Recorded]:
     """The episodes of a unit that are kept.
 
     Args:
@@ -148,7 +156,7 @@ def solved_episodes(task: int, block: Block) -> Iterator[Recorded]:
         block: What came of it.
     """
     ends = np.cumsum(block.length)
-    for i in np.flatnonzero(block.outcome == SOLVED):
+    for i in np.flatnonzero(block.length):
         frames = slice(ends[i] - block.length[i], ends[i])
         yield Recorded(
             task,
@@ -203,12 +211,27 @@ def _collect(collection: _Collection, executor: Executor) -> None:
         while units:
             collection.run(units, executor, advance)
             units = collection.planned()
+    _check_kept(collection)
     with progress("Writing", total) as advance:
         episodes = counted(collection.recorded(), advance)
         writing.write(staging.fresh_folder(), collection.header(), episodes)
     staging.publish()
     courses = collection.courses.items()
     _report({name: course.tally() for name, course in courses}, collection.errors)
+
+
+def _check_kept(collection: _Collection) -> None:
+    """Refuses to write a data set without an episode.
+
+    Raises:
+        InputError: If a policy was to be imitated, and solved nothing.
+    """
+    if next(collection.recorded(), None) is None:
+        tried = sum(course.tally().tried for course in collection.courses.values())
+        raise InputError(
+            f"The policy solved none of {tried} episodes, so nothing is left to imitate;"
+            " record the expert's labels (--labels expert), or train it further first."
+        )
 
 
 @checked
@@ -225,17 +248,22 @@ def collect(
     settle: int = 5,
     video: Video | None = None,
     limit: float = LIMIT,
+    first: int = 0,
+    rollouts: Rollouts | None = None,
+    executor: Executor | None = None,
 ) -> Demonstrations:
-    """Demonstrations of a suite's experts, collected into a folder.
+    """Episodes of a suite's experts, or of a policy, collected into a folder.
 
     Kept are the first successful episodes of each task, in the order of its variations:
     the same for any number of workers and however often collecting was killed. Requested
-    again, it continues where it stopped, or returns the finished data set.
+    again, it continues where it stopped, or returns the finished data set. Where a policy
+    acts, it tries each variation once, and ``rollouts`` says what is kept.
 
     Args:
         suite: Supplies tasks, envs and experts.
         out: Folder for the data set, new or begun by the same request.
-        episodes: Successful episodes of each task, at least 1.
+        episodes: Successful episodes of each task, or episodes that a policy tries, at
+            least 1.
         noise: Greatest deviation of the disturbance that is added to executed actions,
             not to the recorded ones, from 0 to 1; each episode has its own. Those of
             a suite's ``undisturbed_actions`` are spared.
@@ -249,15 +277,20 @@ def collect(
             for ``lossless`` with a suite's ``cameras``, and else ``h264``.
         limit: Longest that a step of a simulator or an expert may take before its
             episode counts as hanging [s].
+        first: Place in the split of the first variation that is used.
+        rollouts: The policy that acts, and whose actions are recorded; None where the
+            experts act.
+        executor: In place of processes on this machine.
 
     Raises:
         ValueError: If an argument is out of range, the folder holds something else, or
-            an expert fails too often or runs out of variations.
+            an expert fails too often or runs out of variations, or the policy does not
+            fit the suite or solves nothing that was to be imitated.
         EpisodesError: If most episodes of a task are broken off by errors.
         SimulationError: If a process died or hung in every attempt; what is finished is
             kept.
     """
-    executor = LocalExecutor(workers=workers, limit=limit)
+    executor = executor or LocalExecutor(workers=workers, limit=limit)
     request = Request(
         suite=suite.name,
         options=dict(suite.options),
@@ -271,15 +304,20 @@ def collect(
         seed=seed,
         settle=settle,
         video=video or layout.usual_video(suite.options),
+        policy=rollouts.agent.fingerprint if rollouts else "",
+        labels=rollouts.labels if rollouts else "expert",
+        first=first,
         **definition_of(suite),
     )
     check_tasks(suite, request)
+    if rollouts is not None:
+        check_agent(rollouts.agent, suite, request.tasks)
     staging = Staging(located(out), request)
     there = _request_there(staging.out)
     if there is None:
         with staging.opened():
             check_alike(suite, request)
-            _collect(_Collection(suite, request, staging), executor)
+            _collect(_Collection(suite, request, staging, rollouts), executor)
     else:
         refuse_other(staging.out, there, request.plain())
         staging.remove()  # A kill may have come between publishing and tidying up.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from robomtl.demonstrations.driving import Labels
 from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
 from robomtl.ranges import check_seed, check_types
@@ -13,6 +14,9 @@ from robomtl.task import Suite, find_task
 
 FORMAT = 1
 """To be raised when the same request comes to give other data or other files."""
+
+_LATER = ("video", "policy", "labels", "first")
+"""Fields that requests of earlier versions lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,12 @@ class Request:
     """Steps recorded after the one that first succeeds."""
     video: Video = "h264"
     """How images are stored."""
+    policy: str = ""
+    """Fingerprint of the policy that acts; empty where the experts act."""
+    labels: Labels = "expert"
+    """Whose actions are recorded; see ``Rollouts``."""
+    first: int = 0
+    """Place in the split of the first variation that is used."""
     definition: Mapping[str, Any] = field(default_factory=dict)
     """Definition of the suite, see ``definition_of``; empty if it declares none."""
 
@@ -50,7 +60,8 @@ class Request:
         """
         check_types(self)
         check_seed(self.seed)
-        for name, least in (("episodes", 1), ("undisturbed", 0), ("settle", 0)):
+        least_of = {"episodes": 1, "undisturbed": 0, "settle": 0, "first": 0}
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value < least:
                 raise InputError(f"{name} is {value}; give at least {least}.")
@@ -67,8 +78,9 @@ class Request:
         fields = {"format": FORMAT, **plain(self)}
         if not self.definition:
             del fields[DEFINITION]
-        if self.video == "h264":  # As requests without this field were.
-            del fields["video"]
+        for name in _LATER:  # As requests without these fields were.
+            if fields[name] == getattr(type(self), name):
+                del fields[name]
         return fields
 
 
@@ -90,8 +102,10 @@ def check_tasks(suite: Suite, request: Request) -> None:
             )
         tasks_by_instruction[instruction] = name
         count = len(suite.variations(name, request.split))
-        if count < request.episodes:
+        if count < request.first + request.episodes:
+            most = max(count - request.first, 0)
+            beyond = f" from the variation {request.first} on" * bool(request.first)
             raise InputError(
-                f"'{name}' has {count} variations in the split '{request.split}' of "
-                f"{suite.name}; ask for at most {count} episodes."
+                f"'{name}' has {count} variations in the split '{request.split}' of"
+                f" {suite.name}; request at most {most} episodes{beyond}."
             )

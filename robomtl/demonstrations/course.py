@@ -59,7 +59,7 @@ class Course:
         return []
 
     def _round(self, outcomes: list[int]) -> list[Unit]:
-        start, solved = len(outcomes), outcomes.count(SOLVED)
+        start, solved = len(outcomes), self._counted(outcomes)
         missing = self.request.episodes - solved
         if missing <= 0:
             return []
@@ -78,6 +78,10 @@ class Course:
         chosen = self.variations[first : min(first + _BLOCK, end)]
         return Unit(self.task, first, tuple(int(variation) for variation in chosen))
 
+    def _counted(self, outcomes: Sequence[int]) -> int:
+        """Number of episodes that count: a policy tries each variation once."""
+        return len(outcomes) if self.request.policy else outcomes.count(SOLVED)
+
     def finish(self, start: int, outcomes: Sequence[int], error: str = "") -> None:
         """Takes the outcomes of the unit that begins at a place.
 
@@ -93,7 +97,7 @@ class Course:
         self.finished[start] = tuple(outcomes)
         self.error = error or self.error
         tried = sum(len(unit) for unit in self.finished.values())
-        failed = tried - sum(unit.count(SOLVED) for unit in self.finished.values())
+        failed = tried - sum(map(self._counted, self.finished.values()))
         if failed > self.request.episodes + _PATIENCE:
             broken = sum(unit.count(UNSTABLE) for unit in self.finished.values())
             if 2 * broken > failed:
@@ -109,8 +113,8 @@ class Course:
 
     @property
     def done(self) -> int:
-        """Number of successful episodes so far, at most those requested."""
-        solved = sum(unit.count(SOLVED) for unit in self.finished.values())
+        """Number of episodes that count so far, at most those requested."""
+        solved = sum(map(self._counted, self.finished.values()))
         return min(solved, self.request.episodes)
 
     @property
@@ -121,8 +125,7 @@ class Course:
     def tally(self) -> Tally:
         """How the episodes went, those after the last one kept left out."""
         outcomes = [o for start in self.starts for o in self.finished[start]]
-        solved = np.cumsum([outcome == SOLVED for outcome in outcomes])
-        tried = int(np.searchsorted(solved, self.request.episodes)) + 1
-        unstable = outcomes[:tried].count(UNSTABLE)
-        kept = self.request.episodes
-        return Tally(tried, kept, tried - kept - unstable, unstable)
+        counted = np.cumsum([self._counted([outcome]) for outcome in outcomes])
+        tried = int(np.searchsorted(counted, self.request.episodes)) + 1
+        solved, unstable = (outcomes[:tried].count(it) for it in (SOLVED, UNSTABLE))
+        return Tally(tried, solved, tried - solved - unstable, unstable)

@@ -1,4 +1,4 @@
-"""Episodes of a suite's expert, recorded block by block in worker processes."""
+"""Episodes of an expert or a policy, recorded block by block in worker processes."""
 
 import hashlib
 import json
@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.border import Border, action_array, frames_per_second
+from robomtl.border import Border, frames_per_second
 from robomtl.demonstrations.alike import further_features
 from robomtl.demonstrations.collection_request import Request
+from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.pictures import Sighted
@@ -36,14 +37,14 @@ class Unit(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What came of a unit; frames of solved episodes only, one after the other."""
+    """What came of a unit; frames of the episodes that are kept, one after the other."""
 
     variation: NDArray[np.int64]
     """(episode,)."""
     outcome: NDArray[np.int8]
     """``FAILED``, ``SOLVED`` or ``UNSTABLE``; (episode,)."""
     length: NDArray[np.int64]
-    """Frames kept, 0 unless solved; (episode,)."""
+    """Frames kept, 0 of an episode that is not; (episode,)."""
     state: NDArray[np.float32]
     """(frame, state)."""
     action: NDArray[np.float32]
@@ -97,7 +98,8 @@ class _Bench(NamedTuple):
 
     task: str
     env: Env
-    expert: Expert
+    expert: Expert | None
+    """None where its actions are not recorded."""
     hidden: slice
     """Part of the expert's state that the suite does not show."""
     others: Sequence[str]
@@ -123,11 +125,19 @@ class Recorder:
         suite: Supplies envs and experts. If it hides goals, its ``expert_suite`` shows
             them to the expert, and zeros are recorded in their place.
         request: What to collect.
+        rollouts: The policy that acts; None where the experts do. It observes what is
+            recorded, and its actions are disturbed likewise.
     """
 
     suite: Suite
     request: Request
+    rollouts: Rollouts | None = None
     _bench: _Bench | None = field(default=None, init=False, repr=False)
+    _driver: Driver = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Prepares the policy, which is loaded when the first episode begins."""
+        self._driver = Driver(self.suite, self.rollouts)
 
     def __call__(self, unit: Unit) -> Block:
         """Records the episodes of a unit.
@@ -164,7 +174,8 @@ class Recorder:
                 env.blind = True
                 others = [name for name in others if len(space[name].shape) == 1]
             hidden = slice(0) if shown is None else shown
-            expert = acting.make_expert(task)
+            labelled = self._driver.labelled_by_expert
+            expert = acting.make_expert(task) if labelled else None
             self._bench = _Bench(task, env, expert, hidden, others)
         return self._bench
 
@@ -182,7 +193,7 @@ class Recorder:
                 for frame in self._episode(bench, variation, key):
                     frames.append(frame)
                 solved = any(frame.success for frame in frames)
-                if solved:
+                if solved or self._driver.keeps_failures:
                     frames = self._seen(bench, variation, key, frames)
             except (InputError, MissingExtraError, PlugInError):
                 raise
@@ -190,7 +201,8 @@ class Recorder:
                 error = _failure(raised, len(frames))
                 self._leave()
                 continue
-            return _Episode(SOLVED, frames) if solved else _Episode(FAILED)
+            kept = frames if solved or self._driver.keeps_failures else ()
+            return _Episode(SOLVED if solved else FAILED, kept)
         return _Episode(UNSTABLE, error=f"variation {variation}, {error}")
 
     def _seen(
@@ -217,23 +229,21 @@ class Recorder:
         """The frames of an episode, up to ``settle`` steps after the first success."""
         disturb = Disturbance(self.request, bench.task, variation)
         border = Border(bench.env, bench.task, variation)
-        expected = bench.env.action_space.shape or ()
-        who = "the expert", f"{bench.task}, variation {variation}"
+        size = bench.env.action_space.shape or ()
+        choose = self._driver.begin(bench.task, variation, size, bench.expert)
         PULSE.beat(key)
         observation = border.reset(bench.env.reset(options={"variation": variation}))
         step, ended, solved, left = 0, False, False, self.request.settle
         while not ended and left >= 0:
             PULSE.beat(key)
-            where = bench.task, variation, step
             state = observation["state"].astype(np.float32)
-            others = {name: observation[name].copy() for name in bench.others}
-            action = bench.expert(bench.shown(observation))
-            action = np.clip(action_array(action, expected, *who), -1, 1)
-            _check_finite("the expert's action", action, *where)
-            step += 1
-            executed = disturb(action)
-            stepped = border.step(bench.env.step(executed), step)
             state[bench.hidden] = 0
+            others = {name: observation[name].copy() for name in bench.others}
+            shown = {**observation, "state": state}
+            acted, action = choose(bench.shown(observation), shown, step)
+            step += 1
+            executed = disturb(acted)
+            stepped = border.step(bench.env.step(executed), step)
             reward, success = stepped.reward, stepped.success
             yield _Frame(state, action, executed, reward, success, others)
             observation, ended = stepped.observation, stepped.ended
@@ -263,17 +273,6 @@ class Disturbance:
         executed = action.astype(np.float64)
         executed[:size] += self._deviation * self._generator.standard_normal(size)
         return np.clip(executed, -1, 1).astype(np.float32)
-
-
-def _check_finite(
-    what: str, values: NDArray[np.float32], task: str, variation: int, step: int
-) -> None:
-    finite = np.isfinite(values)
-    if not finite.all():
-        raise InputError(
-            f"{task}, variation {variation}, step {step}: {what} is not finite in"
-            f" components {np.flatnonzero(~finite).tolist()}."
-        )
 
 
 def _stacked(frames: list[_Frame], observations: Any, actions: Any) -> dict[str, Any]:

@@ -83,7 +83,8 @@ def read(
     Args:
         folder: Of a LeRobotDataset v3.0.
         beyond: What is done with actions beyond [-1, 1].
-        failed: What training does with episodes that are marked as failed.
+        failed: What training does with episodes that are marked as failed; those that an
+            expert labels while a policy acts are cloned in any case.
         observe: Names of the observation features that policies read; None for
             ``default_features``. The state is read in any case.
 
@@ -118,7 +119,7 @@ def read(
             sorted({*info.features} - {*_KEPT, *read_columns(info), *columns})
         ),
         observes=observes,
-        failed=failed,
+        failed="clone" if about.corrected else failed,  # The expert's labels are right.
         episodes=Episodes(
             task=np.array([number[name] for name in names]),
             start=index.start,

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
-from robomtl.actor import Agent
+from robomtl.actor import Agent, KeptActor
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.work import KeptActor, KeptEnvs
+from robomtl.evaluation.work import KeptEnvs
 from robomtl.request import differences, plain
 from robomtl.task import Action, Env, Observation, Suite
 

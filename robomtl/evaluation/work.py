@@ -1,8 +1,6 @@
 """What a worker process does with a chunk, and what it keeps between chunks."""
 
-import sys
-
-from robomtl.actor import Actor, Agent
+from robomtl.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
@@ -40,29 +38,6 @@ class KeptEnvs:
         """Closes them; the next ones are new."""
         while self._envs:
             close_broken(self._envs.pop())
-
-
-class KeptActor:
-    """An agent's actor, which is slow to load.
-
-    Args:
-        agent: Loads it on first use.
-        suite: In which it acts.
-    """
-
-    def __init__(self, agent: Agent, suite: Suite) -> None:
-        self._agent = agent
-        self._suite = suite
-        self._actor: Actor | None = None
-
-    def get(self) -> Actor:
-        """The actor; from now on this process computes with one thread."""
-        if self._actor is None:
-            self._actor = self._agent.load(self._suite)
-            if torch := sys.modules.get("torch"):
-                # Each worker has a core; and sums depend on the number of threads.
-                torch.set_num_threads(1)
-        return self._actor
 
 
 def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outcome]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from robomtl.actor import Actor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Outcome
@@ -23,6 +24,13 @@ def play_trials(
         envs: In which they are played.
     """
     actor = PolicyActor(trained.card, Predictor(trained.policy), suite)
+    return play_with(actor, suite, trials, envs)
+
+
+def play_with(
+    actor: Actor, suite: Suite, trials: Sequence[Trial], envs: KeptEnvs
+) -> list[Outcome]:
+    """How each trial of an actor went; see ``play_trials``."""
     return [
         outcome
         for chunk in deal(trials, tell(suite, trials, "canonical"), side_by_side(suite))

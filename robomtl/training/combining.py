@@ -39,6 +39,8 @@ class Combiner(ABC):
 
     weights: Tensor | None = None
     """Weights of the tasks in the last step; None where samples were averaged."""
+    groups: int | None = None
+    """Number of groups that its state has values for; None for tasks."""
 
     @abstractmethod
     def backward(self, scored: Scored, batch: Any) -> Loss:

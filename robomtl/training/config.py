@@ -32,6 +32,7 @@ from robomtl.training.balancing import (
     check_together,
 )
 from robomtl.training.image_augmentation import ImageAugmentation
+from robomtl.training.remix import Mixing, Remix, check_alone
 from robomtl.untrusted import converted
 from robomtl.vision import Vision
 
@@ -86,6 +87,11 @@ class TrainConfig:
     temperature: float = inf
     """Tasks are sampled with probability ∝ frames^(1/temperature): 1 is proportional to
     the data, infinity is uniform."""
+    mixture: Mixing = "given"
+    """Whether tasks are drawn as sampling and the weights of data sets say (given), or by
+    weights of tasks and data sets that are learned first (learned), see ``remix``."""
+    remix: Remix = field(default_factory=Remix)
+    """Settings of a learned mixture."""
     weighting: Weighting = "fixed"
     """How the tasks' losses are weighted; all but ``fixed`` need positive losses."""
     aggregation: Aggregation = "mean"
@@ -178,6 +184,8 @@ class TrainConfig:
         ActorSettings(execute=self.execute, ensemble=self.ensemble)
         for name in ("learning_rate_factors", "weight_decays"):
             check_by_part(name, getattr(self, name))
+        if self.mixture == "learned":
+            self._check_mixture()
         check_together(
             self.sampling,
             self.weighting,
@@ -185,6 +193,27 @@ class TrainConfig:
             temperature=self.temperature,
             balancing=self.balancing,
         )
+
+    def _check_mixture(self) -> None:
+        """Refuses what does not go with a learned mixture; see ``check_alone``."""
+        usual = TrainConfig()
+        names = (
+            "weighting",
+            "aggregation",
+            "processes",
+            "accumulate",
+            "compile",
+            "auxiliary",
+        )
+        given = {
+            name: None
+            if getattr(self, name) == getattr(usual, name)
+            else getattr(self, name)
+            for name in names
+        }
+        by_loss = self.sampling if self.sampling == "validation_loss" else None
+        weights = dict(self.balancing.weights) or None
+        check_alone(**given, sampling=by_loss, **{"balancing.weights": weights})
 
 
 def check_by_part(name: str, values: Sequence[tuple[str, float]]) -> None:

@@ -15,7 +15,7 @@ from robomtl.errors import InputError
 from robomtl.machine import precision_on
 from robomtl.policy import Loss, Policy
 from robomtl.training.combiner_for import combiner_for
-from robomtl.training.combining import NotFiniteError
+from robomtl.training.combining import Combiner, NotFiniteError
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
 from robomtl.training.divided import parts_of
@@ -46,6 +46,7 @@ class GradientLearner(ABC):
         objective: What is minimised; behaviour cloning if None.
         tasks: Names of the tasks, by index, where the config weighs them.
         processes: Share the batches; this one alone by default.
+        combiner: Weighs tasks in place of the one that the config names.
 
     Raises:
         ValueError: If the policy has nothing to train, or a part or a weight names
@@ -63,6 +64,7 @@ class GradientLearner(ABC):
         tasks: Sequence[str] = (),
         *,
         processes: Processes = ALONE,
+        combiner: Combiner | None = None,
     ) -> None:
         self.policy = policy.train()
         self.step = 0
@@ -70,7 +72,7 @@ class GradientLearner(ABC):
         """Validation loss of each task when it was last measured; (task,)."""
         self._config, self.tasks = config, tasks
         self._processes = processes
-        self._combiner = combiner_for(config, tasks, processes)
+        self._combiner = combiner or combiner_for(config, tasks, processes)
         self._groups = grouped(policy, config)
         named = dict(policy.named_parameters())
         self._named = {name: named[name] for g in self._groups for name in g.names}
@@ -149,7 +151,8 @@ class GradientLearner(ABC):
         """Goes back to where ``save`` was called, bit for bit; see ``Learner``."""
         expected, found = self._expected(), read_header(path)
         by_task = {name: it for name, it in found.items() if _is_by_task(name)}
-        check_by_task(by_task, len(self.tasks), where=path)
+        numbers = {len(self.tasks), self._combiner.groups or len(self.tasks)}
+        check_by_task(by_task, numbers, where=path)
         check_same(found, expected | by_task, where=path)
         stored = read_tensors(path)
         check_finite(stored, expected, where=path)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.policy import Policy
+from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
 from robomtl.training.gradient_learner import GradientLearner, adamw, part_of
 from robomtl.training.objective import Objective
@@ -29,8 +30,11 @@ class JoinedLearner(GradientLearner):
         tasks: Sequence[str] = (),
         *,
         processes: Processes = ALONE,
+        combiner: Combiner | None = None,
     ) -> None:
-        super().__init__(policy, config, objective, tasks, processes=processes)
+        super().__init__(
+            policy, config, objective, tasks, processes=processes, combiner=combiner
+        )
         self._weights = _joined(self._parameters)
         self._weights.grad = torch.zeros_like(self._weights)
         self._average = self._weights.detach().clone()

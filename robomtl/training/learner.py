@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from robomtl.policy import Loss, Policy
+from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.module_learner import ModuleLearner
@@ -90,6 +91,7 @@ def learner_for(
     tasks: Sequence[str] = (),
     *,
     processes: Processes = ALONE,
+    combiner: Combiner | None = None,
 ) -> Learner:
     """The learner that the config names.
 
@@ -99,10 +101,14 @@ def learner_for(
         objective: What is minimised; behaviour cloning if None.
         tasks: Names of the tasks, by index, where the config weighs them.
         processes: Share the batches; this one alone by default.
+        combiner: Weighs tasks in place of the one that the config names.
 
     Raises:
         ValueError: If the policy has nothing to train, or a part or a weight names
             nothing.
     """
     kinds = {"joined": JoinedLearner, "module": ModuleLearner}
-    return kinds[config.learner](policy, config, objective, tasks, processes=processes)
+    made = kinds[config.learner]
+    return made(
+        policy, config, objective, tasks, processes=processes, combiner=combiner
+    )

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from robomtl.policy import Policy
+from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
 from robomtl.training.gradient_learner import GradientLearner, adamw
 from robomtl.training.objective import Objective
@@ -28,8 +29,11 @@ class ModuleLearner(GradientLearner):
         tasks: Sequence[str] = (),
         *,
         processes: Processes = ALONE,
+        combiner: Combiner | None = None,
     ) -> None:
-        super().__init__(policy, config, objective, tasks, processes=processes)
+        super().__init__(
+            policy, config, objective, tasks, processes=processes, combiner=combiner
+        )
         self._average = [p.detach().clone() for p in self._parameters]
         grouped = [[self._named[name] for name in g.names] for g in self._groups]
         self.optimiser = adamw(self._groups, grouped, config.learning_rate)

@@ -34,6 +34,9 @@ class Material:
     """Actions in a sample."""
     weights: tuple[float, ...] | None = None
     """Weights of the data sets; None where tasks are drawn as from one."""
+    fractions: tuple[float, ...] | None = None
+    """Fractions of the samples that are drawn of each group, a task in a data set; None
+    where they follow from the weights and the temperature."""
     augmenter: Augmenter | None = None
     """Changes what is drawn; validation leaves it out."""
 
@@ -195,6 +198,7 @@ class Cloning:
             temperature=temperature_of(config.sampling, config.temperature),
             seed=config.seed,
             weights=material.weights,
+            fractions=material.fractions,
             goal_images=config.goal_images,
             augmenter=material.augmenter,
         )

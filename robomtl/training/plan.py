@@ -3,30 +3,35 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from robomtl import checkpoint
-from robomtl.checkpoint import Card
+from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.demonstrations.mixture import Data, described
+from robomtl.machine import precision_on
 from robomtl.policy import Policy
 from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.progress import remark
 from robomtl.request import plain
 from robomtl.run_record import RunRecord
 from robomtl.threads import ThreadCount, Threads
+from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
 from robomtl.training.encoded_frames import encoded_once
+from robomtl.training.excess import ExcessWeighing
 from robomtl.training.learner import learner_for
 from robomtl.training.material import instructions, materials
 from robomtl.training.measuring import forget_measurements
 from robomtl.training.monitoring import STATE, Run, emphasise, follow_run
-from robomtl.training.objective import Material, Objective
+from robomtl.training.objective import Draws, Material, Objective
 from robomtl.training.position_head import CloningWithPositions, attach
 from robomtl.training.processes import Processes
+from robomtl.training.samples import Sampler
+from robomtl.training.scored import Scored
 from robomtl.training.start import Start, identity
 from robomtl.training.transferred_weights import check_trained, transfer_weights
 
@@ -47,6 +52,10 @@ class Plan:
     """What training continues from, with its policy in memory."""
     folder: Path
     """Run directory."""
+    fractions: tuple[float, ...] | None = None
+    """Fractions of the samples of each task in each data set, where they were learned."""
+    reference: TrainedPolicy | None = None
+    """Policy whose loss is to be exceeded, where weights are found so; None elsewhere."""
 
     @property
     def request(self) -> Mapping[str, Any]:
@@ -100,7 +109,10 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         attach(policy, plan.demonstrations, training, config.seed)
         objective = CloningWithPositions(weight=weight)
     tasks = card.conditioning.tasks
-    learner = learner_for(policy, config, objective, tasks, processes=processes)
+    draws, combiner = _draws(plan, training)
+    learner = learner_for(
+        policy, config, objective, tasks, processes=processes, combiner=combiner
+    )
     if not kept:
         policy.fit_blocks(training.observations(config.seed))
     processes.copy_main(policy.buffers())  # Sums may round differently on a device.
@@ -110,7 +122,6 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         if not processes.rank:
             forget_measurements(folder)
         threads.forget()
-    draws = plan.objective.draws(training, config)
     if config.sampling == "validation_loss":
         emphasise(learner, draws)
     return Run(
@@ -124,6 +135,23 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         threads=threads,
         processes=processes,
     )
+
+
+def _draws(plan: Plan, training: Material) -> tuple[Draws, Combiner | None]:
+    """The batches, and what weighs their groups where that is learned."""
+    config = plan.config
+    material = replace(training, fractions=plan.fractions)
+    draws: Draws = plan.objective.draws(material, config)
+    if plan.reference is None or not isinstance(draws, Sampler):
+        return draws, None
+    device = torch.device(config.device)
+    reference = Scored(
+        plan.reference.policy.to(device).requires_grad_(False),
+        plan.objective,
+        getattr(torch, precision_on(device, config.precision)),
+    )
+    draws, tasks = draws.by_group(), len(plan.card.conditioning.tasks)
+    return draws, ExcessWeighing(draws, reference, config.remix, tasks=tasks)
 
 
 def _built(plan: Plan) -> tuple[Policy, bool]:

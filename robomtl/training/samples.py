@@ -70,6 +70,8 @@ class Sampler:
         temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
         seed: Seed of the draws.
         weights: Weights of the data sets; None where tasks are drawn as from one.
+        fractions: Fractions of the samples of each group; None where they follow from
+            temperature and weights.
         goal_images: Fraction of the samples that are shown a goal image and no
             instruction, for a policy that is conditioned on both.
         augmenter: Transforms what is drawn.
@@ -88,6 +90,7 @@ class Sampler:
         temperature: float,
         seed: int,
         weights: Sequence[float] | None = None,
+        fractions: Sequence[float] | None = None,
         goal_images: float = 0.5,
         augmenter: Augmenter | None = None,
     ) -> None:
@@ -103,7 +106,11 @@ class Sampler:
         counts = torch.zeros_like(pairs[:, 0]).index_add(0, pair, episodes.length)
         self._tasks, self._counts = pairs[:, 0].contiguous(), counts
         self._starts = counts.cumsum(0) - counts
+        self.groups = pairs
+        """Task and data set of each group of frames; (group, 2)."""
         self._shares = shares(pairs, counts, temperature, weights)
+        if fractions is not None:
+            self._shares = torch.tensor(fractions, device=counts.device).double()
         self.drawing: Drawing = Shares(self._shares)
         self.images = ImageAugmentation()
         """How images are varied."""
@@ -170,6 +177,19 @@ class Sampler:
         """The same with as many samples of every task, sorted by task."""
         even = copy(self)
         even.drawing = Even(self._tasks, self._shares)
+        return even
+
+    @property
+    def fractions(self) -> Tensor:
+        """Fraction of the samples of each group, as far as it is drawn by; (group,)."""
+        return self._shares / self._shares.sum()
+
+    def by_group(self) -> "Sampler":
+        """The same with as many samples of every group, sorted by group."""
+        even = copy(self)
+        even.drawing = Even(
+            torch.arange(len(self._tasks)), torch.ones_like(self._shares)
+        )
         return even
 
     def emphasise(self, losses: Tensor) -> None:

@@ -32,6 +32,7 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.following import followed
 from robomtl.training.image_augmentation import check_images
 from robomtl.training.kept_settings import check_resumed, resolved_config
+from robomtl.training.learned_mixture import with_learned_mixture
 from robomtl.training.material import (
     conditioning_for,
     goal_warning,
@@ -139,16 +140,18 @@ def train(
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
     card = _card(demonstrations, model, minimised, config)
     _check(demonstrations, card, minimised, config)
-    return _train(
-        Plan(
-            demonstrations=demonstrations,
-            card=card,
-            objective=minimised,
-            config=config,
-            start=begun,
-            folder=folder,
-        )
+    plan = Plan(
+        demonstrations=demonstrations,
+        card=card,
+        objective=minimised,
+        config=config,
+        start=begun,
+        folder=folder,
     )
+    if config.mixture == "learned":
+        check_resumed(folder / REQUEST, plan.request, finished=_made(folder))
+        plan = with_learned_mixture(plan, _train)
+    return _train(plan)
 
 
 def _settled(
@@ -226,7 +229,7 @@ def _train(plan: Plan) -> TrainedPolicy:
             f"{plan.demonstrations.path} names no suite to evaluate on during training; "
             f"leave evaluate_every at 0."
         )
-    made = folder / _POLICY, folder / STATE
+    made = _made(folder)
     check_resumed(folder / REQUEST, plan.request, finished=made)
     if (folder / _POLICY).exists():
         there = checkpoint.load(folder)
@@ -242,6 +245,11 @@ def _train(plan: Plan) -> TrainedPolicy:
         with _processes(plan) as processes:
             _lead(plan, threads, processes)
     return checkpoint.load(folder)
+
+
+def _made(folder: Path) -> tuple[Path, ...]:
+    """Files of a run that depend on its request."""
+    return folder / _POLICY, folder / STATE
 
 
 def _processes(plan: Plan) -> AbstractContextManager[Processes]:

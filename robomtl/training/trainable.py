@@ -10,6 +10,7 @@ from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.material import check_held_out
 from robomtl.training.objective import OBJECTIVES, Objective
+from robomtl.training.remix import check_groups
 from robomtl.training.weighting import Fixed
 
 
@@ -104,6 +105,9 @@ def check_balance(
             f"Weights of data sets say how frames are drawn, and objective '{objective}'"
             " draws problems of its own; leave the weights out, or train with 'cloning'."
         )
+    if config.mixture == "learned":
+        groups = sum(len(each.tasks) for each in data.sets)
+        check_groups(groups, config.batch_size, objective)
     if by_loss:
         check_held_out(data, config.validation)
 

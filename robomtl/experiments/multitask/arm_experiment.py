@@ -110,8 +110,9 @@ class _Experiment:
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
         paths = sorted({str(path) for path in self.of.data.values()})
         results = plain(found)
-        if not found.suites:
-            del results["suites"]  # Nothing to say of a single suite.
+        for name in ("suites", "mixture"):  # Of joint suites, and of learned mixtures.
+            if not results[name]:
+                del results[name]
         return {**results, "made": {"demonstrations": paths, **made}}
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:

@@ -23,6 +23,7 @@ from robomtl.experiments.multitask.affinities import Affinity, Measured, affinit
 from robomtl.experiments.multitask.arm_design import ArmCell, groups_of, suite_of
 from robomtl.experiments.multitask.crossover import Crossover, crossover
 from robomtl.experiments.multitask.learning import Material
+from robomtl.experiments.multitask.mixtures import Mixtures, mixtures_of
 from robomtl.experiments.scores import Where, scores_by
 from robomtl.joint import JointSuite
 from robomtl.request import plain
@@ -93,6 +94,8 @@ class Findings:
     """By label, of arms that are compared."""
     affinity: Mapping[str, Affinity]
     """Of tasks, by label, of arms that learn them together; see ``MultitaskRequest.affinity``."""
+    mixture: Mixtures = field(default_factory=dict)
+    """How often tasks are drawn, of arms that learned a mixture."""
     cost: Mapping[str, Mapping[int, Took]]
     """By label and number of demonstrations."""
     reasons: Mapping[str, Mapping[str, int]]
@@ -150,6 +153,7 @@ def findings_of(
         },
         crossover={label: crossover(some) for label, some in differences.items()},
         affinity={label: each for label, each in affinities.items() if each},
+        mixture=mixtures_of([cell for cell, _ in finished], material.runs),
         cost={label: _cost(label, finished) for label in material.arms},
         reasons={
             label: Counter(

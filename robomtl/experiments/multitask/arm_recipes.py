@@ -72,11 +72,7 @@ def run_arms(
     Raises:
         InputError: If another seed is given, or a folder holds something else.
     """
-    if seed:
-        raise InputError(
-            f"--seed {seed} would do nothing: seeds of training count from 0; give their"
-            " number by --seeds."
-        )
+    check_counted(seed)
     compute, request = compute or Compute(), recipe.request
     if recipe.before is not None:
         start = _trained_before(recipe, recipe.before, out / "before", compute)
@@ -91,6 +87,19 @@ def run_arms(
         noise=recipe.noise,
         compute=compute,
     )
+
+
+def check_counted(seed: int) -> None:
+    """Refuses a seed where the seeds of training count from 0.
+
+    Raises:
+        InputError: If another is given.
+    """
+    if seed:
+        raise InputError(
+            f"--seed {seed} would do nothing: seeds of training count from 0; give their"
+            " number by --seeds."
+        )
 
 
 def _trained_before(
@@ -164,6 +173,50 @@ def _walls() -> MultitaskRequest:
     )
 
 
+_TRANSFORMS = {"translation": 0.1, "rotation": 20.0, "approach": 0.15}
+"""Augmentations of positions, with the magnitudes that few demonstrations need."""
+
+
+def _augmented(*names: str) -> Mapping[str, Any]:
+    """Settings of an arm with some of the transforms."""
+    return {f"training.augmentation.{name}": _TRANSFORMS[name] for name in names}
+
+
+def _few() -> MultitaskRequest:
+    alone = {name: _augmented(name) for name in _TRANSFORMS}
+    without = {
+        f"no-{name}": _augmented(*(each for each in _TRANSFORMS if each != name))
+        for name in _TRANSFORMS
+    }
+    every = _augmented(*_TRANSFORMS)
+    settings = {"all": every, **without, **alone, "alone-all": every}
+    together = dict.fromkeys(("none", "all", *without, *alone), "together")
+    return MultitaskRequest(
+        arms={**together, "alone-none": "alone", "alone-all": "alone"},
+        settings=settings,
+        reference="none",
+        demonstrations=(1, 2, 5, 10),
+        trials=20,
+        steps=2_500,
+        samples=25,
+        affinity=0,
+    )
+
+
+WORST_TEN = (
+    "peg-insert-side-v3",
+    "soccer-v3",
+    "stick-pull-v3",
+    "basketball-v3",
+    "button-press-wall-v3",
+    "push-back-v3",
+    "sweep-into-v3",
+    "disassemble-v3",
+    "reach-v3",
+    "bin-picking-v3",
+)
+"""Tasks of MT50 that a policy of ``mt50-state`` solved least often."""
+
 _TWISTED = "pseudo/twisted/metaworld/MT10"
 _OTHERS = (
     "metaworld/MT10",
@@ -212,6 +265,46 @@ ARM_RECIPES = {
         line="Two experts pass a wall left and right: every action head, with chunks",
         suite="metaworld/walls",
         request=_walls(),
+    ),
+    "few-demonstrations": ArmRecipe(
+        line="MT10 from 1 to 10 demonstrations: each transform of samples, together, alone",
+        suite="metaworld/MT10",
+        noise=0.5,
+        request=_few(),
+    ),
+    "worst-ten": ArmRecipe(
+        line="The worst ten tasks of MT50: mixtures that are uniform, proportional, learned",
+        suite="metaworld/MT50",
+        noise=0.5,
+        request=MultitaskRequest(
+            arms=dict.fromkeys(("uniform", "proportional", "learned"), "together"),
+            settings={
+                "proportional": {"training.sampling": "proportional"},
+                "learned": {"training.mixture": "learned"},
+            },
+            reference="uniform",
+            tasks=WORST_TEN,
+            demonstrations=(10,),
+            seeds=3,
+            steps=4_000,
+            samples=25,
+            affinity=0,
+        ),
+    ),
+    "few-demonstrations-mt50": ArmRecipe(
+        line="MT50 from 1 to 10 demonstrations, with transforms of samples and without",
+        suite="metaworld/MT50",
+        noise=0.5,
+        request=MultitaskRequest(
+            arms={"none": "together", "all": "together"},
+            settings={"all": _augmented(*_TRANSFORMS)},
+            reference="none",
+            demonstrations=(1, 2, 5, 10),
+            trials=20,
+            steps=8_000,
+            samples=6,
+            affinity=0,
+        ),
     ),
     "pretrain-then-ten": ArmRecipe(
         line="Ten tasks from a few demonstrations, after 40 others or from scratch",

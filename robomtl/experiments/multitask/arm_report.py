@@ -15,6 +15,7 @@ from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask.affinities import Affinity
 from robomtl.experiments.multitask.arm_findings import Definition, Findings
 from robomtl.experiments.multitask.arms import BASELINE
+from robomtl.experiments.multitask.mixtures import mixture_section
 from robomtl.pages.matrix import Entry, Line, Matrix
 
 _EQUAL = {
@@ -67,6 +68,7 @@ def arms_report(
                 report.Panels(shown.panels()),
             ),
             _affinity(found),
+            mixture_section(found.mixture),
             _equal(found, shown),
             report.section(
                 "cost",

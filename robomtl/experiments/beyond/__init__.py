@@ -1,0 +1,1 @@
+"""Policies that go beyond their demonstrator, by rounds of their own episodes."""

@@ -1,0 +1,147 @@
+"""The design of an experiment in rounds of rollouts: its cells, and what they share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.evaluation.trials import select
+from robomtl.experiments.cells import Cell, Factors
+from robomtl.nearest import unknown
+from robomtl.ranges import check_counts, check_positive, check_types
+from robomtl.task import Suite, Trial
+
+EXPERT, START = "expert", "start"
+"""Labels of the expert, and of the policy with which every arm starts."""
+
+ARMS: Mapping[str, str] = {
+    "demonstrations": "further demonstrations of the expert",
+    "dagger": "the expert's labels of what the policy does",
+    "self_imitation": "the policy's own actions in episodes that it solves",
+}
+"""What each arm adds to its data in a round."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """The settings of an experiment in rounds of rollouts."""
+
+    policy: str = "film"
+    """Architecture, conditioned on language."""
+    arms: tuple[str, ...] = tuple(ARMS)
+    """Additions to the data in each round: further demonstrations, the expert's labels of
+    what the policy does (dagger), or episodes that the policy solves (self_imitation)."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to learn; the training tasks of the suite by default."""
+    demonstrations: int = 25
+    """Demonstrations of each task with which every arm starts."""
+    rounds: int = 3
+    """Rounds of collecting and training."""
+    episodes: int = 10
+    """Episodes of each task in a round."""
+    noise: float = 0.2
+    """Largest deviation of the disturbance in self_imitation, by which a policy also finds
+    ways that it would not take undisturbed."""
+    steps: int = 4_000
+    """Gradient steps of the policy with which every arm starts."""
+    round_steps: int = 2_000
+    """Gradient steps in each round, from the policy of the round before."""
+    learning_rate: float = 5e-4
+    """Peak learning rate in a round."""
+    samples: int = 25
+    """Samples of each task in a gradient step."""
+    seeds: int = 1
+    """Seeds of training."""
+    trials: int = 50
+    """Trials of each task, the same for the expert and all policies."""
+
+    def __post_init__(self) -> None:
+        """Checks the numbers and arms.
+
+        Raises:
+            InputError: If a number allows nothing, or an arm is unknown or named twice.
+        """
+        check_types(self)
+        check_counts(self, "demonstrations", "rounds", "episodes", "steps")
+        check_counts(self, "round_steps", "samples", "seeds", "trials")
+        check_positive(self, "learning_rate")
+        if not 0 <= self.noise <= 1:
+            raise InputError(f"noise is {self.noise:g}; give a number from 0 to 1.")
+        if not self.arms:
+            raise InputError(f"No arm was named; name at least 1 of {', '.join(ARMS)}.")
+        for arm in self.arms:
+            if arm not in ARMS:
+                raise InputError(unknown("arm", arm, ARMS))
+            if self.arms.count(arm) > 1:
+                raise InputError(f"The arm {arm} is named twice; name it once.")
+
+    def first(self, number: int) -> int:
+        """Place of the first variation of a round's episodes.
+
+        Where experts fail they use further variations, up to as many again.
+
+        Args:
+            number: Of the round, from 1.
+        """
+        return 2 * (self.demonstrations + (number - 1) * self.episodes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundsCell(Cell):
+    """What an arm learns from a seed in all rounds; or the expert, or the first policy."""
+
+    arm: str
+    """Name of the arm, ``EXPERT`` or ``START``."""
+    seed: int
+    """Of training; 0 of the expert."""
+    rounds: int
+    """Number of rounds, each with all trials; 0 where nothing is learned."""
+    steps: int
+    """Gradient steps of a round."""
+
+    @property
+    def name(self) -> str:
+        """Arm and seed."""
+        return f"{self.arm}/{self.seed}"
+
+    @property
+    def factors(self) -> Factors:
+        """Arm, seed, and the last round."""
+        return {"arm": self.arm, "seed": self.seed, "round": self.rounds}
+
+    def factors_of(self, place: int) -> Factors:
+        """Arm, seed, and the round after which a trial was played."""
+        each = len(self.trials) // max(self.rounds, 1)
+        number = 1 + place // each if self.rounds else 0
+        return {**self.factors, "round": number}
+
+    @property
+    def units(self) -> int:
+        """As many as steps and trials, which take about as long."""
+        return self.rounds * self.steps + len(self.trials)
+
+
+def plan(design: Design, suite: Suite) -> tuple[RoundsCell, ...]:
+    """The cells; those that take longest come first.
+
+    Raises:
+        InputError: If a task is unknown, or the suite has fewer variations.
+    """
+    names = [task.name for task in select(suite, design.tasks)]
+    trials = tuple(trials_plan(suite, names, episodes=design.trials))
+    return tuple(
+        _cell(design, arm, seed, trials)
+        for arm in (*design.arms, START, EXPERT)
+        for seed in range(1 if arm == EXPERT else design.seeds)
+    )
+
+
+def _cell(design: Design, arm: str, seed: int, trials: tuple[Trial, ...]) -> RoundsCell:
+    rounds = design.rounds if arm in ARMS else 0
+    return RoundsCell(
+        trials=trials * max(rounds, 1),
+        arm=arm,
+        seed=seed,
+        rounds=rounds,
+        steps=design.round_steps,
+    )

@@ -1,0 +1,202 @@
+"""Going beyond the demonstrator in rounds of rollouts: the experiment, and the act."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robomtl import checkpoint
+from robomtl.arguments import checked
+from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations.collect_missing import check_suite
+from robomtl.errors import InputError
+from robomtl.evaluation.trials import select
+from robomtl.experiments.beyond.beyond_design import Design, RoundsCell, plan
+from robomtl.experiments.beyond.beyond_findings import Findings, findings_of
+from robomtl.experiments.beyond.beyond_report import beyond_report
+from robomtl.experiments.beyond.improving import ImproveCell, Material
+from robomtl.experiments.cells import Finished
+from robomtl.experiments.compute import Compute
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.lock import locked
+from robomtl.machine import check_device, resolved_in
+from robomtl.paths import located
+from robomtl.request import plain
+from robomtl.task import Suite
+from robomtl.training import train
+
+NOISE = 0.5
+"""Disturbance of the experts whose demonstrations every arm starts with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeyondRecipe:
+    """One experiment in rounds of rollouts, enough to repeat it."""
+
+    line: str
+    """What the recipe shows, in a line."""
+    suite: str
+    """Suite of the demonstrations and of the trials."""
+    design: Design
+    """Arms, rounds and trials."""
+
+
+BEYOND_RECIPES = {
+    "beyond-expert": BeyondRecipe(
+        line="MT10 beyond its expert: labels of rollouts (DAgger), and solved rollouts",
+        suite="metaworld/MT10",
+        design=Design(),
+    ),
+}
+"""Experiments in rounds of rollouts by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Experiment:
+    """Arms that improve on the same first policies; see ``Experiment``."""
+
+    of: Material
+    sha256: str
+    """Of the demonstrations with which every arm starts."""
+    title: str = "Improving"
+    growing: tuple[str, ...] = ("arms", "starts")
+
+    @property
+    def suite(self) -> Suite:
+        return self.of.suite
+
+    def identity(self) -> dict[str, Any]:
+        design = {
+            k: v for k, v in plain(self.of.design).items() if k not in ("arms", "seeds")
+        }
+        starts = {
+            str(seed): checkpoint.load(run).fingerprint
+            for seed, run in self.of.starts.items()
+        }
+        return {
+            **design,
+            "tasks": list(self.of.tasks),
+            "arms": {arm: arm for arm in self.of.design.arms},
+            "starts": starts,
+            "data": self.sha256,
+            "precision": self.of.machine.precision,
+        }
+
+    def cells(self) -> Sequence[RoundsCell]:
+        return plan(self.of.design, self.of.suite)
+
+    @property
+    def play(self) -> ImproveCell:
+        return ImproveCell(self.of)
+
+    def conclude(
+        self, finished: Sequence[Finished[RoundsCell]], made: Mapping[str, Any]
+    ) -> Findings:
+        return findings_of(self.of.design, self.of.suite.name, self.of.tasks, finished)
+
+    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+        return {**plain(found), "made": {"demonstrations": str(self.of.data), **made}}
+
+    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+        return beyond_report(found, made=self.results(found, made)["made"])
+
+
+@checked
+def beyond(
+    suite: Suite,
+    design: Design | None = None,
+    *,
+    out: Path | str,
+    data: Path | str | None = None,
+    compute: Compute | None = None,
+) -> Findings:
+    """How far a policy goes beyond its expert by rounds of its own episodes.
+
+    Every arm starts from the same policy of a seed. In each round it adds episodes to its
+    data and trains on, from the policy of the round before. All play the same trials as
+    the expert. Whatever stops it, the same call resumes it.
+
+    Args:
+        suite: Supplies tasks and experts.
+        design: Arms, rounds and trials; the defaults if None.
+        out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
+            ``report.html``, the journal, the demonstrations where they are collected, and
+            ``runs/`` with the first policies and what each round collected and trained.
+        data: Demonstrations of the tasks; collected if None.
+        compute: Processes or cluster, device and precision of training.
+
+    Raises:
+        InputError: If a task is unknown or has too few demonstrations or variations, or the
+            folder holds another experiment.
+    """
+    design, folder, compute = design or Design(), located(out), compute or Compute()
+    check_device(compute.machine.device)  # Before anything is collected.
+    tasks = tuple(task.name for task in select(suite, design.tasks))
+    _check_variations(suite, tasks, design)
+    plan(design, suite)  # Refuses more trials than there are.
+    executor = compute.executed
+    with locked(folder):
+        path = located(data) if data is not None else folder / "demonstrations"
+        if data is None:
+            collect(
+                suite,
+                path,
+                tasks=tasks,
+                episodes=design.demonstrations,
+                noise=NOISE,
+                workers=executor.workers,
+            )
+        begun = (folder / JOURNAL).exists()
+        material = Material(
+            design=design,
+            suite=suite,
+            tasks=tasks,
+            data=path,
+            starts={
+                n: folder / "runs/start" / f"seed-{n}" for n in range(design.seeds)
+            },
+            machine=resolved_in(folder, compute.machine, begun=begun),
+            runs=(folder / "runs").absolute(),
+        )
+        chosen = _first(material)
+        for seed, run in material.starts.items():
+            train(
+                chosen,
+                out=run,
+                policy=design.policy,
+                config=material.config(design.steps, 1e-3, seed),
+            )
+        made = _Experiment(of=material, sha256=chosen.fingerprint)
+        found: Findings = run_experiment(made, folder, executor)
+        return found
+
+
+def _first(material: Material) -> Demonstrations:
+    """The demonstrations with which every arm starts.
+
+    Raises:
+        InputError: If they are of another suite, or too few.
+    """
+    recorded = Demonstrations(material.data)
+    check_suite(
+        recorded, material.suite.name, "give demonstrations of that suite, or none"
+    )
+    return recorded.select(material.tasks, material.design.demonstrations)
+
+
+def _check_variations(suite: Suite, tasks: Sequence[str], design: Design) -> None:
+    """Refuses more rounds than there are variations to train on.
+
+    Raises:
+        InputError: If a task has too few.
+    """
+    needed = design.first(design.rounds + 1)
+    for task in tasks:
+        count = len(suite.variations(task, "train"))
+        if count < needed:
+            raise InputError(
+                f"{task} has {count} variations to train on, and {design.rounds} rounds of"
+                f" {design.episodes} episodes after {design.demonstrations} demonstrations"
+                f" need {needed}; give fewer rounds, episodes or demonstrations."
+            )

@@ -1,0 +1,137 @@
+"""What rounds of rollouts came to, and on which goals a policy exceeds the expert."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robomtl.experiments.beyond.beyond_design import EXPERT, START, Design, RoundsCell
+from robomtl.experiments.cells import Finished, rows_of
+from robomtl.experiments.concluding import CONFIDENCE, differences_of, success_of
+from robomtl.experiments.crossed import Scores
+from robomtl.experiments.findings import Difference, Success
+from robomtl.experiments.scores import Where, scores_by
+
+Rounds = Mapping[int, Mapping[str, Scores]]
+"""Success of trials by round and task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goals:
+    """Variations of a task on which an arm and the expert differ after the last round."""
+
+    gained: tuple[int, ...]
+    """Those that the policies of all seeds solve, and the expert does not."""
+    lost: tuple[int, ...]
+    """Those that the expert solves, and no policy does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found of all arms."""
+
+    format: int = 1
+    """Of ``results.json``; raised when the meaning of a field changes."""
+    suite: str
+    tasks: tuple[str, ...]
+    design: Design
+    confidence: float
+    success: Mapping[str, Mapping[int, Success]]
+    """By arm and round; of the expert and of the first policy by 0."""
+    against_expert: Mapping[str, Mapping[int, Difference]]
+    """Success minus that of the expert on the same trials, by arm and round."""
+    goals: Mapping[str, Mapping[str, Goals]]
+    """By arm and task, where the two differ after the last round."""
+    reasons: Mapping[str, Mapping[str, int]]
+    """By arm, why trainings diverged, and how many."""
+
+
+def findings_of(
+    design: Design,
+    suite: str,
+    tasks: Sequence[str],
+    finished: Sequence[Finished[RoundsCell]],
+) -> Findings:
+    """What finished cells say of arms.
+
+    Args:
+        design: Of the experiment.
+        suite: Name of the suite.
+        tasks: Names of the tasks.
+        finished: The cells, and how their trials went.
+    """
+    tried = _tried(finished)
+    expert = tried[EXPERT][0]
+    last = {arm: tried[arm][design.rounds] for arm in design.arms}
+    trials = finished[-1].cell.trials  # Of the expert, each once.
+    variations = {
+        t: sorted(it.variation for it in trials if it.task == t) for t in tasks
+    }
+    goals = {
+        arm: {
+            task: _goals(some[task], expert[task], variations[task]) for task in tasks
+        }
+        for arm, some in last.items()
+    }
+    return Findings(
+        suite=suite,
+        tasks=tuple(tasks),
+        design=design,
+        confidence=CONFIDENCE,
+        success={
+            arm: {number: success_of(some) for number, some in rounds.items()}
+            for arm, rounds in tried.items()
+        },
+        against_expert={
+            arm: differences_of(
+                {number: (some, expert) for number, some in rounds.items()}
+            )
+            for arm, rounds in tried.items()
+            if arm != EXPERT
+        },
+        goals={
+            arm: {task: each for task, each in some.items() if each.gained or each.lost}
+            for arm, some in goals.items()
+        },
+        reasons=_reasons(finished),
+    )
+
+
+def _tried(finished: Sequence[Finished[RoundsCell]]) -> dict[str, Rounds]:
+    """The expert, the first policy, then the arms."""
+    by_round = scores_by(
+        rows_of(finished),
+        lambda row: (row.cell.arm, int(row.cell.factors_of(row.place)["round"] or 0)),
+        lambda row: Where(row.cell.seed, 0, 0, row.start),
+    )
+    found: dict[str, dict[int, Mapping[str, Scores]]] = {EXPERT: {}, START: {}}
+    for (arm, number), tasks in sorted(by_round.items(), key=lambda each: each[0][1]):
+        found.setdefault(arm, {})[number] = tasks
+    return dict(found)
+
+
+def _goals(arm: Scores, expert: Scores, variations: Sequence[int]) -> Goals:
+    """The variations on which all policies of an arm differ from the expert.
+
+    Args:
+        arm: Success after the last round; (seed, 1, 1, trial).
+        expert: Success of the expert; (1, 1, 1, trial).
+        variations: Of the trials, in their order; (trial,).
+    """
+    solved, theirs = arm[:, 0, 0], expert[0, 0, 0]
+    gained = (solved == 1).all(0) & (theirs == 0)
+    lost = (solved == 0).all(0) & (theirs == 1)
+    found = [tuple(np.array(variations)[which].tolist()) for which in (gained, lost)]
+    return Goals(gained=found[0], lost=found[1])
+
+
+def _reasons(
+    finished: Sequence[Finished[RoundsCell]],
+) -> dict[str, dict[str, int]]:
+    """By arm, why trainings diverged, and how many."""
+    found: dict[str, Counter[str]] = {}
+    for cell, done in finished:
+        if done.reason:
+            found.setdefault(cell.arm, Counter())[done.reason] += 1
+    return {arm: dict(some) for arm, some in found.items()}

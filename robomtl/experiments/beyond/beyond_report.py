@@ -1,0 +1,155 @@
+"""The report of an experiment in rounds of rollouts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from robomtl.evaluation.figures import counted, points
+from robomtl.experiments import report
+from robomtl.experiments.beyond.beyond_design import ARMS, EXPERT
+from robomtl.experiments.beyond.beyond_findings import Findings
+from robomtl.experiments.compared import Compared
+from robomtl.experiments.entries import rate
+from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.request import plain
+
+
+def beyond_report(
+    found: Findings, *, made: Mapping[str, Any] | None = None
+) -> report.Report:
+    """The findings in sections.
+
+    Args:
+        found: What to show.
+        made: How the experiment was made, as in ``results.json``; None if not known.
+    """
+    shown = Compared(
+        head="arm",
+        letter="round",
+        names={label: label for label in found.success},
+        baseline=EXPERT,
+        counts=tuple(range(1, found.design.rounds + 1)),
+        success=found.success,
+        tasks=found.tasks,
+    )
+    arms = {arm: found.success[arm] for arm in found.design.arms}
+    against = {
+        arm: shown.differences(found.against_expert[arm]) for arm in found.design.arms
+    }
+    return report.Report(
+        title=f"Beyond the demonstrator on {found.suite}",
+        lead=_lead(found),
+        sections=[
+            report.Section(id="answer", parts=[*_answers(found)], brief=True),
+            report.section(
+                "success",
+                "Success by round",
+                shown.mean,
+                report.Curve(shown.chart(arms, "round", ticks=shown.counts)),
+                report.Table(shown.success_table({})),
+                brief=True,
+            ),
+            report.section(
+                "differences",
+                "Difference to the expert",
+                "in percentage points, on the same trials",
+                report.Table(shown.table(shown.heads, against)),
+                brief=True,
+            ),
+            report.section(
+                "tasks",
+                "Tasks",
+                "success after the last round, in per cent",
+                report.Table(_tasks(found)),
+            ),
+            report.section(
+                "goals",
+                "Goals on which an arm and the expert differ",
+                "variations after the last round, in all seeds; + the arm alone, - the expert"
+                " alone",
+                report.Table(_goals(found)),
+            ),
+            report.reasons_section(found.reasons, "training", "diverged"),
+            _facts(found, made) if made else None,
+        ],
+        footer=[
+            "A trial succeeds if the task is solved at any step. The expert, the first"
+            " policy and the policies of all rounds play the same trials. Intervals of"
+            f" {100 * found.confidence:.4g}%."
+        ],
+    )
+
+
+def _lead(found: Findings) -> str:
+    design = found.design
+    return (
+        f"{counted(len(found.tasks), 'task')}, {design.demonstrations} demonstrations of"
+        f" each; {counted(design.rounds, 'round')} that add {design.episodes} episodes a"
+        f" task; {counted(design.seeds, 'seed')} of training;"
+        f" {counted(design.trials, 'trial')} of every task."
+    )
+
+
+def _answers(found: Findings) -> Iterator[report.Text]:
+    """Whether each arm exceeds the expert, and on how many goals."""
+    for arm in found.design.arms:
+        last = found.against_expert[arm].get(found.design.rounds)
+        if last is None:
+            continue
+        low, high = last.interval
+        verdict = "exceeds" if low > 0 else "falls short of" if high < 0 else "equals"
+        gained, lost = (
+            sum(len(getattr(each, kind)) for each in found.goals[arm].values())
+            for kind in ("gained", "lost")
+        )
+        doubt = "" if low > 0 or high < 0 else ", as far as these trials show"
+        yield report.Text(
+            f" ({ARMS[arm]}) {verdict} the expert by {points(last.difference)} points"
+            f" ({points(low)} to {points(high)}){doubt}: it alone solves"
+            f" {counted(gained, 'goal')}, the expert alone {counted(lost, 'goal')}.",
+            arm,
+        )
+
+
+def _tasks(found: Findings) -> Matrix:
+    last = {
+        label: rounds[max(rounds)] for label, rounds in found.success.items() if rounds
+    }
+    lines = [
+        Line(
+            name=task, style=None, entries=[rate(each, task) for each in last.values()]
+        )
+        for task in found.tasks
+    ]
+    return Matrix(head="task", columns=[*last], lines=lines)
+
+
+def _goals(found: Findings) -> Matrix:
+    """The variations by task and arm; tasks without any are left out."""
+    differing = [
+        task
+        for task in found.tasks
+        if any(task in some for some in found.goals.values())
+    ]
+    lines = [
+        Line(
+            name=task,
+            style=None,
+            entries=[_variations(found, arm, task) for arm in found.design.arms],
+        )
+        for task in differing
+    ]
+    return Matrix(head="task", columns=[*found.design.arms], lines=lines)
+
+
+def _variations(found: Findings, arm: str, task: str) -> Entry:
+    goals = found.goals[arm].get(task)
+    if goals is None:
+        return Entry("–")
+    named = [f"+{it}" for it in goals.gained] + [f"-{it}" for it in goals.lost]
+    return Entry(f"+{len(goals.gained)} -{len(goals.lost)}", " ".join(named))
+
+
+def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
+    settings = report.settings({**plain(found.design), "tasks": found.tasks})
+    read = {"demonstrations": made["demonstrations"]}
+    return report.facts("Experiment", settings, report.run_facts(read, made))

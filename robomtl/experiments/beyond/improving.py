@@ -1,0 +1,170 @@
+"""What a worker process does with a cell: rounds of rollouts, training and trials."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from robomtl import checkpoint
+from robomtl.agent import PolicyAgent
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.cost import Cost
+from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.demonstrations.driving import Rollouts
+from robomtl.evaluation.experts import ExpertAgent
+from robomtl.evaluation.journal import Done
+from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.work import KeptEnvs
+from robomtl.executor import InProcess
+from robomtl.experiments.beyond.beyond_design import EXPERT, START, Design, RoundsCell
+from robomtl.experiments.playing import play_trials, play_with
+from robomtl.machine import Machine
+from robomtl.progress import quiet
+from robomtl.task import Suite
+from robomtl.training import TrainConfig, train
+from robomtl.versions import processor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What cells are made of, besides what they name themselves."""
+
+    design: Design
+    """Numbers of episodes, steps and trials."""
+    suite: Suite
+    """Supplies the tasks."""
+    tasks: tuple[str, ...]
+    """Names of those that are learned."""
+    data: Path
+    """Demonstrations with which every arm starts."""
+    starts: Mapping[int, Path]
+    """Run directory of the first policy, by seed."""
+    machine: Machine
+    """Device and precision of training."""
+    runs: Path
+    """Folder of what the rounds collect and train."""
+
+    def config(self, steps: int, learning_rate: float, seed: int) -> TrainConfig:
+        """Settings of a training.
+
+        Args:
+            steps: Gradient steps.
+            learning_rate: Peak learning rate.
+            seed: Of the training.
+        """
+        return TrainConfig(
+            steps=steps,
+            learning_rate=learning_rate,
+            batch_size=self.design.samples * len(self.tasks),
+            validation=0.0,
+            threads=1,
+            seed=seed,
+            device=self.machine.device,
+            precision=self.machine.precision,
+        )
+
+
+class ImproveCell:
+    """Goes through the rounds of a cell; a process keeps its envs.
+
+    Args:
+        material: What cells are made of.
+    """
+
+    def __init__(self, material: Material) -> None:
+        self._of = material
+        self._envs = KeptEnvs(material.suite)
+
+    def __call__(self, cell: RoundsCell) -> Done:
+        """The trials of the expert, of the first policy, or after each round.
+
+        A training that diverges has errors for outcomes, and a reason.
+        """
+        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
+        suite = self._of.suite
+        if cell.arm == EXPERT:
+            actor = ExpertAgent().load(suite)
+            return Done(play_with(actor, suite, cell.trials, self._envs), processor())
+        if cell.arm == START:
+            trained = checkpoint.load(self._of.starts[cell.seed])
+            played = play_trials(trained, suite, cell.trials, self._envs)
+            return Done(played, processor())
+        try:
+            return self._rounds(cell)
+        except FloatingPointError as error:
+            return Done.failed(str(error), len(cell.trials), processor())
+
+    def _rounds(self, cell: RoundsCell) -> Done:
+        outcomes, before = list[Outcome](), time.monotonic()
+        run, sets = self._of.starts[cell.seed], [self._start()]
+        trained = checkpoint.load(run)
+        each = len(cell.trials) // cell.rounds
+        for number in range(1, cell.rounds + 1):
+            folder = self._of.runs / cell.arm / f"seed-{cell.seed}" / f"round-{number}"
+            with quiet():
+                sets.append(self._collected(cell, number, run, folder / "episodes"))
+                trained = self._trained(cell, sets, run, folder)
+            outcomes += play_trials(
+                trained, self._of.suite, cell.trials[:each], self._envs
+            )
+            run = folder
+        steps = cell.rounds * cell.steps
+        cost = Cost(
+            steps=steps,
+            samples=steps * self._of.design.samples * len(self._of.tasks),
+            parameters=trained.policy.num_parameters,
+            seconds=time.monotonic() - before,
+        )
+        return Done(outcomes, processor(), cost)
+
+    def _start(self) -> Demonstrations:
+        """The first demonstrations of each task."""
+        whole = Demonstrations(self._of.data)
+        return whole.select(self._of.tasks, self._of.design.demonstrations)
+
+    def _collected(
+        self, cell: RoundsCell, number: int, run: Path, out: Path
+    ) -> Demonstrations:
+        """What a round adds to the data.
+
+        Args:
+            cell: Says what.
+            number: Of the round, from 1.
+            run: Run directory of the policy that acts.
+            out: Folder of the episodes.
+        """
+        design, rollouts, noise = self._of.design, None, 0.5
+        if cell.arm == "dagger":
+            rollouts, noise = Rollouts(agent=PolicyAgent(run), labels="expert"), 0.0
+        if cell.arm == "self_imitation":
+            rollouts = Rollouts(agent=PolicyAgent(run), labels="policy")
+            noise = design.noise
+        return collect(
+            self._of.suite,
+            out,
+            episodes=design.episodes,
+            noise=noise,
+            seed=cell.seed,
+            tasks=self._of.tasks,
+            first=design.first(number),
+            rollouts=rollouts,
+            executor=InProcess(),
+        )
+
+    def _trained(
+        self,
+        cell: RoundsCell,
+        sets: Sequence[Demonstrations],
+        run: Path,
+        out: Path,
+    ) -> TrainedPolicy:
+        """The policy of a round, trained on all data so far from that of the one before."""
+        design = self._of.design
+        return train(
+            Mixture(sets),
+            out=out,
+            config=self._of.config(cell.steps, design.learning_rate, cell.seed),
+            start=run,
+        )

@@ -1,0 +1,118 @@
+"""Weights of tasks and data sets that are learned by distributionally robust optimisation.
+
+Source: Re-Mix (Hejna et al. 2024, arXiv:2408.14037), after DoReMi (Xie et al. 2023,
+arXiv:2305.10429, algorithm 1). A reference policy is trained first. A second policy is then
+trained on batches with equally many samples of each group, a task in a data set, whose mean
+losses are weighted; a weight grows with the loss in which the second policy exceeds the
+reference, w <- w exp(rate · excess). The mean of the weights over that training is the
+mixture from which a third policy, the one that is wanted, draws. Departures:
+
+1. Re-Mix bins actions for the first two policies; here all three minimise the policy's loss.
+2. Re-Mix chooses the step of the reference by its validation loss; here both trainings have
+   ``Remix.steps``, few enough that a handful of demonstrations is not yet memorised.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from robomtl.checkpoint import TrainedPolicy
+from robomtl.durable import write_json
+from robomtl.request import plain
+from robomtl.training.monitoring import STATE
+from robomtl.training.plan import Plan
+from robomtl.untrusted import read_json
+from robomtl.weights import read_tensors
+
+MIXTURE = "mixture.json"
+"""File of a run directory with the mixture that was learned."""
+_FOLDER = "mixture"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A task in a data set, and the fraction of the samples that are drawn of it."""
+
+    task: str
+    """Name of the task."""
+    data: int
+    """Index of the data set."""
+    first: float
+    """Fraction without a learned mixture, by which the reference was trained."""
+    learned: float
+    """Fraction that was learned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedMixture:
+    """The content of ``mixture.json``."""
+
+    groups: tuple[Group, ...]
+    """In the order in which frames are sorted."""
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """By task, how many times as often it is drawn as without the mixture."""
+        names = dict.fromkeys(group.task for group in self.groups)
+        sums = {
+            name: [
+                sum(getattr(each, kind) for each in self.groups if each.task == name)
+                for kind in ("learned", "first")
+            ]
+            for name in names
+        }
+        return {name: learned / first for name, (learned, first) in sums.items()}
+
+
+def read_mixture(run: Path) -> LearnedMixture | None:
+    """The mixture that a run directory records; None if it learned none.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    path = run / MIXTURE
+    return read_json(path, LearnedMixture) if path.exists() else None
+
+
+def with_learned_mixture(plan: Plan, train: Callable[[Plan], TrainedPolicy]) -> Plan:
+    """The plan of the last training, after the two that find its mixture.
+
+    Both are kept in ``mixture/`` of the run directory, and resumed there.
+
+    Args:
+        plan: Of the policy that is wanted.
+        train: Trains by a plan, or reads what was trained by it.
+    """
+    config, steps = plan.config, plan.config.remix.steps
+    whole = steps % config.save_every == 0  # The last step is to be saved.
+    own = replace(
+        config,
+        steps=steps,
+        save_every=config.save_every if whole else steps,
+        evaluate_every=0,
+        conflicts_every=0,
+        affinity_every=0,
+    )
+    folder = plan.folder / _FOLDER
+    first = replace(
+        plan,
+        card=replace(plan.card, step=steps),
+        config=replace(own, mixture="given"),
+        folder=folder / "reference",
+    )
+    reference = train(first)
+    second = replace(first, config=own, folder=folder / "excess", reference=reference)
+    train(second)
+    stored = read_tensors(second.folder / STATE)
+    learned = stored["combiner.sum"] / stored["combiner.sum"].sum()
+    columns = (
+        stored[f"combiner.{name}"].tolist() for name in ("task", "data", "first")
+    )
+    groups = tuple(
+        Group(
+            task=plan.card.conditioning.tasks[task], data=data, first=first, learned=it
+        )
+        for task, data, first, it in zip(*columns, learned.tolist(), strict=True)
+    )
+    write_json(plan.folder / MIXTURE, plain(LearnedMixture(groups=groups)))
+    return replace(plan, fractions=tuple(group.learned for group in groups))

@@ -1,0 +1,111 @@
+import json
+import shutil
+from math import exp
+
+import numpy as np
+import pytest
+import torch
+
+from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.suites import suite
+from robomtl.training import TrainConfig, train
+from robomtl.training.excess import moved
+from robomtl.training.learned_mixture import MIXTURE, read_mixture
+from robomtl.training.remix import Remix
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
+SMALL = {"policy_config": {"width": 8}, "policy": "mlp", "conditioning": ("one_hot",)}
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "points"
+    return collect(suite("points/MT4"), folder, episodes=2, workers=1)
+
+
+def config(**settings):
+    remix = Remix(steps=4, **settings.pop("remix", {}))
+    usual = {"steps": 3, "batch_size": 16, "mixture": "learned", "validation": 0.0}
+    usual |= {"threads": 1, "precision": "float32"}
+    return TrainConfig(remix=remix, **{**usual, **settings})
+
+
+def test_weights_grow_with_the_exponential_of_the_excess():
+    first = torch.tensor([0.5, 0.25, 0.25])
+    excess = torch.tensor([0.0, 1.0, 2.0])
+    found = moved(first, excess, first, Remix(rate=0.5, smoothing=0.1))
+    grown = torch.tensor([0.5, 0.25 * exp(0.5), 0.25 * exp(1.0)])
+    torch.testing.assert_close(found, 0.9 * grown / grown.sum() + 0.1 * first)
+
+
+def test_a_task_with_contradictory_labels_is_drawn_more_often(points, tmp_path):
+    wild = np.random.default_rng(0).uniform(-1, 1, points.action.shape)
+    task = np.repeat(points.episodes.task, points.episodes.length)
+    action = np.where(task[:, None] == 0, wild, points.action).astype(np.float32)
+    settings = config(remix={"rate": 20.0}, learning_rate=1e-5)
+    train(points.acting(action), out=tmp_path, config=settings, **SMALL)
+    mixture = read_mixture(tmp_path)
+    assert mixture is not None
+    assert sum(group.learned for group in mixture.groups) == pytest.approx(1)
+    assert [group.first for group in mixture.groups] == pytest.approx([0.25] * 4)
+    assert set(mixture.factors) == set(points.tasks)
+
+
+def test_called_again_it_reads_what_it_learned(points, tmp_path):
+    begun = train(points, out=tmp_path, config=config(), **SMALL)
+    there = (tmp_path / MIXTURE).read_bytes()
+    again = train(points, out=tmp_path, config=config(), **SMALL)
+    assert again.fingerprint == begun.fingerprint
+    assert (tmp_path / MIXTURE).read_bytes() == there
+
+
+def test_other_settings_of_the_mixture_are_refused(points, tmp_path):
+    train(points, out=tmp_path, config=config(), **SMALL)
+    with pytest.raises(ValueError, match=r"remix\.rate is 0\.2 there and 0\.3 here"):
+        train(points, out=tmp_path, config=config(remix={"rate": 0.3}), **SMALL)
+
+
+def test_each_data_set_of_a_task_has_a_weight_of_its_own(points, tmp_path):
+    copy = shutil.copytree(points.path, tmp_path / "copy")
+    parts = Mixture([points.select(per_task=1), Demonstrations(copy)])
+    train(parts, out=tmp_path / "run", config=config(), **SMALL)
+    content = json.loads((tmp_path / "run" / MIXTURE).read_text())
+    groups = [(group["task"], group["data"]) for group in content["groups"]]
+    assert groups == [(task, data) for task in points.tasks for data in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weighting": "dwa"}, "weighting is 'dwa'; leave weighting out"),
+        ({"accumulate": 2}, "accumulate is 2; leave accumulate out"),
+        ({"remix": {"smoothing": 1.0}}, r"smoothing is 1.0; give 0 to below 1"),
+        ({"remix": {"rate": 0.0}}, "rate is 0.0"),
+        ({"mixture": "best"}, "mixture"),
+    ],
+)
+def test_settings_that_do_not_fit_a_learned_mixture_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        config(**settings)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "settings", "objective", "message"),
+    [
+        (["reach-red"], {}, "cloning", "there is one of each"),
+        (None, {"batch_size": 3}, "cloning", "A batch of 3 cannot hold .* 4 pairs"),
+        (None, {}, "reptile", "objective 'reptile' draws problems of its own"),
+    ],
+)
+def test_data_that_do_not_fit_a_learned_mixture_are_refused(
+    points, tmp_path, tasks, settings, objective, message
+):
+    with pytest.raises(ValueError, match=message):
+        train(
+            points.select(tasks),
+            out=tmp_path,
+            objective=objective,
+            config=config(**settings),
+            **SMALL,
+        )
