@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robomtl.experiments.analysis import CONFIDENCE, differences_of, success_of
 from robomtl.experiments.beyond.beyond_design import EXPERT, START, Design, RoundsCell
 from robomtl.experiments.cells import Finished, rows_of
-from robomtl.experiments.concluding import CONFIDENCE, differences_of, success_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success
 from robomtl.experiments.scores import Where, scores_by
