@@ -35,8 +35,8 @@ class ShiftConfig:
     trials: int = 20
     """Trials of each task under each magnitude: the same variations everywhere."""
     adaptations: tuple[Adaptation, ...] = ()
-    """What policies may also learn of a shift before they are played under it:
-    ``renormalise``, ``finetune``."""
+    """What policies may also learn of a shift before they are played under it, by name:
+    either or both of ``renormalise`` and ``finetune``."""
     shots: int = 5
     """Episodes of each task under the shift that an adaptation may use."""
 
