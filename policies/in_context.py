@@ -31,7 +31,7 @@ from robomtl.action_head import HeadConfig, HeadPolicy, action_head
 from robomtl.attention import Attended, Block, check_heads
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.remembered import Remembered
-from robomtl.spec import check_single
+from robomtl.spec import check_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class InContextTransformer(HeadPolicy):
         self.check(spec)
         self.encoder = task_layer(spec.embedding, config.width)
         self.stem = nn.Linear(spec.inputs, config.width)
-        self.prompt = nn.Linear(spec.state + spec.action + 1, config.width)
+        self.prompt = nn.Linear(spec.inputs + spec.action + 1, config.width)
         self.trunk = nn.ModuleList(
             Block(config.width, config.heads) for _ in range(config.blocks)
         )
@@ -86,8 +86,8 @@ class InContextTransformer(HeadPolicy):
 
     @classmethod
     def check(cls, spec: Spec) -> None:
-        """Refuses robots that differ, images and histories; see ``Policy``."""
-        check_single(spec, "in_context", ["film", "mlp"])
+        """Refuses images and histories; see ``Policy``."""
+        check_vectors(spec, "in_context", ["film", "mlp"])
 
     def remember(self, context: Context) -> None:
         """Makes demonstrations of one task the prompt, in place of any earlier.
@@ -143,7 +143,7 @@ class InContextTransformer(HeadPolicy):
         shape = context.progress.shape
         steps = torch.cat(
             [
-                self.normaliser(context.state),
+                self.observed_steps(context),
                 context.action,
                 context.progress[..., None],
             ],
@@ -170,7 +170,9 @@ class InContextTransformer(HeadPolicy):
         state, action, progress = (
             self.remembered[name][None] for name in ("state", "action", "progress")
         )
-        return Context(state, action, progress, state.new_ones(state.shape[:2]))
+        shots = state.shape[:2]
+        robot = torch.zeros(shots, dtype=torch.long, device=state.device)
+        return Context(state, action, progress, state.new_ones(shots), robot)
 
     def _features(
         self,

@@ -49,6 +49,9 @@ ADDED: Mapping[str, Any] = {
     "processes": 1,
     "mixture": "given",
     "remix": {"steps": 2_000, "rate": 0.2, "smoothing": 1e-3},
+    "sub_trajectories": 0.0,
+    "negatives": 0.0,
+    "margin": 0.1,
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

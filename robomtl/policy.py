@@ -11,6 +11,7 @@ from robomtl.border import kind_of
 from robomtl.catalogue import Registry
 from robomtl.conditioning.conditioning import Wording
 from robomtl.errors import InputError
+from robomtl.features import STATE
 from robomtl.normaliser import Moments
 from robomtl.normaliser import Normaliser as Normaliser
 from robomtl.observing import EMBODIMENT as EMBODIMENT
@@ -43,13 +44,16 @@ class Context(NamedTuple):
     """Demonstrations of a batch of tasks, subsampled to the same number of steps each."""
 
     state: Tensor
-    """(task, shot, time, state)."""
+    """Filled up with zeros where another robot has a longer one; (task, shot, time,
+    state)."""
     action: Tensor
-    """The action taken there; (task, shot, time, action)."""
+    """The action taken there, filled up likewise; (task, shot, time, action)."""
     progress: Tensor
     """Part of its episode that lies before a step, from 0 to 1; (task, shot, time)."""
     mask: Tensor
     """Which shots are there, 1 or 0; a task may have fewer than others. (task, shot)"""
+    robot: Tensor
+    """Index of the robot of each shot, 0 where there is one robot; (task, shot)."""
 
 
 class Loss(NamedTuple):
@@ -150,6 +154,11 @@ class Policy(nn.Module, ABC):
         """
         spread = self.normaliser(self.observer.spread(observation))
         return self.observer.joined(observation, spread, task_embedding)
+
+    def observed_steps(self, context: Context) -> Tensor:
+        """The steps of demonstrations as ``observed``; (task, shot, time, input)."""
+        robot = context.robot[..., None].expand(context.progress.shape)
+        return self.observed({STATE: context.state, EMBODIMENT: robot})
 
     @classmethod
     def check(cls, spec: Spec) -> None:
@@ -285,6 +294,7 @@ POLICIES: Registry[type[Policy]] = Registry(
         "multi_head": "robomtl.policies.multi_head:MultiHead",
         "nearest_neighbour": "robomtl.policies.nearest_neighbour:NearestNeighbour",
         "octo": "robomtl.policies.octo:Octo",
+        "regent": "robomtl.policies.regent:Regent",
         "replay": "robomtl.policies.replay:Replay",
         "rt1": "robomtl.policies.rt1:RT1",
         "rt2": "robomtl.policies.rt2:RT2",

@@ -206,6 +206,26 @@ def check_single(spec: Spec, who: str, others: Iterable[str]) -> None:
         )
 
 
+def check_vectors(spec: Spec, who: str, others: Iterable[str]) -> None:
+    """Refuses images, several vectors of a robot, and histories; robots may differ.
+
+    Args:
+        spec: What a policy is to be built for.
+        who: Name of the policy or method that reads one vector alone.
+        others: Names of what would fit.
+
+    Raises:
+        InputError: If a robot observes anything but one vector, or there is a history.
+    """
+    plain = all([*each.observation] == [STATE] for each in spec.embodiments)
+    if not plain or spec.images or spec.history > 1:
+        history = f", {spec.history} observations" if spec.history > 1 else ""
+        raise InputError(
+            f"{who} reads one observation, a vector named '{STATE}'; here are"
+            f" {spec.described}{history}. Take {' or '.join(others)}."
+        )
+
+
 def _check_names(embodiments: Iterable[Embodiment]) -> None:
     names = [each.name for each in embodiments]
     for name in names:

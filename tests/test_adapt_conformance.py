@@ -43,6 +43,7 @@ def learn(data, out, objective, **config):
     sizes = {
         "mlp": {"layers": 1, "task_width": 8},
         "in_context": {"blocks": 1},
+        "regent": {"blocks": 1},
         "rt2": {"blocks": 1},
     }
     config = {"steps": 2, "batch_size": 24, "threads": 1, "validation": 0.5, **config}

@@ -60,6 +60,7 @@ def draw_context(tasks=3, shots=4, time=5):
         action=torch.randn(tasks, shots, time, 2, generator=generator),
         progress=torch.linspace(0, 1, time).expand(tasks, shots, time),
         mask=torch.tensor([[1.0, 1.0, 0.0, 0.0]]).repeat(tasks, 1),
+        robot=torch.zeros(tasks, shots, dtype=torch.long),
     )
 
 
@@ -108,7 +109,8 @@ def test_each_demonstration_is_seen_by_itself():
     encoder, context = encoder_of("mean"), draw_context()
     each = encoder.each(context)
     for shot in range(4):
-        alone = Context(*(part[:, [shot]] for part in context[:3]), torch.ones(3, 1))
+        alone = Context(*(part[:, [shot]] for part in context))
+        alone = alone._replace(mask=torch.ones(3, 1))
         torch.testing.assert_close(each[:, shot], encoder(alone))
 
 

@@ -3,6 +3,7 @@ import time
 import pytest
 import torch
 from hidden_goals import errors
+from prompts import act, build, draw_batch, draw_context, losses
 
 import robomtl
 from robomtl.adaptation import Support, draw_support
@@ -10,6 +11,7 @@ from robomtl.adaptation.meta.inferring import whole
 from robomtl.adaptation.methods.in_context import InContextTraining
 from robomtl.demonstrations import collect
 from robomtl.policies.in_context import InContextConfig, InContextTransformer
+from robomtl.policies.regent import Regent
 from robomtl.policy import Batch, Context, Spec
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -18,9 +20,9 @@ from robomtl.training.material import conditioning_for, materials
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
-SPEC = Spec(state=6, action=2, embedding=4)
 TINY = {"policy": "in_context", "policy_config": {"width": 32, "blocks": 2, "chunk": 2}}
 SMALL = {"shots": 3, "steps": 8, "tasks": 4}
+EVERY = pytest.mark.parametrize("kind", [InContextTransformer, Regent])
 CONFIG = TrainConfig(steps=30, batch_size=32, threads=1, ema_decay=0.9)
 
 
@@ -47,43 +49,6 @@ def trained(data, tmp_path_factory):
         config=CONFIG,
         **TINY,
     )
-
-
-def build(**config):
-    torch.manual_seed(0)
-    policy = InContextTransformer(InContextConfig(width=16, **config), SPEC).eval()
-    policy.normaliser.fit(torch.randn(100, SPEC.state) * 2 + 1)
-    return policy
-
-
-def draw_context(tasks=1, shots=4, time=5):
-    generator = torch.Generator().manual_seed(1)
-    return Context(
-        state=torch.randn(tasks, shots, time, SPEC.state, generator=generator),
-        action=torch.randn(tasks, shots, time, SPEC.action, generator=generator),
-        progress=torch.linspace(0, 1, time).expand(tasks, shots, time),
-        mask=torch.ones(tasks, shots),
-    )
-
-
-def draw_batch(tasks=1, each=10):
-    generator = torch.Generator().manual_seed(2)
-    rows = tasks * each
-    return Batch(
-        observation={"state": torch.randn(rows, SPEC.state, generator=generator)},
-        action=torch.rand(rows, 1, SPEC.action, generator=generator),
-        mask=torch.ones(rows, 1),
-        task_embedding=torch.randn(rows, SPEC.embedding, generator=generator),
-        task=torch.arange(tasks).repeat_interleave(each),
-    )
-
-
-def losses(policy, batch, context):
-    return policy.prompted_loss(batch, context).per_sample
-
-
-def act(policy, batch, memory=None):
-    return policy.act(batch.observation, batch.task_embedding, memory)
 
 
 def full_forward(policy, batch, context):
@@ -153,16 +118,18 @@ def test_every_row_of_the_memory_is_a_view_of_one_prompt():
         assert tensor.stride(0) == 0
 
 
-def test_the_loss_of_a_remembered_prompt_is_that_of_the_given_one():
-    policy, context, batch = build(), draw_context(), draw_batch()
+@EVERY
+def test_the_loss_of_a_remembered_prompt_is_that_of_the_given_one(kind):
+    policy, context, batch = build(kind), draw_context(), draw_batch()
     expected = losses(policy, batch, context)
     assert not torch.allclose(policy.loss(batch).per_sample, expected)
     policy.remember(context)
     torch.testing.assert_close(policy.loss(batch).per_sample, expected)
 
 
-def test_permuting_trials_under_a_prompt_permutes_their_actions():
-    policy, batch = build(), draw_batch()
+@EVERY
+def test_permuting_trials_under_a_prompt_permutes_their_actions(kind):
+    policy, batch = build(kind), draw_batch()
     policy.remember(draw_context())
     order = torch.randperm(10, generator=torch.Generator().manual_seed(3))
     permuted = Batch(
@@ -172,23 +139,26 @@ def test_permuting_trials_under_a_prompt_permutes_their_actions():
     assert torch.equal(act(policy, permuted)[0], act(policy, batch)[0][order])
 
 
-def test_the_order_of_demonstrations_changes_nothing():
-    policy, context, batch = build(), draw_context(), draw_batch()
+@EVERY
+def test_the_order_of_demonstrations_changes_nothing(kind):
+    policy, context, batch = build(kind), draw_context(), draw_batch()
     permuted = Context(*(part[:, [1, 3, 0, 2]] for part in context))
     torch.testing.assert_close(
         losses(policy, batch, permuted), losses(policy, batch, context)
     )
 
 
-def test_the_order_of_steps_matters():
-    policy, context, batch = build(), draw_context(), draw_batch()
+@EVERY
+def test_the_order_of_steps_matters(kind):
+    policy, context, batch = build(kind), draw_context(), draw_batch()
     backwards = context._replace(progress=context.progress.flip(-1))
     there = losses(policy, batch, backwards)
     assert not torch.allclose(there, losses(policy, batch, context))
 
 
-def test_masked_demonstrations_change_nothing():
-    policy, context, batch = build(), draw_context(), draw_batch()
+@EVERY
+def test_masked_demonstrations_change_nothing(kind):
+    policy, context, batch = build(kind), draw_context(), draw_batch()
     masked = context._replace(mask=torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
     there = Context(*(part[:, :2] for part in context))
     torch.testing.assert_close(
@@ -196,16 +166,18 @@ def test_masked_demonstrations_change_nothing():
     )
 
 
-def test_without_demonstrations_it_is_as_with_all_of_them_masked():
-    policy, context, batch = build(), draw_context(), draw_batch()
+@EVERY
+def test_without_demonstrations_it_is_as_with_all_of_them_masked(kind):
+    policy, context, batch = build(kind), draw_context(), draw_batch()
     masked = context._replace(mask=torch.zeros_like(context.mask))
     torch.testing.assert_close(
         policy.loss(batch).per_sample, losses(policy, batch, masked)
     )
 
 
-def test_every_task_of_a_batch_has_its_own_prompt():
-    policy, context, batch = build(), draw_context(tasks=3), draw_batch(tasks=3)
+@EVERY
+def test_every_task_of_a_batch_has_its_own_prompt(kind):
+    policy, context, batch = build(kind), draw_context(tasks=3), draw_batch(tasks=3)
     together = losses(policy, batch, context).reshape(3, 10)
     for task in range(3):
         rows = slice(10 * task, 10 * (task + 1))
@@ -217,8 +189,9 @@ def test_every_task_of_a_batch_has_its_own_prompt():
         torch.testing.assert_close(losses(policy, part, alone), together[task])
 
 
-def test_the_loss_counts_queries_only_and_reaches_every_weight():
-    policy, batch = build(), draw_batch()
+@EVERY
+def test_the_loss_counts_queries_only_and_reaches_every_weight(kind):
+    policy, batch = build(kind), draw_batch()
     result = losses(policy, batch, draw_context())
     assert result.shape == (10,)
     result.mean().backward()
@@ -273,13 +246,38 @@ def test_impossible_settings_are_refused():
         InContextTraining(shots=0)
     with pytest.raises(ValueError, match="withhold is 1.5; give 0 to below 1"):
         InContextTraining(withhold=1.5)
+    with pytest.raises(ValueError, match="negatives is -1; give 0 or more"):
+        InContextTraining(negatives=-1)
+    with pytest.raises(ValueError, match="tasks is 1; negatives take 2 of them"):
+        InContextTraining(negatives=1.0, tasks=1)
 
 
-def test_demonstrations_are_withheld_in_training_only(data):
-    objective = InContextTraining(**SMALL, withhold=0.999)
-    conditioning = conditioning_for(data, (), objective)
+@pytest.fixture(scope="module")
+def problems(data):
+    conditioning = conditioning_for(data, (), InContextTraining(**SMALL))
     material, _ = materials(data, conditioning, CONFIG, chunk=1)
-    batch = EpisodicSampler(material, tasks=4, shots=3, steps=8, seed=0).batch(0, 40)
+    return EpisodicSampler(material, tasks=4, shots=3, steps=8, seed=0).batch(0, 40)
+
+
+def test_right_demonstrations_have_to_serve_better_than_those_of_another_task(problems):
+    spec = Spec(state=12, action=2, embedding=0)
+    policy = InContextTransformer(InContextConfig(width=16, blocks=2), spec)
+    plain, contrasted = (
+        InContextTraining(**SMALL, withhold=0, negatives=weight, margin=0.2)
+        for weight in (0.0, 2.0)
+    )
+    context = problems.context
+    others = Context(*(part[[3, 0, 1, 2]] for part in context))
+    right = losses(policy, problems.query, context)
+    wrong = losses(policy, problems.query, others)
+    expected = right + 2 * (0.2 + right - wrong).clamp(min=0)
+    assert torch.equal(plain.loss(policy.train(), problems).per_sample, right)
+    torch.testing.assert_close(contrasted.loss(policy, problems).per_sample, expected)
+    assert torch.equal(contrasted.loss(policy.eval(), problems).per_sample, right)
+
+
+def test_demonstrations_are_withheld_in_training_only(problems):
+    objective, batch = InContextTraining(**SMALL, withhold=0.999), problems
     spec = Spec(state=12, action=2, embedding=0)
     policy = InContextTransformer(InContextConfig(width=16, blocks=2), spec)
     torch.manual_seed(0)

@@ -327,7 +327,7 @@ def actions_of(drawn, task):
     return torch.cat([it.flatten(0, -2) for it in (*parts, drawn.query.action[rows])])
 
 
-@pytest.mark.parametrize("space", ["permuted", "turned"])
+@pytest.mark.parametrize("space", ["permuted", "turned", "scaled"])
 def test_each_problem_has_an_action_space_of_its_own(data, space):
     maps = []
     for step in range(10):
@@ -336,22 +336,24 @@ def test_each_problem_has_an_action_space_of_its_own(data, space):
         assert own.query.observation["state"].equal(plain.query.observation["state"])
         for task in range(3):
             before, after = (actions_of(it, task) for it in (plain, own))
-            inside = before.norm(dim=-1) < 1
+            inside = before.norm(dim=-1) < (0.5 if space == "scaled" else 1)
             found = torch.linalg.lstsq(before[inside], after[inside]).solution
             if torch.linalg.svdvals(before[inside])[-1] < 0.3:
                 continue
-            assert torch.allclose(found @ found.T, torch.eye(2), atol=1e-3)
+            size = found.det().abs().sqrt()
+            assert (0.5 <= size <= 2) if space == "scaled" else (size - 1).abs() < 1e-3
+            assert torch.allclose(found @ found.T, size**2 * torch.eye(2), atol=1e-3)
             assert torch.allclose((before @ found).clamp(-1, 1), after, atol=1e-3)
             maps.append(tuple(found.abs().round(decimals=2).flatten().tolist()))
     assert len(maps) > 20
     assert (set(maps) == {(0, 1, 1, 0), (1, 0, 0, 1)}) == (space == "permuted")
-    assert len(set(maps)) == 2 or space == "turned"
+    assert len(set(maps)) == 2 or space != "permuted"
 
 
 def test_an_action_space_leaves_the_gripper_and_turns_about_z():
     suite = robomtl.suite("metaworld/MT10")
     geometry = [suite.geometry("push-v3")]
-    for space in ("turned", "permuted"):
+    for space in ("turned", "permuted", "scaled"):
         made = Augmenter(
             Augmentation(action_space=space), geometry, state=39, action=4, device=CPU
         )

@@ -55,6 +55,7 @@ def policy_of(data, objective):
     sizes = {
         "film": {"blocks": 1, "task_width": 8},
         "in_context": {"blocks": 1},
+        "regent": {"blocks": 1},
     }
     card = checkpoint.Card(
         policy=own,

@@ -195,7 +195,10 @@ def test_one_robot_acts_in_every_embodiment_that_has_its_features() -> None:
             lambda: SPEC.serving(replace(SHORT, name="seeing")),
             "'seeing' has no feature 'front'.*the policy was built for 'long'",
         ),
-        (lambda: build("in_context"), "in_context reads one observation of one robot"),
+        (
+            lambda: build("in_context"),
+            "in_context reads one observation, a vector named 'state'",
+        ),
         (lambda: build("replay"), "Take finetune or nearest_neighbour"),
     ],
 )

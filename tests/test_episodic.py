@@ -116,3 +116,38 @@ def test_tasks_with_one_demonstration_each_are_refused(demonstrations, material)
     )
     with pytest.raises(ValueError, match="has two demonstrations, one for the support"):
         sampler(lonely)
+
+
+def test_a_problem_may_be_a_part_of_its_episodes(material):
+    drawing = sampler(material)
+    drawing.sub_trajectories = 0.999
+    there, sizes = material.frames.episodes, []
+    for step in range(5):
+        drawn = drawing.batch(step, 30)
+        for task in range(3):
+            rows = slice(10 * task, 10 * task + 10)
+            shots = drawn.context.state[task][drawn.context.mask[task] == 1]
+            ends = places_of(material, shots[:, [0, -1]].flatten(0, 1)).view(-1, 2)
+            used = places_of(
+                material,
+                torch.cat(
+                    [
+                        it.observation["state"][rows]
+                        for it in (drawn.support, drawn.query)
+                    ]
+                ),
+            )
+            step_size = 1 / (there.length.min() - 1)
+            assert (ends.diff() > 0.25 - 2 * step_size).all()
+            assert used.min() >= ends[:, 0].min() - 2 * step_size
+            assert used.max() <= ends[:, 1].max() + 2 * step_size
+            sizes.append(float(ends.diff().mean()))
+    assert max(sizes) - min(sizes) > 0.3
+
+
+def places_of(material, states):
+    """Where in its episode each state stands, from 0 to 1."""
+    there, known = material.frames.episodes, material.frames.state
+    rows = torch.stack([(known == state).all(1).nonzero()[0, 0] for state in states])
+    episode = episode_of(material, states)
+    return (rows - there.start[episode]) / (there.length[episode] - 1)

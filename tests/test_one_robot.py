@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from prompts import draw_context
 from test_embodiments import LONG, OWN, ROWS, SHORT, SPEC, acted, batch, build
+from torch.nn import functional
 
 import robomtl
 from robomtl.adaptation import Support, adapt
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import Budget
+from robomtl.adaptation.methods.in_context import Prompted
 from robomtl.adaptation.one_robot import _candidates, _Like, _made, of_one_robot
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning
@@ -90,6 +93,41 @@ def test_a_policy_of_one_of_its_robots_acts_as_before(
         observation=seen, task_embedding=torch.zeros(int(rows.sum()), 0)
     )
     torch.testing.assert_close(acted(made, mine), expected)
+
+
+@pytest.mark.parametrize("robot", [0, 1])
+@pytest.mark.parametrize("name", ["in_context", "regent"])
+def test_a_prompted_policy_of_one_of_its_robots_acts_as_before(
+    name: str, robot: int
+) -> None:
+    spec = replace(SPEC, embodiments=(LONG, SHORT), embedding=0)
+    policy, own = build(name, spec), spec.embodiments[robot]
+    whole = card(name, spec, policy.config)
+    there = TrainedPolicy(policy=policy, card=whole, fingerprint="")
+    alone = replace(spec, state=0, action=0, embodiments=(own,))
+    made = _made(there, replace(whole, spec=alone), _Like(robot, robot)).eval()
+    context = draw_context(state=5, action=3)
+    size, length = own.states["state"], own.action.size
+    shown = context._replace(
+        state=context.state[..., :size], action=context.action[..., :length]
+    )
+    padded = context._replace(
+        state=functional.pad(shown.state, (0, 5 - size)),
+        action=functional.pad(shown.action, (0, 3 - length)),
+        robot=torch.full_like(context.robot, robot),
+    )
+    given = batch(chunk=1)._replace(task_embedding=torch.zeros(ROWS, 0))
+    state = given.observation["state"]
+    code = torch.full((ROWS,), robot)
+    every = given._replace(observation={"state": state, "embodiment": code})
+    mine = given._replace(
+        observation={"state": state[:, :size]}, action=given.action[..., :length]
+    )
+    assert isinstance(policy, Prompted) and isinstance(made, Prompted)
+    torch.testing.assert_close(
+        made.prompted_loss(mine, shown).per_sample,
+        policy.prompted_loss(every, padded).per_sample,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(OWN | {"octo", "rt1", "transformer"}))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SUITE = robomtl.suite("points/ML4", horizon=20)
 TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
-TRUNKS = [name for name in TRAINED if name != "in_context"]
+TRUNKS = [name for name in TRAINED if name not in ("in_context", "regent")]
 DRAWING = ["diffusion", "flow", "octo", "rt1"]
 """Those whose head is not solved for."""
 

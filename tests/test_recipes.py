@@ -288,6 +288,10 @@ def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
 def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
     arms = arms_of(ARM_RECIPES["architectures"].request)
     assert {arm.policy for arm in arms.values()} == {*arms}
-    special = {"in_context", "rt2"}  # Learns from prompts; needs a language model.
+    special = {
+        "in_context",
+        "regent",
+        "rt2",
+    }  # Learns from prompts; needs a language model.
     trained = {name for name in POLICIES.own() if POLICIES.get(name).trainable}
     assert trained - special <= {*arms}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import robomtl
+from robomtl.adaptation import Support
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations, Mixture, collect
 from robomtl.errors import InputError
@@ -47,6 +48,32 @@ def test_one_policy_acts_as_both_robots(robots: Mixture, tmp_path: Path) -> None
     )
     assert len(results.records) == 4
     assert not any(record.error for record in results.records)
+
+
+@pytest.mark.parametrize("objective", ["in_context", "regent", "context", "tecnet"])
+def test_demonstrations_of_several_robots_train_what_reads_them(
+    robots: Mixture, tmp_path: Path, objective: str
+) -> None:
+    prompted = objective in ("in_context", "regent")
+    trained = robomtl.train(
+        robots,
+        out=tmp_path / "run",
+        objective=objective,
+        objective_config={"tasks": 4, "shots": 1, "steps": 5},
+        policy=objective if prompted else "mlp",
+        policy_config={"width": 16},
+        config=CONFIG,
+    )
+    for task, robot in {"fly-red": "flyer", "reach-green": "point"}.items():
+        support = Support(
+            demonstrations=next(
+                each for each in robots.sets if task in each.tasks
+            ).select(tasks=[task], per_task=1)
+        )
+        adapted = robomtl.adapt(trained, support, method=objective)
+        (own,) = adapted.card.spec.embodiments
+        assert own.name == robot
+        assert adapted.policy.spec.action == own.action.size
 
 
 def test_samples_of_a_history_begin_with_the_first_observation(

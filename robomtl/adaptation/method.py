@@ -108,6 +108,7 @@ METHODS: Registry[type[Method]] = Registry(
         "nearest_neighbour": "robomtl.adaptation.methods.nearest_neighbour:NearestNeighbour",
         "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcess",
         "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContext",
+        "regent": "robomtl.adaptation.methods.regent:Regent",
         "replay": "robomtl.adaptation.methods.replay:Replay",
         "reptile": "robomtl.adaptation.methods.reptile:Reptile",
         "retrieval": "robomtl.adaptation.methods.retrieval:Retrieval",

@@ -177,12 +177,11 @@ class _Cut:
 
     def constant(self, tensor: Tensor, new: Tensor) -> Tensor | float:
         """What the code of the robot adds to a layer that reads the observation."""
-        old, more = self._old.inputs, new.shape[-1] - self._new.inputs
-        if (
-            tensor.ndim != 2
-            or tensor.shape == new.shape
-            or tensor.shape[1] != old + more
-        ):
+        if tensor.ndim != 2 or tensor.shape == new.shape:
+            return 0.0
+        old, more = self._old.inputs, new.shape[1] - self._new.inputs
+        longer = self._old.action - self._new.action
+        if tensor.shape[1] not in (old + more, old + more + longer):
             return 0.0
         assert self._like.observed is not None
         goals = self._old.vision.features * len(self._old.goals)
@@ -190,11 +189,20 @@ class _Cut:
         return tensor[:, old - goals - robots + self._like.observed]
 
     def _inputs(self, tensor: Tensor, new: Tensor) -> Tensor | None:
-        """Columns of a layer that reads the observation, and perhaps more after it."""
-        more = new.shape[1] - self._new.inputs
-        if self._columns is None or tensor.shape[1] != self._old.inputs + more:
+        """Columns of a layer that reads the observation, and perhaps more after it.
+
+        What comes after it may begin with an action, which is filled up with zeros where
+        another robot has a longer one, and be that alone.
+        """
+        size, longest = self._new.action, self._old.action
+        if (tensor.shape[1], new.shape[1]) == (longest, size):
+            return tensor[:, :size]
+        before, more = self._old.inputs, new.shape[1] - self._new.inputs
+        rest = list(range(before, tensor.shape[1]))
+        if len(rest) == more - size + longest:
+            del rest[size:longest]
+        if self._columns is None or len(rest) != more:
             return None
-        rest = list(range(self._old.inputs, tensor.shape[1]))
         return tensor[:, self._columns + rest]
 
     def _outputs(self, tensor: Tensor, new: Tensor) -> Tensor | None:

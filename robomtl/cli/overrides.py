@@ -126,7 +126,8 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
         },
         request=methods_from(flags, recipe.request),
         pretraining={
-            objective: Pretraining(
+            objective: replace(
+                recipe.pretraining[objective],
                 training=part.training,
                 policy=part.policy,
                 policy_config=_changes(part.architecture),

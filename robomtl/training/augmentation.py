@@ -6,8 +6,8 @@ arXiv:1912.06088); new action labels for each problem (Rajendran et al. 2020, "M
 Requires Meta-Augmentation", arXiv:2007.05549).
 
 1. Rajendran et al. add one random number to all labels of a problem. Here the
-   displacement of each problem is turned, or its axes are permuted and reversed: actions
-   keep their range, and the gripper its meaning.
+   displacement of each problem is turned or scaled, or its axes are permuted and reversed:
+   actions keep their range, and the gripper its meaning.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from typing import Literal
 from robomtl.errors import InputError
 from robomtl.ranges import check_types
 
-ActionSpace = Literal["own", "permuted", "turned"]
+ActionSpace = Literal["own", "permuted", "turned", "scaled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,9 @@ class Augmentation:
     """Probability with which each object of a sample is hidden, by zeros in its place."""
     action_space: ActionSpace = "own"
     """``permuted``: in each problem the axes of the displacement are another signed
-    permutation; ``turned``: it is turned about z by a random angle, and clipped. What to
-    do then follows from the support alone."""
+    permutation; ``turned``: it is turned about z by a random angle, and clipped;
+    ``scaled``: it is multiplied by a factor from 1/2 to 2, and clipped. Only the support
+    then shows what an action does."""
     relabelling: float = 0.0
     """Part of the samples whose goal becomes what was achieved at a later step of the
     episode, each as likely, of tasks whose goal is a place that something comes to."""

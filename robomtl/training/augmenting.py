@@ -180,6 +180,8 @@ class Augmenter:
             displacement[:] = self._permutations[which]
         if self.augmentation.action_space == "turned":
             displacement[:, :2, :2] = rotations(2 * math.pi * draw)
+        if self.augmentation.action_space == "scaled":
+            displacement *= torch.pow(2, 2 * draw - 1)[:, None, None]
         if self.augmentation.rotation:
             displacement[..., :2] = displacement[..., :2] @ rotations(angle)
         displacement[..., 0] *= torch.where(mirrored, -1.0, 1.0)[:, None]

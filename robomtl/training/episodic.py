@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from robomtl.errors import InputError
-from robomtl.policy import Batch, Context
+from robomtl.policy import EMBODIMENT, Batch, Context
 from robomtl.training.frames import Frames, Spans
 from robomtl.training.objective import Material
 from robomtl.training.samples import gather, mixed
@@ -45,8 +45,18 @@ class Episodic(NamedTuple):
         return len(self.context.mask)
 
 
+_SHORTEST = 0.25  # Of an episode that a problem may show alone.
+_WHOLE = torch.tensor([0.0, 1.0])
+
+
 def context_of(
-    frames: Frames, there: Spans, episodes: Tensor, mask: Tensor, steps: int
+    frames: Frames,
+    there: Spans,
+    episodes: Tensor,
+    mask: Tensor,
+    *,
+    steps: int,
+    window: Tensor = _WHOLE,
 ) -> Context:
     """Demonstrations subsampled to equally many steps, evenly from first to last.
 
@@ -57,10 +67,13 @@ def context_of(
         episodes: Their indices, in that order; (task, shot).
         mask: Which of them count; (task, shot).
         steps: Number of steps to keep of each; shorter episodes repeat some.
+        window: Fractions of an episode between which it is shown; (2,), or (task, 1, 2).
     """
     progress = torch.linspace(0, 1, steps, device=mask.device)
-    length = there.length[episodes][..., None]
-    rows = there.start[episodes][..., None] + (progress * (length - 1)).round().long()
+    start, length = _within(
+        there.start[episodes], there.length[episodes], window.to(mask.device)
+    )
+    rows = start[..., None] + (progress * (length[..., None] - 1)).round().long()
     rows, device = rows.to(frames.episodes.start.device), frames.device
     observation, action = frames.table.read(rows[..., None])
     return Context(
@@ -68,7 +81,16 @@ def context_of(
         action=action.squeeze(-2),
         progress=progress.expand(rows.shape).to(device),
         mask=mask.float().to(device),
+        robot=observation[EMBODIMENT][..., 0]
+        if EMBODIMENT in observation
+        else torch.zeros(mask.shape, dtype=torch.long, device=device),
     )
+
+
+def _within(start: Tensor, length: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """First row and length of a part of some episodes; (…,), (…,), (…, 2)."""
+    first, last = (window * (length - 1)[..., None]).round().long().unbind(-1)
+    return start + first, last - first + 1
 
 
 def _place(material: Material) -> slice:
@@ -120,6 +142,8 @@ class EpisodicSampler:
             )
         self._tasks = min(tasks, len(self._members))
         self._seed = seed
+        self.sub_trajectories = 0.0
+        """Fraction of the problems that show a part of each of their episodes alone."""
 
     def batch(self, step: int, size: int) -> Episodic:
         """The problems of a step, with about ``size`` queries together."""
@@ -127,9 +151,10 @@ class EpisodicSampler:
         drawn = torch.randperm(len(self._members), generator=generator)[: self._tasks]
         each = max(1, size // self._tasks)
         problems = [self._problem(self._members[g], each, generator) for g in drawn]
-        episodes, mask, others, support, query = (
+        episodes, mask, others, support, query, window = (
             torch.stack(part) for part in zip(*problems, strict=True)
         )
+        window = window[:, None]
         material = self._material
         device = material.frames.episodes.start.device
         support, query = support.to(device), query.to(device)
@@ -139,26 +164,32 @@ class EpisodicSampler:
         augmenter, task = material.augmenter, self._task(query[:, 0].contiguous())
         change = None if augmenter is None else augmenter.draw(task, generator)
         return Episodic(
-            context=self._context(episodes, mask, change),
+            context=self._context(episodes, mask, window, change),
             support=self._gather(support, embeddings[0], change, generator),
             query=self._gather(query, embeddings[1], change, generator),
-            others=self._context(others, torch.ones_like(others), change)
+            others=self._context(others, torch.ones_like(others), window, change)
             if self._others
             else None,
             place=self._place,
         )
 
     def _context(
-        self, episodes: Tensor, mask: Tensor, change: Transform | None
+        self, episodes: Tensor, mask: Tensor, window: Tensor, change: Transform | None
     ) -> Context:
-        frames = self._material.frames
-        shown = context_of(frames, self._spans, episodes, mask, self._steps)
+        shown = context_of(
+            self._material.frames,
+            self._spans,
+            episodes,
+            mask,
+            steps=self._steps,
+            window=window,
+        )
         return _changed(shown, change)
 
     def _problem(
         self, members: Tensor, each: int, generator: Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Episodes and mask (shot,), others, and rows of support and query (sample,)."""
+    ) -> tuple[Tensor, ...]:
+        """Episodes and mask (shot,), others, rows of support and query (sample,), window."""
         order = members[torch.randperm(len(members), generator=generator)]
         most = min(self._shots, len(order) - 1)
         shots = int(torch.randint(1, most + 1, (), generator=generator))
@@ -167,19 +198,35 @@ class EpisodicSampler:
         episodes = order[places * mask]
         rest = order[shots:]
         others = rest[torch.arange(self._others) % len(rest)]
-        support = self._rows(order[:shots], each, generator)
-        query = self._rows(rest, each, generator)
-        return episodes, mask, others, support, query
+        window = self._window(generator)
+        support = self._rows(order[:shots], each, window, generator)
+        query = self._rows(rest, each, window, generator)
+        return episodes, mask, others, support, query, window
 
-    def _rows(self, episodes: Tensor, count: int, generator: Generator) -> Tensor:
-        """Frames of some episodes, every frame as likely as any other; (sample,)."""
-        length = self._spans.length[episodes]
+    def _window(self, generator: Generator) -> Tensor:
+        """Fractions of the episodes of a problem between which it shows them; (2,)."""
+        if not self.sub_trajectories:  # Nothing is drawn, so other draws stay the same.
+            return _WHOLE
+        part, size, place = torch.rand(3, generator=generator)
+        if part >= self.sub_trajectories:
+            return _WHOLE
+        size = _SHORTEST + (1 - _SHORTEST) * size
+        start = place * (1 - size)
+        return torch.stack([start, start + size])
+
+    def _rows(
+        self, episodes: Tensor, count: int, window: Tensor, generator: Generator
+    ) -> Tensor:
+        """Frames of parts of episodes, every frame as likely as any other; (sample,)."""
+        start, length = _within(
+            self._spans.start[episodes], self._spans.length[episodes], window
+        )
         ends = length.cumsum(0)
         draw = torch.rand(count, generator=generator) * ends[-1]
         place = draw.long().clamp(max=int(ends[-1]) - 1)
         which = torch.searchsorted(ends, place, right=True)
         offset = place - (ends - length)[which]
-        return self._spans.start[episodes[which]] + offset
+        return start[which] + offset
 
     def _embeddings(self, rows: Tensor, generator: Generator) -> Tensor:
         """Fixed part of the task embedding of some frames; (sample, fixed)."""

@@ -239,6 +239,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "neural_process": "robomtl.adaptation.methods.neural_process:NeuralProcessTraining",
         "packnet": "robomtl.continual.packnet:PacknetTraining",
         "pearl_context": "robomtl.adaptation.methods.pearl_context:PearlContextTraining",
+        "regent": "robomtl.adaptation.methods.regent:RegentTraining",
         "reptile": "robomtl.adaptation.methods.reptile:ReptileObjective",
         "tecnet": "robomtl.adaptation.methods.tecnet:TecnetTraining",
         "text_cotraining": "robomtl.training.text_cotraining:TextCotraining",

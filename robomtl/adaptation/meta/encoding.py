@@ -11,7 +11,7 @@ from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 
 from robomtl.policy import Context, Policy
-from robomtl.spec import check_single
+from robomtl.spec import check_vectors
 
 Pooling = Literal["mean", "attention"]
 
@@ -121,11 +121,10 @@ class PooledEncoder(nn.Module):
     def each(self, context: Context) -> Tensor:
         """The vector of each demonstration by itself; (task, shot, size)."""
         tasks, shots = context.mask.shape
-        state, action, progress = (
-            rearrange(part, "task shot ... -> (task shot) 1 ...")
-            for part in (context.state, context.action, context.progress)
+        alone = Context(
+            *(rearrange(part, "task shot ... -> (task shot) 1 ...") for part in context)
         )
-        alone = Context(state, action, progress, state.new_ones(tasks * shots, 1))
+        alone = alone._replace(mask=torch.ones_like(alone.mask))
         vectors: Tensor = self(alone)
         return rearrange(vectors, "(task shot) size -> task shot size", task=tasks)
 
@@ -141,15 +140,15 @@ def step_size(policy: Policy) -> int:
     """Length of a step: state, action and progress side by side.
 
     Raises:
-        InputError: If robots differ, or there are images or a history.
+        InputError: If there are images or a history.
     """
-    check_single(policy.spec, "A demonstration encoder", ["cloning", "maml"])
-    return policy.spec.state + policy.spec.action + 1
+    check_vectors(policy.spec, "A demonstration encoder", ["cloning", "maml"])
+    return policy.spec.inputs + policy.spec.action + 1
 
 
 def standardised(policy: Policy, context: Context) -> Context:
     """The demonstrations with states as the policy's network sees them."""
-    return context._replace(state=policy.normaliser(context.state))
+    return context._replace(state=policy.observed_steps(context))
 
 
 def steps_of(policy: Policy, context: Context) -> Steps:

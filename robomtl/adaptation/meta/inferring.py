@@ -73,7 +73,9 @@ def whole(support: Support, steps: int, device: torch.device) -> Context:
     given = support.demonstrations
     every = frames(given, range(len(given)), device)
     episodes = torch.arange(len(given), device=device)[None]
-    return context_of(every, every.episodes, episodes, torch.ones_like(episodes), steps)
+    return context_of(
+        every, every.episodes, episodes, torch.ones_like(episodes), steps=steps
+    )
 
 
 def objective_of(trained: TrainedPolicy) -> Any:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from robomtl.ranges import check_counts
+from robomtl.ranges import check_counts, check_parts
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import Episodic, EpisodicSampler, validation_problems
 from robomtl.training.objective import Material
@@ -18,6 +18,9 @@ class Problems(ABC):
     """Tasks, or goals where they are hidden, in a batch."""
     shots: int = 5
     """Greatest number of demonstrations; each problem draws its own from 1 on."""
+    sub_trajectories: float = 0.0
+    """Fraction of the problems in training whose demonstrations and queries are of one part
+    of the episodes, from a quarter to all of each, as if it were a task of its own."""
 
     def __post_init__(self) -> None:
         """Checks the counts.
@@ -26,6 +29,7 @@ class Problems(ABC):
             ValueError: If one is not positive.
         """
         check_counts(self, "tasks", "shots")
+        check_parts(self, "sub_trajectories")
 
     @property
     @abstractmethod
@@ -39,7 +43,7 @@ class Problems(ABC):
 
     def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
         """Problems of tasks that are drawn without replacement."""
-        return EpisodicSampler(
+        sampler = EpisodicSampler(
             material,
             tasks=self.tasks,
             shots=self.shots,
@@ -47,6 +51,8 @@ class Problems(ABC):
             seed=config.seed,
             others=self.others,
         )
+        sampler.sub_trajectories = self.sub_trajectories
+        return sampler
 
     def validation(self, material: Material) -> Iterator[Episodic]:
         """Problems of held-out episodes; none where no task has two of them."""

@@ -10,12 +10,15 @@ arXiv:2408.15980, section 3), with its loss on what follows the prompt only. Dep
 
 1. Queries are single observations of other demonstrations, not a continued sequence.
 2. Now and then no demonstration is shown, so that the policy acts sensibly without.
+3. With ``negatives``, the demonstrations of another task of the batch have to serve worse
+   than the right ones: max(0, m + ℓ(right) − ℓ(wrong)) is added, with a margin m.
 """
 
 import copy
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, cast, runtime_checkable
 
+from einops import repeat
 from torch import Generator
 
 from robomtl.adaptation.meta.inferring import objective_of, whole, withheld
@@ -25,7 +28,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Context, Loss, Policy
-from robomtl.ranges import check_counts, check_parts
+from robomtl.ranges import check_counts, check_not_negative, check_parts
 from robomtl.training.episodic import Episodic
 
 
@@ -55,6 +58,11 @@ class InContextTraining(Problems):
     """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
     """Part of the problems in which no demonstration is shown."""
+    negatives: float = 0.0
+    """Weight of the hinge by which the loss under demonstrations of another task has to
+    exceed that under the right ones; see departure 3. 0 for none."""
+    margin: float = 0.1
+    """By how much it has to."""
 
     demonstration: ClassVar[int] = 0
     architecture: ClassVar[str] = "in_context"
@@ -69,6 +77,9 @@ class InContextTraining(Problems):
         super().__post_init__()
         check_counts(self, "steps")
         check_parts(self, "withhold")
+        check_not_negative(self, "negatives", "margin")
+        if self.negatives and self.tasks < 2:
+            raise InputError(f"tasks is {self.tasks}; negatives take 2 of them.")
 
     def meta(self, policy: Policy) -> None:
         """Nothing is learned beside the policy.
@@ -78,9 +89,9 @@ class InContextTraining(Problems):
         """
         if not isinstance(policy, Prompted):
             raise InputError(
-                f"The objective in_context trains a policy that reads demonstrations,"
-                f" which {type(policy).__name__} does not; take policy='in_context', or"
-                " the objective context with this one."
+                f"The objective {self.architecture} trains a policy that reads demonstrations,"
+                f" which {type(policy).__name__} does not; take"
+                f" policy='{self.architecture}', or the objective context with this one."
             )
 
     @property
@@ -93,7 +104,18 @@ class InContextTraining(Problems):
         context = batch.context
         if policy.training:
             context = withheld(context, self.withhold)
-        return cast(Prompted, policy).prompted_loss(batch.query, context)
+        prompted = cast(Prompted, policy)
+        loss = prompted.prompted_loss(batch.query, context)
+        if not policy.training or not self.negatives:
+            return loss
+        others = Context(*(part.roll(1, 0) for part in context))
+        wrong = prompted.prompted_loss(batch.query, others).per_sample
+        excess = (self.margin + loss.per_sample - wrong).clamp(min=0)
+        shown = repeat(
+            context.mask.amax(1), "task -> (task n)", n=len(excess) // batch.tasks
+        )
+        metrics = {**loss.metrics, "excess": (excess * shown).mean().detach()}
+        return Loss(loss.per_sample + self.negatives * excess * shown, metrics)
 
 
 @dataclass(frozen=True, kw_only=True)

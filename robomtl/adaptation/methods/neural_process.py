@@ -104,7 +104,7 @@ def _seen(policy: Policy, context: Context) -> Steps:
 
 def _frames(policy: Policy, queries: Batch, tasks: int) -> Steps:
     """Queries as steps of their problems."""
-    state = policy.normaliser(queries.observation["state"])
+    state = policy.observed(queries.observation)
     features = torch.cat([state, queries.action[:, 0]], dim=-1)
     by_task = rearrange(
         features, "(task step) feature -> task step feature", task=tasks

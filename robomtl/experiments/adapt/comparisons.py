@@ -33,6 +33,8 @@ class Pretraining:
     """Fields of its config that differ from the defaults."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the objective that differ from the defaults."""
+    conditioning: tuple[Kind, ...] | None = None
+    """Conditioning of the policy; that of the comparison if None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,9 @@ def run_adaptation(
             objective_config=each.objective_config,
             policy=each.policy,
             policy_config=each.policy_config,
-            conditioning=recipe.conditioning,
+            conditioning=recipe.conditioning
+            if each.conditioning is None
+            else each.conditioning,
             config=with_machine(replace(each.training, seed=number), compute.machine),
         )
         for number in range(seed, seed + recipe.seeds)
@@ -170,6 +174,37 @@ _ANYWHERE = Augmentation(translation=0.2, rotation=20.0, approach=0.15)
 def _meta(steps: int, batch_size: int = 256) -> Pretraining:
     training = TrainConfig(steps=steps, batch_size=batch_size, threads=1)
     return Pretraining(policy_config=_SMALL, training=training)
+
+
+_IN_CONTEXT = AdaptRequest(
+    methods={
+        **{n: n for n in ("zero_shot", "nearest_neighbour", "vinn")},
+        **{n: n for n in ("in_context", "regent")},
+        "without_in_context": "zero_shot",
+        "without_regent": "zero_shot",
+    },
+    policies={"without_in_context": "in_context", "without_regent": "regent"},
+    shots=(1, 5),
+    supports=1,
+    probe=5,
+)
+
+
+def _prompted(*others: int) -> dict[str, Pretraining]:
+    """Policies that see their task in demonstrations alone, and cloning beside them.
+
+    Args:
+        others: Components of the state by which ``regent`` compares steps, besides places.
+    """
+    training = TrainConfig(steps=2_500, precision="float32", threads=1)
+    in_context = Pretraining(policy="in_context", conditioning=(), training=training)
+    regent = replace(
+        in_context,
+        policy="regent",
+        policy_config={"positions": (0, 18, 4, 11, 36), "others": others},
+        training=replace(training, steps=2_000, batch_size=128),
+    )
+    return {"cloning": _meta(5_000), "in_context": in_context, "regent": regent}
 
 
 ADAPTATIONS = {
@@ -251,6 +286,26 @@ ADAPTATIONS = {
                 training=from_pictures(steps=40_000),
             )
         },
+    ),
+    "in-context-families": AdaptationRecipe(
+        line="ML10, goals shown: held-out families from demonstrations, no gradients",
+        suite="metaworld/ML10",
+        options={"goals": "observable"},
+        episodes=40,
+        noise=0.5,
+        request=replace(_IN_CONTEXT, controls=("wrong_task", "shuffled_actions")),
+        pretraining=_prompted(3),  # The gripper.
+    ),
+    "in-context-goals": AdaptationRecipe(
+        line="ML10, goals hidden: goals of held-out families, without gradients",
+        suite="metaworld/ML10",
+        options={"goals": "hidden", "starts": "varied"},
+        episodes=100,
+        noise=0.5,
+        request=replace(
+            _IN_CONTEXT, controls=("wrong_task", "wrong_variation"), goals=5
+        ),
+        pretraining=_prompted(0, 1, 2, 3),  # The hand, and the gripper.
     ),
     "ml1-infer": AdaptationRecipe(
         line="Goals hidden: reach, push, pick-place and plate-slide from demonstrations",
