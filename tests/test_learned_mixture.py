@@ -2,11 +2,13 @@ import json
 import shutil
 from math import exp
 
-import numpy as np
 import pytest
 import torch
 
 from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.durable import write_json
+from robomtl.experiments.multitask.arm_design import ArmCell
+from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.excess import moved
@@ -39,12 +41,8 @@ def test_weights_grow_with_the_exponential_of_the_excess():
     torch.testing.assert_close(found, 0.9 * grown / grown.sum() + 0.1 * first)
 
 
-def test_a_task_with_contradictory_labels_is_drawn_more_often(points, tmp_path):
-    wild = np.random.default_rng(0).uniform(-1, 1, points.action.shape)
-    task = np.repeat(points.episodes.task, points.episodes.length)
-    action = np.where(task[:, None] == 0, wild, points.action).astype(np.float32)
-    settings = config(remix={"rate": 20.0}, learning_rate=1e-5)
-    train(points.acting(action), out=tmp_path, config=settings, **SMALL)
+def test_the_mixture_of_a_run_begins_even_and_adds_up(points, tmp_path):
+    train(points, out=tmp_path, config=config(), **SMALL)
     mixture = read_mixture(tmp_path)
     assert mixture is not None
     assert sum(group.learned for group in mixture.groups) == pytest.approx(1)
@@ -109,3 +107,33 @@ def test_data_that_do_not_fit_a_learned_mixture_are_refused(
             config=config(**settings),
             **SMALL,
         )
+
+
+def test_mixtures_of_arms_are_averaged_over_seeds_and_shown(tmp_path):
+    cells = [
+        ArmCell(
+            trials=(),
+            arm="learned",
+            learned="all",
+            demonstrations=2,
+            seed=seed,
+            tasks=("a", "b"),
+            steps=1,
+            samples=1,
+        )
+        for seed in (0, 1)
+    ]
+    for cell, learned in zip(cells, (0.75, 0.25), strict=True):
+        groups = [("a", learned), ("b", 1 - learned)]
+        content = [
+            {"task": task, "data": 0, "first": 0.5, "learned": it}
+            for task, it in groups
+        ]
+        write_json(cell.run(tmp_path) / MIXTURE, {"groups": content})
+    found = mixtures_of(cells, tmp_path)
+    assert found == {"learned": {2: {"a": 1.0, "b": 1.0}}}
+    section = mixture_section(found)
+    assert section is not None
+    (table,) = section.parts
+    assert [line.name for line in table.matrix.lines] == ["a", "b"]
+    assert mixture_section({}) is None
