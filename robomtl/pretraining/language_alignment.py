@@ -32,7 +32,7 @@ from robomtl.ranges import check_counts, check_positive
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Material
 
-_WIDTH = 256  # Of the hidden layers.
+_WIDTH = 256  # Of the hidden layer of h.
 
 
 class Aligner(nn.Module):
@@ -46,17 +46,17 @@ class Aligner(nn.Module):
     def __init__(self, policy: Policy, size: int) -> None:
         super().__init__()
         self.trajectory = perceptron(3 * width_of(policy), _WIDTH, size)
-        self.instruction = perceptron(_encoded_width(policy), _WIDTH, size)
+        self.instruction = nn.Linear(_encoded_width(policy), size)
 
     def trajectories(self, features: Tensor) -> Tensor:
-        """H of clips, of length 1; (clip, time, width) -> (clip, size)."""
+        """Clips by h, of length 1; (clip, time, width) -> (clip, size)."""
         ends = features[:, 0], features[:, -1], features.mean(1)
         return functional.normalize(
             self.trajectory(torch.cat(ends, -1)).float(), dim=-1
         )
 
     def instructions(self, policy: Policy, task_embedding: Tensor) -> Tensor:
-        """G of instructions, of length 1; (text, embedding) -> (text, size)."""
+        """Instructions by g, of length 1; (text, embedding) -> (text, size)."""
         encoded = policy.get_submodule("encoder")(task_embedding)
         return functional.normalize(self.instruction(encoded).float(), dim=-1)
 

@@ -138,7 +138,7 @@ def read_frames(of: Subject, every: int) -> Read:
 
 
 def trajectories(of: Subject, objective: LanguageAlignment) -> Tensor:
-    """H of every episode, see ``language_alignment``; (episode, size).
+    """Every episode by h, see ``language_alignment``; (episode, size).
 
     All are read under one and the same instruction, which tells nothing of the task.
     """
@@ -155,7 +155,7 @@ def trajectories(of: Subject, objective: LanguageAlignment) -> Tensor:
 
 
 def texts(of: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
-    """G of instructions, given as task and sentence; (sentence, size)."""
+    """Instructions by g, given as task and sentence; (sentence, size)."""
     fixed = of.conditioning.fixed([TaskInfo(*each) for each in sentences])
     table, first = of.material.frames.table, torch.zeros(len(fixed), 1).long()
     state = torch.zeros_like(table.read(first)[0][STATE])  # No goal is shown.
