@@ -18,8 +18,8 @@ class ComparedConfig(HeadConfig):
     positions: tuple[int, ...] = ()
     """Indices of the first component of positions in a state, such as 0 18 4 11 36 of
     Meta-World: the hand now and before, two objects, the goal. Steps are then compared by
-    their differences, without those of things that are absent, all of whose components are
-    0. Steps are compared by the whole state without any."""
+    their differences, without those of absent things, whose components are all 0. Without
+    any, steps are compared by the whole state."""
     dimensions: int = 3
     """Number of components of a position."""
     others: tuple[int, ...] = ()

@@ -116,6 +116,11 @@ def test_a_trained_one_copies_as_its_method_says(data, new, tmp_path):
     assert again.remembered["state"].shape == (2, 8, 12)
 
 
+def test_another_policy_is_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="trains the policy regent, not in_context"):
+        train(data, out=tmp_path, objective="regent", policy="in_context")
+
+
 def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="copying is -1.0; give 0 or more"):
         RegentConfig(copying=-1.0)

@@ -49,9 +49,9 @@ class Augmentation:
     """Probability with which each object of a sample is hidden, by zeros in its place."""
     action_space: ActionSpace = "own"
     """``permuted``: in each problem the axes of the displacement are another signed
-    permutation; ``turned``: it is turned about z by a random angle, and clipped;
-    ``scaled``: it is multiplied by a factor from 1/2 to 2, and clipped. Only the support
-    then shows what an action does."""
+    permutation; ``turned``: it is turned about z by a random angle, and clipped; or
+    it is ``scaled`` by a factor from 1/2 to 2, and clipped. Only the support then shows
+    what an action does."""
     relabelling: float = 0.0
     """Part of the samples whose goal becomes what was achieved at a later step of the
     episode, each as likely, of tasks whose goal is a place that something comes to."""

@@ -5,7 +5,7 @@ Training is that of ``in_context``, with prompts of more steps, by the policy ``
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from torch import Generator
 
@@ -13,7 +13,8 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.methods.in_context import InContext, InContextTraining
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.policies.regent import Regent as RegentPolicy
+from robomtl.errors import InputError
+from robomtl.policy import Policy
 from robomtl.ranges import check_not_negative
 
 
@@ -24,6 +25,18 @@ class RegentTraining(InContextTraining):
     steps: int = 64
 
     architecture: ClassVar[str] = "regent"
+
+    def check(self, name: str, policy: type[Policy]) -> None:
+        """Refuses a policy that does not retrieve; see ``Particular``.
+
+        Raises:
+            InputError: If it is another one.
+        """
+        if name != self.architecture:
+            raise InputError(
+                f"The objective regent trains the policy regent, not {name}; take"
+                " policy='regent', or the objective in_context."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +66,7 @@ class Regent(InContext):
     ) -> Adapted:
         """A copy of the policy that remembers the support; see ``Method``."""
         adapted = super().adapt(trained, support, budget, generator)
-        policy = cast(RegentPolicy, adapted.policy)
+        policy = adapted.policy
         policy.config = replace(policy.config, copying=self.copying)
         config = {**adapted.card.config, "copying": self.copying}
         return adapted._replace(card=replace(adapted.card, config=config))
