@@ -145,3 +145,30 @@ def test_rollouts_of_a_policy_are_mixed_into_its_next_training(tmp_path):
 def test_flags_that_do_not_fit_are_refused(tmp_path, capsys, flags, message):
     main(["collect", "points/MT4", "--out", str(tmp_path / "data"), *flags])
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+@dataclass(frozen=True)
+class Partial(ExpertAgent):
+    """An agent that solves one task and stands still in the others."""
+
+    def load(self, suite):
+        """The expert of that task."""
+        acting, still = super().load(suite), Still()
+
+        class Chosen:
+            def start(self, trials, told):
+                self._actor = acting if told[0].task in REACH else still
+                self._actor.start(trials, told)
+
+            def __call__(self, observations, running):
+                return self._actor(observations, running)
+
+        return Chosen()
+
+
+def test_tasks_without_a_solved_episode_are_left_out_of_imitation(tmp_path):
+    rollouts = Rollouts(agent=Partial(), labels="policy")
+    tasks = ("reach-green", *REACH)
+    found = record(tmp_path, noise=0, tasks=tasks, rollouts=rollouts)
+    assert found.tasks == REACH
+    assert len(found) == 3
