@@ -14,6 +14,7 @@ from robomtl.experiments.beyond.beyond_findings import findings_of
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.compute import Compute
 from robomtl.machine import Machine
+from robomtl.suites import suite
 
 POINTS = PointsSuite(variant="MT4", horizon=30)
 TASKS = ("reach-red", "reach-blue")
@@ -104,3 +105,8 @@ def test_more_rounds_than_variations_are_refused(tmp_path):
     design = Design(rounds=10**6, tasks=TASKS)
     with pytest.raises(ValueError, match="give fewer rounds, episodes or demon"):
         beyond(POINTS, design, out=tmp_path)
+
+
+def test_a_suite_of_several_robots_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="has 2 robots or suites"):
+        beyond(suite("points/two_robots"), Design(), out=tmp_path)

@@ -8,8 +8,9 @@ from typing import Any
 from robomtl import checkpoint
 from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.demonstrations.collect_missing import check_suite
+from robomtl.demonstrations.collect_missing import check_suite, parts_of
 from robomtl.errors import InputError
+from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.trials import select
 from robomtl.experiments.beyond.beyond_design import Design, RoundsCell, plan
 from robomtl.experiments.beyond.beyond_findings import Findings, findings_of
@@ -127,12 +128,14 @@ def beyond(
         compute: Processes or cluster, device and precision of training.
 
     Raises:
-        InputError: If a task is unknown or has too few demonstrations or variations, or the
-            folder holds another experiment.
+        InputError: If a task is unknown or has no expert, too few demonstrations or too few
+            variations, the suite has several robots, or the folder holds another experiment.
     """
     design, folder, compute = design or Design(), located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
     tasks = tuple(task.name for task in select(suite, design.tasks))
+    ExpertAgent().check(suite)
+    _check_parts(suite, tasks)
     _check_variations(suite, tasks, design)
     plan(design, suite)  # Refuses more trials than there are.
     executor = compute.executed
@@ -183,6 +186,20 @@ def _first(material: Material) -> Demonstrations:
         recorded, material.suite.name, "give demonstrations of that suite, or none"
     )
     return recorded.select(material.tasks, material.design.demonstrations)
+
+
+def _check_parts(suite: Suite, tasks: Sequence[str]) -> None:
+    """Refuses tasks whose episodes need several data sets.
+
+    Raises:
+        InputError: If there are tasks of several robots or suites.
+    """
+    parts = parts_of(suite, tasks)
+    if len(parts) > 1:
+        raise InputError(
+            f"{suite.name} has {len(parts)} robots or suites, and rounds of rollouts are of"
+            f" one; give a suite of one robot, or the tasks of one: {parts[0].tasks[0]}, …"
+        )
 
 
 def _check_variations(suite: Suite, tasks: Sequence[str], design: Design) -> None:
