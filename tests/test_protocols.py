@@ -24,6 +24,7 @@ class Three:
     """A suite as far as protocols look at it."""
 
     horizon: int | None = 500
+    name: str = "three"
     train_tasks = tuple(Task(name=name, instructions=(name,)) for name in NAMES[:2])
     held_out_tasks = (Task(name="pick", instructions=("pick",)),)
 
@@ -48,6 +49,11 @@ class Three:
 )
 def test_conditions_are_named_after_the_protocol_they_meet(conditions, horizon, name):
     assert name_of(conditions, Three(horizon)) == name
+
+
+def test_a_shifted_suite_keeps_no_protocol():
+    shifted = Three(name="shifted/friction=4/three")
+    assert name_of(Conditions(), shifted).startswith(f"{CUSTOM} (fresh, but with suite")
 
 
 @pytest.mark.parametrize(

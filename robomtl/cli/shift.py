@@ -17,6 +17,7 @@ from robomtl.experiments.running import REPORT
 from robomtl.experiments.shift import ShiftConfig, shift
 from robomtl.experiments.shift.shift_report import shift_report
 from robomtl.experiments.shift.target_adapting import Adaptation
+from robomtl.suites import unshifted
 
 
 @own_first
@@ -28,7 +29,8 @@ class Shift(SuiteFlags):
     """Run directories of policies; those named LABEL/seed-NUMBER are seeds of one. The
     others are compared with the first."""
     suite: str | None = None
-    """Suite, such as metaworld/MT10; the one the first policy was trained on by default."""
+    """Suite, such as metaworld/MT10; by default the one the first policy was trained on,
+    without shifts."""
     shifts: tuple[str, ...] | None = None
     """Shifts, such as friction object_mass; all that the suite can do by default."""
     magnitudes: tuple[str, ...] = ()
@@ -69,7 +71,8 @@ def main(arguments: Sequence[str]) -> None:
     )
     if not flags.runs:
         raise InputError("Name at least 1 run directory.")
-    suite = flags.make_for(PolicyAgent(flags.runs[0]), flags.suite)
+    first = PolicyAgent(flags.runs[0])
+    suite = flags.make_for(first, flags.suite or unshifted(first.card.suite))
     executor = chosen_executor(flags.workers, flags.ray, None, limit=flags.limit)
     with run_directory(flags.out, "shift", suite.name) as out:
         found = shift(

@@ -13,6 +13,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.nearest import check_known
+from robomtl.suites import unshifted
 from robomtl.task import Suite
 
 CUSTOM = "custom"
@@ -45,6 +46,7 @@ class Protocol:
     ) -> Mapping[str, tuple[object, object]]:
         """By field, what the protocol has and what the conditions have instead."""
         pairs: dict[str, tuple[object, object]] = {
+            "suite": (unshifted(suite.name), suite.name),
             "split": (self.split, conditions.split),
             "criterion": (self.criterion, conditions.criterion),
             "repeats": (1, conditions.repeats),
