@@ -544,12 +544,12 @@ def interrupted(begun, *words, cwd):
     first = process.stdout.readline()
     assert first.startswith("Run directory: ")
     folder = cwd / first.removeprefix("Run directory: ").strip()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not any(folder.glob(begun)) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)  # A file is seen before what wrote it has gone on.
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert said.count("Stopped.") == 1
     assert "Traceback" not in said

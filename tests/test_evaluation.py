@@ -217,7 +217,7 @@ def test_a_stopped_run_is_continued_and_ends_with_the_same_trials(whole, tmp_pat
     process = start(out, pause=0.01)
     wait_for_chunks(out, 3)
     process.send_signal(how)
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     finished = (out / "journal.jsonl").read_text().splitlines()
     assert not (out / "results.json").exists()
 
@@ -278,7 +278,7 @@ def test_a_folder_that_another_process_evaluates_into_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Another process is writing into .*run; wait"):
         play(out)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=300)
     assert (out / "journal.jsonl").read_text().startswith(before)
 
 

@@ -54,7 +54,7 @@ class Evaluation:
         return {(path.name, modified(path)) for path in names if path.name != ".lock"}
 
     def wait(self, condition):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not condition() and self.running():
             assert time.monotonic() < deadline
             time.sleep(0.002)
@@ -74,7 +74,7 @@ class Evaluation:
 
     def finish(self):
         """Exit status and what was said on standard error."""
-        _, said = self.process.communicate(timeout=120)
+        _, said = self.process.communicate(timeout=300)
         return self.process.returncode, said
 
 

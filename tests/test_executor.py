@@ -53,8 +53,14 @@ def square(item):
     return item**2
 
 
-def process_of(item):
-    time.sleep(0.5)  # Until the other process has started too.
+def both_started(folder):
+    """Waits until another process has called this too."""
+    Path(folder, str(os.getpid())).touch()
+    assert eventually(lambda: len(list(Path(folder).iterdir())) > 1, seconds=300)
+
+
+def process_of(folder, item):
+    both_started(folder)
     return os.getpid()
 
 
@@ -133,8 +139,8 @@ def hang(item):
 
 
 def work_slowly(item):
-    """Takes 15 seconds, and progresses all the while."""
-    for _ in range(30):
+    """Takes 7 seconds, and progresses all the while."""
+    for _ in range(14):
         PULSE.beat()
         time.sleep(0.5)
     return item
@@ -163,8 +169,9 @@ def eventually(condition, seconds=20):
 
 
 def play_trials(item):
-    """Is at one trial after the other; one of them is deadly, one slow."""
-    for trial in [trial for trial in (1, 2, 3) if trial not in PULSE.lost]:
+    """Is at one trial after the other, each slow; one of them is deadly."""
+    every = range(1, item["trials"] + 1)
+    for trial in [trial for trial in every if trial not in PULSE.lost]:
         PULSE.beat(trial)
         if trial == item["deadly"]:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -172,8 +179,8 @@ def play_trials(item):
     return dict(PULSE.lost)
 
 
-def blocks_ctrl_c(item):
-    time.sleep(0.5)  # Until every other process has started too.
+def blocks_ctrl_c(folder, item):
+    both_started(folder)
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
@@ -203,9 +210,9 @@ def test_a_process_goes_on_with_the_kind_it_has():
     assert [index for index, _ in done] == [0, 2, 1, 4, 3]
 
 
-def test_processes_begin_with_kinds_of_their_own_and_share_what_is_left():
-    items = ["a1", "a2", "a3", "b1"]
-    found = dict(LocalExecutor(workers=2).map(process_of, items, itemgetter(0)))
+def test_processes_begin_with_kinds_of_their_own_and_share_what_is_left(tmp_path):
+    items, work = ["a1", "a2", "a3", "b1"], partial(process_of, tmp_path)
+    found = dict(LocalExecutor(workers=2).map(work, items, itemgetter(0)))
     assert sorted(found) == [0, 1, 2, 3]
     assert found[0] != found[3]
 
@@ -314,13 +321,13 @@ def test_an_item_that_hangs_is_given_up_and_the_others_are_not():
 @pytest.mark.slow
 def test_an_item_that_moves_on_may_take_longer_than_the_limit():
     executor = LocalExecutor(workers=1, attempts=1, limit=3)
-    item = {"deadly": None, "pause": 1.5}
+    item = {"trials": 16, "deadly": None, "pause": 0.25}
     assert outcomes(executor, play_trials, [item]) == {0: {}}
 
 
 def test_a_trial_that_kills_its_process_is_given_up_and_not_its_item():
     executor = LocalExecutor(workers=1, attempts=2)
-    items = [{"deadly": 2, "pause": 0}, {"deadly": None, "pause": 0}]
+    items = [{"trials": 3, "deadly": deadly, "pause": 0} for deadly in (2, None)]
     results = outcomes(executor, play_trials, items)
     assert results == {0: {2: "its process died with exit code -9"}, 1: {}}
 
@@ -337,7 +344,7 @@ def python(*words, **options):
     environment = {**os.environ, "PYTHONPATH": python_path()}
     command = [sys.executable, *map(str, words)]
     return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, **options
+        command, env=environment, capture_output=True, text=True, timeout=300, **options
     )
 
 
@@ -374,18 +381,21 @@ def test_counts_below_one_are_refused(count):
 
 
 def test_ctrl_c_is_left_to_the_parent_by_every_worker_and_stays_with_it(tmp_path):
+    (folder := tmp_path / "started").mkdir()
     code = (
         "import signal\n"
+        "from functools import partial\n"
         "from robomtl.executor import LocalExecutor\n"
         "from test_executor import blocks_ctrl_c, outcomes\n"
         "if __name__ == '__main__':\n"
-        "    print(outcomes(LocalExecutor(workers=2), blocks_ctrl_c, [0, 1]))\n"
+        f"    work = partial(blocks_ctrl_c, {str(folder)!r})\n"
+        "    print(sorted(outcomes(LocalExecutor(workers=2), work, [0, 1]).items()))\n"
         "    print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n"
     )
     script = tmp_path / "script.py"
     script.write_text(code)
     said = python(script)
-    assert said.stdout == "{0: True, 1: True}\nset()\n", said.stderr
+    assert said.stdout == "[(0, True), (1, True)]\nset()\n", said.stderr
 
 
 def test_ctrl_c_is_not_blocked_after_a_start_that_failed():

@@ -77,10 +77,10 @@ def test_a_suite_is_made_again_from_its_name_and_options(variant, options):
 
 def test_a_suite_is_made_without_importing_a_simulator():
     code = (
-        "import sys, time, robomtl.suites; start = time.perf_counter();"
+        "import sys, time, robomtl.suites; start = time.process_time();"
         "s = robomtl.suites.suite('metaworld/MT50'); s.train_tasks;"
         "s.variations('reach-v3', 'official');"
-        "assert time.perf_counter() - start < 1;"
+        "assert time.process_time() - start < 1;"
         "assert not {'mujoco', 'metaworld'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

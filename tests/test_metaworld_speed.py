@@ -10,9 +10,9 @@ MT10 = suite("metaworld/MT10")
 
 
 def seconds_to_make(task):
-    start = time.perf_counter()
+    start = time.process_time()  # A busy machine takes longer by the clock.
     with closing(MT10.make_env(task)):
-        return time.perf_counter() - start
+        return time.process_time() - start
 
 
 @pytest.mark.parametrize("task", [task.name for task in MT10.train_tasks])

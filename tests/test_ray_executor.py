@@ -218,9 +218,9 @@ def test_actors_end_when_the_results_are_not_wanted_any_more(connected):
 
 @pytest.mark.slow
 def test_a_cluster_without_a_free_core_is_reported(connected, monkeypatch):
-    monkeypatch.setattr(worker_pool, "START_WITHIN", 3.0)
     busy = RayExecutor(workers=3, limit=60).map(hang, ["slow"] * 2 + ["a"])
     assert next(busy) == (2, "a")
+    monkeypatch.setattr(worker_pool, "START_WITHIN", 3.0)
     message = "No worker starts on the Ray cluster 'local'.* cluster has 3 in all"
     with pytest.raises(StartError, match=message):
         outcomes(RayExecutor(workers=1, attempts=1, limit=3), square, [1])

@@ -336,9 +336,10 @@ def test_a_server_without_envs_ends_and_another_one_starts(tmp_path, monkeypatch
     hasty = tmp_path / "server.py"
     code = Path(server.__file__).read_text()
     hasty.write_text(code.replace("UNUSED = 60.0", "UNUSED = 0.01"))
-    monkeypatch.setattr(server, "__file__", str(hasty))
     simulator = Simulator(file=Path(__file__).with_name("bare_server.py"))
-    process = simulator.process()
+    with monkeypatch.context() as patch:  # A busy machine makes no env in time.
+        patch.setattr(server, "__file__", str(hasty))
+        process = simulator.process()
     while process.alive:
         time.sleep(0.01)
     assert simulator.process() is not process
@@ -377,7 +378,7 @@ def test_no_server_outlives_a_killed_process():
         pid = int(process.stdout.readline())
         time.sleep(0.2)  # It hangs in a step.
         process.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
