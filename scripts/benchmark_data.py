@@ -29,7 +29,7 @@ from robomtl.registry import POLICIES
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
 from robomtl.training.recorded import frames
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 from robomtl.versions import processor
 
 STATE, ACTION, TASKS = 39, 4, 50
@@ -196,8 +196,7 @@ class _Run:
             ),
             conditioning,
             chunk=1,
-            temperature=float("inf"),
-            seed=0,
+            config=SamplerConfig(seed=0),
         )
         film = POLICIES.get("film")
         spec = Spec(state=STATE, action=ACTION, embedding=conditioning.size)

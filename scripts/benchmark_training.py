@@ -33,7 +33,7 @@ from robomtl.threads import ThreadCount, Threads
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
 from robomtl.training.recorded import frames
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 from robomtl.versions import processor
 
 
@@ -161,8 +161,7 @@ def _sampler(
         ),
         conditioning,
         chunk=1,
-        temperature=config.temperature,
-        seed=config.seed,
+        config=SamplerConfig(seed=config.seed, temperature=config.temperature),
     )
     spec = Spec(
         state=demonstrations.state.shape[1],

@@ -22,7 +22,7 @@ from robomtl.training.gradients import task_gradients
 from robomtl.training.learner import learner_for
 from robomtl.training.objective import Cloning
 from robomtl.training.recorded import frames
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 from robomtl.training.scored import Scored
 from robomtl.training.stacked import _one_by_one
 from robomtl.training.weighting import Fixed
@@ -56,7 +56,7 @@ def sampler(data):
         conditioning, [("x",)] * len(data.tasks), InstructionAugmentation()
     )
     return Sampler(
-        source, table, conditioning, chunk=2, temperature=float("inf"), seed=0
+        source, table, conditioning, chunk=2, config=SamplerConfig(seed=0)
     ).evenly()
 
 

@@ -29,7 +29,7 @@ from robomtl.training.augmenting import Augmenter
 from robomtl.training.episodic import EpisodicSampler
 from robomtl.training.objective import Material
 from robomtl.training.recorded import frames
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -62,8 +62,7 @@ def batch_of(data, step=0, size=64, **augmentation):
         it.wordings,
         it.conditioning,
         chunk=it.chunk,
-        temperature=1.0,
-        seed=0,
+        config=SamplerConfig(seed=0, temperature=1.0),
         augmenter=it.augmenter,
     )
     return sampler.batch(step, size)

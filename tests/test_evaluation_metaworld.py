@@ -9,7 +9,7 @@ from robomtl.experiments.evaluating import evaluate
 from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_workers")]
 
 TASKS = ["push-v3", "drawer-open-v3", "window-close-v3"]
 

@@ -52,9 +52,9 @@ def whole(tmp_path_factory):
     return out
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
-    """A cluster of one node with a core; tests add others."""
+    """A cluster of one node with a core, which starts slowly; the last test ends it."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -65,12 +65,6 @@ def cluster():
 
 def finished(out):
     return (out / "journal.jsonl").read_text().count('\n{"chunk"')
-
-
-def test_trials_are_the_same_on_ray(whole, tmp_path):
-    results = play(tmp_path, executor=RayExecutor(workers=3))
-    assert untimed(tmp_path).equals(untimed(whole))
-    assert results.setting.workers == 3
 
 
 def test_a_node_that_dies_half_way_changes_nothing(whole, tmp_path, cluster):
@@ -85,9 +79,11 @@ def test_a_node_that_dies_half_way_changes_nothing(whole, tmp_path, cluster):
 
     thread = threading.Thread(target=kill)
     thread.start()
-    play(out, agent=agent, executor=RayExecutor(address=cluster.address, workers=3))
+    executor = RayExecutor(address=cluster.address, workers=3)
+    results = play(out, agent=agent, executor=executor)
     thread.join()
 
+    assert results.setting.workers == 3
     assert len(list(agent.notes.iterdir())) == 2
     assert CHUNKS // 2 <= killed[0] < CHUNKS - 2
     assert untimed(out).equals(untimed(whole))

@@ -32,16 +32,22 @@ METHODS = AdaptRequest(
 )
 
 
-@pytest.fixture
-def cluster():
-    """Two nodes of a core each, of which one is to die."""
+@pytest.fixture(scope="module")
+def lasting():
+    """A node of a core, which starts slowly."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    made.doomed = made.add_node(num_cpus=1)
     yield made
     ray.shutdown()
     made.shutdown()
+
+
+@pytest.fixture
+def cluster(lasting):
+    """Two nodes of a core each, of which one is to die."""
+    lasting.doomed = lasting.add_node(num_cpus=1)
+    return lasting
 
 
 @pytest.fixture(scope="module")

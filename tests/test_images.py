@@ -36,7 +36,7 @@ from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.training.material import materials
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.objective import Cloning
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 from robomtl.vision import Vision
 
 pytest.importorskip("av")
@@ -104,8 +104,7 @@ def sampler(data: Any) -> Sampler:
         InstructionEmbeddings(conditioning, words, InstructionAugmentation()),
         conditioning,
         chunk=2,
-        temperature=1.0,
-        seed=0,
+        config=SamplerConfig(seed=0, temperature=1.0),
     )
 
 

@@ -99,14 +99,6 @@ def test_an_address_that_does_not_answer_is_given_up(disconnected, monkeypatch):
             outcomes(RayExecutor(address=address), square, [1])
 
 
-@pytest.mark.slow
-def test_ray_is_started_here_and_ended_when_no_address_is_given(disconnected):
-    assert outcomes(RayExecutor(workers=2), square, range(5)) == {
-        item: item**2 for item in range(5)
-    }
-    assert not ray.is_initialized()
-
-
 def listening(item):
     """Addresses on which this process and the one of Ray that started it listen."""
     addresses = {}
@@ -124,15 +116,19 @@ def listening(item):
 
 
 @pytest.mark.slow
-def test_ray_started_here_is_reached_from_this_machine_alone(disconnected):
-    ((_, found),) = RayExecutor(workers=1).map(listening, [0])
-    assert found and all(address.endswith("0100007F") for address in found)
+def test_without_an_address_ray_is_started_for_this_machine_alone_and_ended(
+    disconnected,
+):
+    found = outcomes(RayExecutor(workers=2), listening, range(3))
+    assert set(found) == {0, 1, 2} and all(found.values())
+    addresses = set[str]().union(*found.values())
+    assert all(address.endswith("0100007F") for address in addresses)
+    assert not ray.is_initialized()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 5])
-def test_every_item_has_its_result_whatever_the_number_of_workers(connected, workers):
-    results = outcomes(RayExecutor(workers=workers), square, range(7))
+def test_every_item_has_its_result_with_more_workers_than_cores(connected):
+    results = outcomes(RayExecutor(workers=5), square, range(7))
     assert results == {item: item**2 for item in range(7)}
 
 

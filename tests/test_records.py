@@ -35,7 +35,7 @@ from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
 from robomtl.normaliser import Moments
 from robomtl.training.recorded import Stored, frames
-from robomtl.training.samples import Sampler, every_frame
+from robomtl.training.samples import Sampler, SamplerConfig, every_frame
 
 CPU = torch.device("cpu")
 
@@ -90,8 +90,7 @@ def sampler(data: Demonstrations, chunk: int) -> Sampler:
         InstructionEmbeddings(conditioning, words, InstructionAugmentation()),
         conditioning,
         chunk=chunk,
-        temperature=2.0,
-        seed=3,
+        config=SamplerConfig(seed=3, temperature=2.0),
     )
 
 

@@ -30,7 +30,7 @@ from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.learner import learner_for
 from robomtl.training.log import Log
 from robomtl.training.recorded import frames
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 from robomtl.training.schedule import learning_rate
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -65,7 +65,11 @@ def sampler_of(data, temperature=math.inf, chunk=1, seed=0):
         conditioning, [("x",)] * len(data.tasks), InstructionAugmentation()
     )
     return source, Sampler(
-        source, table, conditioning, chunk=chunk, temperature=temperature, seed=seed
+        source,
+        table,
+        conditioning,
+        chunk=chunk,
+        config=SamplerConfig(seed=seed, temperature=temperature),
     )
 
 

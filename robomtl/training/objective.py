@@ -14,7 +14,7 @@ from robomtl.training.augmenting import Augmenter
 from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.frames import Frames
-from robomtl.training.samples import Sampler, every_frame
+from robomtl.training.samples import Sampler, SamplerConfig, every_frame
 from robomtl.training.sampling import temperature_of
 
 _ROWS = 1024  # Of a validation batch.
@@ -195,14 +195,16 @@ class Cloning:
             material.wordings,
             material.conditioning,
             chunk=material.chunk,
-            temperature=temperature_of(config.sampling, config.temperature),
-            seed=config.seed,
-            weights=material.weights,
-            fractions=material.fractions,
-            goal_images=config.goal_images,
+            config=SamplerConfig(
+                seed=config.seed,
+                temperature=temperature_of(config.sampling, config.temperature),
+                weights=material.weights,
+                fractions=material.fractions,
+                goal_images=config.goal_images,
+                images=config.image_augmentation,
+            ),
             augmenter=material.augmenter,
         )
-        sampler.images = config.image_augmentation
         even = method_of(config.weighting, config.aggregation)
         return sampler.evenly() if even else sampler
 

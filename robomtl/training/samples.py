@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,26 @@ class _Drawn(NamedTuple):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SamplerConfig:
+    """How samples are drawn."""
+
+    seed: int
+    """Seed of the draws."""
+    temperature: float = float("inf")
+    """Tasks are drawn with probability ∝ frames^(1/temperature)."""
+    weights: Sequence[float] | None = None
+    """Weights of the data sets; None where tasks are drawn as from one."""
+    fractions: Sequence[float] | None = None
+    """Fractions of the samples of each group; None where they follow from temperature and
+    weights."""
+    goal_images: float = 0.5
+    """Fraction of the samples that are shown a goal image and no instruction, for a policy
+    that is conditioned on both."""
+    images: ImageAugmentation = field(default_factory=ImageAugmentation)
+    """How images are varied."""
+
+
 class Sampler:
     """Draws batches of frames; a step's batch depends on it and ``drawing`` alone.
 
@@ -67,13 +87,7 @@ class Sampler:
         wordings: Instruction embeddings of each task.
         conditioning: Adds the goal to it.
         chunk: Actions in a sample.
-        temperature: Tasks are drawn with probability ∝ frames^(1/temperature).
-        seed: Seed of the draws.
-        weights: Weights of the data sets; None where tasks are drawn as from one.
-        fractions: Fractions of the samples of each group; None where they follow from
-            temperature and weights.
-        goal_images: Fraction of the samples that are shown a goal image and no
-            instruction, for a policy that is conditioned on both.
+        config: How samples are drawn.
         augmenter: Transforms what is drawn.
 
     Raises:
@@ -87,18 +101,14 @@ class Sampler:
         conditioning: Conditioning,
         *,
         chunk: int,
-        temperature: float,
-        seed: int,
-        weights: Sequence[float] | None = None,
-        fractions: Sequence[float] | None = None,
-        goal_images: float = 0.5,
+        config: SamplerConfig,
         augmenter: Augmenter | None = None,
     ) -> None:
         if augmenter is not None:
             _check_single(augmenter)
         self._source, self._wordings = source, wordings
-        self._conditioning, self._chunk, self._seed = conditioning, chunk, seed
-        self._augmenter, self._goal_images = augmenter, goal_images
+        self._conditioning, self._chunk = conditioning, chunk
+        self._config, self._augmenter = config, augmenter
         episodes = source.episodes
         pairs = torch.stack([episodes.task, episodes.source], dim=1)
         # Frames are sorted by task and data set; samples are drawn of such pairs.
@@ -108,12 +118,10 @@ class Sampler:
         self._starts = counts.cumsum(0) - counts
         self.groups = pairs
         """Task and data set of each group of frames; (group, 2)."""
-        self._shares = shares(pairs, counts, temperature, weights)
-        if fractions is not None:
-            self._shares = torch.tensor(fractions, device=counts.device).double()
+        self._shares = shares(pairs, counts, config.temperature, config.weights)
+        if config.fractions is not None:
+            self._shares = torch.tensor(config.fractions, device=counts.device).double()
         self.drawing: Drawing = Shares(self._shares)
-        self.images = ImageAugmentation()
-        """How images are varied."""
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, with about this many samples."""
@@ -131,7 +139,9 @@ class Sampler:
 
     def _drawn(self, step: int, size: int) -> _Drawn:
         # One for each batch: a thread may draw another one meanwhile.
-        generator = Generator(self._counts.device).manual_seed(mixed(self._seed, step))
+        generator = Generator(self._counts.device).manual_seed(
+            mixed(self._config.seed, step)
+        )
         draws = torch.rand(
             2,
             self.drawing.size(size),
@@ -149,7 +159,9 @@ class Sampler:
         change, made = None, self._augmenter
         if made is not None:
             change = made.singly(task, generator)
-        goals = drawn_goals(len(task), self._conditioning, self._goal_images, generator)
+        goals = drawn_goals(
+            len(task), self._conditioning, self._config.goal_images, generator
+        )
         if goals is not None:
             fixed = without_instructions(fixed, goals, self._conditioning)
             change = replace(change or Transform(), goal_image=goals)
@@ -167,7 +179,7 @@ class Sampler:
         )
         return augmented(
             batch,
-            self.images,
+            self._config.images,
             drawn.generator,
             samples=drawn.place,
             of=drawn.size,

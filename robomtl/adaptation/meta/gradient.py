@@ -23,7 +23,7 @@ from robomtl.training.loop import take_steps
 from robomtl.training.material import instructions
 from robomtl.training.objective import Draws, Material
 from robomtl.training.recorded import frames
-from robomtl.training.samples import Sampler
+from robomtl.training.samples import Sampler, SamplerConfig
 
 _CPU = torch.device("cpu")
 
@@ -115,8 +115,7 @@ def sampler_of(material: Material, generator: Generator) -> Sampler:
         material.wordings,
         material.conditioning,
         chunk=material.chunk,
-        temperature=float("inf"),
-        seed=seed_of(generator),
+        config=SamplerConfig(seed=seed_of(generator)),
         augmenter=material.augmenter,
     )
 
