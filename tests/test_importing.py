@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from robomtl.importing.report import sentences
 
 pytest.importorskip("av")
 KEY = "observation.images.top"
+PART = "data/1/part-0.arrow"
 EPISODE = "data/chunk-000/episode_000001.parquet"
 VIDEO = f"videos/chunk-000/{KEY}/episode_000001.mp4"
 
@@ -433,17 +435,6 @@ LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", LEROBOT)
-def test_unsound_data_of_lerobot_is_refused(
-    own: Path, tmp_path: Path, fault: str
-) -> None:
-    damage, said = LEROBOT[fault]
-    damage(own / "lerobot-video")
-    with pytest.raises(InputError, match=said):
-        import_data(own / "lerobot-video", tmp_path / "out")
-    assert not (tmp_path / "out/meta").exists()
-
-
 def test_pictures_of_an_enormous_shape_are_left_out_and_refused(own: Path) -> None:
     shape = {"dtype": "video", "shape": [10**6, 10**6, 3]}
     edit(own / "lerobot-video", INFO, feature(KEY, shape))
@@ -577,17 +568,6 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", HDF5)
-def test_unsound_files_of_robomimic_are_refused(
-    own: Path, tmp_path: Path, fault: str
-) -> None:
-    damage, said = HDF5[fault]
-    change(own / "can.hdf5", damage)
-    with pytest.raises(InputError, match=said):
-        import_data(own / "can.hdf5", tmp_path / "out", ImportConfig(features=STATE))
-    assert not (tmp_path / "out/meta").exists()
-
-
 STATE = ("state=obs/object+obs/robot0_eef_pos",)
 
 
@@ -636,17 +616,6 @@ MINARI: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", MINARI)
-def test_unsound_data_of_minari_is_refused(
-    own: Path, tmp_path: Path, fault: str
-) -> None:
-    damage, said = MINARI[fault]
-    damage(own / "minari")
-    with pytest.raises(InputError, match=said):
-        import_data(own / "minari", tmp_path / "out")
-    assert not (tmp_path / "out/meta").exists()
-
-
 ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
     "compressed buffers": (
         lambda path: foreign_sets.write_columns(
@@ -678,14 +647,40 @@ ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", ARROW)
-def test_unsound_arrow_files_of_minari_are_refused(
-    own: Path, tmp_path: Path, fault: str
+def _in_part(damage: Callable[[Path], object], folder: Path) -> None:
+    damage(folder / PART)
+
+
+FAULTS: dict[tuple[str, str], tuple[Callable[[Path], object], str]] = {
+    **{("lerobot-video", each): fault for each, fault in LEROBOT.items()},
+    **{
+        ("can.hdf5", each): (partial(change, edit=damage), said)
+        for each, (damage, said) in HDF5.items()
+    },
+    **{("minari", each): fault for each, fault in MINARI.items()},
+    **{
+        ("minari-arrow", each): (partial(_in_part, damage), said)
+        for each, (damage, said) in ARROW.items()
+    },
+}
+"""By the name of the data set and the fault: what damages it, and what is said."""
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS)
+def test_unsound_data_is_refused(
+    made: Path, tmp_path: Path, name: str, fault: str
 ) -> None:
-    damage, said = ARROW[fault]
-    damage(own / "minari-arrow/data/1/part-0.arrow")
+    damage, said = FAULTS[name, fault]
+    source = tmp_path / name
+    if (made / name).is_dir():
+        shutil.copytree(made / name, source)
+    else:
+        shutil.copyfile(made / name, source)
+    damage(source)
+    config = ImportConfig(features=STATE if name == "can.hdf5" else ())
     with pytest.raises(InputError, match=said):
-        import_data(own / "minari-arrow", tmp_path / "out")
+        import_data(source, tmp_path / "out", config)
+    assert not (tmp_path / "out/meta").exists()
 
 
 @pytest.mark.parametrize(
