@@ -1,7 +1,7 @@
 """The scripted experts of the Fetch robot, without memory of earlier steps.
 
 The gripper reaches, pushes and carries by going straight where it is needed next. Sliding
-has a module of its own, ``robomtl.envs.fetch_slide``.
+has its own module, ``robomtl.envs.fetch_slide``.
 """
 
 from collections.abc import Callable

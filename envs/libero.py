@@ -1,6 +1,6 @@
 """LIBERO and LIBERO-PRO as suites: groceries into a basket, bowls onto a plate, and more.
 
-LIBERO runs in an interpreter of its own, see
+LIBERO runs in its own interpreter, see
 ``robomtl.envs.libero_environment`` and ``robomtl.envs.libero_server``; a suite is plain data and needs none.
 """
 

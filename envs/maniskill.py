@@ -1,4 +1,4 @@
-"""ManiSkill's manipulation tasks as a suite, simulated in an interpreter of their own.
+"""ManiSkill's manipulation tasks as a suite, simulated in their own interpreter.
 
 A suite is plain data; a server is started when its first env is made, and runs
 ``maniskill_server.py``.
@@ -33,7 +33,7 @@ ENVIRONMENT = Environment(
         "numpy==2.4.6",
     ),
 )
-"""ManiSkill, with a torch of its own."""
+"""ManiSkill, with its own torch."""
 
 SIMULATOR = Simulator(
     file=Path(__file__).with_name("maniskill_server.py"), environment=ENVIRONMENT

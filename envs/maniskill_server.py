@@ -1,4 +1,4 @@
-"""ManiSkill's envs as a server steps them, in an interpreter of their own.
+"""ManiSkill's envs as a server steps them, in their own interpreter.
 
 It imports numpy, gymnasium, and ManiSkill with its torch. Physics run on the processor, and
 nothing is drawn: SAPIEN asks for a Vulkan device even for the colours of what nobody sees,

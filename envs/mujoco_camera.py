@@ -81,7 +81,7 @@ class MujocoCamera:
         model: MuJoCo's model, which is read and left as it is.
         data: MuJoCo's data, which are read and left as they are.
         camera: Profile and size, both given.
-        at: Name of a camera of the model, or a view of its own.
+        at: Name of a camera of the model, or its own view.
         window: The part of the picture that is shown; None for all of it.
         markers: Whether pictures show the simulator's markers, that of the goal among
             them.

@@ -76,7 +76,7 @@ class PointsSuite:
 
     @property
     def goal(self) -> slice:
-        """Where the flag lies; each task has a place of its own in ``goal_places``."""
+        """Where the flag lies; each task has its own place in ``goal_places``."""
         return _place("flag")
 
     @property

@@ -172,7 +172,7 @@ class Configured(Protocol):
 
 @runtime_checkable
 class Placed(Protocol):
-    """An agent that computes on a device of its own, on which its actions depend."""
+    """An agent that computes on its own device, on which its actions depend."""
 
     @property
     def device(self) -> str:

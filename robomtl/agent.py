@@ -223,6 +223,6 @@ def goal_of(suite: Suite, state: int, task: str = "") -> tuple[int, int] | None:
 
 
 def goals_of(suite: Suite, state: int) -> dict[str, tuple[int, int]]:
-    """Places of the goals in the state, for tasks that have a place of their own."""
+    """Places of the goals in the state, for tasks that have their own place."""
     places = {name: goal_of(suite, state, name) for name in own_goal_places(suite)}
     return {name: place for name, place in places.items() if place is not None}

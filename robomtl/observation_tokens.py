@@ -50,7 +50,7 @@ class ImageTokens(nn.Module):
 class StateTokens(nn.Module):
     """The tokens of the state features, one for each.
 
-    A feature that several robots have is read by a projection of its own for each, as
+    A feature that several robots have is read by its own projection for each, as
     their values stand in places of their own; see ``robomtl.observing``.
 
     Args:

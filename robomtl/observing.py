@@ -2,7 +2,7 @@
 
 A robot's state features stand side by side in places of its own; the places of the other
 robots are zero, and a one-hot code of the robot follows. The first linear layer of a network
-that reads this vector is therefore a projection of its own for each robot into features
+that reads this vector is therefore its own projection for each robot into features
 that all share. One robot with one vector is read as it is, standardised.
 """
 

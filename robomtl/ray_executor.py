@@ -249,7 +249,7 @@ def _on_loopback() -> Iterator[None]:
 
 @contextmanager
 def _short_folder() -> Iterator[dict[str, str]]:
-    """A folder of its own for Ray, where the paths of sockets would be too long."""
+    """Its own folder for Ray, where the paths of sockets would be too long."""
     if len(tempfile.gettempdir()) <= _LONGEST_FOLDER:
         yield {}
         return

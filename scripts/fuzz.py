@@ -38,7 +38,7 @@ def _late(*_: object) -> None:
 
 
 def _work(name: str, template: Path, seeds: range) -> list[tuple[int, str]]:
-    """The outcomes of mutations that did not pass, in a process of its own."""
+    """The outcomes of mutations that did not pass, in its own process."""
     found: list[tuple[int, str]] = []
     with tempfile.TemporaryDirectory() as beside:
         folder = Path(beside) / "box"

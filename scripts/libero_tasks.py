@@ -40,7 +40,7 @@ def main() -> None:
             found[f"{base}-{variant}"] = suite(
                 f"libero_{folder}_{ending}", joints, known, said_in_file=said_in_file
             )
-    # Each task on a line of its own.
+    # Each task on its own line.
     lines = [f'{{"joints": {json.dumps(joints, sort_keys=True)},', '"suites": {']
     for name, each in found.items():
         tasks = ",\n  ".join(json.dumps(task) for task in each["tasks"])

@@ -1,4 +1,4 @@
-"""Instructions as numbers, for policies that read words by a tokeniser of their own."""
+"""Instructions as numbers, for policies that read words by their own tokeniser."""
 
 from collections.abc import Sequence
 

@@ -123,7 +123,7 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Figures:
-    """The most important numbers; a section of its own."""
+    """The most important numbers, in a separate section."""
 
     kind: ClassVar[str] = "figures"
     figures: Sequence[Figure]
@@ -369,7 +369,7 @@ def figures(*shown: Figure, brief: bool = False) -> Section:
 
 
 def warnings(sentences: Iterable[str]) -> Section | None:
-    """What to beware of, in a box of its own; None without a sentence."""
+    """Warnings in a box; None without a sentence."""
     parts = [Text(sentence, tone="small") for sentence in sentences]
     if not parts:
         return None

@@ -1,1 +1,1 @@
-"""Action heads: each predicts chunks of actions by a distribution of its own."""
+"""Action heads: each predicts chunks of actions by its own distribution."""

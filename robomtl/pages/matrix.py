@@ -1,4 +1,4 @@
-"""Tables of texts: a row a name, which becomes a block of its own on a phone."""
+"""Tables of texts: a row a name, which becomes a block on a phone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ an inverse model infers a quantised latent action z from a frame and a later one
 model predicts the later one from the first and z. Departures:
 
 1. z is quantised component by component by rounding (Mentzer et al. 2023, arXiv:2309.15505),
-   which needs neither a codebook nor a loss of its own.
+   which needs neither a codebook nor its own loss.
 2. Both models read the policy's features, which are trained by it, and the later frame is
    predicted as its states and as a picture of few pixels.
 3. What the features alone say of the first frame is predicted as well, from z = 0.

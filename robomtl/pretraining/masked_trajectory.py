@@ -8,7 +8,7 @@ modalities. Departures:
 1. An observation's token is a projection of the policy's features, which are trained by it.
 2. Masked tokens are replaced by a learned one before the transformer, which has no decoder
    besides a linear layer for each modality.
-3. Masks are drawn token by token, for each window with a fraction of its own; those that
+3. Masks are drawn token by token, for each window with its own fraction; those that
    hide everything after a step are left out.
 4. Frames of a window may lie some steps apart, and pictures are predicted in few pixels.
 """

@@ -11,7 +11,7 @@ and a penalty on the lengths of the z. Departures:
 
 1. z is a linear projection of the features, whose scale a normalised layer would fix.
 2. The other episodes of the batch are all negatives, and not three of them.
-3. The alignment with language is an objective of its own, ``language_alignment``.
+3. The alignment with language is a separate objective, ``language_alignment``.
 """
 
 from dataclasses import dataclass

@@ -91,7 +91,7 @@ class Environment:
         record, install = self.record, f"robomtl simulators install {self.name}"
         if record is None:
             raise MissingExtraError(
-                f"The simulator '{self.name}' runs in an environment of its own (Python"
+                f"The simulator '{self.name}' runs in its own environment (Python"
                 f" {self.python}), which is not installed in {self.folder}. Install it by:"
                 f" {install}"
             )

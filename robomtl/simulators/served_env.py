@@ -123,7 +123,7 @@ class _Seat:
 
 
 class ServedEnv(gymnasium.Env[Observation, Action]):
-    """An env of a simulator that runs in an interpreter of its own.
+    """An env of a simulator that runs in its own interpreter.
 
     Envs of one simulator share a server in each process that uses them. An exception, a
     death or a hang of the simulator is raised as ``SimulationError`` by the env that it

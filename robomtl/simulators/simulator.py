@@ -1,4 +1,4 @@
-"""A simulator in an interpreter of its own, and its server in each process that uses it."""
+"""A simulator in its own interpreter, and its server in each process that uses it."""
 
 import atexit
 import os

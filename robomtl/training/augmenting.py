@@ -98,7 +98,7 @@ class Augmenter:
         return (most * (2 * draw - 1)).to(self._device)
 
     def singly(self, task: Tensor, generator: Generator) -> Transform:
-        """A change of its own for each sample.
+        """Its own change for each sample.
 
         Args:
             task: Index of the task of each; (sample,).

@@ -5,7 +5,7 @@ Source: GradNorm, Chen et al. 2018, arXiv:1711.02257, algorithm 1. Departures:
 1. Norms are those of the whole gradient, not of the last shared layer's: no layer of a
    policy that is conditioned on its task is more shared than another.
 2. No weight falls below 1 % of the mean.
-3. The weights have an Adam of their own, at a constant rate.
+3. The weights have their own Adam, at a constant rate.
 """
 
 from collections.abc import Mapping

@@ -49,7 +49,7 @@ class Prefetched:
         self._thread.shutdown(cancel_futures=True)
 
     def _draw(self, step: int, size: int, threads: int) -> Any:
-        if torch.get_num_threads() != threads:  # Each thread has a number of its own.
+        if torch.get_num_threads() != threads:  # Each thread has its own number.
             torch.set_num_threads(threads)
         return self._draws.batch(step, size)
 

@@ -8,7 +8,7 @@ all three as torchjd has them; ``gradnorm`` stands by itself. Departures:
 1. All weights are scaled so that they have mean 1 over the tasks when training begins,
    as a mean has: the largest norm of the gradient, ``clip``, keeps its meaning. Kendall
    et al. sum, and halve; Liu et al. (DWA) sum.
-2. The log-variances have an Adam of their own, at a constant rate.
+2. The log-variances have their own Adam, at a constant rate.
 """
 
 from collections.abc import Mapping, Sequence

@@ -124,7 +124,7 @@ def carrying(values: Tensor, parameters: Parameters, gradients: Parameters) -> T
     is the mean of the tasks' gradients g, and any other weighting of tasks weighs those.
 
     Args:
-        values: Without a gradient of their own; (task, sample).
+        values: Without their own gradient; (task, sample).
         parameters: θ, by name.
         gradients: g of each task, constants; (task, *shape of the parameter).
     """

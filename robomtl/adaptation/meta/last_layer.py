@@ -2,7 +2,7 @@
 
 Features are what the head's linear layer reads, and a constant 1 for its bias; outputs
 are the actions of a chunk. The mean of the belief is the layer itself, so that a policy
-acts by it as it always does; its precision and the noise are a module of their own.
+acts by it as it always does; its precision and the noise are in a separate module.
 """
 
 import math

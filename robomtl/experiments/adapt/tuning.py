@@ -163,7 +163,7 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
 
 
 def _labels(grid: Grid) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Every setting of every method, by a label of its own."""
+    """Every setting of every method, by its own label."""
     if not grid:
         raise InputError("The grid is empty; give METHOD.NAME=VALUE,VALUE.")
     labels = {}

@@ -122,7 +122,7 @@ def ordered(stream: Sequence[str], order: int) -> tuple[str, ...]:
 
     Args:
         stream: Names of the tasks.
-        order: 0 for the order given; each other number is a permutation of its own.
+        order: 0 for the order given; each other number gives another permutation.
     """
     if not order:
         return tuple(stream)

@@ -31,7 +31,7 @@ _FOOTER = (
     " trials of the tasks as strata. Differences are of trials that ended without an error"
     " under both kinds; those of means take the tasks as strata. They speak of this policy"
     " on these tasks, not of other seeds of training. Tasks that share a scene are those of"
-    " a family that the suite names; tasks with a scene of their own have no wrong"
+    " a family that the suite names; tasks with their own scene have no wrong"
     " instruction."
 )
 
