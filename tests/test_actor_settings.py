@@ -24,6 +24,8 @@ from robomtl.policy_episodes import PredictionRequest
 from robomtl.request import plain
 from robomtl.task import Trial
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = robomtl.suite("points/MT4", horizon=6)
 CARD = Card(
     policy="mlp",

@@ -16,7 +16,7 @@ from robomtl.cli.adapt import Adapt
 from robomtl.cli.collect import Collect
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.overrides import RunFlags
-from robomtl.cli.train import _flags, _model
+from robomtl.cli.train import Train, _model, with_settings
 from robomtl.cli.tune import Tune
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
@@ -154,7 +154,8 @@ def test_the_objective_block_trains_what_its_method_tells(
 def test_every_command_is_understood(command):
     verb, *words = shlex.split(command)
     flags = tyro.cli(
-        _flags(_model(words)) if verb == "train" else FLAGS[verb], args=words
+        with_settings(Train, _model(words)) if verb == "train" else FLAGS[verb],
+        args=words,
     )
     if verb == "adapt":
         names, policies = split_policies(flags.methods)

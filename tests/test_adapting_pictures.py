@@ -9,6 +9,8 @@ from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.vision import Vision
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 TASK = "reach-ball"
 METHODS = {
     "finetune": {"augmentation.translation": 0.0},

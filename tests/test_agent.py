@@ -18,6 +18,8 @@ from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.suites import suite
 from robomtl.task import Trial
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = suite("points/MT4")
 NAMES = tuple(task.name for task in SUITE.train_tasks)
 

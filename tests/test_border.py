@@ -23,6 +23,8 @@ from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.names import several
 from robomtl.task import Task, Trial
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 SUITE = PointsSuite()
 TRIALS = tuple(Trial(SUITE.name, "reach-red", v) for v in (1_000_000, 1_000_001))
 CHUNK = Chunk(

@@ -17,6 +17,8 @@ from robomtl.training.parameter_groups import grouped
 from robomtl.training.position_head import PositionHead, _shown
 from robomtl.vision import Vision
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 pytest.importorskip("av")
 CONFIG = robomtl.TrainConfig(
     steps=4,

@@ -9,7 +9,9 @@ import pytest
 import tyro
 
 import robomtl
-from robomtl.cli.train import _flags, _model
+from robomtl.cli.train import Train, _model, with_settings
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "training.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
@@ -49,7 +51,7 @@ def test_its_python_trains_and_continues(folder):
 def test_its_commands_have_the_flags_they_name(command, folder, monkeypatch):
     monkeypatch.chdir(folder)
     words = shlex.split(command)
-    flags = tyro.cli(_flags(_model(words)), args=words)
+    flags = tyro.cli(with_settings(Train, _model(words)), args=words)
     assert flags.data
 
 
@@ -66,5 +68,13 @@ def test_it_names_the_files_of_a_run(folder):
 def test_it_names_settings_that_there_are():
     named = set(re.findall(r"`--([a-z-]+)", GUIDE.partition("## Names of")[0]))
     known = {f.name.replace("_", "-") for f in fields(robomtl.TrainConfig)}
-    of_the_verb = {"data", "help", "observe", "out", "start", "start-parts"}
+    of_the_verb = {
+        "data",
+        "help",
+        "objective",
+        "observe",
+        "out",
+        "start",
+        "start-parts",
+    }
     assert named - of_the_verb <= known
