@@ -12,14 +12,14 @@ import torch
 import tyro
 
 import robomtl
-from robomtl.cli.lifelong import Lifelong, asked_from
+from robomtl.cli.lifelong import Lifelong, request_from
 from robomtl.continual.agem import Recalled
 from robomtl.continual.ewc import check_finite, fisher, joined
 from robomtl.continual.method import LIFELONG, Course
 from robomtl.continual.packnet import Owners, claim
 from robomtl.continual.stage import Stage
 from robomtl.experiments.compute import Compute
-from robomtl.experiments.lifelong import Asked, lifelong, streaming
+from robomtl.experiments.lifelong import LifelongRequest, lifelong, streaming
 from robomtl.experiments.lifelong import transfer_measures as measures
 from robomtl.experiments.lifelong.lifelong_design import played_tasks, variants_of
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
@@ -60,7 +60,7 @@ def data(tmp_path_factory):
     return robomtl.collect(SUITE, out, tasks=TASKS, episodes=3, workers=1)
 
 
-def asked(*methods, **changes):
+def request(*methods, **changes):
     settings = {"every": SMALL, **{k: {"buffer": 2} for k in BUFFERED & {*methods}}}
     given = {
         "methods": dict.fromkeys(methods),
@@ -73,7 +73,7 @@ def asked(*methods, **changes):
         "batch_size": 8,
     }
     given = {**given, **changes}
-    return Asked(
+    return LifelongRequest(
         **{**given, "methods": {k: v or k for k, v in given["methods"].items()}}
     )
 
@@ -81,7 +81,7 @@ def asked(*methods, **changes):
 def run(data, out, *methods, **changes):
     return lifelong(
         SUITE,
-        asked(*methods, **changes),
+        request(*methods, **changes),
         out=out,
         data=data.path,
         compute=Compute(executor=Here()),
@@ -257,7 +257,7 @@ def test_several_robots_are_refused_before_anything_is_collected(tmp_path):
     suite = robomtl.suite("points/two_robots")
     expected = "has 2 robots for these tasks, and a stream is learned by one"
     with pytest.raises(ValueError, match=expected):
-        lifelong(suite, asked("sequential", stream=None), out=tmp_path / "out")
+        lifelong(suite, request("sequential", stream=None), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -430,7 +430,7 @@ def test_a_stream_that_there_is_not_is_refused(name, tasks, message):
 
 
 def test_an_identity_that_is_withheld_lets_others_learn():
-    made = variants_of(asked("sequential", "replay", task_id="withheld"))
+    made = variants_of(request("sequential", "replay", task_id="withheld"))
     for label, variant in made.items():
         check_variant(label, variant, course(), "withheld")
 
@@ -438,11 +438,11 @@ def test_an_identity_that_is_withheld_lets_others_learn():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_of_the_guide_name_streams_and_methods_that_fit(command):
     flags = tyro.cli(Lifelong, args=shlex.split(command))
-    name, asked = asked_from(flags)
-    stream = checked_stream(robomtl.suite(name), asked.stream)
-    given = course(stages=len(stream), demonstrations=asked.demonstrations)
-    for label, variant in variants_of(asked).items():
-        check_variant(label, variant, given, asked.task_id)
+    name, request = request_from(flags)
+    stream = checked_stream(robomtl.suite(name), request.stream)
+    given = course(stages=len(stream), demonstrations=request.demonstrations)
+    for label, variant in variants_of(request).items():
+        check_variant(label, variant, given, request.task_id)
 
 
 @pytest.mark.parametrize("name", LIFELONG.own())

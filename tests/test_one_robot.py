@@ -186,7 +186,7 @@ def test_methods_are_compared_in_a_suite_of_a_robot_never_seen(
     trained: TrainedPolicy, support: Support, tmp_path: Path
 ) -> None:
     robomtl.checkpoint.save(tmp_path / "run", trained.policy, trained.card)
-    asked = AdaptRequest(
+    request = AdaptRequest(
         methods={"finetune": "finetune", "scratch": "scratch"},
         settings={k: {"steps": 2} for k in ("finetune", "scratch")},
         shots=(1,),
@@ -196,13 +196,13 @@ def test_methods_are_compared_in_a_suite_of_a_robot_never_seen(
         batch_size=8,
     )
     found = compare_methods(
-        tmp_path / "run", NEW, asked, out=tmp_path / "out", compute=Compute(workers=1)
+        tmp_path / "run", NEW, request, out=tmp_path / "out", compute=Compute(workers=1)
     )
     assert not any(each.reasons for each in found.methods.values())
     with pytest.raises(InputError, match="one robot at a time, and joint/.* joins"):
         compare_methods(
-            tmp_path / "run", robomtl.suite(NAME), asked, out=tmp_path / "joint"
+            tmp_path / "run", robomtl.suite(NAME), request, out=tmp_path / "joint"
         )
     seen = robomtl.suite("points/ML4")
     with pytest.raises(InputError, match="was trained on joint/.*, not on points/ML4"):
-        compare_methods(tmp_path / "run", seen, asked, out=tmp_path / "seen")
+        compare_methods(tmp_path / "run", seen, request, out=tmp_path / "seen")

@@ -95,7 +95,7 @@ def test_a_chunk_of_another_shape_names_the_policy(chunk, said):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_chunk_of_another_precision_is_taken(dtype):
     policy = built(own(chunk=lambda a: a.to(dtype)))
-    asked = PredictionRequest(
+    request = PredictionRequest(
         0, True, {"state": torch.zeros(10, 3).numpy()}, torch.zeros(10, 0).numpy(), 0
     )
-    assert Predictor(policy)(asked).dtype == "float32"
+    assert Predictor(policy)(request).dtype == "float32"

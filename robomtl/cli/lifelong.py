@@ -15,7 +15,7 @@ from robomtl.cli.flags import (
 )
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
-from robomtl.experiments.lifelong import Asked, lifelong
+from robomtl.experiments.lifelong import LifelongRequest, lifelong
 from robomtl.experiments.lifelong.lifelong_design import EVERY, USUAL, Design
 from robomtl.experiments.lifelong.lifelong_experiment import NOISE
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
@@ -48,12 +48,12 @@ class Lifelong(SuiteFlags, Design, ComputeFlags):
 def main(arguments: Sequence[str]) -> None:
     """Learns as the arguments say."""
     flags = tyro.cli(Lifelong, args=arguments, prog="robomtl lifelong")
-    name, asked = asked_from(flags)
+    name, request = request_from(flags)
     suite = flags.make(name)
     with run_directory(flags.out, "lifelong", flags.stream) as out:
         found = lifelong(
             suite,
-            asked,
+            request,
             out=out,
             data=flags.data,
             noise=noise_of(flags, NOISE),
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"Report: {out / REPORT}")
 
 
-def asked_from(flags: Lifelong) -> tuple[str, Asked]:
+def request_from(flags: Lifelong) -> tuple[str, LifelongRequest]:
     """The suite and the experiment that flags describe.
 
     Raises:
@@ -74,10 +74,10 @@ def asked_from(flags: Lifelong) -> tuple[str, Asked]:
     name, tasks = stream_of(flags.stream, flags.tasks)
     methods = by_label(flags.methods)
     labels = {**methods, EVERY: EVERY}
-    asked = Asked(
+    request = LifelongRequest(
         methods=methods,
         settings=parsed(flags.settings, labels, example="replay.buffer=20"),
         stream=tasks,
         **{each.name: getattr(flags, each.name) for each in fields(Design)},
     )
-    return name, asked
+    return name, request

@@ -52,7 +52,7 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Design):
+class LifelongRequest(Design):
     """What a lifelong experiment is to find out."""
 
     methods: Mapping[str, str] = field(
@@ -81,26 +81,29 @@ class Asked(Design):
         check_counts(self, "seeds", "orders")
 
 
-def variants_of(asked: Asked) -> dict[str, Variant]:
+def variants_of(request: LifelongRequest) -> dict[str, Variant]:
     """The methods with their settings, by label.
 
     Raises:
         InputError: If one is unknown, or cannot be set so.
     """
     usual = Usual(
-        policy=asked.policy,
-        conditioning=asked.conditioning,
+        policy=request.policy,
+        conditioning=request.conditioning,
         training=TrainConfig(
-            steps=asked.steps, batch_size=asked.batch_size, validation=0.0, threads=1
+            steps=request.steps,
+            batch_size=request.batch_size,
+            validation=0.0,
+            threads=1,
         ),
-        normaliser=asked.normaliser,
+        normaliser=request.normaliser,
     )
-    every = asked.settings.get(EVERY, {})
+    every = request.settings.get(EVERY, {})
     return {
         label: variant_of(
-            label, name, {**every, **asked.settings.get(label, {})}, usual
+            label, name, {**every, **request.settings.get(label, {})}, usual
         )
-        for label, name in asked.methods.items()
+        for label, name in request.methods.items()
     }
 
 
@@ -144,7 +147,10 @@ class StreamCell(Cell):
 
 
 def plan(
-    asked: Asked, variants: Mapping[str, Variant], stream: Sequence[str], suite: Suite
+    request: LifelongRequest,
+    variants: Mapping[str, Variant],
+    stream: Sequence[str],
+    suite: Suite,
 ) -> tuple[StreamCell, ...]:
     """The cells; all methods play the same trials.
 
@@ -153,14 +159,14 @@ def plan(
     trials = {
         task: [
             Trial(suite.name, task, variation)
-            for variation in suite.variations(task, "fresh")[: asked.trials]
+            for variation in suite.variations(task, "fresh")[: request.trials]
         ]
         for task in dict.fromkeys(stream)
     }
     cells = []
-    for order in range(asked.orders):
+    for order in range(request.orders):
         tasks = ordered(stream, order)
-        for seed in range(asked.seeds):
+        for seed in range(request.seeds):
             for label, variant in variants.items():
                 played = played_tasks(tasks, at_once=variant.method.at_once)
                 pairs = [

@@ -15,7 +15,7 @@ from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.compute import Compute
 from robomtl.experiments.lifelong.lifelong_design import (
-    Asked,
+    LifelongRequest,
     StreamCell,
     plan,
     variants_of,
@@ -60,11 +60,11 @@ class _Experiment:
         return self.of.suite
 
     def identity(self) -> dict[str, Any]:
-        asked = self.of.asked
+        request = self.of.request
         fixed = ("task_id", "demonstrations", "trials", "steps", "batch_size")
         return {
             "stream": list(self.of.stream),
-            **{name: getattr(asked, name) for name in fixed},
+            **{name: getattr(request, name) for name in fixed},
             "methods": {k: self._identity_of(k) for k in self.of.variants},
             "data": self.of.sha256,
         }
@@ -76,7 +76,7 @@ class _Experiment:
 
     def cells(self) -> Sequence[StreamCell]:
         of = self.of
-        return plan(of.asked, of.variants, of.stream, of.suite)
+        return plan(of.request, of.variants, of.stream, of.suite)
 
     @property
     def play(self) -> LearnStream:
@@ -93,13 +93,13 @@ class _Experiment:
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
-        return lifelong_report(found, asked=plain(self.of.asked), made=about)
+        return lifelong_report(found, request=plain(self.of.request), made=about)
 
 
 @checked
 def lifelong(
     suite: Suite,
-    asked: Asked | None = None,
+    request: LifelongRequest | None = None,
     *,
     out: Path | str,
     data: Path | str | None = None,
@@ -115,7 +115,7 @@ def lifelong(
 
     Args:
         suite: Supplies the tasks.
-        asked: Stream, methods, demonstrations, orders, seeds and trials; the defaults if
+        request: Stream, methods, demonstrations, orders, seeds and trials; the defaults if
             None.
         out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
             ``report.html``, the journal, ``runs/`` with a run directory for each stage,
@@ -130,10 +130,14 @@ def lifelong(
             is unknown or does not fit, there are fewer demonstrations than requested, or
             the folder holds another experiment.
     """
-    asked, folder, compute = asked or Asked(), located(out), compute or Compute()
+    request, folder, compute = (
+        request or LifelongRequest(),
+        located(out),
+        compute or Compute(),
+    )
     check_device(compute.machine.device)  # Before anything is collected.
-    stream, variants = checked_stream(suite, asked.stream), variants_of(asked)
-    _check(asked, suite, stream, variants)
+    stream, variants = checked_stream(suite, request.stream), variants_of(request)
+    _check(request, suite, stream, variants)
     if (folder / RUN).exists():
         raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
@@ -146,13 +150,13 @@ def lifelong(
                 suite,
                 folder,
                 tuple(dict.fromkeys(stream)),
-                asked.demonstrations,
+                request.demonstrations,
                 noise=noise,
                 workers=executor.workers,
             )
         begun = (folder / JOURNAL).exists()
         machine = resolved_in(folder, compute.machine, begun=begun)
-        material = _material(asked, suite, stream, located(data), folder)
+        material = _material(request, suite, stream, located(data), folder)
         own = {
             label: with_machine_of(each, machine) for label, each in variants.items()
         }
@@ -162,7 +166,7 @@ def lifelong(
 
 
 def _check(
-    asked: Asked,
+    request: LifelongRequest,
     suite: Suite,
     stream: tuple[str, ...],
     variants: Mapping[str, Variant],
@@ -170,23 +174,27 @@ def _check(
     """Refuses methods that do not fit, several robots, and more trials than there are."""
     course = Course(
         stages=len(stream),
-        demonstrations=asked.demonstrations,
-        policy=asked.policy,
-        conditioning=asked.conditioning,
+        demonstrations=request.demonstrations,
+        policy=request.policy,
+        conditioning=request.conditioning,
     )
     for label, variant in variants.items():
-        check_variant(label, variant, course, asked.task_id)
+        check_variant(label, variant, course, request.task_id)
     tasks = tuple(dict.fromkeys(stream))
     if len(robots := parts_of(suite, tasks)) > 1:
         raise InputError(
             f"{suite.name} has {counted(len(robots), 'robot')} for these tasks, and a"
             " stream is learned by one; name tasks of one robot (--tasks)."
         )
-    trials_plan(suite, tasks, episodes=asked.trials)
+    trials_plan(suite, tasks, episodes=request.trials)
 
 
 def _material(
-    asked: Asked, suite: Suite, stream: tuple[str, ...], data: Path, folder: Path
+    request: LifelongRequest,
+    suite: Suite,
+    stream: tuple[str, ...],
+    data: Path,
+    folder: Path,
 ) -> Material:
     """What cells are made of, but for the methods; see ``lifelong`` for what is refused."""
     recorded = data_in(data)
@@ -195,9 +203,9 @@ def _material(
             f"{data} holds several data sets, and a stream is learned from one, of one"
             " robot; give a single data set (--data)."
         )
-    check_enough(recorded, suite, dict.fromkeys(stream, asked.demonstrations))
+    check_enough(recorded, suite, dict.fromkeys(stream, request.demonstrations))
     material = Material(
-        asked=asked,
+        request=request,
         suite=suite,
         stream=stream,
         variants={},

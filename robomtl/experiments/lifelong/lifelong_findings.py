@@ -99,7 +99,7 @@ def findings_of(
         material: Suite, stream and methods.
         finished: The runs and how their trials went.
     """
-    asked = material.asked
+    request = material.request
     runs = {
         label: [each for each in finished if each.cell.method == label]
         for label in material.variants
@@ -107,11 +107,11 @@ def findings_of(
     return Findings(
         suite=material.suite.name,
         stream=material.stream,
-        orders=asked.orders,
-        seeds=asked.seeds,
-        trials=asked.trials,
-        demonstrations=asked.demonstrations,
-        task_id=asked.task_id,
+        orders=request.orders,
+        seeds=request.seeds,
+        trials=request.trials,
+        demonstrations=request.demonstrations,
+        task_id=request.task_id,
         confidence=CONFIDENCE,
         methods={
             label: retained(some, material.stream) for label, some in runs.items()

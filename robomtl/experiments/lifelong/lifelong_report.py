@@ -22,14 +22,14 @@ _MEASURES = ("final", "learned", "FWT", "NBT", "NBT/c", "AUC")
 def lifelong_report(
     found: Findings,
     *,
-    asked: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> report.Report:
     """The findings in sections.
 
     Args:
         found: What to show.
-        asked: What was requested, as plain data.
+        request: What was requested, as plain data.
         made: How the experiment was made, as in ``results.json``; None if not known.
     """
     tasks = tuple(dict.fromkeys(found.stream))
@@ -52,7 +52,7 @@ def lifelong_report(
             _forgetting(found, tasks),
             _cost(found, shown),
             report.reasons_section(found.reasons, "run", "diverged"),
-            _facts(found, asked or {}, made) if made else None,
+            _facts(found, request or {}, made) if made else None,
             report.folded("config", "Methods and their settings", found.definitions),
         ],
         footer=[_footer(found)],
@@ -188,9 +188,9 @@ def _cost(found: Findings, shown: Compared) -> report.Section | None:
 
 
 def _facts(
-    found: Findings, asked: Mapping[str, Any], made: Mapping[str, Any]
+    found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
-    requested = {**asked, "stream": found.stream}
+    requested = {**request, "stream": found.stream}
     settings = report.settings(requested, leave=("methods", "settings"))
     read = {"demonstrations": made["demonstrations"]}
     return report.facts("Experiment", settings, report.run_facts(read, made))

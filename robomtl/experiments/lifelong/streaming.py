@@ -17,7 +17,7 @@ from robomtl.errors import GaveUpError
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
-from robomtl.experiments.lifelong.lifelong_design import Asked, StreamCell
+from robomtl.experiments.lifelong.lifelong_design import LifelongRequest, StreamCell
 from robomtl.experiments.lifelong.variants import Variant
 from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.playing import play_trials
@@ -34,7 +34,7 @@ _SECONDS = "seconds.json"
 class Material:
     """What cells are made of, besides what they name themselves."""
 
-    asked: Asked
+    request: LifelongRequest
     """Numbers of steps, samples and trials."""
     suite: Suite
     """Supplies the tasks."""
@@ -93,8 +93,8 @@ class LearnStream:
                 outcomes += self._played(acting, stage.folder, trials)
         except (FloatingPointError, GaveUpError) as error:
             return Done.failed(str(error), len(cell.trials), processor())
-        steps = self._of.asked.steps * len(cell.stream)
-        samples = steps * self._of.asked.batch_size
+        steps = self._of.request.steps * len(cell.stream)
+        samples = steps * self._of.request.batch_size
         cost = Cost(
             steps=steps, samples=samples, parameters=parameters, seconds=seconds
         )
@@ -167,5 +167,5 @@ def _by_stage(cell: StreamCell) -> dict[int, list[Trial]]:
 def demonstrations_of(material: Material) -> Demonstrations:
     """The demonstrations that all cells learn from: the first of each task."""
     return Demonstrations(material.data).select(
-        [*dict.fromkeys(material.stream)], material.asked.demonstrations
+        [*dict.fromkeys(material.stream)], material.request.demonstrations
     )

@@ -152,8 +152,8 @@ class MeasureCell:
         hits = {}
         for kind, sentences in self._wordings(episodes).items():
             if sentences:
-                asked = texts(of, sentences)
-                scores = torch.einsum("qx,tdx->qtd", asked, found[galleries])
+                queries = texts(of, sentences)
+                scores = torch.einsum("qx,tdx->qtd", queries, found[galleries])
                 right = [episodes.tasks.index(name) for name, _ in sentences]
                 hit = scores.argmax(1) == torch.tensor(right)[:, None]  # (text, draw)
                 hits[kind] = hit.int().tolist()

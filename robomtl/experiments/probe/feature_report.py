@@ -65,8 +65,8 @@ def feature_report(
 
 
 def _facts(made: Mapping[str, Any]) -> report.Section:
-    asked = report.settings({"data": made["data"], **made["config"]})
-    return report.facts("Probe", asked, report.run_facts({}, made))
+    request = report.settings({"data": made["data"], **made["config"]})
+    return report.facts("Probe", request, report.run_facts({}, made))
 
 
 def _named(each: Probed) -> str:
