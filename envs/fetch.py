@@ -28,6 +28,7 @@ from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
 from robomtl.request import VERSIONS
+from robomtl.shifts.shift import Need
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import installed_versions
@@ -125,6 +126,11 @@ class FetchSuite:
         own = Feature(kind="state", shape=(len(OWN),))
         observed = {**FETCH.observation, PROPRIOCEPTION: own}
         return replace(FETCH, observation=observed | self.pictures.features)
+
+    @property
+    def alterable(self) -> tuple[Need, ...]:
+        """What of its simulation shifts can change; see ``robomtl.shifts``."""
+        return ("physics", "pictures") if self.pictures else ("physics",)
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in ``train`` or ``fresh``.

@@ -19,6 +19,7 @@ import mujoco
 import numpy as np
 
 from robomtl.envs.fetch_tasks import GOAL, IDS, NAMES, OWN
+from robomtl.envs.mujoco_alterations import Alterations
 from robomtl.envs.mujoco_camera import MujocoCamera
 from robomtl.envs.pictured_env import PicturedEnv, pictured_space
 from robomtl.errors import MissingExtraError, SimulationError
@@ -116,6 +117,7 @@ class FetchEnv(PicturedEnv, GymnasiumEnv):
         self.observed = observed
         self.metadata = type(self).metadata
         self.render_mode = None if eye is None else "rgb_array"
+        self.alterations = Alterations(inside.model, inside.data)
         self._instabilities = inside.data.warning.number[_BAD_WARNINGS]
         if observed:
             self.observation_space = pictured_space(len(NAMES), len(OWN), observed)

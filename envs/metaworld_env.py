@@ -95,7 +95,6 @@ class MetaWorldEnv(PicturedEnv):
             SimulationError: If the simulator goes unstable.
         """
         super().reset(seed=seed)
-        self.repaint(None)
         variation = (options or {}).get("variation")
         if variation is None:
             variation = self.np_random.integers(TRAIN.start, TRAIN.stop)

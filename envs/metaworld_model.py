@@ -16,16 +16,9 @@ from weakref import WeakValueDictionary
 import mujoco
 from metaworld.env_dict import ENV_CLS_MAP
 
+from robomtl.envs.mujoco_alterations import ALTERABLE
+
 _SIZE = 480  # Sides of Meta-World's pictures [pixel].
-_ALTERABLE = (
-    "geom_friction",
-    "body_mass",
-    "body_inertia",
-    "body_subtreemass",
-    "body_invweight0",
-    "dof_invweight0",
-)
-"""Arrays of a model that an env may alter for an episode."""
 
 
 def _hand_back_memory() -> None:
@@ -71,7 +64,7 @@ class SharedModel:
         """Of bodies (body, 3) and sites (site, 3), in their parents [m]; views."""
         self.initial = tuple(each.copy() for each in self.positions)
         """The positions before any reset."""
-        self.alterable = tuple(getattr(self.model, name) for name in _ALTERABLE)
+        self.alterable = tuple(getattr(self.model, name) for name in ALTERABLE)
         """What an env may alter; views."""
         self.compiled = tuple(each.copy() for each in self.alterable)
         """The same as compiled."""

@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 
 from robomtl.camera import Picture
+from robomtl.envs.mujoco_alterations import Alterations
 from robomtl.errors import InputError
 from robomtl.features import STATE
 from robomtl.pictures import PROPRIOCEPTION
@@ -79,6 +80,23 @@ class PicturedEnv(gymnasium.Env[Observation, Action]):
     def pictures(self) -> Observation:
         """The pictures of an observation of now, by the names of their features."""
         return {name: eye.picture() for name, eye in self.observed.items()}
+
+    alterations: Alterations | None = None
+    """Alters the model; None where nothing does, or the env does it in another way."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Undoes what a shift changed, and begins an episode."""
+        self.repaint(None)
+        if self.alterations is not None:
+            self.alterations.restore()
+        return super().reset(seed=seed, options=options)
+
+    def alter(self, change: Callable[[Any], None]) -> None:
+        """Changes MuJoCo's model for the episode that was just reset; see ``Alterable``."""
+        assert self.alterations is not None
+        self.alterations.alter(change)
 
     def repaint(self, change: Callable[[Any], None] | None) -> None:
         """Changes the pictures of the episode that was just reset; see ``Repaintable``."""

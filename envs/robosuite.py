@@ -19,6 +19,7 @@ from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
 from robomtl.request import VERSIONS
+from robomtl.shifts.shift import Need
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
 from robomtl.versions import installed_versions
@@ -116,6 +117,11 @@ class RobosuiteSuite:
             observed[PROPRIOCEPTION] = own
             observed |= self.pictures.features
         return Embodiment(name="robosuite-panda", observation=observed, action=ACTION)
+
+    @property
+    def alterable(self) -> tuple[Need, ...]:
+        """What of its simulation shifts can change; see ``robomtl.shifts``."""
+        return ("physics", "pictures") if self.pictures else ("physics",)
 
     def variations(self, task: str, split: str) -> range:
         """The variations of a task in ``train`` or ``fresh``.

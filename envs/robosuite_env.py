@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from robomtl.camera import Camera
+from robomtl.envs.mujoco_alterations import Alterations
 from robomtl.envs.pictured_env import PicturedEnv, pictured_space
 from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
 from robomtl.errors import InputError, MissingExtraError, SimulationError
@@ -116,6 +117,7 @@ class RobosuiteEnv(PicturedEnv):
         )
         self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
         # MuJoCo answers a diverged state with a count and a fresh state, silently.
+        self.alterations = Alterations(self._arm.model, self._arm.data)
         self._instabilities = self._arm.data.warning.number[_BAD_WARNINGS]
         self._variation = -1
         self._steps = horizon  # No episode is running.

@@ -221,3 +221,36 @@ def test_a_shift_of_pictures_changes_them_alone_and_ends_with_its_episode(
     assert np.array_equal(state, same)
     assert (np.abs(shifted - pictures).mean(axis=(1, 2, 3)) > 0.3).all()
     assert np.array_equal(seen(env)[0], pictures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("fetch/MT4", "gymnasium_robotics"), ("robosuite/MT4", "robosuite")],
+)
+def test_other_simulators_of_mujoco_have_shifts_of_physics_and_pictures(
+    name: str, package: str
+) -> None:
+    from robomtl.shifts.shifted_suite import ranges_from, shifted_env
+
+    pytest.importorskip(package)
+    camera = "agentview" if name == "robosuite/MT4" else "front"
+    suite = robomtl.suite(name, cameras=[camera])
+    task = suite.train_tasks[-1].name
+    env = suite.make_env(task)
+    action = np.full(env.action_space.shape or (), 0.3, np.float32)
+
+    def seen(some: Env) -> tuple[np.ndarray, np.ndarray]:
+        picture = some.reset(options={"variation": 5})[0][f"image.{camera}"]
+        states = [some.step(action)[0]["state"] for _ in range(3)]
+        return picture, np.stack(states)
+
+    plain = seen(env)
+    ranges = ranges_from("object_mass=4,friction=0.25,light=0.25")
+    picture, states = seen(shifted_env(suite, task, env, ranges))
+    assert picture.mean() < plain[0].mean()
+    assert not np.array_equal(states, plain[1])
+    again = seen(env)
+    assert all(map(np.array_equal, again, plain))
+    with pytest.raises(InputError, match="cannot do the shift 'hand_start'"):
+        robomtl.suite(f"shifted/hand_start=5/{name}")
