@@ -142,13 +142,14 @@ def beyond(
     with locked(folder):
         path = located(data) if data is not None else folder / "demonstrations"
         if data is None:
+            episodes, workers = design.demonstrations, executor.workers
             collect(
                 suite,
                 path,
                 tasks=tasks,
-                episodes=design.demonstrations,
+                episodes=episodes,
                 noise=NOISE,
-                workers=executor.workers,
+                workers=workers,
             )
         begun = (folder / JOURNAL).exists()
         material = Material(

@@ -31,30 +31,12 @@ def beyond_report(
         success=found.success,
         tasks=found.tasks,
     )
-    arms = {arm: found.success[arm] for arm in found.design.arms}
-    against = {
-        arm: shown.differences(found.against_expert[arm]) for arm in found.design.arms
-    }
     return report.Report(
         title=f"Beyond the demonstrator on {found.suite}",
         lead=_lead(found),
         sections=[
             report.Section(id="answer", parts=[*_answers(found)], brief=True),
-            report.section(
-                "success",
-                "Success by round",
-                shown.mean,
-                report.Curve(shown.chart(arms, "round", ticks=shown.counts)),
-                report.Table(shown.success_table({})),
-                brief=True,
-            ),
-            report.section(
-                "differences",
-                "Difference to the expert",
-                "in percentage points, on the same trials",
-                report.Table(shown.table(shown.heads, against)),
-                brief=True,
-            ),
+            *_compared(found, shown),
             report.section(
                 "tasks",
                 "Tasks",
@@ -76,6 +58,29 @@ def beyond_report(
             " policy and the policies of all rounds play the same trials. Intervals of"
             f" {100 * found.confidence:.4g}%."
         ],
+    )
+
+
+def _compared(found: Findings, shown: Compared) -> Iterator[report.Section | None]:
+    """Success by round, and the differences to the expert."""
+    arms = {arm: found.success[arm] for arm in found.design.arms}
+    against = {
+        arm: shown.differences(found.against_expert[arm]) for arm in found.design.arms
+    }
+    yield report.section(
+        "success",
+        "Success by round",
+        shown.mean,
+        report.Curve(shown.chart(arms, "round", ticks=shown.counts)),
+        report.Table(shown.success_table({})),
+        brief=True,
+    )
+    yield report.section(
+        "differences",
+        "Difference to the expert",
+        "in percentage points, on the same trials",
+        report.Table(shown.table(shown.heads, against)),
+        brief=True,
     )
 
 
