@@ -41,7 +41,7 @@ ACTION_GAIN = Shift(
     most=4.0,
     none=1.0,
     magnitudes=(0.5, 0.7, 1.3, 2.0),
-    randomised=(0.5, 2.0),
+    randomised=(0.6, 1.6),
     needs="actions",
     begin=_Gain,
 )
@@ -52,7 +52,7 @@ ACTION_DELAY = Shift(
     most=20,
     whole=True,
     magnitudes=(1, 2, 3),
-    randomised=(0, 3),
+    randomised=(0, 2),
     needs="actions",
     begin=_Delay,
 )

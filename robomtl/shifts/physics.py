@@ -63,7 +63,7 @@ FRICTION = Shift(
     most=100.0,
     none=1.0,
     magnitudes=(0.25, 0.5, 2.0, 4.0),
-    randomised=(0.25, 4.0),
+    randomised=(0.5, 2.0),
     needs="physics",
     begin=_Friction,
 )
@@ -74,7 +74,7 @@ OBJECT_MASS = Shift(
     most=20.0,
     none=1.0,
     magnitudes=(0.5, 2.0, 4.0),
-    randomised=(0.5, 4.0),
+    randomised=(0.5, 2.0),
     needs="physics",
     begin=_Mass,
 )

@@ -80,7 +80,7 @@ OBJECT_BIAS = Shift(
     least=0,
     most=50,
     magnitudes=(1, 2, 3),
-    randomised=(0, 2),
+    randomised=(0, 1),
     needs="positions",
     begin=_object_bias,
 )
@@ -90,7 +90,7 @@ OBJECT_NOISE = Shift(
     least=0,
     most=500,
     magnitudes=(2, 5, 10),
-    randomised=(0, 10),
+    randomised=(0, 5),
     needs="positions",
     begin=_object_noise,
 )
@@ -100,7 +100,7 @@ GRIPPER_OFFSET = Shift(
     least=0,
     most=50,
     magnitudes=(1, 2, 3),
-    randomised=(0, 2),
+    randomised=(0, 1),
     needs="positions",
     begin=_gripper,
 )

@@ -24,7 +24,7 @@ HAND_START = Shift(
     least=0,
     most=10,
     magnitudes=(2.5, 5, 10),
-    randomised=(0, 10),
+    randomised=(0, 5),
     needs="start",
     begin=_HandStart,
 )
