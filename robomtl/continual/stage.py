@@ -17,7 +17,7 @@ from robomtl.training.start import Start
 
 Normalisation = Literal["all", "first", "per_task"]
 """Statistics that standardise observations: of the demonstrations of all tasks, of the first
-task, or of the task that is learned now."""
+task, or of those that the present stage learns from."""
 
 _NORMALISER = "normaliser"
 

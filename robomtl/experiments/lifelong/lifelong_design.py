@@ -36,7 +36,7 @@ class Design:
     or the goal alone, and refuses methods that need more."""
     normaliser: Normalisation = "all"
     """Statistics that standardise observations: those of the demonstrations of all tasks,
-    of the first task, or of the task that is learned now (per_task)."""
+    of the first task, or of those that each stage learns from (per_task)."""
     demonstrations: int = 100
     """Demonstrations of each task."""
     trials: int = 20
