@@ -130,7 +130,7 @@ def test_a_policy_asks_for_the_start_of_greatest_variance(trained, candidates):
     fixed = conditioning.fixed([task_info] * 8)
     variance = predictive_variance(adapted.policy, {"state": starts}, fixed)
     assert most_uncertain(adapted, starts, task_info) == variance.argmax()
-    with pytest.raises(ValueError, match="no candidate to ask for; give at least 1"):
+    with pytest.raises(ValueError, match="no candidate to request; give at least 1"):
         most_uncertain(adapted, starts[:0], task_info)
 
 
