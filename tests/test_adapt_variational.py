@@ -156,6 +156,7 @@ def test_shots_that_are_masked_change_nothing(trained, posed):
         action=some.action[:, :1],
         progress=some.progress[:, :1],
         mask=mask[:, :1],
+        robot=some.robot[:, :1],
     )
     torch.testing.assert_close(infer(trained.policy, alone), first)
 
