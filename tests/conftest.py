@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from robomtl import executor
+from robomtl.suites import SUITES
 
 LONGEST = (
     "test_evaluation_kills",
@@ -78,3 +79,15 @@ def forked_workers():
 def spawned_workers(monkeypatch):
     """Worker processes start as they do for users, also in a file that forks them."""
     monkeypatch.setattr(executor, "_SPAWN", multiprocessing.get_context("spawn"))
+
+
+@pytest.fixture
+def no_suites(monkeypatch):
+    """The registry of suites, empty until the end of the test.
+
+    It is emptied, and not replaced: a module that is first imported meanwhile, as those of
+    the command line are, would keep another registry for good.
+    """
+    for name, value in {"_builtins": {}, "_items": {}, "group": "none"}.items():
+        monkeypatch.setattr(SUITES, name, value)
+    return SUITES

@@ -19,8 +19,6 @@ import pytest
 from rich.table import Table
 from safetensors.torch import load_file
 
-import robomtl.suites
-from robomtl.catalogue import Registry
 from robomtl.cli import flags
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.main import VERBS, main
@@ -65,10 +63,9 @@ def refuse(item):
 
 
 @pytest.fixture
-def known(monkeypatch):
+def known(no_suites):
     """Registers suites until the end of the test."""
-    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
-    return robomtl.suites.SUITES.register
+    return no_suites.register
 
 
 @pytest.fixture

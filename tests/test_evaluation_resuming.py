@@ -9,7 +9,6 @@ from test_cli import refusal
 from wobbling import WobblingAgent
 
 import robomtl
-from robomtl.catalogue import Registry
 from robomtl.cli.main import main
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
@@ -167,9 +166,9 @@ def test_an_agent_that_only_python_can_make_is_refused(tmp_path, capsys):
     assert "begun with an agent that only Python can make; call" in said
 
 
-def test_a_suite_that_only_python_can_make_is_refused(tmp_path, capsys, monkeypatch):
+def test_a_suite_that_only_python_can_make_is_refused(tmp_path, capsys, request):
     evaluate(ExpertAgent(), POINTS, out=tmp_path, episodes=1, workers=1)
-    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
+    request.getfixturevalue("no_suites")
     said = refusal(capsys, "evaluate", "--resume", tmp_path)
     assert "cannot be made from its name:" in said
     assert "call robomtl.evaluate with it" in said

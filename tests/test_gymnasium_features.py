@@ -10,7 +10,6 @@ import robomtl
 import robomtl.suites
 from robomtl.border import Border
 from robomtl.camera import resized
-from robomtl.catalogue import Registry
 from robomtl.checking.checking import check_suite as check
 from robomtl.cli.main import main
 from robomtl.demonstrations import Demonstrations
@@ -388,10 +387,9 @@ def test_a_picture_keeps_its_mean_when_it_is_resized():
     assert resized(small, 10) is small
 
 
-def test_rendered_pictures_are_recorded_by_the_flag_cameras(monkeypatch, tmp_path):
-    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
+def test_rendered_pictures_are_recorded_by_the_flag_cameras(no_suites, tmp_path):
     suite = of(Mark, experts={"a": towards})
-    robomtl.suites.SUITES.register("own", suite)
+    no_suites.register("own", suite)
     words = "collect own --episodes 1 --cameras render --size 16 --workers 1 --out"
     assert main([*words.split(), str(tmp_path / "data")]) == 0
     data = Demonstrations(tmp_path / "data", observe=("state", "image.render"))

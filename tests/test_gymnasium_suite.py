@@ -9,7 +9,6 @@ from gymnasium.error import ResetNeeded
 
 import robomtl
 import robomtl.suites
-from robomtl.catalogue import Registry
 from robomtl.checking.checking import check_suite as check
 from robomtl.errors import SimulationError
 from robomtl.gymnasium_suite import from_gymnasium
@@ -133,10 +132,9 @@ def test_a_classic_control_env_keeps_the_contract(hill):
 @pytest.mark.usefixtures("spawned_workers")
 @pytest.mark.slow
 def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
-    sliders, monkeypatch, tmp_path
+    sliders, no_suites, tmp_path
 ):
-    monkeypatch.setattr("robomtl.suites.SUITES", Registry("suite", "none", {}))
-    robomtl.suites.SUITES.register("sliders", sliders)
+    no_suites.register("sliders", sliders)
     found = robomtl.suite("sliders")
     assert robomtl.check_suite(found) == []
     recorded = robomtl.collect(found, tmp_path / "data", episodes=2, workers=1)

@@ -99,27 +99,24 @@ def test_register_refuses_a_name_with_a_slash(suites):
 
 
 @pytest.mark.parametrize("registered", [42, lambda: None, lambda variant: None])
-def test_what_is_no_suite_is_refused_by_its_name(suites, monkeypatch, registered):
-    monkeypatch.setattr("robomtl.suites.SUITES", suites)
-    suites.register("mine", registered)
+def test_what_is_no_suite_is_refused_by_its_name(no_suites, registered):
+    no_suites.register("mine", registered)
     with pytest.raises(
         PlugInError, match="suite 'mine' .*; expected a suite, or a func"
     ):
         registry.suite("mine")
 
 
-def test_a_ready_suite_is_found_under_its_own_name(suites, monkeypatch):
-    monkeypatch.setattr("robomtl.suites.SUITES", suites)
+def test_a_ready_suite_is_found_under_its_own_name(no_suites):
     ready = Mine()
-    suites.register("mine", ready)
+    no_suites.register("mine", ready)
     assert registry.suite("mine") is ready
     assert registry.suite("mine", **ready.options) is ready
 
 
-def test_a_ready_suite_takes_no_other_variant_name_or_option(suites, monkeypatch):
-    monkeypatch.setattr("robomtl.suites.SUITES", suites)
-    suites.register("mine", Mine())
-    suites.register("other", Mine())
+def test_a_ready_suite_takes_no_other_variant_name_or_option(no_suites):
+    no_suites.register("mine", Mine())
+    no_suites.register("other", Mine())
     with pytest.raises(ValueError, match="no suite 'mine/MT4'.*has no variants"):
         registry.suite("mine/MT4")
     with pytest.raises(

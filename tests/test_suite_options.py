@@ -7,7 +7,6 @@ from typing import Literal
 
 import pytest
 
-from robomtl.catalogue import Registry
 from robomtl.cli.flags import TaskFlags
 from robomtl.cli.main import main
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
@@ -40,11 +39,8 @@ def arms(
 
 
 @pytest.fixture(autouse=True)
-def known(monkeypatch):
-    registry = Registry("suite", "none", {})
-    registry.register("arms", arms)
-    monkeypatch.setattr("robomtl.suites.SUITES", registry)
-    monkeypatch.setattr("robomtl.cli.list.SUITES", registry)
+def known(no_suites):
+    no_suites.register("arms", arms)
     MADE.clear()
 
 
