@@ -53,7 +53,7 @@ SMALL = {
     "episodes=5)": "episodes=5, workers=1)",
     'out="runs/door-close/fresh"': 'out="runs/door-close/fresh", workers=1',
     'out="runs/ml10/adapted"': 'out="runs/ml10/adapted", compute=robomtl.Compute(workers=1)',
-    "shots=(1, 5))": "shots=(1, 5), supports=1, trials=2, settings=FEW)",
+    "shots=(1, 5)\n)": "shots=(1, 5), supports=1, trials=2, settings=FEW)",
 }
 TINY = robomtl.TrainConfig(steps=2, batch_size=8, threads=1)
 FEW = {"scratch": {"steps": 2}, "finetune": {"steps": 2}}

@@ -324,7 +324,7 @@ def test_experts_told_of_other_tasks_do_them_and_fail(tmp_path):
 
 def test_experts_cannot_act_when_told_nothing(tmp_path):
     with pytest.raises(
-        ValueError, match="has to be right its task; instructions 'none'"
+        ValueError, match="needs the name of its task, which instructions 'none'"
     ):
         play(tmp_path, agent=ExpertAgent(), instructions="none", episodes=1)
 

@@ -169,8 +169,9 @@ def test_a_policy_can_go_without_being_told_its_task(name):
     assert act(policy, batch).shape == (32, 1, 3)
 
 
-@pytest.mark.parametrize("name", POLICY_NAMES)
+@pytest.mark.parametrize("name", [each for each in POLICY_NAMES if each != "regent"])
 def test_what_a_policy_is_not_told_does_not_keep_it_from_learning(name):
+    # regent reads differences from demonstrations alone, of which there are none here.
     settings = {"width": 64, "chunk": 1, **SMALL.get(name, {})}
     policy = build(name, spec=Spec(state=6, action=3, embedding=0), **settings)
     batch = make_batch(16)._replace(task_embedding=torch.zeros(16, 0))
@@ -232,7 +233,7 @@ def card(name, **config):
     full = POLICIES.get(name).Config(**usual(name) | config)
     return Card(
         policy=name,
-        config=vars(full),
+        config=json.loads(json.dumps(vars(full))),
         spec=SPEC,
         conditioning=Conditioning(kinds=("one_hot",), tasks=("a", "b", "c", "d")),
         suite="points",

@@ -61,6 +61,7 @@ def test_it_names_the_files_of_a_run(folder):
     named = set(re.findall(r"`([\w.-]+)/?`", table)) - {"evaluate", "adapt"}
     there = {path.name for path in (folder / "runs" / "mt10").iterdir()}
     measured = {"conflicts.json", "conflicts.svg", "affinity.json"}
+    measured |= {"mixture", "mixture.json"}  # Of a run with --mixture learned.
     assert named - measured <= there | {"--start", "--evaluate-every"}
     assert {name for name in there if not name.startswith(".")} <= named
 
