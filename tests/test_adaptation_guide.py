@@ -92,7 +92,7 @@ def test_the_blocks_run_one_after_the_other(there):
     assert names["one"].shots[5].trials == 4
     assert "No ranking" in names["found"].ranking.sentence
     assert len(names["scores"]) == 10
-    assert len(names["asked_for"].demonstrations) == 3
+    assert len(names["support"].demonstrations) == 3
     assert robomtl.load("runs/ml10/context/seed-0").card.objective == "context"
 
 
