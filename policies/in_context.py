@@ -27,10 +27,10 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import HeadConfig, HeadPolicy, action_head
+from robomtl.action_head import HeadConfig, action_head
 from robomtl.attention import Attended, Block, check_heads
+from robomtl.policies.prompted import PromptedPolicy, empty_prompt
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
-from robomtl.remembered import Remembered
 from robomtl.spec import check_vectors
 
 
@@ -55,7 +55,7 @@ class InContextConfig(HeadConfig):
         check_heads(self.width, self.heads)
 
 
-class InContextTransformer(HeadPolicy):
+class InContextTransformer(PromptedPolicy):
     """Reads its task off a prompt of demonstrations; see the module."""
 
     Config = InContextConfig
@@ -71,44 +71,18 @@ class InContextTransformer(HeadPolicy):
         )
         self.norm = nn.LayerNorm(config.width)
         self.head = action_head(config.width, config, spec)
-        self.remembered = Remembered(
-            {
-                "state": torch.zeros(0, 1, spec.state),
-                "action": torch.zeros(0, 1, spec.action),
-                "progress": torch.zeros(0, 1),
-            },
-            axes={
-                "state": "shot time _",
-                "action": "shot time _",
-                "progress": "shot time",
-            },
-        )
+        self.remembered = empty_prompt(spec)
 
     @classmethod
     def check(cls, spec: Spec) -> None:
         """Refuses images and histories; see ``Policy``."""
         check_vectors(spec, "in_context", ["film", "mlp"])
 
-    def remember(self, context: Context) -> None:
-        """Makes demonstrations of one task the prompt, in place of any earlier.
-
-        Args:
-            context: One task, all of whose shots are there.
-        """
-        assert len(context.mask) == 1 and context.mask.all()
-        self.remembered.fill(
-            {
-                "state": context.state[0].clone(),
-                "action": context.action[0].clone(),
-                "progress": context.progress[0].clone(),
-            }
-        )
-
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts, under the prompt; (batch, width)."""
-        attended = self.attended(self._prompt())
+        attended = self.attended(self.prompt_context())
         return self._features(observation, task_embedding, attended)
 
     def prompted_loss(self, batch: Batch, context: Context) -> Loss:
@@ -134,7 +108,7 @@ class InContextTransformer(HeadPolicy):
         Keys and values of the prompt are kept for the trial; all rows have the same.
         """
         if memory is None:
-            memory = _kept(self.attended(self._prompt()), len(task_embedding))
+            memory = _kept(self.attended(self.prompt_context()), len(task_embedding))
         features = self._features(observation, task_embedding, _attended(memory))
         return self.head(features, observation.get(EMBODIMENT)), memory
 
@@ -164,15 +138,6 @@ class InContextTransformer(HeadPolicy):
             if len(blocks) < len(self.trunk):  # No one reads the tokens of the last.
                 tokens = block(tokens, Attended(keys, values, None))
         return blocks
-
-    def _prompt(self) -> Context:
-        """The demonstrations that are remembered."""
-        state, action, progress = (
-            self.remembered[name][None] for name in ("state", "action", "progress")
-        )
-        shots = state.shape[:2]
-        robot = torch.zeros(shots, dtype=torch.long, device=state.device)
-        return Context(state, action, progress, state.new_ones(shots), robot)
 
     def _features(
         self,

@@ -30,13 +30,13 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.action_head import HeadPolicy, action_head
+from robomtl.action_head import action_head
 from robomtl.attention import Attended, Block, check_heads
 from robomtl.features import STATE
+from robomtl.policies.prompted import PromptedPolicy, empty_prompt
 from robomtl.policies.regent_compared import Compared, ComparedConfig
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.ranges import check_not_negative
-from robomtl.remembered import Remembered
 from robomtl.spec import check_vectors
 
 _FALLING = 2.0  # With which weights of retrieved actions begin to fall with distance.
@@ -83,7 +83,7 @@ class Nearest(NamedTuple):
     """(task, query, neighbour); infinite for steps that are not there."""
 
 
-class Regent(HeadPolicy):
+class Regent(PromptedPolicy):
     """Copies and corrects the nearest steps of a prompt; see the module."""
 
     Config = RegentConfig
@@ -109,18 +109,7 @@ class Regent(HeadPolicy):
         self.norm = nn.LayerNorm(width)
         self.head = action_head(width, config, spec)
         self._begin_by_copying(spec.actions)
-        self.remembered = Remembered(
-            {
-                "state": torch.zeros(0, 1, spec.state),
-                "action": torch.zeros(0, 1, spec.action),
-                "progress": torch.zeros(0, 1),
-            },
-            axes={
-                "state": "shot time _",
-                "action": "shot time _",
-                "progress": "shot time",
-            },
-        )
+        self.remembered = empty_prompt(spec)
 
     @classmethod
     def check(cls, spec: Spec) -> None:
@@ -142,26 +131,11 @@ class Regent(HeadPolicy):
                 )
                 self.head.linear.bias[: sum(actions)] = 0
 
-    def remember(self, context: Context) -> None:
-        """Makes demonstrations of one task the prompt, in place of any earlier.
-
-        Args:
-            context: One task, all of whose shots are there.
-        """
-        assert len(context.mask) == 1 and context.mask.all()
-        self.remembered.fill(
-            {
-                "state": context.state[0].clone(),
-                "action": context.action[0].clone(),
-                "progress": context.progress[0].clone(),
-            }
-        )
-
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts, under the prompt; (batch, width)."""
-        found = self.retrieved(observation, self._prompt())
+        found = self.retrieved(observation, self.prompt_context())
         return self._features(task_embedding, found)
 
     def prompted_loss(self, batch: Batch, context: Context) -> Loss:
@@ -181,7 +155,7 @@ class Regent(HeadPolicy):
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
         """The head's chunk, whose first action is mixed with the nearest step's."""
-        found = self.retrieved(observation, self._prompt())
+        found = self.retrieved(observation, self.prompt_context())
         features = self._features(task_embedding, found)
         chunk = self.head(features, observation.get(EMBODIMENT))
         if self.config.copying and found.distance.shape[-1]:
@@ -231,15 +205,6 @@ class Regent(HeadPolicy):
             progress=context.progress.flatten(1)[task, near.indices],
             distance=near.values,
         )
-
-    def _prompt(self) -> Context:
-        """The demonstrations that are remembered."""
-        state, action, progress = (
-            self.remembered[name][None] for name in ("state", "action", "progress")
-        )
-        shots = state.shape[:2]
-        robot = torch.zeros(shots, dtype=torch.long, device=state.device)
-        return Context(state, action, progress, state.new_ones(shots), robot)
 
     def _features(self, task_embedding: Tensor, found: Nearest) -> Tensor:
         """From what was retrieved for each query; (batch, width)."""

@@ -289,7 +289,7 @@ def test_a_server_of_another_protocol_is_refused(monkeypatch):
 STRANGE = """
 import os, struct, sys, time
 for number, (kind, payload, length) in enumerate({answers!r}):
-    if number:  # The first answer greets; others are asked for.
+    if number:  # The first is a greeting; each later one answers a message.
         os.read(int(sys.argv[1]), 2**16)
     head = struct.pack("<cI", kind, length or len(payload))
     os.write(int(sys.argv[2]), head + payload)

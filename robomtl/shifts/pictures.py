@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from robomtl.shifts.shift import Effect, Scene, Shift
+from robomtl.shifts.shift import Effect, Scene, Shift, drawn_offset
 
 _CM = 0.01
 _MOST = 4096  # Geoms of a model that can be told apart.
@@ -17,8 +17,7 @@ _SIZES = 0.015, 0.04  # Of distractors [m].
 
 class _CameraPose(Effect):
     def __init__(self, size: float, _: Scene, generator: np.random.Generator) -> None:
-        way = generator.standard_normal(3)
-        self._offset = _CM * size * way / np.linalg.norm(way)
+        self._offset = drawn_offset(_CM * size, 3, generator)
 
     def paint(self, scene: Any) -> None:
         """Moves the camera."""
@@ -49,9 +48,8 @@ class _Colour(Effect):
         """Mixes the colour of each geom with another one."""
         for geom in scene.geoms[: scene.ngeom]:
             other = self._others[geom.objid % _MOST]
-            geom.rgba[:3] = (1 - self._fraction) * geom.rgba[
-                :3
-            ] + self._fraction * other
+            shown = geom.rgba[:3]
+            geom.rgba[:3] = (1 - self._fraction) * shown + self._fraction * other
 
 
 class _Texture(Effect):

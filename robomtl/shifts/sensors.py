@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robomtl.geometry import Body
-from robomtl.shifts.shift import Effect, Scene, Shift, State
+from robomtl.shifts.shift import Effect, Scene, Shift, State, drawn_offset
 
 _CM, _MM = 0.01, 0.001
 
@@ -20,8 +20,7 @@ class _Bias(Effect):
         dimensions: int,
         generator: np.random.Generator,
     ) -> None:
-        way = generator.standard_normal(dimensions)
-        self._offset = (size * way / np.linalg.norm(way)).astype(np.float32)
+        self._offset = drawn_offset(size, dimensions, generator).astype(np.float32)
         starts = [start for body in bodies for start in body.positions]
         self._where = np.add.outer(starts, np.arange(dimensions))  # (position, axis)
 

@@ -58,6 +58,15 @@ class Effect:
         return state
 
 
+def drawn_offset(
+    size: float, dimensions: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """A vector of this length in a random direction, each as likely; (axis,)."""
+    way = generator.standard_normal(dimensions)
+    offset: NDArray[np.float64] = size * way / np.linalg.norm(way)
+    return offset
+
+
 Begin = Callable[[float, Scene, np.random.Generator], Effect]
 
 

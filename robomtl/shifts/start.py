@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robomtl.shifts.shift import Effect, Scene, Shift
+from robomtl.shifts.shift import Effect, Scene, Shift, drawn_offset
 
 _CM = 0.01
 HAND_OFFSET = "hand_offset"
@@ -13,9 +13,9 @@ class _HandStart(Effect):
     """The hand starts elsewhere: sideways, backwards or above, where nothing stands."""
 
     def __init__(self, size: float, _: Scene, generator: np.random.Generator) -> None:
-        way = generator.standard_normal(3)
-        way[1], way[2] = -abs(way[1]), abs(way[2])
-        self.start = {HAND_OFFSET: _CM * size * way / np.linalg.norm(way)}
+        offset = drawn_offset(_CM * size, 3, generator)
+        offset[1], offset[2] = -abs(offset[1]), abs(offset[2])
+        self.start = {HAND_OFFSET: offset}
 
 
 HAND_START = Shift(

@@ -4,8 +4,9 @@ Source: Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks"
 (arXiv:1505.07818), equations 9 to 14: a layer that reverses the gradient, by a rate that
 rises over the training. Departures:
 
-1. The discriminator reads the task embedding beside the features, so that domains are told
-   apart within tasks and not by which tasks they have (Long et al. 2018, arXiv:1705.10667).
+1. The discriminator reads the task embedding together with the features, so that it
+   distinguishes domains within a task and not by the tasks that each domain has
+   (Long et al. 2018, arXiv:1705.10667).
 2. Features are those that the action head reads.
 """
 

@@ -133,7 +133,7 @@ def noted(path: Path, seconds: float) -> float:
 
     Args:
         path: The file.
-        seconds: What it holds if it is not there.
+        seconds: Time that is written if the file does not exist yet [s].
     """
     if not path.exists():
         write_json(path, {"seconds": seconds})
