@@ -29,6 +29,14 @@ class PerTask(ABC):
     needs_id: ClassVar[bool] = True
     at_once: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        """Checks the settings, which are those of the adaptation.
+
+        Raises:
+            InputError: If one is out of range.
+        """
+        _ = self.adaptation
+
     @property
     @abstractmethod
     def adaptation(self) -> Method:
@@ -86,14 +94,6 @@ class LoraPerTask(PerTask):
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW; it falls along half a cosine."""
 
-    def __post_init__(self) -> None:
-        """Checks the settings.
-
-        Raises:
-            InputError: If one is out of range.
-        """
-        _ = self.adaptation
-
     @property
     def adaptation(self) -> Method:
         """Low-rank adaptation of every linear layer."""
@@ -106,14 +106,6 @@ class EmbeddingPerTask(PerTask):
 
     learning_rate: float = 2e-3
     """Peak learning rate of AdamW; it falls along half a cosine."""
-
-    def __post_init__(self) -> None:
-        """Checks the settings.
-
-        Raises:
-            InputError: If the rate is not positive.
-        """
-        _ = self.adaptation
 
     @property
     def adaptation(self) -> Method:
