@@ -218,6 +218,8 @@ def _connected(address: str, workers: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent home.
+        # Ray's 15 would let any other process of the machine go first.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         quiet |= {"num_cpus": workers, "include_dashboard": False}
     else:
         _check_that_a_cluster_answers(address)

@@ -115,6 +115,18 @@ def listening(item):
     return {addresses[link] for link in links & addresses.keys()}
 
 
+def niceness(item):
+    return os.nice(0)
+
+
+@pytest.mark.slow
+def test_ray_that_is_started_here_works_at_the_priority_of_its_caller(
+    disconnected, monkeypatch
+):
+    monkeypatch.delenv("RAY_worker_niceness")
+    assert outcomes(RayExecutor(workers=1), niceness, [1]) == {0: os.nice(0)}
+
+
 @pytest.mark.slow
 def test_without_an_address_ray_is_started_for_this_machine_alone_and_ended(
     disconnected,
