@@ -6,12 +6,14 @@ from .camera import Camera as Camera
 from .checking.checking import check_suite as check_suite
 from .checking.policy import check_policy as check_policy
 from .checkpoint import load as load
+from .compute import Compute as Compute
 from .demonstrations import Demonstrations as Demonstrations
 from .demonstrations import Mixture as Mixture
 from .demonstrations import add_cameras as add_cameras
 from .demonstrations import collect as collect
 from .demonstrations.driving import Rollouts as Rollouts
 from .errors import InputError as InputError
+from .evaluation import EvaluationConfig as EvaluationConfig
 from .evaluation import ExpertAgent as ExpertAgent
 from .evaluation import Results as Results
 from .evaluation import film as film
@@ -20,7 +22,6 @@ from .experiments.adapt import compare_methods as compare_methods
 from .experiments.compare import compare as compare
 from .experiments.compare import compare_seeds as compare_seeds
 from .experiments.compare import compare_sequentially as compare_sequentially
-from .experiments.compute import Compute as Compute
 from .experiments.evaluating import evaluate as evaluate
 from .experiments.lifelong import lifelong as lifelong
 from .experiments.multitask import multitask as multitask

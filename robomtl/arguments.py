@@ -1,7 +1,9 @@
 """Checks of the arguments of public functions against their annotations.
 
 Numbers of numpy become Python's own, which JSON can hold. A wrong value is refused by a
-message that names what is allowed and, for one of several words, the nearest.
+message that names what is allowed and, for one of several words, the nearest. A setting
+that a dataclass has, given to a function that takes the dataclass, is answered by the call
+with the dataclass: so calls of earlier versions are, whose settings have moved into one.
 """
 
 import functools
@@ -9,6 +11,7 @@ import inspect
 import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
@@ -38,9 +41,12 @@ _SHOWN = 60  # Characters of a value in a message.
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """The function with its arguments checked by ``typed`` against their annotations."""
     parameters = inspect.signature(function).parameters
+    open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
     @functools.wraps(function)
     def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        if not open_ended and not kwargs.keys() <= parameters.keys():
+            _refuse_fields(function, parameters, kwargs)
         places = list(parameters)[: len(args)]
         first = [
             _argument(parameters[name], value)
@@ -83,6 +89,35 @@ def typed(name: str, value: Any, kind: Any) -> Any:
         kinds = [each for each in kinds if each is not str]
     allowed = " or ".join(_said(each, value) for each in kinds)
     raise InputError(f"{name} is {shown(value)}; give {allowed}.")
+
+
+def _refuse_fields(
+    function: Callable[..., Any],
+    parameters: Mapping[str, inspect.Parameter],
+    given: Mapping[str, Any],
+) -> None:
+    """Refuses arguments that are fields of a dataclass that the function takes.
+
+    Raises:
+        InputError: If there are any; has the call with the dataclass.
+    """
+    holders = {
+        field.name: f"{parameter.name}={kind.__name__}"
+        for parameter in reversed([*parameters.values()])
+        for kind in _alternatives(parameter.annotation)
+        if isinstance(kind, type) and is_dataclass(kind)
+        for field in fields(kind)
+    }
+    moved: dict[str, list[str]] = {}
+    for name, value in given.items():
+        if name in holders and name not in parameters:
+            moved.setdefault(holders[name], []).append(f"{name}={shown(value)}")
+    if moved:
+        spelled = (f"{holder}({', '.join(each)})" for holder, each in moved.items())
+        raise InputError(
+            f"{function.__name__} takes these settings in a dataclass; give"
+            f" {', '.join(spelled)}."
+        )
 
 
 def _argument(parameter: inspect.Parameter, value: Any) -> Any:

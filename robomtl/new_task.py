@@ -7,10 +7,10 @@ from typing import Literal
 
 from robomtl.adaptation import Budget, Support, adapt
 from robomtl.agent import PolicyAgent
+from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations, collect
-from robomtl.evaluation import Results
+from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.executor import LIMIT
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.names import file_name
 from robomtl.ranges import check_types
@@ -85,12 +85,10 @@ def adapt_to_new_task(
             adapting(method, out / file_name(method)),
             made,
             out=out / file_name(method),
-            tasks=[new.task],
-            episodes=new.trials,
-            until=new.until,
-            workers=compute.workers,
-            executor=compute.executor,
-            limit=min(compute.limit, LIMIT),
+            config=EvaluationConfig(
+                tasks=(new.task,), episodes=new.trials, until=new.until
+            ),
+            compute=compute.within(LIMIT),
         )
         for method in new.methods
     }

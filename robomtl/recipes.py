@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation, Kind
 from robomtl.demonstrations.collect_missing import Recording, obtain
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.evaluation import Results, film
+from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.video import Which, find_videos
 from robomtl.executor import LIMIT, LocalExecutor
 from robomtl.experiments.adapt import Findings as MethodFindings
@@ -25,7 +26,6 @@ from robomtl.experiments.beyond.beyond_experiment import (
     beyond,
 )
 from robomtl.experiments.beyond.beyond_findings import Findings as BeyondFindings
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask import Findings as ArmFindings
@@ -382,14 +382,14 @@ def _evaluated(
                 acting,
                 made,
                 out=folder if kind == first else folder / kind,
-                episodes=recipe.trials,
-                instructions=kind,
-                until=recipe.until,
-                workers=compute.workers,
-                executor=compute.executor,
-                limit=min(compute.limit, LIMIT),
-                seed=seed,
-                config={**_about(recipe), **agent.settings},
+                config=EvaluationConfig(
+                    episodes=recipe.trials,
+                    instructions=kind,
+                    until=recipe.until,
+                    seed=seed,
+                ),
+                compute=compute.within(LIMIT),
+                provenance={**_about(recipe), **agent.settings},
             )
             for kind in recipe.instructions
         }
@@ -420,6 +420,6 @@ def _film(
     write_report(
         folder / REPORT,
         results,
-        config={**_about(recipe), **agent.settings},
+        provenance={**_about(recipe), **agent.settings},
         videos=find_videos(folder, results),
     )

@@ -222,10 +222,10 @@ def play_robomtl(benchmark: Benchmark, suite: Suite, workers: int) -> Played:
             PolicyAgent(benchmark.run),
             suite,
             out=out,
-            variations="official",
-            episodes=benchmark.episodes,
-            until="success",
-            executor=clocked,
+            config=robomtl.EvaluationConfig(
+                variations="official", episodes=benchmark.episodes, until="success"
+            ),
+            compute=robomtl.Compute(executor=clocked),
         )
     whole, cores = time.perf_counter() - begun, processor_time() - spent
     steps = sum(record.length or 0 for record in results.records)

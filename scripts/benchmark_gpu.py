@@ -104,8 +104,8 @@ def _trials(benchmark: Benchmark, workers: int) -> dict[str, Any]:
             agent,
             suite(benchmark.suite),
             out=benchmark.out / f"trials-{workers}",
-            episodes=benchmark.trials,
-            workers=workers,
+            config=robomtl.EvaluationConfig(episodes=benchmark.trials),
+            compute=robomtl.Compute(workers=workers),
         )
     steps = [each.first_success_step for each in results.records]
     return {"task_mean": results.task_mean, "first_success_steps": steps}

@@ -26,10 +26,9 @@ def main() -> None:
         results = robomtl.evaluate(
             robomtl.PolicyAgent(folder / "adapted"),
             tray,
-            tasks=[task],
             out=folder / "evaluation",
-            episodes=10,
-            workers=1,
+            config=robomtl.EvaluationConfig(tasks=[task], episodes=10),
+            compute=robomtl.Compute(workers=1),
         )
         print(f"tray, gated, wise: {results.task_mean:.0%} of '{task}'")
 

@@ -71,8 +71,8 @@ def make(folder: Path) -> None:
         PolicyAgent(folder / "run"),
         SUITE,
         out=folder / "evaluation",
-        episodes=2,
-        executor=Inline(),
+        config=robomtl.EvaluationConfig(episodes=2),
+        compute=robomtl.Compute(executor=Inline()),
     )
     journal, places = _experiment(folder)
     journal.begin(Session("a processor", 1))
@@ -148,13 +148,13 @@ def _requests(folder: Path) -> None:
     """What asks how a run was trained."""
     settings = PolicyAgent(folder / "run").settings
     results = Results.read(folder / "evaluation")
-    write_report(folder / "report.html", results, config=settings)
+    write_report(folder / "report.html", results, provenance=settings)
     find_family(folder / "run")
     recorded(folder / "run")
 
 
 def _resume(folder: Path) -> None:
-    resume_evaluation(folder / "evaluation", executor=Inline())
+    resume_evaluation(folder / "evaluation", compute=robomtl.Compute(executor=Inline()))
 
 
 def _results(folder: Path) -> None:

@@ -99,7 +99,11 @@ def test_settings_are_those_of_the_checkpoint_unless_others_are_given(
     assert other.actor_settings == {"ensemble": 0.01}
     assert own.fingerprint != other.fingerprint
     shown = robomtl.evaluate(
-        other, SUITE, tasks=["reach-red"], episodes=1, out=tmp_path / "out", workers=1
+        other,
+        SUITE,
+        out=tmp_path / "out",
+        config=robomtl.EvaluationConfig(tasks=["reach-red"], episodes=1),
+        compute=robomtl.Compute(workers=1),
     )
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     assert shown.setting.acting == written["acting"] == {"ensemble": 0.01}

@@ -5,13 +5,13 @@ import pyarrow.parquet as pq
 import pytest
 from families import SUITE, Here, grow
 
+from robomtl.compute import Compute
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
 from robomtl.executor import Failure
 from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.brief import tables_of
-from robomtl.experiments.compute import Compute
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -141,9 +141,8 @@ def test_what_every_method_makes_acts_alike_when_it_is_loaded(
         robomtl.PolicyAgent(out),
         SUITE,
         out=tmp_path / "evaluation",
-        tasks=[NEW],
-        episodes=2,
-        executor=Here(),
+        config=robomtl.EvaluationConfig(tasks=[NEW], episodes=2),
+        compute=robomtl.Compute(executor=Here()),
     )
     assert [record.error for record in results.records] == [None, None]
 

@@ -4,9 +4,9 @@ import pytest
 from families import SUITE, Here
 
 from robomtl.checkpoint import load
+from robomtl.compute import Compute
 from robomtl.demonstrations import collect
 from robomtl.experiments.adapt.pretraining import Training, learned, train_all
-from robomtl.experiments.compute import Compute
 from robomtl.training import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -10,7 +10,9 @@ from robomtl.adaptation.meta.bayesian_regression import Belief, posterior, sprea
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import auroc, early_variance, watch
 from robomtl.agent import PolicyAgent
+from robomtl.compute import Compute
 from robomtl.demonstrations import collect
+from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.trials import deal, plan
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
@@ -167,9 +169,8 @@ def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path)
         PolicyAgent(tmp_path / "run"),
         SUITE,
         out=tmp_path / "evaluation",
-        tasks=[HELD_OUT.name],
-        episodes=12,
-        workers=1,
+        config=EvaluationConfig(tasks=[HELD_OUT.name], episodes=12),
+        compute=Compute(workers=1),
     )
     assert [o.success for o in outcomes] == [r.success for r in results.records]
     assert [o.length for o in outcomes] == [r.length for r in results.records]

@@ -51,7 +51,7 @@ SMALL = {
     "episodes=50": "episodes=10",
     "    objective=": "    policy='mlp', config=TINY, objective=",
     "episodes=5)": "episodes=5, workers=1)",
-    'out="runs/door-close/fresh"': 'out="runs/door-close/fresh", workers=1',
+    "config=one)": "config=one, compute=robomtl.Compute(workers=1))",
     'out="runs/ml10/adapted"': 'out="runs/ml10/adapted", compute=robomtl.Compute(workers=1)',
     "shots=(1, 5)\n)": "shots=(1, 5), supports=1, trials=2, settings=FEW)",
 }

@@ -10,7 +10,9 @@ from robomtl import checkpoint
 from robomtl.actor import TaskInfo
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
+from robomtl.evaluation import EvaluationConfig
 from robomtl.experiments.evaluating import evaluate
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
@@ -145,11 +147,20 @@ def test_only_the_tasks_that_are_played_are_checked(tmp_path):
     agent = saved(tmp_path, tasks=NAMES[:3])
     agent.check_tasks(SUITE, NAMES[:3])
     results = evaluate(
-        agent, SUITE, tasks=NAMES[:1], episodes=1, workers=1, out=tmp_path / "out"
+        agent,
+        SUITE,
+        out=tmp_path / "out",
+        config=EvaluationConfig(tasks=NAMES[:1], episodes=1),
+        compute=Compute(workers=1),
     )
     assert [record.task for record in results.records] == [NAMES[0]]
     with pytest.raises(ValueError, match=f"does not include '{NAMES[3]}'"):
-        evaluate(agent, SUITE, tasks=NAMES[2:4], out=tmp_path / "other")
+        evaluate(
+            agent,
+            SUITE,
+            out=tmp_path / "other",
+            config=EvaluationConfig(tasks=NAMES[2:4]),
+        )
 
 
 def test_a_goal_that_the_suite_hides_or_moves_is_refused(tmp_path):

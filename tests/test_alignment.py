@@ -117,7 +117,13 @@ def test_aligned_robots_learn_the_same_actions(folder: Path, tmp_path: Path) -> 
     )
     agent = robomtl.PolicyAgent(run)
     suite = robomtl.suite(NAME, **card.suite_options)
-    found = robomtl.evaluate(agent, suite, episodes=1, out=tmp_path / "e", workers=1)
+    found = robomtl.evaluate(
+        agent,
+        suite,
+        out=tmp_path / "e",
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     assert not any(record.error for record in found.records)
 
 
@@ -133,7 +139,13 @@ def test_an_aligned_policy_adapts_to_a_new_robot(folder: Path, tmp_path: Path) -
     alignment = made.card.spec.alignment
     assert alignment is not None and alignment.places == ((1, 0),)
     agent = robomtl.PolicyAgent(tmp_path / "a")
-    found = robomtl.evaluate(agent, new, episodes=1, out=tmp_path / "e", workers=1)
+    found = robomtl.evaluate(
+        agent,
+        new,
+        out=tmp_path / "e",
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     assert not any(record.error for record in found.records)
 
 

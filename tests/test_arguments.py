@@ -11,16 +11,18 @@ from robomtl.actor import Agent
 from robomtl.adaptation import Budget
 from robomtl.arguments import checked, typed
 from robomtl.camera import Camera
+from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
-from robomtl.evaluation import ExpertAgent, film
+from robomtl.evaluation import EvaluationConfig, ExpertAgent, film
 from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.machine import Machine
 from robomtl.ranges import check_types
 from robomtl.suites import suite
 from robomtl.task import Suite
-from robomtl.training import TrainConfig
+from robomtl.training import TrainConfig, train
 
 Until = Literal["horizon", "success"]
 
@@ -122,11 +124,18 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
             "Unknown beyond 'scale'. Did you mean 'clip'",
         ),
         (
-            lambda: evaluate(
-                ExpertAgent(), suite("points/MT4"), out="x", until="sucess"
-            ),
+            lambda: EvaluationConfig(until="sucess"),
             "Unknown until 'sucess'. Did you mean 'success'",
         ),
+        (
+            lambda: EvaluationConfig(episods=3),
+            "Unknown setting 'episods'. Did you mean 'episodes'",
+        ),
+        (
+            lambda: EvaluationConfig(protocol="oficial"),
+            "Unknown protocol 'oficial'. Did you mean 'official'",
+        ),
+        (lambda: Compute(workers=1.5), "workers is 1.5; give a whole number"),
         (
             lambda: film(ExpertAgent(), suite("points/MT4"), "x", which="failure"),
             "Unknown which 'failure'. Did you mean 'failures'",
@@ -140,6 +149,23 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
 def test_public_functions_and_settings_check_what_they_are_given(made, message):
     with pytest.raises(InputError, match=message):
         made()
+
+
+def test_settings_that_moved_into_a_dataclass_are_answered_by_the_present_call():
+    points = suite("points/MT4")
+    present = r"config=EvaluationConfig\(episodes=20\), compute=Compute\(workers=1\)\."
+    with pytest.raises(InputError, match=f"^evaluate takes .*; give {present}$"):
+        evaluate(ExpertAgent(), points, out="x", episodes=20, workers=1)
+    with pytest.raises(InputError, match=r"give config=TrainConfig\(steps=3\)\."):
+        train(None, out="x", steps=3)
+    with pytest.raises(TypeError, match="episods"):
+        evaluate(ExpertAgent(), points, out="x", episods=20)
+
+
+def test_a_device_where_nothing_is_trained_is_refused():
+    compute = Compute(machine=Machine(device="cpu"))
+    with pytest.raises(InputError, match="machine is .*'cpu'.* leave it out"):
+        evaluate(ExpertAgent(), suite("points/MT4"), out="x", compute=compute)
 
 
 def test_an_earlier_name_of_a_setting_is_taken_and_answered_by_the_present_one(capsys):

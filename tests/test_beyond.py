@@ -3,6 +3,7 @@ import json
 import pytest
 
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
+from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.journal import Done
@@ -12,7 +13,6 @@ from robomtl.experiments.beyond.beyond_design import Design, plan
 from robomtl.experiments.beyond.beyond_experiment import BEYOND_RECIPES, beyond
 from robomtl.experiments.beyond.beyond_findings import findings_of
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.machine import Machine
 from robomtl.suites import suite
 

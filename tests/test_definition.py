@@ -138,7 +138,11 @@ def test_it_is_the_same_in_every_process():
 def test_what_was_begun_in_another_suite_is_refused_naming_what_differs(tmp_path):
     for play in (
         lambda made: robomtl.evaluate(
-            ExpertAgent(), made, out=tmp_path / "e", episodes=1, workers=1
+            ExpertAgent(),
+            made,
+            out=tmp_path / "e",
+            config=robomtl.EvaluationConfig(episodes=1),
+            compute=robomtl.Compute(workers=1),
         ),
         lambda made: robomtl.collect(made, tmp_path / "d", episodes=1, workers=1),
     ):

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from wobbling import BROKEN, BrokenSuite, StuckSuite, WobblingAgent, python_path
 
+from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import MissingExtraError
-from robomtl.evaluation import ExpertAgent, Results
+from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.executor import LocalExecutor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.versions import versions
@@ -39,9 +40,14 @@ class WordyAgent(WobblingAgent):
         )
 
 
-def play(out, *, agent=None, suite=POINTS, episodes=EPISODES, **options):
-    agent = agent or WobblingAgent()
-    return evaluate(agent, suite, out=out, episodes=episodes, **options)
+def play(out, *, agent=None, suite=POINTS, workers=2, executor=None, **options):
+    return evaluate(
+        agent or WobblingAgent(),
+        suite,
+        out=out,
+        config=EvaluationConfig(**{"episodes": EPISODES, **options}),
+        compute=Compute(workers=workers, executor=executor),
+    )
 
 
 def untimed(out):
@@ -187,12 +193,14 @@ def start(out, pause):
         textwrap.dedent(
             f"""
             from robomtl.envs.points import PointsSuite
+            from robomtl.evaluation import EvaluationConfig
             from robomtl.experiments.evaluating import evaluate
             from wobbling import WobblingAgent
             if __name__ == "__main__":
                 suite = PointsSuite(variant="MT6", horizon=16)
                 agent = WobblingAgent(pause={pause})
-                evaluate(agent, suite, out={str(out)!r}, episodes={EPISODES})
+                config = EvaluationConfig(episodes={EPISODES})
+                evaluate(agent, suite, out={str(out)!r}, config=config)
             """
         )
     )
@@ -340,6 +348,12 @@ def test_progress_tells_the_rate_of_success(tmp_path, capsys):
     assert "Evaluation: 1/1" in capsys.readouterr().err
 
 
-def test_the_report_shows_the_config_it_is_given(tmp_path):
-    play(tmp_path, tasks=["reach-red"], episodes=1, config={"training": {"steps": 7}})
+def test_the_report_shows_how_the_agent_came_to_be(tmp_path):
+    evaluate(
+        WobblingAgent(),
+        POINTS,
+        out=tmp_path,
+        config=EvaluationConfig(tasks=["reach-red"], episodes=1),
+        provenance={"training": {"steps": 7}},
+    )
     assert "training.steps" in (tmp_path / "report.html").read_text()

@@ -4,7 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 from wobbling import WobblingAgent
 
-from robomtl.evaluation import ExpertAgent
+from robomtl.compute import Compute
+from robomtl.evaluation import EvaluationConfig, ExpertAgent
 from robomtl.experiments.evaluating import evaluate
 from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite
@@ -14,11 +15,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_workers")]
 TASKS = ["push-v3", "drawer-open-v3", "window-close-v3"]
 
 
-def play(out: Path, **options):
-    made = suite("metaworld/MT10", horizon=120)
-    agent = options.pop("agent", WobblingAgent())
-    options = {"tasks": TASKS, "episodes": 12, **options}
-    return evaluate(agent, made, out=out, **options)
+def play(out: Path, *, agent=None, workers=2, executor=None, **options):
+    return evaluate(
+        agent or WobblingAgent(),
+        suite("metaworld/MT10", horizon=120),
+        out=out,
+        config=EvaluationConfig(**{"tasks": TASKS, "episodes": 12, **options}),
+        compute=Compute(workers=workers, executor=executor),
+    )
 
 
 def untimed(out):

@@ -10,8 +10,9 @@ from wobbling import WobblingAgent
 
 import robomtl
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation import ExpertAgent
+from robomtl.evaluation import EvaluationConfig, ExpertAgent
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.resumed_evaluation import resume_evaluation
 
@@ -38,7 +39,13 @@ def played(tmp_path_factory):
     """A policy and its evaluation, and what that left when it was stopped."""
     folder = tmp_path_factory.mktemp("played")
     agent = saved(folder / "policy")
-    evaluate(agent, POINTS, out=folder / "run", episodes=12, workers=1)
+    evaluate(
+        agent,
+        POINTS,
+        out=folder / "run",
+        config=EvaluationConfig(episodes=12),
+        compute=Compute(workers=1),
+    )
     shutil.copytree(folder / "run", folder / "whole")
     stopped(folder / "run")
     return folder
@@ -77,12 +84,12 @@ def test_a_finished_evaluation_is_read(begun):
     ],
 )
 def test_the_conditions_are_those_it_was_begun_under(tmp_path, options):
-    options = {"episodes": 11, **options}
-    evaluate(ExpertAgent(), POINTS, out=tmp_path / "run", **options)
+    config = EvaluationConfig(**{"episodes": 11, **options})
+    evaluate(ExpertAgent(), POINTS, out=tmp_path / "run", config=config)
     shutil.copytree(tmp_path / "run", tmp_path / "whole")
     stopped(tmp_path / "run")
 
-    found = resume_evaluation(tmp_path / "run", workers=1)
+    found = resume_evaluation(tmp_path / "run", compute=Compute(workers=1))
 
     assert table(tmp_path / "run").equals(table(tmp_path / "whole"))
     assert (
@@ -110,8 +117,12 @@ def test_wordings_that_are_not_found_from_here_name_where_they_were(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.json").write_text(WORDINGS)
-    options = {"tasks": ["reach-red"], "instructions": "mine.json", "episodes": 12}
-    evaluate(ExpertAgent(), POINTS, out="run", workers=1, **options)
+    config = EvaluationConfig(
+        tasks=["reach-red"], instructions="mine.json", episodes=12
+    )
+    evaluate(
+        ExpertAgent(), POINTS, out="run", config=config, compute=Compute(workers=1)
+    )
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
@@ -161,13 +172,25 @@ def test_a_comparison_is_no_evaluation(tmp_path, capsys):
 
 
 def test_an_agent_that_only_python_can_make_is_refused(tmp_path, capsys):
-    evaluate(WobblingAgent(), POINTS, out=tmp_path / "wobbling", episodes=1, workers=1)
+    evaluate(
+        WobblingAgent(),
+        POINTS,
+        out=tmp_path / "wobbling",
+        config=EvaluationConfig(episodes=1),
+        compute=Compute(workers=1),
+    )
     said = refusal(capsys, "evaluate", "--resume", tmp_path / "wobbling")
     assert "begun with an agent that only Python can make; call" in said
 
 
 def test_a_suite_that_only_python_can_make_is_refused(tmp_path, capsys, request):
-    evaluate(ExpertAgent(), POINTS, out=tmp_path, episodes=1, workers=1)
+    evaluate(
+        ExpertAgent(),
+        POINTS,
+        out=tmp_path,
+        config=EvaluationConfig(episodes=1),
+        compute=Compute(workers=1),
+    )
     request.getfixturevalue("no_suites")
     said = refusal(capsys, "evaluate", "--resume", tmp_path)
     assert "cannot be made from its name:" in said

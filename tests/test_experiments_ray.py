@@ -11,8 +11,8 @@ from test_multitask import REQUEST as ARMS
 from test_multitask import SUITE as TASKS
 
 import robomtl
+from robomtl.compute import Compute
 from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import multitask
 from robomtl.machine import Machine
 from robomtl.ray_executor import RayExecutor

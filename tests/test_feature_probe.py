@@ -10,10 +10,10 @@ from families import Here
 
 from robomtl import checkpoint
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_cells import things_of
 from robomtl.experiments.probe.feature_reading import episodes_for

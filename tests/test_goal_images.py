@@ -98,7 +98,13 @@ def test_any_policy_is_conditioned_on_goal_images(name, kinds, pictures, tmp_pat
     assert [*trained.card.spec.goals] == ["goal.top"]
     agent = robomtl.PolicyAgent(tmp_path / "run")
     out = tmp_path / "out"
-    results = robomtl.evaluate(agent, SUITE, out=out, episodes=1, executor=Here())
+    results = robomtl.evaluate(
+        agent,
+        SUITE,
+        out=out,
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(executor=Here()),
+    )
     assert [record.error for record in results.records] == [None] * 4
 
 

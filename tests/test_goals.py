@@ -12,9 +12,11 @@ from robomtl import goals
 from robomtl.actor import TaskInfo
 from robomtl.agent import ExpertAgent, PolicyAgent
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
 from robomtl.envs.points import PointsSuite
+from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.results import Results
 from robomtl.experiments.compare.goal_warnings import goal_warnings
 from robomtl.experiments.evaluating import evaluate
@@ -100,7 +102,11 @@ def test_training_by_goals_that_tell_nothing_apart_warns(suite, tmp_path, capsys
 def test_a_comparison_of_evaluations_with_goals_alone_warns(tmp_path, capsys):
     names, out = ["reach-red", "reach-blue"], tmp_path / "a"
     ours = evaluate(
-        ToldGoals(), OneGoal(), out=out, tasks=names, episodes=1, executor=Here()
+        ToldGoals(),
+        OneGoal(),
+        out=out,
+        config=EvaluationConfig(tasks=names, episodes=1),
+        compute=Compute(executor=Here()),
     )
     assert Results.read(out).setting.conditioning == ("goal",)
     theirs = change(ours, conditioning=("language",), fingerprint="b")

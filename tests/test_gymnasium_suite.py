@@ -143,7 +143,13 @@ def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
     robomtl.train(recorded, out=run, conditioning=("goal",), config=config)
     agent = robomtl.PolicyAgent(run)
     out = tmp_path / "evaluation"
-    results = robomtl.evaluate(agent, found, out=out, episodes=2, workers=1)
+    results = robomtl.evaluate(
+        agent,
+        found,
+        out=out,
+        config=robomtl.EvaluationConfig(episodes=2),
+        compute=robomtl.Compute(workers=1),
+    )
     assert results.tasks["right"].trials == 2
 
 

@@ -10,6 +10,7 @@ import pytest
 import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.demonstrations import Mixture
 from robomtl.demonstrations.collect_missing import (
     Recording,
@@ -18,7 +19,6 @@ from robomtl.demonstrations.collect_missing import (
     parts_of,
 )
 from robomtl.errors import InputError
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_design import targets_of
 from robomtl.joint import JointSuite, known_as
@@ -112,7 +112,13 @@ def test_a_policy_of_several_suites_acts_in_each_of_them(
     assert trained.card.conditioning.goals["points/two_robots/fly-red"] == (2, 4)
     agent = robomtl.PolicyAgent(tmp_path)
     suite = robomtl.suite("points/two_robots", horizon=12)
-    results = robomtl.evaluate(agent, suite, episodes=1, out=tmp_path / "e", workers=1)
+    results = robomtl.evaluate(
+        agent,
+        suite,
+        out=tmp_path / "e",
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     assert not any(record.error for record in results.records)
     with pytest.raises(InputError, match="goal of reach-red at"):
         agent.check(robomtl.suite("points/MT4"))

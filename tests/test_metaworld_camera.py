@@ -9,11 +9,12 @@ from wobbling import WobblingAgent
 
 from robomtl.agent import PolicyAgent
 from robomtl.camera import Camera, take_picture, with_camera
+from robomtl.compute import Compute
 from robomtl.demonstrations import add_cameras, collect
 from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS, WINDOWS
 from robomtl.envs.metaworld_env import MetaWorldEnv
 from robomtl.envs.mujoco_opengl import find_backend, make_context
-from robomtl.evaluation import film
+from robomtl.evaluation import EvaluationConfig, film
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import LocalExecutor
@@ -264,8 +265,9 @@ def test_where_goals_are_hidden_pictures_hide_them_from_experts_too():
 
 def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
     av = pytest.importorskip("av", reason="needs the extra video")
-    options = {"tasks": ["drawer-open-v3"], "episodes": 3, "workers": 1}
-    evaluate(WobblingAgent(), MT50, out=tmp_path, **options)
+    config = EvaluationConfig(tasks=["drawer-open-v3"], episodes=3)
+    alone = Compute(workers=1)
+    evaluate(WobblingAgent(), MT50, out=tmp_path, config=config, compute=alone)
     films = film(
         WobblingAgent(),
         MT50,
@@ -309,7 +311,11 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
     agent = PolicyAgent(tmp_path / "run")
     short = suite("metaworld/MT50", horizon=9, **options)
     (record,) = evaluate(
-        agent, short, out=tmp_path / "out", episodes=1, **tasks
+        agent,
+        short,
+        out=tmp_path / "out",
+        config=EvaluationConfig(tasks=["drawer-close-v3"], episodes=1),
+        compute=Compute(workers=1),
     ).records
     assert (record.length, record.error) == (9, None)
     looks = []

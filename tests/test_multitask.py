@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import robomtl
+from robomtl.compute import Compute
 from robomtl.evaluation.statistics import Interval
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_design import (

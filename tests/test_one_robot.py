@@ -16,13 +16,13 @@ from robomtl.adaptation.method import Budget
 from robomtl.adaptation.methods.in_context import Prompted
 from robomtl.adaptation.one_robot import _candidates, _Like, _made, of_one_robot
 from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import collect
 from robomtl.demonstrations.collect_missing import Recording, collect_parts, data_in
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
-from robomtl.experiments.compute import Compute
 from robomtl.features import vector_embodiment
 from robomtl.machine import Machine
 from robomtl.request import plain
@@ -178,7 +178,13 @@ def test_methods_adapt_a_policy_of_several_robots_to_a_new_one(
     made = adapt(trained, support, method=chosen, budget=budget, out=tmp_path / "run")
     assert made.card.spec.action == 2
     agent = robomtl.PolicyAgent(tmp_path / "run")
-    found = robomtl.evaluate(agent, NEW, episodes=1, out=tmp_path / "e", workers=1)
+    found = robomtl.evaluate(
+        agent,
+        NEW,
+        out=tmp_path / "e",
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     assert not any(record.error for record in found.records)
 
 

@@ -123,8 +123,8 @@ def test_pictures_drawn_by_another_profile_are_refused_unless_asked_for(
     with pytest.raises(InputError, match=message):
         robomtl.evaluate(agent, other, out=tmp_path / "out")
     with pytest.raises(InputError, match="does not fit metaworld/MT10"):
-        options = {"out": tmp_path / "out", "other_pictures": True}
-        robomtl.evaluate(agent, other, **options)
+        config = robomtl.EvaluationConfig(other_pictures=True)
+        robomtl.evaluate(agent, other, out=tmp_path / "out", config=config)
 
 
 def test_a_policy_brings_its_cameras_to_other_suites_of_its_family() -> None:

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from robomtl import checkpoint
+from robomtl.compute import Compute
 from robomtl.envs.mujoco_opengl import find_backend
-from robomtl.experiments.compute import Compute
 from robomtl.pictures import Pictures
 from robomtl.recipes import RECIPES, Recipe, run
 from robomtl.vision import Vision

@@ -65,7 +65,11 @@ def train(data, out, name, *, history=None, **settings):
 
 def evaluate(agent, out, executor=None):
     results = robomtl.evaluate(
-        agent, SUITE, out=out, episodes=1, executor=executor or Here()
+        agent,
+        SUITE,
+        out=out,
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(executor=executor or Here()),
     )
     assert [record.error for record in results.records] == [None] * 4
     return results

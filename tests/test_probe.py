@@ -9,12 +9,12 @@ from families import Here
 
 import robomtl
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.records import read_records
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.probe import ProbeConfig
 from robomtl.experiments.probe.kinds import KINDS
 from robomtl.experiments.probe.probing import COLUMNS
@@ -151,10 +151,10 @@ def test_trials_told_rightly_are_those_of_an_evaluation(runs, tmp_path):
             agent,
             SUITE,
             out=alone,
-            episodes=12,
-            until="success",
-            instructions=instructions,
-            executor=Here(),
+            config=robomtl.EvaluationConfig(
+                episodes=12, until="success", instructions=instructions
+            ),
+            compute=robomtl.Compute(executor=Here()),
         )
         there = [r for r in rows(tmp_path / "probe") if r["kind"] == kind]
         assert [(r["variation"], r["success"], r["length"]) for r in there] == [

@@ -118,7 +118,11 @@ def points():
 
 def test_an_evaluation_follows_its_protocol_and_says_so(points, tmp_path):
     results = robomtl.evaluate(
-        ExpertAgent(), points, out=tmp_path, protocol="strict", episodes=2, workers=1
+        ExpertAgent(),
+        points,
+        out=tmp_path,
+        config=robomtl.EvaluationConfig(protocol="strict", episodes=2),
+        compute=robomtl.Compute(workers=1),
     )
     setting = results.setting
 
@@ -131,8 +135,7 @@ def test_an_evaluation_follows_its_protocol_and_says_so(points, tmp_path):
             ExpertAgent(),
             points,
             out=tmp_path / "other",
-            protocol="strict",
-            variations="train",
+            config=robomtl.EvaluationConfig(protocol="strict", variations="train"),
         )
 
 

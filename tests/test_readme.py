@@ -46,7 +46,8 @@ def test_the_environment_block_collects_and_trains_in_20_lines(tmp_path):
         'conditioning=("one_hot",))', small
     )
     more = '    agent = robomtl.PolicyAgent("runs/hills")\n    suite = robomtl.suite('
-    last = '"hills")\n    robomtl.evaluate(agent, suite, out="fresh", episodes=2)\n'
+    few = '"hills")\n    few = robomtl.EvaluationConfig(episodes=2)\n'
+    last = few + '    robomtl.evaluate(agent, suite, out="fresh", config=few)\n'
     done = run(tmp_path, tiny + more + last)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "fresh" / "report.html").exists()

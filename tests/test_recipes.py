@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from robomtl.action_head import HEADS
+from robomtl.compute import Compute
 from robomtl.experiments.adapt.comparisons import (
     ADAPTATIONS,
     AdaptationRecipe,
     Pretraining,
 )
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask import MultitaskRequest
 from robomtl.experiments.multitask.arm_design import arms_of
 from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe, Before

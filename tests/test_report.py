@@ -58,7 +58,7 @@ def rows(results, **given):
 
 
 def test_the_page_is_whole_html_that_loads_nothing(results):
-    text = page(results, config=CONFIG)
+    text = page(results, provenance=CONFIG)
     parsed = Parsed(text)
 
     assert parsed.open == []
@@ -150,7 +150,7 @@ def test_a_suite_without_tiers_is_one_list(results):
 
 
 def test_conditions_config_and_versions_are_shown(results):
-    found = rows(results, config=CONFIG)
+    found = rows(results, provenance=CONFIG)
 
     assert found["Instructions"] == ["held-out"]
     assert found["goals"] == ["observable"]

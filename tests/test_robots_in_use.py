@@ -44,7 +44,11 @@ def test_one_policy_acts_as_both_robots(robots: Mixture, tmp_path: Path) -> None
     assert trained.card.spec.actions == (2, 4)
     agent = robomtl.PolicyAgent(tmp_path / "run")
     results = robomtl.evaluate(
-        agent, ROBOTS, episodes=1, out=tmp_path / "out", workers=1
+        agent,
+        ROBOTS,
+        out=tmp_path / "out",
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
     )
     assert len(results.records) == 4
     assert not any(record.error for record in results.records)
@@ -98,7 +102,13 @@ def test_a_policy_with_a_history_of_images_alone_acts(
     agent = robomtl.PolicyAgent(tmp_path / "run")
     assert list(agent.card.spec.embodiments[0].observation) == ["top"]
     out = tmp_path / "out"
-    results = robomtl.evaluate(agent, SEEN, episodes=1, out=out, workers=1)
+    results = robomtl.evaluate(
+        agent,
+        SEEN,
+        out=out,
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     assert results.setting.acting == {"history": 2}
     with pytest.raises(InputError, match="has no feature 'top' .*, but state"):
         agent.check(robomtl.suite("points/reach-red"))
@@ -139,7 +149,11 @@ def test_a_policy_learns_from_images_alone(tmp_path: Path) -> None:
     )
     agent = robomtl.PolicyAgent(tmp_path / "run")
     results = robomtl.evaluate(
-        agent, suite, episodes=20, out=tmp_path / "out", workers=1
+        agent,
+        suite,
+        out=tmp_path / "out",
+        config=robomtl.EvaluationConfig(episodes=20),
+        compute=robomtl.Compute(workers=1),
     )
     # Of 400 trials, no action solves none, random actions 2 %, one random direction 4 %.
     assert (results.task_mean or 0) > 0.3

@@ -252,5 +252,11 @@ def test_rt2_trains_on_demonstrations_and_texts_and_acts(tmp_path):
     )
     assert trained.card.spec.text == LENGTH
     agent, out = robomtl.PolicyAgent(tmp_path / "run"), tmp_path / "out"
-    results = robomtl.evaluate(agent, suite, out=out, episodes=1, executor=Here())
+    results = robomtl.evaluate(
+        agent,
+        suite,
+        out=out,
+        config=robomtl.EvaluationConfig(episodes=1),
+        compute=robomtl.Compute(executor=Here()),
+    )
     assert [record.error for record in results.records] == [None] * 4

@@ -27,9 +27,10 @@ from wobbling import BitsSuite, WobblingAgent
 
 import robomtl
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
-from robomtl.evaluation import ExpertAgent
+from robomtl.evaluation import EvaluationConfig, ExpertAgent
 from robomtl.evaluation.journal import Head
 from robomtl.experiments import resumed_evaluation
 from robomtl.experiments.evaluating import evaluate
@@ -116,7 +117,13 @@ def test_trials_are_the_same_for_any_number_of_workers(tmp_path, kind):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
         for workers in (1, 2, 3):
             out = tmp_path / str(workers)
-            evaluate(served, BITS, out=out, episodes=12, workers=workers)
+            evaluate(
+                served,
+                BITS,
+                out=out,
+                config=EvaluationConfig(episodes=12),
+                compute=Compute(workers=workers),
+            )
     one, two, three = (table(tmp_path / name) for name in "123")
     assert one.equals(two) and one.equals(three)
     assert len(set(one["first_success_step"].to_pylist())) > 5
@@ -157,10 +164,22 @@ def test_a_stopped_evaluation_goes_on_on_its_device(tmp_path, capsys):
 
 def test_results_of_another_device_are_others(tmp_path):
     agent, out = saved(tmp_path / "policy"), tmp_path / "run"
-    evaluate(agent, POINTS, out=out, episodes=1, workers=1)
+    evaluate(
+        agent,
+        POINTS,
+        out=out,
+        config=EvaluationConfig(episodes=1),
+        compute=Compute(workers=1),
+    )
     with serve(agent, device="cpu") as served:
         with pytest.raises(ValueError, match=r"agent is '\w+' there and '\w+ on cpu'"):
-            evaluate(served, POINTS, out=out, episodes=1, workers=1)
+            evaluate(
+                served,
+                POINTS,
+                out=out,
+                config=EvaluationConfig(episodes=1),
+                compute=Compute(workers=1),
+            )
     other = r"was begun with its policy on the workers' processors; on cpu results may"
     with pytest.raises(ValueError, match=other):
         robomtl.resume_evaluation(out, device="cpu")
@@ -182,8 +201,20 @@ def test_a_worker_that_dies_stops_no_other(tmp_path):
     with serve(agent, device="cpu") as served:
         serving = children()
         Death(daemon=True).start()
-        evaluate(served, BITS, out=tmp_path / "run", episodes=50, workers=2)
-        evaluate(served, BITS, out=tmp_path / "whole", episodes=50, workers=1)
+        evaluate(
+            served,
+            BITS,
+            out=tmp_path / "run",
+            config=EvaluationConfig(episodes=50),
+            compute=Compute(workers=2),
+        )
+        evaluate(
+            served,
+            BITS,
+            out=tmp_path / "whole",
+            config=EvaluationConfig(episodes=50),
+            compute=Compute(workers=1),
+        )
     assert table(tmp_path / "run").equals(table(tmp_path / "whole"))
     assert not children()
 
@@ -200,7 +231,12 @@ def test_a_worker_that_dies_stops_no_other(tmp_path):
 def test_a_failure_of_the_policy_reaches_the_user(tmp_path, kind, error, said):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
         with pytest.raises(error, match=said):
-            evaluate(served, POINTS, out=tmp_path / "run", episodes=12)
+            evaluate(
+                served,
+                POINTS,
+                out=tmp_path / "run",
+                config=EvaluationConfig(episodes=12),
+            )
     assert not children()
 
 

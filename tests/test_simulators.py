@@ -17,11 +17,13 @@ from wobbling import WobblingAgent
 
 from robomtl.camera import Camera
 from robomtl.checking.checking import check_suite
+from robomtl.compute import Compute
 from robomtl.demonstrations import collect
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SPLITS
 from robomtl.errors import InputError, PlugInError, SimulationError
+from robomtl.evaluation import EvaluationConfig
 from robomtl.experiments.evaluating import evaluate
 from robomtl.pulse import PULSE
 from robomtl.simulators import server
@@ -35,8 +37,10 @@ BROKEN = 1_000_003
 """The variation in which something happens at the third step."""
 
 
-def trials(out, suite, *, episodes=12, **options):
-    evaluate(WobblingAgent(), suite, out=out, episodes=episodes, **options)
+def trials(out, suite, *, workers=2, **options):
+    config = EvaluationConfig(**{"episodes": 12, **options})
+    compute = Compute(workers=workers)
+    evaluate(WobblingAgent(), suite, out=out, config=config, compute=compute)
     return pq.read_table(out / "trials.parquet").drop_columns(["seconds"]).to_pylist()
 
 

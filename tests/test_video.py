@@ -11,9 +11,10 @@ from wobbling import BROKEN, BrokenSuite, Here, Wobbling, WobblingAgent
 
 from robomtl.camera import Camera
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_picture import COLOURS
-from robomtl.evaluation import ExpertAgent, Results, film, video
+from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results, film, video
 from robomtl.evaluation.mp4 import Mp4
 from robomtl.evaluation.video import video_path
 from robomtl.executor import LocalExecutor
@@ -50,10 +51,14 @@ class BlindSuite(PointsSuite):
         return self
 
 
-def played(out, *, agent=None, suite=POINTS, **options):
-    agent = agent or WobblingAgent()
-    options = {"tasks": TASKS, "episodes": 14, "executor": Here(), **options}
-    return evaluate(agent, suite, out=out, **options)
+def played(out, *, agent=None, suite=POINTS, executor=None, **options):
+    return evaluate(
+        agent or WobblingAgent(),
+        suite,
+        out=out,
+        config=EvaluationConfig(**{"tasks": TASKS, "episodes": 14, **options}),
+        compute=Compute(executor=executor or Here()),
+    )
 
 
 def filmed(out, *, agent=None, suite=POINTS, **options):

@@ -11,10 +11,11 @@ from robomtl.agent import PolicyAgent
 from robomtl.camera import Camera
 from robomtl.checkpoint import Card
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import THINGS
-from robomtl.evaluation import ExpertAgent, Results
+from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_suite import from_gymnasium
 from robomtl.policies.mlp import MLPConfig
@@ -28,9 +29,13 @@ POINTS = PointsSuite(variant="MT6", horizon=16)
 
 
 def evaluated(out, *, agent=None, suite=POINTS, **options):
-    options = {"tasks": ["reach-blue"], "episodes": 12, **options}
-    agent = agent or WobblingAgent()
-    return evaluate(agent, suite, out=out, executor=Here(), **options)
+    return evaluate(
+        agent or WobblingAgent(),
+        suite,
+        out=out,
+        config=EvaluationConfig(**{"tasks": ["reach-blue"], "episodes": 12, **options}),
+        compute=Compute(executor=Here()),
+    )
 
 
 def recorded(path):

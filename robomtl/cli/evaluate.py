@@ -21,8 +21,15 @@ from robomtl.cli.flags import (
     warn_of_goals,
 )
 from robomtl.cli.tables import show
+from robomtl.compute import Compute
 from robomtl.errors import InputError
-from robomtl.evaluation import Film, Results, film, success_table
+from robomtl.evaluation import (
+    EvaluationConfig,
+    Film,
+    Results,
+    film,
+    success_table,
+)
 from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
 from robomtl.executor import LIMIT, Executor
@@ -132,23 +139,25 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
             acting,
             suite,
             out=out,
-            protocol=flags.protocol,
-            tasks=flags.tasks,
-            variations=flags.variations,
-            episodes=flags.episodes,
-            instructions=flags.instructions,
-            until=flags.until,
-            seed=flags.seed,
-            executor=executor,
-            config=_config(agent),
-            other_pictures=flags.other_pictures,
+            config=EvaluationConfig(
+                protocol=flags.protocol,
+                tasks=flags.tasks,
+                variations=flags.variations,
+                episodes=flags.episodes,
+                instructions=flags.instructions,
+                until=flags.until,
+                seed=flags.seed,
+                other_pictures=flags.other_pictures,
+            ),
+            compute=Compute(executor=executor),
+            provenance=_provenance(agent),
         )
         if flags.video is None:
             return _Done(results, out)
         films = _film(flags, acting, suite, out, executor)
         videos = find_videos(out, results)
         page = out / "report.html"
-        write_report(page, results, config=_config(agent), videos=videos)
+        write_report(page, results, provenance=_provenance(agent), videos=videos)
         return _Done(results, out, films)
 
 
@@ -172,7 +181,7 @@ def _acting(flags: Evaluate) -> dict[str, Any]:
     return {name: value for name, value in acting.items() if value is not None}
 
 
-def _config(agent: Agent) -> dict[str, Any] | None:
+def _provenance(agent: Agent) -> dict[str, Any] | None:
     return agent.settings if isinstance(agent, PolicyAgent) else None
 
 
@@ -193,7 +202,10 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
     assert flags.resume is not None
     with run_directory(flags.resume, "evaluate", "") as folder:
         results = resume_evaluation(
-            folder, run=flags.run, device=named_device(flags), executor=executor
+            folder,
+            run=flags.run,
+            device=named_device(flags),
+            compute=Compute(executor=executor),
         )
     return _Done(results, folder)
 

@@ -8,8 +8,8 @@ import tyro
 
 from robomtl.cli.flags import chosen_executor, own_first, run_directory
 from robomtl.cli.tables import show_report
+from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.errors import InputError
-from robomtl.experiments.compute import CELL_LIMIT, Compute
 from robomtl.experiments.probe.feature_probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_report import feature_report
 from robomtl.experiments.running import REPORT

@@ -17,9 +17,9 @@ from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.cli.suite_options import options_from
+from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.errors import InputError
 from robomtl.executor import Executor, LocalExecutor
-from robomtl.experiments.compute import CELL_LIMIT, Compute
 from robomtl.goals import goal_warning
 from robomtl.joint import options_in
 from robomtl.machine import Machine

@@ -16,9 +16,9 @@ from robomtl.cli.flags import (
     run_directory,
 )
 from robomtl.cli.tables import show_report
+from robomtl.compute import Compute
 from robomtl.evaluation.conditions import Conditions
 from robomtl.executor import LIMIT
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.probe import ProbeConfig, probe
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.probe.probing import MARGIN

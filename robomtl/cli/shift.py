@@ -9,10 +9,10 @@ import tyro
 from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, chosen_executor, own_first, run_directory
 from robomtl.cli.tables import show_report
+from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS
 from robomtl.executor import LIMIT
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.running import REPORT
 from robomtl.experiments.shift import ShiftConfig, shift
 from robomtl.experiments.shift.shift_report import shift_report

@@ -1,7 +1,8 @@
 """Under which conditions an agent is evaluated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from robomtl.errors import InputError
@@ -13,25 +14,47 @@ from robomtl.task import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conditions:
+class TrialSettings:
+    """The settings that conditions share with the config they are settled from."""
+
+    tasks: Sequence[str] | None = None
+    """Names of the tasks; None for the training tasks."""
+    repeats: int = 1
+    """Trials of each variation."""
+    instructions: Path | str = "canonical"
+    """One of ``robomtl.evaluation.instructions.KINDS``, such as ``canonical``, ``held-out``
+    or ``shuffled``, or a JSON file with a list of wordings for each task; see ``tell``."""
+    until: Until = "horizon"
+    """``horizon`` plays each trial to its end; ``success`` stops it once solved, which is
+    faster and leaves success at the last step unknown."""
+    seed: int = 0
+    """Decides whose instruction a task gets when they are shuffled."""
+
+    def __post_init__(self) -> None:
+        """Checks the types and the seed.
+
+        Raises:
+            InputError: If a value is of another type, or the seed out of range.
+        """
+        check_types(self)
+        check_seed(self.seed)
+        if self.tasks is not None:
+            object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "instructions", str(self.instructions))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions(TrialSettings):
     """The trials of an evaluation, their instructions, and when they end."""
 
-    tasks: tuple[str, ...] | None = None
-    """Names of the tasks; None for the training tasks."""
+    instructions: str = "canonical"
+    """Kind of instructions, or a JSON file of wordings; see ``tell``."""
     split: str = "fresh"
     """Which variations."""
     episodes: int = 50
     """Variations of each task."""
-    repeats: int = 1
-    """Trials of each variation."""
-    instructions: str = "canonical"
-    """Kind of instructions, or a JSON file of wordings; see ``tell``."""
-    until: Until = "horizon"
-    """``horizon`` plays trials to their end, ``success`` stops them once solved."""
     criterion: Criterion = "any step"
     """When a trial counts as solved."""
-    seed: int = 0
-    """Decides whose instruction a task gets when they are shuffled."""
 
     def __post_init__(self) -> None:
         """Checks when trials end and when they count as solved.
@@ -40,8 +63,7 @@ class Conditions:
             InputError: If a value is of another type or unknown, or trials would stop
                 before their last step is known.
         """
-        check_types(self)
-        check_seed(self.seed)
+        super().__post_init__()
         if self.criterion == "last step" and self.until == "success":
             raise InputError(
                 "Success at the last step is unknown where trials stop at success; play"
@@ -55,9 +77,7 @@ class Conditions:
         Raises:
             KeyError: If one is missing.
         """
-        known = {field.name: values[field.name] for field in fields(cls)}
-        tasks = known["tasks"]
-        return cls(**{**known, "tasks": None if tasks is None else tuple(tasks)})
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:

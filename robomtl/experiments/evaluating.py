@@ -15,19 +15,21 @@ from robomtl.actor import (
 )
 from robomtl.agent import check_pictures
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.evaluation_config import EvaluationConfig
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.records import Record, records_of
 from robomtl.evaluation.results import RESULTS, Results, Setting
-from robomtl.evaluation.rollout import Outcome, Until
+from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import LIMIT, Executor, LocalExecutor
+from robomtl.executor import Executor
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.running import JOURNAL, REPORT, play_cells
 from robomtl.lock import locked
@@ -42,19 +44,9 @@ def evaluate(
     suite: Suite,
     *,
     out: Path | str,
-    protocol: str | None = None,
-    tasks: Sequence[str] | None = None,
-    variations: str | None = None,
-    episodes: int | None = None,
-    repeats: int = 1,
-    instructions: Path | str = "canonical",
-    workers: int = 2,
-    until: Until = "horizon",
-    seed: int = 0,
-    limit: float = LIMIT,
-    executor: Executor | None = None,
-    config: Mapping[str, Any] | None = None,
-    other_pictures: bool = False,
+    config: EvaluationConfig | None = None,
+    compute: Compute | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Results:
     """The results of an agent on a suite, also written to a folder.
 
@@ -66,26 +58,9 @@ def evaluate(
         suite: Supplies the tasks.
         out: Folder for ``trials.parquet``, ``results.json``, ``report.html`` and the
             journal; made if missing.
-        protocol: Name of the protocol to follow, such as ``official``; without one the
-            results name the one that the conditions happen to meet. See ``PROTOCOLS``.
-        tasks: Names of the tasks; the training tasks by default.
-        variations: The split whose variations are used; the protocol's, or ``fresh``.
-        episodes: Variations of each task; the protocol's, or 50.
-        repeats: Trials of each variation.
-        instructions: One of ``robomtl.evaluation.instructions.KINDS``, such as
-            ``canonical``, ``held-out`` or ``shuffled``, or a JSON file with a list of
-            wordings for each task; see ``tell``.
-        workers: Processes on this machine, unless an executor is given.
-        until: ``horizon`` plays each trial to its end; ``success`` stops it once
-            solved, which is faster and leaves success at the last step unknown.
-        seed: Decides whose instruction a task gets when they are shuffled.
-        limit: Longest that a step of a simulator may take before its trial counts as
-            hanging [s]; the executor's own where one is given.
-        executor: Runs the chunks; processes on this machine by default. With
-            ``robomtl.RayExecutor``, a Ray cluster.
-        config: How the agent came to be, shown in the report.
-        other_pictures: Whether the suite may draw pictures by another profile than the
-            policy was trained on; the options in the results have the one that it drew by.
+        config: Tasks, variations, instructions and protocol; the defaults if None.
+        compute: Processes or cluster, and the limit of time of a step.
+        provenance: How the agent came to be, shown in the report.
 
     Raises:
         ValueError: If the agent does not fit the suite, the conditions cannot be met or
@@ -94,29 +69,17 @@ def evaluate(
         ImportError: If the agent needs an extra that is missing, such as ``language``
             for wordings of one's own.
     """
-    rules = protocols.protocol(protocol or "fresh")
-    conditions = Conditions(
-        tasks=None if tasks is None else tuple(tasks),
-        split=rules.split if variations is None else variations,
-        episodes=rules.episodes if episodes is None else episodes,
-        repeats=repeats,
-        instructions=str(instructions),
-        until=until,
-        criterion=rules.criterion,
-        seed=seed,
-    )
-    if protocol is not None:
-        protocols.check(protocol, conditions, suite)
-    if not other_pictures:
+    config, compute = config or EvaluationConfig(), compute or Compute()
+    conditions = config.conditions(suite)
+    if not config.other_pictures:
         check_pictures(agent, suite)
-    executor = executor or LocalExecutor(workers=workers, limit=limit)
     return evaluate_under(
         conditions,
         agent,
         suite,
         out=located(out),
-        executor=executor,
-        config=config or {},
+        executor=compute.playing,
+        provenance=provenance or {},
     )
 
 
@@ -127,7 +90,7 @@ def evaluate_under(
     *,
     out: Path,
     executor: Executor,
-    config: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> Results:
     """The results of an agent under conditions that are settled; see ``evaluate``."""
     check_agent(agent, suite, conditions.tasks)
@@ -141,7 +104,7 @@ def evaluate_under(
         results = results_of(agent, suite, conditions, played, journal)
         results.write(out)
         videos = find_videos(out, results)
-        write_report(out / REPORT, results, config=config, videos=videos)
+        write_report(out / REPORT, results, provenance=provenance, videos=videos)
     return results
 
 

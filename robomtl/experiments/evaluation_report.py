@@ -37,7 +37,7 @@ def write_report(
     path: Path,
     results: Results,
     *,
-    config: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     videos: Mapping[Trial, Path] | None = None,
 ) -> None:
     """Writes the page, durably.
@@ -45,7 +45,7 @@ def write_report(
     Args:
         path: The file.
         results: What to show.
-        config: How the agent came to be: plain data, as deep as it likes.
+        provenance: How the agent came to be: plain data, as deep as it likes.
         videos: Files that show trials. As many as fit into a budget become part of the
             page, in the given order; to the others it links, so they stay beside it.
 
@@ -53,23 +53,23 @@ def write_report(
         FileNotFoundError: If a video is missing.
     """
     embedded = clips(videos or {}, path.parent)
-    write_text(path, page(results, config=config, videos=embedded))
+    write_text(path, page(results, provenance=provenance, videos=embedded))
 
 
 def page(
     results: Results,
     *,
-    config: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     videos: Mapping[Trial, Clip] | None = None,
 ) -> str:
     """The page as HTML; see ``write_report``, and ``clips`` for the videos."""
-    return report_page(evaluation_report(results, config=config, videos=videos))
+    return report_page(evaluation_report(results, provenance=provenance, videos=videos))
 
 
 def evaluation_report(
     results: Results,
     *,
-    config: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
     videos: Mapping[Trial, Clip] | None = None,
 ) -> report.Report:
     """The results in sections; see ``page``."""
@@ -79,7 +79,7 @@ def evaluation_report(
     grid, steps = outcome_grid(results, videos or {}), panels(results)
     lead = counted(summary.everything.tasks, "task")
     note = "a cell each, in the order of the variations; point at one to read it"
-    settings = dict(flat(config or {}))
+    settings = dict(flat(provenance or {}))
     return report.Report(
         title=f"{setting.agent} on {setting.suite}",
         head=setting.agent,

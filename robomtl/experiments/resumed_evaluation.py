@@ -8,11 +8,11 @@ from typing import Any
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
-from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.evaluating import evaluate_under
 from robomtl.experiments.running import JOURNAL
 from robomtl.machine import device_of
@@ -48,8 +48,7 @@ def resume_evaluation(
     *,
     run: Path | str | None = None,
     device: str | None = None,
-    workers: int = 2,
-    executor: Executor | None = None,
+    compute: Compute | None = None,
 ) -> Results:
     """The results of the evaluation that was begun in a folder, once it is finished.
 
@@ -60,8 +59,7 @@ def resume_evaluation(
         folder: Where it was begun.
         run: Run directory of its policy, if that has moved.
         device: Where the policy is, if that has another name now; see ``serve``.
-        workers: Processes on this machine, unless an executor is given.
-        executor: Runs the chunks, see ``evaluate``.
+        compute: Processes or cluster, see ``evaluate``.
 
     Raises:
         ValueError: If no evaluation was begun in the folder, its policy has moved or
@@ -80,8 +78,8 @@ def resume_evaluation(
             acting,
             suite,
             out=folder,
-            executor=executor or LocalExecutor(workers=workers),
-            config=agent.settings if isinstance(agent, PolicyAgent) else {},
+            executor=(compute or Compute()).playing,
+            provenance=agent.settings if isinstance(agent, PolicyAgent) else {},
         )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
-from robomtl.evaluation import Results
+from robomtl.compute import Compute
+from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.evaluating import evaluate
 from robomtl.machine import cores
@@ -72,9 +73,10 @@ class Evaluations:
             PolicyAgent(self._folder),
             suite(self.card.suite, **self.card.suite_options),
             out=self._folder / "evaluation",
-            episodes=self.config.evaluate_episodes,
-            workers=cores(),
-            seed=self.config.seed,
+            config=EvaluationConfig(
+                episodes=self.config.evaluate_episodes, seed=self.config.seed
+            ),
+            compute=Compute(workers=cores()),
         )
 
     @property

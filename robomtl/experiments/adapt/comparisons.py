@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robomtl.compute import Compute
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.collect_missing import Recording, obtain
 from robomtl.errors import InputError
@@ -12,7 +13,6 @@ from robomtl.experiments.adapt.method_design import AdaptRequest, configured, ob
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
-from robomtl.experiments.compute import Compute
 from robomtl.names import file_name
 from robomtl.suites import suite
 from robomtl.training import TrainConfig

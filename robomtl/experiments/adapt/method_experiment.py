@@ -9,6 +9,7 @@ from robomtl.adaptation.adapting import check_training
 from robomtl.adaptation.method import Budget
 from robomtl.adaptation.support import check_fit
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
@@ -33,7 +34,6 @@ from robomtl.experiments.adapt.method_design import (
 from robomtl.experiments.adapt.method_findings import Findings, findings_of
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
 from robomtl.features import robot_of

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.benchmark import benchmark_of
@@ -22,7 +23,6 @@ from robomtl.experiments.adapt.method_experiment import Supports, compare_method
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.adapt.train_missing import demonstrations_of, like
-from robomtl.experiments.compute import Compute
 from robomtl.machine import Machine, check_device
 from robomtl.names import file_name
 from robomtl.paths import located

@@ -7,6 +7,7 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations, collect
 from robomtl.demonstrations.collect_missing import check_suite, parts_of
 from robomtl.errors import InputError
@@ -17,7 +18,6 @@ from robomtl.experiments.beyond.beyond_findings import Findings, findings_of
 from robomtl.experiments.beyond.beyond_report import beyond_report
 from robomtl.experiments.beyond.improving import ImproveCell, Material
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
 from robomtl.lock import locked

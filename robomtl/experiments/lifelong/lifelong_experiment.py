@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.continual.method import Course
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.collect_missing import data_in, parts_of
@@ -13,7 +14,6 @@ from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.lifelong.lifelong_design import (
     LifelongRequest,
     StreamCell,

@@ -7,12 +7,12 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.multitask.affinities import Measured
 from robomtl.experiments.multitask.arm_design import (
     ArmCell,

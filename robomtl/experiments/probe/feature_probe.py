@@ -7,10 +7,10 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.probe.feature_cells import (
     FeatureCell,
     MeasureCell,

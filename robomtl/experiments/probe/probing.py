@@ -9,6 +9,7 @@ import pyarrow as pa
 from robomtl.actor import Agent, TaskInfo, check_agent
 from robomtl.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
@@ -17,8 +18,7 @@ from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.records import SCHEMA
 from robomtl.evaluation.results import RESULTS, TRIALS, Results
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import LIMIT, Executor
-from robomtl.experiments.compute import Compute
+from robomtl.executor import Executor
 from robomtl.experiments.evaluating import finish, journal_in, results_of
 from robomtl.experiments.probe.probe_findings import concluded
 from robomtl.experiments.probe.probe_plan import Plan, planned
@@ -110,14 +110,14 @@ def probe(
             cannot be given; if the margin is no fraction; or if ``evaluate`` raises it.
         ImportError: If a wording needs the ``language`` extra and that is missing.
     """
-    config, compute = config or ProbeConfig(), compute or Compute(limit=LIMIT)
+    config, compute = config or ProbeConfig(), compute or Compute()
     acting = named_agent(agent) if isinstance(agent, Path | str) else agent
     conditioning = _conditioning_of(acting)
     check_agent(acting, suite, config.conditions.tasks)
     plan = planned(suite, config.conditions, conditioning, config.kinds)
     out = located(out)
     with locked(out):
-        results = _played(plan, config.conditions, acting, suite, out, compute.executed)
+        results = _played(plan, config.conditions, acting, suite, out, compute.playing)
         task_infos = {
             kind: [each for chunk in some for each in chunk.task_infos]
             for kind, some in plan.chunks.items()

@@ -8,12 +8,11 @@ from typing import Any
 from robomtl.actor import check_agent
 from robomtl.agent import check_pictures
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.trials import select
-from robomtl.executor import LIMIT
 from robomtl.experiments.cells import Finished
-from robomtl.experiments.compute import Compute
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
 from robomtl.experiments.shift.shift_findings import Findings, findings_of
@@ -130,7 +129,7 @@ def shift(
             if a policy does not fit the suite, is there twice or lacks a seed that
             another has; or if the folder holds something else.
     """
-    config, compute = config or ShiftConfig(), compute or Compute(limit=LIMIT)
+    config, compute = config or ShiftConfig(), compute or Compute()
     folder = located(out)
     if isinstance(suite, ShiftedSuite):
         raise InputError(
@@ -153,7 +152,7 @@ def shift(
         suite=suite, policies=policies, grid=grid, config=config, folder=folder
     )
     cells = experiment.cells()  # Refuses tasks and trials that there are not.
-    executor = compute.executed
+    executor = compute.playing
     with locked(folder):
         if "finetune" in config.adaptations:
             collect_under(
