@@ -7,6 +7,7 @@ from .checking.checking import check_suite as check_suite
 from .checking.policy import check_policy as check_policy
 from .checkpoint import load as load
 from .compute import Compute as Compute
+from .demonstrations import CollectionConfig as CollectionConfig
 from .demonstrations import Demonstrations as Demonstrations
 from .demonstrations import Mixture as Mixture
 from .demonstrations import add_cameras as add_cameras

@@ -8,7 +8,7 @@ from typing import Literal
 from robomtl.adaptation import Budget, Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.compute import Compute
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate
@@ -73,10 +73,8 @@ def adapt_to_new_task(
     demonstrations = collect(
         made,
         out / "demonstrations",
-        tasks=[new.task],
-        episodes=new.shots,
-        noise=new.noise,
-        workers=compute.executed.workers,
+        config=CollectionConfig(tasks=(new.task,), episodes=new.shots, noise=new.noise),
+        compute=compute.here,
     )
     budget = Budget(machine=compute.machine)
     adapting = partial(_adapted, run, demonstrations, budget, seed)

@@ -9,7 +9,8 @@ from robomtl.agent import PolicyAgent
 from robomtl.arguments import checked
 from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation, Kind
-from robomtl.demonstrations.collect_missing import Recording, obtain
+from robomtl.demonstrations import CollectionConfig
+from robomtl.demonstrations.collect_missing import obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.video import Which, find_videos
@@ -334,14 +335,14 @@ def _run(
     compute: Compute,
 ) -> Ran:
     made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
-    workers = compute.executed.workers
     recorded = obtain(
         made,
         folder,
         data=data,
-        recording=Recording(
-            episodes=recipe.episodes, noise=recipe.noise, seed=seed, workers=workers
+        config=CollectionConfig(
+            episodes=recipe.episodes, noise=recipe.noise, seed=seed
         ),
+        compute=compute.here,
     )
     train(
         recorded,
@@ -353,7 +354,7 @@ def _run(
     )
     results = _evaluated(recipe, made, folder, seed=seed, compute=compute)
     if recipe.videos is not None:
-        _film(recipe, recipe.videos, made, folder, workers=workers)
+        _film(recipe, recipe.videos, made, folder, workers=compute.executed.workers)
     if recipe.new_task is not None:
         new = folder / "new-task"
         results |= adapt_to_new_task(

@@ -112,7 +112,7 @@ class Suite(Protocol):
 
     A suite whose actions end in components that bear no disturbance, such as a gripper
     that opens and closes, has one more property, ``undisturbed_actions``: their number,
-    0 where it is not given. ``collect(noise=...)`` spares them.
+    0 where it is not given. the noise of ``collect`` spares them.
 
     A suite whose envs can be seen has one more method, ``with_camera(camera)``: the same
     suite, but the ``render`` of its envs gives pictures, as Gymnasium's ``rgb_array``

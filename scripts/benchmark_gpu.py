@@ -23,7 +23,8 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation.method import METHODS
 from robomtl.checkpoint import Card
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.durable import write_json
 from robomtl.machine import Machine, Precision, check_device
 from robomtl.policy import Batch, Policy
@@ -91,7 +92,12 @@ def _pieces(benchmark: Benchmark) -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def _data(benchmark: Benchmark, name: str) -> Demonstrations:
     """Demonstrations of a suite's training tasks, collected once."""
-    return collect(suite(name), benchmark.out / name, episodes=5, workers=2)
+    return collect(
+        suite(name),
+        benchmark.out / name,
+        config=CollectionConfig(episodes=5),
+        compute=Compute(workers=2),
+    )
 
 
 def _trials(benchmark: Benchmark, workers: int) -> dict[str, Any]:
@@ -210,9 +216,8 @@ def _method(benchmark: Benchmark, name: str) -> str:
     shown = collect(
         suite(_POINTS),
         benchmark.out / "shown",
-        tasks=[_FEW_SHOT],
-        episodes=2,
-        workers=1,
+        config=CollectionConfig(tasks=[_FEW_SHOT], episodes=2),
+        compute=Compute(workers=1),
     )
     budget = robomtl.Budget(
         steps=1, batch_size=8, machine=Machine(device=benchmark.device)

@@ -12,7 +12,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         robomtl.train(
-            robomtl.collect(tray, folder / "data", episodes=5, workers=1),
+            robomtl.collect(
+                tray,
+                folder / "data",
+                config=robomtl.CollectionConfig(episodes=5),
+                compute=robomtl.Compute(workers=1),
+            ),
             out=folder / "run",
             policy="gated",
             conditioning=("goal",),
@@ -20,7 +25,10 @@ def main() -> None:
         )
         task = tray.held_out_tasks[0].name
         shown = robomtl.collect(
-            tray, folder / "shown", tasks=[task], episodes=2, workers=1
+            tray,
+            folder / "shown",
+            config=robomtl.CollectionConfig(tasks=[task], episodes=2),
+            compute=robomtl.Compute(workers=1),
         )
         robomtl.adapt(folder / "run", shown, method="wise", out=folder / "adapted")
         results = robomtl.evaluate(

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.training import TrainConfig, train
 
@@ -11,7 +12,12 @@ SUITE = PointsSuite(variant="ML4", horizon=40)
 
 def grow(folder, *, seeds=(0,), steps=2):
     """A family of cloned policies that have hardly learned, and their demonstrations."""
-    data = collect(SUITE, folder / "demonstrations", episodes=4, workers=1)
+    data = collect(
+        SUITE,
+        folder / "demonstrations",
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
     for seed in seeds:
         train(
             data,

@@ -2,17 +2,28 @@
 
 import robomtl
 from robomtl.adaptation import Support, draw_support
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 
 SUITE = robomtl.suite("points/ML4")
 NEW = "reach-ball"
 
 
 def collected(folder):
-    return collect(SUITE, folder / "old", episodes=4, workers=1)
+    return collect(
+        SUITE,
+        folder / "old",
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 def supported(folder, data):
-    new = collect(SUITE, folder / "new", tasks=[NEW], episodes=2, workers=1)
+    new = collect(
+        SUITE,
+        folder / "new",
+        config=CollectionConfig(tasks=[NEW], episodes=2),
+        compute=Compute(workers=1),
+    )
     drawn = draw_support(new, NEW, shots=2, draw=0)
     return Support(demonstrations=drawn.demonstrations, prior=data)

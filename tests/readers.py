@@ -63,7 +63,12 @@ class Inline:
 
 def make(folder: Path) -> None:
     """Writes a file of every kind, each where its reader looks for it."""
-    data = robomtl.collect(SUITE, folder / "data", episodes=2, workers=1)
+    data = robomtl.collect(
+        SUITE,
+        folder / "data",
+        config=robomtl.CollectionConfig(episodes=2),
+        compute=robomtl.Compute(workers=1),
+    )
     for name in ("run", "half"):
         _train(data, folder / name)
     (folder / "half" / "policy.json").unlink()

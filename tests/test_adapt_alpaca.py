@@ -23,7 +23,8 @@ from robomtl.adaptation.meta.last_layer import (
     predictive_variance,
 )
 from robomtl.adaptation.methods.alpaca import AlpacaTraining
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policy import Policy, Spec
 from robomtl.suites import suite
@@ -188,13 +189,23 @@ def test_the_likeliest_precision_is_near_that_of_the_prior():
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demonstrations")
-    return collect(SUITE, folder / "train", episodes=6, workers=1)
+    return collect(
+        SUITE,
+        folder / "train",
+        config=CollectionConfig(episodes=6),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
 def support(tmp_path_factory):
     folder = tmp_path_factory.mktemp("support")
-    return collect(SUITE, folder / "s", tasks=[HELD_OUT], episodes=4, workers=1)
+    return collect(
+        SUITE,
+        folder / "s",
+        config=CollectionConfig(tasks=[HELD_OUT], episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 def trained(demonstrations, folder, **settings):

@@ -9,7 +9,8 @@ from families import SUITE, GoalsSuite, grow
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.methods.finetune import Finetune
 from robomtl.adaptation.methods.zero_shot import ZeroShot
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
@@ -78,7 +79,10 @@ def family(tmp_path_factory):
 def pool(tmp_path_factory):
     names = [task.name for task in SUITE.held_out_tasks]
     return collect(
-        SUITE, tmp_path_factory.mktemp("pool"), episodes=6, tasks=names, workers=1
+        SUITE,
+        tmp_path_factory.mktemp("pool"),
+        config=CollectionConfig(episodes=6, tasks=names),
+        compute=Compute(workers=1),
     )
 
 
@@ -199,7 +203,10 @@ def test_supports_share_no_variation_with_trials(material, pool):
 
 def test_demonstrations_of_the_trials_are_refused(tmp_path):
     shown = collect(
-        SUITE, tmp_path, episodes=2, tasks=["reach-ball"], split="fresh", workers=1
+        SUITE,
+        tmp_path,
+        config=CollectionConfig(episodes=2, tasks=["reach-ball"], split="fresh"),
+        compute=Compute(workers=1),
     )
     with pytest.raises(ValueError, match="shows variation 1000000 of 'reach-ball'"):
         problems(SUITE, SUITE.held_out_tasks[:1], shown, shots=1, trials=2, goals=1)
@@ -371,7 +378,11 @@ GOALS = GoalsSuite(variant="reach-flag", horizon=40)
 @pytest.fixture(scope="module")
 def goals_pool(tmp_path_factory):
     there = PointsSuite(variant="reach-flag", horizon=40)
-    return collect(there, tmp_path_factory.mktemp("goals"), episodes=260, split="fresh")
+    return collect(
+        there,
+        tmp_path_factory.mktemp("goals"),
+        config=CollectionConfig(episodes=260, split="fresh"),
+    )
 
 
 def test_hidden_goals_are_shared_by_support_and_trials_and_nothing_else(goals_pool):

@@ -6,7 +6,7 @@ import pytest
 from families import SUITE, Here, grow
 
 from robomtl.compute import Compute
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.executor import Failure
 from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
@@ -39,7 +39,12 @@ def family(tmp_path_factory):
 def pool(tmp_path_factory):
     names = [task.name for task in SUITE.held_out_tasks]
     folder = tmp_path_factory.mktemp("pool")
-    return collect(SUITE, folder, episodes=4, tasks=names, workers=1).path
+    return collect(
+        SUITE,
+        folder,
+        config=CollectionConfig(episodes=4, tasks=names),
+        compute=Compute(workers=1),
+    ).path
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from robomtl.adaptation.meta.inferring import telling, withheld
 from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.adaptation.methods.context import ContextTraining
 from robomtl.adaptation.methods.tecnet import TecnetTraining, margin_loss, sentence
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policy import Batch, Context
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -34,7 +35,12 @@ OBJECTIVES = {"context": ContextTraining, "tecnet": TecnetTraining}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/ML4"), folder, episodes=12, workers=1)
+    return collect(
+        suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=12),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

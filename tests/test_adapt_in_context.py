@@ -9,7 +9,8 @@ import robomtl
 from robomtl.adaptation import Support, draw_support
 from robomtl.adaptation.meta.inferring import whole
 from robomtl.adaptation.methods.in_context import InContextTraining
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policies.in_context import InContextConfig, InContextTransformer
 from robomtl.policies.regent import Regent
 from robomtl.policy import Batch, Context, Spec
@@ -29,14 +30,24 @@ CONFIG = TrainConfig(steps=30, batch_size=32, threads=1, ema_decay=0.9)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/ML4"), folder, episodes=8, workers=1)
+    return collect(
+        suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=8),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory):
     folder = tmp_path_factory.mktemp("new") / "points"
     tasks = ["reach-ball"]
-    return collect(suite("points/ML4"), folder, episodes=8, workers=1, tasks=tasks)
+    return collect(
+        suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=8, tasks=tasks),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from robomtl.adaptation.methods.maml import (
     first_bias,
 )
 from robomtl.adaptation.methods.reptile import ReptileObjective, minibatches
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policy import Batch
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -41,14 +42,24 @@ QUICK = TrainConfig(
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "training"
-    return collect(suite("points/ML4"), folder, episodes=6, workers=1)
+    return collect(
+        suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=6),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
 def support(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "held-out"
     made = suite("points/ML4")
-    return collect(made, folder, episodes=2, workers=1, tasks=["reach-ball"])
+    return collect(
+        made,
+        folder,
+        config=CollectionConfig(episodes=2, tasks=["reach-ball"]),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

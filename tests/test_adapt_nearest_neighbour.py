@@ -7,7 +7,8 @@ from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, adapt, draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.methods.vinn import VINN
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policies.nearest_neighbour import locally_weighted
 from robomtl.training import TrainConfig, train
 
@@ -23,7 +24,12 @@ METHODS = ["nearest_neighbour", "vinn"]
 def demonstrations(tmp_path_factory):
     tasks = ["reach-red", "reach-ball"]
     out = tmp_path_factory.mktemp("data")
-    return collect(SUITE, out, episodes=6, tasks=tasks, seed=0, workers=1)
+    return collect(
+        SUITE,
+        out,
+        config=CollectionConfig(episodes=6, tasks=tasks, seed=0),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

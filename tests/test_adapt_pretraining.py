@@ -5,7 +5,7 @@ from families import SUITE, Here
 
 from robomtl.checkpoint import load
 from robomtl.compute import Compute
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.experiments.adapt.pretraining import Training, learned, train_all
 from robomtl.training import TrainConfig
 
@@ -17,7 +17,12 @@ SMALL = {"width": 16, "blocks": 1}
 
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
-    return collect(SUITE, tmp_path_factory.mktemp("data"), episodes=3, workers=1)
+    return collect(
+        SUITE,
+        tmp_path_factory.mktemp("data"),
+        config=CollectionConfig(episodes=3),
+        compute=Compute(workers=1),
+    )
 
 
 def two(folder, config=CONFIG):

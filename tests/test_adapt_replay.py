@@ -6,7 +6,8 @@ import torch
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import adapt, draw_support
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -21,7 +22,12 @@ def demonstrations(tmp_path_factory):
     """Undisturbed ones: their actions are those that were carried out."""
     tasks = ["reach-red", "reach-ball"]
     out = tmp_path_factory.mktemp("data")
-    return collect(SUITE, out, episodes=6, tasks=tasks, seed=0, noise=0.0, workers=1)
+    return collect(
+        SUITE,
+        out,
+        config=CollectionConfig(episodes=6, tasks=tasks, seed=0, noise=0.0),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

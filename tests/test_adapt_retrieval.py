@@ -7,9 +7,10 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.meta.autoencoder import train_autoencoder
 from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.methods.retrieval import Retrieval, RetrievedSampler, similarity
+from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.conditioning.embeddings import embed
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.training import TrainConfig, train
 from robomtl.training.frames import Frames, Resident, Spans
 
@@ -25,7 +26,12 @@ FEW = {"autoencoder_steps": 5, "steps": 3, "width": 16}
 def demonstrations(tmp_path_factory):
     tasks = ["reach-red", "reach-blue", "reach-ball"]
     out = tmp_path_factory.mktemp("data")
-    return collect(SUITE, out, episodes=6, tasks=tasks, seed=0, workers=1)
+    return collect(
+        SUITE,
+        out,
+        config=CollectionConfig(episodes=6, tasks=tasks, seed=0),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

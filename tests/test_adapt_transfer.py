@@ -19,9 +19,10 @@ from robomtl.adaptation.methods.lora import Lora, LowRank, merge
 from robomtl.adaptation.methods.scratch import Scratch
 from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.cli.train import main as train_command
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning, InstructionAugmentation
 from robomtl.conditioning.embeddings import embed
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policy import POLICIES, Spec
 from robomtl.task import Task, find_task
 from robomtl.training import TrainConfig, train
@@ -42,7 +43,10 @@ def data(tmp_path_factory):
     parts = {"old": suite.train_tasks, "new": suite.held_out_tasks}
     return {
         part: collect(
-            suite, folder / part, episodes=6, tasks=[t.name for t in tasks], workers=1
+            suite,
+            folder / part,
+            config=CollectionConfig(episodes=6, tasks=[t.name for t in tasks]),
+            compute=Compute(workers=1),
         )
         for part, tasks in parts.items()
     }

@@ -11,7 +11,7 @@ from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import auroc, early_variance, watch
 from robomtl.agent import PolicyAgent
 from robomtl.compute import Compute
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.trials import deal, plan
 from robomtl.experiments.evaluating import evaluate
@@ -105,7 +105,12 @@ def test_nothing_is_asked_for_twice():
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demonstrations")
-    return collect(SUITE, folder / "train", episodes=3, workers=1)
+    return collect(
+        SUITE,
+        folder / "train",
+        config=CollectionConfig(episodes=3),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +126,12 @@ def trained(demonstrations, tmp_path_factory):
 @pytest.fixture(scope="module")
 def candidates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("candidates")
-    return collect(SUITE, folder / "s", tasks=[HELD_OUT.name], episodes=8, workers=1)
+    return collect(
+        SUITE,
+        folder / "s",
+        config=CollectionConfig(tasks=[HELD_OUT.name], episodes=8),
+        compute=Compute(workers=1),
+    )
 
 
 def test_a_policy_asks_for_the_start_of_greatest_variance(trained, candidates):

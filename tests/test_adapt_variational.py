@@ -13,7 +13,8 @@ from robomtl.adaptation.meta.variational import Gaussian, divergence, standard
 from robomtl.adaptation.methods.neural_process import NeuralProcessTraining
 from robomtl.adaptation.methods.pearl_context import PearlContextTraining, product
 from robomtl.adaptation.support import Support
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler
@@ -87,13 +88,23 @@ def test_the_divergence_is_torch_s():
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demonstrations")
-    return collect(SUITE, folder / "train", episodes=6, workers=1)
+    return collect(
+        SUITE,
+        folder / "train",
+        config=CollectionConfig(episodes=6),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
 def support(tmp_path_factory):
     folder = tmp_path_factory.mktemp("support")
-    return collect(SUITE, folder / "s", tasks=[HELD_OUT], episodes=3, workers=1)
+    return collect(
+        SUITE,
+        folder / "s",
+        config=CollectionConfig(tasks=[HELD_OUT], episodes=3),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module", params=list(OBJECTIVES))

@@ -13,7 +13,8 @@ from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import METHODS
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.training.augmentation import Augmentation
 
@@ -26,7 +27,12 @@ SUITE = robomtl.suite("points/ML4")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("points")
-    data = collect(SUITE, folder / "data", episodes=4, workers=1)
+    data = collect(
+        SUITE,
+        folder / "data",
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
     config = robomtl.TrainConfig(steps=30, batch_size=32, threads=1)
     robomtl.train(data, out=folder / "run", policy_config=SMALL, config=config)
     return folder / "run"
@@ -36,7 +42,12 @@ def run(tmp_path_factory):
 def demonstrations(tmp_path_factory):
     tasks = [task.name for task in SUITE.held_out_tasks]
     out = tmp_path_factory.mktemp("held-out") / "data"
-    return collect(SUITE, out, tasks=tasks, episodes=4, workers=1)
+    return collect(
+        SUITE,
+        out,
+        config=CollectionConfig(tasks=tasks, episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ SMALL = {
     "steps=30": "steps=3, batch_size=8",
     "episodes=50": "episodes=10",
     "    objective=": "    policy='mlp', config=TINY, objective=",
-    "episodes=5)": "episodes=5, workers=1)",
-    "config=one)": "config=one, compute=robomtl.Compute(workers=1))",
+    "config=few)": "config=few, compute=robomtl.Compute(workers=1))",
+    "config=played)": "config=played, compute=robomtl.Compute(workers=1))",
     'out="runs/ml10/adapted"': 'out="runs/ml10/adapted", compute=robomtl.Compute(workers=1)',
     "shots=(1, 5)\n)": "shots=(1, 5), supports=1, trials=2, settings=FEW)",
 }
@@ -109,7 +109,12 @@ def registered():
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
     out = tmp_path_factory.mktemp("shown") / "data"
-    return robomtl.collect(SUITE, out, tasks=["reach-ball"], episodes=2, workers=1)
+    return robomtl.collect(
+        SUITE,
+        out,
+        config=robomtl.CollectionConfig(tasks=["reach-ball"], episodes=2),
+        compute=robomtl.Compute(workers=1),
+    )
 
 
 def test_the_method_block_adapts_by_biases_alone(registered, there, shown):

@@ -4,7 +4,8 @@ import torch
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.support import Support, draw_support
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.vision import Vision
@@ -29,7 +30,12 @@ def learned(tmp_path_factory):
     points = suite("points/ML4", images=16)
     read = {}
     for name, tasks in {"old": None, "new": [TASK]}.items():
-        collect(points, folder / name, tasks=tasks, episodes=2, noise=0.0, workers=1)
+        collect(
+            points,
+            folder / name,
+            config=CollectionConfig(tasks=tasks, episodes=2, noise=0.0),
+            compute=Compute(workers=1),
+        )
         read[name] = Demonstrations(folder / name, observe=("top",))
     trained = train(
         read["old"],

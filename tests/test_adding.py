@@ -8,20 +8,30 @@ import pytest
 from broken_sets import DATA, edit
 
 from robomtl.cli.main import main
-from robomtl.demonstrations import Demonstrations, add_cameras, adding, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import (
+    CollectionConfig,
+    Demonstrations,
+    add_cameras,
+    adding,
+    collect,
+)
 from robomtl.errors import InputError
 from robomtl.suites import suite
 
 pytest.importorskip("av")
 pytestmark = pytest.mark.usefixtures("forked_workers")
-OPTIONS: Any = {"episodes": 2, "tasks": ["reach-red", "reach-flag"], "workers": 1}
+CONFIG = CollectionConfig(
+    tasks=["reach-red", "reach-flag"], episodes=2, noise=0.6, seed=3
+)
+ALONE = Compute(workers=1)
 
 
 @pytest.fixture(scope="module")
 def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of disturbed experts, without pictures."""
     folder = tmp_path_factory.mktemp("states") / "data"
-    collect(suite("points/MT4"), folder, noise=0.6, seed=3, **OPTIONS)
+    collect(suite("points/MT4"), folder, config=CONFIG, compute=ALONE)
     return folder
 
 
@@ -34,7 +44,7 @@ def test_pictures_added_later_are_those_of_a_collection_with_cameras(
     states: Path, tmp_path: Path
 ) -> None:
     seen = suite("points/MT4", images=16)
-    collect(seen, tmp_path / "seen", noise=0.6, seed=3, **OPTIONS)
+    collect(seen, tmp_path / "seen", config=CONFIG, compute=ALONE)
     words = f"data add-camera {states} --images 16 --workers 1 --out {tmp_path / 'new'}"
     assert main(words.split()) == 0
     assert contents(tmp_path / "new") == contents(tmp_path / "seen")

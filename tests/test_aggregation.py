@@ -3,12 +3,13 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
+from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
@@ -45,7 +46,12 @@ SPEC = Spec(state=12, action=2, embedding=4)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=4, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import Budget
 from robomtl.alignment import Alignment, action_of, aligned
 from robomtl.cli.main import main
-from robomtl.demonstrations import Demonstrations, collect
-from robomtl.demonstrations.collect_missing import Recording, collect_parts, data_in
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
+from robomtl.demonstrations.collect_missing import collect_parts, data_in
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, vector_embodiment
 from robomtl.machine import Machine
@@ -45,7 +46,9 @@ HAND = robot("hand", gripper="open", x="0.05 m", **{"rotation.z": "0.1 rad"})
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("aligned")
     suite = robomtl.suite(NAME, suites=HORIZON)
-    collect_parts(suite, made, Recording(episodes=2, noise=0.0, workers=1))
+    collect_parts(
+        suite, made, CollectionConfig(episodes=2, noise=0.0), compute=Compute(workers=1)
+    )
     return made
 
 
@@ -131,7 +134,12 @@ def test_an_aligned_policy_adapts_to_a_new_robot(folder: Path, tmp_path: Path) -
     trained = robomtl.train(data_in(folder), out=tmp_path / "run", config=CONFIG)
     new = robomtl.suite("pseudo/permuted/points/reach-red", horizon=20)
     support = Support(
-        demonstrations=collect(new, tmp_path / "new", episodes=1, workers=1)
+        demonstrations=collect(
+            new,
+            tmp_path / "new",
+            config=CollectionConfig(episodes=1),
+            compute=Compute(workers=1),
+        )
     )
     chosen = configure("finetune", {"steps": 2})
     budget = Budget(batch_size=8, machine=Machine(precision="float32"))

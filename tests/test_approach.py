@@ -8,8 +8,9 @@ import torch
 
 import robomtl
 from robomtl.adaptation.meta import gradient
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning, InstructionAugmentation
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
@@ -51,7 +52,10 @@ def data(tmp_path_factory):
     """Demonstrations of two targets, by demonstrators that answer in proportion."""
     path = tmp_path_factory.mktemp("points") / "data"
     there = collect(
-        SUITE, path, episodes=6, tasks=["reach-red", "reach-blue"], workers=1
+        SUITE,
+        path,
+        config=CollectionConfig(episodes=6, tasks=["reach-red", "reach-blue"]),
+        compute=Compute(workers=1),
     )
     episodes, parts = there.episodes, []
     for task, variation in zip(episodes.task, episodes.variation, strict=True):
@@ -151,7 +155,10 @@ def test_what_was_asked_for_is_wanted_where_nothing_is_changed(data):
 
 def test_a_demonstrator_that_goes_at_one_pace_shows_no_gain_and_no_other_way(tmp_path):
     shown = collect(
-        SUITE, tmp_path / "data", episodes=3, tasks=["reach-red"], workers=1
+        SUITE,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=3, tasks=["reach-red"]),
+        compute=Compute(workers=1),
     )
     made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     way = made.prepared(frames(shown, range(3), CPU)).approach
@@ -235,7 +242,12 @@ def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
 @pytest.mark.parametrize("task", ["hand-insert-v3", "window-close-v3", "box-close-v3"])
 def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
     suite = robomtl.suite("metaworld/MT50")
-    shown = collect(suite, tmp_path / "data", episodes=3, tasks=[task], workers=1)
+    shown = collect(
+        suite,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=3, tasks=[task]),
+        compute=Compute(workers=1),
+    )
     made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     source = made.prepared(frames(shown, range(3), CPU))
     for start in starts_of(source):
@@ -249,7 +261,12 @@ def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
 @pytest.mark.parametrize("task", ["coffee-pull-v3", "push-v3", "soccer-v3"])
 def test_meta_worlds_experts_do_elsewhere_what_is_said_of_them(task, tmp_path):
     suite = robomtl.suite("metaworld/MT50")
-    shown = collect(suite, tmp_path / "data", episodes=3, tasks=[task], workers=1)
+    shown = collect(
+        suite,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=3, tasks=[task]),
+        compute=Compute(workers=1),
+    )
     made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     source = made.prepared(frames(shown, range(3), CPU))
     rows = source.approach.before.nonzero()

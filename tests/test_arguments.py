@@ -13,7 +13,7 @@ from robomtl.arguments import checked, typed
 from robomtl.camera import Camera
 from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, film
 from robomtl.experiments.evaluating import evaluate
@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
             "Unknown which 'failure'. Did you mean 'failures'",
         ),
         (
-            lambda: collect(suite("points/MT4"), "x", seed=-1),
+            lambda: CollectionConfig(seed=-1),
             "seed is -1; give 0 to",
         ),
     ],
@@ -156,6 +156,8 @@ def test_settings_that_moved_into_a_dataclass_are_answered_by_the_present_call()
     present = r"config=EvaluationConfig\(episodes=20\), compute=Compute\(workers=1\)\."
     with pytest.raises(InputError, match=f"^evaluate takes .*; give {present}$"):
         evaluate(ExpertAgent(), points, out="x", episodes=20, workers=1)
+    with pytest.raises(InputError, match=r"give config=CollectionConfig\(noise=0\)\."):
+        collect(points, "x", noise=0)
     with pytest.raises(InputError, match=r"give config=TrainConfig\(steps=3\)\."):
         train(None, out="x", steps=3)
     with pytest.raises(TypeError, match="episods"):

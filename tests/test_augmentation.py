@@ -18,7 +18,7 @@ from robomtl.conditioning import (
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.metaworld_objects import quaternion
 from robomtl.envs.metaworld_variations import drawn_vector
 from robomtl.geometry import Body, Geometry
@@ -40,7 +40,11 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return collect(SUITE, tmp_path_factory.mktemp("points") / "data", episodes=6)
+    return collect(
+        SUITE,
+        tmp_path_factory.mktemp("points") / "data",
+        config=CollectionConfig(episodes=6),
+    )
 
 
 def material_of(data, **augmentation):

@@ -333,7 +333,9 @@ def test_equally_long_states_of_other_parts_are_of_different_embodiments(tmp_pat
     suite = made(Parts, envs={"x": Parts, "y": OtherParts}, instructions=words)
     assert [suite.embodiment(task).name for task in "xy"] == ["own", "own.y"]
     with pytest.raises(InputError, match="'y' is of the embodiment 'own.y', 'x' of 'o"):
-        robomtl.collect(suite, tmp_path / "data", episodes=1)
+        robomtl.collect(
+            suite, tmp_path / "data", config=robomtl.CollectionConfig(episodes=1)
+        )
 
 
 def test_an_env_that_takes_no_render_mode_is_made_by_its_id():

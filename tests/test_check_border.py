@@ -229,7 +229,11 @@ def test_tasks_that_fit_no_common_data_set_are_refused_before_any_is_played(
     other, sentence, tmp_path
 ):
     with pytest.raises(InputError, match=sentence):
-        robomtl.collect(suite_of(Good, other), tmp_path / "data", episodes=1)
+        robomtl.collect(
+            suite_of(Good, other),
+            tmp_path / "data",
+            config=robomtl.CollectionConfig(episodes=1),
+        )
     assert not list(tmp_path.rglob("*.npz"))
 
 

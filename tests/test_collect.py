@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robomtl.demonstrations import Demonstrations, collect, collecting, staging
+from robomtl import compute
+from robomtl.compute import Compute
+from robomtl.demonstrations import (
+    CollectionConfig,
+    Demonstrations,
+    collect,
+    collecting,
+    staging,
+)
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.expert_episodes import (
     FAILED,
@@ -49,7 +57,7 @@ class Inline:
 
 @pytest.fixture
 def inline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collecting, "LocalExecutor", Inline)
+    monkeypatch.setattr(compute, "LocalExecutor", Inline)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -58,7 +66,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def request(**values: Any) -> Request:
-    options = {"suite": POINTS.name, "options": {}, "tasks": ("reach-red",), **values}
+    options = {
+        "suite": POINTS.name,
+        "options": {},
+        "tasks": ("reach-red",),
+        "noise": 0.0,
+        **values,
+    }
     return Request(**options)
 
 
@@ -253,7 +267,12 @@ def test_a_state_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
         r" components \[5\]"
     )
     with pytest.raises(ValueError, match=message):
-        collect(BlindingSuite(), tmp_path, episodes=1, workers=1, tasks=["reach-red"])
+        collect(
+            BlindingSuite(),
+            tmp_path,
+            config=CollectionConfig(episodes=1, tasks=["reach-red"]),
+            compute=Compute(workers=1),
+        )
     assert not (tmp_path / "meta").exists()
 
 
@@ -276,7 +295,12 @@ def test_expert_actions_are_clipped() -> None:
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four tasks whose experts often fail: several rounds of units."""
     out = tmp_path_factory.mktemp("collected") / "out"
-    collect(HASTY, out, episodes=12, noise=0.8, seed=3, workers=1)
+    collect(
+        HASTY,
+        out,
+        config=CollectionConfig(episodes=12, noise=0.8, seed=3),
+        compute=Compute(workers=1),
+    )
     return out
 
 
@@ -287,7 +311,12 @@ HASTY = PointsSuite(variant="MT4", horizon=16)
 def test_any_number_of_workers_gives_the_same_files(
     workers: int, collected: Path, tmp_path: Path
 ) -> None:
-    collect(HASTY, tmp_path, episodes=12, noise=0.8, seed=3, workers=workers)
+    collect(
+        HASTY,
+        tmp_path,
+        config=CollectionConfig(episodes=12, noise=0.8, seed=3),
+        compute=Compute(workers=workers),
+    )
     assert contents(tmp_path) == contents(collected)
 
 
@@ -323,7 +352,11 @@ def test_other_tasks_and_splits_are_collected_on_demand(
 ) -> None:
     ml4 = PointsSuite(variant="ML4")
     tasks = ["push-ball", "reach-red"]
-    read = collect(ml4, tmp_path, episodes=2, tasks=tasks, split="official")
+    read = collect(
+        ml4,
+        tmp_path,
+        config=CollectionConfig(episodes=2, tasks=tasks, split="official"),
+    )
     assert read.tasks == ("push-ball", "reach-red")
     assert set(read.episodes.variation) == {2_000_000, 2_000_001}
 
@@ -338,9 +371,9 @@ class GrippingSuite(PointsSuite):
 def test_a_suite_says_which_of_its_actions_are_never_disturbed(
     tmp_path: Path, inline: None
 ) -> None:
-    bare = {"episodes": 1, "noise": 0.9, "tasks": ["reach-red"]}
+    bare = CollectionConfig(episodes=1, noise=0.9, tasks=["reach-red"])
     for made, undisturbed in ((GrippingSuite(), 1), (POINTS, 0)):
-        read = collect(made, tmp_path / str(undisturbed), **bare)
+        read = collect(made, tmp_path / str(undisturbed), config=bare)
         about = json.loads((read.path / "meta/robomtl.json").read_text())
         assert about["request"]["undisturbed"] == undisturbed
         off = np.diff(read.state[:, :2], axis=0) - 0.07 * read.action[:-1]
@@ -352,7 +385,12 @@ def test_a_whole_data_set_is_given_at_once(
 ) -> None:
     monkeypatch.setattr(collecting, "_collect", None)
     before = contents(collected)
-    read = collect(HASTY, collected, episodes=12, noise=0.8, seed=3, workers=2)
+    read = collect(
+        HASTY,
+        collected,
+        config=CollectionConfig(episodes=12, noise=0.8, seed=3),
+        compute=Compute(workers=2),
+    )
     assert read.fingerprint == Demonstrations(collected).fingerprint
     assert contents(collected) == before
 
@@ -360,7 +398,11 @@ def test_a_whole_data_set_is_given_at_once(
 def test_failures_are_told_at_the_end(
     tmp_path: Path, inline: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    collect(HASTY, tmp_path, episodes=3, noise=0.8, seed=3, tasks=["reach-red"])
+    collect(
+        HASTY,
+        tmp_path,
+        config=CollectionConfig(episodes=3, noise=0.8, seed=3, tasks=["reach-red"]),
+    )
     printed = capsys.readouterr().err
     assert "Collecting: 3/3" in printed
     assert all(word in printed for word in ("tried", "solved", "failed", "unstable"))
@@ -370,12 +412,13 @@ def test_failures_are_told_at_the_end(
 
 SCRIPT = """
 import sys
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 
 if __name__ == "__main__":
     suite = PointsSuite(variant="MT4", horizon=16)
-    collect(suite, sys.argv[1], episodes=40, noise=0.8, seed=3, workers=2)
+    config = CollectionConfig(episodes=40, noise=0.8, seed=3)
+    collect(suite, sys.argv[1], config=config)
 """
 
 
@@ -446,11 +489,19 @@ def test_stopped_between_any_two_files_it_continues(
     with monkeypatch.context() as context, pytest.raises(Stopped):
         context.setattr(Path, "replace", limited(Path.replace))
         context.setattr(Path, "rename", limited(Path.rename))
-        collect(HASTY, tmp_path / "out", episodes=2, tasks=["reach-red"])
+        collect(
+            HASTY,
+            tmp_path / "out",
+            config=CollectionConfig(episodes=2, tasks=["reach-red"]),
+        )
     with pytest.raises(ValueError, match="out is incomplete: its writing was interr"):
         Demonstrations(tmp_path / "out")
     for name in ("out", "whole"):
-        collect(HASTY, tmp_path / name, episodes=2, tasks=["reach-red"])
+        collect(
+            HASTY,
+            tmp_path / name,
+            config=CollectionConfig(episodes=2, tasks=["reach-red"]),
+        )
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -466,7 +517,7 @@ def test_data_is_safe_on_disk_before_meta_appears(
             synced.append({path.name for path in tmp_path.iterdir()} - {".collecting"})
 
     monkeypatch.setattr(os, "fsync", watched)
-    collect(HASTY, tmp_path, episodes=2, tasks=["reach-red"])
+    collect(HASTY, tmp_path, config=CollectionConfig(episodes=2, tasks=["reach-red"]))
     assert synced == [{"data"}, {"data", "meta"}]
 
 
@@ -475,10 +526,12 @@ def test_stopped_while_tidying_up_it_has_a_whole_data_set(
 ) -> None:
     with monkeypatch.context() as context:
         context.setattr(staging.Staging, "remove", lambda self: None)
-        collect(HASTY, tmp_path, episodes=2, tasks=["reach-red"])
+        collect(
+            HASTY, tmp_path, config=CollectionConfig(episodes=2, tasks=["reach-red"])
+        )
     assert (tmp_path / ".collecting").exists()
     assert len(Demonstrations(tmp_path)) == 2
-    collect(HASTY, tmp_path, episodes=2, tasks=["reach-red"])
+    collect(HASTY, tmp_path, config=CollectionConfig(episodes=2, tasks=["reach-red"]))
     assert not (tmp_path / ".collecting").exists()
 
 
@@ -492,7 +545,6 @@ def test_stopped_while_tidying_up_it_has_a_whole_data_set(
         ({"settle": -1}, "settle is -1; give at least 0"),
         ({"noise": 1.5}, "noise is 1.5; give a number from 0 to 1"),
         ({"noise": float("nan")}, "noise is nan; give a number from 0 to 1"),
-        ({"workers": 0}, "workers is 0; give at least 1"),
         ({"tasks": []}, "tasks is empty; name at least 1"),
         ({"tasks": ["reach-red"] * 2}, "Task 'reach-red' is named twice"),
         ({"tasks": ["reach-rod"]}, "'reach-rod'. Did you mean 'reach-red'"),
@@ -508,7 +560,13 @@ def test_what_cannot_be_collected_is_refused(
     values: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        collect(POINTS, tmp_path / "out", **values)
+        collect(POINTS, tmp_path / "out", config=CollectionConfig(**values))
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_worker_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="workers is 0; give at least 1"):
+        collect(POINTS, tmp_path / "out", compute=Compute(workers=0))
     assert not (tmp_path / "out").exists()
 
 
@@ -553,7 +611,9 @@ def test_a_whole_data_set_of_another_request_is_refused(collected: Path) -> None
         " 0.8 there and 0.5 here; seed is 3 there and 4 here. Give the same"
     )
     with pytest.raises(ValueError, match=message):
-        collect(HASTY, collected, episodes=12, noise=0.5, seed=4)
+        collect(
+            HASTY, collected, config=CollectionConfig(episodes=12, noise=0.5, seed=4)
+        )
 
 
 @pytest.mark.parametrize(
@@ -581,14 +641,14 @@ def test_a_begun_collection_of_another_request_is_refused(
 ) -> None:
     with monkeypatch.context() as context, pytest.raises(Stopped):
         context.setattr(staging.Staging, "fresh_folder", stop)
-        collect(POINTS, tmp_path, episodes=2)
+        collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     kept = num_units(tmp_path)
     with pytest.raises(ValueError, match="episodes is 2 there and 3 here"):
-        collect(POINTS, tmp_path, episodes=3)
+        collect(POINTS, tmp_path, config=CollectionConfig(episodes=3))
     with pytest.raises(ValueError, match="options.horizon is 50 there and 16 here"):
-        collect(HASTY, tmp_path, episodes=2)
+        collect(HASTY, tmp_path, config=CollectionConfig(episodes=2))
     assert num_units(tmp_path) == kept > 0
-    assert len(collect(POINTS, tmp_path, episodes=2)) == 8
+    assert len(collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))) == 8
 
 
 def test_a_collection_of_which_nothing_was_finished_binds_nobody(
@@ -596,8 +656,8 @@ def test_a_collection_of_which_nothing_was_finished_binds_nobody(
 ) -> None:
     with monkeypatch.context() as context, pytest.raises(Stopped):
         context.setattr(staging.Staging, "save", stop)
-        collect(POINTS, tmp_path, episodes=2)
-    assert len(collect(POINTS, tmp_path, episodes=3)) == 12
+        collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
+    assert len(collect(POINTS, tmp_path, config=CollectionConfig(episodes=3))) == 12
 
 
 def stop(*_: Any) -> Any:
@@ -617,9 +677,9 @@ def test_an_expert_that_fails_too_often_is_named(tmp_path: Path, inline: None) -
         "expert of 'reach-.*' fails too often: in 1[4-9] of .* episodes .noise 0.2"
     )
     with pytest.raises(ValueError, match=message):
-        collect(hopeless, tmp_path, episodes=3, noise=0.2)
+        collect(hopeless, tmp_path, config=CollectionConfig(episodes=3, noise=0.2))
     with pytest.raises(ValueError, match=message):  # Without trying everything again.
-        collect(hopeless, tmp_path, episodes=3, noise=0.2)
+        collect(hopeless, tmp_path, config=CollectionConfig(episodes=3, noise=0.2))
 
 
 class RaisingSuite(PointsSuite):
@@ -638,7 +698,11 @@ def test_an_expert_that_raises_too_often_is_quoted(
         r" KeyError: 'gripper' \(test_collect.py, line"
     )
     with pytest.raises(EpisodesError, match=message):
-        collect(RaisingSuite(variant="MT4"), tmp_path, episodes=1, tasks=["reach-red"])
+        collect(
+            RaisingSuite(variant="MT4"),
+            tmp_path,
+            config=CollectionConfig(episodes=1, tasks=["reach-red"]),
+        )
 
 
 def test_an_expert_that_runs_out_of_variations_is_named(
@@ -650,7 +714,9 @@ def test_an_expert_that_runs_out_of_variations_is_named(
         r" of points/reach-red; ask for at most \1 episodes"
     )
     with pytest.raises(ValueError, match=message):
-        collect(hurried, tmp_path, episodes=50, split="official")
+        collect(
+            hurried, tmp_path, config=CollectionConfig(episodes=50, split="official")
+        )
 
 
 def test_a_damaged_unit_is_named(
@@ -658,15 +724,15 @@ def test_a_damaged_unit_is_named(
 ) -> None:
     with monkeypatch.context() as context, pytest.raises(Stopped):
         context.setattr(staging.Staging, "fresh_folder", stop)
-        collect(POINTS, tmp_path, episodes=2)
+        collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     unit = next(tmp_path.glob(".collecting/task-*/from-*.npz"))
     unit.write_bytes(unit.read_bytes()[:200])
     with pytest.raises(
         ValueError, match=f"{unit.name} is damaged.*; delete it and coll"
     ):
-        collect(POINTS, tmp_path, episodes=2)
+        collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     unit.unlink()
-    assert len(collect(POINTS, tmp_path, episodes=2)) == 8
+    assert len(collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))) == 8
 
 
 class FastEnv(PointsEnv):
@@ -681,11 +747,15 @@ class UnevenSuite(PointsSuite):
 
 def test_tasks_of_different_sizes_are_not_mixed(tmp_path: Path, inline: None) -> None:
     uneven = UnevenSuite()
-    read = collect(uneven, tmp_path / "blue", episodes=1, tasks=["reach-blue"])
+    read = collect(
+        uneven,
+        tmp_path / "blue",
+        config=CollectionConfig(episodes=1, tasks=["reach-blue"]),
+    )
     assert read.fps == 80
     message = "'reach-blue' has 80 steps per second, '.*' 10 steps"
     with pytest.raises(ValueError, match=message):
-        collect(uneven, tmp_path / "all", episodes=1)
+        collect(uneven, tmp_path / "all", config=CollectionConfig(episodes=1))
 
 
 class Dying(Inline):
@@ -700,9 +770,13 @@ def test_a_unit_without_result_stops_and_keeps_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as context:
-        context.setattr(collecting, "LocalExecutor", Dying)
+        context.setattr(compute, "LocalExecutor", Dying)
         with pytest.raises(SimulationError, match="reach-red, variation 5.*code -11"):
-            collect(POINTS, tmp_path, episodes=10, tasks=["reach-red"])
+            collect(
+                POINTS,
+                tmp_path,
+                config=CollectionConfig(episodes=10, tasks=["reach-red"]),
+            )
     assert num_units(tmp_path) == 1
 
 
@@ -712,7 +786,7 @@ def test_a_unit_without_result_stops_and_keeps_the_others(
 @pytest.mark.slow
 def test_meta_world_is_collected(tmp_path: Path) -> None:
     reach = suite("metaworld/MT1/reach-v3")
-    read = collect(reach, tmp_path, episodes=2)
+    read = collect(reach, tmp_path, config=CollectionConfig(episodes=2))
     assert read.tasks == ("reach-v3",)
     assert (read.state.shape[1], read.action.shape[1]) == (39, 4)
     assert read.episodes.success.all()
@@ -721,12 +795,15 @@ def test_meta_world_is_collected(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_meta_world_with_hidden_goals_is_collected(tmp_path: Path) -> None:
     tasks = ["reach-v3", "push-v3"]
-    hidden = collect(suite("metaworld/ML10"), tmp_path / "a", episodes=2, tasks=tasks)
+    hidden = collect(
+        suite("metaworld/ML10"),
+        tmp_path / "a",
+        config=CollectionConfig(episodes=2, tasks=tasks),
+    )
     shown = collect(
         suite("metaworld/ML10", goals="observable"),
         tmp_path / "b",
-        episodes=2,
-        tasks=tasks,
+        config=CollectionConfig(episodes=2, tasks=tasks),
     )
     assert np.array_equal(hidden.action, shown.action)
     assert np.array_equal(hidden.state[:, :36], shown.state[:, :36])

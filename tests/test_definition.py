@@ -144,7 +144,12 @@ def test_what_was_begun_in_another_suite_is_refused_naming_what_differs(tmp_path
             config=robomtl.EvaluationConfig(episodes=1),
             compute=robomtl.Compute(workers=1),
         ),
-        lambda made: robomtl.collect(made, tmp_path / "d", episodes=1, workers=1),
+        lambda made: robomtl.collect(
+            made,
+            tmp_path / "d",
+            config=robomtl.CollectionConfig(episodes=1),
+            compute=robomtl.Compute(workers=1),
+        ),
     ):
         play(suite())
         play(suite())

@@ -26,7 +26,7 @@ from broken_sets import (
 )
 
 import robomtl
-from robomtl.demonstrations import Demonstrations, collect, layout
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect, layout
 from robomtl.demonstrations.collect_missing import check_suite
 from robomtl.demonstrations.writing import Recorded, write
 from robomtl.errors import InputError
@@ -564,7 +564,9 @@ def test_a_data_set_is_none_while_it_is_written(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_episodes_that_share_a_hidden_goal_are_a_group(tmp_path):
     hidden = robomtl.suite("metaworld/ML1/reach-v3", starts="varied", goals="hidden")
-    demonstrations = collect(hidden, tmp_path / "data", episodes=52, noise=0.0)
+    demonstrations = collect(
+        hidden, tmp_path / "data", config=CollectionConfig(episodes=52, noise=0.0)
+    )
     goals = [
         hidden.goal_number("reach-v3", int(variation))
         for variation in demonstrations.episodes.variation

@@ -33,7 +33,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Demonstrations:
     suite = robomtl.suite("points/MT4", horizon=40)
     tasks = ["reach-red", "reach-blue", "reach-flag"]
     out = tmp_path_factory.mktemp("source")
-    return robomtl.collect(suite, out, episodes=2, tasks=tasks, workers=1)
+    return robomtl.collect(
+        suite,
+        out,
+        config=robomtl.CollectionConfig(episodes=2, tasks=tasks),
+        compute=robomtl.Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Demonstrations of all tasks under a shift."""
     out = tmp_path_factory.mktemp("target")
     suite = robomtl.suite("shifted/object_bias=5/points/MT4", horizon=40)
-    robomtl.collect(suite, out, episodes=1, workers=1)
+    robomtl.collect(
+        suite,
+        out,
+        config=robomtl.CollectionConfig(episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     return out
 
 

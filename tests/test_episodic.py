@@ -9,7 +9,7 @@ from robomtl.conditioning import (
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.training.episodic import EpisodicSampler, context_of
 from robomtl.training.objective import Material
 from robomtl.training.recorded import frames
@@ -20,7 +20,11 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
     suite = robomtl.suite("points/ML4")
-    return collect(suite, tmp_path_factory.mktemp("points") / "data", episodes=6)
+    return collect(
+        suite,
+        tmp_path_factory.mktemp("points") / "data",
+        config=CollectionConfig(episodes=6),
+    )
 
 
 @pytest.fixture

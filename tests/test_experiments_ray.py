@@ -83,7 +83,10 @@ def killing(cluster, out, cells):
 def test_adapt_finds_the_same_where_a_node_dies(family, tmp_path, cluster):
     names = [task.name for task in SUITE.held_out_tasks]
     pool = robomtl.collect(
-        SUITE, tmp_path / "pool", episodes=4, tasks=names, workers=1
+        SUITE,
+        tmp_path / "pool",
+        config=robomtl.CollectionConfig(episodes=4, tasks=names),
+        compute=robomtl.Compute(workers=1),
     ).path
     adapted(family, pool, tmp_path / "here", Here())
     out, executor = tmp_path / "ray", RayExecutor(address=cluster.address, workers=2)
@@ -96,7 +99,12 @@ def test_adapt_finds_the_same_where_a_node_dies(family, tmp_path, cluster):
 
 def test_multitask_finds_the_same_where_a_node_dies(tmp_path, cluster):
     request = replace(ARMS, steps=20)
-    data = robomtl.collect(TASKS, tmp_path / "data", episodes=2, workers=1).path
+    data = robomtl.collect(
+        TASKS,
+        tmp_path / "data",
+        config=robomtl.CollectionConfig(episodes=2),
+        compute=robomtl.Compute(workers=1),
+    ).path
     here = multitask(
         TASKS,
         request,

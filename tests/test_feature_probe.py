@@ -12,7 +12,7 @@ from robomtl import checkpoint
 from robomtl.cli.main import main
 from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.experiments.probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_cells import things_of
@@ -55,7 +55,12 @@ def test_coordinates_that_stand_still_do_not_count():
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     points = suite("points/MT4", images=16)
-    collect(points, folder, episodes=4, noise=0.3, workers=1)
+    collect(
+        points,
+        folder,
+        config=CollectionConfig(episodes=4, noise=0.3),
+        compute=Compute(workers=1),
+    )
     return folder
 
 
@@ -163,7 +168,12 @@ def test_policies_that_do_not_fit_the_data_are_refused(data, runs):
 
 def test_data_without_pictures_or_a_suite_are_refused(data, runs, tmp_path):
     plain = tmp_path / "plain"
-    collect(suite("points/MT4"), plain, episodes=4, workers=1)
+    collect(
+        suite("points/MT4"),
+        plain,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
     with pytest.raises(InputError, match="top"):
         probe_features({"a": runs["seen"]}, plain, out=tmp_path / "out")
     (plain / "meta" / "robomtl.json").unlink()

@@ -9,8 +9,9 @@ from families import Here
 
 import robomtl
 from robomtl.actor import TaskInfo
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import Trial
 from robomtl.features import ActionFeature, Embodiment, Feature
@@ -40,7 +41,9 @@ SEEING = Embodiment(
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    collect(SUITE, folder, episodes=2, workers=1)
+    collect(
+        SUITE, folder, config=CollectionConfig(episodes=2), compute=Compute(workers=1)
+    )
     return Demonstrations(folder, observe=("state", "top"))
 
 

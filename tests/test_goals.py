@@ -14,7 +14,7 @@ from robomtl.agent import ExpertAgent, PolicyAgent
 from robomtl.cli.main import main
 from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.results import Results
@@ -89,7 +89,12 @@ def test_scenes_or_values_of_goals_tell_tasks_apart_too():
 
 @pytest.mark.parametrize("suite", [MT4, OneGoal()], ids=["own", "one"])
 def test_training_by_goals_that_tell_nothing_apart_warns(suite, tmp_path, capsys):
-    data = collect(suite, tmp_path / "data", episodes=2, workers=1)
+    data = collect(
+        suite,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=2),
+        compute=Compute(workers=1),
+    )
     robomtl.train(
         data, out=tmp_path / "run", policy="mlp", conditioning=("goal",), config=CONFIG
     )
@@ -122,7 +127,12 @@ def test_a_comparison_of_evaluations_with_goals_alone_warns(tmp_path, capsys):
 
 
 def test_a_policy_reads_the_goal_where_its_task_has_it(tmp_path):
-    data = collect(MT4, tmp_path / "data", episodes=2, workers=1)
+    data = collect(
+        MT4,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=2),
+        compute=Compute(workers=1),
+    )
     robomtl.train(
         data, out=tmp_path / "run", policy="mlp", conditioning=("goal",), config=CONFIG
     )

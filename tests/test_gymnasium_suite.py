@@ -137,7 +137,12 @@ def test_a_registered_suite_is_collected_trained_evaluated_and_checked_by_name(
     no_suites.register("sliders", sliders)
     found = robomtl.suite("sliders")
     assert robomtl.check_suite(found) == []
-    recorded = robomtl.collect(found, tmp_path / "data", episodes=2, workers=1)
+    recorded = robomtl.collect(
+        found,
+        tmp_path / "data",
+        config=robomtl.CollectionConfig(episodes=2),
+        compute=robomtl.Compute(workers=1),
+    )
     config = robomtl.TrainConfig(steps=3, threads=1)
     run = tmp_path / "run"
     robomtl.train(recorded, out=run, conditioning=("goal",), config=config)

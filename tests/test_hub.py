@@ -38,7 +38,12 @@ def policy(folder):
 def data(tmp_path_factory, forked_workers):
     folder = tmp_path_factory.mktemp("data") / "points"
     suite = robomtl.suite("points/MT4", horizon=8)
-    robomtl.collect(suite, folder, tasks=["reach-red"], episodes=1, workers=1)
+    robomtl.collect(
+        suite,
+        folder,
+        config=robomtl.CollectionConfig(tasks=["reach-red"], episodes=1),
+        compute=robomtl.Compute(workers=1),
+    )
     return folder
 
 

@@ -20,12 +20,19 @@ import robomtl
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.train import main
+from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import Demonstrations, Mixture, collect, frame_file
+from robomtl.demonstrations import (
+    CollectionConfig,
+    Demonstrations,
+    Mixture,
+    collect,
+    frame_file,
+)
 from robomtl.demonstrations.expert_episodes import Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
@@ -353,7 +360,12 @@ def test_the_images_of_a_suite_are_collected(
     tmp_path: Path, forked_workers: None
 ) -> None:
     suite = SuiteFlags(images=16).make("points/MT4")
-    collect(suite, tmp_path / "data", episodes=1, tasks=["reach-red"], workers=1)
+    collect(
+        suite,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=1, tasks=["reach-red"]),
+        compute=Compute(workers=1),
+    )
     data = Demonstrations(tmp_path / "data", observe=("state", "top"))
     assert data.embodiment.images["top"].shape == (16, 16, 3)
     assert data.embodiment.name == "points"

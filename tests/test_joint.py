@@ -11,9 +11,8 @@ import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.cli.main import main
 from robomtl.compute import Compute
-from robomtl.demonstrations import Mixture
+from robomtl.demonstrations import CollectionConfig, Mixture
 from robomtl.demonstrations.collect_missing import (
-    Recording,
     collect_parts,
     data_in,
     parts_of,
@@ -43,7 +42,7 @@ CONFIG = robomtl.TrainConfig(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data sets of all robots of the joint suite."""
     made = tmp_path_factory.mktemp("joint")
-    collect_parts(JOINT, made, Recording(episodes=2, workers=1))
+    collect_parts(JOINT, made, CollectionConfig(episodes=2), compute=Compute(workers=1))
     return made
 
 

@@ -5,7 +5,8 @@ from math import exp
 import pytest
 import torch
 
-from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.durable import write_json
 from robomtl.experiments.multitask.arm_design import ArmCell
 from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
@@ -23,7 +24,12 @@ SMALL = {"policy_config": {"width": 8}, "policy": "mlp", "conditioning": ("one_h
 @pytest.fixture(scope="module")
 def points(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=2, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=2),
+        compute=Compute(workers=1),
+    )
 
 
 def config(**settings):

@@ -57,7 +57,12 @@ class Here:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     out = tmp_path_factory.mktemp("data") / "demonstrations"
-    return robomtl.collect(SUITE, out, tasks=TASKS, episodes=3, workers=1)
+    return robomtl.collect(
+        SUITE,
+        out,
+        config=robomtl.CollectionConfig(tasks=TASKS, episodes=3),
+        compute=robomtl.Compute(workers=1),
+    )
 
 
 def request(*methods, **changes):

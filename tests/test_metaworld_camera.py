@@ -10,7 +10,7 @@ from wobbling import WobblingAgent
 from robomtl.agent import PolicyAgent
 from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.compute import Compute
-from robomtl.demonstrations import add_cameras, collect
+from robomtl.demonstrations import CollectionConfig, add_cameras, collect
 from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS, WINDOWS
 from robomtl.envs.metaworld_env import MetaWorldEnv
 from robomtl.envs.mujoco_opengl import find_backend, make_context
@@ -299,9 +299,11 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
     pytest.importorskip("av", reason="needs the extra video")
     options = {"cameras": ["gripperPOV"], "size": 16}
     seen = suite("metaworld/MT50", **options)
-    tasks = {"tasks": ["drawer-close-v3"], "workers": 1}
-    data = collect(seen, tmp_path / "seen", episodes=1, **tasks)
-    collect(suite("metaworld/MT50"), tmp_path / "states", episodes=1, **tasks)
+    one = CollectionConfig(tasks=["drawer-close-v3"], episodes=1)
+    alone = Compute(workers=1)
+    data = collect(seen, tmp_path / "seen", config=one, compute=alone)
+    mt50 = suite("metaworld/MT50")
+    collect(mt50, tmp_path / "states", config=one, compute=alone)
     added = add_cameras(
         tmp_path / "states", tmp_path / "added", options=options, workers=1
     )
@@ -315,7 +317,7 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
         short,
         out=tmp_path / "out",
         config=EvaluationConfig(tasks=["drawer-close-v3"], episodes=1),
-        compute=Compute(workers=1),
+        compute=alone,
     ).records
     assert (record.length, record.error) == (9, None)
     looks = []

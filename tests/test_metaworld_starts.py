@@ -241,7 +241,11 @@ def test_replaying_a_demonstration_solves_its_own_start_and_seldom_another(task)
 def test_collecting_takes_one_variation_of_each_goal_after_another(tmp_path):
     suite = metaworld("ML1/reach-v3", starts="varied", horizon=100)
     assert suite.goal is None
-    data = robomtl.collect(suite, tmp_path / "data", episodes=60, noise=0.0)
+    data = robomtl.collect(
+        suite,
+        tmp_path / "data",
+        config=robomtl.CollectionConfig(episodes=60, noise=0.0),
+    )
     variations = data.episodes.variation.tolist()
     numbers = [suite.goal_number("reach-v3", each) for each in variations]
     goals = suite.goal_numbers("reach-v3", "train")

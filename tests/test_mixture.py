@@ -14,12 +14,13 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.cli.collect import Collect
 from robomtl.cli.main import main
+from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.demonstrations.collect_missing import data_sets_in, parts_of
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
@@ -48,7 +49,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         ("a", ["reach-red", "reach-blue"]),
         ("b", ["reach-blue", "reach-green"]),
     ):
-        collect(suite, folder / name, episodes=3, tasks=tasks, workers=1)
+        collect(
+            suite,
+            folder / name,
+            config=CollectionConfig(episodes=3, tasks=tasks),
+            compute=Compute(workers=1),
+        )
     longer = [
         each._replace(
             state=np.pad(each.state, ((0, 0), (0, 27))),

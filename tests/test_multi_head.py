@@ -8,7 +8,8 @@ from torch.nn import functional
 import robomtl
 from robomtl.action_head import HEADS
 from robomtl.adaptation.adapting import configure
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policies.multi_head import MultiHead, MultiHeadConfig
 from robomtl.policy import Spec
 from robomtl.suites import suite
@@ -114,7 +115,12 @@ def test_several_heads_and_nothing_to_choose_by_are_refused():
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    return collect(suite("points/ML4"), folder, episodes=2, workers=1)
+    return collect(
+        suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=2),
+        compute=Compute(workers=1),
+    )
 
 
 def train(data, out, **settings):
@@ -140,9 +146,8 @@ def test_fine_tuning_leaves_the_classifier_as_training_made_it(data, tmp_path, c
     new = collect(
         suite("points/ML4"),
         tmp_path / "new",
-        tasks=["reach-ball"],
-        episodes=2,
-        workers=1,
+        config=CollectionConfig(tasks=["reach-ball"], episodes=2),
+        compute=Compute(workers=1),
     )
     adapted = robomtl.adapt(
         trained,

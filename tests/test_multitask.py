@@ -60,7 +60,12 @@ class Here:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     out = tmp_path_factory.mktemp("data") / "demonstrations"
-    return robomtl.collect(SUITE, out, episodes=3, workers=1)
+    return robomtl.collect(
+        SUITE,
+        out,
+        config=robomtl.CollectionConfig(episodes=3),
+        compute=robomtl.Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +316,12 @@ def test_arms_that_read_other_demonstrations_are_refused(data, tmp_path):
 def test_an_arm_with_data_of_its_own_is_refused_unless_they_are_the_same(
     data, tmp_path
 ):
-    own = robomtl.collect(SUITE, tmp_path / "own", episodes=2, seed=1, workers=1)
+    own = robomtl.collect(
+        SUITE,
+        tmp_path / "own",
+        config=robomtl.CollectionConfig(episodes=2, seed=1),
+        compute=robomtl.Compute(workers=1),
+    )
     settings = {**SMALL, "together": {"data": str(own.path)}}
     request = replace(REQUEST, settings=settings)
     with pytest.raises(ValueError, match="The arm together reads other demonstrations"):

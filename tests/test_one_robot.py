@@ -18,8 +18,8 @@ from robomtl.adaptation.one_robot import _candidates, _Like, _made, of_one_robot
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
-from robomtl.demonstrations import collect
-from robomtl.demonstrations.collect_missing import Recording, collect_parts, data_in
+from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.demonstrations.collect_missing import collect_parts, data_in
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
@@ -53,7 +53,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedPolicy:
     folder = tmp_path_factory.mktemp("several")
     short = {"points/MT4": {"horizon": 20}, "points/two_robots": {"horizon": 20}}
     suite = robomtl.suite(NAME, suites=short)
-    collect_parts(suite, folder / "data", Recording(episodes=1, workers=1))
+    collect_parts(
+        suite, folder / "data", CollectionConfig(episodes=1), compute=Compute(workers=1)
+    )
     return robomtl.train(
         data_in(folder / "data"),
         out=folder / "run",
@@ -65,7 +67,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedPolicy:
 @pytest.fixture(scope="module")
 def support(tmp_path_factory: pytest.TempPathFactory) -> Support:
     folder = tmp_path_factory.mktemp("new")
-    return Support(demonstrations=collect(NEW, folder / "a", episodes=1, workers=1))
+    return Support(
+        demonstrations=collect(
+            NEW,
+            folder / "a",
+            config=CollectionConfig(episodes=1),
+            compute=Compute(workers=1),
+        )
+    )
 
 
 @pytest.mark.parametrize("robot", [0, 1, 2])

@@ -163,14 +163,15 @@ def test_lossless_videos_hold_exactly_the_pictures(tmp_path: Path) -> None:
 
 def test_a_collection_records_that_its_videos_are_lossless(tmp_path: Path) -> None:
     points = suite("points/MT4", images=16)
-    options: Any = {"episodes": 1, "tasks": ["reach-red"], "workers": 1}
-    data = robomtl.collect(points, tmp_path, video="lossless", **options)
+    usual = robomtl.CollectionConfig(tasks=["reach-red"], episodes=1)
+    config, alone = replace(usual, video="lossless"), robomtl.Compute(workers=1)
+    data = robomtl.collect(points, tmp_path, config=config, compute=alone)
     again = Demonstrations(tmp_path, observe=("top",))
     env = points.make_env("reach-red")
     first, _ = env.reset(options={"variation": int(data.episodes.variation[0])})
     assert np.array_equal(again.columns["observation.images.top"][0], first["top"])
     with pytest.raises(InputError, match="video is 'lossless' there"):
-        robomtl.collect(points, tmp_path, **options)
+        robomtl.collect(points, tmp_path, config=usual, compute=alone)
 
 
 def test_pictures_of_cameras_are_stored_without_loss_unless_chosen_otherwise() -> None:

@@ -9,7 +9,8 @@ from robomtl import checkpoint
 from robomtl.adaptation import Support
 from robomtl.adaptation.adapting import configure
 from robomtl.cli.main import main
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES, Spec
 from robomtl.serving import serve
@@ -37,7 +38,12 @@ UNTOLD = [name for name in TRAINED if untold(name)]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    return collect(robomtl.suite("points/ML4"), folder, episodes=3, workers=1)
+    return collect(
+        robomtl.suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=3),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,10 @@ def support(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("support")
     tasks = ["reach-ball"]
     new = collect(
-        robomtl.suite("points/ML4"), folder, tasks=tasks, episodes=2, workers=1
+        robomtl.suite("points/ML4"),
+        folder,
+        config=CollectionConfig(tasks=tasks, episodes=2),
+        compute=Compute(workers=1),
     )
     return Support(demonstrations=new, prior=data)
 
@@ -92,7 +101,12 @@ def test_a_policy_that_is_told_nothing_trains_acts_and_is_stored(name, data, tmp
 def test_one_head_needs_not_be_told_its_task(tmp_path):
     suite = robomtl.suite("points/ML4")
     (task, *_) = [each.name for each in suite.train_tasks]
-    data = collect(suite, tmp_path / "data", tasks=[task], episodes=2, workers=1)
+    data = collect(
+        suite,
+        tmp_path / "data",
+        config=CollectionConfig(tasks=[task], episodes=2),
+        compute=Compute(workers=1),
+    )
     trained = train(data, tmp_path / "run", "multi_head", conditioning=("none",))
     assert trained.card.spec.tasks == 1
 

@@ -8,7 +8,8 @@ from safetensors import safe_open
 
 import robomtl
 from robomtl.cli.flags import SuiteFlags
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.policy import Batch
 from robomtl.training.auxiliary import Auxiliary
@@ -40,7 +41,12 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("positions") / "data"
     suite = SuiteFlags(images=16).make("points/MT4")
     tasks = [task.name for task in suite.train_tasks[:2]]
-    collect(suite, folder, episodes=2, tasks=tasks, workers=1)
+    collect(
+        suite,
+        folder,
+        config=CollectionConfig(episodes=2, tasks=tasks),
+        compute=Compute(workers=1),
+    )
     return Demonstrations(folder, observe=("state", "top"))
 
 

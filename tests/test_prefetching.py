@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, prefetching, train
 from robomtl.training.prefetching import Prefetched, prefetched
@@ -20,7 +21,12 @@ SMALL = {"width": 16, "layers": 1, "task_width": 8}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=4, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 class Clock:

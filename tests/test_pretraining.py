@@ -12,7 +12,8 @@ from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.cli.main import main
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.pretraining import clips
 from robomtl.pretraining.language_alignment import symmetric_contrast
@@ -57,7 +58,12 @@ def data(tmp_path_factory):
     points = suite("points/ML4", images=16)
     read = {}
     for name, tasks in {"old": None, "new": ["reach-ball"]}.items():
-        collect(points, folder / name, tasks=tasks, episodes=4, noise=0.3, workers=1)
+        collect(
+            points,
+            folder / name,
+            config=CollectionConfig(tasks=tasks, episodes=4, noise=0.3),
+            compute=Compute(workers=1),
+        )
         read[name] = folder / name
     return read
 

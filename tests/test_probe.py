@@ -49,7 +49,12 @@ def grown(
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory):
     out = tmp_path_factory.mktemp("demonstrations") / "data"
-    return robomtl.collect(SUITE, out, episodes=25, workers=1)
+    return robomtl.collect(
+        SUITE,
+        out,
+        config=robomtl.CollectionConfig(episodes=25),
+        compute=robomtl.Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +115,10 @@ def test_a_policy_trained_with_swapped_instructions_is_said_to_ignore_them(
 @pytest.mark.slow
 def test_a_policy_that_goes_where_its_goal_is_listens_to_it(tmp_path):
     data = robomtl.collect(
-        SUITE, tmp_path / "data", tasks=["reach-flag"], episodes=40, workers=1
+        SUITE,
+        tmp_path / "data",
+        config=robomtl.CollectionConfig(tasks=["reach-flag"], episodes=40),
+        compute=robomtl.Compute(workers=1),
     )
     run = grown(tmp_path / "going", data, steps=400, conditioning=("goal",))
     found = probed(run, tmp_path / "out", tasks=["reach-flag"], episodes=40)

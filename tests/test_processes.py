@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from test_learner import learner_of
 
 from robomtl import checkpoint
+from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import (
     InputError,
     LostProcessError,
@@ -53,7 +54,12 @@ QUICK = TrainConfig(
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=4, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 class Threads:

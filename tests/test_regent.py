@@ -7,7 +7,8 @@ from prompts import act, build, draw_batch, draw_context, losses
 import robomtl
 from robomtl.adaptation import draw_support
 from robomtl.adaptation.adapting import configure
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.features import vector_embodiment
 from robomtl.policies.regent import Regent, RegentConfig
 from robomtl.policy import Spec
@@ -19,7 +20,12 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(robomtl.suite("points/ML4"), folder, episodes=4, workers=1)
+    return collect(
+        robomtl.suite("points/ML4"),
+        folder,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +33,12 @@ def new(tmp_path_factory):
     folder = tmp_path_factory.mktemp("new") / "points"
     tasks = ["reach-ball"]
     suite = robomtl.suite("points/ML4")
-    return collect(suite, folder, episodes=3, workers=1, tasks=tasks)
+    return collect(
+        suite,
+        folder,
+        config=CollectionConfig(episodes=3, tasks=tasks),
+        compute=Compute(workers=1),
+    )
 
 
 def test_the_nearest_steps_of_the_task_s_own_prompt_are_retrieved():

@@ -8,8 +8,9 @@ import torch
 
 import robomtl
 from robomtl.adaptation import Support
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
-from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.errors import InputError
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.samples import gather
@@ -28,14 +29,21 @@ def robots(tmp_path_factory: pytest.TempPathFactory) -> Mixture:
     folder = tmp_path_factory.mktemp("robots")
     sets = {"point": ["reach-red", "reach-green"], "flyer": ["fly-red", "fly-green"]}
     for name, tasks in sets.items():
-        collect(ROBOTS, folder / name, episodes=2, tasks=tasks, workers=1)
+        collect(
+            ROBOTS,
+            folder / name,
+            config=CollectionConfig(episodes=2, tasks=tasks),
+            compute=Compute(workers=1),
+        )
     return Mixture([Demonstrations(folder / name) for name in sets])
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Demonstrations:
     folder = tmp_path_factory.mktemp("pictures") / "data"
-    collect(SEEN, folder, episodes=2, workers=1)
+    collect(
+        SEEN, folder, config=CollectionConfig(episodes=2), compute=Compute(workers=1)
+    )
     return Demonstrations(folder, observe=("state", "top"))
 
 
@@ -139,7 +147,12 @@ def test_a_goal_that_the_policy_does_not_read_is_refused(
 def test_a_policy_learns_from_images_alone(tmp_path: Path) -> None:
     suite = robomtl.suite("points/reach-red", images=32, horizon=25)
     data = tmp_path / "data"
-    collect(suite, data, episodes=200, noise=0.5, workers=1)
+    collect(
+        suite,
+        data,
+        config=CollectionConfig(episodes=200, noise=0.5),
+        compute=Compute(workers=1),
+    )
     config = replace(CONFIG, features=("top",), steps=250, batch_size=64)
     robomtl.train(
         Demonstrations(data, observe=("state", "top")),

@@ -5,9 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robomtl import ExpertAgent
+from robomtl import ExpertAgent, compute
 from robomtl.cli.main import main
-from robomtl.demonstrations import Demonstrations, Mixture, collect, collecting
+from robomtl.compute import Compute
+from robomtl.demonstrations import (
+    CollectionConfig,
+    Demonstrations,
+    Mixture,
+    collect,
+)
 from robomtl.demonstrations.adding import add_cameras
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.envs.points import PointsSuite
@@ -33,7 +39,7 @@ class Inline:
 
 @pytest.fixture
 def inline(monkeypatch):
-    monkeypatch.setattr(collecting, "LocalExecutor", Inline)
+    monkeypatch.setattr(compute, "LocalExecutor", Inline)
 
 
 class Still:
@@ -62,10 +68,10 @@ class Idle:
         return Still()
 
 
-def record(out: Path, **settings) -> Demonstrations:
-    return collect(
-        POINTS, out, **{"tasks": REACH, "episodes": 3, "workers": 1, **settings}
-    )
+def record(out: Path, rollouts: Rollouts | None = None, **settings) -> Demonstrations:
+    config = CollectionConfig(**{"tasks": REACH, "episodes": 3, **settings})
+    alone = Compute(workers=1)
+    return collect(POINTS, out, config=config, rollouts=rollouts, compute=alone)
 
 
 def test_a_policy_that_acts_as_the_expert_records_what_the_expert_does(tmp_path):

@@ -8,9 +8,10 @@ from families import Here
 
 import robomtl
 from robomtl import checkpoint
+from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.conditioning.characters import LENGTH, characters, sentences
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
 from robomtl.heads.bins import bin_of
 from robomtl.policies.rt2 import RT2, RT2Config
@@ -239,7 +240,12 @@ def test_what_is_no_language_model_learns_no_texts():
 def test_rt2_trains_on_demonstrations_and_texts_and_acts(tmp_path):
     suite, texts = robomtl.suite("points/MT4", horizon=12), tmp_path / "texts.txt"
     texts.write_text("a ball is round\n")
-    data = collect(suite, tmp_path / "data", episodes=2, workers=1)
+    data = collect(
+        suite,
+        tmp_path / "data",
+        config=CollectionConfig(episodes=2),
+        compute=Compute(workers=1),
+    )
     config = robomtl.TrainConfig(steps=2, batch_size=8, threads=1, validation=0.0)
     trained = robomtl.train(
         data,

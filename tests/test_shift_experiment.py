@@ -41,7 +41,12 @@ PLAYED = ["--shifts", "action_delay", "action_gain", *MAGNITUDES, "--trials", "2
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Run directories of two policies with two seeds each, which are all alike."""
     folder = tmp_path_factory.mktemp("runs")
-    data = robomtl.collect(SUITE, folder / "data", episodes=2, workers=1)
+    data = robomtl.collect(
+        SUITE,
+        folder / "data",
+        config=robomtl.CollectionConfig(episodes=2),
+        compute=robomtl.Compute(workers=1),
+    )
     first, *others = (
         folder / f"{name}/seed-{seed}" for name in "ab" for seed in (0, 1)
     )

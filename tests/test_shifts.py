@@ -115,7 +115,12 @@ def test_a_bias_is_one_of_an_episode_and_lasts() -> None:
 
 def test_experts_are_recorded_with_what_policies_observe(tmp_path: Path) -> None:
     suite = robomtl.suite(f"shifted/object_noise=50/{POINTS}", horizon=40)
-    data = robomtl.collect(suite, tmp_path, episodes=2, tasks=[TASK], workers=1)
+    data = robomtl.collect(
+        suite,
+        tmp_path,
+        config=robomtl.CollectionConfig(episodes=2, tasks=[TASK]),
+        compute=robomtl.Compute(workers=1),
+    )
     assert len(data) == 2  # An expert that bore the noise would hardly get there.
     assert np.abs(np.diff(data.state[:5, 2:4], axis=0)).max() > 0.01
 

@@ -18,7 +18,7 @@ from wobbling import WobblingAgent
 from robomtl.camera import Camera
 from robomtl.checking.checking import check_suite
 from robomtl.compute import Compute
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SPLITS
@@ -69,7 +69,11 @@ def files(out):
 def test_demonstrations_of_a_served_suite_are_the_same(tmp_path, images):
     own, served = tmp_path / "own", tmp_path / "served"
     for out, kind in ((own, PointsSuite), (served, ServedPoints)):
-        collect(kind(images=images), out, episodes=2, tasks=[TASK], video="lossless")
+        collect(
+            kind(images=images),
+            out,
+            config=CollectionConfig(episodes=2, tasks=[TASK], video="lossless"),
+        )
     assert files(own) == files(served)
 
 

@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import robomtl
 from robomtl import checkpoint
 from robomtl.cli.main import main
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -28,21 +29,36 @@ NO_STEP = {"learning_rate": 1e-30, "weight_decay": 0.0}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=4, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "new"
     made = suite("points/ML4")
-    return collect(made, folder, tasks=["reach-ball"], episodes=4, workers=1)
+    return collect(
+        made,
+        folder,
+        config=CollectionConfig(tasks=["reach-ball"], episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")
 def flyers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "flyers"
     made = suite("points/two_robots")
-    return collect(made, folder, tasks=["fly-red"], episodes=3, workers=1)
+    return collect(
+        made,
+        folder,
+        config=CollectionConfig(tasks=["fly-red"], episodes=3),
+        compute=Compute(workers=1),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robomtl import checkpoint
+from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
     InstructionEmbeddings,
 )
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.earlier import ADDED, NAMES
 from robomtl.errors import InputError
 from robomtl.lock import locked
@@ -50,7 +51,12 @@ QUICK = TrainConfig(
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=8, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=8),
+        compute=Compute(workers=1),
+    )
 
 
 def quick(data, out, config=QUICK, **changes):

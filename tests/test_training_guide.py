@@ -29,7 +29,12 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("guide")
     for name in ("mt10", "new"):
         data = made / "data" / name
-        robomtl.collect(robomtl.suite("points/MT4"), data, episodes=2, workers=1)
+        robomtl.collect(
+            robomtl.suite("points/MT4"),
+            data,
+            config=robomtl.CollectionConfig(episodes=2),
+            compute=robomtl.Compute(workers=1),
+        )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made)
         for block in BLOCKS:

@@ -6,7 +6,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robomtl.cli import train as command
-from robomtl.demonstrations import collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Batch, Spec
 from robomtl.suites import suite
@@ -45,7 +46,12 @@ METHODS = ["uncertainty", "dwa", "gradnorm", "famo"]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "points"
-    return collect(suite("points/MT4"), folder, episodes=4, workers=1)
+    return collect(
+        suite("points/MT4"),
+        folder,
+        config=CollectionConfig(episodes=4),
+        compute=Compute(workers=1),
+    )
 
 
 def quick(data, out, objective="cloning", policy_config=SMALL, **changes):

@@ -8,7 +8,9 @@ import tyro
 
 from robomtl.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, own_first, run_directory
-from robomtl.demonstrations.collect_missing import Recording, collect_parts
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig
+from robomtl.demonstrations.collect_missing import collect_parts
 from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
@@ -55,17 +57,18 @@ def main(arguments: Sequence[str]) -> None:
     made = flags.make(flags.suite)
     rollouts = _rollouts(flags)
     with run_directory(flags.out, "collect", flags.suite) as out:
-        recording = Recording(
+        config = CollectionConfig(
+            tasks=flags.tasks,
             episodes=flags.episodes,
             noise=flags.noise if flags.noise is not None else 0.0 if rollouts else 0.5,
             seed=flags.seed,
             video=flags.video,
-            workers=flags.workers,
-            limit=flags.limit,
             first=flags.first,
-            rollouts=rollouts,
         )
-        for recorded in collect_parts(made, out, recording, flags.tasks):
+        compute = Compute(workers=flags.workers, limit=flags.limit)
+        for recorded in collect_parts(
+            made, out, config, rollouts=rollouts, compute=compute
+        ):
             count = f"{len(recorded)} episodes of {len(recorded.tasks)} tasks"
             print(f"{count} in {recorded.path}")
 

@@ -13,10 +13,10 @@ import tyro
 
 from robomtl.checkpoint import configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, given, own_first, run_directory
+from robomtl.compute import Compute
 from robomtl.conditioning import Kind
-from robomtl.demonstrations import Demonstrations, Mixture
+from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture
 from robomtl.demonstrations.collect_missing import (
-    Recording,
     check_suite,
     collect_parts,
     data_sets_in,
@@ -183,11 +183,14 @@ def _check(flags: Train) -> None:
 def _demonstrations(flags: Train, out: Path) -> Data:
     if not flags.data:
         assert flags.suite is not None
-        usual = Recording(seed=flags.seed, workers=flags.workers)
+        usual = CollectionConfig(seed=flags.seed)
         settings = {name: getattr(flags, name) for name in _RECORDING}
         given = {name: value for name, value in settings.items() if value is not None}
         collected = collect_parts(
-            flags.make(flags.suite), out / "demonstrations", replace(usual, **given)
+            flags.make(flags.suite),
+            out / "demonstrations",
+            replace(usual, **given),
+            compute=Compute(workers=flags.workers),
         )
         if flags.observe is not None:
             collected = [

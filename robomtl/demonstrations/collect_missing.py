@@ -1,18 +1,18 @@
 """The demonstrations of an experiment: those that were recorded, or collected now."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from robomtl.compute import Compute
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.collecting import collect
+from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.driving import Rollouts
-from robomtl.demonstrations.layout import Video
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
-from robomtl.executor import LIMIT
 from robomtl.features import robot_of
 from robomtl.joint import JointSuite
 from robomtl.names import file_name
@@ -79,49 +79,34 @@ def _joined(part: Part, parts: Iterable[tuple[str, str]]) -> str:
     return f"{name}-{part.name}" if several else name
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """How demonstrations are collected; see ``collect``."""
-
-    episodes: int = 50
-    """Of each task."""
-    noise: float = 0.5
-    """Greatest disturbance of the experts."""
-    seed: int = 0
-    """Of the disturbance."""
-    video: Video | None = None
-    """How pictures are stored."""
-    workers: int = 2
-    """Processes."""
-    limit: float = LIMIT
-    """Longest that a step may take [s]."""
-    first: int = 0
-    """Place in the split of the first variation that is used."""
-    rollouts: Rollouts | None = None
-    """The policy that acts; None where the experts do."""
-
-
 def collect_parts(
-    suite: Suite, out: Path, recording: Recording, tasks: Sequence[str] | None = None
+    suite: Suite,
+    out: Path,
+    config: CollectionConfig,
+    *,
+    rollouts: Rollouts | None = None,
+    compute: Compute | None = None,
 ) -> list[Demonstrations]:
     """A data set for each part of a suite: in the folder itself if there is one part.
 
     Args:
         suite: May have several robots, or be a joint suite.
         out: The folder, or that of the folders of several.
-        recording: How they are collected.
-        tasks: Names of tasks; None for the suite's training tasks.
+        config: What is recorded.
+        rollouts: The policy that acts; None where the experts act.
+        compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
         ValueError: If a task is unknown; see also ``collect``.
     """
-    parts = parts_of(suite, tasks)
+    parts = parts_of(suite, config.tasks)
     return [
         collect(
             part.suite,
             out / file_name(part.name) if len(parts) > 1 else out,
-            tasks=part.tasks,
-            **vars(recording),
+            config=replace(config, tasks=part.tasks),
+            rollouts=rollouts,
+            compute=compute,
         )
         for part in parts
     ]
@@ -155,7 +140,12 @@ def data_sets_in(folder: Path) -> list[Path]:
 
 
 def obtain(
-    suite: Suite, folder: Path, *, data: Path | str | None, recording: Recording
+    suite: Suite,
+    folder: Path,
+    *,
+    data: Path | str | None,
+    config: CollectionConfig,
+    compute: Compute,
 ) -> Data:
     """Demonstrations of the training tasks of a suite.
 
@@ -163,15 +153,16 @@ def obtain(
         suite: Supplies the tasks.
         folder: Receives ``demonstrations/`` where they are collected.
         data: Those recorded before, of the same suite; collected when None.
-        recording: How they are collected; of what was recorded before, the first episodes
-            of each task are taken.
+        config: What is recorded; of what was recorded before, the first episodes of each
+            task are taken.
+        compute: Processes that collect.
 
     Raises:
         ValueError: If what was recorded is of another suite or has fewer episodes.
     """
     if data is None:
-        collect_parts(suite, folder / "demonstrations", recording)
+        collect_parts(suite, folder / "demonstrations", config, compute=compute)
         return data_in(folder / "demonstrations")
     recorded = data_in(data)
     check_suite(recorded, suite.name, "give data of that suite, or none to collect it")
-    return recorded.select(per_task=recording.episodes)
+    return recorded.select(per_task=config.episodes)

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -12,20 +12,21 @@ from rich.table import Table
 
 from robomtl.actor import check_agent
 from robomtl.arguments import checked
-from robomtl.definition import definition_of
+from robomtl.compute import Compute
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_request
 from robomtl.demonstrations.alike import check_alike, refuse_unlike
-from robomtl.demonstrations.collection_request import Request, check_tasks
+from robomtl.demonstrations.collection_config import CollectionConfig
+from robomtl.demonstrations.collection_request import Request, request_for
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.expert_episodes import Block, Recorder, Unit
-from robomtl.demonstrations.layout import Sizes, Video
+from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
-from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
+from robomtl.executor import Executor, Failure
 from robomtl.paths import located
 from robomtl.progress import Advance, progress
 from robomtl.request import refuse_other
@@ -239,18 +240,9 @@ def collect(
     suite: Suite,
     out: Path | str,
     *,
-    episodes: int = 50,
-    noise: float = 0.5,
-    seed: int = 0,
-    workers: int = 2,
-    tasks: Sequence[str] | None = None,
-    split: str = "train",
-    settle: int = 5,
-    video: Video | None = None,
-    limit: float = LIMIT,
-    first: int = 0,
+    config: CollectionConfig | None = None,
     rollouts: Rollouts | None = None,
-    executor: Executor | None = None,
+    compute: Compute | None = None,
 ) -> Demonstrations:
     """Episodes of a suite's experts, or of a policy, collected into a folder.
 
@@ -262,54 +254,21 @@ def collect(
     Args:
         suite: Supplies tasks, envs and experts.
         out: Folder for the data set, new or begun by the same request.
-        episodes: Successful episodes of each task, or episodes that a policy tries, at
-            least 1.
-        noise: Greatest deviation of the disturbance that is added to executed actions,
-            not to the recorded ones, from 0 to 1; each episode has its own. Those of
-            a suite's ``undisturbed_actions`` are spared.
-        seed: Of the disturbances.
-        workers: Number of processes.
-        tasks: Names of tasks; None for the suite's training tasks.
-        split: Split of the suite from which variations are taken.
-        settle: Steps recorded after the one that first succeeds, so that a policy learns
-            to stay where it succeeded.
-        video: How images are stored: ``h264`` loses a little, ``lossless`` nothing; None
-            for ``lossless`` with a suite's ``cameras``, and else ``h264``.
-        limit: Longest that a step of a simulator or an expert may take before its
-            episode counts as hanging [s].
-        first: Place in the split of the first variation that is used.
+        config: Tasks, episodes and disturbance; the defaults if None.
         rollouts: The policy that acts, and whose actions are recorded; None where the
             experts act.
-        executor: In place of processes on this machine.
+        compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
-        ValueError: If an argument is out of range, the folder holds something else, or
-            an expert fails too often or runs out of variations, or the policy does not
+        ValueError: If the config does not fit the suite, the folder holds something else,
+            or an expert fails too often or runs out of variations, or the policy does not
             fit the suite or solves nothing that was to be imitated.
         EpisodesError: If most episodes of a task are broken off by errors.
         SimulationError: If a process died or hung in every attempt; what is finished is
             kept.
     """
-    executor = executor or LocalExecutor(workers=workers, limit=limit)
-    request = Request(
-        suite=suite.name,
-        options=dict(suite.options),
-        tasks=tuple(t.name for t in suite.train_tasks)
-        if tasks is None
-        else tuple(tasks),
-        split=split,
-        episodes=episodes,
-        noise=noise,
-        undisturbed=getattr(suite, "undisturbed_actions", 0),
-        seed=seed,
-        settle=settle,
-        video=video or layout.usual_video(suite.options),
-        policy=rollouts.agent.fingerprint if rollouts else "",
-        labels=rollouts.labels if rollouts else "expert",
-        first=first,
-        **definition_of(suite),
-    )
-    check_tasks(suite, request)
+    executor = (compute or Compute()).playing
+    request = request_for(suite, config or CollectionConfig(), rollouts)
     if rollouts is not None:
         check_agent(rollouts.agent, suite, request.tasks)
     staging = Staging(located(out), request)

@@ -7,7 +7,8 @@ from typing import Any
 
 from robomtl.compute import Compute
 from robomtl.conditioning import Kind
-from robomtl.demonstrations.collect_missing import Recording, obtain
+from robomtl.demonstrations import CollectionConfig
+from robomtl.demonstrations.collect_missing import obtain
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
@@ -96,11 +97,10 @@ def run_adaptation(
         made,
         out,
         data=data,
-        recording=Recording(  # The same for every seed of training.
-            episodes=recipe.episodes,
-            noise=recipe.noise,
-            workers=compute.executed.workers,
+        config=CollectionConfig(  # The same for every seed of training.
+            episodes=recipe.episodes, noise=recipe.noise
         ),
+        compute=compute.here,
     )
     trainings = [
         Training(

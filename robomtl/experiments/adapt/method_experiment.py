@@ -10,7 +10,7 @@ from robomtl.adaptation.method import Budget
 from robomtl.adaptation.support import check_fit
 from robomtl.arguments import checked
 from robomtl.compute import Compute
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
 from robomtl.experiments.adapt.benchmark import (
@@ -263,11 +263,13 @@ def _pool(
     return collect(
         suite,
         folder / POOL,
-        episodes=_SPARE * max(request.shots) * each,
-        noise=supports.noise,
-        workers=workers,
-        tasks=names,
-        split=split,
+        config=CollectionConfig(
+            tasks=names,
+            split=split,
+            episodes=_SPARE * max(request.shots) * each,
+            noise=supports.noise,
+        ),
+        compute=Compute(workers=workers),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from robomtl import checkpoint
 from robomtl.arguments import checked
 from robomtl.compute import Compute
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.collect_missing import check_suite, parts_of
 from robomtl.errors import InputError
 from robomtl.evaluation.experts import ExpertAgent
@@ -142,15 +142,10 @@ def beyond(
     with locked(folder):
         path = located(data) if data is not None else folder / "demonstrations"
         if data is None:
-            episodes, workers = design.demonstrations, executor.workers
-            collect(
-                suite,
-                path,
-                tasks=tasks,
-                episodes=episodes,
-                noise=NOISE,
-                workers=workers,
+            config = CollectionConfig(
+                tasks=tasks, episodes=design.demonstrations, noise=NOISE
             )
+            collect(suite, path, config=config, compute=compute.here)
         begun = (folder / JOURNAL).exists()
         material = Material(
             design=design,

@@ -10,8 +10,9 @@ import torch
 from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.compute import Compute
 from robomtl.cost import Cost
-from robomtl.demonstrations import Demonstrations, Mixture, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.journal import Done
@@ -144,13 +145,15 @@ class ImproveCell:
         return collect(
             self._of.suite,
             out,
-            episodes=design.episodes,
-            noise=noise,
-            seed=cell.seed,
-            tasks=self._of.tasks,
-            first=design.first(number),
+            config=CollectionConfig(
+                tasks=self._of.tasks,
+                first=design.first(number),
+                episodes=design.episodes,
+                noise=noise,
+                seed=cell.seed,
+            ),
             rollouts=rollouts,
-            executor=InProcess(),
+            compute=Compute(executor=InProcess()),
         )
 
     def _trained(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.compute import Compute
-from robomtl.demonstrations import collect
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_experiment import multitask
@@ -112,10 +112,10 @@ def _trained_before(
     demonstrations = collect(
         made,
         out / "demonstrations",
-        tasks=tasks,
-        episodes=before.episodes,
-        noise=recipe.noise,
-        workers=compute.executed.workers,
+        config=CollectionConfig(
+            tasks=tasks, episodes=before.episodes, noise=recipe.noise
+        ),
+        compute=compute.here,
     )
     train(
         demonstrations,

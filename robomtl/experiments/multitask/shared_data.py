@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from robomtl.demonstrations.collect_missing import Recording, check_suite, collect_parts
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig
+from robomtl.demonstrations.collect_missing import check_suite, collect_parts
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_design import ArmCell
@@ -44,8 +46,8 @@ def obtain(
     ]
     episodes = min((number for number in there if number >= most), default=most)
     out = folder / f"{_FOLDER}{episodes}"
-    recording = Recording(episodes=episodes, noise=noise, workers=workers)
-    collect_parts(suite, out, recording, tasks)
+    config = CollectionConfig(tasks=tasks, episodes=episodes, noise=noise)
+    collect_parts(suite, out, config, compute=Compute(workers=workers))
     return out
 
 

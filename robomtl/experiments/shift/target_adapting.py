@@ -23,7 +23,8 @@ from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.method import Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy
-from robomtl.demonstrations import Demonstrations, collect
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.playing import play_trials
@@ -176,7 +177,8 @@ def collect_under(
     for shift, at in conditions:
         under = suite if shift == NONE else ShiftedSuite(suite, f"{shift}={at:g}")
         folder = demonstrations_in(out, shift, at)
-        collect(under, folder, episodes=shots, tasks=tasks, noise=0.0, workers=workers)
+        config = CollectionConfig(tasks=tasks, episodes=shots, noise=0.0)
+        collect(under, folder, config=config, compute=Compute(workers=workers))
 
 
 def finetuned(
