@@ -43,7 +43,7 @@ from .policy_server import ServerConfig as ServerConfig
 from .policy_server import serve_policy as serve_policy
 from .pretraining import pretrain as pretrain
 from .ray_executor import RayExecutor as RayExecutor
-from .recipes import run as run
+from .recipe_run import run as run
 from .serving import serve as serve
 from .suites import suite as suite
 from .task import Task as Task

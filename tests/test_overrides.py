@@ -7,7 +7,8 @@ from test_recipes import SMALL, SMALL_COMPARISON
 
 from robomtl.cli.main import main
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
-from robomtl.recipes import RECIPES, request_of, run
+from robomtl.recipe_run import request_of, run
+from robomtl.recipes import RECIPES
 from robomtl.request import plain
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

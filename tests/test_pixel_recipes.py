@@ -6,7 +6,8 @@ from robomtl import checkpoint
 from robomtl.compute import Compute
 from robomtl.envs.mujoco_opengl import find_backend
 from robomtl.pictures import Pictures
-from robomtl.recipes import RECIPES, Recipe, run
+from robomtl.recipe_run import run
+from robomtl.recipes import RECIPES, Recipe
 from robomtl.vision import Vision
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,8 @@ from robomtl.experiments.multitask.arm_design import arms_of
 from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe, Before
 from robomtl.new_task import NewTask
 from robomtl.policy import POLICIES
-from robomtl.recipes import RECIPES, Recipe, run
+from robomtl.recipe_run import run
+from robomtl.recipes import RECIPES, Recipe
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
 

@@ -17,7 +17,8 @@ from robomtl.experiments.beyond.beyond_report import beyond_report
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe
 from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.running import REPORT
-from robomtl.recipes import AnyRecipe, Recipe, named_recipe, run
+from robomtl.recipe_run import run
+from robomtl.recipes import AnyRecipe, Recipe, named_recipe
 
 _HELP = ("-h", "--help", HELP_ALL)
 
