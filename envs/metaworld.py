@@ -335,6 +335,9 @@ def metaworld(
 ) -> MetaWorldSuite:
     """A benchmark of Meta-World, ``MT10`` unless a variant is given.
 
+    The options are parameters, not a dataclass: ``robomtl.suite`` takes them by name, the
+    command line reads them from this signature, and results record them by these names.
+
     Args:
         variant: One of ``metaworld.variants``.
         goals: Whether states hold the goal; ``hidden`` in ML and ``observable`` in

@@ -106,7 +106,10 @@ def test_retrieved_steps_are_told_the_new_task(support, prior, trained):
     conditioning = trained.card.conditioning
     new, old = (
         material_of(
-            given, conditioning, InstructionAugmentation(noise=0.0, mixing=0.0), 1
+            trained.policy,
+            given,
+            conditioning,
+            instruction_augmentation=InstructionAugmentation(noise=0.0, mixing=0.0),
         )
         for given in (support.demonstrations, prior)
     )

@@ -9,12 +9,13 @@ import torch
 import robomtl
 from robomtl.adaptation.meta import gradient
 from robomtl.compute import Compute
-from robomtl.conditioning import Conditioning, InstructionAugmentation
+from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
 from robomtl.geometry import Body, Geometry
+from robomtl.policy import POLICIES, Spec
 from robomtl.training.approach import approaches, from_elsewhere
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.augmenter_for import augmenter_for
@@ -80,12 +81,13 @@ def states_of(material):
 
 def material_of(data, *, chunk=1, **augmentation):
     conditioning = Conditioning(kinds=("goal",), tasks=data.tasks, goal=(10, 12))
+    mlp = POLICIES.get("mlp")
+    spec = Spec(state=data.state.shape[1], action=data.action.shape[1], embedding=2)
     return gradient.material_of(
+        mlp(mlp.Config(chunk=chunk, width=8), spec),
         data,
         conditioning,
-        InstructionAugmentation(),
-        chunk,
-        Augmentation(**augmentation),
+        augmentation=Augmentation(**augmentation),
     )
 
 

@@ -257,9 +257,8 @@ def _nearest(made: Sequence[Policy], card: Card, support: Support) -> Policy:
 
 def _material(policy: Policy, card: Card, support: Support) -> Material:
     return material_of(
+        policy,
         support.demonstrations,
         card.conditioning,
-        InstructionAugmentation(mixing=0.0, noise=0.0),
-        policy.chunk,
-        history=policy.spec.history,
+        instruction_augmentation=InstructionAugmentation(mixing=0.0, noise=0.0),
     )

@@ -23,7 +23,6 @@ from robomtl import checkpoint
 from robomtl.adaptation.meta.gradient import material_of, sampler_of
 from robomtl.adaptation.meta.inner_loop import losses_of, weights_of
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.conditioning import InstructionAugmentation
 from robomtl.continual.method import Course, OnePolicy
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
@@ -157,13 +156,7 @@ class Ewc(OnePolicy):
         """Adds the importance of the new task's weights to that of the others."""
         policy = trained.policy
         assert isinstance(policy.meta, Importance)
-        material = material_of(
-            data,
-            trained.card.conditioning,
-            InstructionAugmentation(),
-            policy.chunk,
-            history=policy.spec.history,
-        )
+        material = material_of(policy, data, trained.card.conditioning)
         draws = sampler_of(material, Generator().manual_seed(stage.training.seed))
         steps = range(-(-self.samples // _ROWS))
         found = fisher(policy, (draws.batch(step, _ROWS) for step in steps))

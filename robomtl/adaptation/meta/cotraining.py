@@ -62,13 +62,11 @@ def varied_material(
 ) -> Material:
     """Demonstrations as training material, augmented by the settings, on the policy's device."""
     return material_of(
+        trained.policy,
         demonstrations,
         trained.card.conditioning,
-        descent.instruction_augmentation,
-        trained.policy.chunk,
-        descent.augmentation,
-        history=trained.policy.spec.history,
-        device=trained.policy.device,
+        instruction_augmentation=descent.instruction_augmentation,
+        augmentation=descent.augmentation,
     )
 
 

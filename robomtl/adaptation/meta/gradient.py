@@ -25,8 +25,6 @@ from robomtl.training.objective import Draws, Material
 from robomtl.training.recorded import frames
 from robomtl.training.samples import Sampler, SamplerConfig
 
-_CPU = torch.device("cpu")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
@@ -70,40 +68,41 @@ class Descent:
 
 
 def material_of(
+    policy: Policy,
     demonstrations: Demonstrations,
     conditioning: Conditioning,
-    instruction_augmentation: InstructionAugmentation,
-    chunk: int,
-    augmentation: Augmentation | None = None,
     *,
-    history: int = 1,
-    device: torch.device = _CPU,
+    instruction_augmentation: InstructionAugmentation | None = None,
+    augmentation: Augmentation | None = None,
 ) -> Material:
-    """All frames of some demonstrations and the conditioning of the policy.
+    """All frames of some demonstrations, as a policy takes them, and its conditioning.
 
     Args:
+        policy: Says how many actions and observations a sample has, and on which device
+            it is.
         demonstrations: Have the frames.
         conditioning: That of the policy.
-        instruction_augmentation: How training varies instructions.
-        chunk: Actions in a sample.
+        instruction_augmentation: How training varies instructions; the defaults if None.
         augmentation: How samples are transformed; not at all by default.
-        history: Observations in a sample.
-        device: Device of the samples.
 
     Raises:
         ValueError: If their suite does not allow the augmentation.
     """
     conditioned = replace(conditioning, tasks=demonstrations.tasks)
+    device, varied = (
+        policy.device,
+        instruction_augmentation or InstructionAugmentation(),
+    )
     augmenter = augmenter_for(augmentation or Augmentation(), demonstrations, device)
     known = frames(demonstrations, range(len(demonstrations)), device)
-    known = replace(known, history=history)
+    known = replace(known, history=policy.spec.history)
     return Material(
         frames=known if augmenter is None else augmenter.prepared(known),
         wordings=InstructionEmbeddings(
-            conditioned, instructions(demonstrations), instruction_augmentation
+            conditioned, instructions(demonstrations), varied
         ).to(device),
         conditioning=conditioned,
-        chunk=chunk,
+        chunk=policy.chunk,
         augmenter=augmenter,
     )
 

@@ -128,12 +128,10 @@ class InnerMethod:
         objective = objective_of(trained)
         assert isinstance(objective, InnerObjective)
         material = material_of(
+            policy,
             support.demonstrations,
             card.conditioning,
-            self.instruction_augmentation,
-            policy.chunk,
-            history=policy.spec.history,
-            device=policy.device,
+            instruction_augmentation=self.instruction_augmentation,
         )
         draws = sampler_of(material, generator)
         steps = budget.steps or objective.steps

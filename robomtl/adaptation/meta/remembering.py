@@ -12,8 +12,8 @@ from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card
-from robomtl.conditioning import Conditioning, InstructionAugmentation
-from robomtl.policy import Batch
+from robomtl.conditioning import Conditioning
+from robomtl.policy import Batch, Policy
 from robomtl.remembered import RememberingPolicy
 
 
@@ -38,7 +38,7 @@ def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Ada
         ValueError: If the card's settings are out of range or do not fit the weights.
     """
     policy = _built(card, weights)
-    policy.remember(episodes(support, card.conditioning, history=card.spec.history))
+    policy.remember(_episodes(policy, support, card.conditioning))
     return Adapted(policy, card)
 
 
@@ -51,23 +51,18 @@ def _built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
     return policy.eval().requires_grad_(False)
 
 
-def episodes(
-    support: Support, conditioning: Conditioning, *, history: int
+def _episodes(
+    policy: Policy, support: Support, conditioning: Conditioning
 ) -> list[Batch]:
-    """The demonstrations of a support, each with all its steps in order.
+    """The demonstrations of a support, each with all its steps, of one action, in order.
 
     Args:
+        policy: Takes them.
         support: Has the demonstrations.
         conditioning: On the task by its canonical instruction.
-        history: Observations in a sample.
     """
-    material = material_of(
-        support.demonstrations,
-        conditioning,
-        InstructionAugmentation(),
-        chunk=1,
-        history=history,
-    )
+    material = material_of(policy, support.demonstrations, conditioning)
+    material = replace(material, chunk=1)
     (steps,) = material.in_order(len(material.frames))
     ends = material.frames.episodes.length.cumsum(0).tolist()
     return [_part(steps, slice(*ends_)) for ends_ in pairwise([0, *ends])]

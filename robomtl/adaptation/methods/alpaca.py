@@ -43,7 +43,6 @@ from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
 from robomtl.heads.regression import gaussian_nll
 from robomtl.nearest import check_known
@@ -151,14 +150,7 @@ class Alpaca:
     ) -> Samples:
         """All steps of the support, under the canonical wording."""
         conditioning = trained.card.conditioning
-        material = material_of(
-            support.demonstrations,
-            conditioning,
-            InstructionAugmentation(),
-            policy.chunk,
-            history=policy.spec.history,
-            device=policy.device,
-        )
+        material = material_of(policy, support.demonstrations, conditioning)
         parts = [(features_of(policy, b), b) for b in material.in_order(_ROWS)]
         action = torch.cat([b.action for _, b in parts])
         mask = torch.cat([b.mask for _, b in parts])

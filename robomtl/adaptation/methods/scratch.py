@@ -45,15 +45,12 @@ class Scratch(Descent):
         """A new policy, trained on the support; see ``Method``."""
         policy = _fresh(trained, generator)
         parameters = trained_parameters(policy)
-        conditioning = trained.card.conditioning
         material = material_of(
+            policy,
             support.demonstrations,
-            conditioning,
-            self.instruction_augmentation,
-            policy.chunk,
-            self.augmentation,
-            history=policy.spec.history,
-            device=policy.device,
+            trained.card.conditioning,
+            instruction_augmentation=self.instruction_augmentation,
+            augmentation=self.augmentation,
         )
         policy.fit_blocks(material.observations(0))
         config = self.descent(budget)

@@ -14,7 +14,7 @@ from robomtl.action_head import HeadPolicy
 from robomtl.actor import TaskInfo
 from robomtl.adaptation.meta.gradient import material_of
 from robomtl.checkpoint import TrainedPolicy, build, configure_objective
-from robomtl.conditioning import Conditioning, InstructionAugmentation
+from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.features import STATE
@@ -84,14 +84,7 @@ def episodes_for(trained: TrainedPolicy, path: Path) -> Demonstrations:
 
 def subject(trained: TrainedPolicy, episodes: Demonstrations) -> Subject:
     """A policy with the episodes of a data set; see ``episodes_for``."""
-    card = trained.card
-    material = material_of(
-        episodes,
-        card.conditioning,
-        InstructionAugmentation(),
-        trained.policy.chunk,
-        history=card.spec.history,
-    )
+    material = material_of(trained.policy, episodes, trained.card.conditioning)
     return Subject(
         policy=trained.policy, conditioning=material.conditioning, material=material
     )
