@@ -18,7 +18,6 @@ from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, film
 from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_suite import from_gymnasium
-from robomtl.machine import Machine
 from robomtl.ranges import check_types
 from robomtl.suites import suite
 from robomtl.task import Suite
@@ -162,12 +161,6 @@ def test_settings_that_moved_into_a_dataclass_are_answered_by_the_present_call()
         train(None, out="x", steps=3)
     with pytest.raises(TypeError, match="episods"):
         evaluate(ExpertAgent(), points, out="x", episods=20)
-
-
-def test_a_device_where_nothing_is_trained_is_refused():
-    compute = Compute(machine=Machine(device="cpu"))
-    with pytest.raises(InputError, match="machine is .*'cpu'.* leave it out"):
-        evaluate(ExpertAgent(), suite("points/MT4"), out="x", compute=compute)
 
 
 def test_an_earlier_name_of_a_setting_is_taken_and_answered_by_the_present_one(capsys):

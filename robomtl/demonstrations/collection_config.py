@@ -25,16 +25,16 @@ class CollectionConfig:
     """Successful episodes of each task, or episodes that a policy tries."""
     noise: float = 0.5
     """Greatest deviation of the disturbance that is added to executed actions, not to the
-    recorded ones, from 0 to 1; each episode has its own. Those of a suite's
-    ``undisturbed_actions`` are spared."""
+    recorded ones, from 0 to 1; each episode has its own. It spares a suite's
+    undisturbed actions."""
     seed: int = 0
     """Seed of the disturbances."""
     settle: int = 5
     """Steps recorded after the one that first succeeds, so that a policy learns to stay
     where it succeeded."""
     video: Video | None = None
-    """How images are stored: ``h264`` loses a little, ``lossless`` nothing; None for
-    ``lossless`` with a suite's ``cameras``, and else ``h264``."""
+    """How images are stored: ``h264`` loses a little, ``lossless`` nothing; None is
+    lossless where a suite names cameras, and else ``h264``."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and the tasks.
