@@ -17,6 +17,7 @@ from robomtl.paths import located
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.run_record import read_record
 from robomtl.task import Suite, Task, goal_place, own_goal_places
+from robomtl.training.objective import OBJECTIVES
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ class PolicyAgent:
         """Reads the policy once.
 
         Raises:
-            ValueError: If the folder holds no policy, or a broken one, or its chunks are
-                too short for the actor settings.
+            ValueError: If the folder holds no policy, or a broken one, or one that was
+                only pre-trained, or its chunks are too short for the actor settings.
         """
         trained = checkpoint.load(self.run)
+        _check_head(Path(self.run), trained.card)
         acting = ActorSettings(**self.acting) if self.acting else trained.card.acting
         acting.check(trained.policy.chunk)
         # Workers may have another working directory.
@@ -151,6 +153,16 @@ class PolicyAgent:
         if self._fingerprint(trained) != self.fingerprint:
             raise InputError(f"{self.run} changed while it was evaluated.")
         return trained
+
+
+def _check_head(run: Path, card: Card) -> None:
+    """Refuses a policy whose objective left its action head untrained."""
+    following = getattr(OBJECTIVES.get(card.objective), "continued", card.objective)
+    if following != card.objective:
+        raise InputError(
+            f"{run} was pre-trained by {card.objective}, which does not train its action"
+            f" head. Train it first: robomtl train --start {run} --data DATA --out RUN."
+        )
 
 
 def _check_experts(name: str, suite: Suite, tasks: Sequence[Task]) -> None:

@@ -118,6 +118,16 @@ def test_training_and_adaptation_start_from_a_pre_trained_policy(
         assert adapted.policy.chunk == made.policy.chunk
 
 
+def test_a_policy_that_was_only_pre_trained_does_not_act(states, tmp_path):
+    learn(states, tmp_path / "before", "time_contrastive", QUICK)
+    message = (
+        "before was pre-trained by time_contrastive, which does not train its action"
+        " head. Train it first: robomtl train --start .*before --data DATA --out RUN"
+    )
+    with pytest.raises(ValueError, match=message):
+        robomtl.PolicyAgent(tmp_path / "before")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_pre_training_changes_what_makes_features_and_no_action(name, states, tmp_path):
     made = learn(states, tmp_path, name).policy.state_dict()
