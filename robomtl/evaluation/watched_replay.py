@@ -130,7 +130,7 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
     }
     _refuse(differences(there, here, sides=("in the evaluation", "here")))
     tasks = dict.fromkeys(record.task for record in results.records)
-    conditions = Conditions.recorded({**vars(setting), "tasks": tasks})
+    conditions = Conditions.recorded({**vars(setting), "tasks": tuple(tasks)})
     dealt = _dealt(chunks_of(suite, conditions), results)
     return tuple(dealt)
 
