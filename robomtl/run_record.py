@@ -31,7 +31,8 @@ class RunRecord:
     objective_config: Mapping[str, Any] = field(default_factory=dict)
     """Its settings."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """Hash (``sha256``) and number of episodes of the demonstrations, and their sets."""
+    """Hash (``sha256``) and number of episodes of the demonstrations, their sets, and the
+    same of the target domain with which an objective aligns features."""
     suite: str = ""
     """Name of the suite; empty if the demonstrations name none."""
     suite_options: Mapping[str, Any] = field(default_factory=dict)

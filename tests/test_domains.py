@@ -1,5 +1,6 @@
 """Objectives that align features with those of a target domain."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import robomtl
 from robomtl.checkpoint import configure_objective
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.run_record import read_record
 from robomtl.training.coral import coral
 from robomtl.training.dann import reversal, reversed_gradient
 
@@ -124,6 +126,31 @@ def test_a_target_domain_without_data_is_refused(
     with pytest.raises(InputError, match="weight is -1.0; give 0 or more"):
         configure_objective(objective, {"weight": -1.0})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_the_target_domain_that_it_began_with(
+    source: Demonstrations, target: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "target"
+    shutil.copytree(target, there)
+
+    def train() -> None:
+        robomtl.train(
+            source,
+            out=tmp_path / "run",
+            objective="coral",
+            objective_config={"target": str(there)},
+            config=CONFIG,
+        )
+
+    train()
+    recorded = read_record(tmp_path / "run")
+    assert recorded is not None
+    assert recorded.data["target"]["sha256"] == Demonstrations(target).fingerprint
+    shutil.rmtree(there)
+    shutil.copytree(source.path, there)
+    with pytest.raises(InputError, match="data.*target"):
+        train()
 
 
 def test_a_target_domain_without_a_task_is_refused(

@@ -21,6 +21,7 @@ from robomtl.run_record import RunRecord
 from robomtl.threads import ThreadCount, Threads
 from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
+from robomtl.training.domains import TargetDomain, target_in
 from robomtl.training.encoded_frames import encoded_once
 from robomtl.training.excess import ExcessWeighing
 from robomtl.training.learner import learner_for
@@ -68,7 +69,7 @@ class Plan:
             conditioning=card.conditioning.kinds,
             objective=card.objective,
             objective_config=card.objective_config,
-            data=described(data),
+            data=described(data) | self._target,
             suite=card.suite,
             suite_options=card.suite_options,
             wordings={"sha256": hashlib.sha256(wordings).hexdigest()},
@@ -77,6 +78,13 @@ class Plan:
             training=plain(self.config),
         )
         return vars(record)
+
+    @property
+    def _target(self) -> dict[str, Any]:
+        """What ``run.json`` says of a target domain; empty where there is none."""
+        if not isinstance(self.objective, TargetDomain):
+            return {}
+        return {"target": described(target_in(self.objective.target))}
 
     @property
     def threads(self) -> ThreadCount:
