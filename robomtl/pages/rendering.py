@@ -2,9 +2,10 @@
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from robomtl.evaluation import figures
 
@@ -26,6 +27,18 @@ def report_page(report: object) -> str:
     Args:
         report: See ``robomtl.experiments.report``.
     """
+    script = _read("page.js")
+    return _template().render(
+        style=_read("page.css"),
+        script=script,
+        script_hash=_hash(script),
+        report=report,
+    )
+
+
+@cache
+def _template() -> Template:
+    """Compiled once, which takes longer than it takes to render a page."""
     environment = Environment(
         loader=PackageLoader(_PACKAGE, "."),
         autoescape=True,
@@ -39,13 +52,7 @@ def report_page(report: object) -> str:
 
     filters = (*_FILTERS, line_chart, share_chart)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
-    script = _read("page.js")
-    return environment.get_template("report.html").render(
-        style=_read("page.css"),
-        script=script,
-        script_hash=_hash(script),
-        report=report,
-    )
+    return environment.get_template("report.html")
 
 
 def _read(name: str) -> str:
