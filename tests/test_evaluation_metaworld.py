@@ -7,7 +7,6 @@ from wobbling import WobblingAgent
 from robomtl.compute import Compute
 from robomtl.evaluation import EvaluationConfig, ExpertAgent
 from robomtl.experiments.evaluating import evaluate
-from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_workers")]
@@ -15,13 +14,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked_workers")]
 TASKS = ["push-v3", "drawer-open-v3", "window-close-v3"]
 
 
-def play(out: Path, *, agent=None, workers=2, executor=None, **options):
+def play(out: Path, *, agent=None, workers=2, **options):
     return evaluate(
         agent or WobblingAgent(),
         suite("metaworld/MT10", horizon=120),
         out=out,
         config=EvaluationConfig(**{"tasks": TASKS, "episodes": 12, **options}),
-        compute=Compute(workers=workers, executor=executor),
+        compute=Compute(workers=workers),
     )
 
 
@@ -41,17 +40,8 @@ def test_shaking_hands_succeed_now_and_then(whole):
     assert 0.1 < sum(outcomes) / len(outcomes) < 0.9
 
 
-@pytest.mark.parametrize("workers", [1, 7])
-def test_meta_world_trials_are_the_same_for_any_number_of_workers(
-    whole, tmp_path, workers
-):
-    play(tmp_path, workers=workers)
-    assert untimed(tmp_path).equals(untimed(whole))
-
-
-def test_meta_world_trials_are_the_same_on_ray(whole, tmp_path):
-    pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
-    play(tmp_path, executor=RayExecutor(workers=2))
+def test_meta_world_trials_are_the_same_for_any_number_of_workers(whole, tmp_path):
+    play(tmp_path, workers=7)
     assert untimed(tmp_path).equals(untimed(whole))
 
 

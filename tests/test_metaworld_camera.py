@@ -4,6 +4,7 @@ import io
 import mujoco
 import numpy as np
 import pytest
+from families import Here
 from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 from wobbling import WobblingAgent
 
@@ -80,7 +81,7 @@ def moved(env, way):
     return take_picture(env)
 
 
-@pytest.mark.parametrize("task", ["drawer-open-v3", "soccer-v3", "assembly-v3"])
+@pytest.mark.parametrize("task", ["drawer-open-v3", "soccer-v3"])
 def test_faithful_pictures_are_meta_world_s_own_turned_the_right_way_up(seen, task):
     upstream = suite("metaworld/MT50", upstream=True).make_env(task)
     upstream.reset(options={"variation": 1})
@@ -300,10 +301,10 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
     options = {"cameras": ["gripperPOV"], "size": 16}
     seen = suite("metaworld/MT50", **options)
     one = CollectionConfig(tasks=["drawer-close-v3"], episodes=1)
-    alone = Compute(workers=1)
-    data = collect(seen, tmp_path / "seen", config=one, compute=alone)
+    here = Compute(executor=Here())
+    data = collect(seen, tmp_path / "seen", config=one, compute=here)
     mt50 = suite("metaworld/MT50")
-    collect(mt50, tmp_path / "states", config=one, compute=alone)
+    collect(mt50, tmp_path / "states", config=one, compute=here)
     added = add_cameras(
         tmp_path / "states", tmp_path / "added", options=options, workers=1
     )
@@ -317,7 +318,7 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
         short,
         out=tmp_path / "out",
         config=EvaluationConfig(tasks=["drawer-close-v3"], episodes=1),
-        compute=alone,
+        compute=here,
     ).records
     assert (record.length, record.error) == (9, None)
     looks = []

@@ -9,9 +9,9 @@ from robomtl.envs.metaworld_variations import Variations
 
 ATTEMPT = 160
 """Steps of the expert, unless it succeeds before."""
-BEYOND = 15
+BEYOND = 5
 """Steps of the expert after its first success."""
-WANDERING = 60
+WANDERING = 20
 """Steps of random actions."""
 VARIATIONS = dict.fromkeys(TASKS, 1) | {"push-back-v3": 2}
 """Official variations in which the expert succeeds."""

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from families import Here
 
 from robomtl import checkpoint
 from robomtl.compute import Compute
@@ -32,7 +33,9 @@ def test_a_recipe_of_pictures_trains_and_acts_without_the_state(tmp_path):
         training=training,
     )
 
-    results = run(small, out=tmp_path, compute=Compute(workers=1)).results["canonical"]
+    results = run(small, out=tmp_path, compute=Compute(executor=Here())).results[
+        "canonical"
+    ]
 
     spec = checkpoint.load(tmp_path).card.spec
     assert spec.states == {"proprioception": 4}
