@@ -441,16 +441,17 @@ def wait_for_units(process: subprocess.Popen[bytes], out: Path, count: int) -> N
 def test_killed_again_and_again_it_ends_with_the_same_files(tmp_path: Path) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
     generator = np.random.default_rng(7)
-    for count in (0, 12, 28):
+    for count in (0, 20):
         process = start(tmp_path, out)
         wait_for_units(process, out, count)
         time.sleep(generator.uniform(0, 0.05))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert not (out / "meta/info.json").exists()
-    assert num_units(out) >= 28
+    assert num_units(out) >= 20
     assert start(tmp_path, out).wait() == 0
-    assert start(tmp_path, whole).wait() == 0
+    config = CollectionConfig(episodes=40, noise=0.8, seed=3)
+    collect(HASTY, whole, config=config, compute=Compute(workers=1))
     assert contents(out) == contents(whole)
 
 

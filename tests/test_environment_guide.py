@@ -101,7 +101,7 @@ def tasks_of(evaluation: str) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("folder", "forked_workers")
 def test_the_suite_keeps_the_contract_and_each_command_works() -> None:
     run("my_tray", ["check", "collect", "train", "evaluate", "adapt"])
     suite = robomtl.suite("tray")

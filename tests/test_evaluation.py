@@ -82,7 +82,7 @@ def test_the_agent_of_these_tests_is_neither_always_right_nor_always_wrong(whole
 
 
 @pytest.mark.usefixtures("spawned_workers")
-@pytest.mark.parametrize("workers", [1, 7])
+@pytest.mark.parametrize("workers", [1, 5])
 def test_trials_are_the_same_for_any_number_of_workers(whole, tmp_path, workers):
     play(tmp_path, workers=workers)
     assert untimed(tmp_path).equals(untimed(whole))
@@ -219,12 +219,11 @@ def wait_for_chunks(out, count, seconds=300):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_is_continued_and_ends_with_the_same_trials(whole, tmp_path, how):
+def test_a_stopped_run_is_continued_and_ends_with_the_same_trials(whole, tmp_path):
     out = tmp_path / "run"
     process = start(out, pause=0.01)
     wait_for_chunks(out, 3)
-    process.send_signal(how)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=300)
     finished = (out / "journal.jsonl").read_text().splitlines()
     assert not (out / "results.json").exists()

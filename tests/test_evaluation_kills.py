@@ -15,7 +15,7 @@ from wobbling import installed
 
 pytestmark = pytest.mark.slow
 
-EPISODES = 60  # Of 6 tasks: 36 chunks.
+EPISODES = 40  # Of 6 tasks: 24 chunks.
 CHUNKS = 6 * EPISODES // 10
 ROBOMTL = "import sys; from robomtl.cli.main import main; sys.exit(main())"
 BEGIN = f"expert --suite shaky/MT6 --horizon 16 --episodes {EPISODES} --out"
@@ -108,7 +108,7 @@ def table(out):
     return pq.read_table(out / "trials.parquet").drop_columns(["seconds"])
 
 
-def test_seven_kills_of_workers_and_parents_change_nothing(tmp_path):
+def test_five_kills_of_workers_and_parents_change_nothing(tmp_path):
     environment = installed(tmp_path / "plug-in")
     whole = Evaluation(tmp_path / "whole", environment)
     whole.start(BEGIN)
@@ -117,7 +117,7 @@ def test_seven_kills_of_workers_and_parents_change_nothing(tmp_path):
     assert 0.2 < sum(outcomes) / len(outcomes) < 0.9
 
     generator = random.Random(7)
-    moments = ["starts"] + ["plays"] * 2 + ["works"] * 2
+    moments = ["starts", "plays", "works"]
     generator.shuffle(moments)
     killed = Evaluation(tmp_path / "killed", {**environment, "SHAKY_PAUSE": "0.002"})
     for landed, moment in enumerate([*moments, *["writes"] * 2]):

@@ -13,6 +13,8 @@ from robomtl.envs.fetch_tasks import GOAL, GRIPPER, IDS, NAMES, OBJECT, OWN, VAR
 from robomtl.errors import MissingExtraError
 from robomtl.features import embodiments_of
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 EVERYTHING = fetch()
 
 
@@ -102,7 +104,7 @@ def test_reach_observes_zeros_where_others_have_the_object():
 @pytest.mark.slow
 @pytest.mark.usefixtures("simulator")
 def test_the_suite_keeps_its_contract():
-    assert check_suite(EVERYTHING) == []
+    assert check_suite(EVERYTHING, tasks=["reach", "slide"]) == []
 
 
 @pytest.mark.slow

@@ -28,6 +28,8 @@ from robomtl.task import Trial
 from robomtl.training.material import spec_for
 
 pytest.importorskip("av")
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 OWN = {"image.top", "proprioception"}
 
 

@@ -12,6 +12,8 @@ from robomtl.envs.pusht import TASK, pusht
 from robomtl.envs.pusht_expert import GOAL, GOAL_ANGLE, push
 from robomtl.errors import MissingExtraError
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 CORNERS = ((-60, 0), (60, 0), (60, 30), (-60, 30), (-15, 30), (15, 30), (15, 120))
 """Of the block in its frame, as states have them; one more follows."""
 

@@ -9,6 +9,10 @@ from robomtl.checking.checking import check_suite
 from robomtl.envs.robosuite import ACTION, robosuite
 from robomtl.envs.robosuite_scene import NAMES
 
+pytestmark = pytest.mark.usefixtures(
+    "forked_workers"
+)  # Importing robosuite takes long.
+
 SUITE = robosuite("MT9")
 
 
