@@ -10,20 +10,38 @@ from robomtl import executor
 from robomtl.suites import SUITES
 
 LONGEST = (
-    "test_evaluation_kills",
-    "test_evaluation_ray",
-    "test_experiments_ray",
     "test_ray_executor",
-    "test_readme",
+    "test_evaluation_ray",
+    "test_robosuite",
+    "test_metaworld_camera",
+    "test_experiments_ray",
+    "test_evaluation",
+    "test_policies_in_use",
+    "test_policies",
+    "test_environment_guide",
+    "test_probe",
+    "test_metaworld_fast",
     "test_metaworld_starts",
+    "test_collect",
+    "test_readme",
+    "test_adapt_comparing",
+    "test_cli",
+    "test_robots_in_use",
+    "test_recipes",
+    "test_evaluation_kills",
+    "test_lifelong",
+    "test_processes",
+    "test_simulators",
+    "test_adapt_conformance",
     "test_metaworld_variations",
 )
-"""Files that take longest, though some have few tests."""
+"""Files that take longest, the longest first, though some have few tests."""
 
 
 def pytest_collection_modifyitems(items):
     """Begins with the longest files, so that no worker ends with one alone."""
-    items.sort(key=lambda item: item.path.stem not in LONGEST)
+    place = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -219,13 +219,10 @@ def test_tecnet_adds_its_three_losses_by_their_weights(data, trained):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [("context", {}), ("context", {"pooling": "attention"}), ("tecnet", {})],
-)
-def test_demonstrations_tell_a_goal_that_no_state_shows(name, settings):
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_demonstrations_tell_a_goal_that_no_state_shows(name):
     right, wrong, nothing = errors(
-        OBJECTIVES[name](**{**SMALL, "tasks": 32, **settings}),
+        OBJECTIVES[name](**{**SMALL, "tasks": 32}),
         name=name,
         policy="mlp",
         policy_config={"width": 64, "layers": 2, "task_width": 32},
