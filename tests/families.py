@@ -7,7 +7,7 @@ from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.training import TrainConfig, train
 
-SUITE = PointsSuite(variant="ML4", horizon=40)
+SUITE = PointsSuite(variant="ML4", horizon=25)
 
 
 def grow(folder, *, seeds=(0,), steps=2):
@@ -23,6 +23,7 @@ def grow(folder, *, seeds=(0,), steps=2):
             data,
             out=folder / "cloning" / f"seed-{seed}",
             policy="mlp",
+            policy_config={"width": 32},
             config=TrainConfig(steps=steps, batch_size=8, seed=seed, threads=1),
         )
     return folder

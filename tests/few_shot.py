@@ -5,7 +5,7 @@ from robomtl.adaptation import Support, draw_support
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 
-SUITE = robomtl.suite("points/ML4")
+SUITE = robomtl.suite("points/ML4", horizon=20)
 NEW = "reach-ball"
 
 

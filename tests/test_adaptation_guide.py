@@ -44,7 +44,7 @@ COMMANDS = re.findall(r"^    robomtl ([^#\n]+)", GUIDE, flags=re.MULTILINE)
 FLAGS = {"adapt": Adapt, "tune": Tune, "collect": Collect, "run": RunFlags}
 ROW = r"^\| `{name}` \| .* \| (.*) \| (.*) \| (.*) \| .*\|$"
 SMALL = {
-    'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
+    'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=25)',
     "door-close-v3": "reach-ball",
     'method="lora"': 'method=configure("lora", {"steps": 2})',
     "steps=30": "steps=3, batch_size=8",

@@ -78,7 +78,7 @@ def test_the_block_that_adapts_runs(tmp_path, monkeypatch):
     grow(tmp_path / "runs" / "mt10")
     block = block_with("robomtl.adapt(")
     for given, small in {
-        'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=40)',
+        'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=25)',
         '"finetune"': '"finetune", budget=robomtl.Budget(steps=2, batch_size=8)',
         "runs/mt10": "runs/mt10/cloning/seed-0",
         "door-close-v3": "reach-ball",

@@ -136,7 +136,7 @@ def test_every_method_of_a_comparison_has_the_policy_it_needs(name):
 SMALL_COMPARISON = AdaptationRecipe(
     line="Two methods on points",
     suite="points/ML4",
-    options={},
+    options={"horizon": 25},
     episodes=3,
     request=AdaptRequest(
         methods={"zero_shot": "zero_shot", "context": "context"},
