@@ -103,15 +103,12 @@ def test_a_variation_starts_alike_whatever_was_played_before(simulated, task):
 @pytest.mark.parametrize("task", ["Lift", "Stack", "Door", "PickPlaceCan"])
 def test_the_expert_succeeds(simulated, task):
     env, expert = SUITE.make_env(task), SUITE.make_expert(task)
-    solved = []
-    for variation in SUITE.variations(task, "fresh")[:2]:
-        observation, info = env.reset(options={"variation": variation})
-        while not info["success"]:
-            observation, _, _, truncated, info = env.step(expert(observation))
-            if truncated:
-                break
-        solved.append(info["success"])
-    assert all(solved)
+    variation = SUITE.variations(task, "fresh")[0]
+    observation, info = env.reset(options={"variation": variation})
+    truncated = False
+    while not info["success"]:
+        assert not truncated
+        observation, _, _, truncated, info = env.step(expert(observation))
 
 
 @pytest.mark.slow

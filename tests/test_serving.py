@@ -112,7 +112,7 @@ def test_what_a_served_policy_draws_is_what_it_draws_in_a_worker():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [MLP, Drawing, Counting])
+@pytest.mark.parametrize("kind", [Drawing, Counting])
 def test_trials_are_the_same_for_any_number_of_workers(tmp_path, kind):
     with serve(agent_of(tmp_path / "policy", kind), device="cpu") as served:
         for workers in (1, 2, 3):
