@@ -19,7 +19,7 @@ import pytest
 from rich.table import Table
 from safetensors.torch import load_file
 
-from robomtl.cli import flags
+from robomtl.cli import run_directory as directory
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.main import VERBS, main
 from robomtl.cli.tables import show
@@ -115,10 +115,10 @@ def test_the_home_of_nobody_is_refused(capsys):
 
 def test_two_commands_of_the_same_second_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(flags, "datetime", Frozen)
-    with flags.run_directory(None, "train", "points/MT4") as one:
+    monkeypatch.setattr(directory, "datetime", Frozen)
+    with directory.run_directory(None, "train", "points/MT4") as one:
         (one / "run.json").touch()
-        with flags.run_directory(None, "train", "points/MT4") as other:
+        with directory.run_directory(None, "train", "points/MT4") as other:
             assert other == Path("runs/2026-01-01_00-00-00_train_points-MT4-2")
     assert one.name == "2026-01-01_00-00-00_train_points-MT4"
     assert not other.exists()  # As nothing was finished in it.

@@ -6,14 +6,10 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import (
-    ComputeFlags,
-    SuiteFlags,
-    noise_of,
-    own_first,
-    run_directory,
-)
+from robomtl.cli.compute_flags import ComputeFlags
+from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.labels import MethodFlags, merged, methods_from
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.adapt.family import find_family, trained_agent
@@ -27,7 +23,7 @@ from robomtl.experiments.running import REPORT
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Adapt(SuiteFlags, MethodFlags, ComputeFlags):
+class Adapt(SuiteFlags, ComputeFlags, RecordingFlags, MethodFlags):
     """Adapts policies to held-out tasks by every method and writes the results."""
 
     run: tyro.conf.Positional[Path]
@@ -48,8 +44,6 @@ class Adapt(SuiteFlags, MethodFlags, ComputeFlags):
     """Demonstrations trained on; those beside the policies by default."""
     noise: float | None = None
     """Noise on the experts' actions while collecting; 0 by default."""
-    out: Path | None = None
-    """Folder of the results; a dated one under runs/ by default."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -60,8 +54,7 @@ def main(arguments: Sequence[str]) -> None:
         chosen = read_config(flags.config, request.methods)
         settings = merged(chosen, request.settings, request.methods)
         request = replace(request, settings=settings)
-    noise = noise_of(flags, 0.0)
-    supports = Supports(data=flags.data, prior=flags.prior, noise=noise)
+    supports = Supports(data=flags.data, prior=flags.prior, noise=flags.noise_or(0.0))
     family = find_family(flags.run)
     suite = flags.make_for(trained_agent(family), flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:

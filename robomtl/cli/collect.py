@@ -7,7 +7,8 @@ from pathlib import Path
 import tyro
 
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, own_first, run_directory
+from robomtl.cli.flags import SuiteFlags, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import collect_parts

@@ -7,17 +7,12 @@ from typing import Literal
 
 import tyro
 
-from robomtl.cli.flags import (
-    SuiteFlags,
-    named_agent,
-    own_first,
-    run_directory,
-    warn_of_goals,
-)
+from robomtl.cli.compute_flags import ExecutorFlags
+from robomtl.cli.flags import SuiteFlags, named_agent, own_first, warn_of_goals
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
-from robomtl.executor import LocalExecutor
 from robomtl.experiments.compare import (
     SequentialConfig,
     compare,
@@ -34,7 +29,7 @@ from robomtl.experiments.compare.comparison import PAGE
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Compare(SuiteFlags):
+class Compare(SuiteFlags, ExecutorFlags):
     """Compares two evaluations on the trials they share; differences are A minus B."""
 
     folders: tyro.conf.Positional[tuple[Path, ...]] = ()
@@ -68,8 +63,6 @@ class Compare(SuiteFlags):
     """Sequential: canonical, held-out, shuffled, none, or a JSON file of wordings."""
     until: Literal["horizon", "success"] = "success"
     """Sequential: whether a trial ends at its horizon or at its first success."""
-    workers: int = 2
-    """Sequential: processes."""
 
 
 _BOTH = {"folders", "confidence", "out", "sequential"}
@@ -139,7 +132,7 @@ def _sequential(flags: Compare) -> None:
                 alpha=round(1 - flags.confidence, 12),
                 test=flags.test,
             ),
-            executor=LocalExecutor(workers=flags.workers),
+            executor=flags.executor,
         )
     show_report(verdict_report(found))
     _say_where(out)

@@ -10,16 +10,15 @@ import tyro
 
 from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
+from robomtl.cli.compute_flags import ServingFlags
 from robomtl.cli.flags import (
     SuiteFlags,
     VideoFlags,
-    chosen_executor,
     named_agent,
-    named_device,
     own_first,
-    run_directory,
     warn_of_goals,
 )
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show
 from robomtl.compute import Compute
 from robomtl.errors import InputError
@@ -32,7 +31,7 @@ from robomtl.evaluation import (
 )
 from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
-from robomtl.executor import LIMIT, Executor
+from robomtl.executor import Executor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.resumed_evaluation import resume_evaluation, serving_device
@@ -43,7 +42,7 @@ from robomtl.terminal import say
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(SuiteFlags, VideoFlags):
+class Evaluate(SuiteFlags, VideoFlags, ServingFlags):
     """Runs trials of a policy and writes results.json, trials.parquet, report.html."""
 
     run: tyro.conf.Positional[str | None] = None
@@ -75,17 +74,6 @@ class Evaluate(SuiteFlags, VideoFlags):
     """Evaluate on pictures of another --profile than those that the policy was trained on."""
     seed: int = 0
     """Seed that decides which other task's instruction each task gets (shuffled)."""
-    workers: int = 2
-    """Processes."""
-    limit: float = LIMIT
-    """Seconds that a step of the simulator may take before its trial counts as hanging;
-    with --ray, seconds for the trials that are played side by side."""
-    device: str | None = "auto"
-    """Hold the policy in one process on this torch device, such as cuda, and let the
-    others only step envs. ``auto`` is cuda if available and no Ray is used; else, and for
-    None, each process has the policy on its core."""
-    ray: str | None = None
-    """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
     resume: Path | None = None
     """Resume the evaluation in this folder with its own settings. Only --workers, --limit,
     and the flags --ray and --device, and the policy's new path if it moved, are accepted."""
@@ -105,10 +93,7 @@ def main(arguments: Sequence[str]) -> None:
     """Evaluates as the arguments say."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     play = _begin if flags.resume is None else _resume
-    executor = chosen_executor(
-        flags.workers, flags.ray, named_device(flags), limit=flags.limit
-    )
-    done = play(flags, executor)
+    done = play(flags, flags.executor)
     show(success_table(done.results))
     _tell_errors(done.results)
     print(f"Report: {done.folder / 'report.html'}")
@@ -204,7 +189,7 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
         results = resume_evaluation(
             folder,
             run=flags.run,
-            device=named_device(flags),
+            device=flags.named_device,
             compute=Compute(executor=executor),
         )
     return _Done(results, folder)

@@ -1,14 +1,11 @@
 """Flags that several verbs share."""
 
-import datetime
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tyro
 
@@ -17,16 +14,10 @@ from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.cli.suite_options import options_from
-from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.errors import InputError
-from robomtl.executor import Executor, LocalExecutor
 from robomtl.goals import goal_warning
 from robomtl.joint import options_in
-from robomtl.machine import Machine
-from robomtl.names import file_name
-from robomtl.paths import expanded
 from robomtl.pictures import pictures_of
-from robomtl.ray_executor import RayExecutor
 from robomtl.suites import suite, unshifted
 from robomtl.task import Suite
 
@@ -188,64 +179,6 @@ def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> No
             print(said, file=sys.stderr)
 
 
-class _Serving(Protocol):
-    """Flags of a verb that may serve a policy from a device."""
-
-    @property
-    def device(self) -> str | None:
-        """The device; ``auto`` where none is named."""
-        ...
-
-
-def named_device(flags: _Serving) -> str | None:
-    """The device that flags name; None where they leave it open."""
-    return None if flags.device == "auto" else flags.device
-
-
-def chosen_executor(
-    workers: int, ray: str | None, device: str | None, *, limit: float
-) -> Executor:
-    """The executor that the flags --workers, --ray, --device and --limit choose.
-
-    Raises:
-        InputError: If both Ray and a device are given, or the limit is not positive.
-    """
-    if ray is None:
-        return LocalExecutor(workers=workers, limit=limit)
-    if device is not None:
-        raise InputError(
-            "--device serves a policy to the processes of this machine; leave out"
-            " --ray, or --device for a policy on the core of each Ray worker."
-        )
-    return RayExecutor(address=ray, workers=workers, limit=limit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComputeFlags(Machine):
-    """Where an experiment is computed, and when a cell counts as hanging."""
-
-    workers: int = 2
-    """Processes."""
-    limit: float = CELL_LIMIT
-    """Seconds without progress, such as a step of training or of the simulator, after
-    which a cell counts as hanging and is tried again."""
-    ray: str | None = None
-    """Compute on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
-
-    @property
-    def compute(self) -> Compute:
-        """What an experiment is given."""
-        ray = self.ray
-        return Compute(
-            executor=None
-            if ray is None
-            else RayExecutor(address=ray, workers=self.workers, limit=self.limit),
-            workers=self.workers,
-            limit=self.limit,
-            machine=Machine(device=self.device, precision=self.precision),
-        )
-
-
 def given(arguments: Sequence[str], flag: str) -> str | None:
     """The value that the arguments give a flag; None if it is not among them."""
     for word, following in pairwise([*arguments, ""]):
@@ -256,28 +189,28 @@ def given(arguments: Sequence[str], flag: str) -> str | None:
     return None
 
 
-class Recording(Protocol):
-    """Flags of a verb that collects demonstrations, or reads them."""
+@dataclass(frozen=True, kw_only=True)
+class RecordingFlags:
+    """Demonstrations of an experiment, and the folder of its results."""
 
-    @property
-    def data(self) -> Path | None:
-        """What is recorded already."""
-        ...
+    data: Path | None = None
+    """Demonstrations; collected by default."""
+    noise: float | None = None
+    """Noise on the experts' actions while collecting; 0.5 by default."""
+    out: Path | None = None
+    """Folder of the results; a dated one under runs/ by default."""
 
-    @property
-    def noise(self) -> float | None:
-        """Disturbance of the experts to collect from; the verb's own if None."""
-        ...
+    def noise_or(self, usual: float) -> float:
+        """The noise with which missing demonstrations are collected.
 
+        Args:
+            usual: Taken where none is given.
 
-def noise_of(flags: Recording, usual: float) -> float:
-    """The disturbance of the experts that a verb collects from.
-
-    Raises:
-        InputError: If one was given beside demonstrations that are recorded already.
-    """
-    refuse_noise(flags.data, flags.noise)
-    return usual if flags.noise is None else flags.noise
+        Raises:
+            InputError: If noise was given beside demonstrations that are recorded already.
+        """
+        refuse_noise(self.data, self.noise)
+        return usual if self.noise is None else self.noise
 
 
 def refuse_noise(data: Path | None, noise: object) -> None:
@@ -295,43 +228,3 @@ def refuse_noise(data: Path | None, noise: object) -> None:
             f"{data} is recorded already, so --noise would do nothing; leave out either"
             " that or --data."
         )
-
-
-@contextmanager
-def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
-    """The folder a verb writes to, named at the start and when the verb is stopped.
-
-    Args:
-        out: The requested folder; a new dated one under ``runs/`` if None.
-        verb: What is done.
-        name: What it is done with.
-
-    Raises:
-        KeyboardInterrupt: Saying how to go on, where the block is interrupted.
-    """
-    folder = _dated(verb, name) if out is None else expanded(out)
-    print(f"Run directory: {folder}", flush=True)
-    try:
-        yield folder
-    except KeyboardInterrupt:
-        where = "" if out else f" with --out {shlex.quote(str(folder))}"
-        message = f"What was finished is kept; the same command{where} goes on."
-        raise KeyboardInterrupt(f"Stopped. {message}") from None
-    finally:
-        if out is None:
-            with suppress(OSError):  # As where something was finished in it.
-                folder.rmdir()
-
-
-def _dated(verb: str, name: str) -> Path:
-    """A new folder, which no other process has, were it begun in the same second."""
-    now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    stem = f"{now}_{verb}_{file_name(name.replace('/', '-'))}"
-    folder, number = Path("runs") / stem, 1
-    while True:
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
-            folder = folder.with_name(f"{stem}-{number}")

@@ -2,17 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import (
-    ComputeFlags,
-    SuiteFlags,
-    noise_of,
-    own_first,
-    run_directory,
-)
+from robomtl.cli.compute_flags import ComputeFlags
+from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.lifelong import LifelongRequest, lifelong
@@ -26,7 +21,7 @@ from robomtl.experiments.settings import by_label, parsed
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Lifelong(SuiteFlags, Design, ComputeFlags):
+class Lifelong(SuiteFlags, ComputeFlags, RecordingFlags, Design):
     """Learns a stream of tasks by each method and writes what it forgets."""
 
     stream: tyro.conf.Positional[str] = "cw10"
@@ -37,12 +32,6 @@ class Lifelong(SuiteFlags, Design, ComputeFlags):
     """Methods; LABEL=METHOD adds a method again with other settings."""
     settings: tuple[str, ...] = ()
     """Settings of methods, such as replay.buffer=20; every.NAME for all."""
-    data: Path | None = None
-    """Demonstrations; collected by default."""
-    noise: float | None = None
-    """Noise on the experts' actions while collecting; 0.5 by default."""
-    out: Path | None = None
-    """Folder of the results; a dated one under runs/ by default."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -56,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
             request,
             out=out,
             data=flags.data,
-            noise=noise_of(flags, NOISE),
+            noise=flags.noise_or(NOISE),
             compute=flags.compute,
         )
     show_report(lifelong_report(found))

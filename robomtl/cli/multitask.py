@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import (
-    ComputeFlags,
-    SuiteFlags,
-    noise_of,
-    own_first,
-    run_directory,
-)
+from robomtl.cli.compute_flags import ComputeFlags
+from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.labels import ArmFlags, arms_from
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.multitask.arm_experiment import NOISE, multitask
@@ -23,17 +18,11 @@ from robomtl.experiments.running import REPORT
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Multitask(SuiteFlags, ArmFlags, ComputeFlags):
+class Multitask(SuiteFlags, ComputeFlags, RecordingFlags, ArmFlags):
     """Trains one policy on all tasks and one on each, and writes which does better."""
 
     suite: tyro.conf.Positional[str]
     """Suite, such as metaworld/MT10."""
-    data: Path | None = None
-    """Demonstrations; collected by default."""
-    noise: float | None = None
-    """Noise on the experts' actions while collecting; 0.5 by default."""
-    out: Path | None = None
-    """Folder of the results; a dated one under runs/ by default."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -47,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
             request,
             out=out,
             data=flags.data,
-            noise=noise_of(flags, NOISE),
+            noise=flags.noise_or(NOISE),
             compute=flags.compute,
         )
     show_report(arms_report(found))

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import tyro
 
 from robomtl import checkpoint
-from robomtl.cli.flags import ComputeFlags, SuiteFlags, given
+from robomtl.cli.compute_flags import ComputeFlags
+from robomtl.cli.flags import SuiteFlags, given
 from robomtl.cli.labels import (
     ArmFlags,
     MethodFlags,

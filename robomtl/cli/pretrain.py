@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.cli.flags import given, own_first, run_directory
+from robomtl.cli.flags import given, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.train import DataFlags, recorded, with_settings
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError

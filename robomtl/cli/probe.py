@@ -7,18 +7,12 @@ from typing import Literal
 
 import tyro
 
-from robomtl.cli.flags import (
-    SuiteFlags,
-    chosen_executor,
-    named_agent,
-    named_device,
-    own_first,
-    run_directory,
-)
+from robomtl.cli.compute_flags import ServingFlags
+from robomtl.cli.flags import SuiteFlags, named_agent, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.compute import Compute
 from robomtl.evaluation.conditions import Conditions
-from robomtl.executor import LIMIT
 from robomtl.experiments.probe import ProbeConfig, probe
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.probe.probing import MARGIN
@@ -28,7 +22,7 @@ from robomtl.serving import placed
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Probe(SuiteFlags):
+class Probe(SuiteFlags, ServingFlags):
     """Compares a policy under right, reworded, wrong and empty instructions."""
 
     run: tyro.conf.Positional[str]
@@ -53,25 +47,12 @@ class Probe(SuiteFlags):
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default. An interrupted probe is
     resumed in the same folder."""
-    workers: int = 2
-    """Processes."""
-    limit: float = LIMIT
-    """Seconds that a step of the simulator may take before it counts as hanging."""
-    device: str | None = "auto"
-    """Hold the policy in one process on this torch device; see evaluate."""
-    ray: str | None = None
-    """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
 
 
 def main(arguments: Sequence[str]) -> None:
     """Probes as the arguments say."""
     flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
-    agent, executor = (
-        named_agent(flags.run),
-        chosen_executor(
-            flags.workers, flags.ray, named_device(flags), limit=flags.limit
-        ),
-    )
+    agent, executor = named_agent(flags.run), flags.executor
     suite = flags.make_for(agent, flags.suite)
     device = None if flags.ray else serving_device(agent, flags.device, flags.out)
     with (

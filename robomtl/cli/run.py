@@ -6,8 +6,9 @@ from typing import Any
 
 import tyro
 
-from robomtl.cli.flags import given, refuse_noise, run_directory
+from robomtl.cli.flags import given, refuse_noise
 from robomtl.cli.overrides import HELP_ALL, RunFlags, overridden, recipe_flags
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show, show_report
 from robomtl.errors import InputError
 from robomtl.evaluation import success_table

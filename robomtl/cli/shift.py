@@ -7,12 +7,13 @@ from pathlib import Path
 import tyro
 
 from robomtl.agent import PolicyAgent
-from robomtl.cli.flags import SuiteFlags, chosen_executor, own_first, run_directory
+from robomtl.cli.compute_flags import ExecutorFlags
+from robomtl.cli.flags import SuiteFlags, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS
-from robomtl.executor import LIMIT
 from robomtl.experiments.running import REPORT
 from robomtl.experiments.shift import ShiftConfig, shift
 from robomtl.experiments.shift.shift_report import shift_report
@@ -22,7 +23,7 @@ from robomtl.suites import unshifted
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Shift(SuiteFlags):
+class Shift(SuiteFlags, ExecutorFlags):
     """Plays policies under shifts of physics, actions, sensors and starts."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -49,12 +50,6 @@ class Shift(SuiteFlags):
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default. An interrupted
     experiment is resumed in the same folder."""
-    workers: int = 2
-    """Processes."""
-    limit: float = LIMIT
-    """Seconds that a step of the simulator may take before it counts as hanging."""
-    ray: str | None = None
-    """Play on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -73,10 +68,13 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError("Name at least 1 run directory.")
     first = PolicyAgent(flags.runs[0])
     suite = flags.make_for(first, flags.suite or unshifted(first.card.suite))
-    executor = chosen_executor(flags.workers, flags.ray, None, limit=flags.limit)
     with run_directory(flags.out, "shift", suite.name) as out:
         found = shift(
-            flags.runs, suite, config, out=out, compute=Compute(executor=executor)
+            flags.runs,
+            suite,
+            config,
+            out=out,
+            compute=Compute(executor=flags.executor),
         )
     show_report(shift_report(found))
     print(f"Results: {out / RESULTS}")

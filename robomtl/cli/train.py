@@ -12,7 +12,8 @@ from typing import Any
 import tyro
 
 from robomtl.checkpoint import configure, configure_objective
-from robomtl.cli.flags import SuiteFlags, given, own_first, run_directory
+from robomtl.cli.flags import SuiteFlags, given, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.compute import Compute
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture

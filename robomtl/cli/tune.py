@@ -8,7 +8,9 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
-from robomtl.cli.flags import ComputeFlags, SuiteFlags, own_first, run_directory
+from robomtl.cli.compute_flags import ComputeFlags
+from robomtl.cli.flags import SuiteFlags, own_first
+from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation.figures import percent
 from robomtl.experiments.adapt.family import find_family, trained_agent
@@ -18,7 +20,7 @@ from robomtl.experiments.settings import gridded
 
 @own_first
 @dataclass(frozen=True, kw_only=True)
-class Tune(SuiteFlags, Tuning, ComputeFlags):
+class Tune(SuiteFlags, ComputeFlags, Tuning):
     """Holds out training tasks in turn, and tries a grid of settings on them."""
 
     run: tyro.conf.Positional[Path]

@@ -1,0 +1,50 @@
+"""The folder that a verb writes to."""
+
+import datetime
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from robomtl.names import file_name
+from robomtl.paths import expanded
+
+
+@contextmanager
+def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
+    """The folder a verb writes to, named at the start and when the verb is stopped.
+
+    Args:
+        out: The requested folder; a new dated one under ``runs/`` if None.
+        verb: What is done.
+        name: What it is done with.
+
+    Raises:
+        KeyboardInterrupt: Saying how to go on, where the block is interrupted.
+    """
+    folder = _dated(verb, name) if out is None else expanded(out)
+    print(f"Run directory: {folder}", flush=True)
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        where = "" if out else f" with --out {shlex.quote(str(folder))}"
+        message = f"What was finished is kept; the same command{where} goes on."
+        raise KeyboardInterrupt(f"Stopped. {message}") from None
+    finally:
+        if out is None:
+            with suppress(OSError):  # As where something was finished in it.
+                folder.rmdir()
+
+
+def _dated(verb: str, name: str) -> Path:
+    """A new folder, which no other process has, were it begun in the same second."""
+    now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    stem = f"{now}_{verb}_{file_name(name.replace('/', '-'))}"
+    folder, number = Path("runs") / stem, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = folder.with_name(f"{stem}-{number}")
