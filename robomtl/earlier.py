@@ -56,14 +56,20 @@ ADDED: Mapping[str, Any] = {
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 
 
-def completed(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def completed(
+    values: Mapping[str, Any],
+    known: Collection[str],
+    *,
+    left_open: Collection[str] = (),
+) -> dict[str, Any]:
     """Settings of a file under their present names, with those that were added since.
 
     Args:
         values: Settings, by present or earlier names.
         known: Names that there are.
+        left_open: Those of them that follow from other settings, and are not added.
     """
-    added = {name: value for name, value in ADDED.items() if name in known}
+    added = {k: v for k, v in ADDED.items() if k in known and k not in left_open}
     return {**added, **present(values, known)}
 
 

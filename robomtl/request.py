@@ -169,7 +169,8 @@ def differences(
         name: Of the values themselves, empty for the outermost.
     """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
-        there = completed(there, here)
+        left_open = [key for key, value in here.items() if value is None]
+        there = completed(there, here, left_open=left_open)
         for key in [*there, *(key for key in here if key not in there)]:
             inner = f"{name}.{key}" if name else key
             pair = there.get(key), here.get(key)

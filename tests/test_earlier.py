@@ -41,7 +41,16 @@ def test_a_request_without_a_setting_that_was_added_since_does_not_differ():
     ]
 
 
-def test_augmentations_of_instructions_and_of_samples_are_told_apart_by_what_they_hold():
+def test_a_setting_that_is_left_open_does_not_differ_from_what_earlier_versions_did():
+    here = {"training": {**PRESENT, "history": None}}
+    assert not list(differences({"training": PRESENT}, here))
+    here["training"]["history"] = 2
+    assert list(differences({"training": PRESENT}, here)) == [
+        "training.history is 1 there and 2 here"
+    ]
+
+
+def test_augmentations_of_instructions_and_of_samples_are_distinguished_by_their_fields():
     recorded = {"augmentation": {"mixing": 0.2}, "construction": {"mirror": 0.5}}
     found = config_of(recorded, where="run.json")
     assert found.instruction_augmentation.mixing == 0.2
