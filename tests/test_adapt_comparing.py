@@ -150,7 +150,7 @@ def test_findings_have_all_that_is_asked_for(whole):
 def test_the_table_shows_every_method_and_why_there_is_no_ranking(whole):
     success, differences = tables_of(methods_report(whole[0]))
     assert (success.row_count, differences.row_count) == (3, 2)
-    assert "No ranking: 1 seed of training and 2 draws" in differences.caption
+    assert "here are 1 seed and 2 draws." in differences.caption
     headings = [column.header for column in success.columns]
     assert headings == ["method", "K = 1", "K = 2", "nAUC"]
 

@@ -87,7 +87,7 @@ def test_a_settled_difference_needs_no_more_trials():
 def test_equal_outcomes_show_no_difference():
     found = robomtl.compare(A, A)
     assert (found.difference, found.p_value, found.more_to_settle) == (0, 1, None)
-    assert "No difference is seen that more trials could settle" in shown(found)
+    assert "No difference was observed that more trials could settle" in shown(found)
 
 
 def test_trials_and_tasks_of_one_side_only_are_counted_and_named():
@@ -95,7 +95,7 @@ def test_trials_and_tasks_of_one_side_only_are_counted_and_named():
     found = robomtl.compare(more, B)
 
     assert (found.only_a, found.only_b, found.left_out) == (3, 0, ("pull",))
-    assert "3 are of A only, 0 of B only" in shown(found)
+    assert "3 that only A played, 0 that only B played" in shown(found)
     assert "Tasks left out: pull." in shown(found)
 
 

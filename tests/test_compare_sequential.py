@@ -185,7 +185,7 @@ def test_agents_alike_use_up_the_trials(tmp_path):
     assert (found.better, found.tally.pairs, found.rounds) == (None, 100, 3)
     console = Console(width=140, file=io.StringIO())
     console.print(*tables_of(verdict_report(found)))
-    assert "Not settled: E has not come to 20." in console.file.getvalue()
+    assert "Not settled: E has not reached 20." in console.file.getvalue()
 
 
 def test_the_table_says_who_is_better(tmp_path):

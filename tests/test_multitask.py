@@ -532,8 +532,8 @@ def test_an_arm_that_never_pays_crosses_at_the_fewest():
     found = crossover(curve({2: -0.2, 50: 0.01}))
     assert (found.pays_up_to, found.reaches_zero, found.changes_sign) == (None, 2, 2.0)
     assert found.sentence("learning alone") == (
-        "beats learning alone nowhere up to 50 demonstrations; the difference is not above"
-        " 0 at 2"
+        "does not beat learning alone at any number up to 50 demonstrations; the"
+        " difference is not above 0 at 2"
     )
 
 

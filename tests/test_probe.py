@@ -84,13 +84,13 @@ def rows(out):
 
 
 @pytest.mark.slow
-def test_a_policy_that_learned_its_instructions_listens(tmp_path, demonstrations):
+def test_a_policy_that_learned_its_instructions_uses_them(tmp_path, demonstrations):
     run = grown(tmp_path / "listening", demonstrations, steps=600, blocks=2)
     kinds = ("held-out", "shuffled", "empty", "wrong")
     found = probed(run, tmp_path / "out", episodes=20, kinds=kinds)
 
-    assert found.verdict.word == "listens"
-    assert found.verdict.sentence.startswith("listening listens to its instruction: ")
+    assert found.verdict.word == "uses"
+    assert found.verdict.sentence.startswith("listening uses its instruction: ")
     assert list(found.kinds) == ["right", *kinds]
     assert found.differences["shuffled"].interval.low > 0
     assert found.differences["wrong"].interval.low > 0
@@ -113,7 +113,7 @@ def test_a_policy_trained_with_swapped_instructions_is_said_to_ignore_them(
 
 
 @pytest.mark.slow
-def test_a_policy_that_goes_where_its_goal_is_listens_to_it(tmp_path):
+def test_a_policy_that_goes_where_its_goal_is_uses_it(tmp_path):
     data = robomtl.collect(
         SUITE,
         tmp_path / "data",
@@ -123,8 +123,8 @@ def test_a_policy_that_goes_where_its_goal_is_listens_to_it(tmp_path):
     run = grown(tmp_path / "going", data, steps=400, conditioning=("goal",))
     found = probed(run, tmp_path / "out", tasks=["reach-flag"], episodes=40)
 
-    assert found.verdict.word == "listens"
-    assert "going listens to its goal" in found.verdict.sentence
+    assert found.verdict.word == "uses"
+    assert "going uses its goal" in found.verdict.sentence
     assert found.differences["wrong"].interval.low > 0
     assert found.differences["empty"].interval.low > 0
 
@@ -139,7 +139,7 @@ def test_every_kind_is_told_on_the_same_trials(runs, tmp_path):
     }
     assert len(trials["right"]) == 6
     assert all(of_kind == trials["right"] for of_kind in trials.values())
-    pairs = {(r["kind"], r["told"]) for r in table if r["task"] == "reach-red"}
+    pairs = {(r["kind"], r["instructed"]) for r in table if r["task"] == "reach-red"}
     assert {name for kind, name in pairs if kind == "wrong"} == {*NAMES[1:]}
     assert {name for kind, name in pairs if kind == "empty"} == {None}
     assert (
@@ -181,7 +181,7 @@ def test_results_are_written_by_kind(runs, tmp_path):
     assert right["interval"] == list(found.kinds["right"].interval)
     assert [*right["tasks"]] == NAMES
     assert right["tasks"]["reach-red"]["trials"] == 3
-    assert right["told"] == "its own instruction"
+    assert right["instruction"] == "its own instruction"
     difference = written["differences"]["shuffled"]
     assert difference["pairs"] == 12
     assert difference["tasks"]["reach-red"]["tally"]["neither"] <= 3
@@ -257,7 +257,7 @@ def test_a_policy_that_is_told_goals_is_told_those_of_others(runs, tmp_path):
         for kind in ("right", "shuffled", "empty", "wrong")
     }
     own = starts("reach-red", 3)
-    (other,) = {r["told"] for r in rows(tmp_path) if r["kind"] == "shuffled"}
+    (other,) = {r["instructed"] for r in rows(tmp_path) if r["kind"] == "shuffled"}
     assert goals["right"] == [None] * 3
     assert goals["empty"] == [[0.0, 0.0]] * 3
     assert goals["wrong"] == own[1:] + own[:1]
@@ -267,7 +267,7 @@ def test_a_policy_that_is_told_goals_is_told_those_of_others(runs, tmp_path):
 def test_wordings_and_goals_are_told_together(runs, tmp_path):
     probed(runs / "language-goal", tmp_path, tasks=["reach-red"])
     wrong = [r for r in rows(tmp_path) if r["kind"] == "wrong"]
-    assert [r["told"] for r in wrong] == NAMES[1:]
+    assert [r["instructed"] for r in wrong] == NAMES[1:]
     assert [r["goal"] for r in wrong] == [
         starts(name, 3)[place] for place, name in enumerate(NAMES[1:])
     ]
@@ -350,7 +350,7 @@ def test_the_command_names_the_verdict(runs, tmp_path, capsys):
     kinds = ["--kinds", "shuffled", "wrong"]
     assert main([str(word) for word in [*words, *kinds]]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "Whether language listens to its instruction" in said
+    assert "Whether language uses its instruction" in said
     assert "shuffled: the instruction of another task of the suite" in said
     assert (Path(out) / "report.html").exists()
 

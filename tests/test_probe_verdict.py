@@ -9,12 +9,12 @@ def words(letters, tasks=("push", "reach")):
     return dict.fromkeys(tasks, letters)
 
 
-def test_a_policy_that_loses_success_listens():
+def test_a_policy_that_loses_success_uses_its_instruction():
     verdict = found(right=RIGHT, shuffled=SHUFFLED).verdict
-    assert verdict.word == "listens"
+    assert verdict.word == "uses"
     assert verdict.families == ()
     assert verdict.sentence.startswith(
-        "film listens to its instruction: right minus shuffled is +85.0 points (+"
+        "film uses its instruction: right minus shuffled is +85.0 points (+"
     )
     assert verdict.sentence.endswith(") over the 2 tasks that share scenes.")
 
@@ -31,11 +31,11 @@ def test_a_policy_that_does_the_same_whatever_it_is_told_ignores_it():
     )
 
 
-def test_a_difference_below_the_margin_is_no_listening():
+def test_a_difference_below_the_margin_is_no_use_of_the_instruction():
     right, shuffled = words("1" * 400), words("1" * 390 + "0" * 10)
     given = {"right": right, "shuffled": shuffled}
     assert found(**given).verdict.word == "ignores"
-    assert found(**given, margin=0.02).verdict.word == "listens"
+    assert found(**given, margin=0.02).verdict.word == "uses"
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_a_difference_below_the_margin_is_no_listening():
 )
 def test_an_interval_that_reaches_beyond_the_margin_tells_nothing(right, shuffled):
     verdict = found(right=words(right), shuffled=words(shuffled)).verdict
-    assert verdict.word == "cannot be told"
-    assert "Whether film listens to its instruction cannot be told" in verdict.sentence
+    assert verdict.word == "undecided"
+    assert "Whether film uses its instruction is undecided" in verdict.sentence
     assert "reaches beyond the margin of 10 points; it takes about" in verdict.sentence
     assert f"trials of each kind, {2 * len(right)} so far" in verdict.sentence
 
 
 def test_a_policy_that_solves_nothing_has_nothing_to_lose():
     verdict = found(right=words("0" * 50), shuffled=words("0" * 50)).verdict
-    assert verdict.word == "cannot be told"
+    assert verdict.word == "undecided"
     assert "as only 0.0% are solved under the right instruction, there" in (
         verdict.sentence
     )
@@ -63,7 +63,7 @@ def test_a_policy_that_solves_nothing_has_nothing_to_lose():
 
 def test_a_policy_that_does_better_when_told_wrongly_is_not_said_to_ignore_it():
     verdict = found(right=SHUFFLED, shuffled=RIGHT).verdict
-    assert verdict.word == "cannot be told"
+    assert verdict.word == "undecided"
     assert verdict.sentence.endswith(
         "under other instructions, which neither of the two explains."
     )
@@ -76,26 +76,26 @@ def test_one_family_that_shows_it_is_enough():
     verdict = found(
         families, right=right, shuffled={**right, **words("0" * 50, "ab")}, margin=0.2
     ).verdict
-    assert verdict.word == "listens"
+    assert verdict.word == "uses"
     assert verdict.families == ("table",)
-    assert "listens to its instruction in table, and solves other scenes without" in (
+    assert "uses its instruction in table, and solves other scenes without" in (
         verdict.sentence
     )
 
 
 def test_without_shuffled_instructions_there_is_no_verdict():
     verdict = found(right=RIGHT, empty=SHUFFLED).verdict
-    assert verdict.word == "cannot be told"
+    assert verdict.word == "undecided"
     assert "no trial was played both ways, right and shuffled" in verdict.sentence
 
 
-def test_without_shared_scenes_only_listening_can_be_seen():
+def test_without_shared_scenes_only_use_of_the_instruction_can_be_shown():
     deaf = found({}, right=RIGHT, shuffled=RIGHT)
     assert deaf.ambiguous is None
-    assert deaf.verdict.word == "cannot be told"
+    assert deaf.verdict.word == "undecided"
     assert "the suite names no tasks that share a scene" in deaf.verdict.sentence
     hearing = found({}, right=RIGHT, shuffled=SHUFFLED).verdict
-    assert hearing.word == "listens"
+    assert hearing.word == "uses"
     assert "over 3 tasks" in hearing.sentence
 
 
@@ -158,4 +158,4 @@ def test_the_terminal_shows_success_and_differences():
     over = [str(cell) for cell in differences.columns[0].cells]
     assert over == ["All tasks", "table", "cupboard"]
     assert str(list(differences.columns[3].cells)[1]).startswith("+85.0\n+")
-    assert "listens" in str(differences.caption)
+    assert "uses its" in str(differences.caption)

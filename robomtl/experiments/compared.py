@@ -126,7 +126,7 @@ class Compared:
         """
         curve = self.chart(self.success, "demonstration", ticks=self.counts)
         note = (
-            f"Across: {across}. Lines stand a little beside each other, so that their"
+            f"Horizontal axis: {across}. Lines are drawn slightly apart so that their"
             " intervals can be distinguished."
         )
         return report.section(

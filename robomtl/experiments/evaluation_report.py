@@ -106,9 +106,7 @@ def evaluation_report(
             _steps(steps) if steps else None,
             report.section("outcomes", "Trials", note, report.Trials(grid)),
             report.facts("Conditions", _conditions(results), machine(setting)),
-            report.folded("config", "Configuration", settings, open=True)
-            if settings
-            else None,
+            report.folded("config", "Configuration", settings) if settings else None,
         ],
         footer=[_footer(setting)],
     )
@@ -123,10 +121,11 @@ def _figures(summary: Summary) -> report.Section:
         "second",
     )
     mean = f"95% interval {span(all_.interval)}"
+    at_end = report.Figure("At the last step", percent(all_.success_at_end))
     return report.figures(
         report.Figure("Task mean", percent(all_.success), mean, "main"),
         *([tier] if summary.tiers else []),
-        report.Figure("At the last step", percent(all_.success_at_end)),
+        *([at_end] if all_.success_at_end is not None else []),
         report.Figure("Steps to success", whole(all_.mean_steps_to_success)),
         report.counts("Trials", all_.trials, all_.errors),
     )
@@ -159,7 +158,7 @@ def _bar(name: str, rates: TaskRates | GroupRates) -> report.Bar:
 def _steps(found: Panels) -> report.Section:
     dashed = "Dashed: all tasks. " if len(found.curves) > 1 else ""
     note = (
-        f"Across: steps. {dashed}Tasks weigh the same, errors are left out."
+        f"Horizontal axis: steps. {dashed}Tasks weigh the same, errors are left out."
         f" {found.unsolved}"
     )
     return report.Section(
@@ -238,5 +237,5 @@ def _footer(setting: Setting) -> str:
         " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
         " trials of the tasks as strata, which speaks of these tasks and this agent only."
         " The tier mean gives every tier the same weight. Trials that ended in an error are"
-        " in no rate."
+        " excluded from all rates."
     )

@@ -348,11 +348,9 @@ def facts(title: str, requested: Pairs, run: Pairs) -> Section:
     return Section(id="facts", parts=[Facts(lists)])
 
 
-def folded(
-    id: str, summary: str, values: Mapping[str, Any], *, open: bool = False
-) -> Section:
+def folded(id: str, summary: str, values: Mapping[str, Any]) -> Section:
     """Plain data, in a section that opens on a click."""
-    return Section(id=id, parts=[Folded(summary, [Config(config(values))], open)])
+    return Section(id=id, parts=[Folded(summary, [Config(config(values))])])
 
 
 def folds(parts: Mapping[str, Part]) -> list[Folded]:

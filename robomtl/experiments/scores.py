@@ -1,4 +1,4 @@
-"""Rows of trials as arrays, by where each stands in a crossed design."""
+"""Rows of trials as arrays, by the position of each in a crossed design."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -19,7 +19,7 @@ class Scored(Protocol):
 
 
 class Where(NamedTuple):
-    """Where a trial stands; anything that can be sorted."""
+    """The position of a trial; anything that can be sorted."""
 
     seed: Any
     draw: Any
@@ -57,7 +57,7 @@ def scores_by(
     Args:
         rows: The trials.
         key: Distinguishes them.
-        where: Each stands among those of its key and task.
+        where: The position of each among those of its key and task.
     """
     found: dict[Key, dict[str, list[Row[C]]]] = {}
     for row in rows:

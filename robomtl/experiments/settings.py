@@ -20,7 +20,7 @@ def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
         noun: What they name, for the message.
 
     Raises:
-        InputError: If a label stands there twice.
+        InputError: If a label is given twice.
     """
     found: dict[str, str] = {}
     for word in words:
@@ -80,7 +80,7 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
     Args:
         settings: The dataclass.
         fields: By name; a field of a field by both names with a dot between them.
-        within: What stands before their names in messages.
+        within: Prefix of their names in messages.
 
     Raises:
         InputError: If there is no such field, a value is of another type, or the dataclass

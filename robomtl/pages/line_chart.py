@@ -3,6 +3,7 @@
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -60,35 +61,54 @@ def _draw(
     figure: Figure, axes: Axes, line: Line, last: float, aside: float
 ) -> dict[str, Named]:
     """The line, whiskers and marks of a group, a little beside those of others."""
-    at = [point.at for point in line.points]
-    rates = [100 * point.rate for point in line.points]
-    colour = SERIES[line.style.colour]
-    level = at == [0]
     shared: dict[str, Any] = {
-        "color": colour,
+        "color": SERIES[line.style.colour],
         "transform": axes.transData
         + ScaledTranslation(aside / 72, 0, figure.dpi_scale_trans),
         "clip_on": False,
     }
+    drawn = {
+        "stroke": _stroke(axes, line, last, shared),
+        "whiskers": _whiskers(axes, line, shared),
+        "marks": _marks(axes, line, shared),
+    }
+    for part, artist in drawn.items():
+        artist.set_gid(f"{part} of {line.name}")
+    texts = {"marks": [point.text for point in line.points]}
+    return {
+        f"{part} of {line.name}": Named(line.name, texts.get(part, ()))
+        for part in drawn
+    }
+
+
+def _stroke(axes: Axes, line: Line, last: float, shared: dict[str, Any]) -> Artist:
+    """The line through the rates; of a single one at zero, a level to the last value."""
+    at = [point.at for point in line.points]
+    rates = [100 * point.rate for point in line.points]
+    if at == [0]:
+        at, rates = [0, last], rates * 2
+    (stroke,) = axes.plot(at, rates, linewidth=1.5, **shared)
     dash = [float(length) for length in line.style.dash.split()]
-    (stroke,) = axes.plot(
-        [0, last] if level else at,
-        rates * 2 if level else rates,
-        linewidth=1.5,
-        **shared,
-    )
     stroke.set_linestyle((0, dash) if dash else "-")
-    whiskers = axes.vlines(
-        at,
+    return stroke
+
+
+def _whiskers(axes: Axes, line: Line, shared: dict[str, Any]) -> Artist:
+    return axes.vlines(
+        [point.at for point in line.points],
         [100 * point.interval.low for point in line.points],
         [100 * point.interval.high for point in line.points],
         linewidth=1,
         alpha=0.6,
         **shared,
     )
+
+
+def _marks(axes: Axes, line: Line, shared: dict[str, Any]) -> Artist:
+    colour = SERIES[line.style.colour]
     (marks,) = axes.plot(
-        at,
-        rates,
+        [point.at for point in line.points],
+        [100 * point.rate for point in line.points],
         linestyle="",
         marker=_MARKS[line.style.colour],
         markersize=6,
@@ -96,11 +116,4 @@ def _draw(
         markeredgecolor=colour if line.style.hollow else CARD,
         **shared,
     )
-    named = {
-        "stroke": Named(line.name),
-        "whiskers": Named(line.name),
-        "marks": Named(line.name, [point.text for point in line.points]),
-    }
-    for artist, part in zip((stroke, whiskers, marks), named, strict=True):
-        artist.set_gid(f"{part} of {line.name}")
-    return {f"{part} of {line.name}": name for part, name in named.items()}
+    return marks

@@ -88,7 +88,7 @@ def methods_report(
 def _lead(found: Findings) -> str:
     return (
         f"Benchmark {found.benchmark}: {_BENCHMARKS[found.benchmark]}."
-        f" {counted(len(found.methods), 'method')} in"
+        f" {counted(len(found.methods), 'method')} on"
         f" {counted(len(found.tasks), 'task')}, each from"
         f" {counted(len(found.seeds), 'seed')} of training,"
         f" {counted(found.supports, 'draw')} of the demonstrations and"
@@ -118,7 +118,7 @@ def _negative(found: Findings) -> Iterator[str]:
 
 def _success(found: Findings, shown: Compared) -> report.Section | None:
     level = (
-        "; at 0 the methods that read none, whose level continues as a line"
+        "; methods that use no demonstrations are drawn at 0, with a line at their level"
         if any(0 in each.shots for each in found.methods.values())
         else ""
     )
@@ -152,8 +152,8 @@ def _differences(found: Findings, shown: Compared) -> report.Section | None:
     )
     if heads:
         note += (
-            " Ratio: demonstrations that scratch takes to the success named, by those of"
-            " the method; ≥ or ≤ where the fewest tried suffice."
+            " Ratio: demonstrations that scratch needs for this success rate, divided by"
+            " those that the method needs; ≥ or ≤ where the fewest tried suffice."
         )
     return report.section(
         "differences",
@@ -191,8 +191,8 @@ def _steps(found: Findings, shown: Compared) -> report.Section | None:
             _own(rate(there[own[0]]), own[0]) if own else NONE,
         ]
     note = (
-        "Across: gradient steps, on a logarithmic scale, those of each method's own"
-        " settings among them."
+        "Horizontal axis: gradient steps, on a logarithmic scale, including those of each"
+        " method's own settings."
     )
     heads = [f"{number:,}" for number in tried]
     return report.section(
@@ -324,13 +324,13 @@ def _config(found: Findings) -> dict[str, Any]:
 
 
 def _footer(found: Findings) -> str:
-    alone = "With 1 seed they speak of this one policy. "
+    alone = "With 1 seed they hold for this one policy only. "
     return (
         "A trial succeeds if the task is solved at any step. All methods get the same"
-        " demonstrations and play the same trials; tasks weigh the same. Intervals of"
-        f" {100 * found.confidence:.4g}%: seeds of training, draws of the demonstrations,"
-        " goals and trials might have been others; by t quantiles, so that few seeds or"
-        f" draws make them wide. {alone if len(found.seeds) == 1 else ''}The tasks stay."
-        " nAUC is the area under success against the logarithm of the demonstrations: the"
+        " demonstrations and play the same trials; tasks weigh the same. Intervals"
+        f" ({100 * found.confidence:.4g}%, by t quantiles, so that few seeds or draws make"
+        " them wide) cover other seeds of training, draws of the demonstrations, goals and"
+        f" trials of the same tasks. {alone if len(found.seeds) == 1 else ''}"
+        "nAUC is the area under success against the logarithm of the demonstrations: the"
         " mean height of the line."
     )

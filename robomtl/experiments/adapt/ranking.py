@@ -19,7 +19,7 @@ from robomtl.experiments.paired import holm
 SEEDS, SUPPORTS = 5, 5
 """Fewest seeds of training, and draws of the support, from which methods are ranked.
 
-In pilots one seed had two methods alike, and the next two had them 50 points apart."""
+In pilots two methods were equal with one seed and 50 points apart with the next two."""
 
 Curve = Mapping[int, Mapping[str, Scores]]
 
@@ -49,9 +49,9 @@ def ranking(curves: Mapping[str, Curve], *, seeds: int, supports: int) -> Rankin
     if seeds < SEEDS or supports < SUPPORTS:
         return Ranking(
             order=(),
-            sentence=f"No ranking: {counted(seeds, 'seed')} of training and"
-            f" {counted(supports, 'draw')} of the support; it takes {SEEDS} and"
-            f" {SUPPORTS}, as one of each says little of a method.",
+            sentence=f"No ranking: it needs {SEEDS} seeds of training and {SUPPORTS} draws of"
+            f" the support; here are {counted(seeds, 'seed')} and"
+            f" {counted(supports, 'draw')}.",
         )
     heights = {
         label: combined(list(curve.values()), area_weights(list(curve)))
@@ -84,4 +84,4 @@ def _sentence(order: Sequence[str], corrected: Mapping[frozenset[str], float]) -
     correction = f"by Holm's correction for {counted(len(corrected), 'pair')}"
     if not tied:
         return f"{first} and apart from every other, {correction}."
-    return f"{first}; not told apart from it, {correction}: {', '.join(tied)}."
+    return f"{first}; not distinguished from it, {correction}: {', '.join(tied)}."

@@ -38,15 +38,15 @@ _PAIRED_FOOTER = (
     "A trial is solved if the protocol of its evaluation counts it so. Pairs are"
     " trials with the same task, variation and repeat that both finished without"
     " an error. Intervals of tasks are Agresti and Min's, each of one task; that"
-    " of the mean takes the tasks as strata. They speak of these two agents on"
-    " these tasks, not of other seeds of training."
+    " of the mean takes the tasks as strata. They hold for these two agents on"
+    " these tasks, not for other seeds of training."
 )
 _SEEDS_FOOTER = (
     "IQM: the mean of all seeds' task rates without the lowest and the highest"
     " quarter. P(A improves on B): that a seed of A beats one of B in a task, ties"
     " counting half. Intervals take a seed as one draw for all tasks, and trials"
-    " as shared by seeds; they speak of these tasks, and from few seeds they are"
-    " wide: of 2 by t quantiles of 12.7 where 10 have 2.3. The definitions are"
+    " as shared by seeds; they hold for these tasks, and are wide for few seeds:"
+    " the t quantile of 2 seeds is 12.7, that of 10 is 2.3. The definitions are"
     " rliable's."
 )
 
@@ -139,8 +139,9 @@ def _paired_figures(found: Comparison) -> report.Section:
 def _trials(found: Comparison) -> str:
     """Which trials are compared, and which are not."""
     return (
-        f"{counted(found.tally.pairs, 'trial')} that both played; {found.errors} more"
-        f" ended in an error, {found.only_a} are of A only, {found.only_b} of B only."
+        f"{counted(found.tally.pairs, 'trial')} that both played. Excluded: {found.errors}"
+        f" with an error, {found.only_a} that only A played, {found.only_b} that only B"
+        " played."
     )
 
 
@@ -163,10 +164,10 @@ def _settled(found: Comparison) -> str:
     if found.more_to_settle == 0:
         return f"They differ, at a level of {level}."
     if found.more_to_settle is None:
-        return "No difference is seen that more trials could settle."
+        return "No difference was observed that more trials could settle."
     return (
-        f"Not settled at a level of {level}. Were they to differ as much as seen,"
-        f" {found.more_to_settle:,} more trials of each would settle it in 80 % of cases."
+        f"Not settled at a level of {level}. If the observed rates persist,"
+        f" {found.more_to_settle:,} more trials of each would settle it with 80% power."
     )
 
 
@@ -244,7 +245,7 @@ def _rate(name: str, estimate: Estimate, second: bool) -> report.Bar:
 
 def _seed_warnings(found: SeedComparison) -> Iterator[str]:
     if found.errors:
-        yield f"{counted(found.errors, 'trial')} ended in an error and are in no rate."
+        yield f"Trials that ended in an error, excluded from all rates: {found.errors}."
     yield from _warnings(found)
 
 
@@ -271,14 +272,14 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
                 "Evidence",
                 f"E after each pair, by the test of {found.test}, on a logarithmic scale",
                 report.Picture("plot tall", partial(_evidence, found)),
-                report.Text("Across: pairs.", tone="soft"),
+                report.Text("Horizontal axis: pairs.", tone="soft"),
             ),
             _outcomes(pairs, tasks, "all that were played"),
         ],
         footer=[
-            "E may be looked at after every pair: equal agents bring it to"
-            f" {level} in at most {100 * found.alpha:.4g}% of cases, however often one"
-            " looks. A trial is solved if the protocol of its evaluation counts it so."
+            "E may be inspected after every pair: for equal agents it reaches"
+            f" {level} in at most {100 * found.alpha:.4g}% of cases, however often it is"
+            " inspected. A trial is solved if the protocol of its evaluation counts it so."
         ],
     )
 
@@ -299,7 +300,7 @@ def _verdict_figures(found: Verdict, level: str) -> report.Section:
 def _verdict_sentences(found: Verdict) -> Iterator[str]:
     threshold = f"{1 / found.alpha:.3g}"
     if found.better is None:
-        yield f"Not settled: E has not come to {threshold}."
+        yield f"Not settled: E has not reached {threshold}."
     else:
         yield (
             f"{found.better.upper()} is better: E came to {threshold} after"
@@ -308,7 +309,10 @@ def _verdict_sentences(found: Verdict) -> Iterator[str]:
         )
     if found.errors:
         yield f"{counted(found.errors, 'trial')} more ended in an error."
-    yield "Rates at a moment chosen by the result flatter the better agent."
+    yield (
+        "Success rates are biased in favour of the better agent where a comparison stops"
+        " by its result."
+    )
 
 
 def _evidence(found: Verdict) -> Markup:

@@ -106,7 +106,7 @@ def _lost(each: Retained, task: str) -> Entry:
 def _curve(shown: Compared) -> report.Section | None:
     curve = shown.chart(shown.success, "task", ticks=shown.counts)
     note = (
-        "Across: tasks learned so far, on a logarithmic axis. Upwards: mean success over"
+        "Horizontal axis: tasks learned so far, logarithmic. Vertical axis: mean success over"
         " these tasks."
     )
     return report.section(
@@ -125,7 +125,7 @@ def _matrices(found: Findings) -> report.Section | None:
     }
     note = (
         "Rows: tasks learned so far. Columns: tasks in the order in which they are learned."
-        " Right of the diagonal stands the task that comes next, before it is learned."
+        " Right of the diagonal is the next task, before it is learned."
     )
     return report.section(
         "matrix",
@@ -203,8 +203,7 @@ def _footer(found: Findings) -> str:
         " demonstrations, take as many gradient steps on each task, and play the same trials"
         " after each. A policy that acts on a task as it did before plays its trials once."
         " NBT is 0 exactly where the policies that act on a task stay the same, bit for bit."
-        f" Intervals of {100 * found.confidence:.4g}%: orders and seeds of training and"
-        " trials might have been others; by t quantiles."
-        f"{' With 1 run they speak of these policies alone.' if alone else ''}"
-        " The tasks stay."
+        f" Intervals ({100 * found.confidence:.4g}%, by t quantiles) cover other orders,"
+        " seeds of training and trials of the same tasks."
+        f"{' With 1 run they hold for these policies only.' if alone else ''}"
     )

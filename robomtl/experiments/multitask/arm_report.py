@@ -242,8 +242,8 @@ def _affinity(found: Findings) -> report.Section | None:
         "Rows: the task stepped on, by a step that takes about 1% off its own loss;"
         " columns: the same tasks in the same order. Green takes away from the loss,"
         " orange adds to it; own effects on the diagonal are drawn no stronger than the"
-        " strongest of the others. Tasks that help each other stand together; the tree"
-        " joins them, the further right the less."
+        " strongest of the others. Tasks that help each other are adjacent; the tree joins"
+        " them, further right where they help less."
     )
     return report.section(
         "affinity",
@@ -315,13 +315,13 @@ def _config(found: Findings) -> dict[str, Any]:
 
 
 def _footer(found: Findings) -> str:
-    alone = "With 1 seed they speak of these policies alone. "
+    alone = "With 1 seed they hold for these policies only. "
     return (
         "A trial succeeds if the task is solved at any step. All arms learn from the same"
-        " demonstrations and play the same trials; tasks weigh the same. Intervals of"
-        f" {100 * found.confidence:.4g}%: seeds of training and trials might have been"
-        " others; by t quantiles, so that few seeds make them wide."
-        f" {alone if len(found.seeds) == 1 else ''}The tasks stay. nAUC is the area under"
+        " demonstrations and play the same trials; tasks weigh the same. Intervals"
+        f" ({100 * found.confidence:.4g}%, by t quantiles, so that few seeds make them wide)"
+        " cover other seeds of training and trials of the same tasks."
+        f" {alone if len(found.seeds) == 1 else ''}nAUC is the area under"
         " success against the logarithm of the demonstrations: the mean height of the"
         " line."
     )

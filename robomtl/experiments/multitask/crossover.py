@@ -45,7 +45,7 @@ class Crossover:
     def _paying(self, baseline: str) -> str:
         most = counted(self.most, "demonstration")
         if self.pays_up_to is None:
-            return f"beats {baseline} nowhere up to {most}"
+            return f"does not beat {baseline} at any number up to {most}"
         text = f"beats {baseline} up to {counted(self.pays_up_to, 'demonstration')}"
         if self.but_for:
             text += f" but for {' and '.join(map(str, self.but_for))}"

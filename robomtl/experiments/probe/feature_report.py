@@ -1,6 +1,6 @@
 """The report of a probe of features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.evaluation.figures import counted
@@ -13,9 +13,10 @@ _FOOTER = (
     "R² is that of ridge regression from the features to the positions in a task, on"
     " episodes that it was not fitted on, averaged over the tasks in which the thing moves:"
     " 1 is exact, 0 as good as the mean of the fitted frames. Random features are those of"
-    " the same network as its training initialised it. Retrieval counts how often the"
-    " best match of an instruction, among one held-out episode of each task, is of its task."
-    " Intervals hold 95 %, by a bootstrap of episodes, or wordings, and of seeds."
+    " the same network as its training initialised it. Retrieval is the fraction of"
+    " instructions whose best match, among one held-out episode of each task, is an episode"
+    " of their task. Intervals are 95% bootstrap intervals over seeds and over episodes or"
+    " wordings."
 )
 
 
@@ -51,7 +52,7 @@ def feature_report(
                 "tasks",
                 "Tasks",
                 "R² of trained features, in the mean over seeds",
-                report.Table(_tasks(found)),
+                *report.folds({k: report.Table(v) for k, v in _tasks(found).items()}),
             ),
             report.reasons_section(
                 {name: {why: 1} for name, why in found.reasons.items()},
@@ -110,8 +111,15 @@ def _retrieval(found: FeatureFindings) -> Matrix:
     return Matrix(columns=columns, lines=lines, head="objective: wordings")
 
 
-def _tasks(found: FeatureFindings) -> Matrix:
-    tasks = dict.fromkeys(task for each in found.probed for task in each.by_task)
+def _tasks(found: FeatureFindings) -> dict[str, Matrix]:
+    """By objective and layer, a row for each task and a column for each thing."""
+    groups: dict[str, list[Probed]] = {}
+    for each in found.probed:
+        groups.setdefault(f"{each.objective}, {each.layer}", []).append(each)
+    return {name: _by_task(some) for name, some in groups.items()}
+
+
+def _by_task(probed: Sequence[Probed]) -> Matrix:
     lines = [
         Line(
             name=task,
@@ -120,14 +128,12 @@ def _tasks(found: FeatureFindings) -> Matrix:
                 Entry(f"{each.by_task[task]:.2f}")
                 if task in each.by_task
                 else entries.NONE
-                for each in found.probed
+                for each in probed
             ],
         )
-        for task in tasks
+        for task in dict.fromkeys(task for each in probed for task in each.by_task)
     ]
-    return Matrix(
-        columns=[_named(each) for each in found.probed], lines=lines, head="task"
-    )
+    return Matrix(columns=[each.thing for each in probed], lines=lines, head="task")
 
 
 def _r_squared(found: Estimate, sign: str = "") -> Entry:

@@ -12,7 +12,6 @@ from robomtl.experiments.compare.comparison import task_differences
 from robomtl.experiments.compare.pairing import tallies_of
 from robomtl.experiments.paired import Tally, mean_difference_interval, total
 from robomtl.experiments.probe.kinds import RIGHT, line_of, noun_of
-from robomtl.experiments.probe.listening import Evidence, judged
 from robomtl.experiments.probe.probe_rates import (
     Difference,
     Findings,
@@ -21,6 +20,7 @@ from robomtl.experiments.probe.probe_rates import (
     Shared,
     TaskDifferences,
 )
+from robomtl.experiments.probe.probe_verdict import Evidence, judged
 
 Tallies = Mapping[str, Tally]
 """By task; A has the right instruction."""
@@ -64,7 +64,8 @@ def concluded(
         everything=everything,
         ambiguous=_shared(results, tallies, among) if among else None,
         families={
-            f: _listening(tallies, s.tasks, len(shared)) for f, s in shared.items()
+            f: _family_difference(tallies, s.tasks, len(shared))
+            for f, s in shared.items()
         },
         margin=margin,
     )
@@ -100,7 +101,9 @@ def _by_task(
 def _kind(line: str, results: Results, task_infos: Sequence[TaskInfo]) -> KindRates:
     rates = _rates(results.summary.everything)
     others = _of_others(results, task_infos)
-    return KindRates(**vars(rates), told=line, tasks=results.tasks, of_others=others)
+    return KindRates(
+        **vars(rates), instruction=line, tasks=results.tasks, of_others=others
+    )
 
 
 def _of_others(
@@ -163,7 +166,7 @@ def _difference(tallies: Sequence[Tally], confidence: float = 0.95) -> Differenc
     )
 
 
-def _listening(
+def _family_difference(
     tallies: Mapping[str, Tallies], tasks: Sequence[str], families: int
 ) -> Difference | None:
     """Right minus shuffled in a family, at a confidence that holds for all families."""

@@ -10,7 +10,7 @@ from robomtl.evaluation.statistics import Count, Interval
 from robomtl.evaluation.summary import TaskRates
 from robomtl.experiments.compare.compare_findings import TaskDifference
 
-Word = Literal["listens", "ignores", "cannot be told"]
+Word = Literal["uses", "ignores", "undecided"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,10 @@ class Rates:
 class KindRates(Rates):
     """Success under a kind."""
 
-    told: str
+    instruction: str
     """Description of the conditioning."""
     tasks: Mapping[str, TaskRates]
-    """By name: all, but for tasks of which the kind has nothing to tell."""
+    """By name: all, but for tasks that the kind has no instruction for."""
     of_others: Mapping[str, Mapping[str, Count]]
     """By task, and by the other task of the instruction; trials with an outcome."""
 
@@ -74,15 +74,15 @@ class Shared:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether the policy listens."""
+    """Whether the policy uses its instruction."""
 
     word: Word
     sentence: str
     """The same, and what it follows from."""
     margin: float
-    """Below which a difference does not count as listening."""
+    """Below which a difference does not count as use of the instruction."""
     families: tuple[str, ...]
-    """Where it was seen to listen, if only some families show it."""
+    """Families in which the instruction is used, if not in all."""
 
 
 @dataclass(frozen=True, kw_only=True)

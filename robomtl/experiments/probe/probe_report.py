@@ -25,12 +25,12 @@ _COLUMNS = (
     report.Column("range", "95% interval"),
 )
 _FOOTER = (
-    "A trial succeeds if the task is solved at any step. Of success, bars of the second"
-    " colour are of a policy with another instruction, or none. Bars carry 95%"
+    "A trial succeeds if the task is solved at any step. Bars of the second colour are"
+    " success rates with another instruction, or none. Bars carry 95%"
     " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
     " trials of the tasks as strata. Differences are of trials that ended without an error"
-    " under both kinds; those of means take the tasks as strata. They speak of this policy"
-    " on these tasks, not of other seeds of training. Tasks that share a scene are those of"
+    " under both kinds; those of means take the tasks as strata. They hold for this policy"
+    " on these tasks, not for other seeds of training. Tasks that share a scene are those of"
     " a family that the suite names; tasks with their own scene have no wrong"
     " instruction."
 )
@@ -108,7 +108,7 @@ def _tables(found: Findings) -> Iterator[report.Section | None]:
 
 
 def _kinds(found: Findings) -> report.Pairs:
-    given = [(kind, rates.told) for kind, rates in found.kinds.items()]
+    given = [(kind, rates.instruction) for kind, rates in found.kinds.items()]
     return [*given, *((k, f"left out: {why}") for k, why in found.left_out.items())]
 
 

@@ -28,11 +28,11 @@ class Evidence:
 
 
 def judged(given: Evidence) -> Verdict:
-    """The verdict: it listens, ignores its instruction, or the trials do not decide.
+    """The verdict: the policy uses its instruction, ignores it, or neither is shown.
 
     With D the interval of right minus shuffled over the tasks that share scenes:
 
-    1. It listens if D lies above zero and does not lie below the margin; or if that
+    1. It uses its instruction if D lies above zero and does not lie below the margin; or if that
        holds in some family, by an interval corrected for the number of families.
     2. It ignores its instruction if D lies wholly between minus the margin and the
        margin: an equivalence test.
@@ -46,20 +46,22 @@ def judged(given: Evidence) -> Verdict:
     found = group.differences.get(SHUFFLED)
     where = tuple(family for family, d in given.families.items() if _shows(d, given))
     if found is None:
-        return _cannot(given, f"no trial was played both ways, {RIGHT} and {SHUFFLED}")
+        return _undecided(
+            given, f"no trial was played both ways, {RIGHT} and {SHUFFLED}"
+        )
     seen = _seen(given, group, found)
     if _shows(found, given):
-        sentence = f"{given.name} listens to its {given.noun}: {seen}."
-        return _verdict(given, "listens", sentence)
+        sentence = f"{given.name} uses its {given.noun}: {seen}."
+        return _verdict(given, "uses", sentence)
     if where:
         sentence = (
-            f"{given.name} listens to its {given.noun} in {', '.join(where)}, and solves"
+            f"{given.name} uses its {given.noun} in {', '.join(where)}, and solves"
             f" other scenes without: {seen}."
         )
-        return _verdict(given, "listens", sentence, where)
+        return _verdict(given, "uses", sentence, where)
     doubt = _doubt(given, group, found)
     if doubt:
-        return _cannot(given, f"{seen}, and {doubt}")
+        return _undecided(given, f"{seen}, and {doubt}")
     sentence = (
         f"{given.name} IGNORES its {given.noun}: {seen}, which lies wholly within the"
         f" margin of {100 * given.margin:g} points."
@@ -116,11 +118,9 @@ def _seen(given: Evidence, group: Shared, found: Difference) -> str:
     )
 
 
-def _cannot(given: Evidence, reason: str) -> Verdict:
-    sentence = (
-        f"Whether {given.name} listens to its {given.noun} cannot be told: {reason}."
-    )
-    return _verdict(given, "cannot be told", sentence)
+def _undecided(given: Evidence, reason: str) -> Verdict:
+    sentence = f"Whether {given.name} uses its {given.noun} is undecided: {reason}."
+    return _verdict(given, "undecided", sentence)
 
 
 def _verdict(

@@ -36,7 +36,7 @@ from robomtl.serving import ServedAgent
 from robomtl.task import Suite, families_of
 
 MARGIN = 0.1
-"""Differences of success that lie below it do not count as listening, by default."""
+"""Differences of success that lie below it do not count as use of the instruction, by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ COLUMNS = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
         *SCHEMA,
-        pa.field("told", pa.string()),
+        pa.field("instructed", pa.string()),
         pa.field("goal", pa.list_(pa.float64())),
     ]
 )
@@ -90,7 +90,7 @@ def probe(
     config: ProbeConfig | None = None,
     compute: Compute | None = None,
 ) -> Findings:
-    """Success of a policy by kind of instruction, and whether it listens.
+    """Success of a policy by kind of instruction, and whether it uses its instruction.
 
     All kinds of instruction are given on the same trials, so that differences are paired.
     Every finished chunk of trials is kept at once; called again with the same policy,
@@ -193,7 +193,7 @@ def _write(
         task_infos: Instruction of each of its records, by kind.
     """
     rows = [
-        {"kind": kind, **asdict(record), "told": each.task, "goal": each.goal}
+        {"kind": kind, **asdict(record), "instructed": each.task, "goal": each.goal}
         for kind, records in found.records.items()
         for record, each in zip(records, task_infos[kind], strict=True)
     ]

@@ -161,12 +161,12 @@ def _chart(found: Findings, name: str, looks: Mapping[str, Style]) -> Chart | No
         if (there := [*_points(label, axis, some[name])])
     ]
     title = f"{name.replace('_', ' ')} [{axis.unit}]"
-    told = "; ".join(point.text for line in lines for point in line.points)
+    texts = "; ".join(point.text for line in lines for point in line.points)
     return (
         Chart(
             lines=lines,
             title=title,
-            summary=f"Success by {title}: {told}",
+            summary=f"Success by {title}: {texts}",
             scale="logarithmic" if axis.none else "linear",
         )
         if lines
@@ -189,7 +189,7 @@ def _points(label: str, axis: Axis, every: tuple[Success, ...]) -> Iterator[Poin
 
 
 def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
-    asked = {
+    requested = {
         "tasks": found.tasks,
         "trials": found.trials,
         **{
@@ -198,7 +198,7 @@ def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
         },
     }
     run = report.run_facts({"runs": ", ".join(made["runs"])}, made)
-    return report.facts("Experiment", report.settings(asked), run)
+    return report.facts("Experiment", report.settings(requested), run)
 
 
 def _footer(found: Findings) -> str:
@@ -208,5 +208,5 @@ def _footer(found: Findings) -> str:
         " directions and noise. The area is that under straight lines between the"
         " magnitudes shown, over their range; of factors, over the logarithm. All shifts:"
         " the mean of their areas. Differences are paired by trial, with intervals of"
-        f" {100 * found.confidence:.4g}%; tasks weigh the same and stay."
+        f" {100 * found.confidence:.4g}%, for the same tasks, which weigh the same."
     )
