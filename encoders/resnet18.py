@@ -5,7 +5,7 @@ table 1; modulated after Perez et al. 2018, FiLM (arXiv:1709.07871), as RT-1 (Br
 2022, arXiv:2212.06817) and BAKU (Haldar et al. 2024, arXiv:2406.07539) modulate theirs.
 Departures:
 
-1. Group normalisation with 16 channels a group stands for batch normalisation, and a
+1. Group normalisation with 16 channels a group replaces batch normalisation, and a
    spatial soft-argmax for average pooling: both as Diffusion Policy does (Chi et al. 2023,
    arXiv:2303.04137, section 3.1), as averaged weights and batch statistics do not go
    together.

@@ -5,7 +5,7 @@ torch, and is no extra for that reason: pip install timm torchvision. Departures
 
 1. Nothing is downloaded: weights are read from a safetensors file (--vision.weights).
 2. With weights, batch normalisation keeps the statistics that they bring along; without,
-   group normalisation stands in its place, as in Diffusion Policy (Chi et al. 2023,
+   group normalisation replaces it, as in Diffusion Policy (Chi et al. 2023,
    arXiv:2303.04137, section 3.1).
 """
 

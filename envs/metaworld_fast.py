@@ -5,8 +5,8 @@ solution starts the next step's solver, so leaving it out would change trajector
 What differs from Meta-World:
 
 1. States are written by a table of views, success is decided by a table of rules.
-2. Rewards, and with them Meta-World's search of contacts, are computed only if asked
-   for; then by Meta-World's own ``evaluate_state``.
+2. Rewards, and with them Meta-World's search of contacts, are computed only if requested;
+   then by Meta-World's own ``evaluate_state``.
 3. The place of target sites, which ``mj_forward`` would overwrite, is not set; nor are
    body accelerations (``mj_rnePostConstraint``), which nothing reads, computed.
 4. Starts of episodes are kept, and restored in place of 500 steps of physics.

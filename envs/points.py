@@ -1,7 +1,7 @@
 """Points that reach goals: a suite that needs no simulator.
 
 Every scene holds the same things: a point that the action moves, a ball that the point can
-push, three coloured targets, and a flag. All tasks draw their scenes alike, so that no
+push, three coloured targets, and a flag. All tasks draw their scenes in the same way, so that no
 scene gives its task away; only the instruction says which.
 """
 

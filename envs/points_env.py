@@ -1,6 +1,6 @@
 """A square with a point, a ball, three coloured targets and a flag.
 
-All tasks draw their scenes alike, so that no scene gives its task away.
+All tasks draw their scenes in the same way, so that no scene gives its task away.
 """
 
 import hashlib

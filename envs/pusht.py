@@ -63,7 +63,7 @@ class _Mended(gymnasium.Wrapper[Any, Any, Any, Any]):
         )
 
     def render(self) -> Any:
-        """What is there, seen from above; (height, width, 3)."""
+        """A picture of the scene from above; (height, width, 3)."""
         env: Any = self.env.unwrapped
         env._last_action = None
         return env.render()

@@ -13,7 +13,7 @@ arXiv:2408.15980), and Xu et al. 2022, "Prompting Decision Transformer"
    them: so demonstrations have no order and need no index, one that is masked leaves the
    others alone, any number may come, and the keys and values of a prompt are computed once.
 2. A query is one token, the current observation: the experts act on it alone. It does not
-   attend to itself, which its residual stream holds; a key and value of zeros stands before
+   attend to itself, which its residual stream holds; a key and value of zeros precedes
    the prompt, so that it may attend to nothing, and finds nothing where there is no prompt.
 3. State and action of a step are one token, and its place in the episode is its progress.
 """

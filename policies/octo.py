@@ -18,7 +18,7 @@ Source: Octo Model Team 2024, "Octo: An Open-Source Generalist Robot Policy"
    trained; as nothing attends to readouts, those of earlier times are left out.
 4. A readout attends to itself and to no other readout, where Octo's attends to those of
    its group up to its time. The head reads the mean of the readouts, as Octo's does.
-5. Before the first step of a trial stands its first observation, where Octo masks.
+5. Before the first step of a trial, its first observation is repeated, where Octo masks.
 6. An image of the goal is read by the encoder of its camera, where Octo's has its own.
 7. There is no dropout.
 """

@@ -188,7 +188,7 @@ class Regent(PromptedPolicy):
             "task shot -> task 1 (shot time)",
             time=context.progress.shape[-1],
         )
-        state[..., self.compared.code] = 0  # So that it stands in the difference.
+        state[..., self.compared.code] = 0  # So that the difference holds it.
         size = self.compared.key
         # By matrix products, distances would depend on the other rows of a batch.
         distance = torch.cdist(

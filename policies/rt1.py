@@ -21,7 +21,7 @@ Source: Brohan et al. 2022, "RT-1: Robotics Transformer for Real-World Control a
    by a scale and a shift that start at 1 and 0.
 5. Images of the goal, where the policy is conditioned on these, come first.
 6. The default has 4 blocks of width 256 in place of 8 of 512, and no dropout.
-7. Before the first step of a trial stands its first observation, where RT-1 has zeros.
+7. Before the first step of a trial, its first observation is repeated, where RT-1 has zeros.
 """
 
 from collections.abc import Mapping

@@ -79,7 +79,7 @@ class ByteModel(nn.Module):
         return values
 
     def hidden(self, values: Tensor, there: Tensor) -> Tensor:
-        """See ``LanguageModel``; padding stands on the left of a text, or on its right."""
+        """See ``LanguageModel``; a text is padded on its left, or on its right."""
         count = values.shape[1]
         place = (there.long().cumsum(1) - 1).clamp(min=0)
         values = values + self.place[place]

@@ -8,11 +8,11 @@ attends to itself and to those before it.
 Source: Haldar et al. 2024, "BAKU: An Efficient Transformer for Multi-Task Policy Learning"
 (arXiv:2406.07539), section 3, whose trunk it is. Departures:
 
-1. The learned token for actions stands at the present time only, which is the one that
+1. The learned token for actions is at the present time only, which is the one that
    acts. There actions are predicted and trained at every time of a history.
 2. A TokenLearner reduces each image to a few tokens. There an image is one token, by an
    encoder that the task modulates, as ``Vision`` offers here.
-3. Before the first step of a trial stands its first observation.
+3. Before the first step of a trial, its first observation is repeated.
 4. There is no dropout, and l1 is the default head rather than l2.
 """
 

@@ -69,7 +69,7 @@ class Executor(Protocol):
                 the worker's traceback.
             StartError: If no worker starts.
             MissingExtraError: What ``work`` raises; it is recorded in the same way.
-            PlugInError: Likewise, and where ``work`` ends its process by ``sys.exit``.
+            PlugInError: As above, and where ``work`` ends its process by ``sys.exit``.
             RuntimeError: Any other exception of ``work`` but ``SimulationError``.
         """
         ...

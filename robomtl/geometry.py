@@ -16,7 +16,7 @@ Order = Literal["wxyz", "xyzw"]
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """Where one thing stands in a state, as often as the state holds it."""
+    """Positions of one thing in a state, one for each time that the state holds it."""
 
     positions: tuple[int, ...]
     """Index of the x [m] of each of its positions, the present one first; y, and z if
@@ -34,7 +34,7 @@ class Geometry:
     """A task's states and actions in space; what is not in the state is left out.
 
     Actions move the hand by a displacement along the axes of the positions, so that
-    moving everything alike along x and y changes no action, and mirroring everything at
+    moving everything equally along x and y changes no action, and mirroring everything at
     x = 0 turns the sign of the displacement's x.
     """
 

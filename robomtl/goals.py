@@ -1,7 +1,7 @@
 """Whether the goals of a suite distinguish its tasks.
 
 A policy that is conditioned on the goal vector alone cannot distinguish two tasks whose
-goals lie in the same place of the state and whose episodes start alike.
+goals lie at the same position of the state and whose episodes start in the same way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -263,7 +263,7 @@ def from_gymnasium(
     Registered under its name, it is found by ``robomtl.suite`` and so by training.
 
     Functions are to be defined in a module, not inline, so that workers can import them;
-    ids likewise, such as ``"my_module:MyEnv-v0"``. Tasks may differ in what is observed
+    ids in the same form, such as ``"my_module:MyEnv-v0"``. Tasks may differ in what is observed
     and how one acts: those of equal layout share an embodiment.
 
     Args:

@@ -91,7 +91,7 @@ class Modulation(nn.Module):
 
 
 class Unmodulated(nn.Module):
-    """Stands where ``Modulation`` would, and leaves the map as it is."""
+    """Replaces ``Modulation`` and leaves the map as it is."""
 
     def forward(self, features: Tensor, task: Tensor | None) -> Tensor:
         """See ``Modulation``."""

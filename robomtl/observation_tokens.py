@@ -188,7 +188,7 @@ class GoalTokens(nn.Module):
         return Tokens(values, shown.repeat_interleave(parts[0].shape[1], dim=1))
 
 
-class Told(Protocol):
+class TaskConditioned(Protocol):
     """A policy that reads its task by tokens."""
 
     goals: GoalTokens | None
@@ -202,7 +202,7 @@ class Told(Protocol):
 
 
 def task_tokens(
-    policy: Told, observation: Mapping[str, Tensor], task_embedding: Tensor
+    policy: TaskConditioned, observation: Mapping[str, Tensor], task_embedding: Tensor
 ) -> Tokens:
     """What a policy is conditioned on, as tokens: the task embedding, then goal images.
 
@@ -257,7 +257,7 @@ def _has(spec: Spec, image_tokens: int) -> Tensor:
 
 
 def _own(spec: Spec) -> Tensor:
-    """1 where a state feature of a robot stands, 0 elsewhere; (robot, spread)."""
+    """1 at the positions of a robot's state features, 0 elsewhere; (robot, spread)."""
     own = torch.zeros(len(spec.embodiments), spec.places[-1].stop)
     for robot, place in enumerate(spec.places):
         own[robot, place] = 1

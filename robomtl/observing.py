@@ -1,6 +1,6 @@
 """From the observations of robots that differ to the one vector that a network reads.
 
-A robot's state features stand side by side in places of its own; the places of the other
+The state features of a robot occupy separate positions, side by side; the positions of the other
 robots are zero, and a one-hot code of the robot follows. The first linear layer of a network
 that reads this vector is therefore its own projection for each robot into features
 that all share. One robot with one vector is read as it is, standardised.
@@ -21,7 +21,7 @@ from robomtl.task_layer import task_layer
 from robomtl.vision import Vision
 
 EMBODIMENT = "embodiment"
-"""Key of an observation under which the index of its robot stands; (batch,)."""
+"""Key of an observation for the index of its robot; (batch,)."""
 
 
 class Observer(nn.Module):

@@ -47,7 +47,7 @@ class Context(NamedTuple):
     """Filled up with zeros where another robot has a longer one; (task, shot, time,
     state)."""
     action: Tensor
-    """The action taken there, filled up likewise; (task, shot, time, action)."""
+    """The action taken there, filled up in the same way; (task, shot, time, action)."""
     progress: Tensor
     """Part of its episode that lies before a step, from 0 to 1; (task, shot, time)."""
     mask: Tensor

@@ -168,7 +168,7 @@ class PolicyEpisodes:
     def _window(self) -> Features:
         """The features that the policy reads: of now, or of as many steps as its history.
 
-        Before the first step of a trial stands its first observation.
+        Before the first step of a trial, its first observation is repeated.
         """
         history = self._card.spec.history
         if history == 1:

@@ -29,7 +29,7 @@ class Advance(Protocol):
     """Reports that units of work are done."""
 
     def __call__(self, units: int = 1, *, note: str = "") -> None:
-        """Counts units as done; the note stands at the end of the line."""
+        """Counts units as done; the note is printed at the end of the line."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Everything that has a name: suites, policies, heads, encoders, objectives and methods.
 
-Each catalogue stands beside its contract; they are gathered here for plug-ins and scripts.
+Each catalogue is beside its contract; they are gathered here for plug-ins and scripts.
 """
 
 from robomtl.action_head import HEADS as HEADS

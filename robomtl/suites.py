@@ -40,7 +40,7 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
 ``robomtl.suite("metaworld/MT10")`` calls the factory ``metaworld`` with ``"MT10"``; a
 name without a slash calls it with the empty string. A factory may carry an attribute
 ``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows.
-A suite that is ready, as ``from_gymnasium`` returns it, stands under its own name; if it
+A suite that is ready, as ``from_gymnasium`` returns it, is registered under its own name; if it
 can be called, it is the factory of itself with options.
 """
 

@@ -65,7 +65,7 @@ class WrappedSuite(ABC):
 
     @property
     def expert_suite(self) -> Self:
-        """That of the suite, changed alike.
+        """That of the suite, changed in the same way.
 
         Raises:
             AttributeError: If the suite has none.

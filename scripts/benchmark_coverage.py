@@ -10,7 +10,7 @@ again and again. The target is that 92 to 98 % of them hold the true value.
 Then two equal policies play: how often is one of them called worse in some task? The
 target is 5 % at most.
 
-Each figure stands beside its standard error, which is that of the simulation. A target is
+Each figure is beside its standard error, which is that of the simulation. A target is
 met, or missed, if the figure is more than two standard errors on that side of the limits,
 else undecided. The command ends with status 1 if a target is missed.
 """

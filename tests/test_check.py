@@ -410,7 +410,7 @@ def test_a_suite_without_experts_keeps_the_contract():
         (SeedMatters, "starts differently when reset again with another seed"),
         (Drifts, "goes differently under the same actions after another variation"),
         (NewEnvMatters, "starts differently in a new env"),
-        (AlwaysTheSame, "The variations 1000000, .* are all alike"),
+        (AlwaysTheSame, "The variations 1000000, .* are all the same"),
         (AnyVariation, "variation -1, which no split has, was accepted; expected a V"),
         (KeyErrorForVariation, "which no split has, raised KeyError: -1; expected a"),
         (WideActions, r"The action space is Box\(-2.*; expected Box\(-1, 1, \(n,\)"),
@@ -496,7 +496,7 @@ def test_a_start_that_differs_between_processes_is_found():
             GoalsOfOthers,
             "The goal 1000000 of 'fresh' has the variations 1000000, 10000",
         ),
-        (GoalsWithOneStart, "1000000, 1000002 share a goal and start alike; variation"),
+        (GoalsWithOneStart, "1000000, 1000002 share a goal and a start; variation"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

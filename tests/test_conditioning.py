@@ -51,7 +51,9 @@ def test_none_is_the_name_of_no_kind():
 
 
 def test_none_beside_another_kind_is_refused():
-    with pytest.raises(ValueError, match="none stands alone, here it is beside goal"):
+    with pytest.raises(
+        ValueError, match="none cannot be combined, here it is beside goal"
+    ):
         Conditioning(kinds=("goal", "none"), tasks=NAMES, goal=(2, 4))
 
 

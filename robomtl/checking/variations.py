@@ -83,13 +83,13 @@ def _stepping(env: Env, variation: int) -> Iterator[None]:
 
 
 def variety(suite: Suite, task: str) -> Iterator[str]:
-    """Variations are not all alike."""
+    """Variations are not all the same."""
     variations = suite.variations(task, "fresh")[:5]
     with watched(suite, task) as env:
         first, *others = [beginning(env, variation, seed=0) for variation in variations]
     if others and not any(difference(first, other) for other in others):
         named = listed(variations)
-        yield f"The variations {named} are all alike; each names a start and a goal."
+        yield f"The variations {named} are all the same; each names a start and a goal."
 
 
 def goals(suite: Suite, task: str) -> Iterator[str]:
@@ -149,7 +149,7 @@ def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]
         first, second = (copied(start(env, variation)[0]) for variation in group)
     if alike(first, second):
         yield (
-            f"The variations {listed(group)} share a goal and start alike; variations of"
+            f"The variations {listed(group)} share a goal and a start; variations of"
             f" a goal start differently."
         )
     elif (place := goal_place(suite, task)) is not None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.errors import InputError
 from robomtl.executor import LIMIT, Executor, LocalExecutor
-from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.machine import Machine
 from robomtl.ray_executor import RayExecutor
 

@@ -114,6 +114,11 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
     if isinstance(recipe, ArmRecipe):
         before = recipe.before and flags.before
         return replace(recipe, request=arms_from(flags, recipe.request), before=before)
+    return _overridden_comparison(recipe, flags)
+
+
+def _overridden_comparison(recipe: AdaptationRecipe, flags: Any) -> AdaptationRecipe:
+    """The comparison of methods with the values of its flags; see ``overridden``."""
     for objective, part in recipe.pretraining.items():
         training = getattr(flags.pretraining, objective).training
         _check_seed(f"pretraining.{objective}.training", training, part.training)
@@ -140,7 +145,7 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
 
 
 def _of_suite_alone(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options for which no flag stands; ``--options.suite-options`` sets them."""
+    """The options that have no flag; ``--options.suite-options`` sets them."""
     flags = {each.name for each in fields(SuiteFlags)}
     return {name: value for name, value in options.items() if name not in flags}
 

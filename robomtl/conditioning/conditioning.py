@@ -1,4 +1,4 @@
-"""Which evidence of the task a policy gets, and where it stands in the embedding."""
+"""Which evidence of the task a policy gets, and its position in the embedding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ class Conditioning:
     """A policy's task embedding: language, one-hot, demonstration, goal, in this order.
 
     All but the goal vector are fixed for a trial; that is read from each observation. A
-    goal image is no part of the embedding: it stands beside the observation's images.
+    goal image is not in the embedding: it is beside the observation's images.
     Without conditioning the embedding is empty.
     """
 
@@ -49,7 +49,7 @@ class Conditioning:
         """Checks the kinds.
 
         Raises:
-            InputError: If a kind is unknown or twice there, none stands beside another,
+            InputError: If a kind is unknown or given twice, none is given beside another,
                 the goal is hidden, or the demonstration's length is missing.
         """
         for kind in self.kinds:
@@ -59,7 +59,7 @@ class Conditioning:
         evidence = tuple(kind for kind in self.kinds if kind != "none")
         if "none" in self.kinds and set(evidence) - {"demonstration"}:
             raise InputError(
-                f"Conditioning none stands alone, here it is beside {', '.join(evidence)};"
+                f"Conditioning none cannot be combined, here it is beside {', '.join(evidence)};"
                 " leave out either."
             )
         object.__setattr__(self, "kinds", evidence)  # One form of what means the same.
@@ -92,7 +92,7 @@ class Conditioning:
         return sum(self._sizes[kind] for kind in self.kinds)
 
     def place(self, kind: Kind) -> slice:
-        """Where a kind of evidence stands in the task embedding.
+        """The position of a kind of evidence in the task embedding.
 
         Raises:
             InputError: If it is not given.

@@ -6,7 +6,7 @@ mixes two of them and adds noise, all on the unit sphere where the embeddings li
 
 Some samples may have another task's instruction. Where the scene alone shows the task, the
 policy learns not to be misled by a sentence it takes wrongly; where it does not, such as
-reaching and pushing, most sentences are right, and it goes on listening.
+reaching and pushing, most sentences are right, and it goes on using them.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ equation 11: where the gradient g of the new task and the mean gradient r of the
 oppose one another, g becomes g - (g·r / r·r) r. Departures:
 
 1. The memory holds whole episodes, and each step draws as many samples of it as of the new
-   task, of all earlier tasks alike.
+   task, the same number of every earlier task.
 2. AdamW takes the step, whose direction is not that of the gradient: the loss on the memory
    may rise all the same.
 """

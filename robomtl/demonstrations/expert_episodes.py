@@ -126,7 +126,7 @@ class Recorder:
             them to the expert, and zeros are recorded in their place.
         request: What to collect.
         rollouts: The policy that acts; None where the experts do. It observes what is
-            recorded, and its actions are disturbed likewise.
+            recorded, and its actions are disturbed in the same way.
     """
 
     suite: Suite

@@ -47,7 +47,7 @@ class Model(nn.Module):
         self.targets = Targets(policy, settings.grid)
         self.observed = nn.Linear(width_of(policy), width)
         self.acted = nn.Linear(action, width)
-        # Of observation and action: what stands for a masked one, and where it stands.
+        # Of observation and action: what replaces a masked one, and its position.
         self.hidden = nn.Parameter(0.02 * torch.randn(2, width))
         self.place = nn.Parameter(0.02 * torch.randn(2 * settings.window, width))
         self.blocks = nn.ModuleList(

@@ -2,7 +2,7 @@
 
 A picture is averaged over squares of a few pixels. Components of states are standardised,
 as the policy does it, and pixels over the frames of a batch, but for what hardly changes:
-so all count alike.
+so all count the same.
 """
 
 from math import prod

@@ -32,7 +32,7 @@ class Scene:
     geometry: Geometry | None
     """Where things are in a state; None where the suite does not say."""
     table: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    """Least and greatest place where things can stand [m]; likewise."""
+    """Smallest and largest position of things [m]; the same form."""
 
 
 class Effect:

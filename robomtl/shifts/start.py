@@ -10,7 +10,7 @@ HAND_OFFSET = "hand_offset"
 
 
 class _HandStart(Effect):
-    """The hand starts elsewhere: sideways, backwards or above, where nothing stands."""
+    """The hand starts elsewhere: sideways, backwards or above, where nothing is in its way."""
 
     def __init__(self, size: float, _: Scene, generator: np.random.Generator) -> None:
         offset = drawn_offset(_CM * size, 3, generator)

@@ -1,7 +1,7 @@
 """How the hand comes to what it touches first, and the same way from elsewhere.
 
 One demonstration shows one way to the thing it handles, from one side. A way from another
-start that ends alike is shown by the same frames, warped: moved by all of the difference
+start with the same end is shown by the same frames, warped: moved by all of the difference
 where they begin, by none of it at the end, and in proportion between. So MimicGen joins a
 segment that is carried to a new object to where the hand is (Mandlekar et al. 2023,
 arXiv:2310.17596, § 4).

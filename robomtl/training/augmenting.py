@@ -45,7 +45,7 @@ class Augmenter:
         axes = self._layout.axes
         middle = torch.zeros(len(geometry), 2) if centre is None else centre
         self._centre = torch.bmm(middle.to(device)[:, None], axes)[:, 0]
-        # About z x and y become cos x - sin y and cos y + sin x; y stands after x.
+        # About z x and y become cos x - sin y and cos y + sin x; y follows x.
         self._sense = axes[:, 1] - axes[:, 0]  # (task, state)
         self._beside = torch.arange(state, device=device) - self._sense.long()
 

@@ -32,7 +32,7 @@ class Episodic(NamedTuple):
     others: Context | None = None
     """Some of these other demonstrations, subsampled, where they were requested."""
     place: slice = slice(0, 0)
-    """Where what is inferred from demonstrations stands in the task embedding."""
+    """Position in the task embedding of what is inferred from demonstrations."""
 
     @property
     def task(self) -> Tensor:
@@ -94,7 +94,7 @@ def _within(start: Tensor, length: Tensor, window: Tensor) -> tuple[Tensor, Tens
 
 
 def _place(material: Material) -> slice:
-    """Where what is inferred stands in the task embedding; empty for nowhere."""
+    """Position in the task embedding of what is inferred; empty for nowhere."""
     conditioning = material.conditioning
     inferred = "demonstration" in conditioning.kinds
     return conditioning.place("demonstration") if inferred else slice(0, 0)
@@ -244,7 +244,7 @@ class EpisodicSampler:
         change: Transform | None,
         generator: Generator,
     ) -> Batch:
-        """The samples of some problems, changed alike in each; rows (task, sample)."""
+        """The samples of some problems, each changed in one way; rows (task, sample)."""
         material, augmenter = self._material, self._material.augmenter
         if change is not None and augmenter is not None:
             task = self._task(rows.flatten())

@@ -11,7 +11,7 @@ arXiv:2002.05709, appendix A), with one strength c:
 
 Departures:
 
-1. A history's frames change alike, as a camera does not move within one.
+1. All frames of a history change in the same way, as a camera does not move within one.
 2. Hue turns colours about the grey axis of YIQ, and not in HSV: the four changes are then
    one product with a matrix for each image, and come in this order always.
 """

@@ -25,7 +25,7 @@ class Layout:
     slots: Tensor
     """1 where a state holds an object; (task, object, state)."""
     achieved: Tensor
-    """What of a later state stands for each number under a new goal; (task, state)."""
+    """Which number of a later state replaces each number under a new goal; (task, state)."""
 
 
 def lay_out(geometry: Sequence[Geometry], state: int, device: torch.device) -> Layout:
@@ -104,7 +104,7 @@ def _slots(geometry: Geometry, state: int, most: int) -> Tensor:
 
 
 def _achieved(geometry: Geometry, state: int) -> Tensor:
-    """What of a later state stands for each number under a new goal; (state,)."""
+    """Which number of a later state replaces each number under a new goal; (state,)."""
     index = torch.arange(state)
     if geometry.goal is not None and geometry.achieved is not None:
         now, size = geometry.achieved.positions[0], geometry.dimensions

@@ -3,7 +3,7 @@
 Each method is a rule from the losses of a batch to the weights of the tasks' gradients.
 Sources: uncertainty (Kendall et al. 2018, arXiv:1705.07115, equation 7), DWA (Liu et al.
 2019, arXiv:1803.10704, equation 7), FAMO (Liu et al. 2023, arXiv:2306.03792, algorithm 1),
-all three as torchjd has them; ``gradnorm`` stands by itself. Departures:
+all three as torchjd has them; ``gradnorm`` is separate. Departures:
 
 1. All weights are scaled so that they have mean 1 over the tasks when training begins,
    as a mean has: the largest norm of the gradient, ``clip``, keeps its meaning. Kendall

@@ -1,6 +1,6 @@
 """Task vectors that are inferred from demonstrations and condition the policy.
 
-It stands in the task embedding as the conditioning kind ``demonstration``.
+It is in the task embedding, as the conditioning kind ``demonstration``.
 """
 
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
 
     Args:
         batch: Equally many rows of each task.
-        place: Where it stands in the task embedding.
+        place: Its position in the task embedding.
         inferred: Shape (task, demonstration).
     """
     rows = repeat(

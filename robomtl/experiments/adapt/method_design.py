@@ -67,7 +67,7 @@ class AdaptRequest(Design):
         """Checks the numbers and names.
 
         Raises:
-            InputError: If a number allows nothing or stands there twice, or a name is
+            InputError: If a number allows nothing or is given twice, or a name is
                 unknown.
         """
         check_types(self)

@@ -14,6 +14,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
 from robomtl.experiments.adapt.benchmark import (
+    Problem,
     benchmark_of,
     draw_for,
     goal_suite,
@@ -42,7 +43,7 @@ from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.task import Suite, Task
+from robomtl.task import Suite
 
 POOL = "support"
 _SPARE = 2  # Demonstrations a problem that are collected for each the most shots take.
@@ -173,30 +174,19 @@ def compare_methods(
     if not suite.train_tasks:
         # No task of this robot can be forgotten.
         request = replace(request, retained=0)
-    tasks, executor = problem_tasks(suite, request.tasks), compute.executed
-    given = supports or Supports()
-    pool = _pool(suite, tasks, request, folder, given, executor.workers)
+    given, executor = supports or Supports(), compute.executed
+    pool = _pool(suite, request, folder, given, executor.workers)
     prior = given.prior or family.prior
-    there = problems(
-        suite,
-        tasks,
-        pool,
-        shots=max(request.shots),
-        trials=request.trials,
-        goals=request.goals,
+    material = Material(
+        suite=suite,
+        methods=methods,
+        problems=_problems(suite, request, pool),
+        pool=pool.path.absolute(),
+        prior=None if prior is None else located(prior),
+        budget=Budget(batch_size=request.batch_size),
     )
-    for control in request.controls:
-        check_control(control, suite, there)
     with locked(folder):
         begun = (folder / JOURNAL).exists()
-        material = Material(
-            suite=suite,
-            methods=methods,
-            problems=there,
-            pool=pool.path.absolute(),
-            prior=None if prior is None else located(prior),
-            budget=Budget(batch_size=request.batch_size),
-        )
         _check_members(family, request, seeds, material, pool)
         machine = resolved_in(folder, compute.machine, begun=begun)
         budget = replace(material.budget, machine=machine)
@@ -247,7 +237,6 @@ def _to_adapt_in(family: Family, suite: Suite) -> Suite:
 
 def _pool(
     suite: Suite,
-    tasks: Sequence[Task],
     request: AdaptRequest,
     folder: Path,
     supports: Supports,
@@ -256,7 +245,8 @@ def _pool(
     """The demonstrations that supports are drawn from, collected if need be."""
     if supports.data is not None:
         return Demonstrations(supports.data).succeeded()
-    names, split = [task.name for task in tasks], pool_split(suite)
+    names = [task.name for task in problem_tasks(suite, request.tasks)]
+    split = pool_split(suite)
     each = 1
     if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
         each = len(goal_suite(suite).goal_numbers(names[0], split))
@@ -271,6 +261,27 @@ def _pool(
         ),
         compute=Compute(workers=workers),
     )
+
+
+def _problems(
+    suite: Suite, request: AdaptRequest, pool: Demonstrations
+) -> tuple[Problem, ...]:
+    """What methods adapt to.
+
+    Raises:
+        InputError: If the pool is too small, or the suite cannot have a control.
+    """
+    found = problems(
+        suite,
+        problem_tasks(suite, request.tasks),
+        pool,
+        shots=max(request.shots),
+        trials=request.trials,
+        goals=request.goals,
+    )
+    for control in request.controls:
+        check_control(control, suite, found)
+    return found
 
 
 def _check_members(

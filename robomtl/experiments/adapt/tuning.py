@@ -97,19 +97,12 @@ def tune(
     """
     folder, family, tuning = located(out), find_family(run), tuning or Tuning()
     labels = _labels(grid)
-    request = AdaptRequest(
-        methods={label: method for label, (method, _) in labels.items()},
-        settings={label: settings for label, (_, settings) in labels.items()},
-        shots=tuning.shots,
-        supports=tuning.supports,
-        trials=tuning.trials,
-        goals=1,
-        batch_size=tuning.batch_size,
-    )
+    request = _request(labels, tuning)
     needed = sorted({*objectives(request, configured(request)).values()})
     there, compute = demonstrations_of(family), compute or Compute()
     check_device(compute.machine.device)
-    found, visible = [], benchmark_of(suite) == "transfer"
+    data = there.path if benchmark_of(suite) == "transfer" else None
+    found = []
     for number, fold in enumerate(folds(suite, tuning.folds)):
         part = folder / f"fold-{number}"
         places = {k: part / "policies" / file_name(k) / "seed-0" for k in needed}
@@ -119,20 +112,34 @@ def tune(
             tasks=[task.name for task in fold.train_tasks],
             compute=compute,
         )
-        found.append(
-            compare_methods(
-                part / "policies",
-                fold,
-                request,
-                out=part / "trials",
-                supports=Supports(data=there.path if visible else None),
-                compute=compute,
-            )
+        tried_there = compare_methods(
+            part / "policies",
+            fold,
+            request,
+            out=part / "trials",
+            supports=Supports(data=data),
+            compute=compute,
         )
+        found.append(tried_there)
     tried = _tried(labels, found)
     best = {method: dict(some[0].settings) for method, some in tried.items()}
     write_json(folder / CONFIG, {"settings": best, "tried": plain(tried)})
     return tried
+
+
+def _request(
+    labels: Mapping[str, tuple[str, Mapping[str, Any]]], tuning: Tuning
+) -> AdaptRequest:
+    """The comparison of a fold."""
+    return AdaptRequest(
+        methods={label: method for label, (method, _) in labels.items()},
+        settings={label: settings for label, (_, settings) in labels.items()},
+        shots=tuning.shots,
+        supports=tuning.supports,
+        trials=tuning.trials,
+        goals=1,
+        batch_size=tuning.batch_size,
+    )
 
 
 def _like(family: Family, out: Path, objective: str, machine: Machine) -> Training:

@@ -140,35 +140,38 @@ def beyond(
     plan(design, suite)  # Refuses more trials than there are.
     executor = compute.executed
     with locked(folder):
-        path = located(data) if data is not None else folder / "demonstrations"
         if data is None:
+            data = folder / "demonstrations"
             config = CollectionConfig(
                 tasks=tasks, episodes=design.demonstrations, noise=NOISE
             )
-            collect(suite, path, config=config, compute=compute.here)
-        begun = (folder / JOURNAL).exists()
+            collect(suite, data, config=config, compute=compute.here)
+        begun, seeds = (folder / JOURNAL).exists(), range(design.seeds)
         material = Material(
             design=design,
             suite=suite,
             tasks=tasks,
-            data=path,
-            starts={
-                n: folder / "runs/start" / f"seed-{n}" for n in range(design.seeds)
-            },
+            data=located(data),
+            starts={n: folder / "runs/start" / f"seed-{n}" for n in seeds},
             machine=resolved_in(folder, compute.machine, begun=begun),
             runs=(folder / "runs").absolute(),
         )
-        chosen = _first(material)
-        for seed, run in material.starts.items():
-            train(
-                chosen,
-                out=run,
-                policy=design.policy,
-                config=material.config(design.steps, 1e-3, seed),
-            )
-        made = _Experiment(of=material, sha256=chosen.fingerprint)
+        made = _Experiment(of=material, sha256=_train_starts(material).fingerprint)
         found: Findings = run_experiment(made, folder, executor)
         return found
+
+
+def _train_starts(material: Material) -> Demonstrations:
+    """Trains the policy of each seed that arms start from; what it learns from."""
+    chosen, design = _first(material), material.design
+    for seed, run in material.starts.items():
+        train(
+            chosen,
+            out=run,
+            policy=design.policy,
+            config=material.config(design.steps, 1e-3, seed),
+        )
+    return chosen
 
 
 def _first(material: Material) -> Demonstrations:

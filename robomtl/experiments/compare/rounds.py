@@ -9,7 +9,7 @@ from robomtl.evaluation.trials import CHUNK, Chunk
 
 @dataclass(frozen=True)
 class Place:
-    """Where a trial stands."""
+    """The position of a trial."""
 
     chunk: int
     """Of the plan."""

@@ -40,7 +40,7 @@ from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.run_record import RUN
+from robomtl.run_record import check_no_run
 from robomtl.task import Suite
 
 NOISE = 0.5
@@ -138,11 +138,7 @@ def lifelong(
     check_device(compute.machine.device)  # Before anything is collected.
     stream, variants = checked_stream(suite, request.stream), variants_of(request)
     _check(request, suite, stream, variants)
-    if (folder / RUN).exists():
-        raise InputError(
-            f"{folder} is the run directory of a policy, whose results would be"
-            " overwritten; give another folder (--out)."
-        )
+    check_no_run(folder)
     executor = compute.executed
     with locked(folder):
         if data is None:

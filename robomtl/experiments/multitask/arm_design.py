@@ -77,7 +77,7 @@ class MultitaskRequest(Design):
         """Checks the numbers and labels.
 
         Raises:
-            InputError: If a number allows nothing or stands there twice, or a label is
+            InputError: If a number allows nothing or is given twice, or a label is
                 unknown.
         """
         check_types(self)

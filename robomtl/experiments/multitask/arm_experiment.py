@@ -40,7 +40,7 @@ from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.run_record import RUN
+from robomtl.run_record import check_no_run
 from robomtl.task import Suite
 from robomtl.training.trainable import check_balance
 from robomtl.untrusted import converted
@@ -163,11 +163,7 @@ def multitask(
     target = targets_of(suite, tasks, request.target)
     for arm in arms.values():
         groups_of(arm, suite, tasks, target)  # Refuses an arm that does not fit.
-    if (folder / RUN).exists():
-        raise InputError(
-            f"{folder} is the run directory of a policy, whose results would be"
-            " overwritten; give another folder (--out)."
-        )
+    check_no_run(folder)
     trials_plan(suite, target, episodes=request.trials)  # Refuses more than there are.
     most = max((*request.demonstrations, request.source_demonstrations or 0))
     executor = compute.executed

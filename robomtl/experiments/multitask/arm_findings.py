@@ -155,16 +155,15 @@ def findings_of(
         affinity={label: each for label, each in affinities.items() if each},
         mixture=mixtures_of([cell for cell, _ in finished], material.runs),
         cost={label: _cost(label, finished) for label in material.arms},
-        reasons={
-            label: Counter(
-                done.reason
-                for cell, done in finished
-                if cell.arm == label and done.reason
-            )
-            for label in material.arms
-        },
+        reasons={label: _reasons(label, finished) for label in material.arms},
         data=material.hashes,
     )
+
+
+def _reasons(label: str, finished: Sequence[Finished[ArmCell]]) -> Counter[str]:
+    """Why trainings of an arm diverged."""
+    ours = (done.reason for cell, done in finished if cell.arm == label)
+    return Counter(reason for reason in ours if reason)
 
 
 def _tried(finished: Sequence[Finished[ArmCell]]) -> Tried:

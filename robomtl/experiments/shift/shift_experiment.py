@@ -34,7 +34,7 @@ from robomtl.experiments.shift.target_adapting import (
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.run_record import RUN
+from robomtl.run_record import check_no_run
 from robomtl.shifts.shift import SHIFTS
 from robomtl.shifts.shifted_suite import ShiftedSuite
 from robomtl.task import Suite
@@ -143,11 +143,7 @@ def shift(
         check_pictures(each.agent, suite)
         if "renormalise" in config.adaptations:
             check_renormalisable(each.label, each.agent.card)
-    if (folder / RUN).exists():
-        raise InputError(
-            f"{folder} is the run directory of a policy, whose results would be"
-            " overwritten; give another folder (--out)."
-        )
+    check_no_run(folder)
     experiment = _Experiment(
         suite=suite, policies=policies, grid=grid, config=config, folder=folder
     )

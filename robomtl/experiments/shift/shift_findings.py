@@ -57,7 +57,7 @@ class Findings:
     """Normalised area under success against magnitude, by label and shift; the mean over
     all shifts is under ``all``, success without a shift under ``none``."""
     differences: Mapping[str, Mapping[str, Difference]]
-    """Area minus that of the baseline, likewise."""
+    """Area minus that of the baseline, over all shifts."""
 
 
 Tried = Mapping[str, Mapping[tuple[str, float], Mapping[str, Scores]]]
@@ -133,7 +133,7 @@ def _axis(name: str, magnitudes: tuple[float, ...]) -> Axis:
 
 
 def _tried(finished: Sequence[Finished[ShiftCell]], grid: Grid) -> Tried:
-    """Success by label; no shift stands at its magnitude on the axis of every shift."""
+    """Success by label; success without a shift is at its magnitude on the axis of every shift."""
     found: dict[str, dict[tuple[str, float], Mapping[str, Scores]]] = {}
     by_cell = scores_by(
         rows_of(finished),

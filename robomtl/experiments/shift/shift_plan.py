@@ -119,8 +119,8 @@ def policies_of(runs: Sequence[Path | str]) -> tuple[Policy, ...]:
         for label, _ in keys
     }
     if len({*seeds.values()}) > 1:
-        told = "; ".join(f"{k}: {', '.join(map(str, v))}" for k, v in seeds.items())
-        raise InputError(f"Policies need the same seeds of training; here are {told}.")
+        named = "; ".join(f"{k}: {', '.join(map(str, v))}" for k, v in seeds.items())
+        raise InputError(f"Policies need the same seeds of training; here are {named}.")
     return tuple(found)
 
 
