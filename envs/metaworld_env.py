@@ -15,8 +15,8 @@ from robomtl.envs.metaworld_variations import TRAIN, Variations
 from robomtl.envs.pictured_env import Eye, PicturedEnv, pictured_space
 from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
+from robomtl.shifts.hand_start import HAND_OFFSET
 from robomtl.shifts.shift import Alterable
-from robomtl.shifts.start import HAND_OFFSET
 from robomtl.task import Action, Observation
 
 GOAL = slice(36, 39)

@@ -4,7 +4,7 @@ from .adaptation import adapt as adapt
 from .agent import PolicyAgent as PolicyAgent
 from .camera import Camera as Camera
 from .checking.checking import check_suite as check_suite
-from .checking.policy import check_policy as check_policy
+from .checking.policy_check import check_policy as check_policy
 from .checkpoint import load as load
 from .compute import Compute as Compute
 from .demonstrations import CollectionConfig as CollectionConfig
@@ -34,8 +34,8 @@ from .experiments.shift import shift as shift
 from .gymnasium_success import GoalDistance as GoalDistance
 from .gymnasium_success import RewardAtLeast as RewardAtLeast
 from .gymnasium_suite import from_gymnasium as from_gymnasium
-from .hub.pull import pull as pull
-from .hub.push import push as push
+from .hub.download import pull as pull
+from .hub.upload import push as push
 from .importing import ImportConfig as ImportConfig
 from .importing import check_source as check_source
 from .importing import import_data as import_data

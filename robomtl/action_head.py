@@ -176,7 +176,7 @@ HEADS: Registry[type[ActionHead]] = Registry(
         "gaussian": "robomtl.heads.regression:Gaussian",
         "l1": "robomtl.heads.regression:L1",
         "l2": "robomtl.heads.regression:L2",
-        "mixture": "robomtl.heads.mixture:Mixture",
+        "mixture": "robomtl.heads.gaussian_mixture:Mixture",
     },
 )
 """Classes of action heads, built from a width, a ``HeadConfig`` and a ``Spec``."""

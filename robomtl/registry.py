@@ -6,7 +6,7 @@ Each catalogue is beside its contract; they are gathered here for plug-ins and s
 from robomtl.action_head import HEADS as HEADS
 from robomtl.adaptation.method import METHODS as METHODS
 from robomtl.catalogue import Registry as Registry
-from robomtl.continual.method import LIFELONG as LIFELONG
+from robomtl.continual.lifelong_method import LIFELONG as LIFELONG
 from robomtl.image_encoder import ENCODERS as ENCODERS
 from robomtl.policy import POLICIES as POLICIES
 from robomtl.suites import SUITES as SUITES

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.checking.checking import check_suite
-from robomtl.checking.policy import check_policy
-from robomtl.checking.problems import Problem
+from robomtl.checking.policy_check import check_policy
+from robomtl.checking.violations import Problem
 from robomtl.suites import suite as suite_of
 from robomtl.task import Suite
 

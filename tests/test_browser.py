@@ -16,8 +16,8 @@ from test_report import CONFIG
 from test_results import SETTING, TIERS, failed, records, solved
 
 import robomtl
-from robomtl.evaluation.clips import clips
 from robomtl.evaluation.results import Results
+from robomtl.evaluation.video_clips import clips
 from robomtl.experiments.compare.pairing import pair
 from robomtl.experiments.evaluation_report import page as report
 from robomtl.experiments.probe.probe_report import probe_report

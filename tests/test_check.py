@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from robomtl.checking.checking import check_suite as check
-from robomtl.checking.problems import Problem
+from robomtl.checking.violations import Problem
 from robomtl.envs.points import PointsSuite, points
 from robomtl.envs.points_env import PointsEnv
 from robomtl.envs.points_expert import PointsExpert

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from robomtl.checking import policy as check_module
-from robomtl.checking.policy import check_policy
+from robomtl.checking import policy_check as check_module
+from robomtl.checking.policy_check import check_policy
 from robomtl.checkpoint import save
 from robomtl.cli.main import main
 from robomtl.errors import InputError

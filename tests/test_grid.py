@@ -4,9 +4,9 @@ import pytest
 from evaluations import evaluation, record
 from test_results import SETTING, TIERS, records
 
-from robomtl.evaluation.clips import clips
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.results import Results
+from robomtl.evaluation.video_clips import clips
 from robomtl.pages.trial_cells import DENSE, Clip
 from robomtl.task import Trial
 

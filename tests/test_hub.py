@@ -249,7 +249,7 @@ def test_a_hub_that_does_not_answer_is_said_so(tmp_path, monkeypatch, capsys):
 
 def test_without_its_client_the_extra_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    for name in ("robomtl.hub.repository", "robomtl.hub.pull", "robomtl.cli.pull"):
+    for name in ("robomtl.hub.repository", "robomtl.hub.download", "robomtl.cli.pull"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     words = ("pull", "me/mlp", "--out", tmp_path / "got")
     assert "pip install 'robomtl[hub]'" in refusal(capsys, *words)

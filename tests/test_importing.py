@@ -20,7 +20,7 @@ from robomtl.cli.main import main
 from robomtl.demonstrations import Demonstrations, Mixture, writing
 from robomtl.errors import InputError
 from robomtl.importing import ImportConfig, check_source, import_data
-from robomtl.importing.report import sentences
+from robomtl.importing.import_report import sentences
 
 pytest.importorskip("av")
 KEY = "observation.images.top"

@@ -16,7 +16,7 @@ from robomtl.cli.lifelong import Lifelong, request_from
 from robomtl.compute import Compute
 from robomtl.continual.agem import Recalled
 from robomtl.continual.ewc import check_finite, fisher, joined
-from robomtl.continual.method import LIFELONG, Course
+from robomtl.continual.lifelong_method import LIFELONG, Course
 from robomtl.continual.packnet import Owners, claim
 from robomtl.continual.stage import Stage
 from robomtl.experiments.lifelong import LifelongRequest, lifelong, streaming

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from families import grow
 
-from robomtl.checking.policy import check_policy
+from robomtl.checking.policy_check import check_policy
 from robomtl.cli.main import main
 from robomtl.policy import POLICIES, Spec
 

@@ -12,7 +12,7 @@ from robomtl import suites
 from robomtl.arguments import typed
 from robomtl.checking.beginnings import Beginning, difference, first_episode
 from robomtl.checking.episodes import STAGES
-from robomtl.checking.problems import Problem, sentences
+from robomtl.checking.violations import Problem, sentences
 from robomtl.checking.watching import LIMIT, set_limit
 from robomtl.errors import InputError, PlugInError
 from robomtl.executor import Failure, LocalExecutor

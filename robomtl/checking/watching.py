@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from robomtl.checking.problems import HangError
+from robomtl.checking.violations import HangError
 from robomtl.errors import InputError
 from robomtl.pulse import PULSE
 from robomtl.task import Env, Suite

@@ -8,8 +8,8 @@ import tyro
 
 from robomtl import suites
 from robomtl.checking.checking import check_suite
-from robomtl.checking.policy import check_policy
-from robomtl.checking.problems import Problem
+from robomtl.checking.policy_check import check_policy
+from robomtl.checking.violations import Problem
 from robomtl.checking.watching import LIMIT
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.errors import InputError

@@ -9,8 +9,8 @@ import tyro
 from robomtl.cli.flags import own_first
 from robomtl.errors import InputError
 from robomtl.importing import ImportConfig, check_source, import_data
+from robomtl.importing.import_report import sentences
 from robomtl.importing.importing import REPORT
-from robomtl.importing.report import sentences
 from robomtl.paths import located
 from robomtl.terminal import say
 from robomtl.untrusted import read_json

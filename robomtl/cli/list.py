@@ -10,7 +10,7 @@ from rich.table import Table
 from robomtl.action_head import HEADS
 from robomtl.adaptation.method import METHODS
 from robomtl.catalogue import Registry
-from robomtl.continual.method import LIFELONG
+from robomtl.continual.lifelong_method import LIFELONG
 from robomtl.evaluation.protocols import PROTOCOLS
 from robomtl.experiments.lifelong.streams import STREAMS
 from robomtl.image_encoder import ENCODERS

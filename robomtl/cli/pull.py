@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.hub.pull import pull
+from robomtl.hub.download import pull
 from robomtl.terminal import say
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from robomtl.hub.push import push
+from robomtl.hub.upload import push
 from robomtl.terminal import say
 
 

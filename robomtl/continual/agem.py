@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.replay import Buffered
+from robomtl.continual.experience_replay import Buffered
 from robomtl.continual.stage import Stage
 from robomtl.policy import Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_not_negative, check_types

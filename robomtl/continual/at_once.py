@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.method import OnePolicy
+from robomtl.continual.lifelong_method import OnePolicy
 from robomtl.continual.stage import Stage
 
 

@@ -23,7 +23,7 @@ from robomtl import checkpoint
 from robomtl.adaptation.meta.gradient import material_of, sampler_of
 from robomtl.adaptation.meta.inner_loop import losses_of, weights_of
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.method import Course, OnePolicy
+from robomtl.continual.lifelong_method import Course, OnePolicy
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError

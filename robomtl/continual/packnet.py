@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.method import Course
+from robomtl.continual.lifelong_method import Course
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Loss, Policy, loss_of

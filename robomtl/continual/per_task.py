@@ -15,7 +15,7 @@ from robomtl.adaptation.method import Method
 from robomtl.adaptation.methods.lora import Lora
 from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.method import Course
+from robomtl.continual.lifelong_method import Course
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.machine import Machine

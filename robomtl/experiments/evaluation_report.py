@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.durable import write_text
-from robomtl.evaluation.clips import clips
 from robomtl.evaluation.figures import counted, duration, percent, span, whole
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.instructions import KINDS
@@ -13,6 +12,7 @@ from robomtl.evaluation.panels import Panels, panels
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
+from robomtl.evaluation.video_clips import clips
 from robomtl.experiments import report
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import report_page

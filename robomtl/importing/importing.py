@@ -17,7 +17,10 @@ from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.importing.features import (
+from robomtl.importing.formats import open_source
+from robomtl.importing.import_report import ASSUMED_FPS, report_of
+from robomtl.importing.import_request import ImportConfig
+from robomtl.importing.imported_features import (
     ACTION,
     REWARD,
     STATE,
@@ -25,9 +28,6 @@ from robomtl.importing.features import (
     Features,
     chosen_features,
 )
-from robomtl.importing.formats import open_source
-from robomtl.importing.report import ASSUMED_FPS, report_of
-from robomtl.importing.request import ImportConfig
 from robomtl.importing.scaling import Scale, needed_scale
 from robomtl.importing.source import Source
 from robomtl.importing.survey import Survey, joined, read_episode, survey

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
-from robomtl.importing.features import SUCCESS, Features, of_images, of_vectors
+from robomtl.importing.imported_features import SUCCESS, Features, of_images, of_vectors
 from robomtl.importing.source import Episode, Source
 from robomtl.progress import progress
 

@@ -144,17 +144,17 @@ SHIFTS: Registry[Shift] = Registry(
     {
         "action_delay": "robomtl.shifts.actions:ACTION_DELAY",
         "action_gain": "robomtl.shifts.actions:ACTION_GAIN",
-        "camera_pose": "robomtl.shifts.pictures:CAMERA_POSE",
-        "colour": "robomtl.shifts.pictures:COLOUR",
-        "distractors": "robomtl.shifts.pictures:DISTRACTORS",
+        "camera_pose": "robomtl.shifts.appearance:CAMERA_POSE",
+        "colour": "robomtl.shifts.appearance:COLOUR",
+        "distractors": "robomtl.shifts.appearance:DISTRACTORS",
         "friction": "robomtl.shifts.physics:FRICTION",
         "gripper_offset": "robomtl.shifts.sensors:GRIPPER_OFFSET",
-        "hand_start": "robomtl.shifts.start:HAND_START",
-        "light": "robomtl.shifts.pictures:LIGHT",
+        "hand_start": "robomtl.shifts.hand_start:HAND_START",
+        "light": "robomtl.shifts.appearance:LIGHT",
         "object_bias": "robomtl.shifts.sensors:OBJECT_BIAS",
         "object_mass": "robomtl.shifts.physics:OBJECT_MASS",
         "object_noise": "robomtl.shifts.sensors:OBJECT_NOISE",
-        "texture": "robomtl.shifts.pictures:TEXTURE",
+        "texture": "robomtl.shifts.appearance:TEXTURE",
     },
 )
 """Shifts by name."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from robomtl.arguments import checked
 from robomtl.compute import Compute
-from robomtl.continual.method import Course
+from robomtl.continual.lifelong_method import Course
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.collect_missing import data_in, parts_of
 from robomtl.errors import InputError

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast, get_args
 
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
-from robomtl.continual.method import LIFELONG, Course, LifelongMethod
+from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
 from robomtl.continual.stage import Normalisation
 from robomtl.errors import InputError
 from robomtl.experiments.settings import changed

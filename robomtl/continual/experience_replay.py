@@ -11,7 +11,7 @@ Source: Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual Learning"
 from dataclasses import dataclass
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.method import Course, OnePolicy
+from robomtl.continual.lifelong_method import Course, OnePolicy
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.ranges import check_counts, check_types

@@ -85,8 +85,8 @@ LIFELONG: Registry[type[LifelongMethod]] = Registry(
         "lora": "robomtl.continual.per_task:LoraPerTask",
         "multitask": "robomtl.continual.at_once:Multitask",
         "packnet": "robomtl.continual.packnet:Packnet",
-        "replay": "robomtl.continual.replay:Replay",
-        "sequential": "robomtl.continual.sequential:Sequential",
+        "replay": "robomtl.continual.experience_replay:Replay",
+        "sequential": "robomtl.continual.plain_sequence:Sequential",
         "task_embedding": "robomtl.continual.per_task:EmbeddingPerTask",
     },
 )

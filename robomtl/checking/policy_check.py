@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robomtl import checkpoint
-from robomtl.checking.problems import Problem, sentences
+from robomtl.checking.violations import Problem, sentences
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError

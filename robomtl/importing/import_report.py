@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from robomtl.importing.features import ACTION, STATE, Features
+from robomtl.importing.imported_features import ACTION, STATE, Features
 from robomtl.importing.scaling import Scale
 from robomtl.importing.source import About
 from robomtl.importing.survey import Survey

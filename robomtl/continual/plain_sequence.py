@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.method import OnePolicy
+from robomtl.continual.lifelong_method import OnePolicy
 from robomtl.continual.stage import Stage
 
 
