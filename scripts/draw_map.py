@@ -1,4 +1,4 @@
-"""Draws docs/map.svg: the rooms, and the ways of a demonstration and a trial."""
+"""Draws docs/map.svg: the rooms, and the ways of a demonstration, a trial and a cell."""
 
 from pathlib import Path
 
@@ -28,6 +28,16 @@ WAYS = {
         ("experiments/report.py", "tables and charts"),
         ("pages/", "terminal and HTML"),
     ),
+    "One cell: from robomtl adapt to the page": (
+        ("experiments/adapt/", "which cells"),
+        ("experiments/running.py", "the loop of cells"),
+        ("executor.py", "worker processes"),
+        ("adaptation/methods/", "the adapted policy"),
+        ("experiments/playing.py", "its trials"),
+        ("evaluation/journal.py", "finished cells"),
+        ("experiments/report.py", "findings in sections"),
+        ("pages/", "terminal and HTML"),
+    ),
 }
 ROOMS = (
     ("envs/", "simulators, one module each"),
@@ -36,11 +46,18 @@ ROOMS = (
     ("conditioning/", "task to embedding"),
     ("demonstrations/", "collect, store, read, mix"),
     ("training/", "batches, loss, loop, run"),
+    ("heads/", "action heads"),
+    ("pretraining/", "objectives of features"),
     ("adaptation/", "contract; methods/; meta/"),
+    ("continual/", "methods of lifelong learning"),
     ("evaluation/", "trials, rollout, results"),
-    ("experiments/", "adapt, multitask, probe, compare"),
+    ("experiments/", "a folder each; one loop, one report"),
     ("pages/", "HTML and figures"),
     ("checking/", "proves a suite's contract"),
+    ("shifts/", "suites that differ from training"),
+    ("simulators/", "in an interpreter of their own"),
+    ("importing/", "data sets of other formats"),
+    ("hub/", "push and pull"),
     ("cli/", "one module a verb"),
 )
 WIDTH, BOX, GAP, HIGH = 860.0, 96.0, 12.0, 52.0
@@ -48,25 +65,25 @@ WIDTH, BOX, GAP, HIGH = 860.0, 96.0, 12.0, 52.0
 
 def main() -> None:
     """Writes the picture."""
-    figure = Figure(figsize=(WIDTH / 72, 420 / 72))
-    axes = axes_in(figure, 0, 0, WIDTH, 420)
+    figure = Figure(figsize=(WIDTH / 72, 632 / 72))
+    axes = axes_in(figure, 0, 0, WIDTH, 632)
     axes.set_xlim(0, WIDTH)
-    axes.set_ylim(420, 0)
+    axes.set_ylim(632, 0)
     axes.axis("off")
     for row, (title, stops) in enumerate(WAYS.items()):
         _way(axes, 16 + 104 * row, title, stops, SERIES[1 + row])
     axes.text(
         12,
-        240,
+        344,
         "Rooms: imports go downwards, and never into envs/, policies/ or encoders/",
         color=INK,
     )
     for number, (name, line) in enumerate(ROOMS):
         row, column = divmod(number, 4)
         left = 12 + 211 * column
-        _box(axes, left, 252 + 54 * row, 200, 42, RULE)
-        axes.text(left + 8, 270 + 54 * row, name, color=INK)
-        axes.text(left + 8, 285 + 54 * row, line, color=SOFT, size=9)
+        _box(axes, left, 356 + 54 * row, 200, 42, RULE)
+        axes.text(left + 8, 374 + 54 * row, name, color=INK)
+        axes.text(left + 8, 389 + 54 * row, line, color=SOFT, size=9)
     summary = "; ".join(f"{t}: {', '.join(n for n, _ in s)}" for t, s in WAYS.items())
     drawn = document(figure, summary=summary)
     Path(__file__).parents[1].joinpath("docs/map.svg").write_text(drawn, "utf-8")
