@@ -210,7 +210,7 @@ class _Processes(WorkerPool[_Process]):
         check_sendable(work)
         self._work = work
 
-    def hire(self) -> _Process:
+    def spawn(self) -> _Process:
         memory = _SPAWN.RawArray("Q", len(Beat._fields))
         process, connection = spawn(_serve, self._work, self._limit, memory)
         return _Process(process=process, connection=connection, memory=memory)
@@ -240,7 +240,7 @@ class _Processes(WorkerPool[_Process]):
     def beat(self, worker: _Process) -> Beat:
         return Beat(*worker.memory)
 
-    def dismiss(self, worker: _Process) -> None:
+    def discard(self, worker: _Process) -> None:
         worker.connection.close()
         worker.process.kill()
         worker.process.join()

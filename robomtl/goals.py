@@ -36,7 +36,7 @@ def first_states(
     return {name: np.stack([*_starts(suite, name, count)]) for name in names}
 
 
-def tasks_alike(
+def indistinguishable_tasks(
     suite: Suite,
     tasks: Sequence[str] | None = None,
     *,
@@ -65,7 +65,7 @@ def tasks_alike(
 
 
 def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
-    """The warning about what ``tasks_alike`` found in a suite; empty if it found nothing."""
+    """The warning about what ``indistinguishable_tasks`` found in a suite; empty if it found nothing."""
     if not alike:
         return ""
     (first, second), more = alike[0], len(alike) - 1
@@ -89,7 +89,7 @@ def goal_warning(
     """
     if tuple(conditioning) != ("goal",) or suite.goal is None:
         return ""
-    return warning(suite.name, tasks_alike(suite, tasks))
+    return warning(suite.name, indistinguishable_tasks(suite, tasks))
 
 
 def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:

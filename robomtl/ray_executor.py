@@ -106,7 +106,7 @@ class _Actors(WorkerPool[_Hand]):
         made = _ray().remote(**options)(_Actor)
         self._actor = made.options(scheduling_strategy="SPREAD")
 
-    def hire(self) -> _Hand:
+    def spawn(self) -> _Hand:
         actor = self._actor.remote(sys.path, imported(), self._limit)
         return _Hand(actor=actor, awaited=actor.start.remote(self._work, packages()))
 
@@ -147,7 +147,7 @@ class _Actors(WorkerPool[_Hand]):
             worker.pulse = None
         return worker.latest
 
-    def dismiss(self, worker: _Hand) -> None:
+    def discard(self, worker: _Hand) -> None:
         _ray().kill(worker.actor)
 
     def no_start(self, reason: str) -> str:

@@ -108,7 +108,7 @@ class WorkerPool(ABC, Generic[Some]):
         self._failed_starts = 0  # In a row.
 
     @abstractmethod
-    def hire(self) -> Some:
+    def spawn(self) -> Some:
         """A new worker, which answers once it has started."""
 
     @abstractmethod
@@ -138,7 +138,7 @@ class WorkerPool(ABC, Generic[Some]):
         """The latest note of a worker; constant where notes cannot be read."""
 
     @abstractmethod
-    def dismiss(self, worker: Some) -> None:
+    def discard(self, worker: Some) -> None:
         """Ends a worker, whatever it does."""
 
     @abstractmethod
@@ -178,7 +178,7 @@ class WorkerPool(ABC, Generic[Some]):
                         yield index, Failure(answer.value)
         finally:
             for worker in self._workers:
-                self.dismiss(worker)
+                self.discard(worker)
 
     def _busy(self) -> int:
         return sum(worker.index is not None for worker in self._workers)
@@ -196,7 +196,7 @@ class WorkerPool(ABC, Generic[Some]):
         ]:
             self._drop(worker)
         while len(self._workers) < min(self._size, len(waiting) + self._busy()):
-            self._workers.append(self.hire())
+            self._workers.append(self.spawn())
         idle = [worker for worker in self._workers if worker.idle]
         for worker in idle[: len(waiting)]:
             worker.index = waiting.pop(self._next(worker, waiting, kinds))
@@ -247,7 +247,7 @@ class WorkerPool(ABC, Generic[Some]):
         return self._limit if worker.started else max(self._limit, START_WITHIN)
 
     def _drop(self, worker: Some) -> None:
-        self.dismiss(worker)
+        self.discard(worker)
         self._workers.remove(worker)
 
     def _note(self, worker: Some, answer: Answer) -> None:

@@ -208,7 +208,9 @@ def test_a_layer_takes_no_greater_rank_than_its_matrix_has():
 # Co-training
 
 
-def test_a_cotraining_batch_has_the_asked_for_part_of_the_prior(trained, support, data):
+def test_a_cotraining_batch_has_the_requested_fraction_of_the_prior(
+    trained, support, data
+):
     method = Finetune(cotraining=0.25)
     draws = method.draws(trained["film"], support, Generator().manual_seed(0))
     batch = draws.batch(0, 32)
@@ -221,7 +223,7 @@ def test_a_cotraining_batch_has_the_asked_for_part_of_the_prior(trained, support
     assert torch.cdist(batch.observation["state"][24:], old).amin(1).max() < 1e-3
 
 
-def test_prior_samples_are_told_their_own_task(trained, support, data):
+def test_prior_samples_are_conditioned_on_their_own_task(trained, support, data):
     method = Finetune(cotraining=0.5, instruction_augmentation=InstructionAugmentation(noise=0.0, mixing=0.0))  # fmt: skip
     draws = method.draws(trained["film"], support, Generator().manual_seed(0))
     batch = draws.batch(0, 64)
@@ -316,7 +318,7 @@ def test_rows_of_both_act_each_by_their_own(trained, support, data):
                 assert memory.tensors[f"{name}.{key}"].equal(value)
 
 
-def test_who_acts_follows_from_what_is_told_now(trained, support, data):
+def test_who_acts_follows_from_the_present_instruction(trained, support, data):
     made, memory = (
         adapt(trained["mlp"], support, method="lora", budget=FEW).policy,
         None,
@@ -346,7 +348,7 @@ def test_the_loss_of_a_row_is_that_of_the_policy_that_acts(trained, support):
     assert "action_error" in made.loss(half).metrics
 
 
-def test_the_policy_that_acts_in_no_row_is_not_asked(trained, support, data):
+def test_the_policy_that_acts_in_no_row_is_not_called(trained, support, data):
     made = adapt(trained["film"], support, method="lora", budget=FEW).policy
     made.changed = nn.Identity()  # It cannot act.
     observation, task_embedding = next(
@@ -390,12 +392,14 @@ def test_every_wording_of_meta_world_finds_its_task(trained):
         assert len(new_words) == len({*task.instructions, *task.held_out_instructions})
 
 
-def test_a_trial_that_is_told_nothing_gets_the_old_policy(trained, support):
+def test_a_trial_without_instruction_gets_the_old_policy(trained, support):
     made = adapt(trained["film"], support, method="lora", budget=FEW).policy
     assert made.changes(torch.zeros(1, 384)).tolist() == [False]
 
 
-def test_a_policy_told_no_words_cannot_know_tasks_apart(data, support, tmp_path):
+def test_a_policy_without_instructions_cannot_distinguish_tasks(
+    data, support, tmp_path
+):
     goal = train(
         data["old"],
         out=tmp_path,

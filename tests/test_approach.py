@@ -149,7 +149,7 @@ def test_what_is_turned_is_what_was_wanted_before_it_was_clipped(data, approach)
     assert np.abs(action - does).max() < GAIN * 0.1 * 2**0.5
 
 
-def test_what_was_asked_for_is_wanted_where_nothing_is_changed(data):
+def test_the_wanted_action_is_the_recorded_one_where_nothing_is_changed(data):
     plain, turned = material_of(data), material_of(data, rotation=1.0).frames
     assert turned.approach.wanted.clamp(-1, 1).equal(plain.frames.action)
     assert turned.approach.wanted.abs().max() > 1.5
@@ -178,7 +178,7 @@ def test_every_action_of_a_chunk_is_that_of_the_way_from_elsewhere(data):
     assert (plain.action != chunks.action)[there, 1].any(-1).float().mean() > 0.2
 
 
-def test_starts_differ_from_sample_to_sample_by_up_to_what_is_asked(data):
+def test_starts_differ_from_sample_to_sample_by_up_to_the_requested_distance(data):
     plain, moved = batch_of(data), batch_of(data, approach=0.1)
     shift = moved.observation["state"] - plain.observation["state"]
     assert 0.08 < shift[:, :2].abs().max() <= 0.1 + 1e-6

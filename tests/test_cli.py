@@ -154,7 +154,7 @@ def test_a_terminal_without_the_letters_shows_what_it_can(monkeypatch):
     assert b"? 1 ? or more" in shown.buffer.getvalue()
 
 
-def test_a_working_directory_that_was_removed_is_told(capsys, tmp_path, monkeypatch):
+def test_a_working_directory_that_was_removed_is_named(capsys, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -224,7 +224,7 @@ def test_train_needs_data_or_a_suite(capsys):
     assert "Give --data DIR to clone, or --suite" in refusal(capsys, "train")
 
 
-def test_settings_of_films_are_refused_where_none_is_asked_for(capsys):
+def test_settings_of_films_are_refused_where_none_is_requested(capsys):
     words = ["evaluate", "expert", "--suite", "points/MT4", "--video-size", "64", "64"]
     said = refusal(capsys, *words)
     assert "Without --video nothing is filmed, so --video-size would do nothing" in said
@@ -304,14 +304,14 @@ def test_flags_of_a_data_set_are_refused_without_data(capsys, flag):
     assert f"{flag.split()[0]} is about a data set; give --data DIR" in said
 
 
-def test_actions_beyond_the_range_are_clipped_where_asked(wide_data, capsys, tmp_path):
+def test_actions_beyond_the_range_are_clipped_on_request(wide_data, capsys, tmp_path):
     words = ["train", "--data", wide_data, "--steps", 2, "--threads", 1]
     words += ["--conditioning", "one_hot", "--out", tmp_path / "run"]
     assert "beyond='clip'" in refusal(capsys, *words)
     assert main([str(word) for word in [*words, "--beyond", "clip"]]) == 0
 
 
-def test_train_collects_with_noise_where_asked(tmp_path):
+def test_train_collects_with_noise_on_request(tmp_path):
     words = "train --suite points/MT4 --episodes 1 --noise 0.2 --steps 2 --threads 1"
     assert main([*words.split(), "--workers", "1", "--out", str(tmp_path)]) == 0
     about = json.loads((tmp_path / "demonstrations/meta/robomtl.json").read_text())
@@ -450,7 +450,7 @@ def test_problems_of_a_suite_are_printed_as_they_are(capsys, known):
     assert "[/x]" in capsys.readouterr().out
 
 
-def test_a_simulator_that_gives_up_is_told_in_a_sentence(capsys, known, tmp_path):
+def test_a_simulator_that_gives_up_is_reported_in_a_sentence(capsys, known, tmp_path):
     class Shaky(PointsSuite):
         name = "shaky"
 
@@ -462,7 +462,7 @@ def test_a_simulator_that_gives_up_is_told_in_a_sentence(capsys, known, tmp_path
     assert "reach-red, variation 3, step 7: it fell over" in said
 
 
-def test_a_damaged_file_of_weights_is_told_in_a_sentence(capsys, known):
+def test_a_damaged_file_of_weights_is_reported_in_a_sentence(capsys, known):
     class Shelved(PointsSuite):
         name = "shelved"
 

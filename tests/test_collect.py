@@ -189,7 +189,7 @@ class FragileSuite(PointsSuite):
         (SystemExit, "variation 1, step 2: SystemExit: gripper (test_collect.py, line"),
     ],
 )
-def test_an_episode_that_breaks_off_is_tried_again_and_then_told_apart(
+def test_an_episode_that_breaks_off_is_tried_again_and_then_reported_separately(
     error: type[BaseException] | None, text: str
 ) -> None:
     Fragile.lives = 0
@@ -395,7 +395,7 @@ def test_a_whole_data_set_is_given_at_once(
     assert contents(collected) == before
 
 
-def test_failures_are_told_at_the_end(
+def test_failures_are_reported_at_the_end(
     tmp_path: Path, inline: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     collect(
@@ -583,7 +583,7 @@ class MumblingSuite(PointsSuite):
         return tuple(Task(name=name, instructions=("go",)) for name in ("a", "b"))
 
 
-def test_tasks_that_are_told_alike_are_refused(tmp_path: Path) -> None:
+def test_tasks_with_the_same_instruction_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Tasks 'a' and 'b' have the same instruction"):
         collect(MumblingSuite(), tmp_path)
 

@@ -133,7 +133,7 @@ def test_an_error_makes_no_pair():
     assert (found.errors, found.tally.pairs) == (5, 5)
 
 
-def test_a_difference_is_settled_with_a_part_of_the_trials(tmp_path):
+def test_a_difference_is_settled_with_a_fraction_of_the_trials(tmp_path):
     found = play(tmp_path)
 
     assert found.better == "a"
@@ -180,7 +180,7 @@ def test_processes_give_the_same_verdict(tmp_path):
     assert there == here
 
 
-def test_agents_alike_use_up_the_trials(tmp_path):
+def test_equal_agents_use_up_the_trials(tmp_path):
     found = play(tmp_path, a=Shaky(), b=Twin())
     assert (found.better, found.tally.pairs, found.rounds) == (None, 100, 3)
     console = Console(width=140, file=io.StringIO())

@@ -133,7 +133,7 @@ def test_what_is_written_reads_back_bit_equal(own: Path) -> None:
     assert read.episodes.success.all()
 
 
-def test_what_was_asked_of_the_experts_reads_back(own: Path) -> None:
+def test_the_request_to_the_experts_reads_back(own: Path) -> None:
     read = Demonstrations(own)
     assert read.tasks == TASKS
     assert read.instructions == dict(zip(TASKS, WORDS, strict=True))
@@ -144,7 +144,9 @@ def test_what_was_asked_of_the_experts_reads_back(own: Path) -> None:
     assert "4 episodes of 2 tasks, 22 frames, state 3, action 2" in repr(read)
 
 
-def test_files_are_split_by_size_and_read_back_alike(own: Path, tmp_path: Path) -> None:
+def test_files_are_split_by_size_and_read_back_unchanged(
+    own: Path, tmp_path: Path
+) -> None:
     write(tmp_path / "split", header(), episodes(), file_mb=0.001)
     files = sorted((tmp_path / "split/data/chunk-000").iterdir())
     assert len(files) > 1

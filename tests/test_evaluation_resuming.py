@@ -210,7 +210,7 @@ def test_nothing_to_evaluate_is_refused(capsys):
 
 
 @pytest.mark.slow
-def test_ray_at_a_wrong_address_is_told_in_a_sentence(tmp_path, capsys):
+def test_ray_at_a_wrong_address_is_reported_in_a_sentence(tmp_path, capsys):
     pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
     words = ["evaluate", "expert", "--suite", "points/MT4", "--ray", "nonsense"]
     said = refusal(capsys, *words, "--out", tmp_path)

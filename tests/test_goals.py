@@ -69,12 +69,14 @@ def test_each_task_of_points_shows_its_own_goal():
 
 
 def test_goals_in_places_of_their_own_tell_tasks_apart():
-    assert goals.tasks_alike(MT4) == ()
+    assert goals.indistinguishable_tasks(MT4) == ()
     assert goals.warning("points/MT4", ()) == ""
 
 
 def test_tasks_with_one_goal_and_like_scenes_are_named():
-    alike = goals.tasks_alike(OneGoal(), ["reach-red", "reach-blue", "reach-flag"])
+    alike = goals.indistinguishable_tasks(
+        OneGoal(), ["reach-red", "reach-blue", "reach-flag"]
+    )
     assert alike[0] == ("reach-red", "reach-blue")
     assert len(alike) == 3
     said = goals.warning("one-goal", alike)
@@ -84,7 +86,7 @@ def test_tasks_with_one_goal_and_like_scenes_are_named():
 def test_scenes_or_values_of_goals_tell_tasks_apart_too():
     states = {"a": np.zeros((20, 3)), "b": np.zeros((20, 3)), "c": np.ones((20, 3))}
     states["b"] += 1e-6  # Settled.
-    assert goals.tasks_alike(OneGoal(), states=states) == (("a", "b"),)
+    assert goals.indistinguishable_tasks(OneGoal(), states=states) == (("a", "b"),)
 
 
 @pytest.mark.parametrize("suite", [MT4, OneGoal()], ids=["own", "one"])

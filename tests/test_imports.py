@@ -70,7 +70,7 @@ def test_workers_import_what_was_imported_here(written):
     assert name in known
 
 
-def test_what_cannot_be_imported_is_told(written, capsys):
+def test_what_cannot_be_imported_is_reported(written, capsys):
     assert "no module 'ghost'" in refusal(capsys, "list", "--import", "ghost")
     assert "There is no file" in refusal(capsys, "list", "--import", "ghost.py")
     assert "--import lacks what" in refusal(capsys, "list", "--import")

@@ -67,7 +67,7 @@ def test_a_perturbed_suite_has_the_embodiment_of_the_suite_that_it_perturbs(vari
     assert perturbed.embodiment(tasks[0]) == base.embodiment(tasks[1])
 
 
-def test_things_that_were_replaced_fill_the_slots_of_those_that_they_stand_for():
+def test_things_that_were_replaced_fill_the_slots_of_the_originals():
     filled = dict(
         zip(
             libero_tasks.slots("object-object"),
@@ -84,7 +84,7 @@ def test_things_that_were_replaced_fill_the_slots_of_those_that_they_stand_for()
     )
 
 
-def test_tasks_that_begin_alike_are_a_family():
+def test_tasks_with_the_same_beginning_are_a_family():
     assert not libero("object").families
     assert len(libero("goal").families["scene-0"]) == 10
     assert len(libero("90").families) == 20

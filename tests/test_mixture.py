@@ -92,7 +92,7 @@ def test_tasks_of_one_suite_name_and_instruction_are_one(sets: list[Path]) -> No
     assert len(mixture) == 12
 
 
-def test_other_tasks_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_other_tasks_of_one_name_are_distinguished(tmp_path: Path) -> None:
     for name in ("a", "b", "b/a"):
         write(tmp_path / name / "set", header(), episodes())
         about = tmp_path / name / "set/meta/robomtl.json"

@@ -33,7 +33,7 @@ def test_the_page_is_whole_html_that_loads_nothing():
     assert not re.search(r"https?://|url\(|@import", text)
 
 
-def test_what_was_compared_and_the_answers_stand_at_the_top():
+def test_the_comparison_and_its_answers_are_at_the_top():
     head = shown(findings()).partition('id="success"')[0]
     assert (
         "4 tasks learned together and alone: 4 arms, each from 1 seed of training, with"
@@ -50,19 +50,19 @@ def test_what_was_compared_and_the_answers_stand_at_the_top():
     )
 
 
-def test_no_negative_transfer_is_told():
+def test_the_absence_of_negative_transfer_is_reported():
     head = plain(shown(findings(losses={}))).partition('id="success"')[0]
     assert "No negative transfer: no task is worse, by Holm's correction" in head
 
 
-def test_success_stands_in_a_table_with_intervals_and_area():
+def test_success_is_in_a_table_with_intervals_and_area():
     found = rows(shown(findings()), "success")
     assert found["arm"] == [*(f"N = {count}" for count in COUNTS), "nAUC"]
     assert found["alone"][0] == "34.1%30.1–38.1"
     assert "widetogether" in found  # An arm that is not called by its base.
 
 
-def test_differences_and_crossovers_stand_in_a_table_and_by_task():
+def test_differences_and_crossovers_are_in_a_table_and_by_task():
     found = rows(shown(findings()), "differences")
     assert found["together"][0] == "+23.0+18.0, +28.0"
     assert found["together"][3].endswith("worse in 1 task")
@@ -73,7 +73,7 @@ def test_differences_and_crossovers_stand_in_a_table_and_by_task():
         assert task in found
 
 
-def test_what_is_equal_and_what_it_took_is_told():
+def test_what_is_equal_and_what_it_took_is_reported():
     text = shown(findings())
     assert rows(text, "equal")["alone"] == [
         "4",
@@ -103,7 +103,7 @@ def test_an_experiment_without_the_baseline_or_affinities_has_less():
     assert rows(text, "arms")["together"] == together
 
 
-def test_trainings_that_diverged_are_told():
+def test_trainings_that_diverged_are_reported():
     text = shown(findings(reasons={"wide": {"The loss is nan.": 2}}))
     assert "2 trainings diverged" in text and "The loss is nan." in text
 

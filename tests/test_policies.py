@@ -165,14 +165,14 @@ def test_no_head_reads_steps_past_the_end_of_an_episode(loss):
 
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
-def test_a_policy_can_go_without_being_told_its_task(name):
+def test_a_policy_needs_no_conditioning(name):
     policy = build(name, spec=Spec(state=6, action=3, embedding=0), chunk=1)
     batch = make_batch()._replace(task_embedding=torch.zeros(32, 0))
     assert act(policy, batch).shape == (32, 1, 3)
 
 
 @pytest.mark.parametrize("name", sorted({*POLICY_NAMES} - {"diffusion", "regent"}))
-def test_what_a_policy_is_not_told_does_not_keep_it_from_learning(name):
+def test_a_policy_without_conditioning_learns(name):
     # diffusion has the network of flow; regent reads differences from demonstrations
     # alone, of which there are none here.
     settings = {"width": 64, "chunk": 1, **SMALL.get(name, {})}
@@ -348,7 +348,7 @@ def test_saved_weights_are_plain_tensors(tmp_path):
 
 
 @torch.inference_mode()
-def test_film_acts_by_what_it_is_told_now_whatever_it_remembers():
+def test_film_acts_by_the_present_instruction_whatever_it_remembers():
     film, batch, memory = build("film").eval(), make_batch(), None
     for task_embedding in (
         batch.task_embedding,

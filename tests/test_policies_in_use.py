@@ -24,7 +24,7 @@ DRAWING = ["diffusion", "flow", "octo", "rt1"]
 """Those whose head is not solved for."""
 
 
-def untold(name):
+def unconditioned(name):
     try:
         POLICIES.get(name).check(Spec(state=12, action=2, embedding=0, tasks=4))
     except ValueError:
@@ -32,7 +32,7 @@ def untold(name):
     return True
 
 
-UNTOLD = [name for name in TRAINED if untold(name)]
+UNTOLD = [name for name in TRAINED if unconditioned(name)]
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +84,12 @@ def evaluate(agent, out, executor=None):
     return results
 
 
-def test_only_the_policy_with_a_head_for_each_task_must_be_told_it():
+def test_only_the_policy_with_a_head_for_each_task_needs_conditioning():
     assert set(TRAINED) - set(UNTOLD) == {"multi_head"}
 
 
 @pytest.mark.parametrize("name", UNTOLD)
-def test_a_policy_that_is_told_nothing_trains_acts_and_is_stored(name, data, tmp_path):
+def test_a_policy_without_conditioning_trains_acts_and_is_stored(name, data, tmp_path):
     trained = train(data, tmp_path / "run", name, conditioning=("none",))
     assert trained.card.conditioning.kinds == ()
     assert trained.card.spec.embedding == 0
@@ -98,7 +98,7 @@ def test_a_policy_that_is_told_nothing_trains_acts_and_is_stored(name, data, tmp
     evaluate(robomtl.PolicyAgent(tmp_path / "run"), tmp_path / "evaluation")
 
 
-def test_one_head_needs_not_be_told_its_task(tmp_path):
+def test_one_head_needs_no_conditioning(tmp_path):
     suite = robomtl.suite("points/ML4")
     (task, *_) = [each.name for each in suite.train_tasks]
     data = collect(
@@ -112,7 +112,7 @@ def test_one_head_needs_not_be_told_its_task(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_policy_that_is_told_nothing_is_served(data, tmp_path):
+def test_a_policy_without_conditioning_is_served(data, tmp_path):
     train(data, tmp_path / "run", "film", conditioning=("none",))
     agent = robomtl.PolicyAgent(tmp_path / "run")
     alone = evaluate(agent, tmp_path / "alone")

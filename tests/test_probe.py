@@ -129,7 +129,7 @@ def test_a_policy_that_goes_where_its_goal_is_uses_it(tmp_path):
     assert found.differences["empty"].interval.low > 0
 
 
-def test_every_kind_is_told_on_the_same_trials(runs, tmp_path):
+def test_every_kind_is_named_on_the_same_trials(runs, tmp_path):
     probed(runs / "language", tmp_path, tasks=["reach-red", "reach-flag"])
 
     table = rows(tmp_path)
@@ -250,7 +250,7 @@ def starts(task, count):
     return [state[SUITE.goal_places[task]].tolist() for state in seen]
 
 
-def test_a_policy_that_is_told_goals_is_told_those_of_others(runs, tmp_path):
+def test_a_policy_conditioned_on_goals_is_told_those_of_others(runs, tmp_path):
     probed(runs / "goal", tmp_path, tasks=["reach-red"])
     goals = {
         kind: [r["goal"] for r in rows(tmp_path) if r["kind"] == kind]

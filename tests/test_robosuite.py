@@ -88,7 +88,7 @@ def test_a_step_is_robosuite_s_own_bit_for_bit(simulated, task):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["Stack", "Door"])
-def test_a_variation_starts_alike_whatever_was_played_before(simulated, task):
+def test_a_variation_has_the_same_start_whatever_was_played_before(simulated, task):
     env = SUITE.make_env(task)
     first = states(env, 5)
     assert not np.array_equal(states(env, 6), first)

@@ -46,7 +46,7 @@ def test_characters_come_back_as_sentences():
         characters(["a" * 161])
 
 
-def test_padding_stands_on_the_left():
+def test_padding_is_on_the_left():
     tokens, there = padded([[1, 2, 3], [4]])
     assert tokens.tolist() == [[1, 2, 3], [0, 0, 4]]
     assert there.tolist() == [[True] * 3, [False, False, True]]

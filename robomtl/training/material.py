@@ -129,7 +129,7 @@ def _goal_warning(demonstrations: Demonstrations) -> str:
     }
     if min(map(len, states.values())) < goals.SAMPLE:
         states = goals.first_states(made, demonstrations.tasks)
-    return goals.warning(made.name, goals.tasks_alike(made, states=states))
+    return goals.warning(made.name, goals.indistinguishable_tasks(made, states=states))
 
 
 def spec_for(

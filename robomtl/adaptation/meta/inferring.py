@@ -23,7 +23,7 @@ class Infers(Protocol):
     """An objective that trains the inference of a task from demonstrations."""
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """Steps to which a demonstration is subsampled."""
         ...
 
@@ -101,7 +101,7 @@ class InferringMethod:
         """The same policy, conditioned on the task's vector; see ``Method``."""
         card, objective = trained.card, cast(Infers, objective_of(trained))
         with torch.inference_mode():
-            context = whole(support, objective.thinned, trained.policy.device)
+            context = whole(support, objective.subsampled, trained.policy.device)
             (inferred,) = objective.infer(trained.policy, context)
         if not inferred.isfinite().all():
             raise FloatingPointError("What was inferred is not finite.")

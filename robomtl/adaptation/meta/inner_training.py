@@ -50,7 +50,7 @@ class InnerObjective(Problems):
             raise InputError(f"inner_rate is {self.inner_rate}; give more than 0.")
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """Demonstrations are not read as wholes."""
         return 1
 

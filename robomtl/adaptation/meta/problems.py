@@ -33,7 +33,7 @@ class Problems(ABC):
 
     @property
     @abstractmethod
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """Steps to which a demonstration is subsampled where it is read as a whole."""
 
     @property
@@ -47,7 +47,7 @@ class Problems(ABC):
             material,
             tasks=self.tasks,
             shots=self.shots,
-            steps=self.thinned,
+            steps=self.subsampled,
             seed=config.seed,
             others=self.others,
         )
@@ -60,6 +60,6 @@ class Problems(ABC):
             material,
             tasks=self.tasks,
             shots=self.shots,
-            steps=self.thinned,
+            steps=self.subsampled,
             others=self.others,
         )

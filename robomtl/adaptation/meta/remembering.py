@@ -24,7 +24,7 @@ def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:
     )
 
 
-def untold(card: Card) -> Card:
+def unconditioned(card: Card) -> Card:
     """The card of a policy that reads the present observation alone, and no task."""
     conditioning = replace(card.conditioning, kinds=(), demonstration=0, inferred={})
     spec = replace(card.spec, embedding=0, history=1)

@@ -87,7 +87,7 @@ class VariationalTraining(Problems):
         return self.size
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """See ``Problems``."""
         return self.context
 

@@ -189,7 +189,7 @@ class AlpacaTraining(Problems):
         check_positive(self, "samples")
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """See ``Problems``."""
         return self.context
 

@@ -83,7 +83,7 @@ class ContextTraining(Problems):
         return PooledEncoder(step_size(policy), self.width, outputs, self.pooling)
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """See ``Problems``."""
         return self.steps
 

@@ -95,7 +95,7 @@ class InContextTraining(Problems):
             )
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """See ``Problems``."""
         return self.steps
 
@@ -136,6 +136,6 @@ class InContext:
         policy = copy.deepcopy(trained.policy)
         objective = cast(InContextTraining, objective_of(trained))
         cast(Prompted, policy).remember(
-            whole(support, objective.thinned, policy.device)
+            whole(support, objective.subsampled, policy.device)
         )
         return Adapted(policy, trained.card)

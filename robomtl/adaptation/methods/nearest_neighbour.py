@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Generator
 
-from robomtl.adaptation.meta.remembering import card_of, remembering, untold
+from robomtl.adaptation.meta.remembering import card_of, remembering, unconditioned
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
@@ -39,6 +39,6 @@ class NearestNeighbour:
             ValueError: If no neighbour is to count.
         """
         config = {"neighbours": self.neighbours}
-        card = untold(card_of(trained.card, "nearest_neighbour", config))
+        card = unconditioned(card_of(trained.card, "nearest_neighbour", config))
         normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")
         return remembering(card, normaliser, support)

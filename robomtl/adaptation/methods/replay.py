@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import Generator
 
-from robomtl.adaptation.meta.remembering import card_of, remembering, untold
+from robomtl.adaptation.meta.remembering import card_of, remembering, unconditioned
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
@@ -33,6 +33,6 @@ class Replay:
         generator: Generator,
     ) -> Adapted:
         """A policy that remembers the support; see ``Method``."""
-        card = untold(card_of(trained.card, "replay", {}))
+        card = unconditioned(card_of(trained.card, "replay", {}))
         normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")
         return remembering(card, normaliser, support)

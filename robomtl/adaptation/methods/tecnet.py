@@ -112,7 +112,7 @@ class TecnetTraining(Problems):
         return PooledEncoder(step_size(policy), self.width, self.size, "mean")
 
     @property
-    def thinned(self) -> int:
+    def subsampled(self) -> int:
         """See ``Problems``."""
         return self.steps
 

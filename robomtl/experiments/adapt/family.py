@@ -108,7 +108,7 @@ def seeds_of(
         InputError: If there are fewer, or a method lacks a policy; the message has the
             command that trains what is missing.
     """
-    seeds = seeds_asked(family, {*objectives.values()}, count)
+    seeds = requested_seeds(family, {*objectives.values()}, count)
     for label, objective in objectives.items():
         for seed in seeds:
             if seed not in family.of(objective):
@@ -116,7 +116,7 @@ def seeds_of(
     return tuple(seeds)
 
 
-def seeds_asked(
+def requested_seeds(
     family: Family, objectives: Collection[str], count: int | None
 ) -> list[int]:
     """So many seeds: those that some policy has, then the smallest others.

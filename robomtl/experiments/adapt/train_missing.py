@@ -9,7 +9,7 @@ from robomtl.compute import Compute
 from robomtl.conditioning.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.experiments.adapt.family import PLAIN, Family, find_family, seeds_asked
+from robomtl.experiments.adapt.family import PLAIN, Family, find_family, requested_seeds
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.names import file_name
 from robomtl.run_record import RUN, needed_record
@@ -83,7 +83,7 @@ def train_missing(
             device=compute.machine.device,
         )
         for objective in sorted({*objectives})
-        for seed in seeds_asked(family, objectives, seeds)
+        for seed in requested_seeds(family, objectives, seeds)
         if seed not in family.of(objective)
     ]
     if not missing:

@@ -67,7 +67,7 @@ def planned(
         try:
             conditions_of[kind] = _conditions(suite, conditions, conditioning, kind)
             chunks[kind] = chunks_of(suite, conditions_of[kind])
-        except _Untellable as error:
+        except _NoInstructionError as error:
             if kinds is not None:
                 raise InputError(f"'{kind}' cannot be given: {error}.") from error
             left_out[kind] = str(error)
@@ -78,7 +78,7 @@ def planned(
     return Plan(conditions=conditions_of, chunks=chunks, left_out=left_out)
 
 
-class _Untellable(InputError):
+class _NoInstructionError(InputError):
     """A kind that makes no sense here, as the sentence says."""
 
 
@@ -96,12 +96,12 @@ def _conditions(
 ) -> Conditions:
     reason = meaningless(kind, conditioning) or _lacking(suite, conditions, kind)
     if reason:
-        raise _Untellable(reason)
+        raise _NoInstructionError(reason)
     tasks = conditions.tasks
     instructions = KINDS[kind].instructions
     if kind == WRONG and by_goal_alone(conditioning):
         if conditions.episodes < 2:
-            raise _Untellable(
+            raise _NoInstructionError(
                 "another variation's goal takes 2 episodes a task or more"
             )
         instructions = KINDS[RIGHT].instructions
@@ -114,7 +114,7 @@ def _with_rivals(suite: Suite, conditions: Conditions) -> tuple[str, ...]:
     names = [task.name for task in select(suite, conditions.tasks)]
     found = tuple(name for name in names if name in rivals_of(suite))
     if not found:
-        raise _Untellable(
+        raise _NoInstructionError(
             f"{suite.name} names no other task that shares a scene with"
             f" {', '.join(names)}; see 'families' in the contract of a suite"
         )
