@@ -38,11 +38,11 @@ def test_the_page_is_whole_html_that_loads_nothing(found):
     assert not re.search(r"https?://|url\(|@import", text)
 
 
-def test_what_was_compared_and_the_ranking_stand_at_the_top():
+def test_the_comparison_and_the_ranking_are_at_the_top():
     head = shown(findings()).partition('id="success"')[0]
     assert (
         "Benchmark transfer: tasks that training never saw, with visible goals."
-        " 3 methods in 3 tasks, each from 3 seeds of training, 5 draws of the"
+        " 3 methods on 3 tasks, each from 3 seeds of training, 5 draws of the"
         " demonstrations and 20 trials of every task." in head
     )
     assert "<b>No ranking: fewer than 2 methods.</b>" in head

@@ -41,7 +41,7 @@ def test_the_order_of_trials_does_not_matter():
 def test_a_trial_that_ended_in_an_error_is_no_pair_and_is_counted():
     found = robomtl.compare(A, B)
     assert (found.errors, found.tally.pairs) == (1, 19)
-    assert "1 more ended in an error" in shown(found)
+    assert "Excluded: 1 with an error" in shown(found)
 
 
 def test_tasks_weigh_alike_in_the_means_and_pairs_in_the_test():

@@ -190,7 +190,7 @@ def test_evidence_is_drawn_against_what_settles_it():
 def test_a_verdict_without_a_pair_has_a_page():
     found = judged("x" * 3)
     assert found.evidence == ()
-    assert "E has not come to 20" in verdict_page(found, ())
+    assert "E has not reached 20" in verdict_page(found, ())
 
 
 def test_the_verdict_holds_the_evidence_after_each_pair():

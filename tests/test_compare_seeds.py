@@ -188,7 +188,7 @@ def test_tasks_without_an_outcome_everywhere_are_left_out_and_named():
     found = robomtl.compare_seeds(ours, theirs)
 
     assert (found.tasks, found.left_out, found.errors) == (("push",), ("reach",), 3)
-    assert "3 trials ended in an error" in shown(found)
+    assert "excluded from all rates: 3" in shown(found)
 
 
 def test_no_task_in_all_evaluations_is_refused():
