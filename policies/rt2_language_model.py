@@ -13,11 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.attention import Block
+from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.paths import located
+from robomtl.untrusted import LIMIT, check_file, parse_json, read_file
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 _BYTES = 256
+_LAYERS = 1024  # Most of a language model; the largest have about 130.
 
 
 class LanguageModel(Protocol):
@@ -109,7 +112,7 @@ class FolderModel(nn.Module):
     def __init__(self, architecture: str, tokenizer: int, folder: str) -> None:
         super().__init__()
         library = _transformers()
-        values = json.loads(architecture)
+        values = check_architecture(architecture, where="architecture")
         config = library.AutoConfig.for_model(**values)
         made = library.AutoModelForCausalLM.from_config(
             config, trust_remote_code=False, dtype=torch.float32
@@ -200,8 +203,12 @@ def read_architecture(folder: str) -> tuple[str, int]:
         raise InputError(f"{path} holds no weights; expected model.safetensors.")
     if not (path / TOKENIZER).exists():
         raise InputError(f"{path} holds no tokeniser; expected {TOKENIZER}.")
-    text = (path / CONFIG).read_text(encoding="utf-8")
+    try:
+        text = read_file(path / CONFIG, limit=LIMIT).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path / CONFIG} is damaged: {error}.") from error
     values = check_architecture(text, where=str(path / CONFIG))
+    check_file(path / TOKENIZER, limit=LINES_LIMIT)
     return json.dumps(values, sort_keys=True), (path / TOKENIZER).stat().st_size
 
 
@@ -213,14 +220,17 @@ def check_architecture(text: str, *, where: str) -> dict[str, Any]:
         where: Names it in messages.
 
     Raises:
-        InputError: If it is no JSON, names no type of model, or asks for code of its own.
+        InputError: If it is no JSON, names no type of model, has too many layers, or asks
+            for code of its own.
     """
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{where} is no JSON: {error}.") from error
-    if not isinstance(values, dict) or "model_type" not in values:
+    values = parse_json(text, dict[str, Any], where=where)
+    if not isinstance(values.get("model_type"), str):
         raise InputError(f"{where} names no model_type.")
+    for name, value in values.items():  # Building it without values takes time, too.
+        if "layer" in name and isinstance(value, int) and value > _LAYERS:
+            raise InputError(
+                f"{where} has {name} {value}; at most {_LAYERS} layers are built."
+            )
     if "auto_map" in values:
         raise InputError(
             f"{where} asks for code of its own (auto_map), which is never run; give a model"

@@ -171,7 +171,10 @@ def succeeded(info: Any, key: str, where: object) -> bool:
     """
     info = _information(info, where)
     if key not in info:
-        raise InputError(f"{where}: {unknown('key of info', key, info)}")
+        raise InputError(
+            f"{where}: {unknown('key of info', key, info)} Every step says there whether it"
+            " succeeded; of a Gymnasium env, success= names another key, or computes it."
+        )
     return truth(info[key], f"info['{key}']", where)
 
 

@@ -223,7 +223,8 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             np.asarray(spaces.flatten(part.space, self._part(observation, part)))
             for part in self._vectors
         ]
-        state = np.concatenate(flat).astype(np.float32)
+        with np.errstate(over="ignore"):  # Refused below, in a sentence.
+            state = np.concatenate(flat).astype(np.float32)
         if len(state) != self._size:
             raise InputError(
                 f"{self._where}: the observation has {len(state)} numbers; expected"

@@ -1,11 +1,14 @@
 """Seeded mutations of files: what a broken disk, an editor or an enemy makes of them."""
 
+import io
 import json
 import math
 import struct
+import zipfile
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -43,6 +46,8 @@ def mutated(content: bytes, name: str, random: Random) -> bytes:
         return _safetensors(content, random)
     if name.endswith(".parquet"):
         return _parquet(content, random)
+    if name.endswith(".npz"):
+        return _npz(content, random)
     return _bytes(content, random)
 
 
@@ -171,6 +176,35 @@ def _parquet(content: bytes, random: Random) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return sink.getvalue().to_pybytes()
+
+
+def _npz(content: bytes, random: Random) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = random.choice(list(members))
+    array = np.load(io.BytesIO(members[name]), allow_pickle=False)
+    changed = (
+        *(array[..., None], array.ravel()[:1], np.array(2**62), np.array("x")),
+        *(np.zeros((3, 0)), array.astype("S20"), np.array(["x", None])),
+    )
+    match random.randrange(5):
+        case 0:
+            del members[name]
+        case 1:
+            members[random.choice(["x.npy", "other.x.npy", "../x"])] = members[name]
+        case 2:  # A header of the same length that declares another size.
+            members[name] = members[name].replace(b"'shape': (", b"'shape': (9", 1)
+        case 3:
+            members[name] = _bytes(members[name], random)
+        case _:
+            sink = io.BytesIO()
+            np.save(sink, random.choice(changed))
+            members[name] = sink.getvalue()
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for each, stored in members.items():
+            archive.writestr(each, stored)
+    return made.getvalue()
 
 
 def write(path: Path, random: Random) -> None:

@@ -4,25 +4,32 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
+from unittest import mock
 
 import foreign_sets
 import mutations
 import numpy as np
 
 import robomtl
+from robomtl import policy_messages
 from robomtl.actor import TaskInfo
 from robomtl.agent import PolicyAgent
+from robomtl.camera import Camera
 from robomtl.cli.main import _EXPECTED
 from robomtl.cli.tables import show
 from robomtl.cost import Cost
+from robomtl.demonstrations import kept_frames
+from robomtl.demonstrations.staging import Staging
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation import Results
+from robomtl.evaluation import Results, video
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.journal import Done, Session, open_growing
 from robomtl.evaluation.rollout import Outcome
@@ -32,17 +39,28 @@ from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.train_missing import recorded
 from robomtl.experiments.adapt.tuning import read_config
 from robomtl.experiments.evaluation_report import write_report
+from robomtl.experiments.lifelong.streaming import read_outcomes
 from robomtl.experiments.multitask.affinities import (
     Kept,
     Measured,
     affinity_of,
     summed_up,
 )
+from robomtl.experiments.multitask.learning import noted
+from robomtl.experiments.probe.feature_cells import FeatureCell
+from robomtl.experiments.probe.feature_findings import feature_findings
 from robomtl.experiments.resumed_evaluation import resume_evaluation
+from robomtl.policies.rt2 import RT2Config
+from robomtl.recipes import RECIPES, request_of
+from robomtl.request import claimed, plain
+from robomtl.simulators.environment import ENVIRONMENTS
 from robomtl.training.conflicts import History
+from robomtl.training.learned_mixture import read_mixture
+from robomtl.training.text_cotraining import read_texts
 from robomtl.untrusted import converted, read_json
 
 SUITE = PointsSuite(variant="MT4", horizon=20)
+PICTURED = PointsSuite(variant="MT4", horizon=20, images=16)
 NAMES = tuple(task.name for task in SUITE.train_tasks)
 CONFIG = robomtl.TrainConfig(
     steps=3, batch_size=8, save_every=2, log_every=3, threads=1, precision="float32"
@@ -63,12 +81,7 @@ class Inline:
 
 def make(folder: Path) -> None:
     """Writes a file of every kind, each where its reader looks for it."""
-    data = robomtl.collect(
-        SUITE,
-        folder / "data",
-        config=robomtl.CollectionConfig(episodes=2),
-        compute=robomtl.Compute(workers=1),
-    )
+    data = _collected(SUITE, folder / "data", 2)
     for name in ("run", "half"):
         _train(data, folder / name)
     (folder / "half" / "policy.json").unlink()
@@ -103,14 +116,57 @@ def make(folder: Path) -> None:
         "conflicts": {"tasks": ["a"], "steps": [1, 2], "cosines": [[[1.0]], [[1.0]]]},
         "config": {"settings": {"finetune": {"steps": 30}}, "tried": {}},
         "wordings": {name: ["go there"] for name in NAMES},
+        "mixture": {"groups": [{"task": "a", "data": 0, "first": 0.5, "learned": 0.7}]},
+        "seconds": {"seconds": 1.5},
+        "camera": plain(Camera()),
+        "recipe": {**request_of(RECIPES["mt10-state"]), "seed": 0},
+        "outcomes": {"outcomes": [{"success": True, "length": 3}] * 2},
+        "features": _MEASURED,
     }.items():
         (plans / f"{name}.json").write_text(json.dumps(value))
+    _further(folder)
 
 
-def _train(data, folder):
+_ERRORS = {"a": {"hand": [[0.1, 0.2], [1.0, 1.0]]}, "b": {"hand": [[0.1], [2.0]]}}
+_MEASURED = {"errors": {"trunk": _ERRORS}, "hits": {"training": [[1, 0], [1, 1]]}}
+
+
+def _further(folder: Path) -> None:
+    """Files that other commands leave: pictures, collections, texts, simulators."""
+    _collected(PICTURED, folder / "pictured", 1)
+    foreign_sets.lerobot(folder / "foreign/video", images="video")
+    with mock.patch.object(Staging, "fresh_folder", side_effect=KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):
+            _collect_on(folder)
+    (folder / "texts.txt").write_text("one\ntwo\n")
+    lines = [{"question": "Where?", "answer": "Here."}, {"answer": "Yes."}]
+    foreign_sets.write_lines(folder / "texts.jsonl", lines)
+    model = folder / "model"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps({"model_type": "llama", "vocab": 9}))
+    for name in ("model.safetensors", "tokenizer.json"):
+        (model / name).write_bytes(b"0")
+    made = folder / "simulators/libero"
+    made.mkdir(parents=True)
+    package = {"name": "numpy", "version": "1.0", "hashes": {"sha256": "0"}}
+    record = {"python": "3.11.7", "requirements": ["numpy"], "packages": [package]}
+    (made / "installed.json").write_text(json.dumps(record))
+    observation = {"state": np.zeros(3, np.float32), "prompt": "go", "t": [1, 2.5]}
+    (folder / "message.bin").write_bytes(policy_messages.pack(observation))
+
+
+def _collected(suite: PointsSuite, folder: Path, episodes: int):
+    """Demonstrations, collected in this process."""
+    config = robomtl.CollectionConfig(episodes=episodes)
+    compute = robomtl.Compute(executor=Inline())
+    return robomtl.collect(suite, folder, config=config, compute=compute)
+
+
+def _train(data, folder, start=None):
     return robomtl.train(
         data,
         out=folder,
+        start=start,
         policy="film",
         policy_config=SMALL,
         conditioning=("one_hot",),
@@ -201,6 +257,83 @@ def _data(folder: Path) -> None:
     _ = found.state, found.action, found.episodes, found.failures, found.fingerprint
 
 
+def _start(folder: Path) -> None:
+    """Trains from the weights of another run."""
+    _train(robomtl.Demonstrations(folder / "data"), folder / "new", folder / "run")
+
+
+def _pictures(folder: Path) -> None:
+    found = robomtl.Demonstrations(folder / "pictured", observe=("top",))
+    _ = dict(found.columns), found.fingerprint
+
+
+def _cache(folder: Path) -> None:
+    """Fills the cache of frames, as if they did not fit in memory."""
+    found = robomtl.Demonstrations(folder / "data")
+    _ = found.state[:], found.action[:]
+
+
+@contextlib.contextmanager
+def _cached(folder: Path):
+    """Keeps the cache in a folder, and frames in the cache."""
+    there = {
+        "ROBOMTL_CACHE": str(folder / "cache"),
+        "ROBOMTL_SIMULATORS": str(folder / "simulators"),
+    }
+    with mock.patch.dict(os.environ, there), mock.patch.object(kept_frames, "LIMIT", 0):
+        yield
+
+
+def _from_cache(folder: Path) -> None:
+    with _cached(folder):
+        _cache(folder)
+
+
+def _collect_on(folder: Path) -> None:
+    _collected(PICTURED, folder / "collecting", 1)
+
+
+def _recipe(folder: Path) -> None:
+    request = {**request_of(RECIPES["mt10-state"]), "seed": 0}
+    finished = [folder / "run" / "policy.json"]
+    with claimed(folder / "plans/recipe.json", request, finished=finished):
+        pass
+
+
+def _camera(folder: Path) -> None:
+    video.claim_camera(folder / "plans", Camera())
+
+
+def _simulator(folder: Path) -> None:
+    with _cached(folder):
+        libero = ENVIRONMENTS.get("libero")
+        _ = libero.versions, libero.record.fits(libero)
+
+
+def _mixture(folder: Path) -> None:
+    _ = read_mixture(folder / "plans").factors
+
+
+def _features(folder: Path) -> None:
+    value = read_json(folder / "plans/features.json", dict[str, Any])
+    cells = [
+        FeatureCell(run="r", of="r", objective="x", seed=0, weights=weights, trials=())
+        for weights in ("trained", "random")
+    ]
+    there = [_MEASURED, value]
+    finished = [
+        (cell, Done([], measured=each)) for cell, each in zip(cells, there, strict=True)
+    ]
+    feature_findings("points", finished)
+
+
+def _imported_whole(name: str) -> Callable[[Path], None]:
+    def read(folder: Path) -> None:
+        robomtl.import_data(folder / "foreign" / name, folder / "imported")
+
+    return read
+
+
 def _imported(name: str) -> Callable[[Path], None]:
     def read(folder: Path) -> None:
         robomtl.check_source(folder / "foreign" / name)
@@ -213,9 +346,11 @@ class Kind:
     """A kind of file."""
 
     file: str
-    """A file of it, in the folder that ``make`` fills."""
-    read: Callable[[Path], None]
+    """A file of it, in the folder that ``make`` fills; a pattern, of which the first."""
+    read: Callable[[Path], object]
     """Reads it, in such a folder."""
+    prepare: Callable[[Path], object] = str
+    """Makes it in such a folder, where it depends on where the folder lies."""
 
 
 KINDS = {
@@ -246,6 +381,39 @@ KINDS = {
     "minari: metadata": Kind("foreign/minari/data/metadata.json", _imported("minari")),
     "minari: episodes": Kind("foreign/minari/data/main_data.hdf5", _imported("minari")),
     "minari: arrow": Kind("foreign/arrow/data/1/part-0.arrow", _imported("arrow")),
+    "lerobot: tasks": Kind("foreign/lerobot/meta/tasks.jsonl", _imported("lerobot")),
+    "lerobot: frames": Kind(
+        "foreign/lerobot/data/chunk-000/*0.parquet", _imported_whole("lerobot")
+    ),
+    "lerobot: video": Kind("foreign/video/videos/*/*/*0.mp4", _imported_whole("video")),
+    "data: video": Kind("pictured/videos/*/*/*.mp4", _pictures),
+    "cache: frames": Kind("cache/frames/*/frames.bin", _from_cache, _from_cache),
+    "cache: episodes": Kind("cache/frames/*/*.parquet", _from_cache, _from_cache),
+    "cache: filled": Kind("cache/frames/*/filled.txt", _from_cache, _from_cache),
+    "collection: plan": Kind("collecting/.collecting/plan.json", _collect_on),
+    "collection: block": Kind("collecting/.collecting/task-*/*.npz", _collect_on),
+    "card, started from": Kind("run/policy.json", _start),
+    "weights, started from": Kind("run/policy.safetensors", _start),
+    "recipe": Kind("plans/recipe.json", _recipe),
+    "camera of videos": Kind("plans/camera.json", _camera),
+    "learned mixture": Kind("plans/mixture.json", _mixture),
+    "time of training": Kind(
+        "plans/seconds.json", lambda folder: noted(folder / "plans/seconds.json", 0)
+    ),
+    "outcomes of a stage": Kind(
+        "plans/outcomes.json", lambda f: read_outcomes(f / "plans/outcomes.json", 2)
+    ),
+    "measured features": Kind("plans/features.json", _features),
+    "texts": Kind("texts.txt", lambda folder: read_texts(str(folder / "texts.txt"))),
+    "questions": Kind("texts.jsonl", lambda f: read_texts(str(f / "texts.jsonl"))),
+    "language model": Kind(
+        "model/config.json", lambda f: RT2Config(language_model=str(f / "model"))
+    ),
+    "simulator": Kind("simulators/libero/installed.json", _simulator),
+    "message to a server": Kind(
+        "message.bin",
+        lambda f: policy_messages.unpack((f / "message.bin").read_bytes()),
+    ),
 }
 
 
@@ -264,8 +432,11 @@ def attempt(name: str, folder: Path, seed: int) -> str:
         seed: Of the mutation.
     """
     kind = KINDS[name]
-    mutations.write(folder / kind.file, Random(f"{name} {seed}"))
     hidden = io.StringIO()
+    with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
+        kind.prepare(folder)
+    file = sorted(folder.glob(kind.file))[0]
+    mutations.write(file, Random(f"{name} {seed}"))
     try:
         with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
             kind.read(folder)

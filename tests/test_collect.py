@@ -26,12 +26,13 @@ from robomtl.demonstrations.expert_episodes import (
     FAILED,
     SOLVED,
     UNSTABLE,
+    Block,
     Recorder,
     Unit,
 )
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
-from robomtl.errors import EpisodesError, SimulationError
+from robomtl.errors import EpisodesError, InputError, SimulationError
 from robomtl.executor import Failure
 from robomtl.suites import suite
 from robomtl.task import Action, Expert, Observation, Task
@@ -734,6 +735,34 @@ def test_a_damaged_unit_is_named(
         collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     unit.unlink()
     assert len(collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("reward", None, "missing or unknown: reward"),
+        ("rewards", np.zeros(3, np.float32), "missing or unknown: rewards"),
+        ("state", np.zeros(3, np.float32), "state has another shape or type"),
+        ("length", np.array([1.5]), "length has another shape or type"),
+        ("length", np.array([2]), "episodes have other lengths than its frames"),
+        ("variation", np.array([1, 2]), "episodes have different numbers"),
+        ("other.force", np.zeros((2, 1)), "frames have different numbers"),
+    ],
+)
+def test_a_unit_whose_arrays_do_not_fit_together_is_refused(
+    name: str, values: Any, message: str
+) -> None:
+    frames = np.zeros(3, np.float32)
+    arrays = {
+        **dict.fromkeys(("variation", "outcome"), np.array([1])),
+        **{"length": np.array([3]), "reward": frames, "success": frames > 0},
+        **dict.fromkeys(("state", "action"), frames[:, None]),
+        **{"fps": np.array(10), "horizon": np.array(50), "error": np.array("")},
+    }
+    assert Block.of(arrays).length == 3
+    changed = {n: v for n, v in {**arrays, name: values}.items() if v is not None}
+    with pytest.raises(InputError, match=message):
+        Block.of(changed)
 
 
 class FastEnv(PointsEnv):

@@ -14,8 +14,10 @@ from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
+from robomtl.evaluation.journal import Done
 from robomtl.experiments.probe import FeatureConfig, probe_features
-from robomtl.experiments.probe.feature_cells import things_of
+from robomtl.experiments.probe.feature_cells import FeatureCell, things_of
+from robomtl.experiments.probe.feature_findings import feature_findings
 from robomtl.experiments.probe.feature_reading import episodes_for
 from robomtl.experiments.probe.linear_probe import probe_errors
 from robomtl.pretraining.pretrain_run import pretrain
@@ -179,3 +181,33 @@ def test_data_without_pictures_or_a_suite_are_refused(data, runs, tmp_path):
     (plain / "meta" / "robomtl.json").unlink()
     with pytest.raises(InputError, match="names no suite, which would say"):
         probe_features({"a": runs["cloning"]}, plain, out=tmp_path / "out")
+
+
+ERRORS = {"trunk": {"a": {"hand": [[0.1, 0.2], [1.0, 1.0]]}}}
+
+
+@pytest.mark.parametrize(
+    ("measured", "message"),
+    [
+        ({}, "journal.jsonl, .* is damaged: .*missing required field errors"),
+        ({"errors": {}, "hits": {}}, "errors is empty"),
+        ({"errors": {"x": {"a": {"h": [[1]]}}}, "hits": {}}, "a residual and a total"),
+        ({"errors": ERRORS, "hits": {"training": [[1], []]}}, "hits is not a table"),
+        ({"errors": ERRORS, "hits": {"training": [[1]]}}, "measured in other layers"),
+    ],
+)
+def test_measures_of_a_damaged_journal_are_refused(measured, message):
+    finished = [
+        (
+            FeatureCell(
+                run="r", of="r", objective="x", seed=0, weights=weights, trials=()
+            ),
+            Done([], measured=each),
+        )
+        for weights, each in {
+            "trained": {"errors": ERRORS, "hits": {}},
+            "random": measured,
+        }.items()
+    ]
+    with pytest.raises(InputError, match=message):
+        feature_findings("points", finished)

@@ -1,5 +1,7 @@
 """A few seeded mutations of every kind of file; ``scripts/fuzz.py`` makes many."""
 
+from pathlib import Path
+
 import pytest
 import readers
 
@@ -19,3 +21,8 @@ def test_a_mutated_file_is_read_or_refused_in_a_sentence(kind, template, tmp_pat
         outcome = readers.attempt(kind, tmp_path / "box", seed)
         assert outcome in ("read", "refused"), f"seed {seed}: {outcome}"
         assert [path.name for path in tmp_path.iterdir()] == ["box"]
+
+
+def test_the_guide_says_how_many_kinds_of_file_are_tried():
+    guide = Path(__file__).parents[1] / "docs/security.md"
+    assert f"each of {len(readers.KINDS)} kinds of file" in guide.read_text()

@@ -254,6 +254,23 @@ def test_a_state_that_is_not_finite_is_an_error_of_the_simulation():
         env.step(np.zeros(1, np.float32))
 
 
+class Overflows(Slider):
+    def step(self, action):
+        self.place = np.array([1e300])
+        return self._observation(), 0.0, False, False, {"is_success": False}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_state_beyond_float32_is_an_error_without_a_warning():
+    suite = from_gymnasium(
+        "large", {"a": Overflows}, {"a": ["b"]}, horizon=9, success="is_success"
+    )
+    env = suite.make_env("a")
+    env.reset(options={"variation": 4})
+    with pytest.raises(SimulationError, match="step 1: its state is not finite"):
+        env.step(np.zeros(1, np.float32))
+
+
 def test_success_that_is_not_reported_is_an_error():
     suite = from_gymnasium("sliders", {"a": Slider}, {"a": ["b"]}, horizon=9)
     env = suite.make_env("a")

@@ -8,6 +8,7 @@ import torch
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.durable import write_json
+from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_design import ArmCell
 from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
 from robomtl.suites import suite
@@ -143,3 +144,10 @@ def test_mixtures_of_arms_are_averaged_over_seeds_and_shown(tmp_path):
     (table,) = section.parts
     assert [line.name for line in table.matrix.lines] == ["a", "b"]
     assert mixture_section({}) is None
+
+
+def test_a_mixture_that_cannot_be_is_refused(tmp_path):
+    group = {"task": "reach", "data": 0, "first": 0, "learned": 0.5}
+    write_json(tmp_path / MIXTURE, {"groups": [group]})
+    with pytest.raises(InputError, match="'reach' has the fractions 0.0 and 0.5; give"):
+        read_mixture(tmp_path)

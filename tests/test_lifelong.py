@@ -455,3 +455,11 @@ def test_the_guide_has_every_method_with_its_settings(name):
     (row,) = re.findall(rf"^\| `{name}` \|.*$", GUIDE, flags=re.MULTILINE)
     for each in fields(LIFELONG.get(name)):
         assert f"`{each.name}`" in row
+
+
+def test_outcomes_of_another_number_of_trials_are_refused(tmp_path):
+    path = tmp_path / "outcomes.json"
+    path.write_text('{"outcomes": [{"success": true, "length": 3}]}')
+    assert len(streaming.read_outcomes(path, 1)) == 1
+    with pytest.raises(robomtl.errors.InputError, match="has 1 outcomes in place of 2"):
+        streaming.read_outcomes(path, 2)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -334,3 +335,24 @@ def test_records_that_were_cut_short_are_refused(own: Path) -> None:
         file.truncate(8)
     with pytest.raises(InputError, match=r"frames.bin was cut short while it was read"):
         data.columns.read(np.array([3]), 1)
+
+
+def test_records_of_another_size_than_their_frames_are_refused(own: Path) -> None:
+    data = Demonstrations(own)
+    assert isinstance(data.columns, frame_file.Records)
+    with (data.columns.folder / "frames.bin").open("r+b") as file:
+        file.truncate(8)
+    with pytest.raises(
+        InputError, match=r"frames.bin has 8 bytes in place of .*remove"
+    ):
+        Demonstrations(own).state[:]
+    shutil.rmtree(data.columns.folder)
+    assert np.isfinite(Demonstrations(own).state).all()
+
+
+def test_a_damaged_list_of_stored_frames_has_them_stored_again(own: Path) -> None:
+    data = Demonstrations(own)
+    assert isinstance(data.columns, frame_file.Records)
+    before = np.array(data.state)
+    (data.columns.folder / "filled.txt").write_text("x 99999999999 7\n")
+    np.testing.assert_array_equal(Demonstrations(own).state, before)

@@ -170,7 +170,10 @@ def test_a_checkpoint_acts_without_the_folder_of_its_language_model(tmp_path):
         ),
         (lambda f: (f / "model.safetensors").unlink(), "holds no weights; expected"),
         (lambda f: (f / "tokenizer.json").unlink(), "holds no tokeniser; expected"),
-        (lambda f: (f / "config.json").write_text("{"), "config.json is no JSON"),
+        (
+            lambda f: (f / "config.json").write_text("{"),
+            "config.json is damaged or cut short",
+        ),
         (lambda f: (f / "config.json").write_text("{}"), "names no model_type"),
         (
             lambda f: (f / "config.json").write_text(
@@ -178,6 +181,13 @@ def test_a_checkpoint_acts_without_the_folder_of_its_language_model(tmp_path):
             ),
             "asks for code of its own",
         ),
+        (
+            lambda f: (f / "config.json").write_text(
+                json.dumps({"model_type": "llama", "num_hidden_layers": 10**9})
+            ),
+            "num_hidden_layers 1000000000; at most 1024 layers",
+        ),
+        (lambda f: (f / "config.json").write_bytes(b"\xff"), "config.json is damaged"),
     ],
 )
 def test_a_folder_that_is_not_a_language_model_is_refused(change, message, tmp_path):
@@ -202,8 +212,10 @@ def test_texts_are_read_from_lines_and_from_questions(tmp_path):
         (None, "give a file of texts"),
         ("\n", "holds no text"),
         ('{"question": "Q"}', "line 1 lacks an answer"),
-        ("{", "line 1 is no JSON"),
-        ("[]", "line 1 is no question and answer"),
+        ("{", "line 1 is damaged or cut short"),
+        ("[]", "line 1 is damaged: .*expected object, got array"),
+        ('{"answer": ' + "[" * 9000, "line 1 is (nested deeper|damaged)"),
+        ('{"answer": 7}', "line 1 is damaged: .*answer: expected str, got int"),
     ],
 )
 def test_texts_that_cannot_be_learned_are_refused(content, message, tmp_path):
@@ -212,6 +224,12 @@ def test_texts_that_cannot_be_learned_are_refused(content, message, tmp_path):
         path.write_text(content)
     with pytest.raises(InputError, match=message):
         read_texts(str(path))
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "texts.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="texts.txt is no UTF-8 text"):
+        read_texts(str(tmp_path / "texts.txt"))
 
 
 def test_a_fraction_of_all_or_nothing_is_refused():

@@ -69,10 +69,46 @@ class Block(NamedTuple):
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Block":
-        """The block of such arrays."""
-        others = {n.removeprefix(_OTHER): v for n, v in arrays.items() if _OTHER in n}
-        own = {n: v for n, v in arrays.items() if _OTHER not in n}
-        return cls(**own, others=others)
+        """The block of such arrays.
+
+        Raises:
+            InputError: If one is missing, or they do not fit together.
+        """
+        others = {
+            name.removeprefix(_OTHER): values
+            for name, values in arrays.items()
+            if name.startswith(_OTHER)
+        }
+        own = {n: v for n, v in arrays.items() if not n.startswith(_OTHER)}
+        if own.keys() != _FORMS.keys():
+            wrong = sorted(own.keys() ^ _FORMS.keys())
+            raise InputError(f"missing or unknown: {', '.join(wrong)}")
+        for name, (kinds, axes) in _FORMS.items():
+            if own[name].dtype.kind not in kinds or own[name].ndim != axes:
+                raise InputError(f"{name} has another shape or type")
+        block = cls(**own, others=others)
+        block._check_lengths()
+        return block
+
+    def _check_lengths(self) -> None:
+        episodes = len(self.length)
+        if not len(self.variation) == len(self.outcome) == episodes:
+            raise InputError("its episodes have different numbers")
+        frames = len(self.state)
+        counted = self.action, self.reward, self.success, *self.others.values()
+        if not all(each.ndim and len(each) == frames for each in counted):
+            raise InputError("its frames have different numbers")
+        if (self.length < 0).any() or int(self.length.sum()) != frames:
+            raise InputError("its episodes have other lengths than its frames")
+
+
+_FORMS = {
+    **dict.fromkeys(("variation", "outcome", "length"), ("i", 1)),
+    **dict.fromkeys(("state", "action"), ("f", 2)),
+    **{"reward": ("f", 1), "success": ("b", 1), "error": ("U", 0)},
+    **dict.fromkeys(("fps", "horizon"), ("i", 0)),
+}
+"""Kinds of the type and number of axes of the arrays of a block, by name."""
 
 
 class _Episode(NamedTuple):

@@ -73,8 +73,13 @@ class Filling:
         return missing
 
     def _listed(self) -> list[int]:
-        lines = read_lines(self.folder / FILLED)
-        return [int(number) for line in lines for number in line.split()]
+        """Numbers of the files whose frames are stored; damaged ones are left out."""
+        count = len(self.files.paths)
+        words = (
+            word for line in read_lines(self.folder / FILLED) for word in line.split()
+        )
+        listed = (int(word) for word in words if word.isdecimal() and len(word) < 10)
+        return [number for number in listed if number < count]
 
     def _touched(
         self, start: NDArray[np.int64], length: NDArray[np.int64]

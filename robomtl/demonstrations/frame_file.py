@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
+from robomtl.untrusted import check_file
 
 LIMIT = 128 * 2**20
 """Bytes of vectors up to which frames are kept in memory."""
@@ -48,14 +49,29 @@ class Records(Mapping[str, NDArray[Any]]):
     _files: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Opens the files, so that they can be read even after they were replaced."""
+        """Opens the files, so that they can be read even after they were replaced.
+
+        Raises:
+            InputError: If one is missing, or has another size than its frames.
+        """
+        sizes = {name: math.prod(shape) for name, shape in self.images.items()}
         files = {
-            name: os.open(self.folder / file_of(name), os.O_RDONLY)
-            for name in (VECTORS, *self.images)
+            name: self._opened(self.folder / file_of(name), self.frames * size)
+            for name, size in {VECTORS: self.width * _ITEM, **sizes}.items()
         }
         object.__setattr__(self, "_files", files)
-        for file in files.values():
-            weakref.finalize(self, os.close, file)
+
+    def _opened(self, path: Path, size: int) -> int:
+        check_file(path, limit=2**62)
+        file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, file)
+        found = os.fstat(file).st_size
+        if found != size:
+            raise InputError(
+                f"{path} has {found:,} bytes in place of {size:,}; remove"
+                f" {self.folder}, so that it is made anew."
+            )
+        return file
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the files again, with all frames stored."""

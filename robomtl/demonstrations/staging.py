@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from robomtl.demonstrations.expert_episodes import Block
 from robomtl.durable import replacing, sync_folder
 from robomtl.errors import InputError
 from robomtl.lock import locked
+from robomtl.npz import read_arrays
 from robomtl.request import check_there, claim
 
 _PLAN = "plan.json"
@@ -86,11 +86,11 @@ class Staging:
         """
         path = self._path(task, start)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return Block.of(arrays)
-        except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+            return Block.of(read_arrays(path))
+        except InputError as error:
+            reason = str(error).rstrip(".").removeprefix(f"{path} is damaged or ")
             raise InputError(
-                f"{path} is damaged ({error}); delete it and collect again."
+                f"{path} is damaged ({reason}); delete it and collect again."
             ) from error
 
     def fresh_folder(self) -> Path:

@@ -188,7 +188,7 @@ def film(
     chosen = list(_chosen(places(results, agent, suite), which, setting.criterion))
     seen = check_filming(suite, camera)
     with locked(path):
-        _claim(path / VIDEOS, camera)
+        claim_camera(path / VIDEOS, camera)
         missing = [p for p in chosen if not video_path(path, p.record).exists()]
         work = _FilmReel(agent, suite, seen, setting.until)
         faults = _shoot(path, missing, work, executor or LocalExecutor(workers=2))
@@ -234,7 +234,7 @@ def _examples(whole: Sequence[Place], criterion: Criterion) -> Iterator[Place]:
     yield from (same or solved)[:1]
 
 
-def _claim(folder: Path, camera: Camera) -> None:
+def claim_camera(folder: Path, camera: Camera) -> None:
     """Writes down the camera, so that all videos of a folder have the same."""
     path, requested = folder / _CAMERA, plain(camera)
     if not path.exists():

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.durable import write_json
+from robomtl.errors import InputError
 from robomtl.request import plain
 from robomtl.training.monitoring import STATE
 from robomtl.training.plan import Plan
@@ -41,6 +42,18 @@ class Group:
     """Fraction without a learned mixture, by which the reference was trained."""
     learned: float
     """Fraction that was learned."""
+
+    def __post_init__(self) -> None:
+        """Checks the fractions.
+
+        Raises:
+            InputError: If one is negative, or the first is 0, by which others are divided.
+        """
+        if self.first <= 0 or self.learned < 0:
+            raise InputError(
+                f"'{self.task}' has the fractions {self.first} and {self.learned}; give"
+                " one above 0 and one of at least 0."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

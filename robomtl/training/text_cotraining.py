@@ -5,7 +5,6 @@ original data and robots' keeps what the model knows. One sampler draws both: a 
 each batch is text, from a file of questions and answers or of plain lines.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -13,12 +12,14 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor
 
+from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError
 from robomtl.paths import located
 from robomtl.policy import Batch, Loss, Policy, loss_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
 from robomtl.training.samples import mixed
+from robomtl.untrusted import parse_json, read_file
 
 _STREAM = 7919  # Apart from the seeds of the demonstrations' draws.
 
@@ -145,7 +146,8 @@ def read_texts(file: str) -> tuple[Text, ...]:
     """The texts of a file, without empty lines.
 
     Raises:
-        InputError: If the file is missing or empty, or a line has no answer.
+        InputError: If the file is missing, empty, too large or no text, or a line has no
+            answer.
     """
     path = located(file)
     if not file or not path.is_file():
@@ -153,7 +155,10 @@ def read_texts(file: str) -> tuple[Text, ...]:
             f"text is '{file}'; give a file of texts: .jsonl with a question and an answer"
             " a line, or plain lines."
         )
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = read_file(path, limit=LINES_LIMIT).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text: {error}.") from error
     questions = path.suffix == ".jsonl"
     found = [
         _question(line, f"{path}, line {number}")
@@ -167,16 +172,18 @@ def read_texts(file: str) -> tuple[Text, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Question:
+    """A line of questions."""
+
+    question: str = ""
+    answer: str = ""
+
+
 def _question(line: str, where: str) -> Text:
-    try:
-        values = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{where} is no JSON: {error}.") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{where} is no question and answer.")
-    question, answer = values.get("question", ""), values.get("answer", "")
-    if not isinstance(question, str) or not isinstance(answer, str) or not answer:
+    asked = parse_json(line, _Question, where=where)
+    if not asked.answer:
         raise InputError(
             f'{where} lacks an answer; expected {{"question": "…", "answer": "…"}}.'
         )
-    return Text(question, answer)
+    return Text(asked.question, asked.answer)

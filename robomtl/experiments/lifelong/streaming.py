@@ -13,7 +13,7 @@ from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.durable import write_json
-from robomtl.errors import GaveUpError
+from robomtl.errors import GaveUpError, InputError
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
@@ -144,15 +144,35 @@ class LearnStream:
             trials: Task by task.
         """
         found = list[Outcome]()
-        for task, some in groupby(trials, lambda trial: trial.task):
+        for task, group in groupby(trials, lambda trial: trial.task):
+            some = list(group)
             name = f"{acting[task].fingerprint[:16]}-{file_name(task)}.json"
             path = folder / "outcomes" / name
             if not path.exists():
-                played = play_trials(acting[task], self._of.suite, [*some], self._envs)
+                played = play_trials(acting[task], self._of.suite, some, self._envs)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, {"outcomes": [asdict(each) for each in played]})
-            found += read_json(path, _Played).outcomes
+            found += read_outcomes(path, len(some))
         return found
+
+
+def read_outcomes(path: Path, trials: int) -> list[Outcome]:
+    """The outcomes of a task's trials after a stage.
+
+    Args:
+        path: Their file.
+        trials: Number of the trials.
+
+    Raises:
+        InputError: If the file is damaged, or of another number of trials.
+    """
+    outcomes = read_json(path, _Played).outcomes
+    if len(outcomes) != trials:
+        raise InputError(
+            f"{path} has {len(outcomes)} outcomes in place of {trials}; remove it, and"
+            " they are played again."
+        )
+    return outcomes
 
 
 def _by_stage(cell: StreamCell) -> dict[int, list[Trial]]:

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from robomtl.errors import InputError
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.probe.feature_cells import FeatureCell
+from robomtl.experiments.probe.feature_measures import Errors, FeatureMeasures
 from robomtl.experiments.probe.linear_probe import Numbers
+from robomtl.experiments.running import JOURNAL
+from robomtl.untrusted import converted
 
 _DRAWS = 2000  # Of the bootstrap.
-
-Errors = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
-"""By task and thing: residual and total of each held-out episode."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,9 @@ def feature_findings(
         finished: The cells.
     """
     measured = {
-        (cell.objective, cell.seed, cell.weights): done.measured
+        (cell.objective, cell.seed, cell.weights): converted(
+            done.measured, FeatureMeasures, where=f"{JOURNAL}, {cell.name}"
+        )
         for cell, done in finished
         if done.measured is not None
     }
@@ -93,6 +96,7 @@ def feature_findings(
             and (objective, seed, "random") in measured
         ]
         if pairs:
+            _check_alike(objective, pairs)
             probed += _probed(objective, pairs)
             retrieved += _retrieved(objective, pairs)
     return FeatureFindings(
@@ -103,13 +107,22 @@ def feature_findings(
     )
 
 
-Pairs = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+Pairs = Sequence[tuple[FeatureMeasures, FeatureMeasures]]
 """What was measured of the trained and of the random weights of each seed."""
+
+
+def _check_alike(objective: str, pairs: Pairs) -> None:
+    first, *others = (each.outline for pair in pairs for each in pair)
+    if any(each != first for each in others):
+        raise InputError(
+            f"{JOURNAL} is damaged: runs of {objective} were measured in other layers,"
+            " tasks or episodes than one another. Remove it to begin anew."
+        )
 
 
 def _probed(objective: str, pairs: Pairs) -> list[Probed]:
     found = []
-    for layer, tasks in pairs[0][0]["errors"].items():
+    for layer, tasks in pairs[0][0].errors.items():
         things = dict.fromkeys(thing for some in tasks.values() for thing in some)
         for thing in things:
             named = [task for task, some in tasks.items() if thing in some]
@@ -119,7 +132,7 @@ def _probed(objective: str, pairs: Pairs) -> list[Probed]:
             )
             both = [
                 np.stack(
-                    [_r_squared(m["errors"][layer], named, thing, draws) for m in some]
+                    [_r_squared(m.errors[layer], named, thing, draws) for m in some]
                 )
                 for some in zip(*pairs, strict=True)
             ]  # (run, task, 1 + draw), of the trained and the random weights.
@@ -183,10 +196,10 @@ def _estimate(values: Numbers, seeds: np.ndarray[Any, np.dtype[np.int64]]) -> Es
 
 
 def _retrieved(objective: str, pairs: Pairs) -> list[Retrieved]:
-    found, tasks = [], len(next(iter(pairs[0][0]["errors"].values())))
-    for kind in pairs[0][0]["hits"]:
+    found, tasks = [], len(next(iter(pairs[0][0].errors.values())))
+    for kind in pairs[0][0].hits:
         trained, random = (
-            np.array([each["hits"][kind] for each in some], float)
+            np.array([each.hits[kind] for each in some], float)
             for some in zip(*pairs, strict=True)
         )  # (run, text, gallery)
         found.append(

@@ -1,0 +1,74 @@
+"""The arrays of a ``.npz`` file, read only if their headers show that they fit.
+
+numpy allocates what the header of an array declares before it looks at what follows, and
+evaluates that header as an expression. Here a header has to be written as ``numpy.savez``
+writes it, and has to declare exactly the bytes behind it.
+"""
+
+import math
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.errors import InputError
+from robomtl.parquet import check_size
+from robomtl.untrusted import check_file
+
+_LIMIT = 2**32  # Largest file [bytes].
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(
+    rb"\{'descr': '(?P<type>[<>|][biufU][1-9]\d{0,5})',"
+    rb" 'fortran_order': (?P<columns>False|True),"
+    rb" 'shape': \((?P<shape>(\d{1,18}, ?)*(\d{1,18})?)\), \} *\n"
+)
+_DAMAGED = (
+    *(BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError),
+    *(NotImplementedError, TypeError, KeyError),
+)  # All that zipfile raises for files that are not whole, or packed in another way.
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file by their names; they are read-only.
+
+    Args:
+        path: A file of ``numpy.savez`` or ``numpy.savez_compressed``.
+
+    Raises:
+        InputError: If it is missing, damaged or cut short, declares more than is read, or
+            holds other than truth values, numbers and texts.
+    """
+    check_file(path, limit=_LIMIT)
+    try:
+        with ZipFile(path) as archive:
+            members = archive.infolist()
+            declared = sum(member.file_size for member in members)
+            check_size(path, declared, path.stat().st_size)
+            return {
+                member.filename.removesuffix(".npy"): _array(archive.read(member))
+                for member in members
+            }
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise InputError(f"{path} is damaged or cut short: {error}.") from error
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    start = len(_MAGIC) + 2
+    size = int.from_bytes(content[len(_MAGIC) : start], "little")
+    header = _HEADER.fullmatch(content[start : start + size])
+    if not content.startswith(_MAGIC) or header is None:
+        raise ValueError("an array of no known kind")
+    shape = [int(each) for each in re.findall(rb"\d+", header["shape"])]
+    kind = np.dtype(header["type"].decode())
+    if math.prod(shape) * kind.itemsize != len(content) - start - size:
+        raise ValueError(f"an array of shape {shape} and type {kind} and other content")
+    if 0 in shape:
+        return np.empty(shape, kind)
+    order = "F" if header["columns"] == b"True" else "C"
+    return np.frombuffer(content, kind, offset=start + size).reshape(shape, order=order)
