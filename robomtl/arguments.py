@@ -1,9 +1,9 @@
 """Checks of the arguments of public functions against their annotations.
 
 Numbers of numpy become Python's own, which JSON can hold. A wrong value is refused by a
-message that names what is allowed and, for one of several words, the nearest. A setting
-that a dataclass has, given to a function that takes the dataclass, is answered by the call
-with the dataclass: so calls of earlier versions are, whose settings have moved into one.
+message that names what is allowed and, for one of several words, the nearest. Calls of
+earlier versions, whose settings have moved into a dataclass, go on working: the settings
+are put into it, and a line on stderr has the call with the dataclass.
 """
 
 import functools
@@ -19,6 +19,7 @@ import numpy as np
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
+from robomtl.terminal import say
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -45,8 +46,9 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
     @functools.wraps(function)
     def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        given: Mapping[str, Any] = kwargs
         if not open_ended and not kwargs.keys() <= parameters.keys():
-            _refuse_fields(function, parameters, kwargs)
+            given = _with_moved(function, parameters, kwargs)
         places = list(parameters)[: len(args)]
         first = [
             _argument(parameters[name], value)
@@ -54,7 +56,7 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
         ]
         rest = {
             name: _argument(parameters[name], value) if name in parameters else value
-            for name, value in kwargs.items()
+            for name, value in given.items()
         }
         return function(*first, *args[len(first) :], **rest)  # type: ignore[arg-type]
 
@@ -91,33 +93,42 @@ def typed(name: str, value: Any, kind: Any) -> Any:
     raise InputError(f"{name} is {shown(value)}; give {allowed}.")
 
 
-def _refuse_fields(
+def _with_moved(
     function: Callable[..., Any],
     parameters: Mapping[str, inspect.Parameter],
     given: Mapping[str, Any],
-) -> None:
-    """Refuses arguments that are fields of a dataclass that the function takes.
+) -> dict[str, Any]:
+    """The arguments, with those of earlier versions as fields of a dataclass.
+
+    A line on stderr has the call with the dataclass.
 
     Raises:
-        InputError: If there are any; has the call with the dataclass.
+        InputError: If the dataclass is given as well; has the call.
     """
-    holders = {
-        field.name: f"{parameter.name}={kind.__name__}"
+    holders: dict[str, tuple[str, type]] = {
+        field.name: (parameter.name, kind)
         for parameter in reversed([*parameters.values()])
         for kind in _alternatives(parameter.annotation)
         if isinstance(kind, type) and is_dataclass(kind)
         for field in fields(kind)
     }
-    moved: dict[str, list[str]] = {}
-    for name, value in given.items():
-        if name in holders and name not in parameters:
-            moved.setdefault(holders[name], []).append(f"{name}={shown(value)}")
-    if moved:
-        spelled = (f"{holder}({', '.join(each)})" for holder, each in moved.items())
-        raise InputError(
-            f"{function.__name__} takes these settings in a dataclass; give"
-            f" {', '.join(spelled)}."
-        )
+    moved: dict[tuple[str, type], dict[str, Any]] = {}
+    for name in (n for n in given if n in holders and n not in parameters):
+        moved.setdefault(holders[name], {})[name] = given[name]
+    if not moved:
+        return dict(given)
+    spelled = ", ".join(
+        f"{name}={kind.__name__}({', '.join(f'{k}={shown(v)}' for k, v in some.items())})"
+        for (name, kind), some in moved.items()
+    )
+    present = (
+        f"{function.__name__} takes these settings in a dataclass; give {spelled}."
+    )
+    if any(name in given for name, _ in moved):
+        raise InputError(present)
+    say(present, stderr=True)
+    kept = {n: v for n, v in given.items() if n in parameters or n not in holders}
+    return kept | {name: kind(**some) for (name, kind), some in moved.items()}
 
 
 def _argument(parameter: inspect.Parameter, value: Any) -> Any:

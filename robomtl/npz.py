@@ -64,11 +64,13 @@ def _array(content: bytes) -> NDArray[Any]:
     header = _HEADER.fullmatch(content[start : start + size])
     if not content.startswith(_MAGIC) or header is None:
         raise ValueError("an array of no known kind")
-    shape = [int(each) for each in re.findall(rb"\d+", header["shape"])]
+    shape = tuple(int(each) for each in re.findall(rb"\d+", header["shape"]))
     kind = np.dtype(header["type"].decode())
     if math.prod(shape) * kind.itemsize != len(content) - start - size:
         raise ValueError(f"an array of shape {shape} and type {kind} and other content")
     if 0 in shape:
         return np.empty(shape, kind)
-    order = "F" if header["columns"] == b"True" else "C"
-    return np.frombuffer(content, kind, offset=start + size).reshape(shape, order=order)
+    numbers: NDArray[Any] = np.frombuffer(content, kind, offset=start + size)
+    if header["columns"] == b"True":
+        return numbers.reshape(shape, order="F")
+    return numbers.reshape(shape)

@@ -51,7 +51,8 @@ from robomtl.experiments.probe.feature_cells import FeatureCell
 from robomtl.experiments.probe.feature_findings import feature_findings
 from robomtl.experiments.resumed_evaluation import resume_evaluation
 from robomtl.policies.rt2 import RT2Config
-from robomtl.recipes import RECIPES, request_of
+from robomtl.recipe_run import request_of
+from robomtl.recipes import RECIPES
 from robomtl.request import claimed, plain
 from robomtl.simulators.environment import ENVIRONMENTS
 from robomtl.training.conflicts import History

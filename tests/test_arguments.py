@@ -150,15 +150,34 @@ def test_public_functions_and_settings_check_what_they_are_given(made, message):
         made()
 
 
-def test_settings_that_moved_into_a_dataclass_are_answered_by_the_present_call():
+def test_settings_that_moved_into_a_dataclass_are_taken_and_answered_by_the_present_call(
+    capsys,
+):
+    @checked
+    def play(
+        *,
+        out: str,
+        config: EvaluationConfig | None = None,
+        compute: Compute | None = None,
+    ):
+        return out, config, compute
+
+    found = play(out="x", episodes=20, workers=1)
+    assert found == ("x", EvaluationConfig(episodes=20), Compute(workers=1))
+    present = "give config=EvaluationConfig(episodes=20), compute=Compute(workers=1)."
+    assert (
+        f"play takes these settings in a dataclass; {present}"
+        in capsys.readouterr().err
+    )
+
+
+def test_settings_that_moved_are_checked_like_those_of_the_dataclass():
     points = suite("points/MT4")
-    present = r"config=EvaluationConfig\(episodes=20\), compute=Compute\(workers=1\)\."
-    with pytest.raises(InputError, match=f"^evaluate takes .*; give {present}$"):
-        evaluate(ExpertAgent(), points, out="x", episodes=20, workers=1)
-    with pytest.raises(InputError, match=r"give config=CollectionConfig\(noise=0\)\."):
-        collect(points, "x", noise=0)
-    with pytest.raises(InputError, match=r"give config=TrainConfig\(steps=3\)\."):
-        train(None, out="x", steps=3)
+    with pytest.raises(InputError, match="noise is 7; give a number from 0 to 1"):
+        collect(points, "x", noise=7)
+    present = r"give config=TrainConfig\(steps=3\)\."
+    with pytest.raises(InputError, match=f"^train takes these settings.*; {present}$"):
+        train(None, out="x", steps=3, config=TrainConfig())
     with pytest.raises(TypeError, match="episods"):
         evaluate(ExpertAgent(), points, out="x", episods=20)
 

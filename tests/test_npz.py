@@ -46,7 +46,7 @@ def array(values):
     [
         (
             array(np.arange(3)).replace(b"(3,)", b"(9,)"),
-            r"shape \[9\] .* other content",
+            r"shape \(9,\) .* other content",
         ),
         (array(np.array([None])), "no known kind"),
         (array(np.arange(3)).replace(b"'<i8'", b"1*'i'"), "no known kind"),
