@@ -7,7 +7,7 @@ from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.training import TrainConfig, train
 
-SUITE = PointsSuite(variant="ML4", horizon=25)
+SUITE = PointsSuite(variant="ML4", horizon=40)
 
 
 def grow(folder, *, seeds=(0,), steps=2):

@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
         )
     }
     pages = {
-        "report": report(results, config=CONFIG, videos=one | lost),
+        "report": report(results, provenance=CONFIG, videos=one | lost),
         "large": report(large(tasks=50, trials=50)),
         "dense": report(large(tasks=10, trials=1000)),
         "paired": paired(A, B),

@@ -13,8 +13,6 @@ from robomtl.envs.fetch_tasks import GOAL, GRIPPER, IDS, NAMES, OBJECT, OWN, VAR
 from robomtl.errors import MissingExtraError
 from robomtl.features import embodiments_of
 
-pytestmark = pytest.mark.usefixtures("forked_workers")
-
 EVERYTHING = fetch()
 
 

@@ -33,7 +33,7 @@ from robomtl.demonstrations import (
     collect,
     frame_file,
 )
-from robomtl.demonstrations.expert_episodes import Block
+from robomtl.demonstrations.expert_episodes import SOLVED, Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
@@ -377,7 +377,15 @@ def test_the_images_of_a_suite_are_collected(
 
 def test_units_of_a_collection_keep_their_images() -> None:
     block = Block(
-        **{name: np.zeros(0) for name in Block._fields if name != "others"},
+        variation=np.array([0]),
+        outcome=np.array([SOLVED], np.int8),
+        length=np.array([2]),
+        state=np.zeros((2, 3), np.float32),
+        action=np.zeros((2, 2), np.float32),
+        reward=np.zeros(2, np.float32),
+        success=np.ones(2, bool),
+        fps=np.array(10),
+        horizon=np.array(-1),
         others={"top": np.zeros((2, *SHAPE), np.uint8)},
     )
     again = Block.of(block.arrays())
