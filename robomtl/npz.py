@@ -26,10 +26,17 @@ _HEADER = re.compile(
     rb" 'fortran_order': (?P<columns>False|True),"
     rb" 'shape': \((?P<shape>(\d{1,18}, ?)*(\d{1,18})?)\), \} *\n"
 )
+# All that zipfile raises for files that are not whole, or packed in another way.
 _DAMAGED = (
-    *(BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError),
-    *(NotImplementedError, TypeError, KeyError),
-)  # All that zipfile raises for files that are not whole, or packed in another way.
+    BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -23,9 +23,8 @@ _LATER = ("video", "policy", "labels", "first")
 class Request(CollectionConfig):
     """A data set that is to be collected; the same request gives the same data."""
 
-    tasks: tuple[str, ...] = (
-        field()
-    )  # Required: without it, the config's default holds.
+    # Required: without ``field()``, the default of the config holds.
+    tasks: tuple[str, ...] = field()
     """Names of the tasks, in the order of the data set."""
     video: Video = "h264"
     """How images are stored."""

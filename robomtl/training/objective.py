@@ -249,3 +249,16 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     },
 )
 """What training minimises: frozen dataclasses of an objective's settings."""
+
+
+def continued_by(objective: str) -> str:
+    """The objective of a training that starts from a policy of another; usually the same.
+
+    An objective that trains features alone leaves a policy without actions, and names the
+    one that comes next as ``continued``.
+
+    Args:
+        objective: Registered name of what the policy was trained by.
+    """
+    following: str = getattr(OBJECTIVES.get(objective), "continued", objective)
+    return following

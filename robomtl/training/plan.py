@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Plan:
         )
         return vars(record)
 
-    @property
+    @cached_property
     def _target(self) -> dict[str, Any]:
         """What ``run.json`` says of a target domain; empty where there is none."""
         if not isinstance(self.objective, TargetDomain):

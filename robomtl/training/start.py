@@ -9,7 +9,7 @@ from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.policy import POLICIES
-from robomtl.training.objective import OBJECTIVES
+from robomtl.training.objective import continued_by
 from robomtl.training.parameter_groups import within
 from robomtl.vision import Vision
 
@@ -108,8 +108,7 @@ def resolved(model: Model, start: Start | None) -> Resolved:
 def _of(start: Start) -> Resolved:
     """What a start was trained as; its objective adds what it infers by itself."""
     card = start.trained.card
-    # A policy whose features alone are trained has no actions yet: another comes next.
-    following = getattr(OBJECTIVES.get(card.objective), "continued", card.objective)
+    following = continued_by(card.objective)
     settings = card.objective_config if following == card.objective else {}
     return Resolved(
         policy=card.policy,
