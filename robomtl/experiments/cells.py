@@ -1,7 +1,8 @@
 """Cells: the units of experiments, each learned and played as a whole by a worker."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -88,6 +89,11 @@ class Finished(NamedTuple, Generic[C]):
 
     cell: C
     done: Done
+
+
+def reasons_of(finished: Iterable[Finished[C]]) -> Counter[str]:
+    """Why cells had no result, and how many of them."""
+    return Counter(done.reason for _, done in finished if done.reason)
 
 
 def rows_of(finished: Sequence[Finished[C]]) -> Iterator[Row[C]]:

@@ -1,6 +1,5 @@
 """What a comparison of methods found: success, differences, costs, and the ranking."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -26,7 +25,7 @@ from robomtl.experiments.analysis import (
     mean_success,
     success_of,
 )
-from robomtl.experiments.cells import Finished, Row, rows_of
+from robomtl.experiments.cells import Finished, Row, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.curves import shots_for
 from robomtl.experiments.findings import Difference, Success, Took
@@ -239,10 +238,8 @@ class _View:
             },
             forgetting=self._forgetting(label, objective),
             cost=self._cost(label),
-            reasons=Counter(
-                done.reason
-                for cell, done in self._finished
-                if cell.method == label and done.reason
+            reasons=reasons_of(
+                each for each in self._finished if each.cell.method == label
             ),
         )
 

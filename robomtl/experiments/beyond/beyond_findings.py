@@ -1,6 +1,5 @@
 """What rounds of rollouts came to, and on which goals a policy exceeds the expert."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from robomtl.experiments.analysis import CONFIDENCE, differences_of, success_of
 from robomtl.experiments.beyond.beyond_design import EXPERT, START, Design, RoundsCell
-from robomtl.experiments.cells import Finished, rows_of
+from robomtl.experiments.cells import Finished, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success
 from robomtl.experiments.scores import Where, scores_by
@@ -130,8 +129,8 @@ def _reasons(
     finished: Sequence[Finished[RoundsCell]],
 ) -> dict[str, dict[str, int]]:
     """By arm, why trainings diverged, and how many."""
-    found: dict[str, Counter[str]] = {}
-    for cell, done in finished:
-        if done.reason:
-            found.setdefault(cell.arm, Counter())[done.reason] += 1
-    return {arm: dict(some) for arm, some in found.items()}
+    arms = dict.fromkeys(cell.arm for cell, done in finished if done.reason)
+    return {
+        arm: dict(reasons_of(each for each in finished if each.cell.arm == arm))
+        for arm in arms
+    }

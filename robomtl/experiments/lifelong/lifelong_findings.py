@@ -1,6 +1,5 @@
 """What a lifelong experiment found: success matrices, transfer and forgetting."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.analysis import CONFIDENCE, mean_success, success_of
-from robomtl.experiments.cells import Finished
+from robomtl.experiments.cells import Finished, reasons_of
 from robomtl.experiments.crossed import Scores, compared
 from robomtl.experiments.findings import Success, Took
 from robomtl.experiments.lifelong.lifelong_design import StreamCell
@@ -120,10 +119,7 @@ def findings_of(
         cost={
             k: _took(some) for k, some in runs.items() if any(d.cost for _, d in some)
         },
-        reasons={
-            label: Counter(done.reason for _, done in some if done.reason)
-            for label, some in runs.items()
-        },
+        reasons={label: reasons_of(some) for label, some in runs.items()},
         sha256=material.sha256,
     )
 

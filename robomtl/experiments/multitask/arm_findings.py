@@ -1,6 +1,5 @@
 """What a multi-task experiment found: success, differences, crossovers and affinities."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -16,7 +15,7 @@ from robomtl.experiments.analysis import (
     differences_of,
     success_of,
 )
-from robomtl.experiments.cells import Finished, rows_of
+from robomtl.experiments.cells import Finished, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success, Took
 from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
@@ -155,15 +154,12 @@ def findings_of(
         affinity={label: each for label, each in affinities.items() if each},
         mixture=mixtures_of([cell for cell, _ in finished], material.runs),
         cost={label: _cost(label, finished) for label in material.arms},
-        reasons={label: _reasons(label, finished) for label in material.arms},
+        reasons={
+            label: reasons_of(each for each in finished if each.cell.arm == label)
+            for label in material.arms
+        },
         data=material.hashes,
     )
-
-
-def _reasons(label: str, finished: Sequence[Finished[ArmCell]]) -> Counter[str]:
-    """Why trainings of an arm diverged."""
-    ours = (done.reason for cell, done in finished if cell.arm == label)
-    return Counter(reason for reason in ours if reason)
 
 
 def _tried(finished: Sequence[Finished[ArmCell]]) -> Tried:
