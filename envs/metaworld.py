@@ -5,14 +5,16 @@ for the test goals of ML1. A suite is plain data; Meta-World and MuJoCo are impo
 its first env or expert is made.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from robomtl.camera import Camera, Profile
+from robomtl.arguments import checked
+from robomtl.camera import Camera
 from robomtl.envs import metaworld_tasks
 from robomtl.envs.metaworld_benchmarks import VARIANTS, WALLS, split_of
 from robomtl.envs.metaworld_cameras import CAMERAS
+from robomtl.envs.metaworld_config import Goals, MetaWorldConfig
 from robomtl.envs.metaworld_env import GOAL, MetaWorldEnv
 from robomtl.envs.metaworld_objects import geometry, positions
 from robomtl.envs.metaworld_simulator import Simulator
@@ -27,14 +29,9 @@ from robomtl.geometry import Geometry
 from robomtl.names import several
 from robomtl.nearest import unknown
 from robomtl.pictures import Pictures, chosen
-from robomtl.ranges import check_counts
 from robomtl.shifts.shift import Need
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
-
-Goals = Literal["observable", "hidden"]
-Reward = Literal["success", "dense"]
-Starts = Literal["fixed", "varied"]
 
 _CAMERA = {"name": "corner2", "profile": "fast", "width": 480, "height": 480}
 
@@ -56,61 +53,62 @@ class MetaWorldSuite:
 
     variant: str = "MT10"
     """One of ``VARIANTS``, with a task's name in place of ``<task>``."""
-    goals: Goals | None = None
-    """Whether states hold the goal; None is ``hidden`` in ML and else ``observable``."""
-    horizon: int = 500
-    """Number of steps of an episode."""
-    starts: Starts = "fixed"
-    """With ``fixed``, each variation has its own goal, and the hand starts at one position;
-    with ``varied``, many variations share a goal and differ in the start of the hand and
-    of objects that are apart from the goal."""
-    reward: Reward = "success"
-    """``success``: 1 at steps of success, else 0; ``dense``: Meta-World's shaped reward
-    from 0 to 10, which takes longer to compute."""
-    upstream: bool = False
-    """Whether to run Meta-World's own step, which is slower and gives the same results."""
-    train: tuple[str, ...] = ()
-    """Tasks to train on, of ``custom`` only."""
-    held_out: tuple[str, ...] = ()
-    """Tasks kept for adaptation, of ``custom`` only."""
-    pictures: Pictures | None = None
-    """Pictures that observations hold beside the state; None for none."""
+    config: MetaWorldConfig = field(default_factory=MetaWorldConfig)
+    """Its options; the suite holds them settled, with nothing left to the variant."""
     markers: bool | None = None
-    """Whether those pictures show where the goal is; None where states hold it."""
+    """Whether pictures show where the goal is; None where states hold it."""
     camera: Camera | None = None
     """Looks at the envs; it changes no episode and is not among the options."""
 
     def __post_init__(self) -> None:
-        """Checks the options and settles whether goals are observable.
+        """Settles the options, and checks that they are of the variant.
 
         Raises:
-            ValueError: If an option is not allowed.
+            InputError: If the variant, a task, a camera or an option is not known or not
+                allowed.
         """
+        object.__setattr__(self, "config", self._settled())
         _ = self._split
-        ml = self.variant.startswith("ML")
-        if self.goals is None:
-            object.__setattr__(self, "goals", "hidden" if ml else "observable")
-        if self.markers is None and self.pictures is not None:
-            object.__setattr__(self, "markers", self.goals == "observable")
-        self._check_options()
-
-    def _check_options(self) -> None:
-        if self.goals not in get_args(Goals):
-            raise InputError(unknown("goals", str(self.goals), get_args(Goals)))
-        if self.reward not in get_args(Reward):
-            raise InputError(unknown("reward", str(self.reward), get_args(Reward)))
-        if self.starts not in get_args(Starts):
-            raise InputError(unknown("starts", str(self.starts), get_args(Starts)))
-        if self.goals == "hidden" and self.variant.startswith("MT"):
+        if self.config.goals == "hidden" and self.variant.startswith("MT"):
             raise InputError(
                 f"metaworld/{self.variant} cannot hide goals: multi-task suites show"
                 " them. Hidden goals are for ML1, ML10, ML25, ML45 and custom."
             )
-        check_counts(self, "horizon")
+        if self.markers is None and self.pictures is not None:
+            object.__setattr__(self, "markers", self.config.goals == "observable")
+
+    def _settled(self) -> MetaWorldConfig:
+        """The options with those of the variant and of pictures where none are given."""
+        usual: Goals = "hidden" if self.variant.startswith("ML") else "observable"
+        pictures = self.pictures
+        return replace(
+            self.config,
+            goals=self.config.goals or usual,
+            cameras=pictures.cameras if pictures else (),
+            size=pictures.size if pictures else None,
+            profile=pictures.profile if pictures else None,
+            train_tasks=several("train_tasks", self.config.train_tasks),
+            held_out_tasks=several("held_out_tasks", self.config.held_out_tasks),
+        )
+
+    @property
+    def pictures(self) -> Pictures | None:
+        """Pictures that observations hold beside the state; None for none."""
+        given = self.config
+        return chosen(
+            self.name,
+            CAMERAS,
+            cameras=given.cameras,
+            size=given.size,
+            profile=given.profile,
+        )
 
     @property
     def _split(self) -> Split:
-        return split_of(self.variant, self.train, self.held_out)
+        given = self.config
+        return split_of(
+            self.variant, tuple(given.train_tasks), tuple(given.held_out_tasks)
+        )
 
     @property
     def name(self) -> str:
@@ -120,19 +118,25 @@ class MetaWorldSuite:
     @property
     def options(self) -> Mapping[str, Any]:
         """What ``robomtl.suite`` takes besides the name."""
+        given = self.config
         options: dict[str, Any] = {
-            "goals": self.goals,
-            "horizon": self.horizon,
-            "reward": self.reward,
-            "upstream": self.upstream,
+            "goals": given.goals,
+            "horizon": given.horizon,
+            "reward": given.reward,
+            "upstream": given.upstream,
         }
-        if self.starts != "fixed":  # Left out, so that what has been recorded is alike.
-            options["starts"] = self.starts
+        if (
+            given.starts != "fixed"
+        ):  # Left out, so that what has been recorded is alike.
+            options["starts"] = given.starts
         if self.pictures is not None:
             options |= self.pictures.options
         if self.variant != "custom":
             return options
-        tasks = {"train_tasks": self.train, "held_out_tasks": self.held_out}
+        tasks = {
+            "train_tasks": given.train_tasks,
+            "held_out_tasks": given.held_out_tasks,
+        }
         return options | {key: list(names) for key, names in tasks.items()}
 
     @property
@@ -158,7 +162,7 @@ class MetaWorldSuite:
     @property
     def goal(self) -> slice | None:
         """Where the goal lies in a state; None if hidden."""
-        return GOAL if self.goals == "observable" else None
+        return GOAL if self.config.goals == "observable" else None
 
     @property
     def expert_suite(self) -> "MetaWorldSuite":
@@ -168,7 +172,7 @@ class MetaWorldSuite:
         of the goal turn its states into those of this suite: collect there, and zero
         ``state[expert_suite.goal]``.
         """
-        return replace(self, goals="observable")
+        return replace(self, config=replace(self.config, goals="observable"))
 
     @property
     def action(self) -> ActionFeature:
@@ -185,7 +189,7 @@ class MetaWorldSuite:
     def alterable(self) -> tuple[Need, ...]:
         """What of its simulation shifts can change; see ``robomtl.shifts``."""
         seen: tuple[Need, ...] = ("pictures", "table") if self.pictures else ()
-        return seen if self.upstream else ("physics", "start", *seen)
+        return seen if self.config.upstream else ("physics", "start", *seen)
 
     @property
     def table(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -236,19 +240,20 @@ class MetaWorldSuite:
         from robomtl.envs.metaworld_fast import FastSimulator
         from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
-        variations, dense = self._variations(task), self.reward == "dense"
-        seen = self.camera is not None or self.pictures is not None
+        variations, pictures = self._variations(task), self.pictures
+        dense = self.config.reward == "dense"
+        seen = self.camera is not None or pictures is not None
         simulator: Simulator = (
             UpstreamSimulator(task)
-            if self.upstream
+            if self.config.upstream
             else FastSimulator(task, dense_reward=dense, textured=seen)
         )
-        cameras = self.pictures.by_feature if self.pictures else {}
+        cameras = pictures.by_feature if pictures else {}
         return MetaWorldEnv(
             variations,
             simulator,
-            horizon=self.horizon,
-            goal_observable=self.goals == "observable",
+            horizon=self.config.horizon,
+            goal_observable=self.config.goals == "observable",
             dense_reward=dense,
             eye=metaworld_camera(simulator.env, self.camera) if self.camera else None,
             observed={
@@ -302,7 +307,7 @@ class MetaWorldSuite:
         from robomtl.envs.metaworld_expert_two_way import TwoWayExpert
 
         name = find_task(self, task).name
-        if self.goals == "hidden":
+        if self.config.goals == "hidden":
             raise InputError(
                 f"Experts of {self.name} need the goal: act in suite.expert_suite, where"
                 " it is observable, and zero it in the states that you keep."
@@ -316,61 +321,25 @@ class MetaWorldSuite:
         draws = (split.held_out_draw,) if held_out else (split.train_draw, tested)
         kind = TwoWayVariations if self.variant == WALLS else Variations
         variations = kind(name, *draws)
-        return VariedStarts(variations) if self.starts == "varied" else variations
+        return (
+            VariedStarts(variations) if self.config.starts == "varied" else variations
+        )
 
 
+@checked
 def metaworld(
-    variant: str = "",
-    *,
-    goals: Goals | None = None,
-    horizon: int = 500,
-    starts: Starts = "fixed",
-    reward: Reward = "success",
-    upstream: bool = False,
-    cameras: str | Sequence[str] = (),
-    size: int | None = None,
-    profile: Profile | None = None,
-    train_tasks: str | Sequence[str] = (),
-    held_out_tasks: str | Sequence[str] = (),
+    variant: str = "", config: MetaWorldConfig | None = None
 ) -> MetaWorldSuite:
     """A benchmark of Meta-World, ``MT10`` unless a variant is given.
 
-    The options are parameters, not a dataclass: ``robomtl.suite`` takes them by name, the
-    command line reads them from this signature, and results record them by these names.
-
     Args:
         variant: One of ``metaworld.variants``.
-        goals: Whether states hold the goal; ``hidden`` in ML and ``observable`` in
-            other suites unless given.
-        horizon: Number of steps of an episode.
-        starts: ``varied`` for variations that share goals and start otherwise, as
-            few-shot inference of goals needs them.
-        reward: ``success``, 1 at steps of success and 0 at others, or ``dense``,
-            Meta-World's shaped reward from 0 to 10.
-        upstream: Whether to run Meta-World's own step, which is slower and gives the same results.
-        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
-            with ``proprioception``, the hand's position and the gripper's opening.
-        size: Width and height of these pictures, 84 unless given [px].
-        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
-            ``faithful`` draws them.
-        train_tasks: Names of the tasks to train on, of ``custom`` only.
-        held_out_tasks: Names of the tasks to hold out, of ``custom`` only.
+        config: Options; ``robomtl.suite`` and the command line take each by its name.
 
     Raises:
-        ValueError: If the variant, a task or an option is not known or not allowed.
+        InputError: If the variant, a task or an option is not known or not allowed.
     """
-    name = f"metaworld/{variant or 'MT10'}"
-    return MetaWorldSuite(
-        variant=variant or "MT10",
-        goals=goals,
-        horizon=horizon,
-        starts=starts,
-        reward=reward,
-        upstream=upstream,
-        pictures=chosen(name, CAMERAS, cameras=cameras, size=size, profile=profile),
-        train=several("train_tasks", train_tasks),
-        held_out=several("held_out_tasks", held_out_tasks),
-    )
+    return MetaWorldSuite(variant=variant or "MT10", config=config or MetaWorldConfig())
 
 
 metaworld.variants = VARIANTS  # type: ignore[attr-defined]

@@ -80,7 +80,7 @@ def typed(name: str, value: Any, kind: Any) -> Any:
     """
     if isinstance(value, np.generic):
         value = value.item()
-    kinds = [*_alternatives(kind)]
+    kinds = [*alternatives(kind)]
     if any(_fits(value, each) for each in kinds):
         return next(_plain(name, value, each) for each in kinds if _fits(value, each))
     words = [word for each in kinds for word in _words(each)]
@@ -108,7 +108,7 @@ def _with_moved(
     holders: dict[str, tuple[str, type]] = {
         field.name: (parameter.name, kind)
         for parameter in reversed([*parameters.values()])
-        for kind in _alternatives(parameter.annotation)
+        for kind in alternatives(parameter.annotation)
         if isinstance(kind, type) and is_dataclass(kind)
         for field in fields(kind)
     }
@@ -137,7 +137,8 @@ def _argument(parameter: inspect.Parameter, value: Any) -> Any:
     return typed(parameter.name, value, parameter.annotation)
 
 
-def _alternatives(kind: Any) -> tuple[Any, ...]:
+def alternatives(kind: Any) -> tuple[Any, ...]:
+    """The annotations that a union joins; any other annotation by itself."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 

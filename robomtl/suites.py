@@ -2,13 +2,17 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import fields, is_dataclass
+from typing import Any, Protocol, get_type_hints
 
-from robomtl.arguments import checked, typed
+from robomtl.arguments import alternatives, checked, typed
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError, PlugInError
 from robomtl.nearest import unknown
+from robomtl.ranges import made_of
 from robomtl.task import Suite
+
+_CONFIG = "config"  # Parameter of a factory whose fields are options.
 
 
 class SuiteFactory(Protocol):
@@ -39,7 +43,8 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
 
 ``robomtl.suite("metaworld/MT10")`` calls the factory ``metaworld`` with ``"MT10"``; a
 name without a slash calls it with the empty string. A factory may carry an attribute
-``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows.
+``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows. Where
+its parameter ``config`` is a dataclass, the fields of that are options, too.
 A suite that is ready, as ``from_gymnasium`` returns it, is registered under its own name; if it
 can be called, it is the factory of itself with options.
 """
@@ -76,7 +81,8 @@ def suite(name: str, **options: Any) -> Suite:
     family, _, variant = name.partition("/")
     found = SUITES.get(family)
     if callable(found):
-        made = found(variant, **_typed_options(name, found, options))
+        given = _typed_options(name, found, options)
+        made = found(variant, **_configured(found, given))
         return _checked(made, f"What is registered as suite '{family}' made")
     _checked(found, f"Registered as suite '{family}' is")
     return _ready(found, name, options)
@@ -112,7 +118,10 @@ def option_kinds(name: str) -> dict[str, Any]:
         PlugInError: If what is registered takes no argument.
     """
     family = SUITES.get(name.partition("/")[0])
-    return _kinds(name, family) if callable(family) else {}
+    if not callable(family):
+        return {}
+    held = {_CONFIG} if _config_of(family) else {*()}
+    return {k: v for k, v in _kinds(name, family).items() if k not in held}
 
 
 def _kinds(name: str, family: Callable[..., Suite]) -> dict[str, Any]:
@@ -122,11 +131,41 @@ def _kinds(name: str, family: Callable[..., Suite]) -> dict[str, Any]:
             f"What is registered as suite '{name.partition('/')[0]}' takes no argument;"
             " expected a suite, or a function that makes one of a variant."
         )
-    return {
+    kinds = {
         each.name: Any if each.annotation is each.empty else each.annotation
         for each in parameters[1:]
         if each.kind is not each.VAR_KEYWORD
     }
+    if config := _config_of(family):
+        hints = get_type_hints(config)
+        kinds |= {each: hints[each] for each in _settings(config)}
+    return kinds
+
+
+def _config_of(family: Callable[..., Suite]) -> Any:
+    """The dataclass whose fields are options of a factory; None without one."""
+    parameter = _parameters(family).get(_CONFIG)
+    kinds = alternatives(parameter.annotation) if parameter else ()
+    found = (it for it in kinds if isinstance(it, type) and is_dataclass(it))
+    return next(found, None)
+
+
+def _settings(config: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(config) if each.init)
+
+
+def _configured(
+    family: Callable[..., Suite], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a factory for options that were checked."""
+    config = _config_of(family)
+    if config is None:
+        return dict(options)
+    own = {name: options[name] for name in _settings(config) if name in options}
+    others = {name: value for name, value in options.items() if name not in own}
+    if own:
+        others[_CONFIG] = made_of(others.get(_CONFIG) or config, own)
+    return others
 
 
 def _parameters(family: Callable[..., Suite]) -> Mapping[str, inspect.Parameter]:

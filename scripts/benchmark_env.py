@@ -15,6 +15,7 @@ import tyro
 from scipy.stats import gmean
 
 from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_config import MetaWorldConfig
 from robomtl.envs.metaworld_env import MetaWorldEnv
 from robomtl.task import Action
 
@@ -50,7 +51,8 @@ def episode(config: BenchmarkConfig, task: str) -> list[Action]:
 def made(config: BenchmarkConfig, task: str, *, upstream: bool) -> MetaWorldEnv:
     """An env at the start of the variation."""
     reward = "dense" if config.dense else "success"
-    suite = metaworld(config.variant, upstream=upstream, reward=reward)
+    options = MetaWorldConfig(upstream=upstream, reward=reward)
+    suite = metaworld(config.variant, options)
     env = suite.make_env(task)
     env.reset(options={"variation": config.variation})
     return env

@@ -18,6 +18,7 @@ from scipy.stats import gmean
 
 from robomtl.camera import Camera, Profile, take_picture, with_camera
 from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_config import MetaWorldConfig
 from robomtl.envs.mujoco_opengl import find_backend
 
 
@@ -45,7 +46,7 @@ def theirs(config: BenchmarkConfig, task: str) -> Callable[[], Any]:
         width=config.side,
         height=config.side,
     )
-    start = metaworld(f"MT1/{task}", upstream=True).make_env(task)
+    start = metaworld(f"MT1/{task}", MetaWorldConfig(upstream=True)).make_env(task)
     start.reset(options={"variation": 1})
     env.model.body_pos[:] = start.simulator.env.model.body_pos
     env.model.site_pos[:] = start.simulator.env.model.site_pos

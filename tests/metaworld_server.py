@@ -1,8 +1,9 @@
 """Meta-World, as a server steps it."""
 
 from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_config import MetaWorldConfig
 
 
 def make(task, **options):
     """An env of a task."""
-    return metaworld("MT10", **options).make_env(task)
+    return metaworld("MT10", MetaWorldConfig(**options)).make_env(task)

@@ -12,6 +12,7 @@ import robomtl.suites
 from robomtl.checking.checking import check_suite as check
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_benchmarks import VARIANTS
+from robomtl.envs.metaworld_config import MetaWorldConfig
 from robomtl.envs.metaworld_tasks import FAMILIES, TASKS, TIERS
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -70,7 +71,7 @@ def test_the_factory_makes_mt10_unless_told_otherwise():
     ],
 )
 def test_a_suite_is_made_again_from_its_name_and_options(variant, options):
-    suite = metaworld(variant, **options)
+    suite = metaworld(variant, MetaWorldConfig(**options))
     assert robomtl.suites.suite(suite.name, **suite.options) == suite
     assert ForkingPickler.loads(ForkingPickler.dumps(suite)) == suite
 
@@ -86,16 +87,27 @@ def test_a_suite_is_made_without_importing_a_simulator():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_options_by_their_names_are_taken_and_answered_by_the_config(capsys):
+    options = {"goals": "observable", "horizon": 200}
+    assert metaworld("ML10", **options) == robomtl.suite("metaworld/ML10", **options)
+    present = "config=MetaWorldConfig(goals='observable', horizon=200)."
+    assert f"metaworld takes these settings in a dataclass; give {present}" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_suite_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
-        metaworld().horizon = 3
+        metaworld().config = MetaWorldConfig(horizon=3)
 
 
 def test_goals_are_hidden_in_ml_suites_unless_asked_for():
     assert metaworld("ML10").goal is None
-    assert metaworld("ML10", goals="observable").goal == slice(36, 39)
+    assert metaworld("ML10", MetaWorldConfig(goals="observable")).goal == slice(36, 39)
     assert metaworld("MT10").goal == slice(36, 39)
-    assert metaworld("custom", train_tasks=["push-v3"]).goal == slice(36, 39)
+    assert metaworld("custom", MetaWorldConfig(train_tasks=["push-v3"])).goal == slice(
+        36, 39
+    )
 
 
 def test_splits_are_disjoint_and_a_test_split_exists_where_training_tasks_are_tested():
@@ -151,7 +163,7 @@ def test_splits_are_disjoint_and_a_test_split_exists_where_training_tasks_are_te
 )
 def test_what_a_suite_does_not_know_is_refused(variant, options, message):
     with pytest.raises(ValueError, match=message):
-        metaworld(variant, **options)
+        metaworld(variant, MetaWorldConfig(**options))
 
 
 @pytest.mark.parametrize("method", ["make_env", "make_expert"])
@@ -164,7 +176,7 @@ def test_experts_of_hidden_goals_are_found_in_the_expert_suite():
     suite = metaworld("ML10")
     with pytest.raises(ValueError, match="act in suite.expert_suite"):
         suite.make_expert("push-v3")
-    assert suite.expert_suite == metaworld("ML10", goals="observable")
+    assert suite.expert_suite == metaworld("ML10", MetaWorldConfig(goals="observable"))
     assert metaworld("MT10").expert_suite == metaworld("MT10")
 
 
@@ -181,7 +193,7 @@ def test_grippers_are_never_disturbed():
     ],
 )
 def test_suites_keep_the_contract(task, options):
-    assert not check(metaworld("MT50", **options), tasks=[task])
+    assert not check(metaworld("MT50", MetaWorldConfig(**options)), tasks=[task])
 
 
 @pytest.mark.slow
@@ -258,7 +270,7 @@ def test_families_are_of_tasks_that_exist():
 
 
 def test_cameras_are_options_that_make_the_suite_again_and_are_left_out_without_any():
-    seen = metaworld("MT10", cameras="corner2-close", size=96)
+    seen = metaworld("MT10", MetaWorldConfig(cameras="corner2-close", size=96))
     assert seen.options["cameras"] == ["corner2-close"]
     assert (seen.options["size"], seen.options["profile"]) == (96, "fast")
     assert robomtl.suites.suite(seen.name, **seen.options) == seen

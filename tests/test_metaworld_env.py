@@ -5,6 +5,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 
 from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_config import MetaWorldConfig
 from robomtl.envs.metaworld_env import MetaWorldEnv
 from robomtl.envs.metaworld_simulator import Outcome
 from robomtl.envs.metaworld_variations import TRAIN, Variations
@@ -157,7 +158,7 @@ def test_a_diverged_simulation_is_an_error_and_leaves_no_trace(
     upstream, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes a log file.
-    env = metaworld("MT10", upstream=upstream).make_env("push-v3")
+    env = metaworld("MT10", MetaWorldConfig(upstream=upstream)).make_env("push-v3")
     before, _ = env.reset(options={"variation": 3})
     env.simulator.env.data.qvel[:] = np.nan
     with pytest.raises(SimulationError, match="push-v3, variation 3, step 1: velociti"):

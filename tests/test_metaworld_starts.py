@@ -2,6 +2,7 @@
 
 import itertools
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import robomtl
 from robomtl.checking.checking import check_suite as check
 from robomtl.cli.flags import SuiteFlags
 from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_config import MetaWorldConfig
 from robomtl.envs.metaworld_starts import NUM_GOALS, VariedStarts
 from robomtl.envs.metaworld_tasks import HIDDEN_GOAL_TASKS, TASKS
 from robomtl.envs.metaworld_variations import Variations, bounds, far_enough
@@ -18,7 +20,8 @@ from robomtl.task import GoalSuite
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
-REACH = metaworld("ML1/reach-v3", starts="varied")
+VARIED = MetaWorldConfig(starts="varied")
+REACH = metaworld("ML1/reach-v3", VARIED)
 SPLITS = ("official", "official_test", "fresh", "train")
 NEAR_HIDDEN = {"box-close-v3": 0.01}
 """Where the goal moves what is seen a little: the box tilts the lid."""
@@ -32,7 +35,7 @@ def test_starts_are_fixed_unless_asked_for_and_then_among_the_options():
     assert "starts" not in metaworld("ML1/reach-v3").options
     assert REACH.options["starts"] == "varied"
     assert robomtl.suite(REACH.name, **REACH.options) == REACH
-    assert REACH.expert_suite.starts == "varied"
+    assert REACH.expert_suite.config.starts == "varied"
 
 
 def test_the_command_line_varies_starts():
@@ -44,7 +47,7 @@ def test_the_command_line_varies_starts():
 
 def test_unknown_starts_are_refused():
     with pytest.raises(ValueError, match="Unknown starts 'vary'. .*fixed, varied"):
-        metaworld("ML10", starts="vary")
+        metaworld("ML10", MetaWorldConfig(starts="vary"))
 
 
 def test_splits_are_disjoint_and_each_has_as_many_goals():
@@ -203,7 +206,7 @@ def test_the_hand_starts_in_its_range_and_all_else_as_it_would_without(task, sim
 
 @pytest.mark.slow
 def test_suites_with_varied_starts_keep_the_contract():
-    suite = metaworld("MT50", starts="varied")
+    suite = metaworld("MT50", VARIED)
     assert not check(suite, tasks=["door-lock-v3"])
 
 
@@ -227,7 +230,7 @@ def _replay(env, actions, variation):
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["reach-v3", "push-v3"])
 def test_replaying_a_demonstration_solves_its_own_start_and_seldom_another(task):
-    suite = metaworld(f"ML1/{task}", starts="varied", goals="observable")
+    suite = metaworld(f"ML1/{task}", replace(VARIED, goals="observable"))
     own, other = [], []
     with closing(suite.make_env(task)) as env:
         expert = suite.make_expert(task)
@@ -241,7 +244,7 @@ def test_replaying_a_demonstration_solves_its_own_start_and_seldom_another(task)
 
 @pytest.mark.slow
 def test_collecting_takes_one_variation_of_each_goal_after_another(tmp_path):
-    suite = metaworld("ML1/reach-v3", starts="varied", horizon=100)
+    suite = metaworld("ML1/reach-v3", replace(VARIED, horizon=100))
     assert suite.goal is None
     data = robomtl.collect(
         suite,

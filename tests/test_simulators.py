@@ -20,6 +20,7 @@ from robomtl.checking.checking import check_suite
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.metaworld import metaworld
+from robomtl.envs.metaworld_config import MetaWorldConfig
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SPLITS
 from robomtl.errors import InputError, PlugInError, SimulationError
@@ -226,7 +227,7 @@ def test_a_simulator_may_print(expected, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"cameras": ["corner2"], "size": 32}])
 def test_a_served_simulator_steps_as_in_process(options):
-    suite, task = metaworld("MT10", **options), "drawer-close-v3"
+    suite, task = metaworld("MT10", MetaWorldConfig(**options)), "drawer-close-v3"
     file = Path(__file__).with_name("metaworld_server.py")
     expert, episodes = suite.make_expert(task), []
     served = ServedEnv(

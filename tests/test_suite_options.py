@@ -1,7 +1,7 @@
 """Options of a plug-in's suite on the command line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from robomtl.cli.suite_options import options_from
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
 from robomtl.recipes import RECIPES
+from robomtl.suites import suite
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -38,9 +39,29 @@ def arms(
     return PointsSuite(variant="reach-red")
 
 
+@dataclass(frozen=True, kw_only=True)
+class HandConfig:
+    """Options of hands."""
+
+    fingers: int = 5
+    skin: Literal["rubber", "steel"] = "rubber"
+
+    def __post_init__(self):
+        """Refuses hands without fingers."""
+        if not self.fingers:
+            raise ValueError("fingers is 0; give at least 1.")
+
+
+def hands(variant: str = "", config: HandConfig | None = None):
+    """Hands that need no simulator, whose options are fields of a dataclass."""
+    MADE.append(config)
+    return PointsSuite(variant="reach-red")
+
+
 @pytest.fixture(autouse=True)
 def known(no_suites):
     no_suites.register("arms", arms)
+    no_suites.register("hands", hands)
     MADE.clear()
 
 
@@ -84,6 +105,31 @@ def test_a_plug_in_takes_its_own_options(capsys):
 def test_options_that_do_not_fit_are_refused_in_a_sentence(words, message, capsys):
     assert main(["check", "arms", "--suite-options", *words]) == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
+def test_fields_of_a_config_are_options(capsys):
+    suite("hands", fingers=3)
+    suite("hands", config=HandConfig(skin="steel"), fingers=4)
+    suite("hands")
+    assert MADE == [HandConfig(fingers=3), HandConfig(fingers=4, skin="steel"), None]
+    assert options_from("hands", ["fingers=3"]) == {"fingers": 3}
+    assert main(["list", "hands"]) == 0
+    assert {"fingers", "skin"} < {*capsys.readouterr().out.split()}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fingers": "many"}, "fingers is 'many'; give a whole number"),
+        ({"fingers": 0}, "fingers is 0; give at least 1"),
+        ({"skin": "stel"}, "Unknown skin 'stel'. Did you mean 'steel'"),
+        ({"finger": 3}, "Unknown option 'finger'. Did you mean 'fingers'"),
+        ({"config": {}}, r"config is {}; give a HandConfig object"),
+    ],
+)
+def test_options_that_a_config_does_not_take_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        suite("hands", **options)
 
 
 def test_an_option_is_given_once():
