@@ -13,7 +13,7 @@ from robomtl.demonstrations.collect_missing import obtain
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.video import Which, find_videos
-from robomtl.executor import LIMIT, LocalExecutor
+from robomtl.executor import LIMIT
 from robomtl.experiments.adapt import Findings as MethodFindings
 from robomtl.experiments.adapt.comparisons import AdaptationRecipe, run_adaptation
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe, beyond
@@ -178,7 +178,7 @@ def _run(
     )
     results = _evaluated(recipe, made, folder, seed=seed, compute=compute)
     if recipe.videos is not None:
-        _film(recipe, recipe.videos, made, folder, workers=compute.executed.workers)
+        _film(recipe, recipe.videos, made, folder, compute=compute.here)
     if recipe.new_task is not None:
         new = folder / "new-task"
         results |= adapt_to_new_task(
@@ -229,15 +229,14 @@ def _device(agent: PolicyAgent, folder: Path, compute: Compute) -> str | None:
 
 
 def _film(
-    recipe: Recipe, which: Which, made: Suite, folder: Path, *, workers: int
+    recipe: Recipe, which: Which, made: Suite, folder: Path, *, compute: Compute
 ) -> None:
     """Films trials of the first evaluation, or prints why they cannot be filmed."""
     agent = PolicyAgent(folder)
     device = serving_device(agent, "auto", folder)  # That of the evaluation.
     try:
         with placed(agent, device) as acting:
-            executor = LocalExecutor(workers=workers)
-            film(acting, made, folder, which=which, executor=executor)
+            film(acting, made, folder, which=which, compute=compute)
     except (MissingExtraError, InputError) as error:  # The results stand without films.
         remark(f"No trial is filmed. {error}")
         return

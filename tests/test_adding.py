@@ -63,11 +63,11 @@ def test_what_was_drawn_is_kept_and_other_pictures_are_refused(
     with monkeypatch.context() as patch:
         patch.setattr(adding, "_write", stopped)
         with pytest.raises(KeyboardInterrupt):
-            add_cameras(states, out, options={"images": 16}, workers=1)
+            add_cameras(states, out, options={"images": 16}, compute=ALONE)
     with pytest.raises(InputError, match="options.images is 16 there and 32 here"):
-        add_cameras(states, out, options={"images": 32}, workers=1)
+        add_cameras(states, out, options={"images": 32}, compute=ALONE)
     monkeypatch.setattr(adding, "_Drawing", lambda *given: made.append(given))
-    add_cameras(states, out, options={"images": 16}, workers=1)
+    add_cameras(states, out, options={"images": 16}, compute=ALONE)
     data = Demonstrations(out, observe=("top",))
     assert len(data) == 4
     assert data.columns["observation.images.top"].shape[1:] == (16, 16, 3)
@@ -93,7 +93,7 @@ def test_a_frame_that_differs_when_it_is_played_again_is_refused(
         r"episode 0 \(reach-red, variation 0\) .*, step 3: component 0 .* 0.25 apart"
     )
     with pytest.raises(InputError, match=message):
-        add_cameras(data, tmp_path / "new", options={"images": 16}, workers=1)
+        add_cameras(data, tmp_path / "new", options={"images": 16}, compute=ALONE)
     assert not (tmp_path / "new/meta").exists()
 
 

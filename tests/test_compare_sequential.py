@@ -9,6 +9,7 @@ from rich.console import Console
 from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 
 import robomtl
+from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -55,8 +56,9 @@ EXPERT, SHAKY, HERE = ExpertAgent(), Shaky(), Here()
 def play(out, *, a=EXPERT, b=SHAKY, executor=HERE, **options):
     made = options.pop("suite", POINTS)
     config = SequentialConfig(**{"conditions": CONDITIONS, **options})
+    compute = Compute(executor=executor)
     return robomtl.compare_sequentially(
-        a, b, made, out=out, executor=executor, config=config
+        a, b, made, out=out, config=config, compute=compute
     )
 
 

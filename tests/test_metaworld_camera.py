@@ -18,7 +18,6 @@ from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import EvaluationConfig, film
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import LocalExecutor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
@@ -275,7 +274,7 @@ def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
         tmp_path,
         which=1,
         camera=Camera(width=96, height=96),
-        executor=LocalExecutor(workers=1),
+        compute=alone,
     )
     (one,) = films
     assert one.fault is None
@@ -306,7 +305,7 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
     mt50 = suite("metaworld/MT50")
     collect(mt50, tmp_path / "states", config=one, compute=here)
     added = add_cameras(
-        tmp_path / "states", tmp_path / "added", options=options, workers=1
+        tmp_path / "states", tmp_path / "added", options=options, compute=here
     )
     assert added.fingerprint == data.fingerprint
     config = TrainConfig(steps=1, batch_size=4, precision="float32", device="cpu")

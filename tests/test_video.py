@@ -27,6 +27,7 @@ av = pytest.importorskip("av", reason="needs the extra video")
 
 POINTS = PointsSuite(variant="MT6", horizon=16)
 TASKS = ("reach-blue", "push-ball")
+HERE = Compute(executor=Here())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +58,12 @@ def played(out, *, agent=None, suite=POINTS, executor=None, **options):
         suite,
         out=out,
         config=EvaluationConfig(**{"tasks": TASKS, "episodes": 14, **options}),
-        compute=Compute(executor=executor or Here()),
+        compute=Compute(executor=executor) if executor else HERE,
     )
 
 
 def filmed(out, *, agent=None, suite=POINTS, **options):
-    return film(agent or WobblingAgent(), suite, out, **{"executor": Here(), **options})
+    return film(agent or WobblingAgent(), suite, out, **{"compute": HERE, **options})
 
 
 def pictures(data):
@@ -194,7 +195,7 @@ def test_a_trial_that_ends_otherwise_has_no_video_and_says_so(tmp_path):
 @pytest.mark.slow
 def test_two_workers_film_what_one_does(evaluation, films, tmp_path):
     played(tmp_path)
-    again = filmed(tmp_path, which="all", executor=None)
+    again = filmed(tmp_path, which="all", compute=None)
     assert [each.path.read_bytes() for each in again] == [
         each.path.read_bytes() for each in films
     ]
@@ -204,7 +205,8 @@ def test_two_workers_film_what_one_does(evaluation, films, tmp_path):
 def test_a_trial_whose_process_dies_has_no_video_and_says_so(tmp_path):
     played(tmp_path, tasks=("reach-blue",), episodes=11)
     deadly = WobblingAgent(deadly=tmp_path / "deaths", deaths=9)
-    films = filmed(tmp_path, agent=deadly, which=11, executor=LocalExecutor(attempts=1))
+    once = Compute(executor=LocalExecutor(attempts=1))
+    films = filmed(tmp_path, agent=deadly, which=11, compute=once)
     assert [each.fault is None for each in films] == [True] * 10 + [False]
     assert "its process died with exit code -9" in films[-1].fault
 

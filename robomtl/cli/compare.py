@@ -11,6 +11,7 @@ from robomtl.cli.compute_flags import ExecutorFlags
 from robomtl.cli.flags import SuiteFlags, named_agent, own_first, warn_of_goals
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
+from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.experiments.compare import (
@@ -132,7 +133,7 @@ def _sequential(flags: Compare) -> None:
                 alpha=round(1 - flags.confidence, 12),
                 test=flags.test,
             ),
-            executor=flags.executor,
+            compute=Compute(executor=flags.executor),
         )
     show_report(verdict_report(found))
     _say_where(out)

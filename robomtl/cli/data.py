@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from robomtl.camera import Profile
+from robomtl.compute import Compute
 from robomtl.demonstrations.adding import add_cameras
 from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
@@ -58,8 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         flags.out,
         options={name: value for name, value in given.items() if value is not None},
         video=flags.video,
-        workers=flags.workers,
-        limit=flags.limit,
+        compute=Compute(workers=flags.workers, limit=flags.limit),
     )
     print(
         f"{len(made)} episodes of {len(made.tasks)} tasks with pictures in {made.path}"

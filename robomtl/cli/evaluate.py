@@ -156,7 +156,7 @@ def _film(
         folder,
         which=flags.video,
         camera=flags.make_camera(),
-        executor=executor,
+        compute=Compute(executor=executor),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_about, read_request, read_tasks
 from robomtl.demonstrations.alike import further_features
@@ -29,7 +30,7 @@ from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
-from robomtl.executor import LIMIT, Executor, Failure, LocalExecutor
+from robomtl.executor import Executor, Failure
 from robomtl.parquet import Parquet
 from robomtl.paths import located
 from robomtl.pictures import Sighted
@@ -126,8 +127,7 @@ def add_cameras(
     *,
     options: Mapping[str, Any],
     video: Video | None = None,
-    workers: int = 2,
-    limit: float = LIMIT,
+    compute: Compute | None = None,
 ) -> Demonstrations:
     """A data set with the episodes of another one, and with pictures.
 
@@ -141,8 +141,7 @@ def add_cameras(
         options: Options of the suite that decide its pictures, in place of those of the
             data set: for Meta-World ``cameras``, ``size`` and ``profile``.
         video: How images are stored; see ``collect``.
-        workers: Number of processes.
-        limit: Longest that a step of the simulator may take [s].
+        compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
         InputError: If the data set was not collected by robomtl, or an expert labels what a
@@ -151,6 +150,7 @@ def add_cameras(
             episode played again, or the folder holds something else.
         SimulationError: If a process died or hung in every attempt.
     """
+    executor = (compute or Compute()).playing
     source = Demonstrations(data, observe=("state",), failed="clone")
     if not (source.path / layout.ROBOMTL).exists():
         raise InputError(
@@ -175,7 +175,7 @@ def add_cameras(
         return Demonstrations(staging.out)
     _check_draws(seen, source.tasks[0])
     with staging.opened():
-        _draw(source, staging, plan, LocalExecutor(workers=workers, limit=limit), seen)
+        _draw(source, staging, plan, executor, seen)
         _write(source, staging, plan)
     return Demonstrations(staging.out)
 

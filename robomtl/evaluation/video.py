@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from robomtl.actor import Agent
 from robomtl.arguments import checked
 from robomtl.camera import OWN, Camera, take_picture, with_camera
+from robomtl.compute import Compute
 from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import Mp4, load_av
@@ -19,7 +20,7 @@ from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
-from robomtl.executor import Executor, Failure, LocalExecutor
+from robomtl.executor import Executor, Failure
 from robomtl.lock import locked
 from robomtl.names import file_name
 from robomtl.paths import located
@@ -157,7 +158,7 @@ def film(
     *,
     which: Which = "failures",
     camera: Camera = OWN,
-    executor: Executor | None = None,
+    compute: Compute | None = None,
 ) -> tuple[Film, ...]:
     """Films trials of a finished evaluation, each as an mp4 in its folder.
 
@@ -172,7 +173,7 @@ def film(
             one; ``failures``, ``all``, or how many of each task, from the first one on.
             Trials that ended in an error are never filmed.
         camera: What looks at the envs; what it leaves out is the suite's choice.
-        executor: Runs the work; two processes on this machine by default.
+        compute: Processes or cluster, and the limit of time of a step.
 
     Returns:
         A film for each trial that was to be filmed, in the order of the records.
@@ -182,7 +183,7 @@ def film(
             videos of another camera, or the suite shows no pictures.
         ImportError: If the extra ``video`` or a library that draws is missing.
     """
-    path = located(folder)
+    path, executor = located(folder), (compute or Compute()).playing
     results = Results.read(path)
     setting = results.setting
     chosen = list(_chosen(places(results, agent, suite), which, setting.criterion))
@@ -191,7 +192,7 @@ def film(
         claim_camera(path / VIDEOS, camera)
         missing = [p for p in chosen if not video_path(path, p.record).exists()]
         work = _FilmReel(agent, suite, seen, setting.until)
-        faults = _shoot(path, missing, work, executor or LocalExecutor(workers=2))
+        faults = _shoot(path, missing, work, executor)
     return tuple(
         Film(
             record=place.record,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from robomtl.actor import Agent, check_agent
 from robomtl.arguments import checked
+from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
@@ -14,7 +15,6 @@ from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import Executor, LocalExecutor
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.comparison import write_comparison
 from robomtl.experiments.compare.pairing import pair_of
@@ -84,7 +84,7 @@ def compare_sequentially(
     *,
     out: Path | str,
     config: SequentialConfig | None = None,
-    executor: Executor | None = None,
+    compute: Compute | None = None,
 ) -> Verdict:
     """Which agent is better, from as few trials as that takes.
 
@@ -100,14 +100,14 @@ def compare_sequentially(
         out: Folder for the journal, ``comparison.json``, ``comparison.html`` and the
             trials of both.
         config: Conditions of the trials and the test; the defaults if None.
-        executor: Runs the chunks; two processes on this machine by default.
+        compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
         ValueError: If the agents are one and the same or do not fit the suite, the
             conditions cannot be met, the folder holds another comparison, another
             process writes into it, ``alpha`` is no fraction or the test is unknown.
     """
-    config = config or SequentialConfig()
+    config, compute = config or SequentialConfig(), compute or Compute()
     conditions = config.conditions
     _check(a, b, suite, conditions)
     chunks = chunks_of(suite, conditions)
@@ -132,7 +132,7 @@ def compare_sequentially(
                 journal,
                 {place: Both(chunks[place]) for place in order},
                 PlayBoth(a, b, suite, conditions.until),
-                executor or LocalExecutor(workers=2),
+                compute.playing,
                 title="Pairs of trials, at most",
                 note=lambda: f"E = {judge(journal.outcomes).e_value:.3g}",
             ):
