@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from robomtl.evaluation.figures import counted, percent, span
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.entries import (
     NONE,
@@ -129,7 +129,7 @@ class Compared:
             f"Horizontal axis: {across}. Lines are drawn slightly apart so that their"
             " intervals can be distinguished."
         )
-        return report.section(
+        return sections.section(
             "success",
             "Success by demonstrations",
             self.mean,

@@ -13,7 +13,7 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 from robomtl.evaluation.video_clips import clips
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import report_page
 from robomtl.pages.trial_cells import Clip
@@ -96,7 +96,7 @@ def evaluation_report(
             )
             if grid.featured
             else None,
-            report.section(
+            sections.section(
                 "tiers",
                 "Tiers",
                 "means over their tasks",
@@ -104,9 +104,9 @@ def evaluation_report(
             ),
             *(_tasks(summary, tier, each) for tier, each in tiers.items()),
             _steps(steps) if steps else None,
-            report.section("outcomes", "Trials", note, report.Trials(grid)),
-            report.facts("Conditions", _conditions(results), machine(setting)),
-            report.folded("config", "Configuration", settings) if settings else None,
+            sections.section("outcomes", "Trials", note, report.Trials(grid)),
+            sections.facts("Conditions", _conditions(results), machine(setting)),
+            sections.folded("config", "Configuration", settings) if settings else None,
         ],
         footer=[_footer(setting)],
     )
@@ -122,12 +122,12 @@ def _figures(summary: Summary) -> report.Section:
     )
     mean = f"95% interval {span(all_.interval)}"
     at_end = report.Figure("At the last step", percent(all_.success_at_end))
-    return report.figures(
+    return sections.figures(
         report.Figure("Task mean", percent(all_.success), mean, "main"),
         *([tier] if summary.tiers else []),
         *([at_end] if all_.success_at_end is not None else []),
         report.Figure("Steps to success", whole(all_.mean_steps_to_success)),
-        report.counts("Trials", all_.trials, all_.errors),
+        sections.counts("Trials", all_.trials, all_.errors),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from robomtl.evaluation.figures import change, counted, percent, points, span
 from robomtl.evaluation.statistics import Interval
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.adapt.method_design import BASELINE
 from robomtl.experiments.adapt.method_findings import (
     THRESHOLDS,
@@ -63,7 +63,7 @@ def methods_report(
             _tasks(found, shown),
             _controls(found, shown),
             _forgetting(found, shown),
-            report.section(
+            sections.section(
                 "cost",
                 "Cost of an adaptation",
                 "medians over seeds, draws and problems; without the training before",
@@ -71,13 +71,13 @@ def methods_report(
                     shown.cost_table({k: m.cost for k, m in found.methods.items()})
                 ),
             ),
-            report.reasons_section(
+            sections.reasons_section(
                 {k: each.reasons for k, each in found.methods.items()},
                 "adaptation",
                 "given up",
             ),
             _facts(found, request or {}, made) if made else None,
-            report.folded(
+            sections.folded(
                 "config", "Methods and their hyper-parameters", _config(found)
             ),
         ],
@@ -155,7 +155,7 @@ def _differences(found: Findings, shown: Compared) -> report.Section | None:
             " Ratio: demonstrations that scratch needs for this success rate, divided by"
             " those that the method needs; ≥ or ≤ where the fewest tried suffice."
         )
-    return report.section(
+    return sections.section(
         "differences",
         "Difference to scratch",
         "in percentage points, on the same trials",
@@ -195,7 +195,7 @@ def _steps(found: Findings, shown: Compared) -> report.Section | None:
         " method's own settings."
     )
     heads = [f"{number:,}" for number in tried]
-    return report.section(
+    return sections.section(
         "steps",
         "Success by gradient steps",
         f"from {counted(found.probe, 'demonstration')}, {shown.mean}",
@@ -218,7 +218,7 @@ def _own(entry: Entry, number: int) -> Entry:
 def _tasks(found: Findings, shown: Compared) -> report.Section | None:
     tables = [report.Table(shown.task_table(k), title=k) for k in found.tasks]
     return (
-        report.section(
+        sections.section(
             "tasks",
             "Tasks",
             "success by demonstrations, in per cent",
@@ -248,7 +248,7 @@ def _controls(found: Findings, shown: Compared) -> report.Section | None:
         " wrong ones has learned nothing from them"
     )
     bars = report.Bars("method", _columns("interval"), rows, condition="demonstrations")
-    return report.section("controls", "Right and wrong demonstrations", note, bars)
+    return sections.section("controls", "Right and wrong demonstrations", note, bars)
 
 
 def _forgetting(found: Findings, shown: Compared) -> report.Section | None:
@@ -278,7 +278,7 @@ def _forgetting(found: Findings, shown: Compared) -> report.Section | None:
             ]
     note = f"before and after adaptation from {counted(found.probe, 'demonstration')}"
     bars = report.Bars("method", _columns(), rows, condition="adaptation")
-    return report.section("forgetting", "Tasks trained on", note, bars)
+    return sections.section("forgetting", "Tasks trained on", note, bars)
 
 
 def _rated(
@@ -311,9 +311,9 @@ def _facts(
 ) -> report.Section:
     settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
     requested = {**request, **settled}
-    settings = report.settings(requested, leave=("methods", "settings"))
+    settings = sections.settings(requested, leave=("methods", "settings"))
     read = {name: made[name] for name in ("run", "support", "prior")}
-    return report.facts("Comparison", settings, report.run_facts(read, made))
+    return sections.facts("Comparison", settings, sections.run_facts(read, made))
 
 
 def _config(found: Findings) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from robomtl.evaluation.figures import counted, points
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.beyond.beyond_design import ARMS, EXPERT
 from robomtl.experiments.beyond.beyond_findings import Findings
 from robomtl.experiments.compared import Compared
@@ -37,20 +37,20 @@ def beyond_report(
         sections=[
             report.Section(id="answer", parts=[*_answers(found)], brief=True),
             *_compared(found, shown),
-            report.section(
+            sections.section(
                 "tasks",
                 "Tasks",
                 "success after the last round, in per cent",
                 report.Table(_tasks(found)),
             ),
-            report.section(
+            sections.section(
                 "goals",
                 "Goals on which an arm and the expert differ",
                 "variations after the last round, in all seeds; + the arm alone, - the expert"
                 " alone",
                 report.Table(_goals(found)),
             ),
-            report.reasons_section(found.reasons, "training", "diverged"),
+            sections.reasons_section(found.reasons, "training", "diverged"),
             _facts(found, made) if made else None,
         ],
         footer=[
@@ -67,7 +67,7 @@ def _compared(found: Findings, shown: Compared) -> Iterator[report.Section | Non
     against = {
         arm: shown.differences(found.against_expert[arm]) for arm in found.design.arms
     }
-    yield report.section(
+    yield sections.section(
         "success",
         "Success by round",
         shown.mean,
@@ -75,7 +75,7 @@ def _compared(found: Findings, shown: Compared) -> Iterator[report.Section | Non
         report.Table(shown.success_table({})),
         brief=True,
     )
-    yield report.section(
+    yield sections.section(
         "differences",
         "Difference to the expert",
         "in percentage points, on the same trials",
@@ -155,6 +155,6 @@ def _variations(found: Findings, arm: str, task: str) -> Entry:
 
 
 def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
-    settings = report.settings({**plain(found.design), "tasks": found.tasks})
+    settings = sections.settings({**plain(found.design), "tasks": found.tasks})
     read = {"demonstrations": made["demonstrations"]}
-    return report.facts("Experiment", settings, report.run_facts(read, made))
+    return sections.facts("Experiment", settings, sections.run_facts(read, made))

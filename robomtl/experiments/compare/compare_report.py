@@ -7,7 +7,7 @@ from functools import partial
 from markupsafe import Markup
 
 from robomtl.evaluation.figures import change, counted, p_value, percent, points, span
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.compare.compare_findings import (
     Comparison,
@@ -66,9 +66,9 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
         sides=(found.a, found.b),
         sections=[
             _paired_figures(found),
-            report.warnings(_warnings(found)),
+            sections.warnings(_warnings(found)),
             report.Section(id="conclusion", parts=[*_conclusion(found)], brief=True),
-            report.section(
+            sections.section(
                 "differences",
                 "Differences",
                 "A minus B in percentage points, the largest first",
@@ -122,8 +122,8 @@ def _task_row(name: str, found: TaskDifference, alpha: float) -> report.Bar:
 
 def _paired_figures(found: Comparison) -> report.Section:
     tally, mean = found.tally, "Difference of the task means, A minus B"
-    return report.figures(
-        report.lead(mean, found.difference, found.interval, found.confidence),
+    return sections.figures(
+        sections.lead(mean, found.difference, found.interval, found.confidence),
         report.Figure(
             "McNemar's exact test",
             f"p = {p_value(found.p_value)}",
@@ -132,7 +132,7 @@ def _paired_figures(found: Comparison) -> report.Section:
         ),
         report.Figure("A", percent(found.success_a)),
         report.Figure("B", percent(found.success_b)),
-        report.counts("Pairs", tally.pairs, found.errors),
+        sections.counts("Pairs", tally.pairs, found.errors),
     )
 
 
@@ -186,15 +186,15 @@ def seeds_report(found: SeedComparison) -> report.Report:
         sides=(a, b),
         sections=[
             _seed_figures(found),
-            report.warnings(_seed_warnings(found)),
-            report.section(
+            sections.warnings(_seed_warnings(found)),
+            sections.section(
                 "aggregates",
                 "Success",
                 "over seeds and tasks",
                 report.Bars("", _RATES, _aggregates(found)),
                 brief=True,
             ),
-            report.section(
+            sections.section(
                 "differences",
                 "Difference",
                 "A minus B in percentage points",
@@ -209,8 +209,8 @@ def seeds_report(found: SeedComparison) -> report.Report:
 def _seed_figures(found: SeedComparison) -> report.Section:
     mean, difference = "Difference of the IQM, A minus B", found.difference
     errors = counted(found.errors, "error")
-    return report.figures(
-        report.lead(mean, difference.value, difference.interval, found.confidence),
+    return sections.figures(
+        sections.lead(mean, difference.value, difference.interval, found.confidence),
         report.Figure(
             "A improves on B with probability",
             percent(found.improvement.value),
@@ -267,7 +267,7 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
         sections=[
             _verdict_figures(found, level),
             report.Section(id="conclusion", parts=conclusion, brief=True),
-            report.section(
+            sections.section(
                 "evidence",
                 "Evidence",
                 f"E after each pair, by the test of {found.test}, on a logarithmic scale",
@@ -287,12 +287,12 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
 def _verdict_figures(found: Verdict, level: str) -> report.Section:
     tally, better = found.tally, {"a": "A", "b": "B", None: "not settled"}[found.better]
     settled = f"settled from {level}"
-    return report.figures(
+    return sections.figures(
         report.Figure("Better", better, tone="main"),
         report.Figure("Greatest E", f"{found.e_value:.3g}", settled, "second"),
         report.Figure("A alone", str(tally.a_alone)),
         report.Figure("B alone", str(tally.b_alone)),
-        report.counts("Pairs", tally.pairs, found.errors),
+        sections.counts("Pairs", tally.pairs, found.errors),
         brief=True,
     )
 
@@ -352,4 +352,4 @@ def _outcomes(
 ) -> report.Section | None:
     grid = report.Trials(pair_grid(pairs, tasks))
     note = f"{note}; point at one to read it"
-    return report.section("outcomes", "Who solved which trial", note, grid)
+    return sections.section("outcomes", "Who solved which trial", note, grid)

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from robomtl.evaluation.figures import change, counted, percent, points
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, estimate, rate, seconds
@@ -51,9 +51,9 @@ def lifelong_report(
             _matrices(found),
             _forgetting(found, tasks),
             _cost(found, shown),
-            report.reasons_section(found.reasons, "run", "diverged"),
+            sections.reasons_section(found.reasons, "run", "diverged"),
             _facts(found, request or {}, made) if made else None,
-            report.folded("config", "Methods and their settings", found.definitions),
+            sections.folded("config", "Methods and their settings", found.definitions),
         ],
         footer=[_footer(found)],
     )
@@ -73,7 +73,7 @@ def _lead(found: Findings) -> str:
 
 def _measures(found: Findings, shown: Compared) -> report.Section | None:
     entries = {label: _entries(each) for label, each in found.methods.items()}
-    return report.section(
+    return sections.section(
         "measures",
         "Transfer and forgetting",
         "success in per cent, differences of it in percentage points",
@@ -109,7 +109,7 @@ def _curve(shown: Compared) -> report.Section | None:
         "Horizontal axis: tasks learned so far, logarithmic. Vertical axis: mean success over"
         " these tasks."
     )
-    return report.section(
+    return sections.section(
         "curve",
         "Success of the tasks learned so far",
         "in the given order, in per cent",
@@ -127,11 +127,11 @@ def _matrices(found: Findings) -> report.Section | None:
         "Rows: tasks learned so far. Columns: tasks in the order in which they are learned."
         " Right of the diagonal is the next task, before it is learned."
     )
-    return report.section(
+    return sections.section(
         "matrix",
         "Success after each task",
         "in the given order, mean over seeds, in per cent",
-        *report.folds(pictures),
+        *sections.folds(pictures),
         report.Text(note, tone="soft"),
     )
 
@@ -160,7 +160,7 @@ def _forgetting(found: Findings, tasks: tuple[str, ...]) -> report.Section | Non
         for task in tasks
     ]
     matrix = Matrix(head="task", columns=labels, lines=lines) if labels else None
-    return report.section(
+    return sections.section(
         "forgetting",
         "Forgetting of each task",
         "success when it was learned minus that at the end, in percentage points",
@@ -179,7 +179,7 @@ def _cost(found: Findings, shown: Compared) -> report.Section | None:
         for label, took in found.cost.items()
     }
     columns = ["training [s]", "steps", "samples", "parameters"]
-    return report.section(
+    return sections.section(
         "cost",
         "Cost",
         "of the whole stream, with one thread; medians over orders and seeds",
@@ -191,9 +191,9 @@ def _facts(
     found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
     requested = {**request, "stream": found.stream}
-    settings = report.settings(requested, leave=("methods", "settings"))
+    settings = sections.settings(requested, leave=("methods", "settings"))
     read = {"demonstrations": made["demonstrations"]}
-    return report.facts("Experiment", settings, report.run_facts(read, made))
+    return sections.facts("Experiment", settings, sections.run_facts(read, made))
 
 
 def _footer(found: Findings) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from robomtl.evaluation.figures import change, counted, points
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, rate, seconds
 from robomtl.experiments.findings import Difference
@@ -61,7 +61,7 @@ def arms_report(
             ),
             _differences(found, shown),
             *_suites(found, shown),
-            report.section(
+            sections.section(
                 "tasks",
                 "Tasks",
                 "success by demonstrations, in per cent",
@@ -70,15 +70,15 @@ def arms_report(
             _affinity(found),
             mixture_section(found.mixture),
             _equal(found, shown),
-            report.section(
+            sections.section(
                 "cost",
                 "Cost",
                 "of all trainings of one seed, each with one thread; medians over seeds",
                 report.Table(shown.cost_table(found.cost)),
             ),
-            report.reasons_section(found.reasons, "training", "diverged"),
+            sections.reasons_section(found.reasons, "training", "diverged"),
             _facts(found, request or {}, made) if made else None,
-            report.folded("config", "Arms and their settings", _config(found)),
+            sections.folded("config", "Arms and their settings", _config(found)),
         ],
         footer=[_footer(found)],
     )
@@ -149,7 +149,7 @@ def _side_by_side(found: Findings, shown: Compared) -> report.Section | None:
     }
     budget = next(iter(found.definitions.values()))
     columns = ["success", "parameters", "training [s]", "act [ms]"]
-    return report.section(
+    return sections.section(
         "arms",
         f"Arms at {counted(most, 'demonstration')} of each task",
         f"{counted(budget.steps, 'gradient step')} of a batch of {budget.batch} each; act:"
@@ -177,13 +177,13 @@ def _differences(found: Findings, shown: Compared) -> report.Section | None:
         for label, some in found.differences.items()
     }
     return (
-        report.section(
+        sections.section(
             "differences",
             f"Difference to {found.baseline}",
             "in percentage points, on the same trials",
             report.Table(shown.table([*shown.heads, "crossover"], entries)),
             report.Text(note, tone="soft"),
-            *report.folds(by_task),
+            *sections.folds(by_task),
             brief=True,
         )
         if entries
@@ -245,11 +245,11 @@ def _affinity(found: Findings) -> report.Section | None:
         " strongest of the others. Tasks that help each other are adjacent; the tree joins"
         " them, further right where they help less."
     )
-    return report.section(
+    return sections.section(
         "affinity",
         "Affinity of tasks",
         "effect of a step on one task on the losses of the others, mean over training",
-        *report.folds(pictures),
+        *sections.folds(pictures),
         report.Text(note, tone="soft"),
     )
 
@@ -283,8 +283,8 @@ def _equal(found: Findings, shown: Compared) -> report.Section | None:
         for count, tasks in found.data.items()
         for task, digest in tasks.items()
     }
-    read = report.Config(report.config(data))
-    return report.section(
+    read = report.Config(sections.config(data))
+    return sections.section(
         "equal",
         "What is equal",
         "the same demonstrations, and as many gradient samples of every task",
@@ -301,9 +301,9 @@ def _facts(
     found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
     requested = {**request, "tasks": found.tasks}
-    settings = report.settings(requested, leave=("arms", "settings"))
+    settings = sections.settings(requested, leave=("arms", "settings"))
     read = {"demonstrations": ", ".join(made["demonstrations"])}
-    return report.facts("Experiment", settings, report.run_facts(read, made))
+    return sections.facts("Experiment", settings, sections.run_facts(read, made))
 
 
 def _config(found: Findings) -> dict[str, Any]:

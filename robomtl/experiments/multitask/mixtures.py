@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.multitask.arm_design import ArmCell
 from robomtl.pages.matrix import Entry, Line, Matrix
 from robomtl.training.learned_mixture import read_mixture
@@ -56,7 +56,7 @@ def mixture_section(found: Mixtures) -> report.Section | None:
         for task in names
     ]
     table = Matrix(head="task", columns=[*columns], lines=lines) if lines else None
-    return report.section(
+    return sections.section(
         "mixture",
         "Learned mixture",
         "how many times as often a task is drawn as without it; mean over seeds",

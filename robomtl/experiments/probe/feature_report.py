@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.evaluation.figures import counted
-from robomtl.experiments import entries, report
+from robomtl.experiments import entries, report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.probe.feature_findings import FeatureFindings, Probed
 from robomtl.pages.matrix import Entry, Line, Matrix
@@ -34,27 +34,27 @@ def feature_report(
         title="Features",
         lead=f"{found.suite} · {counted(len(objectives), 'objective')}",
         sections=[
-            report.section(
+            sections.section(
                 "probe",
                 "Linear probe",
                 "R² of positions, with 95% intervals",
                 report.Table(_positions(found)),
                 brief=True,
             ),
-            report.section(
+            sections.section(
                 "retrieval",
                 "Retrieval",
                 "instructions that find an episode of their task first",
                 report.Table(_retrieval(found)),
                 brief=True,
             ),
-            report.section(
+            sections.section(
                 "tasks",
                 "Tasks",
                 "R² of trained features, in the mean over seeds",
-                *report.folds({k: report.Table(v) for k, v in _tasks(found).items()}),
+                *sections.folds({k: report.Table(v) for k, v in _tasks(found).items()}),
             ),
-            report.reasons_section(
+            sections.reasons_section(
                 {name: {why: 1} for name, why in found.reasons.items()},
                 "policy",
                 "without features",
@@ -66,8 +66,8 @@ def feature_report(
 
 
 def _facts(made: Mapping[str, Any]) -> report.Section:
-    request = report.settings({"data": made["data"], **made["config"]})
-    return report.facts("Probe", request, report.run_facts({}, made))
+    request = sections.settings({"data": made["data"], **made["config"]})
+    return sections.facts("Probe", request, sections.run_facts({}, made))
 
 
 def _named(each: Probed) -> str:

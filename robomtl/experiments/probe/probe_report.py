@@ -8,7 +8,7 @@ from robomtl.evaluation.grid import KINDS as OUTCOMES
 from robomtl.evaluation.grid import trial_cells
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.summary import TaskRates
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE
 from robomtl.experiments.evaluation_report import machine
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
@@ -49,20 +49,20 @@ def probe_report(found: Findings) -> report.Report:
         sections=[
             _verdict(found),
             _figures(found),
-            report.section("kinds", "Kinds", "on the same trials", kinds, brief=True),
+            sections.section("kinds", "Kinds", "on the same trials", kinds, brief=True),
             _differences(found),
             *(
                 _rates(name, each, found.families)
                 for name, each in _groups(found).items()
             ),
             *_tables(found),
-            report.section(
+            sections.section(
                 "outcomes",
                 "Trials",
                 "a cell each, the same variations below each other; point at one to read",
                 report.Trials(_grid(found)),
             ),
-            report.facts("Conditions", _conditions(found), machine(setting)),
+            sections.facts("Conditions", _conditions(found), machine(setting)),
         ],
         footer=[_FOOTER],
     )
@@ -80,21 +80,21 @@ def _verdict(found: Findings) -> report.Section:
 
 
 def _tables(found: Findings) -> Iterator[report.Section | None]:
-    yield report.section(
+    yield sections.section(
         "tasks",
         "Tasks",
         "success by kind of instruction, and 95% intervals",
         report.Table(_tasks(found)),
         brief=True,
     )
-    yield report.section(
+    yield sections.section(
         "families",
         "Families",
         "right minus each kind, in percentage points, with 95% intervals",
         report.Table(_families(found)),
         brief=True,
     )
-    yield report.section(
+    yield sections.section(
         "others",
         "Instructions of other tasks",
         "trials in which the task itself was solved",
@@ -122,8 +122,8 @@ def _figures(found: Findings) -> report.Section:
     trials = sum(rates.trials for rates in found.kinds.values())
     interval = f"95% interval {span(right.interval if right else None)}"
     title = "Right minus shuffled"
-    first = [report.lead(title, lead.difference, lead.interval)] if lead else []
-    return report.figures(
+    first = [sections.lead(title, lead.difference, lead.interval)] if lead else []
+    return sections.figures(
         *first,
         report.Figure(
             "Right instruction",
@@ -132,7 +132,7 @@ def _figures(found: Findings) -> report.Section:
             "second",
         ),
         report.Figure("Shuffled", percent(shuffled.task_mean if shuffled else None)),
-        report.counts("Trials", trials, errors),
+        sections.counts("Trials", trials, errors),
     )
 
 
@@ -181,7 +181,7 @@ def _differences(found: Findings) -> report.Section | None:
         )
         for title, each in groups.items()
     ]
-    return report.section(
+    return sections.section(
         "differences",
         "Differences",
         "right minus each kind, in percentage points",
@@ -220,7 +220,7 @@ def _rates(
     ]
     note = ", ".join(group.tasks) if name in families else number
     bars = report.Bars("instruction", _COLUMNS, rows)
-    return report.section(f"rates of {name}", name, note, bars)
+    return sections.section(f"rates of {name}", name, note, bars)
 
 
 def _tasks(found: Findings) -> Matrix:

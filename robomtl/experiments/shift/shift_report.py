@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from robomtl.evaluation.figures import change, counted, percent, points, span
-from robomtl.experiments import report
+from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE, difference, estimate, rate
 from robomtl.experiments.findings import Success
 from robomtl.experiments.shift.shift_findings import EVERY, Axis, Findings
@@ -30,7 +30,7 @@ def shift_report(
         lead=_lead(found),
         sections=[
             _answer(found),
-            report.section(
+            sections.section(
                 "area",
                 "Area under success against magnitude",
                 "in per cent; 100 is success at every magnitude",
@@ -38,12 +38,12 @@ def shift_report(
                 brief=True,
             ),
             _differences(found, looks),
-            report.section(
+            sections.section(
                 "shifts",
                 "Success against magnitude",
                 f"mean over {counted(len(found.tasks), 'task')}, in per cent",
                 report.Panels([chart for chart in charts if chart]),
-                *report.folds(
+                *sections.folds(
                     {
                         f"{name}: {axis.line}": report.Table(_table(found, name, looks))
                         for name, axis in found.shifts.items()
@@ -122,7 +122,7 @@ def _differences(found: Findings, looks: Mapping[str, Style]) -> report.Section 
         for key, head in _heads(found).items()
     ]
     matrix = Matrix(head="shift", columns=[*found.differences], lines=lines)
-    return report.section(
+    return sections.section(
         "differences",
         f"Area minus that of {found.baseline}",
         "in percentage points, on the same trials",
@@ -197,8 +197,8 @@ def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
             for name, axis in found.shifts.items()
         },
     }
-    run = report.run_facts({"runs": ", ".join(made["runs"])}, made)
-    return report.facts("Experiment", report.settings(requested), run)
+    run = sections.run_facts({"runs": ", ".join(made["runs"])}, made)
+    return sections.facts("Experiment", sections.settings(requested), run)
 
 
 def _footer(found: Findings) -> str:

@@ -1,0 +1,174 @@
+"""Sections of reports, as several experiments have them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from robomtl.evaluation.figures import change, counted, duration, points
+from robomtl.evaluation.statistics import Interval
+from robomtl.experiments.report import (
+    Bars,
+    Config,
+    Curve,
+    Facts,
+    Figure,
+    Figures,
+    Folded,
+    Pairs,
+    Panels,
+    Part,
+    Reasons,
+    Section,
+    Table,
+    Text,
+    Trials,
+)
+from robomtl.pages.flat import flat
+
+
+def section(
+    id: str, title: str, note: str, *parts: Part, brief: bool = False
+) -> Section | None:
+    """Parts under a title; those without a number are left out, and None is of such only.
+
+    Args:
+        id: Its name in the page.
+        title: Of the section.
+        note: Beside the title.
+        *parts: Of which some may be empty.
+        brief: Whether the terminal shows it.
+    """
+    there = [part for part in parts if not _empty(part)]
+    if all(isinstance(part, Text) for part in there):
+        return None
+    return Section(id=id, title=title, note=note, parts=there, brief=brief)
+
+
+def _empty(part: Part) -> bool:
+    match part:
+        case Table():
+            return part.matrix is None or not part.matrix.lines
+        case Curve():
+            return part.chart is None
+        case Panels():
+            return not part.charts
+        case Bars():
+            return not part.rows
+        case Trials():
+            return not part.grid.rows
+        case Config():
+            return not part.pairs
+    return False
+
+
+def settings(values: Mapping[str, Any], *, leave: Sequence[str] = ()) -> Pairs:
+    """Plain data as names and texts, but for some fields."""
+    return [
+        (name.capitalize().replace("_", " "), text(value))
+        for name, value in flat(values)
+        if name.partition(".")[0] not in leave
+    ]
+
+
+def run_facts(first: Mapping[str, Any], made: Mapping[str, Any]) -> Pairs:
+    """How an experiment was made; see ``Journal.made``.
+
+    Args:
+        first: What else there is to be shown, by name.
+        made: As ``results.json`` has it.
+    """
+    shown = {**first, **{name: made[name] for name in ("processor", "workers")}}
+    return [
+        *((name.capitalize(), text(value)) for name, value in shown.items()),
+        ("Time", duration(made["seconds"])),
+        *flat(made["options"]),
+        *flat(made["versions"]),
+        ("robomtl commit", text(made["commit"])),
+    ]
+
+
+def config(values: Mapping[str, Any]) -> Pairs:
+    """Plain data as names and texts."""
+    return [(name, text(value)) for name, value in flat(values)]
+
+
+def text(value: object) -> str:
+    """A value; a dash for nothing."""
+    return "–" if value in (None, "", "None") else str(value)
+
+
+def most_frequent(
+    reasons: Mapping[str, Mapping[str, int]],
+) -> list[tuple[str, str, int]]:
+    """Of which, why, and how many: the most frequent first."""
+    every = [
+        (label, reason, number)
+        for label, some in reasons.items()
+        for reason, number in some.items()
+    ]
+    return sorted(every, key=lambda each: -each[2])
+
+
+def reasons_section(
+    reasons: Mapping[str, Mapping[str, int]], noun: str, what: str
+) -> Section | None:
+    """Why there is no outcome, by label; None if all have one."""
+    rows = most_frequent(reasons)
+    number = counted(sum(row[2] for row in rows), noun)
+    if not rows:
+        return None
+    parts = [Reasons(rows, noun)]
+    return Section(id="reasons", title=f"{number} {what}", parts=parts, alert=True)
+
+
+def facts(title: str, requested: Pairs, run: Pairs) -> Section:
+    """What was requested, and how it was made.
+
+    Args:
+        title: Of the request.
+        requested: Its settings.
+        run: See ``run_facts``.
+    """
+    lists = {"settings": (title, requested), "made": ("Run", run)}
+    return Section(id="facts", parts=[Facts(lists)])
+
+
+def folded(id: str, summary: str, values: Mapping[str, Any]) -> Section:
+    """Plain data, in a section that opens on a click."""
+    return Section(id=id, parts=[Folded(summary, [Config(config(values))])])
+
+
+def folds(parts: Mapping[str, Part]) -> list[Folded]:
+    """Parts by their summaries, the first of them open."""
+    return [
+        Folded(summary, [part], open=place == 0)
+        for place, (summary, part) in enumerate(parts.items())
+    ]
+
+
+def figures(*shown: Figure, brief: bool = False) -> Section:
+    """The most important numbers; the terminal shows them if ``brief``."""
+    return Section(id="figures", parts=[Figures(shown)], brief=brief)
+
+
+def warnings(sentences: Iterable[str]) -> Section | None:
+    """Warnings in a box; None without a sentence."""
+    parts = [Text(sentence, tone="small") for sentence in sentences]
+    if not parts:
+        return None
+    return Section(id="warnings", parts=parts, alert=True, brief=True)
+
+
+def lead(
+    title: str, difference: float, interval: Interval, confidence: float = 0.95
+) -> Figure:
+    """The figure of a difference of rates."""
+    note = f"{100 * confidence:.4g}% interval {change(interval)}, in percentage points"
+    return Figure(
+        title, points(difference), note, "behind" if difference < 0 else "main"
+    )
+
+
+def counts(title: str, number: int, errors: int) -> Figure:
+    """The figure of a number of trials and their errors."""
+    tone: Literal["", "warn"] = "warn" if errors else ""
+    return Figure(title, f"{number:,}", counted(errors, "error"), tone)
