@@ -24,6 +24,12 @@ from robomtl.experiments.report import (
 )
 from robomtl.pages.flat import flat
 
+NAUC = (
+    "nAUC is the area under success against the logarithm of the demonstrations: the mean"
+    " height of the line."
+)
+"""What nAUC is, for a footer."""
+
 
 def section(
     id: str, title: str, note: str, *parts: Part, brief: bool = False
@@ -172,3 +178,20 @@ def counts(title: str, number: int, errors: int) -> Figure:
     """The figure of a number of trials and their errors."""
     tone: Literal["", "warn"] = "warn" if errors else ""
     return Figure(title, f"{number:,}", counted(errors, "error"), tone)
+
+
+def footer(played: str, *, confidence: float, over: str, alone: str = "") -> str:
+    """How the policies were compared, and what the intervals cover.
+
+    Args:
+        played: What the policies have in common, as a sentence without its full stop.
+        confidence: Of the intervals.
+        over: What they cover beside trials, such as ``other seeds of training``.
+        alone: ``1 seed`` or the like where there is one only; else empty.
+    """
+    note = f" With {alone} they hold for these policies only." if alone else ""
+    return (
+        f"A trial succeeds if the task is solved at any step. {played}; tasks weigh the"
+        f" same. Intervals ({100 * confidence:.4g}%, by t quantiles, so that few of these"
+        f" make them wide) cover {over} and trials of the same tasks.{note}"
+    )

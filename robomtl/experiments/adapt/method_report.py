@@ -81,7 +81,15 @@ def methods_report(
                 "config", "Methods and their hyper-parameters", _config(found)
             ),
         ],
-        footer=[_footer(found)],
+        footer=[
+            sections.footer(
+                "All methods get the same demonstrations and play the same trials",
+                confidence=found.confidence,
+                over="other seeds of training, draws of the demonstrations, goals",
+                alone="1 seed" if len(found.seeds) == 1 else "",
+            ),
+            sections.NAUC,
+        ],
     )
 
 
@@ -321,16 +329,3 @@ def _config(found: Findings) -> dict[str, Any]:
         label: {"method": each.method, "objective": each.objective, **each.config}
         for label, each in found.methods.items()
     }
-
-
-def _footer(found: Findings) -> str:
-    alone = "With 1 seed they hold for this one policy only. "
-    return (
-        "A trial succeeds if the task is solved at any step. All methods get the same"
-        " demonstrations and play the same trials; tasks weigh the same. Intervals"
-        f" ({100 * found.confidence:.4g}%, by t quantiles, so that few seeds or draws make"
-        " them wide) cover other seeds of training, draws of the demonstrations, goals and"
-        f" trials of the same tasks. {alone if len(found.seeds) == 1 else ''}"
-        "nAUC is the area under success against the logarithm of the demonstrations: the"
-        " mean height of the line."
-    )

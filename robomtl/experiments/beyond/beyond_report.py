@@ -54,9 +54,12 @@ def beyond_report(
             _facts(found, made) if made else None,
         ],
         footer=[
-            "A trial succeeds if the task is solved at any step. The expert, the first"
-            " policy and the policies of all rounds play the same trials. Intervals of"
-            f" {100 * found.confidence:.4g}%."
+            sections.footer(
+                "The expert, the first policy and the policies of all rounds play the same"
+                " trials",
+                confidence=found.confidence,
+                over="other seeds of training",
+            )
         ],
     )
 

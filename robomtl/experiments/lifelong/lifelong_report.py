@@ -55,7 +55,17 @@ def lifelong_report(
             _facts(found, request or {}, made) if made else None,
             sections.folded("config", "Methods and their settings", found.definitions),
         ],
-        footer=[_footer(found)],
+        footer=[
+            sections.footer(
+                "All methods learn from the same demonstrations, take as many gradient"
+                " steps on each task, and play the same trials after each",
+                confidence=found.confidence,
+                over="other orders, seeds of training",
+                alone="1 run" if found.orders * found.seeds == 1 else "",
+            ),
+            "A policy that acts on a task as it did before plays its trials once. NBT is 0"
+            " exactly where the policies that act on a task stay the same, bit for bit.",
+        ],
     )
 
 
@@ -194,16 +204,3 @@ def _facts(
     settings = sections.settings(requested, leave=("methods", "settings"))
     read = {"demonstrations": made["demonstrations"]}
     return sections.facts("Experiment", settings, sections.run_facts(read, made))
-
-
-def _footer(found: Findings) -> str:
-    alone = found.orders * found.seeds == 1
-    return (
-        "A trial succeeds if the task is solved at any step. All methods learn from the same"
-        " demonstrations, take as many gradient steps on each task, and play the same trials"
-        " after each. A policy that acts on a task as it did before plays its trials once."
-        " NBT is 0 exactly where the policies that act on a task stay the same, bit for bit."
-        f" Intervals ({100 * found.confidence:.4g}%, by t quantiles) cover other orders,"
-        " seeds of training and trials of the same tasks."
-        f"{' With 1 run they hold for these policies only.' if alone else ''}"
-    )

@@ -80,7 +80,15 @@ def arms_report(
             _facts(found, request or {}, made) if made else None,
             sections.folded("config", "Arms and their settings", _config(found)),
         ],
-        footer=[_footer(found)],
+        footer=[
+            sections.footer(
+                "All arms learn from the same demonstrations and play the same trials",
+                confidence=found.confidence,
+                over="other seeds of training",
+                alone="1 seed" if len(found.seeds) == 1 else "",
+            ),
+            sections.NAUC,
+        ],
     )
 
 
@@ -312,16 +320,3 @@ def _config(found: Findings) -> dict[str, Any]:
         label: {name: getattr(each, name) for name in names}
         for label, each in found.definitions.items()
     }
-
-
-def _footer(found: Findings) -> str:
-    alone = "With 1 seed they hold for these policies only. "
-    return (
-        "A trial succeeds if the task is solved at any step. All arms learn from the same"
-        " demonstrations and play the same trials; tasks weigh the same. Intervals"
-        f" ({100 * found.confidence:.4g}%, by t quantiles, so that few seeds make them wide)"
-        " cover other seeds of training and trials of the same tasks."
-        f" {alone if len(found.seeds) == 1 else ''}nAUC is the area under"
-        " success against the logarithm of the demonstrations: the mean height of the"
-        " line."
-    )
