@@ -32,13 +32,11 @@ class TimmModel(PretrainedEncoder):
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)
         model = _model(vision.encoder.partition(":")[2], shape)
-        mean, deviation = (model.pretrained_cfg[name] for name in ("mean", "std"))
+        mean, std = (model.pretrained_cfg[name] for name in ("mean", "std"))
         self.mean: Tensor
-        self.deviation: Tensor
+        self.std: Tensor
         self.register_buffer("mean", 255 * torch.tensor(mean), persistent=False)
-        self.register_buffer(
-            "deviation", 255 * torch.tensor(deviation), persistent=False
-        )
+        self.register_buffer("std", 255 * torch.tensor(std), persistent=False)
         if not vision.weights:
             _normalise_groups(model)  # Departure 2.
         self.backbone = model
@@ -57,7 +55,7 @@ class TimmModel(PretrainedEncoder):
 
     def scaled(self, image: Tensor) -> Tensor:
         """See ``PretrainedEncoder``."""
-        scaled = (image - self.mean) / self.deviation
+        scaled = (image - self.mean) / self.std
         return rearrange(scaled, "batch h w rgb -> batch rgb h w")
 
     def represent(self, image: Tensor) -> Tensor:

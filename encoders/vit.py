@@ -37,8 +37,8 @@ class ViT(MapEncoder):
         )
         self.blocks = nn.ModuleList(Block(_WIDTH, _HEADS) for _ in range(_BLOCKS))
         self.norm = nn.LayerNorm(_WIDTH)
-        self.place: Tensor
-        self.register_buffer("place", _places(shape, size), persistent=False)
+        self.sinusoids: Tensor
+        self.register_buffer("sinusoids", _places(shape, size), persistent=False)
         self.width = _WIDTH
         self.positions = PositionChannels(self.width, vision.features)
 
@@ -61,7 +61,7 @@ class ViT(MapEncoder):
 
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
         """See ``MapEncoder``."""
-        features = self.patches(centred(image)) + self.place
+        features = self.patches(centred(image)) + self.sinusoids
         height = features.shape[2]
         for modulation, block in zip(self.modulations, self.blocks, strict=True):
             features = modulation(features, task)

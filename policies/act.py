@@ -118,7 +118,7 @@ class ChunkEncoder(nn.Module):
         width = config.width
         self.first = nn.Parameter(0.02 * torch.randn(1, width))
         self.state, self.action = nn.Linear(state, width), nn.Linear(action, width)
-        self.place = nn.Parameter(0.02 * torch.randn(config.chunk, width))
+        self.position = nn.Parameter(0.02 * torch.randn(config.chunk, width))
         self.blocks = nn.ModuleList(
             Block(width, config.heads) for _ in range(config.chunk_blocks)
         )
@@ -134,7 +134,7 @@ class ChunkEncoder(nn.Module):
             mask: Which actions lie within the episode, 1 or 0; (batch, chunk).
         """
         first = self.first.expand(len(state), -1, -1)
-        actions = self.action(action * mask[..., None]) + self.place
+        actions = self.action(action * mask[..., None]) + self.position
         tokens = torch.cat([first, self.state(state)[:, None], actions], dim=1)
         seen = functional.pad(mask > 0, (2, 0), value=True)[:, None, None]
         for block in self.blocks:

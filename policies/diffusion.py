@@ -138,7 +138,7 @@ class ChunkTransformer(nn.Module):
         super().__init__()
         width = config.head_width
         self.stem = nn.Linear(action, width)
-        self.place = nn.Parameter(0.02 * torch.randn(config.chunk, width))
+        self.position = nn.Parameter(0.02 * torch.randn(config.chunk, width))
         self.time = nn.Linear(TIME_FEATURES, width)
         self.blocks = nn.ModuleList(
             _Block(width, config.heads) for _ in range(config.head_blocks)
@@ -161,7 +161,7 @@ class ChunkTransformer(nn.Module):
             (batch, chunk, action).
         """
         conditions = functional.silu(condition + self.time(encoded_time(time)))
-        tokens = self.stem(chunk) + self.place
+        tokens = self.stem(chunk) + self.position
         for block in self.blocks:
             tokens = block(tokens, conditions)
         shift, scale = self.modulation(conditions)[:, None].chunk(2, dim=-1)

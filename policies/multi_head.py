@@ -48,7 +48,7 @@ class TaskEncoder(nn.Module):
 
     def __init__(self, spec: Spec, width: int) -> None:
         super().__init__()
-        self.told = task_layer(spec.embedding, width)
+        self.projection = task_layer(spec.embedding, width)
         self.classifier = nn.Sequential(
             task_layer(spec.embedding, width),
             nn.LayerNorm(width),
@@ -58,7 +58,7 @@ class TaskEncoder(nn.Module):
 
     def forward(self, task_embedding: Tensor) -> Tensor:
         """The encoded task; (batch, width)."""
-        features: Tensor = self.told(task_embedding)
+        features: Tensor = self.projection(task_embedding)
         return features
 
 

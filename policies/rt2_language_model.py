@@ -68,7 +68,7 @@ class ByteModel(nn.Module):
         self.width, self.vocabulary = width, _BYTES
         self.embedding = nn.Embedding(_BYTES, width)
         nn.init.normal_(self.embedding.weight, std=0.02)
-        self.place = nn.Parameter(0.02 * torch.randn(longest, width))
+        self.position = nn.Parameter(0.02 * torch.randn(longest, width))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
 
@@ -85,7 +85,7 @@ class ByteModel(nn.Module):
         """See ``LanguageModel``; a text is padded on its left, or on its right."""
         count = values.shape[1]
         place = (there.long().cumsum(1) - 1).clamp(min=0)
-        values = values + self.place[place]
+        values = values + self.position[place]
         ones = torch.ones(count, count, dtype=torch.bool, device=values.device)
         itself = torch.eye(count, dtype=torch.bool, device=values.device)
         mask = (ones.tril() & there[:, None] | itself)[:, None]

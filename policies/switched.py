@@ -45,8 +45,8 @@ class Switched(Policy):
         self.base = architecture(made, spec)
         self.changed = architecture(made, spec)
         self.wordings = Remembered(
-            {"told": torch.zeros(0, 0), "others": torch.zeros(0, 0)},
-            axes={"told": "new words", "others": "other words"},
+            {"new": torch.zeros(0, 0), "others": torch.zeros(0, 0)},
+            axes={"new": "new words", "others": "other words"},
         )
 
     @property
@@ -60,7 +60,7 @@ class Switched(Policy):
         Where the greatest cosine with a wording of the new task is above that with any
         other; everywhere if there is no other.
         """
-        new, others = self.wordings["told"], self.wordings["others"]
+        new, others = self.wordings["new"], self.wordings["others"]
         if not len(others):
             return task_embedding.new_ones(len(task_embedding), dtype=torch.bool)
         words = self._words(task_embedding)
@@ -111,7 +111,7 @@ class Switched(Policy):
 
     def _words(self, task_embedding: Tensor) -> Tensor:
         """The words of the instruction, which come first; (batch, language)."""
-        return task_embedding[:, : self.wordings["told"].shape[1]]
+        return task_embedding[:, : self.wordings["new"].shape[1]]
 
 
 def _part(memory: Memory | None, name: str) -> Memory | None:

@@ -13,6 +13,7 @@ from safetensors.torch import save as serialise
 from robomtl.actor_settings import ActorSettings
 from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
+from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
 from robomtl.machine import memory
 from robomtl.paths import located
@@ -176,7 +177,7 @@ def load(run: Path | str) -> TrainedPolicy:
     _check_weights(weights, card)
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
         policy = build(card)
-    tensors = read_tensors(weights)
+    tensors = present_tensors(read_tensors(weights), policy.state_dict())
     check_finite(tensors, policy.state_dict(), where=weights)
     policy.load_state_dict(tensors)
     return TrainedPolicy(
@@ -231,6 +232,7 @@ def _check_weights(weights: Path, card: Card) -> None:
     try:
         policy = on_meta(lambda: build(card), len(header))
         kinds = {name: it.dtype for name, it in policy.state_dict().items()}
+        header = present_tensors(header, kinds)
         policy.load_state_dict(header)
     except (InputError, RuntimeError) as error:
         raise InputError(f"{weights} does not fit its card: {error}") from error

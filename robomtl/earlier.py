@@ -1,22 +1,39 @@
-"""Settings as earlier versions named them, under their present names.
+"""Settings and tensors as earlier versions named them, under their present names.
 
 Files of earlier versions and old flags of the command line are read by these tables.
 """
 
+import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+Tensors = TypeVar("Tensors")
 
 NAMES = {
     "batch": "batch_size",
     "clip": "max_grad_norm",
     "construction": "augmentation",
     "ema": "ema_decay",
+    "share": "support_fraction",
     "warm_up": "warmup_fraction",
 }
 """Present names of settings, by their earlier ones."""
 _OF_INSTRUCTIONS = {"mixing", "noise", "swap"}  # Once settings of ``augmentation``.
-VALUES = {"schedule": {"one_cycle": "warmup_cosine"}}
+VALUES = {
+    "base": {"untold": "unconditioned"},
+    "schedule": {"one_cycle": "warmup_cosine"},
+}
 """Present values of settings, by the setting and their earlier ones."""
+TENSORS = {
+    "normaliser.deviation": "std",
+    "encoder.told": "projection",
+    "wordings.told": "new",
+    "place": "position",
+}
+"""Present names of tensors and modules, by their earlier ones and that of their module."""
+_SEPARATOR = re.compile(
+    "([./])"
+)  # Of modules; a slash in names that torch keeps whole.
 ADDED: Mapping[str, Any] = {
     "learning_rate_factors": [],
     "weight_decays": [],
@@ -107,3 +124,29 @@ def present_name(name: str, value: Any = None) -> str:
 def present_value(name: str, value: Any) -> Any:
     """The value of a setting in the words of today."""
     return VALUES.get(name, {}).get(value, value) if isinstance(value, str) else value
+
+
+def present_tensors(
+    tensors: Mapping[str, Tensors], known: Collection[str]
+) -> dict[str, Tensors]:
+    """The tensors of a file under their present names.
+
+    Args:
+        tensors: By present or earlier names.
+        known: Names that there are; one that is not, and whose present name is not
+            either, stays as it is.
+    """
+    found = {}
+    for name, value in tensors.items():
+        new = name if name in known else _present_tensor(name)
+        found[new if new in known and new not in tensors else name] = value
+    return found
+
+
+def _present_tensor(name: str) -> str:
+    parts = _SEPARATOR.split(name)
+    for place in range(0, len(parts), 2):
+        module = f"{parts[place - 2]}." if place else ""
+        earlier = parts[place]
+        parts[place] = TENSORS.get(module + earlier, TENSORS.get(earlier, earlier))
+    return "".join(parts)

@@ -43,7 +43,7 @@ class Moments:
         return self._mean if self._single is None else self._single.mean(0)
 
     @property
-    def deviation(self) -> Tensor:
+    def std(self) -> Tensor:
         """(size,)."""
         if self._single is None:
             return (self._squares / self.count).sqrt()
@@ -62,9 +62,14 @@ class Normaliser(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.mean: Tensor
-        self.deviation: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("deviation", torch.ones(size))
+        self.register_buffer("std", torch.ones(size))
+
+    @property
+    def deviation(self) -> Tensor:
+        """The standard deviation, by its earlier name."""
+        return self.std
 
     def fit(self, values: Tensor | Moments, place: slice = slice(None)) -> None:
         """Takes mean and standard deviation of values.
@@ -77,11 +82,11 @@ class Normaliser(nn.Module):
             self.fit(_moments(values), place)
             return
         self.mean[place].copy_(values.mean)
-        self.deviation[place].copy_(values.deviation.clamp(min=self.FLOOR))
+        self.std[place].copy_(values.std.clamp(min=self.FLOOR))
 
     def forward(self, value: Tensor) -> Tensor:
         """The value with mean 0 and standard deviation 1 over the fitted data; (…, size)."""
-        return (value - self.mean) / self.deviation
+        return (value - self.mean) / self.std
 
 
 def _moments(values: Tensor) -> Moments:

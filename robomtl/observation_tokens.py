@@ -38,12 +38,12 @@ class ImageTokens(nn.Module):
     def __init__(self, encoded: int, count: int, tokens: int, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(encoded, width)
-        self.place = nn.Parameter(places(count, width))
+        self.position = nn.Parameter(places(count, width))
         self.learner = TokenLearner(width, tokens)
 
     def forward(self, encoded: Tensor) -> Tensor:
         """(..., place, encoded) -> (..., token, width)."""
-        tokens: Tensor = self.learner(self.project(encoded) + self.place)
+        tokens: Tensor = self.learner(self.project(encoded) + self.position)
         return tokens
 
 

@@ -140,13 +140,11 @@ def test_all_demonstrations_of_a_task_are_withheld_together():
 
 
 def test_the_divergence_is_that_of_the_library():
-    mean, log_deviation = torch.randn(
-        2, 5, 3, generator=torch.Generator().manual_seed(0)
-    )
-    posterior = Independent(Normal(mean, log_deviation.exp()), 1)
+    mean, log_std = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    posterior = Independent(Normal(mean, log_std.exp()), 1)
     prior = Independent(Normal(torch.zeros(5, 3), torch.ones(5, 3)), 1)
     torch.testing.assert_close(
-        divergence_from_normal(mean, log_deviation), kl_divergence(posterior, prior)
+        divergence_from_normal(mean, log_std), kl_divergence(posterior, prior)
     )
 
 

@@ -151,6 +151,6 @@ def test_a_prior_of_another_size_is_refused(trained, support, prior):
 
 
 def test_parts_out_of_range_are_refused(trained, support):
-    for field, value in (("kept", 0.0), ("kept", 1.5), ("share", 1.0)):
+    for field, value in (("kept", 0.0), ("kept", 1.5), ("support_fraction", 1.0)):
         with pytest.raises(ValueError, match=f"{field} is {value}; give more than 0"):
             adapt(trained, support, method=configure("retrieval", {field: value}))

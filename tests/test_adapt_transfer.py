@@ -386,7 +386,7 @@ def test_every_wording_of_meta_world_finds_its_task(trained):
     )
     for task in suite.held_out_tasks:
         new_words, others = wordings(card, task)
-        switch.wordings.fill({"told": new_words, "others": others})
+        switch.wordings.fill({"new": new_words, "others": others})
         assert switch.changes(new_words).all()
         assert not switch.changes(others).any()
         assert len(new_words) == len({*task.instructions, *task.held_out_instructions})

@@ -148,7 +148,7 @@ def test_the_objective_block_trains_what_its_method_tells(
     ]
     last = shown.episodes.start + shown.episodes.length - 1
     ends = (shown.state[last] - trained.policy.normaliser.mean.numpy()) / (
-        trained.policy.normaliser.deviation.numpy()
+        trained.policy.normaliser.std.numpy()
     )
     assert inferred == pytest.approx(tuple(ends.mean(0)[:2]), abs=1e-5)
     with pytest.raises(ValueError, match="needs a policy trained with the objective"):

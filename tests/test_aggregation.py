@@ -353,7 +353,7 @@ def test_a_conflict_is_summed_up_over_different_tasks():
     cosine = torch.tensor([[1.0, 0.5, -0.5], [0.5, 1.0, 0.0], [-0.5, 0.0, 1.0]])
     found = conflict(cosine)
     assert found.mean == pytest.approx(0)
-    assert found.part == pytest.approx(1 / 3)
+    assert found.negative == pytest.approx(1 / 3)
     assert found.by_task == pytest.approx((0.0, 0.25, -0.25))
 
 

@@ -1,12 +1,23 @@
-"""Settings and flags of earlier versions are still understood."""
+"""Settings, flags and tensors of earlier versions are still understood."""
+
+import json
+import re
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
+from robomtl import checkpoint
 from robomtl.adaptation.adapting import configure
+from robomtl.checkpoint import Card
 from robomtl.cli.earlier_flags import present_flags
-from robomtl.earlier import present
+from robomtl.conditioning import Conditioning
+from robomtl.earlier import present, present_tensors
+from robomtl.policy import Batch, Spec
 from robomtl.request import differences
 from robomtl.training.config import TrainConfig, config_of
+from robomtl.training.learner import learner_for
+from robomtl.weights import digest_of
 
 EARLIER = {"batch": 8, "clip": 2.0, "ema": 0.5, "warm_up": 0.2}
 PRESENT = {
@@ -66,10 +77,15 @@ def test_a_name_that_is_still_a_setting_stays_as_it_is():
     assert present({"clip": 10.0}, ["clip", "max_grad_norm"]) == {"clip": 10.0}
 
 
-def test_a_method_takes_a_setting_by_its_earlier_name():
-    assert configure("finetune", {"ema": 0.5}) == configure(
-        "finetune", {"ema_decay": 0.5}
-    )
+@pytest.mark.parametrize(
+    ("method", "earlier", "present"),
+    [
+        ("finetune", "ema", "ema_decay"),
+        ("retrieval", "share", "support_fraction"),
+    ],
+)
+def test_a_method_takes_a_setting_by_its_earlier_name(method, earlier, present):
+    assert configure(method, {earlier: 0.25}) == configure(method, {present: 0.25})
 
 
 @pytest.mark.parametrize(
@@ -103,3 +119,96 @@ def test_an_earlier_flag_works_and_is_answered_by_its_present_name(
     assert present_flags(earlier.split()) == expected.split()
     said = capsys.readouterr().err
     assert hint in said and bool(said) == bool(hint)
+
+
+EARLIER_TENSORS = {
+    "normaliser.std": "normaliser.deviation",
+    "encoder.projection": "encoder.told",
+    "wordings.new": "wordings.told",
+    "position": "place",
+}
+POLICIES_BEFORE = {
+    "multi_head": ("normaliser.deviation", "encoder.told.weight"),
+    "act": ("normaliser.deviation", "chunk_encoder.place"),
+    "switched": ("base.normaliser.deviation", "wordings.told"),
+}
+
+
+def made_of(name):
+    """A policy and its card."""
+    conditioning = Conditioning(kinds=("one_hot",), tasks=("a", "b"))
+    spec = Spec(state=4, action=2, embedding=conditioning.size, tasks=2)
+    card = Card(
+        policy=name,
+        config={},
+        spec=spec,
+        conditioning=conditioning,
+        suite="",
+        suite_options={},
+        step=3,
+    )
+    torch.manual_seed(0)
+    policy = checkpoint.build(card)
+    policy.normaliser.fit(torch.randn(9, 4))
+    return policy, card
+
+
+def rename(path):
+    """Gives the tensors of a file their earlier names, and returns these."""
+    found = {}
+    for name, value in load_file(path).items():
+        for new, before in EARLIER_TENSORS.items():
+            name = re.sub(rf"\b{new}\b", before, name)
+        found[name] = value
+    save_file(found, path)
+    return set(found)
+
+
+@pytest.mark.parametrize("name", POLICIES_BEFORE)
+def test_a_policy_whose_tensors_have_their_earlier_names_is_loaded(name, tmp_path):
+    policy, card = made_of(name)
+    checkpoint.save(tmp_path, policy, card)
+    assert {*POLICIES_BEFORE[name]} < rename(tmp_path / "policy.safetensors")
+    path = tmp_path / "policy.json"
+    known = json.loads(path.read_text())
+    known["weights"] = digest_of(tmp_path / "policy.safetensors")
+    path.write_text(json.dumps(known))
+    there, expected = checkpoint.load(tmp_path).policy.state_dict(), policy.state_dict()
+    assert there.keys() == expected.keys()
+    assert all(torch.equal(there[key], expected[key]) for key in expected)
+
+
+@pytest.mark.parametrize("kind", ["joined", "module"])
+def test_a_training_whose_tensors_have_their_earlier_names_goes_on(kind, tmp_path):
+    config = TrainConfig(learner=kind, steps=3, precision="float32", threads=1)
+    batch = Batch(
+        observation={"state": torch.rand(8, 4)},
+        action=torch.rand(8, 10, 2),
+        mask=torch.ones(8, 10),
+        task_embedding=torch.eye(2)[torch.arange(8) % 2],
+        task=torch.arange(8) % 2,
+    )
+    whole, resumed = (
+        learner_for(made_of("multi_head")[0], config, tasks=("a", "b"))
+        for _ in range(2)
+    )
+    whole.update(batch)
+    whole.save(tmp_path / "training.safetensors")
+    assert "policy.encoder.told.weight" in rename(tmp_path / "training.safetensors")
+    resumed.restore(tmp_path / "training.safetensors")
+    whole.update(batch)
+    resumed.update(batch)
+    there = resumed.averaged()
+    assert all(torch.equal(it, there[key]) for key, it in whole.averaged().items())
+
+
+def test_tensors_keep_names_that_are_there_or_have_no_present_one():
+    known = ["place", "normaliser.std", "keys.key/normaliser/std"]
+    given = {"place": 1, "normaliser.deviation": 2, "told": 3}
+    expected = {"place": 1, "normaliser.std": 2, "told": 3}
+    assert present_tensors(given, known) == expected
+    both = {"normaliser.deviation": 1, "normaliser.std": 2}
+    assert present_tensors(both, known) == both
+    assert present_tensors({"keys.key/normaliser/deviation": 1}, known) == {
+        "keys.key/normaliser/std": 1
+    }

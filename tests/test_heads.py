@@ -30,9 +30,9 @@ def batch_of(action, mask=None):
 
 
 def test_the_gaussian_loss_is_the_negative_log_density():
-    error, log_deviation = torch.randn(5), torch.randn(5)
-    expected = -Normal(0.0, log_deviation.exp()).log_prob(error)
-    assert torch.allclose(gaussian_nll(error, log_deviation), expected, atol=1e-6)
+    error, log_std = torch.randn(5), torch.randn(5)
+    expected = -Normal(0.0, log_std.exp()).log_prob(error)
+    assert torch.allclose(gaussian_nll(error, log_std), expected, atol=1e-6)
 
 
 def test_the_loss_of_a_mixture_is_its_negative_log_density_by_component():

@@ -212,6 +212,29 @@ def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["unconditioned", "untold"])
+def test_an_arm_that_has_its_earlier_name_in_a_folder_resumes(
+    name, data, tmp_path, capsys
+):
+    arms = {"together": "together", "unconditioned": "unconditioned"}
+    request = replace(REQUEST, arms=arms, demonstrations=(1,), trials=1)
+    first = multitask(
+        SUITE, request, out=tmp_path, data=data.path, compute=Compute(executor=Here())
+    )
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(journal.read_text().replace("unconditioned", "untold"))
+    settings = {**SMALL, name: {"policy_config.width": 12}}
+    again = replace(request, arms={"together": "together", name: name})
+    again = replace(again, settings=settings, reference=name)
+    found = multitask(
+        SUITE, again, out=tmp_path, data=data.path, compute=Compute(executor=Here(0))
+    )
+    assert found.arms["untold"] == first.arms["unconditioned"]
+    said = "The arm untold is now unconditioned." in capsys.readouterr().err
+    assert said == (name == "untold")
+
+
+@pytest.mark.slow
 def test_a_training_that_diverges_is_told_and_in_no_rate(data, tmp_path):
     settings = {**SMALL, "together": {"training.learning_rate": 1e38}}
     request = replace(REQUEST, settings=settings, demonstrations=(1,), trials=1)
@@ -256,7 +279,7 @@ def test_a_policy_of_one_task_is_told_as_much_as_one_of_all(data):
     }
     assert sizes["alone"].each == sizes["together"].each
     assert sizes["alone"].total == 2 * sizes["together"].total
-    assert sizes["untold"].each < sizes["together"].each
+    assert sizes["unconditioned"].each < sizes["together"].each
 
 
 @pytest.mark.parametrize(

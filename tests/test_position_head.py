@@ -99,7 +99,7 @@ def test_the_head_learns_where_things_are_and_the_loss_is_added():
     smooth = torch.where(distance < 1, distance.square() / 2, distance - 0.5)
     expected = (smooth * shown[batch.task]).sum(1) / 2
     assert torch.allclose(error, expected)
-    meters = distance * head.normaliser.deviation * shown[batch.task]
+    meters = distance * head.normaliser.std * shown[batch.task]
     assert torch.allclose(off, meters.sum() / 16)
 
 

@@ -166,7 +166,7 @@ def test_moments_of_blocks_are_those_of_all_values() -> None:
     for block in torch.split(values, 300):
         moments.add(block)
     assert torch.allclose(moments.mean, values.double().mean(0))
-    assert torch.allclose(moments.deviation, values.double().std(0, unbiased=False))
+    assert torch.allclose(moments.std, values.double().std(0, unbiased=False))
 
 
 def test_a_data_set_is_stored_once_until_one_of_its_files_changes(

@@ -123,7 +123,7 @@ def test_renormalising_follows_a_bias_and_changes_nothing_without_a_shift(
     off = renormalised(trained, plain, moved).policy.normaliser
     before = trained.policy.normaliser
     assert torch.allclose(off.mean - before.mean, torch.tensor(0.25), atol=1e-5)
-    assert torch.allclose(off.deviation, before.deviation, atol=1e-5)
+    assert torch.allclose(off.std, before.std, atol=1e-5)
 
 
 def test_renormalising_needs_a_policy_that_reads_a_state(runs: list[Path]) -> None:

@@ -31,12 +31,12 @@ class Tally:
 
     @property
     def success_a(self) -> float:
-        """Share of the pairs that A solved."""
+        """Fraction of the pairs that A solved."""
         return (self.both + self.a_alone) / self.pairs
 
     @property
     def success_b(self) -> float:
-        """Share of the pairs that B solved."""
+        """Fraction of the pairs that B solved."""
         return (self.both + self.b_alone) / self.pairs
 
     @property

@@ -50,12 +50,12 @@ class Mixture(ActionHead):
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
         """The negative log-density of the actions, by component; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
-        logits, mean, log_deviation = self._modes(predicted, robot)
+        logits, mean, log_std = self._modes(predicted, robot)
         has = self.has(robot)
         there = batch.mask[:, :, None].expand_as(batch.action)
         if has is not None:
             there = there * has[:, None]
-        nll = gaussian_nll(mean - batch.action, log_deviation) * there
+        nll = gaussian_nll(mean - batch.action, log_std) * there
         by_mode = logits.log_softmax(-1) - nll.sum((2, 3)).mT  # (batch, mode)
         per_sample = -by_mode.logsumexp(-1) / there.sum((1, 2))
         error = (_likeliest(logits, mean) - batch.action).detach().abs()

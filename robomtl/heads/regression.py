@@ -87,7 +87,7 @@ def bounded(output: Tensor) -> Tensor:
     return LEAST + (MOST - LEAST) * output.sigmoid()
 
 
-def gaussian_nll(error: Tensor, log_deviation: Tensor) -> Tensor:
+def gaussian_nll(error: Tensor, log_std: Tensor) -> Tensor:
     """The negative log-density of an error under a centred Gaussian, element by element."""
-    scaled = error * (-log_deviation).exp()
-    return 0.5 * scaled.square() + log_deviation + 0.5 * math.log(2 * math.pi)
+    scaled = error * (-log_std).exp()
+    return 0.5 * scaled.square() + log_std + 0.5 * math.log(2 * math.pi)

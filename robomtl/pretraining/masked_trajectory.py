@@ -49,7 +49,7 @@ class Model(nn.Module):
         self.acted = nn.Linear(action, width)
         # Of observation and action: what replaces a masked one, and its position.
         self.hidden = nn.Parameter(0.02 * torch.randn(2, width))
-        self.place = nn.Parameter(0.02 * torch.randn(2 * settings.window, width))
+        self.position = nn.Parameter(0.02 * torch.randn(2 * settings.window, width))
         self.blocks = nn.ModuleList(
             Block(width, settings.heads) for _ in range(settings.blocks)
         )
@@ -70,7 +70,7 @@ class Model(nn.Module):
         there = torch.stack([self.observed(features), self.acted(action)], dim=2)
         tokens = torch.where(masked[..., None], self.hidden.to(there.dtype), there)
         tokens = (
-            rearrange(tokens, "clip time kind x -> clip (time kind) x") + self.place
+            rearrange(tokens, "clip time kind x -> clip (time kind) x") + self.position
         )
         for block in self.blocks:
             tokens = cast(Block, block).among(tokens)

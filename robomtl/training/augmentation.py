@@ -43,7 +43,7 @@ class Augmentation:
     for displacements in proportion to how far they are off, see ``approach``. In batches
     of problems the context keeps the way it shows. 0 for never."""
     mirror: float = 0.0
-    """Part of the samples, or problems, that are mirrored at x = 0: another task, or the
+    """Fraction of the samples, or problems, that are mirrored at x = 0: another task, or the
     same where that is symmetric. The instruction stays the same."""
     masking: float = 0.0
     """Probability with which each object of a sample is hidden, by zeros in its place."""
@@ -53,7 +53,7 @@ class Augmentation:
     it is ``scaled`` by a factor from 1/2 to 2, and clipped. Only the support then shows
     what an action does."""
     relabelling: float = 0.0
-    """Part of the samples whose goal becomes what was achieved at a later step of the
+    """Fraction of the samples whose goal becomes what was achieved at a later step of the
     episode, each as likely, of tasks whose goal is a place that something comes to."""
 
     def __post_init__(self) -> None:

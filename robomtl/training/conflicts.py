@@ -19,8 +19,8 @@ class Conflict(NamedTuple):
 
     mean: float
     """Mean cosine of two different tasks."""
-    part: float
-    """Part of the pairs whose cosine is below 0."""
+    negative: float
+    """Fraction of the pairs whose cosine is below 0."""
     by_task: tuple[float, ...]
     """Mean cosine of each task with the others."""
 
@@ -48,7 +48,7 @@ def conflict(cosine: Tensor) -> Conflict:
     pairs = cosine[others].view(size, size - 1)
     return Conflict(
         mean=pairs.mean().item(),
-        part=(pairs < 0).float().mean().item(),
+        negative=(pairs < 0).float().mean().item(),
         by_task=tuple(pairs.mean(1).tolist()),
     )
 

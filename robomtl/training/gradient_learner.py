@@ -11,6 +11,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from robomtl.durable import replacing
+from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
 from robomtl.machine import precision_on
 from robomtl.policy import Loss, Policy
@@ -149,12 +150,13 @@ class GradientLearner(ABC):
 
     def restore(self, path: Path) -> None:
         """Goes back to where ``save`` was called, bit for bit; see ``Learner``."""
-        expected, found = self._expected(), read_header(path)
+        expected = self._expected()
+        found = present_tensors(read_header(path), expected)
         by_task = {name: it for name, it in found.items() if _is_by_task(name)}
         numbers = {len(self.tasks), self._combiner.groups or len(self.tasks)}
         check_by_task(by_task, numbers, where=path)
         check_same(found, expected | by_task, where=path)
-        stored = read_tensors(path)
+        stored = present_tensors(read_tensors(path), expected)
         check_finite(stored, expected, where=path)
         if not 0 <= int(stored["step"]) <= self._config.steps:
             raise InputError(

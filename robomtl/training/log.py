@@ -65,7 +65,7 @@ class Log:
     def conflict(self, step: int, found: Conflict) -> None:
         """Logs how far the tasks' gradients conflict."""
         self._writer.add_scalar("conflict/mean_cosine", found.mean, step)
-        self._writer.add_scalar("conflict/part_negative", found.part, step)
+        self._writer.add_scalar("conflict/fraction_negative", found.negative, step)
         for name, mean in zip(self._tasks, found.by_task, strict=True):
             self._writer.add_scalar(f"conflict_task/{name}", mean, step)
 

@@ -82,7 +82,7 @@ class PositionHead(nn.Module):
         predicted = self(encoded, batch.task_embedding)
         shown = self.shown[batch.task]
         error = functional.smooth_l1_loss(predicted, wanted, reduction="none") * shown
-        off = (predicted - wanted).detach().abs() * self.normaliser.deviation * shown
+        off = (predicted - wanted).detach().abs() * self.normaliser.std * shown
         return error.sum(1) / shown.sum(1), off.sum() / shown.sum()
 
 

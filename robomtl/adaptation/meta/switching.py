@@ -48,7 +48,7 @@ def switched(
         {name: old[name] for name in old if name.startswith("normaliser.")}
         | {f"base.{name}": value for name, value in old.items()}
         | {f"changed.{name}": value for name, value in new.items()}
-        | {"wordings.told": new_words, "wordings.others": others}
+        | {"wordings.new": new_words, "wordings.others": others}
     )
     return policy, card
 

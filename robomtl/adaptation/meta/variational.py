@@ -43,18 +43,18 @@ def standard(like: Gaussian) -> Gaussian:
     return Gaussian(torch.zeros_like(like.mean), torch.ones_like(like.variance))
 
 
-def divergence_from_normal(mean: Tensor, log_deviation: Tensor) -> Tensor:
+def divergence_from_normal(mean: Tensor, log_std: Tensor) -> Tensor:
     """KL divergence of diagonal normals from the standard one, in nats.
 
     Args:
         mean: Shape (task, size).
-        log_deviation: Shape (task, size).
+        log_std: Shape (task, size).
 
     Returns:
         Shape (task,).
     """
-    variance = (2 * log_deviation).exp()
-    return 0.5 * (mean.square() + variance - 1 - 2 * log_deviation).sum(-1)
+    variance = (2 * log_std).exp()
+    return 0.5 * (mean.square() + variance - 1 - 2 * log_std).sum(-1)
 
 
 @dataclass(frozen=True, kw_only=True)

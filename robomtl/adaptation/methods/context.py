@@ -51,7 +51,7 @@ class ContextTraining(Problems):
     steps: int = 20
     """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
-    """Part of the problems in which no demonstration is shown."""
+    """Fraction of the problems in which no demonstration is shown."""
     bottleneck: float = 0.0
     """Weight of the divergence between what is inferred and a standard normal, against
     memorising tasks; 0 infers without noise."""
@@ -91,13 +91,13 @@ class ContextTraining(Problems):
         """The policy's own loss on the queries, conditioned on the support's vector."""
         training = policy.training
         context = withheld(batch.context, self.withhold) if training else batch.context
-        mean, log_deviation = self._inferred(policy, context)
+        mean, log_std = self._inferred(policy, context)
         noise = torch.randn_like(mean) if training else torch.zeros_like(mean)
-        inferred = mean + log_deviation.exp() * noise if self.bottleneck else mean
+        inferred = mean + log_std.exp() * noise if self.bottleneck else mean
         loss = loss_of(policy, telling(batch.query, batch.place, inferred))
         if not self.bottleneck:
             return loss
-        divergence = divergence_from_normal(mean, log_deviation)
+        divergence = divergence_from_normal(mean, log_std)
         rows = repeat(
             divergence,
             "task -> (task sample)",
@@ -115,8 +115,8 @@ class ContextTraining(Problems):
         encoded = encoder_of(policy)(standardised(policy, context)).float()
         if not self.bottleneck:
             return encoded, torch.zeros_like(encoded)
-        mean, log_deviation = encoded.chunk(2, dim=-1)
-        return mean, log_deviation.clamp(-5.0, 2.0)
+        mean, log_std = encoded.chunk(2, dim=-1)
+        return mean, log_std.clamp(-5.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)

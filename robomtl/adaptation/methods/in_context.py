@@ -57,7 +57,7 @@ class InContextTraining(Problems):
     steps: int = 16
     """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
-    """Part of the problems in which no demonstration is shown."""
+    """Fraction of the problems in which no demonstration is shown."""
     negatives: float = 0.0
     """Weight of the hinge by which the loss under demonstrations of another task has to
     exceed that under the right ones; see departure 3. 0 for none."""

@@ -49,9 +49,9 @@ class Retrieval(Descent):
     """Fine-tunes on the support and on the prior's steps that resemble it."""
 
     kept: float = 0.02
-    """Part of the prior's steps that is retrieved, above 0 and at most 1."""
-    share: float = 0.5
-    """Part of each batch that is of the support, above 0 and below 1."""
+    """Fraction of the prior's steps that is retrieved, above 0 and at most 1."""
+    support_fraction: float = 0.5
+    """Fraction of each batch that is of the support, above 0 and below 1."""
     latent: int = 16
     """Length of the autoencoder's code."""
     width: int = 128
@@ -70,9 +70,10 @@ class Retrieval(Descent):
         super().__post_init__()
         if not 0 < self.kept <= 1:
             raise InputError(f"kept is {self.kept}; give more than 0 and at most 1.")
-        if not 0 < self.share < 1:
+        if not 0 < self.support_fraction < 1:
             raise InputError(
-                f"share is {self.share}; give more than 0 and less than 1."
+                f"support_fraction is {self.support_fraction}; give more than 0 and less"
+                " than 1."
             )
 
     def adapt(
@@ -103,7 +104,7 @@ class Retrieval(Descent):
         rows = self.retrieved(new.frames, old.frames, generator)
         sampler = sampler_of(new, generator)
         chosen = RetrievedSampler(old, new, rows, seed_of(generator))
-        return Cotraining(sampler, chosen, 1 - self.share)  # Departure 3.
+        return Cotraining(sampler, chosen, 1 - self.support_fraction)  # Departure 3.
 
     def retrieved(self, support: Frames, prior: Frames, generator: Generator) -> Tensor:
         """Rows of the prior's frames that resemble the support; (retrieved,)."""

@@ -1,12 +1,13 @@
 """The design of a multi-task experiment: its cells, and what is equal in all of them."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from robomtl.conditioning import Kind
+from robomtl.earlier import present_value
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Cell, Factors
@@ -23,6 +24,7 @@ from robomtl.names import file_name
 from robomtl.nearest import check_known, unknown
 from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.task import Suite, Trial
+from robomtl.terminal import say
 from robomtl.training import TrainConfig
 
 _LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
@@ -113,6 +115,34 @@ class MultitaskRequest(Design):
             raise InputError(
                 f"demonstrations names a number twice: {self.demonstrations}."
             )
+        self._take_present_names()
+
+    def _take_present_names(self) -> None:
+        """Gives arms their present names; a line on stderr has each."""
+        found = {k: present_value("base", base) for k, base in self.arms.items()}
+        for label, base in self.arms.items():
+            if base != found[label]:
+                say(f"The arm {base} is now {found[label]}.", stderr=True)
+        object.__setattr__(self, "arms", found)
+
+    def labelled_as(self, there: Collection[str]) -> "MultitaskRequest":
+        """The request with the labels that an earlier version gave arms in a folder.
+
+        Args:
+            there: Labels of arms in the folder.
+        """
+        earlier = {present_value("base", label): label for label in there}
+        labels = {
+            label: earlier[label]
+            for label, base in self.arms.items()
+            if label == base and label not in there and label in earlier
+        }
+        return replace(
+            self,
+            arms={labels.get(k, k): base for k, base in self.arms.items()},
+            settings={labels.get(k, k): some for k, some in self.settings.items()},
+            reference=self.reference and labels.get(self.reference, self.reference),
+        )
 
     def amounts(
         self, tasks: Sequence[str], target: Sequence[str], count: int

@@ -11,6 +11,7 @@ from robomtl.compute import Compute
 from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
+from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.multitask.affinities import Measured
@@ -158,6 +159,7 @@ def multitask(
         located(out),
         compute or Compute(),
     )
+    request = request.labelled_as(_arms_in(folder))
     check_device(compute.machine.device)  # Before anything is collected.
     tasks, arms = tasks_of(suite, request.tasks), arms_of(request)
     target = targets_of(suite, tasks, request.target)
@@ -178,6 +180,13 @@ def multitask(
         material = _material(request, suite, tasks, arms, located(data), folder)
         found: Findings = run_experiment(_Experiment(of=material), folder, executor)
         return found
+
+
+def _arms_in(folder: Path) -> tuple[str, ...]:
+    """Labels of the arms of an experiment that was begun in a folder."""
+    head = read_head(folder / JOURNAL)
+    arms = head.plan.get("arms") if head else None
+    return tuple(arms) if isinstance(arms, dict) else ()
 
 
 def _material(

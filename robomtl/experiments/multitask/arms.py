@@ -69,7 +69,7 @@ BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "apart": {"learned": "apart"},
         "alone": {"learned": "alone"},
         "alone_divided": {"learned": "alone", "divided": True},
-        "untold": {"learned": "together", "conditioning": ("none",)},
+        "unconditioned": {"learned": "together", "conditioning": ("none",)},
     }
 )
 """What each way differs in from one policy of all tasks."""

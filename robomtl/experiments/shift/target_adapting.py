@@ -2,7 +2,7 @@
 
 - ``renormalise`` re-estimates the statistics that standardise states, from observations of
   the policy's own episodes without and with the shift: means move by the difference of the
-  means, standard deviations by the ratio. Episodes are paired by variation, and of each
+  means, standard stds by the ratio. Episodes are paired by variation, and of each
   pair as many steps are read as the shorter one has, so that no shift changes nothing.
 - ``finetune`` fine-tunes on demonstrations under the shift, task by task; see
   ``robomtl.adaptation``.
@@ -121,9 +121,9 @@ def renormalised(
     lengths = {key: min(len(source[key]), len(target[key])) for key in source}
     before, after = (_stacked(each, lengths) for each in (source, target))
     policy = copy.deepcopy(trained.policy)
-    deviations = [each.std(0).clamp(min=Normaliser.FLOOR) for each in (before, after)]
+    stds = [each.std(0).clamp(min=Normaliser.FLOOR) for each in (before, after)]
     policy.normaliser.mean += after.mean(0) - before.mean(0)
-    policy.normaliser.deviation *= deviations[1] / deviations[0]
+    policy.normaliser.std *= stds[1] / stds[0]
     return checkpoint.packed(policy, trained.card)
 
 
