@@ -69,6 +69,7 @@ ADDED: Mapping[str, Any] = {
     "sub_trajectories": 0.0,
     "negatives": 0.0,
     "margin": 0.1,
+    "fraction": 1.0,
 }
 """Settings that earlier versions lacked, with the values by which they do as those did."""
 

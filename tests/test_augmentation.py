@@ -93,6 +93,29 @@ def test_the_goal_a_policy_is_told_moves_with_the_state(data):
     assert moved.task_embedding.equal(moved.observation["state"][:, 10:12])
 
 
+def test_a_fraction_of_samples_is_changed_and_the_rest_is_as_recorded(data):
+    every = {"translation": 0.1, "rotation": 20.0, "mirror": 0.5, "masking": 0.5}
+    plain = batch_of(data)
+    some = batch_of(data, **every, approach=0.1, relabelling=0.5, fraction=0.25)
+    apart = (some.observation["state"] - plain.observation["state"]).abs().amax(1)
+    stays = apart < 1e-6
+    assert 0.6 < stays.float().mean() < 0.9
+    assert torch.allclose(some.action[stays], plain.action[stays], atol=1e-6)
+    assert apart[~stays].min() > 1e-3
+
+
+def test_a_problem_is_changed_or_stays_as_a_whole(data):
+    plain = problems_of(data, size=60)
+    some = problems_of(data, size=60, translation=0.1, approach=0.1, fraction=0.5)
+    changed = []
+    for part in ("support", "query"):
+        before, after = (getattr(each, part).observation for each in (plain, some))
+        apart = (after["state"] - before["state"]).view(3, -1).abs().amax(1)
+        changed.append((apart > 1e-3).tolist())
+    assert changed[0] == changed[1]
+    assert 0 < sum(changed[0]) < 3
+
+
 def test_a_problem_is_moved_as_a_whole(data):
     plain, moved = problems_of(data), problems_of(data, translation=0.1)
     shifts = moved.query.observation["state"] - plain.query.observation["state"]
@@ -512,7 +535,7 @@ def test_a_rotation_out_of_range_is_refused(rotation):
         Augmentation(rotation=rotation)
 
 
-@pytest.mark.parametrize("name", ["mirror", "masking", "relabelling"])
+@pytest.mark.parametrize("name", ["mirror", "masking", "relabelling", "fraction"])
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_a_probability_out_of_range_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} is {value}; give 0 to 1"):

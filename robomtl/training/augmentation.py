@@ -47,6 +47,10 @@ class Augmentation:
     same where that is symmetric. The instruction stays the same."""
     masking: float = 0.0
     """Probability with which each object of a sample is hidden, by zeros in its place."""
+    fraction: float = 1.0
+    """Fraction of the samples, or problems, that any of this changes; the others stay as
+    they were recorded. Below 1, a policy also sees states whose absolute positions are
+    those of the demonstrations."""
     action_space: ActionSpace = "own"
     """``permuted``: in each problem the axes of the displacement are another signed
     permutation; ``turned``: it is turned about z by a random angle, and clipped; or
@@ -70,6 +74,6 @@ class Augmentation:
                 )
         if not 0 <= self.rotation <= 180:
             raise InputError(f"rotation is {self.rotation}; give 0 to 180 [degrees].")
-        for name in ("mirror", "masking", "relabelling"):
+        for name in ("mirror", "masking", "relabelling", "fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give 0 to 1.")

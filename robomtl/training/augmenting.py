@@ -59,10 +59,12 @@ class Augmenter:
         draws = torch.rand(len(task), 4, generator=generator, device=generator.device)
         angle = self._angle(len(task), generator)
         task, draws = task.to(self._device), draws.to(self._device)
-        made, change = self.augmentation, Transform()
-        mirrored = draws[:, 2] < made.mirror
+        made, changed = self.augmentation, self._changed(len(task), generator)
+        mirrored, angle = (draws[:, 2] < made.mirror) & changed, angle * changed
+        change = Transform(changed=changed)
         if made.translation:
             shift = made.translation * (2 * draws[:, None, :2] - 1)
+            shift = shift * changed[:, None, None]
             axes = self._layout.axes.index_select(0, task)  # (sample, axis, state)
             change = replace(change, shift=torch.bmm(shift, axes)[:, 0])
         if made.rotation:
@@ -83,8 +85,21 @@ class Augmenter:
                 ),
             )
         if made.mirror or made.rotation or made.action_space != "own":
-            change = replace(change, turn=self._turn(mirrored, angle, draws[:, 3]))
+            turn = self._turn(mirrored, angle, draws[:, 3])
+            own = torch.eye(self._action, device=self._device)
+            turn = torch.where(changed[:, None, None], turn, own)
+            change = replace(change, turn=turn)
         return change
+
+    def _changed(self, samples: int, generator: Generator) -> Tensor:
+        """Which samples are changed at all; bool, (sample,).
+
+        Drawn only where some are not, so that other draws stay as they were.
+        """
+        if self.augmentation.fraction == 1:
+            return torch.ones(samples, dtype=torch.bool, device=self._device)
+        draw = torch.rand(samples, generator=generator, device=generator.device)
+        return (draw < self.augmentation.fraction).to(self._device)
 
     def _angle(self, samples: int, generator: Generator) -> Tensor:
         """By how much each sample is turned [rad]; (sample,).
@@ -122,6 +137,8 @@ class Augmenter:
                 len(task), 2, generator=generator, device=generator.device
             )
             start = made.approach * (2 * draw - 1).to(self._device)
+            assert change.changed is not None
+            start = start * change.changed[:, None]
             change = replace(change, start=start)
         return change
 
@@ -129,6 +146,8 @@ class Augmenter:
         self, change: Transform, task: Tensor, generator: Generator
     ) -> Transform:
         """The same with what is hidden, and new goals."""
+        changed = change.changed
+        assert changed is not None
         made, size = self.augmentation, 2 + self._layout.slots.shape[1]
         draws = torch.rand(
             len(task), size, generator=generator, device=generator.device
@@ -136,10 +155,11 @@ class Augmenter:
         task, draws = task.to(self._device), draws.to(self._device)
         if made.masking:
             hidden = (draws[:, None, 2:] < made.masking).float()
+            hidden = hidden * changed[:, None, None]
             slots = self._layout.slots.index_select(0, task)  # (sample, object, state)
             change = replace(change, keep=1 - torch.bmm(hidden, slots)[:, 0])
         if made.relabelling:
-            relabelled = draws[:, 0] < made.relabelling
+            relabelled = (draws[:, 0] < made.relabelling) & changed
             ahead = torch.where(relabelled, draws[:, 1], -1.0)
             achieved = self._layout.achieved.index_select(0, task)
             change = replace(change, ahead=ahead, achieved=achieved)

@@ -12,6 +12,8 @@ from torch import Tensor
 class Transform:
     """How each of some samples is changed; None for what stays."""
 
+    changed: Tensor | None = None
+    """Which samples are changed at all, all if None; bool, (sample,)."""
     start: Tensor | None = None
     """By how much the start of the hand's way is moved before; (sample, 2)."""
     shift: Tensor | None = None
