@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import gymnasium
@@ -212,6 +213,11 @@ class HangsInLibrary(PointsEnv):
     def step(self, action):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         time.sleep(60)
+
+
+class RaisesAtClose(PointsEnv):
+    def close(self):
+        raise ZeroDivisionError("closed twice")
 
 
 class Exits(PointsEnv):
@@ -424,12 +430,51 @@ def test_a_suite_without_experts_keeps_the_contract():
         (Unclipped, "An action of 3 in each component has another effect than one of"),
         (TooLong, "The episode lasted 55 steps, but the suite's horizon is 50; trun"),
         (Crashes, r"check 'episode' met a ZeroDivisionError: the arm is gone \(test_"),
+        (RaisesAtClose, r"check '.*' met a ZeroDivisionError: closed twice \(test_"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_a_broken_env_is_found_and_told(env, sentence):
     suite = EnvSuite(variant="reach-red", env=env)
     assert re.search(sentence, problems(suite), re.DOTALL)
+
+
+class Single(PointsEnv):
+    """Cannot be made while another one of its process is open."""
+
+    opened = 0
+
+    def __init__(self, task, horizon):
+        super().__init__(task, horizon)
+        assert not Single.opened
+        Single.opened += 1
+
+    def close(self):
+        Single.opened -= 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(EnvSuite):
+    """Notes each env that is made, which takes a simulator seconds."""
+
+    notes: Path
+    one_env_per_process: bool = False
+
+    def make_env(self, task):
+        env = super().make_env(task)
+        with self.notes.open("a") as file:
+            file.write("x")
+        return env
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [({}, 7), ({"env": Single, "one_env_per_process": True}, 9)],
+)
+def test_checks_of_a_task_share_an_env(tmp_path, options, most):
+    suite = Counted(variant="reach-red", notes=tmp_path / "notes", **options)
+    assert "met a" not in problems(suite)
+    assert len(suite.notes.read_text()) <= most
 
 
 @pytest.mark.parametrize(

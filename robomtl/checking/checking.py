@@ -13,7 +13,7 @@ from robomtl.arguments import typed
 from robomtl.checking.beginnings import Beginning, difference, first_episode
 from robomtl.checking.episodes import STAGES
 from robomtl.checking.violations import Problem, sentences
-from robomtl.checking.watching import LIMIT, set_limit
+from robomtl.checking.watching import LIMIT, closes, set_limit
 from robomtl.errors import InputError, PlugInError
 from robomtl.executor import Failure, LocalExecutor
 from robomtl.joint import JointSuite
@@ -160,12 +160,14 @@ class _Checked(NamedTuple):
 def _of_task(suite: Suite, limit: float, task: str) -> _Checked:
     """The checks of a task; a stage relies on those before it."""
     set_limit(limit)
+    found: list[str] = []
     for stage in STAGES:
         # Several checks may meet the same fault.
         found = list(dict.fromkeys(sentences(stage, suite, task)))
         if found:
-            return _Checked(found, None)
-    return _Checked([], first_episode(suite, task))
+            break
+    found += sentences((closes,), suite, task)
+    return _Checked(found, None if found else first_episode(suite, task))
 
 
 def _in_workers(suite: Suite, names: Sequence[str], limit: float) -> Iterator[Problem]:

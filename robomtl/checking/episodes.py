@@ -28,7 +28,7 @@ from robomtl.checking.variations import (
     two_variations,
     variety,
 )
-from robomtl.checking.watching import watched
+from robomtl.checking.watching import shared, watched
 from robomtl.gymnasium_env import FINAL
 from robomtl.task import Action, Env, Expert, Observation, Suite
 
@@ -72,7 +72,7 @@ def _run(env: Env, variation: int, act: Act) -> _Run:
 def _episode(suite: Suite, task: str) -> Iterator[str]:
     """An episode ends by truncation, and a next one can begin."""
     cuts = []
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         for variation in two_variations(suite, task):
             run = _run(env, variation, random_actions(env))
             yield from run.faults
@@ -100,7 +100,7 @@ def _beyond_the_horizon(suite: Suite, length: int) -> Iterator[str]:
 def _beyond_the_bounds(suite: Suite, task: str) -> Iterator[str]:
     """Actions beyond the bounds act like those at the bounds, or are refused."""
     variation, seen = suite.variations(task, "fresh")[0], list[Observation]()
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         shape = env.action_space.shape or ()
         for size in (1.0, 3.0):
             start(env, variation)
@@ -119,7 +119,7 @@ def _beyond_the_bounds(suite: Suite, task: str) -> Iterator[str]:
 def _solved_at_once(suite: Suite, task: str) -> Iterator[str]:
     """Episodes begin unsolved: else whatever acts has success."""
     variations = suite.variations(task, "fresh")[:5]
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         solved = [v for v in variations if start(env, v)[1]["success"]]
     if solved:
         yield (
@@ -131,7 +131,7 @@ def _solved_at_once(suite: Suite, task: str) -> Iterator[str]:
 def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
     """No step resets the env or one that it wraps."""
     variation = suite.variations(task, "fresh")[0]
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         for act in _acting(suite, task, env):
             observation, truncated = start(env, variation)[0], False
             with counted_resets(env) as resets:
@@ -189,7 +189,7 @@ def _expert(suite: Suite, task: str) -> Iterator[str]:
     except ValueError:
         return
     variations = suite.variations(task, "train")[:3]
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         for variation in variations:
             run = _run(env, variation, _vector(expert, env))
             if run.faults or run.success:
@@ -216,7 +216,7 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
     except ValueError as error:
         yield f"No picture could be taken: {error}"
         return
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         how = difference(beginning(env, variation, seed=0), shown)
     if how:
         yield f"An episode {how} while pictures are taken; render() only looks."
@@ -229,12 +229,15 @@ STAGES = (
     (
         _resets_itself,
         repeats,
-        company,
         variety,
         goals,
-        refused_variation,
         _expert,
     ),
-    (_pictures,),
+    (company, _pictures),
+    (refused_variation,),
 )
-"""Checks of one task; those of a stage rely on what the stages before it prove."""
+"""Checks of one task; those of a stage rely on what the stages before it prove.
+
+That episodes depend on their variation alone is proved before an env is shared by those
+that compare them; the one that provokes an error comes last.
+"""

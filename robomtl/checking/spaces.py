@@ -8,7 +8,7 @@ import numpy as np
 
 from robomtl.border import frames_per_second, unpacked_reset, unpacked_step
 from robomtl.checking.beginnings import start
-from robomtl.checking.watching import watched
+from robomtl.checking.watching import make_room, shared, watched
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, embodiment_of, from_spaces, robot_of
 from robomtl.task import Env, Suite, goal_place
@@ -16,7 +16,7 @@ from robomtl.task import Env, Suite, goal_place
 
 def spaces(suite: Suite, task: str) -> Iterator[str]:
     """Observations are a Dict of features; actions lie in [-1, 1]."""
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         observation, action = env.observation_space, env.action_space
     if not _is_action(action):
         yield f"The action space is {action}; expected Box(-1, 1, (n,), float32)."
@@ -32,11 +32,12 @@ def spaces(suite: Suite, task: str) -> Iterator[str]:
 
 def embodiment(suite: Suite, task: str) -> Iterator[str]:
     """The env has the features and actions of the embodiment that the suite names."""
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         found = from_spaces(
             robot_of(suite, task), env.observation_space, env.action_space
         )
         rate = frames_per_second(env)
+    make_room(suite)  # A suite that names no embodiment makes an env to see it.
     named = embodiment_of(suite, task)
     for lacking, who in (
         (found.lacks(named), "env"),
@@ -52,6 +53,8 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
     tasks = (*suite.train_tasks, *suite.held_out_tasks)
     alike = (t.name for t in tasks if robot_of(suite, t.name) == named.name)
     first = next(alike, task)
+    if first == task:
+        return
     with watched(suite, first) as env:
         expected = frames_per_second(env)
     if rate != expected:
@@ -63,7 +66,7 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
 
 def first_observation(suite: Suite, task: str) -> Iterator[str]:
     """A reset returns an observation of the space and reports success."""
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         result = start(env, suite.variations(task, "fresh")[0])
         observation, info = unpacked_reset(result, f"'{task}', reset")
         for fault in (*_observation_faults(env, observation), *_info_faults(info)):

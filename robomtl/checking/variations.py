@@ -12,7 +12,7 @@ from robomtl.checking.beginnings import (
     random_actions,
     start,
 )
-from robomtl.checking.watching import watched
+from robomtl.checking.watching import shared, watched
 from robomtl.task import Env, GoalSuite, Suite, goal_place, one_env_per_process
 
 
@@ -33,7 +33,7 @@ def splits(suite: Suite, task: str) -> Iterator[str]:
 def repeats(suite: Suite, task: str) -> Iterator[str]:
     """The variation alone determines the episode."""
     variation, other = two_variations(suite, task)
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         first = beginning(env, variation, seed=0)
         again = {
             "when reset again with another seed": beginning(env, variation, seed=1)
@@ -56,9 +56,8 @@ def company(suite: Suite, task: str) -> Iterator[str]:
     if one_env_per_process(suite):
         return
     variation, other = two_variations(suite, task)
-    with watched(suite, task) as env:
+    with shared(suite, task) as env, watched(suite, task) as second:
         alone = beginning(env, variation, seed=0)
-    with watched(suite, task) as env, watched(suite, task) as second:
         between = _stepping(second, other)
         beside = beginning(env, variation, seed=0, look=lambda env: next(between))
     how = difference(alone, beside)
@@ -85,7 +84,7 @@ def _stepping(env: Env, variation: int) -> Iterator[None]:
 def variety(suite: Suite, task: str) -> Iterator[str]:
     """Variations are not all the same."""
     variations = suite.variations(task, "fresh")[:5]
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         first, *others = [beginning(env, variation, seed=0) for variation in variations]
     if others and not any(difference(first, other) for other in others):
         named = listed(variations)
@@ -120,7 +119,7 @@ def goals(suite: Suite, task: str) -> Iterator[str]:
 
 def refused_variation(suite: Suite, task: str) -> Iterator[str]:
     """A variation that no split has is refused with a ValueError."""
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         try:
             start(env, -1)
         except ValueError:
@@ -145,7 +144,7 @@ def _variations_faults(split: str, variations: Sequence[int]) -> Iterator[str]:
 
 
 def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]:
-    with watched(suite, task) as env:
+    with shared(suite, task) as env:
         first, second = (copied(start(env, variation)[0]) for variation in group)
     if alike(first, second):
         yield (

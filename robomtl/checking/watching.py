@@ -4,7 +4,7 @@ import io
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from robomtl.checking.violations import HangError
 from robomtl.errors import InputError
 from robomtl.pulse import PULSE
-from robomtl.task import Env, Suite
+from robomtl.task import Env, Suite, one_env_per_process
 
 LIMIT = 60.0
 """Longest time that a call of an env may take [s], unless another is given."""
@@ -27,18 +27,62 @@ def set_limit(seconds: float) -> None:
 
 @contextmanager
 def watched(suite: Suite, task: str) -> Iterator[Env]:
-    """An env of a task whose ``reset`` and ``step`` are watched; closed after the block.
+    """A new env of a task whose ``reset`` and ``step`` are watched; closed after the block.
 
     Raises:
         HangError: If a call does not return in time.
         InputError: If ``reset`` or ``step`` prints to standard output.
     """
+    make_room(suite)
     with _in_time("make_env"):
         env = suite.make_env(task)
     with closing(env):
         for call in ("reset", "step"):
             vars(env)[call] = _watched(getattr(env, call), call)
         yield env
+
+
+_shared = ExitStack()  # Of this process.
+_sharing: dict[tuple[int, str], Env] = {}  # The env in it, by suite and task.
+
+
+@contextmanager
+def shared(suite: Suite, task: str) -> Iterator[Env]:
+    """The watched env that checks of a task play one after the other.
+
+    To make an env takes a simulator up to seconds. It is kept after the block, unless an
+    exception leaves it in an unknown state, until another one is needed or ``closes``.
+
+    Raises:
+        HangError: If a call does not return in time.
+        InputError: If ``reset`` or ``step`` prints to standard output.
+    """
+    key = id(suite), task
+    if key not in _sharing:
+        _close_shared()
+        _sharing[key] = _shared.enter_context(watched(suite, task))
+    try:
+        yield _sharing[key]
+    except BaseException:
+        _close_shared()
+        raise
+
+
+def closes(suite: Suite, task: str) -> Iterator[str]:
+    """The env that checks of a task share can be closed, and is."""
+    _close_shared()
+    yield from ()
+
+
+def make_room(suite: Suite) -> None:
+    """Closes the shared env before another one is made, if they must not be side by side."""
+    if one_env_per_process(suite):
+        _close_shared()
+
+
+def _close_shared() -> None:
+    _sharing.clear()
+    _shared.close()
 
 
 def _watched(function: Callable[..., Any], call: str) -> Callable[..., Any]:
