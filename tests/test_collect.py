@@ -411,12 +411,13 @@ def test_failures_are_reported_at_the_end(
 
 # Surviving.
 
+# Workers, which run it too, import no more than they need.
 SCRIPT = """
-import sys
-from robomtl.demonstrations import CollectionConfig, collect
-from robomtl.envs.points import PointsSuite
-
 if __name__ == "__main__":
+    import sys
+    from robomtl.demonstrations import CollectionConfig, collect
+    from robomtl.envs.points import PointsSuite
+
     suite = PointsSuite(variant="MT4", horizon=16)
     config = CollectionConfig(episodes=40, noise=0.8, seed=3)
     collect(suite, sys.argv[1], config=config)

@@ -14,6 +14,7 @@ from robomtl.registry import SUITES
 GUIDE = (Path(__file__).parent.parent / "docs" / "environments.md").read_text()
 COMMANDS = re.findall(r"^    robomtl ([^\n]+)", GUIDE, flags=re.MULTILINE)
 SMALL = ["--workers", "1"]
+BRIEF = ["--settings", "scratch.steps=3", "finetune.steps=3"]
 FEWER = {"--episodes": "6", "--trials": "2", "--steps": "3", "--shots": "1"}
 
 
@@ -93,7 +94,8 @@ def run(module: str, verbs: list[str]) -> None:
     for command in commands:
         words = [w for w in shlex.split(command) if w != "5"]
         plays = words[0] in ("collect", "evaluate", "adapt")
-        assert not main([*fewer(words), *(SMALL if plays else [])]), command
+        more = [*(SMALL if plays else []), *(BRIEF if words[0] == "adapt" else [])]
+        assert not main([*fewer(words), *more]), command
 
 
 def tasks_of(evaluation: str) -> set[str]:

@@ -11,11 +11,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from wobbling import BROKEN, BrokenSuite, StuckSuite, WobblingAgent, python_path
+from wobbling import (
+    BROKEN,
+    BrokenSuite,
+    StuckSuite,
+    WobblingAgent,
+    WordyAgent,
+    python_path,
+)
 
 from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
-from robomtl.errors import MissingExtraError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.executor import LocalExecutor
 from robomtl.experiments.evaluating import evaluate
@@ -31,13 +37,6 @@ EPISODES = 25  # Of 6 tasks: 18 chunks.
 class ExpertlessSuite(PointsSuite):
     def make_expert(self, task):
         raise ValueError(f"{self.name} has no expert for {task}.")
-
-
-class WordyAgent(WobblingAgent):
-    def load(self, suite):
-        raise MissingExtraError(
-            "Not shipped. To embed it: pip install 'robomtl[language]'"
-        )
 
 
 def play(out, *, agent=None, suite=POINTS, workers=2, executor=None, **options):
@@ -192,11 +191,11 @@ def start(out, pause):
     script.write_text(
         textwrap.dedent(
             f"""
-            from robomtl.envs.points import PointsSuite
-            from robomtl.evaluation import EvaluationConfig
-            from robomtl.experiments.evaluating import evaluate
-            from wobbling import WobblingAgent
-            if __name__ == "__main__":
+            if __name__ == "__main__":  # Workers, which run it too, import no more.
+                from robomtl.envs.points import PointsSuite
+                from robomtl.evaluation import EvaluationConfig
+                from robomtl.experiments.evaluating import evaluate
+                from wobbling import WobblingAgent
                 suite = PointsSuite(variant="MT6", horizon=16)
                 agent = WobblingAgent(pause={pause})
                 config = EvaluationConfig(episodes={EPISODES})

@@ -103,12 +103,24 @@ def test_data_files_beside_modules_are_built_into_the_wheel():
         assert data == {path for path in packed if path.is_file()}
 
 
-def test_importing_the_package_loads_no_simulator_and_no_network():
-    code = "import sys, robomtl; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+def loaded_by(modules):
+    """Names of the modules that an import of some loads."""
+    code = f"import sys, {modules}; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True
     ).stdout.split()
+
+
+def test_importing_the_package_loads_no_simulator_and_no_network():
+    loaded = loaded_by("robomtl")
     assert not {"torch", "mujoco", "metaworld", "gymnasium"} & set(loaded)
+
+
+def test_workers_of_experts_load_no_network():
+    work = "robomtl.demonstrations.expert_episodes, robomtl.evaluation.work"
+    loaded = loaded_by(f"{work}, robomtl.checking.checking")
+    assert not {"torch", "mujoco", "metaworld", "scipy"} & set(loaded)
 
 
 @pytest.mark.parametrize("name", robomtl.__all__)

@@ -30,23 +30,19 @@ def run(folder, source):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-def test_the_environment_block_registers_a_suite_that_keeps_the_contract(tmp_path):
-    block = block_with("from_gymnasium").partition("if __name__")[0]
-    more = '\nif __name__ == "__main__":\n    print(robomtl.check_suite('
-    done = run(tmp_path, block + more + 'robomtl.suite("hills")))\n')
-    assert done.stdout == "[]\n", done.stderr
-
-
 @pytest.mark.slow
-def test_the_environment_block_collects_and_trains_in_20_lines(tmp_path):
+def test_the_environment_block_registers_a_suite_that_keeps_the_contract_and_is_trained(
+    tmp_path,
+):
     block = block_with("from_gymnasium")
     assert len([line for line in block.splitlines() if line.strip()]) <= 20
     small = 'conditioning=("one_hot",), config=robomtl.TrainConfig(steps=5))'
     tiny = block.replace("episodes=20", "episodes=2").replace(
         'conditioning=("one_hot",))', small
     )
-    done = run(tmp_path, tiny)
+    done = run(tmp_path, tiny + "    print(robomtl.check_suite(hills))\n")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
     assert (tmp_path / "runs" / "hills" / "policy.json").exists()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
-from robomtl.errors import SimulationError
+from robomtl.errors import MissingExtraError, SimulationError
 from robomtl.evaluation import ExpertAgent
 from robomtl.executor import Failure
 
@@ -65,6 +65,15 @@ class WobblingAgent(ExpertAgent):
 
     def load(self, suite):
         return Wobbling(self, suite)
+
+
+class WordyAgent(WobblingAgent):
+    """Needs words whose embeddings are not shipped."""
+
+    def load(self, suite):
+        raise MissingExtraError(
+            "Not shipped. To embed it: pip install 'robomtl[language]'"
+        )
 
 
 class BitsEnv(PointsEnv):

@@ -1,17 +1,9 @@
-"""Demonstrations: collected from experts, stored as LeRobotDataset v3.0, read back."""
+"""Demonstrations: collected from experts, stored as LeRobotDataset v3.0, read back.
 
-from robomtl.demonstrations.adding import add_cameras
-from robomtl.demonstrations.collecting import collect
-from robomtl.demonstrations.collection_config import CollectionConfig
-from robomtl.demonstrations.contents import Episodes
-from robomtl.demonstrations.dataset import Demonstrations
-from robomtl.demonstrations.mixture import Mixture
+Names are loaded on first use: processes that record episodes import this package and need
+no torch.
+"""
 
-__all__ = [
-    "CollectionConfig",
-    "Demonstrations",
-    "Episodes",
-    "Mixture",
-    "add_cameras",
-    "collect",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
