@@ -9,7 +9,7 @@ from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.experiments.multitask.arm_design import ArmCell
+from robomtl.experiments.multitask.arm_cells import ArmCell
 from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train

@@ -13,13 +13,8 @@ from robomtl.compute import Compute
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask import MultitaskRequest, multitask
-from robomtl.experiments.multitask.arm_design import (
-    ALL,
-    arms_of,
-    groups_of,
-    plan,
-    tasks_of,
-)
+from robomtl.experiments.multitask.arm_cells import ALL, groups_of, plan
+from robomtl.experiments.multitask.arm_design import arms_of, tasks_of
 from robomtl.experiments.multitask.arms import USUAL
 from robomtl.experiments.multitask.crossover import crossover
 from robomtl.experiments.multitask.parameters import size_of

@@ -15,7 +15,8 @@ from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.labels import arms_from
 from robomtl.cli.main import main
 from robomtl.cli.multitask import Multitask
-from robomtl.experiments.multitask.arm_design import arms_of, plan, tasks_of
+from robomtl.experiments.multitask.arm_cells import plan
+from robomtl.experiments.multitask.arm_design import arms_of, tasks_of
 from robomtl.experiments.multitask.arm_experiment import NOISE
 from robomtl.experiments.multitask.arm_findings import Findings
 from robomtl.experiments.multitask.arms import BASES, USUAL

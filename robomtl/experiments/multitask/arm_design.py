@@ -1,16 +1,14 @@
-"""The design of a multi-task experiment: its cells, and what is equal in all of them."""
+"""The design of a multi-task experiment: its arms and tasks, and what is equal in all."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from robomtl.conditioning import Kind
 from robomtl.earlier import present_value
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import select
-from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.multitask.arms import (
     BASELINE,
     BASES,
@@ -20,10 +18,9 @@ from robomtl.experiments.multitask.arms import (
     arm_of,
 )
 from robomtl.joint import JointSuite
-from robomtl.names import file_name
 from robomtl.nearest import check_known, unknown
 from robomtl.ranges import check_counts, check_not_negative, check_types
-from robomtl.task import Suite, Trial
+from robomtl.task import Suite
 from robomtl.terminal import say
 from robomtl.training import TrainConfig
 
@@ -251,144 +248,3 @@ def suite_of(suite: Suite, task: str) -> str:
     if isinstance(suite, JointSuite):
         return suite.origin(task)[0].name
     return suite.name
-
-
-def groups_of(
-    arm: Arm, suite: Suite, tasks: tuple[str, ...], target: tuple[str, ...]
-) -> list[tuple[str, ...]]:
-    """The tasks of each policy of an arm.
-
-    Args:
-        arm: Whose policies.
-        suite: Supplies the tasks.
-        tasks: Names of all that are learned.
-        target: Those that are compared: the others are only learned together with them.
-
-    Raises:
-        InputError: If the arm has a policy for each suite, and there is one suite.
-    """
-    if arm.learned == "together":
-        return [tasks]
-    if arm.learned == "alone":
-        return [(task,) for task in target]
-    if not isinstance(suite, JointSuite):
-        raise InputError(
-            f"The arm {arm.base} trains a policy for each suite, and {suite.name} is one;"
-            " give a joint suite, such as joint/metaworld/MT10+points/MT4, or take together."
-        )
-    found: dict[str, tuple[str, ...]] = {}
-    for task in target:
-        name = suite_of(suite, task)
-        found[name] = (*found.get(name, ()), task)
-    return list(found.values())
-
-
-ALL = "all"
-"""In place of a task's name, for a policy of all tasks."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmCell(Cell):
-    """A policy of an arm, and the tasks it learns and plays."""
-
-    arm: str
-    """Label of the arm."""
-    learned: str
-    """The name of the task or of the suite, or ``ALL``."""
-    demonstrations: int
-    """Of each task."""
-    seed: int
-    """Of training."""
-    tasks: tuple[str, ...]
-    """Names of what it learns."""
-    steps: int
-    """Gradient steps."""
-    samples: int
-    """Samples of each task in a step."""
-    data: str = ""
-    """Hashes of its demonstrations, with commas between them."""
-
-    @property
-    def name(self) -> str:
-        """Arm, demonstrations, seed and task."""
-        return f"{self.arm}/{self.demonstrations}/{self.seed}/{self.learned}"
-
-    @property
-    def factors(self) -> Factors:
-        """What policies differ in."""
-        named = ("arm", "learned", "demonstrations", "seed")
-        return {name: getattr(self, name) for name in named}
-
-    @property
-    def noted(self) -> Factors:
-        """What it learns from."""
-        return {"data": self.data}
-
-    @property
-    def kind(self) -> str:
-        """The envs of its tasks are slow to build."""
-        return self.learned
-
-    @property
-    def units(self) -> int:
-        """A step takes as long as it has samples."""
-        return len(self.tasks) * self.steps
-
-    @property
-    def batch(self) -> int:
-        """Samples in a gradient step: the same of each of its tasks."""
-        return self.samples * len(self.tasks)
-
-    def run(self, folder: Path) -> Path:
-        """Its run directory."""
-        return (
-            folder
-            / file_name(self.arm)
-            / f"{self.demonstrations}-demonstrations"
-            / f"seed-{self.seed}"
-            / file_name(self.learned)
-        )
-
-
-def plan(
-    request: MultitaskRequest,
-    arms: Mapping[str, Arm],
-    tasks: tuple[str, ...],
-    suite: Suite,
-    target: tuple[str, ...],
-) -> tuple[ArmCell, ...]:
-    """The cells; those that take longest come first, so that no worker waits for them.
-
-    All arms play the same trials: the first fresh ones of each task that is compared.
-    """
-    played = {
-        task: [
-            Trial(suite.name, task, variation)
-            for variation in suite.variations(task, "fresh")[: request.trials]
-        ]
-        for task in target
-    }
-    cells = [
-        ArmCell(
-            arm=label,
-            demonstrations=count,
-            seed=seed,
-            tasks=learned,
-            learned=_named(arm, suite, learned),
-            trials=tuple(trial for t in learned for trial in played.get(t, ())),
-            steps=request.steps,
-            samples=request.samples,
-        )
-        for count in request.demonstrations
-        for seed in range(request.seeds)
-        for label, arm in arms.items()
-        for learned in groups_of(arm, suite, tasks, target)
-    ]
-    return tuple(sorted(cells, key=lambda cell: -len(cell.tasks)))
-
-
-def _named(arm: Arm, suite: Suite, learned: tuple[str, ...]) -> str:
-    """What a policy learns, in a word."""
-    if arm.learned == "together":
-        return ALL
-    return learned[0] if arm.learned == "alone" else suite_of(suite, learned[0])

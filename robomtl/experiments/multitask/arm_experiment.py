@@ -15,12 +15,10 @@ from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.multitask.affinities import Measured
+from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of, plan
 from robomtl.experiments.multitask.arm_design import (
-    ArmCell,
     MultitaskRequest,
     arms_of,
-    groups_of,
-    plan,
     targets_of,
     tasks_of,
 )

@@ -19,7 +19,8 @@ from robomtl.experiments.cells import Finished, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.findings import Difference, Success, Took
 from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
-from robomtl.experiments.multitask.arm_design import ArmCell, groups_of, suite_of
+from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of
+from robomtl.experiments.multitask.arm_design import suite_of
 from robomtl.experiments.multitask.crossover import Crossover, crossover
 from robomtl.experiments.multitask.learning import Material
 from robomtl.experiments.multitask.mixtures import Mixtures, mixtures_of

@@ -17,7 +17,8 @@ from robomtl.evaluation.journal import Done
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.multitask.act_time import act_seconds
 from robomtl.experiments.multitask.affinities import Kept, summed_up
-from robomtl.experiments.multitask.arm_design import ArmCell, MultitaskRequest
+from robomtl.experiments.multitask.arm_cells import ArmCell
+from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.parameters import Size
 from robomtl.experiments.multitask.shared_data import Hashes, read

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from robomtl.experiments import report, sections
-from robomtl.experiments.multitask.arm_design import ArmCell
+from robomtl.experiments.multitask.arm_cells import ArmCell
 from robomtl.pages.matrix import Entry, Line, Matrix
 from robomtl.training.learned_mixture import read_mixture
 

@@ -10,7 +10,7 @@ from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import check_suite, collect_parts
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
-from robomtl.experiments.multitask.arm_design import ArmCell
+from robomtl.experiments.multitask.arm_cells import ArmCell
 from robomtl.task import Suite
 
 Hashes = Mapping[int, Mapping[str, str]]
