@@ -44,8 +44,8 @@ class Collect(SuiteFlags):
     seed: int = 0
     """Seed of the disturbance."""
     video: Video | None = None
-    """How pictures are stored: lossless, the default with cameras, or h264, which takes a
-    tenth of the room and changes the colours of things a few pixels wide."""
+    """How pictures are stored: lossless, the default with cameras, or h264, which takes an
+    eighth of the room and changes the colours of things a few pixels wide."""
     workers: int = 2
     """Processes."""
     limit: float = LIMIT

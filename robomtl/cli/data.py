@@ -33,8 +33,8 @@ class AddCamera:
     images: int | None = None
     """Width and height of the images of points [px]."""
     video: Video | None = None
-    """How pictures are stored: lossless, the default with cameras, or h264, which takes a
-    tenth of the room and changes the colours of things a few pixels wide."""
+    """How pictures are stored: lossless, the default with cameras, or h264, which takes an
+    eighth of the room and changes the colours of things a few pixels wide."""
     workers: int = 2
     """Processes."""
     limit: float = LIMIT

@@ -19,12 +19,12 @@ from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.metadata import Index, Info
 from robomtl.durable import replacing
 from robomtl.errors import InputError
-from robomtl.evaluation.mp4 import load_av
+from robomtl.evaluation.mp4 import REPEATABLE, load_av
 from robomtl.machine import cores
 from robomtl.parquet import Parquet
 
 # Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.
-_OPTIONS = {"preset": "veryfast", "g": "2", "bf": "0"}
+_OPTIONS = {"preset": "veryfast", "g": "2", "bf": "0", **REPEATABLE}
 _CODECS: dict[layout.Video, tuple[str, dict[str, str]]] = {
     "h264": ("libx264", {**_OPTIONS, "crf": "18"}),
     "lossless": ("libx264rgb", {**_OPTIONS, "qp": "0"}),

@@ -8,7 +8,14 @@ from typing import Any
 from robomtl.camera import Picture
 from robomtl.errors import MissingExtraError
 
-_OPTIONS = {"crf": "23", "preset": "veryfast"}  # x264's own quality, made quickly.
+REPEATABLE = {"mbtree": "0"}
+"""Of x264, whose tree of blocks reads memory that it never wrote: with it the same pictures
+became other bytes once in some hundred files."""
+_OPTIONS = {  # x264's own quality, made quickly.
+    "crf": "23",
+    "preset": "veryfast",
+    **REPEATABLE,
+}
 
 
 def load_av() -> ModuleType:
