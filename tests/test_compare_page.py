@@ -10,13 +10,10 @@ from test_compare_sequential import judged, play
 from test_report import Parsed
 
 import robomtl
-from robomtl.experiments.compare.compare_report import (
-    paired_report,
-    seeds_report,
-    verdict_report,
-)
+from robomtl.experiments.compare.compare_report import paired_report, verdict_report
 from robomtl.experiments.compare.pair_grid import pair_grid
 from robomtl.experiments.compare.pairing import pair
+from robomtl.experiments.compare.seeds_report import seeds_report
 from robomtl.pages.rendering import report_page
 
 

@@ -11,7 +11,7 @@ import robomtl
 from robomtl.evaluation.statistics import wilson
 from robomtl.experiments.aggregates import iqm, probability_of_improvement, trimmed
 from robomtl.experiments.brief import tables_of
-from robomtl.experiments.compare.compare_report import seeds_report
+from robomtl.experiments.compare.seeds_report import seeds_report
 from robomtl.experiments.seed_estimates import (
     improvement_estimate,
     iqm_difference,

@@ -20,12 +20,9 @@ from robomtl.experiments.compare import (
     compare_seeds,
     compare_sequentially,
 )
-from robomtl.experiments.compare.compare_report import (
-    paired_report,
-    seeds_report,
-    verdict_report,
-)
+from robomtl.experiments.compare.compare_report import paired_report, verdict_report
 from robomtl.experiments.compare.comparison import PAGE
+from robomtl.experiments.compare.seeds_report import seeds_report
 
 
 @own_first

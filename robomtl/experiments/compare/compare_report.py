@@ -1,4 +1,4 @@
-"""The reports of comparisons: of two evaluations, of seeds, and of two that play."""
+"""The reports of comparisons of two agents: of their evaluations, and as they play."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,8 @@ from functools import partial
 
 from markupsafe import Markup
 
-from robomtl.evaluation.figures import change, counted, p_value, percent, points, span
+from robomtl.evaluation.figures import change, counted, p_value, percent, points
 from robomtl.experiments import report, sections
-from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.compare.compare_findings import (
     Comparison,
     SeedComparison,
@@ -28,7 +27,6 @@ _PAIRED = (
     report.Column("p", "p"),
     report.Column("holm", "Holm"),
 )
-_RATES = (report.Column("rate", "success"), report.Column("range", "interval"))
 _PAIRED_NOTE = (
     "Full bars: the interval excludes zero. “Alone”: trials that A alone"
     " solved, and B alone. p: McNemar's exact test of that task; Holm: the"
@@ -40,14 +38,6 @@ _PAIRED_FOOTER = (
     " an error. Intervals of tasks are Agresti and Min's, each of one task; that"
     " of the mean takes the tasks as strata. They hold for these two agents on"
     " these tasks, not for other seeds of training."
-)
-_SEEDS_FOOTER = (
-    "IQM: the mean of all seeds' task rates without the lowest and the highest"
-    " quarter. P(A improves on B): that a seed of A beats one of B in a task, ties"
-    " counting half. Intervals take a seed as one draw for all tasks, and trials"
-    " as shared by seeds; they hold for these tasks, and are wide for few seeds:"
-    " the t quantile of 2 seeds is 12.7, that of 10 is 2.3. The definitions are"
-    " rliable's."
 )
 
 
@@ -66,7 +56,7 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
         sides=(found.a, found.b),
         sections=[
             _paired_figures(found),
-            sections.warnings(_warnings(found)),
+            sections.warnings(warnings_of(found)),
             report.Section(id="conclusion", parts=[*_conclusion(found)], brief=True),
             sections.section(
                 "differences",
@@ -171,84 +161,6 @@ def _settled(found: Comparison) -> str:
     )
 
 
-def seeds_report(found: SeedComparison) -> report.Report:
-    """Several seeds of training of each: aggregates over seeds and tasks."""
-    a, b = (", ".join(dict.fromkeys(names)) for names in (found.a, found.b))
-    difference = found.difference
-    texts = [points(difference.value), change(difference.interval)]
-    row = report.Bar("IQM", difference.value, difference.interval, texts)
-    reach = reach_of([difference.interval])
-    return report.Report(
-        title=f"{a} and {b} on {found.suite}",
-        lead=f"{found.suite} · {len(found.a)} and {len(found.b)} seeds of training,"
-        f" {counted(len(found.tasks), 'task')}; {found.confidence:.0%} intervals over"
-        " seeds and trials; rliable's definitions.",
-        sides=(a, b),
-        sections=[
-            _seed_figures(found),
-            sections.warnings(_seed_warnings(found)),
-            sections.section(
-                "aggregates",
-                "Success",
-                "over seeds and tasks",
-                report.Bars("", _RATES, _aggregates(found)),
-                brief=True,
-            ),
-            sections.section(
-                "differences",
-                "Difference",
-                "A minus B in percentage points",
-                report.Bars("", _PAIRED[:2], [row], reach=reach),
-                brief=True,
-            ),
-        ],
-        footer=[_SEEDS_FOOTER],
-    )
-
-
-def _seed_figures(found: SeedComparison) -> report.Section:
-    mean, difference = "Difference of the IQM, A minus B", found.difference
-    errors = counted(found.errors, "error")
-    return sections.figures(
-        sections.lead(mean, difference.value, difference.interval, found.confidence),
-        report.Figure(
-            "A improves on B with probability",
-            percent(found.improvement.value),
-            f"interval {span(found.improvement.interval)}",
-            "second",
-        ),
-        report.Figure("IQM of A", percent(found.iqm_a.value)),
-        report.Figure("IQM of B", percent(found.iqm_b.value)),
-        report.Figure(
-            "Seeds",
-            f"{len(found.a)} : {len(found.b)}",
-            errors,
-            "warn" if found.errors else "",
-        ),
-    )
-
-
-def _aggregates(found: SeedComparison) -> list[report.Bar]:
-    return [
-        _rate("IQM of A", found.iqm_a, False),
-        _rate("IQM of B", found.iqm_b, True),
-        _rate("Mean of A", found.mean_a, False),
-        _rate("Mean of B", found.mean_b, True),
-        _rate("P(A improves on B)", found.improvement, False),
-    ]
-
-
-def _rate(name: str, estimate: Estimate, second: bool) -> report.Bar:
-    texts = [percent(estimate.value), span(estimate.interval)]
-    return report.Bar(name, estimate.value, estimate.interval, texts, second=second)
-
-
-def _seed_warnings(found: SeedComparison) -> Iterator[str]:
-    if found.errors:
-        yield f"Trials that ended in an error, excluded from all rates: {found.errors}."
-    yield from _warnings(found)
-
-
 def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
     """Two agents that played until it was settled: the evidence after each pair.
 
@@ -329,7 +241,7 @@ def _evidence(found: Verdict) -> Markup:
     )
 
 
-def _warnings(found: Comparison | SeedComparison) -> Iterator[str]:
+def warnings_of(found: Comparison | SeedComparison) -> Iterator[str]:
     """In what the two differ besides the agents, or what makes them err."""
     if found.left_out:
         yield f"Tasks left out: {', '.join(found.left_out)}."

@@ -8,7 +8,6 @@ from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
 from robomtl.experiments.compare.compare_findings import SeedComparison
-from robomtl.experiments.compare.compare_report import seeds_report
 from robomtl.experiments.compare.comparison import (
     check_confidence,
     read,
@@ -16,6 +15,7 @@ from robomtl.experiments.compare.comparison import (
 )
 from robomtl.experiments.compare.goal_warnings import goal_warnings
 from robomtl.experiments.compare.pairing import check_conditions
+from robomtl.experiments.compare.seeds_report import seeds_report
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.scores import Where, scores_of
 from robomtl.experiments.seed_estimates import (
