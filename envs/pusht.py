@@ -17,7 +17,8 @@ import numpy as np
 
 from robomtl.envs.pusht_expert import push
 from robomtl.errors import MissingExtraError
-from robomtl.gymnasium_suite import GymnasiumSuite, from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
+from robomtl.gymnasium_suite import GymnasiumSuite
 from robomtl.task import Task
 from robomtl.versions import installed_versions
 

@@ -31,9 +31,9 @@ from .experiments.probe import probe_features as probe_features
 from .experiments.resumed_evaluation import resume_evaluation as resume_evaluation
 from .experiments.shift import ShiftConfig as ShiftConfig
 from .experiments.shift import shift as shift
+from .gymnasium_factory import from_gymnasium as from_gymnasium
 from .gymnasium_success import GoalDistance as GoalDistance
 from .gymnasium_success import RewardAtLeast as RewardAtLeast
-from .gymnasium_suite import from_gymnasium as from_gymnasium
 from .hub.download import pull as pull
 from .hub.upload import push as push
 from .importing import ImportConfig as ImportConfig

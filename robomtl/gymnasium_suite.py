@@ -3,20 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, TypedDict, Unpack, get_type_hints
+from typing import Any
 
-from robomtl.arguments import checked, typed
 from robomtl.camera import Camera, refuse_settings
-from robomtl.definition import definition
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
 from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
 from robomtl.gymnasium_ids import module_of, of_maker
 from robomtl.gymnasium_make import MakeEnv, made, parted
-from robomtl.gymnasium_spaces import Bounds, Layout, layout_of
-from robomtl.gymnasium_success import Success
-from robomtl.names import check_name, several
-from robomtl.nearest import check_known, unknown
+from robomtl.gymnasium_spaces import Layout, layout_of
+from robomtl.nearest import check_known
 from robomtl.pictures import IMAGE, chosen
 from robomtl.plug_in import looked_at
 from robomtl.request import VERSIONS
@@ -225,131 +221,3 @@ class GymnasiumSuite:
                 with looked_at(partial(self._made, task)) as env:
                     known[task] = layout_of(task, env, self.settings.rendered)
         return known[task]
-
-
-class SuiteOptions(TypedDict, total=False):
-    """Further settings of ``from_gymnasium``; each may be left out."""
-
-    success: Success
-    """Key of info, ``success`` unless given; or a function of an ``Outcome``, such as
-    ``GoalDistance(0.05)`` or ``RewardAtLeast(300)``."""
-    held_out: str | Sequence[str]
-    """Names of the tasks kept for adaptation."""
-    experts: Mapping[str, Expert]
-    """Demonstrators of tasks; they see and act as policies do."""
-    families: Mapping[str, Sequence[str]]
-    """Names of tasks that share a scene, by the name of their family; see
-    ``robomtl.probe``."""
-    one_env_per_process: bool
-    """Whether envs share something within a process, such as a single simulator or a
-    global random generator, so that they must not live side by side. ``robomtl check``
-    finds out."""
-    action_bounds: Bounds
-    """Values that -1 and 1 stand for in action components that the envs leave unbounded;
-    bounded ones are scaled to their own bounds, each component by itself."""
-
-
-@checked
-def from_gymnasium(
-    name: str,
-    envs: Mapping[str, MakeEnv],
-    instructions: Mapping[str, str | Sequence[str]],
-    *,
-    horizon: int,
-    **options: Unpack[SuiteOptions],
-) -> GymnasiumSuite:
-    """A suite of Gymnasium envs, ready for ``robomtl.registry.SUITES.register``.
-
-    Registered under its name, it is found by ``robomtl.suite`` and so by training.
-
-    Functions are to be defined in a module, not inline, so that workers can import them;
-    ids in the same form, such as ``"my_module:MyEnv-v0"``. Tasks may differ in what is observed
-    and how one acts: those of equal layout share an embodiment.
-
-    Args:
-        name: Name of the suite.
-        envs: Gymnasium id, or function that makes an env, of each task; or a pair of one
-            of these and its keyword arguments, ``("Env-v0", {"size": 3})``.
-        instructions: Wordings of each task; one may stand for itself.
-        horizon: Number of steps after which an episode is truncated.
-        **options: See ``SuiteOptions``.
-
-    Raises:
-        InputError: If a task lacks an env or instructions, none is left to train on, or
-            an option is unknown or of another type.
-    """
-    given = _typed_options(options)
-    check_name("suite", name)
-    held, experts = (
-        several("held_out", given.get("held_out", ())),
-        given.get("experts", {}),
-    )
-    groups = {
-        family: several(f"family '{family}'", each)
-        for family, each in given.get("families", {}).items()
-    }
-    _check_tasks(instructions, envs, experts, held, groups)
-    success = given.get("success", "success")
-    settings = EnvSettings(
-        horizon=horizon, success=success, action_bounds=given.get("action_bounds")
-    )
-    tasks = [
-        Task(name=n, instructions=several(f"instructions of '{n}'", w))
-        for n, w in instructions.items()
-    ]
-    if len(set(held)) == len(tasks):
-        raise InputError(f"{name} has no task to train on; hold out fewer.")
-    return GymnasiumSuite(
-        name=name,
-        train_tasks=tuple(task for task in tasks if task.name not in held),
-        held_out_tasks=tuple(task for task in tasks if task.name in held),
-        envs=dict(envs),
-        settings=settings,
-        experts=dict(experts),
-        families=groups,
-        one_env_per_process=given.get("one_env_per_process", False),
-        # Before anything is called, which may change what an expert remembers.
-        definitions={
-            "envs": {
-                task: of_maker(it)
-                for task, it in envs.items()
-                if not isinstance(parted(it)[0], str)
-            },
-            "experts": {task: definition(it) for task, it in experts.items()},
-            "success": {"by": definition(success)},
-        },
-    )
-
-
-def _typed_options(options: SuiteOptions) -> SuiteOptions:
-    kinds = get_type_hints(SuiteOptions)
-    for name in options:
-        check_known("option of from_gymnasium", name, kinds)
-    values: Any = {
-        name: typed(name, value, kinds[name]) for name, value in options.items()
-    }
-    if (bounds := values.get("action_bounds")) is not None and len(bounds) != 2:
-        raise InputError(f"action_bounds is {bounds}; give (low, high).")
-    fitting: SuiteOptions = values
-    return fitting
-
-
-def _check_tasks(
-    instructions: Mapping[str, object],
-    envs: Mapping[str, object],
-    experts: Mapping[str, object],
-    held: Sequence[str],
-    families: Mapping[str, Sequence[str]],
-) -> None:
-    """Refuses tasks that lack an env or instructions."""
-    grouped = [task for names in families.values() for task in names]
-    for kind, named in {
-        "task of an env": envs,
-        "task of an expert": experts,
-        "held-out task": held,
-        "task of a family": grouped,
-    }.items():
-        for task in sorted({*named} - instructions.keys()):
-            raise InputError(unknown(kind, task, instructions))
-    for task in instructions.keys() - envs.keys():
-        raise InputError(f"The task '{task}' has instructions but no env.")

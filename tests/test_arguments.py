@@ -17,7 +17,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, film
 from robomtl.experiments.evaluating import evaluate
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.ranges import check_types
 from robomtl.suites import suite
 from robomtl.task import Suite

@@ -19,7 +19,7 @@ from robomtl.errors import InputError, PlugInError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.names import several
 from robomtl.task import Task, Trial
 

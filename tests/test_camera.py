@@ -8,7 +8,7 @@ from robomtl.checking.checking import check_suite as check
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SIDE, THINGS, PointsEnv
 from robomtl.envs.points_picture import COLOURS
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -11,7 +11,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.work import PlayChunk
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

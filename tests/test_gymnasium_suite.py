@@ -11,7 +11,7 @@ import robomtl
 import robomtl.suites
 from robomtl.checking.checking import check_suite as check
 from robomtl.errors import SimulationError
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 
 from robomtl.errors import StartError
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.sendable import check_sendable
 
 

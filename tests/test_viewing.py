@@ -17,7 +17,7 @@ from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import THINGS
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.experiments.evaluating import evaluate
-from robomtl.gymnasium_suite import from_gymnasium
+from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.policies.mlp import MLPConfig
 from robomtl.policy import Spec
 
