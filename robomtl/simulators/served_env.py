@@ -1,125 +1,24 @@
 """An env whose simulator another process steps."""
 
-import mmap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import gymnasium
-import numpy as np
 from gymnasium.error import ResetNeeded
-from numpy.typing import NDArray
 
 from robomtl.border import finite
 from robomtl.camera import Picture
 from robomtl.errors import InputError, PlugInError, SimulationError
+from robomtl.simulators.seat import Made, Seat
 from robomtl.simulators.server import BLIND, RESULT
-from robomtl.simulators.server_process import (
-    FaultError,
-    LostServerError,
-    ServerProcess,
-)
+from robomtl.simulators.server_process import FaultError, LostServerError
 from robomtl.simulators.simulator import Simulator
 from robomtl.splits import requested_variation
 from robomtl.task import Action, Observation
 
 Drawn = TypeVar("Drawn")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """An array of an env in the shared memory: its action, or a feature it observes."""
-
-    name: str
-    """Name of the feature; empty for the action."""
-    dtype: Literal["float32", "uint8"]
-    """Type of its elements."""
-    shape: tuple[int, ...]
-    """Its shape."""
-    at: int
-    """Where it begins in the env's region [bytes]."""
-    low: str
-    """Lower bounds, as hexadecimal bytes: one for all elements, or one each."""
-    high: str
-    """Upper bounds."""
-
-    @property
-    def space(self) -> gymnasium.spaces.Box:
-        """The space of its values."""
-        low, high = (
-            np.resize(np.frombuffer(bytes.fromhex(bound), self.dtype), self.shape)
-            for bound in (self.low, self.high)
-        )
-        return gymnasium.spaces.Box(low, high, dtype=np.dtype(self.dtype).type)
-
-    def array(self, memory: mmap.mmap) -> NDArray[Any]:
-        """Its array in the env's region."""
-        count = int(np.prod(self.shape))
-        return np.frombuffer(memory, self.dtype, count, self.at).reshape(self.shape)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """The answer of a server that made an env."""
-
-    slot: int
-    """Number of the env in the server."""
-    offset: int
-    """Where the env's region begins in the shared memory [bytes]."""
-    size: int
-    """Size of the region [bytes]."""
-    action: Part
-    """How one acts."""
-    observation: tuple[Part, ...]
-    """What is observed."""
-    sighted: bool
-    """Whether the env draws pictures on demand."""
-    horizon: int | None
-    """Steps after which an episode is truncated; None where the env does not say."""
-    fps: float | None
-    """Steps in a second of simulated time [1/s]; None where the env does not say."""
-    render_mode: str | None
-    """What ``render`` returns; None where the env shows nothing."""
-
-
-class _Seat:
-    """The place of an env in a running server.
-
-    Args:
-        process: The server.
-        made: Where the env lies in the server's memory.
-    """
-
-    def __init__(self, process: ServerProcess, made: Made) -> None:
-        self.process, self.slot, self.made = process, made.slot, made
-        self.memory = process.mapped(made.offset, made.size)
-        self.action = made.action.array(self.memory)
-        arrays = {part.name: part.array(self.memory) for part in made.observation}
-        self.arrays = arrays
-        self.images = {n: array for n, array in arrays.items() if array.ndim == 3}
-        self.vectors = {n: array for n, array in arrays.items() if array.ndim != 3}
-
-    def announce(self, action: Action) -> Action:
-        """Prepares a step; returns the action as it was written."""
-        self.action[...] = action
-        self.process.announced.append(self.slot)
-        return self.action.copy()
-
-    def step(self) -> None:
-        """Takes the announced step; see ``ServerProcess.step``."""
-        self.process.step(self.slot)
-
-    def pictures(self) -> Observation:
-        """The pictures of an observation of now."""
-        if self.made.sighted and self.images:
-            self.process.call("pictures", dict[str, bool], slot=self.slot)
-        return {name: array.copy() for name, array in self.images.items()}
-
-    def render(self) -> Picture:
-        """What the env shows now."""
-        return self.process.picture(self.slot)
 
 
 class ServedEnv(gymnasium.Env[Observation, Action]):
@@ -161,7 +60,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         self._announced: Action | None = None
         self._running = False
         try:
-            self._seat: _Seat | None = self._seated()
+            self._seat: Seat | None = self._seated()
         except (FaultError, LostServerError) as error:
             raise self._error(error) from error
         made = self._seat.made
@@ -261,7 +160,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             ResetNeeded: If no episode was started.
             SimulationError: If the simulator raises an exception, dies or hangs.
         """
-        return self._drawn(_Seat.pictures)
+        return self._drawn(Seat.pictures)
 
     def render(self) -> Picture:
         """What the env shows now; (height, width, 3).
@@ -273,7 +172,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         """
         if self.render_mode is None:
             raise InputError(f"{self.task} has no camera; make it with one to see it.")
-        return self._drawn(_Seat.render)
+        return self._drawn(Seat.render)
 
     def close(self) -> None:
         """Closes the env in the server, which goes on for others."""
@@ -291,7 +190,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             self._seat.process.withdraw(self._seat.slot)
         self._announced = None
 
-    def _seated(self) -> _Seat:
+    def _seated(self) -> Seat:
         process = self._simulator.process()
         given = {"task": self.task, "options": self._options}
         try:
@@ -301,7 +200,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
                 raise
             process = self._simulator.process()
             made = process.call("make", Made, **given)
-        seat = _Seat(process, made)
+        seat = Seat(process, made)
         seat.memory[BLIND] = self._blind
         return seat
 
@@ -342,7 +241,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         arrays = self._seat.vectors if self._blind else self._seat.arrays
         return {name: array.copy() for name, array in arrays.items()}
 
-    def _drawn(self, draw: Callable[[_Seat], Drawn]) -> Drawn:
+    def _drawn(self, draw: Callable[[Seat], Drawn]) -> Drawn:
         """What is drawn of now."""
         drawn: list[Drawn] = []
         while not drawn:
