@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from robomtl.checking import policy_check as check_module
 from robomtl.checking.policy_check import check_policy
+from robomtl.checking.policy_subject import subject_of
 from robomtl.checkpoint import save
 from robomtl.cli.main import main
 from robomtl.errors import InputError
@@ -247,7 +247,7 @@ def test_a_policy_that_methods_make_is_refused():
 
 
 def test_the_policy_of_a_run_is_checked(tmp_path):
-    subject = check_module._found("film", {"width": 16})
+    subject = subject_of("film", {"width": 16})
     save(tmp_path, subject.build(), subject.card)
     assert check_policy(str(tmp_path)) == []
 

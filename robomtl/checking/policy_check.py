@@ -1,49 +1,18 @@
 """Proves that a policy keeps its contract, and says in words where it does not."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from robomtl import checkpoint
+from robomtl.checking.policy_subject import ROWS, Subject, batch_for, subject_of
 from robomtl.checking.violations import Problem, sentences
-from robomtl.checkpoint import Card
-from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
-from robomtl.features import ActionFeature, Embodiment, Feature
-from robomtl.observing import EMBODIMENT
-from robomtl.paths import located
-from robomtl.plug_in import described
-from robomtl.policy import POLICIES, Batch, Memory, Policy, Spec, actions_of, loss_of
-
-ROWS = 6
-_SIDE = 32  # [px]
-_SEEING = Embodiment(
-    name="robot",
-    observation={
-        "state": Feature(kind="state", shape=(6,)),
-        "front": Feature(kind="image", shape=(_SIDE, _SIDE, 3), camera="front"),
-    },
-    action=ActionFeature(size=3),
-)
-SPECS = (
-    Spec(state=6, action=3, embedding=4, tasks=3),
-    Spec(embodiments=(_SEEING,), embedding=4, tasks=3),
-)
-"""Sizes for which a policy is built; the first that it does not refuse is used."""
-
-
-class _Subject(NamedTuple):
-    """A policy to check."""
-
-    name: str
-    spec: Spec
-    build: Callable[[], Policy]
-    card: Card
+from robomtl.policy import Batch, Memory, Policy, Spec, actions_of, loss_of
 
 
 def check_policy(
@@ -60,117 +29,14 @@ def check_policy(
         InputError: If there is no such policy, or a method of adaptation makes it.
     """
     with torch.random.fork_rng(devices=[]):
-        subject = _found(policy, dict(config or {}))
+        subject = subject_of(policy, dict(config or {}))
         if isinstance(subject, Problem):
             return [subject]
         found = dict.fromkeys(sentences(_CHECKS, subject))
     return [Problem(subject.name, sentence) for sentence in found]
 
 
-def _found(name: str, config: dict[str, Any]) -> _Subject | Problem:
-    if name not in POLICIES.names() and Path(name).is_dir():
-        trained = checkpoint.load(located(name))
-        return _Subject(
-            trained.card.policy,
-            trained.card.spec,
-            lambda: checkpoint.load(located(name)).policy,
-            trained.card,
-        )
-    architecture: Any = POLICIES.get(name)
-    fault = _class_fault(architecture)
-    if fault:
-        return Problem(name, fault)
-    if not architecture.trainable:
-        raise InputError(
-            f"'{name}' is made by a method of adaptation, not trained from a"
-            " specification; check a trained run of it, or a policy that is trainable."
-        )
-    refusal = ""
-    for spec in SPECS:
-        card = _card(name, config, spec)
-
-        def build(card: Card = card) -> Policy:
-            torch.manual_seed(0)
-            return checkpoint.build(card)
-
-        try:
-            architecture.check(spec)
-            build()
-        except InputError as error:
-            refusal = str(error)
-            continue
-        except Exception as error:  # Plug-ins raise anything.
-            refusal = f"it met a {described(error)}"
-            continue
-        return _Subject(name, spec, build, card)
-    return Problem(name, f"It cannot be built for {SPECS[0]}: {refusal}.")
-
-
-def _class_fault(architecture: Any) -> str:
-    if not isinstance(architecture, type) or not issubclass(architecture, Policy):
-        return f"It is {architecture!r}; expected a subclass of robomtl.policy.Policy."
-    config: Any = getattr(architecture, "Config", None)
-    if not is_dataclass(config) or not config.__dataclass_params__.frozen:  # type: ignore[union-attr]
-        return (
-            f"Its Config is {config!r}; give it a frozen dataclass, whose fields are the"
-            " flags --architecture.NAME."
-        )
-    needed = [
-        each.name
-        for each in fields(config)
-        if each.default is MISSING and each.default_factory is MISSING
-    ]
-    if needed:
-        return (
-            f"Its Config has no default for {', '.join(needed)}; give each field one."
-        )
-    return ""
-
-
-def _card(name: str, config: dict[str, Any], spec: Spec) -> Card:
-    settings = checkpoint.configure(name, config)
-    return Card(
-        policy=name,
-        config={each.name: getattr(settings, each.name) for each in fields(settings)},
-        spec=spec,
-        conditioning=Conditioning(
-            kinds=("one_hot",), tasks=tuple("abcd"[: spec.embedding])
-        ),
-        suite="",
-        suite_options={},
-        step=0,
-    )
-
-
-def batch_for(spec: Spec, chunk: int, *, seed: int = 0, rows: int = ROWS) -> Batch:
-    """A batch of random numbers of a policy's sizes, the same for the same seed."""
-    generator = torch.Generator().manual_seed(seed)
-    time = (spec.history,) if spec.history > 1 else ()
-    observation = {
-        name: torch.randn(rows, *time, size, generator=generator)
-        for name, size in spec.states.items()
-    }
-    for name, feature in spec.images.items():
-        shape = (rows, *time, *feature.shape)
-        observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
-    for name, feature in spec.goals.items():
-        shape = (rows, *feature.shape)
-        observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
-    if len(spec.embodiments) > 1:
-        observation[EMBODIMENT] = torch.arange(rows) % len(spec.embodiments)
-    task_embedding = torch.randn(rows, spec.embedding, generator=generator)
-    task_embedding[:, : spec.text] = 97.0  # A letter.
-    action = torch.rand(rows, chunk, spec.action, generator=generator) * 2 - 1
-    return Batch(
-        observation=observation,
-        action=action,
-        mask=torch.ones(rows, chunk),
-        task_embedding=task_embedding,
-        task=torch.arange(rows) % spec.tasks,
-    )
-
-
-def _loss(subject: _Subject) -> Iterator[str]:
+def _loss(subject: Subject) -> Iterator[str]:
     """The loss is one finite number a sample, of which gradients follow."""
     policy = subject.build().train()
     policy.requires_grad_(True)
@@ -196,7 +62,7 @@ def _loss(subject: _Subject) -> Iterator[str]:
         yield "The gradient of the loss is missing or not finite in some parameters."
 
 
-def _mask(subject: _Subject) -> Iterator[str]:
+def _mask(subject: Subject) -> Iterator[str]:
     """Steps past the end of an episode do not count."""
     policy = subject.build().train()
     if policy.chunk < 2:
@@ -217,7 +83,7 @@ def _mask(subject: _Subject) -> Iterator[str]:
         )
 
 
-def _acting(subject: _Subject) -> Iterator[str]:
+def _acting(subject: Subject) -> Iterator[str]:
     """Action chunks have the shape of the specification and lie within [-1, 1]."""
     policy = subject.build().eval()
     batch = batch_for(subject.spec, policy.chunk)
@@ -257,7 +123,7 @@ def _memory_faults(memory: Any) -> Iterator[str]:
             )
 
 
-def _repeats(subject: _Subject) -> Iterator[str]:
+def _repeats(subject: Subject) -> Iterator[str]:
     """The same seed and observations give the same actions, whatever came before."""
     policy = subject.build().eval()
     batch, other = (batch_for(subject.spec, policy.chunk, seed=s) for s in (0, 1))
@@ -280,7 +146,7 @@ def _repeats(subject: _Subject) -> Iterator[str]:
         _act(policy, other, memory)
 
 
-def _rows(subject: _Subject) -> Iterator[str]:
+def _rows(subject: Subject) -> Iterator[str]:
     """What is returned of a sample depends on that sample alone."""
     policy = subject.build().eval()
     batch, other = (batch_for(subject.spec, policy.chunk, seed=s) for s in (0, 1))
@@ -311,7 +177,7 @@ def _joined(first: Batch, second: Batch) -> Batch:
     return Batch(observation, *rest)
 
 
-def _round_trip(subject: _Subject) -> Iterator[str]:
+def _round_trip(subject: Subject) -> Iterator[str]:
     """A checkpoint restores the policy."""
     policy = subject.build().eval()
     batch = batch_for(subject.spec, policy.chunk)
@@ -342,7 +208,7 @@ def _latest(observation: Mapping[str, Tensor], spec: Spec) -> dict[str, Tensor]:
     return {n: it[:, -1] if n in spec.states else it for n, it in observation.items()}
 
 
-def _devices(subject: _Subject) -> Iterator[str]:
+def _devices(subject: Subject) -> Iterator[str]:
     """All tensors follow the policy to another device."""
     policy = subject.build().eval()
     for path, module in policy.named_modules():

@@ -1,0 +1,161 @@
+"""A policy as it is checked: built by its registered name or loaded, and batches for it."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from robomtl import checkpoint
+from robomtl.checking.violations import Problem
+from robomtl.checkpoint import Card
+from robomtl.conditioning import Conditioning
+from robomtl.errors import InputError
+from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.observing import EMBODIMENT
+from robomtl.paths import located
+from robomtl.plug_in import described
+from robomtl.policy import POLICIES, Batch, Policy, Spec
+
+ROWS = 6
+"""Samples of a batch."""
+_SIDE = 32  # [px]
+_SEEING = Embodiment(
+    name="robot",
+    observation={
+        "state": Feature(kind="state", shape=(6,)),
+        "front": Feature(kind="image", shape=(_SIDE, _SIDE, 3), camera="front"),
+    },
+    action=ActionFeature(size=3),
+)
+SPECS = (
+    Spec(state=6, action=3, embedding=4, tasks=3),
+    Spec(embodiments=(_SEEING,), embedding=4, tasks=3),
+)
+"""Sizes for which a policy is built; the first that it does not refuse is used."""
+
+
+class Subject(NamedTuple):
+    """A policy to check."""
+
+    name: str
+    """Registered name of its architecture."""
+    spec: Spec
+    """Sizes that it is built for."""
+    build: Callable[[], Policy]
+    """Makes it, the same at each call."""
+    card: Card
+    """What it would be saved with."""
+
+
+def subject_of(name: str, config: dict[str, Any]) -> Subject | Problem:
+    """The policy of a name, or why there is none to check.
+
+    Args:
+        name: Registered name, or a run directory.
+        config: Fields of its config that differ from the defaults; not of a run.
+
+    Raises:
+        InputError: If there is no such policy, or a method of adaptation makes it.
+    """
+    if name not in POLICIES.names() and Path(name).is_dir():
+        trained = checkpoint.load(located(name))
+        return Subject(
+            trained.card.policy,
+            trained.card.spec,
+            lambda: checkpoint.load(located(name)).policy,
+            trained.card,
+        )
+    architecture: Any = POLICIES.get(name)
+    fault = _class_fault(architecture)
+    if fault:
+        return Problem(name, fault)
+    if not architecture.trainable:
+        raise InputError(
+            f"'{name}' is made by a method of adaptation, not trained from a"
+            " specification; check a trained run of it, or a policy that is trainable."
+        )
+    refusal = ""
+    for spec in SPECS:
+        card = _card(name, config, spec)
+
+        def build(card: Card = card) -> Policy:
+            torch.manual_seed(0)
+            return checkpoint.build(card)
+
+        try:
+            architecture.check(spec)
+            build()
+        except InputError as error:
+            refusal = str(error)
+            continue
+        except Exception as error:  # Plug-ins raise anything.
+            refusal = f"it met a {described(error)}"
+            continue
+        return Subject(name, spec, build, card)
+    return Problem(name, f"It cannot be built for {SPECS[0]}: {refusal}.")
+
+
+def _class_fault(architecture: Any) -> str:
+    if not isinstance(architecture, type) or not issubclass(architecture, Policy):
+        return f"It is {architecture!r}; expected a subclass of robomtl.policy.Policy."
+    config: Any = getattr(architecture, "Config", None)
+    if not is_dataclass(config) or not config.__dataclass_params__.frozen:  # type: ignore[union-attr]
+        return (
+            f"Its Config is {config!r}; give it a frozen dataclass, whose fields are the"
+            " flags --architecture.NAME."
+        )
+    needed = [
+        each.name
+        for each in fields(config)
+        if each.default is MISSING and each.default_factory is MISSING
+    ]
+    if needed:
+        return (
+            f"Its Config has no default for {', '.join(needed)}; give each field one."
+        )
+    return ""
+
+
+def _card(name: str, config: dict[str, Any], spec: Spec) -> Card:
+    settings = checkpoint.configure(name, config)
+    return Card(
+        policy=name,
+        config={each.name: getattr(settings, each.name) for each in fields(settings)},
+        spec=spec,
+        conditioning=Conditioning(
+            kinds=("one_hot",), tasks=tuple("abcd"[: spec.embedding])
+        ),
+        suite="",
+        suite_options={},
+        step=0,
+    )
+
+
+def batch_for(spec: Spec, chunk: int, *, seed: int = 0, rows: int = ROWS) -> Batch:
+    """A batch of random numbers of a policy's sizes, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    time = (spec.history,) if spec.history > 1 else ()
+    observation = {
+        name: torch.randn(rows, *time, size, generator=generator)
+        for name, size in spec.states.items()
+    }
+    for name, feature in spec.images.items():
+        shape = (rows, *time, *feature.shape)
+        observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
+    for name, feature in spec.goals.items():
+        shape = (rows, *feature.shape)
+        observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
+    if len(spec.embodiments) > 1:
+        observation[EMBODIMENT] = torch.arange(rows) % len(spec.embodiments)
+    task_embedding = torch.randn(rows, spec.embedding, generator=generator)
+    task_embedding[:, : spec.text] = 97.0  # A letter.
+    action = torch.rand(rows, chunk, spec.action, generator=generator) * 2 - 1
+    return Batch(
+        observation=observation,
+        action=action,
+        mask=torch.ones(rows, chunk),
+        task_embedding=task_embedding,
+        task=torch.arange(rows) % spec.tasks,
+    )
