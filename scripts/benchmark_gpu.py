@@ -31,9 +31,10 @@ from robomtl.policy import Batch, Policy
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
 from robomtl.training.config import LearnerKind
+from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.learner import Learner, learner_for
 from robomtl.training.loop import take_steps
-from robomtl.training.material import conditioning_for, materials, spec_for
+from robomtl.training.material import materials, spec_for
 from robomtl.training.objective import OBJECTIVES, Cloning, Draws
 
 _POINTS = "points/ML4"

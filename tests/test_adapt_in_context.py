@@ -16,8 +16,9 @@ from robomtl.policies.regent import Regent
 from robomtl.policy import Batch, Context, Spec
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
+from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.episodic import EpisodicSampler
-from robomtl.training.material import conditioning_for, materials
+from robomtl.training.material import materials
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -17,9 +17,10 @@ from robomtl.machine import Machine
 from robomtl.training import prefetching
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Aggregation, Weighting
+from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.learner import learner_for
 from robomtl.training.loop import take_steps
-from robomtl.training.material import conditioning_for, materials, spec_for
+from robomtl.training.material import materials, spec_for
 from robomtl.training.objective import OBJECTIVES
 from robomtl.training.prefetching import prefetched
 

@@ -18,8 +18,9 @@ from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.goal_images import GoalImages
 from robomtl.policies.octo import Octo, OctoConfig
 from robomtl.policy import Spec
+from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.hindsight import without_instructions
-from robomtl.training.material import conditioning_for, materials
+from robomtl.training.material import materials
 from robomtl.training.objective import Cloning
 
 pytest.importorskip("av")

@@ -18,22 +18,18 @@ from robomtl import checkpoint
 from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import CollectionConfig, collect
-from robomtl.errors import (
-    InputError,
-    LostProcessError,
-    MissingExtraError,
-    StartError,
-)
+from robomtl.errors import InputError, LostProcessError, MissingExtraError, StartError
 from robomtl.executor import spawn
 from robomtl.policy import Batch
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train, trainable
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Balancing
+from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.divided import Divided, DividedDraws, edges
 from robomtl.training.following import _check_started, _reason
 from robomtl.training.loop import take_steps
-from robomtl.training.material import conditioning_for, materials
+from robomtl.training.material import materials
 from robomtl.training.objective import Cloning
 from robomtl.training.processes import ALONE, Accelerated, check_devices, number_of
 from robomtl.training.trainable import check_divisible

@@ -25,7 +25,7 @@ from robomtl.features import Embodiment
 from robomtl.policy import Policy
 from robomtl.spec import Spec
 from robomtl.suites import suite
-from robomtl.training.material import goals_in
+from robomtl.training.data_conditioning import goals_in
 from robomtl.training.objective import Material
 
 _SAMPLES = 512  # Of a support, by which the nearest robot is found.

@@ -1,19 +1,13 @@
-"""From a data set to what a run learns from: sizes, evidence, frames and wordings."""
+"""From a data set to what a run learns from: sizes, frames and wordings."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import torch
 
-from robomtl import goals
-from robomtl.agent import goal_of, goals_of
 from robomtl.alignment import Alignment, action_of, aligned
-from robomtl.conditioning import Conditioning, InstructionEmbeddings, Kind
+from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.conditioning.characters import LENGTH
-from robomtl.conditioning.conditioning import Wording
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data, observed_by_choice
@@ -28,108 +22,9 @@ from robomtl.training.augmentation import Augmentation
 from robomtl.training.augmenter_for import augmenter_for
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.config import TrainConfig
+from robomtl.training.held_out import split_episodes
 from robomtl.training.mixed import embodiments_of, mixed_frames
-from robomtl.training.objective import Material, Objective
-
-
-def conditioning_for(
-    data: Data,
-    kinds: Sequence[Kind],
-    objective: Objective,
-    wording: Wording = "embedding",
-) -> Conditioning:
-    """What a policy is conditioned on: the given kinds, and what the objective infers.
-
-    Raises:
-        InputError: If a kind is unknown, twice there, or needs what is missing.
-    """
-    found = [goals_in(each, kinds) for each in data.sets]
-    goal, own = found[0]
-    if any(each != found[0] for each in found):
-        goal, own = _different_goals(data, kinds, found)
-    inferred: tuple[Kind, ...] = ("demonstration",) if objective.demonstration else ()
-    return Conditioning(
-        kinds=(*kinds, *inferred),
-        tasks=data.tasks,
-        goal=goal,
-        demonstration=objective.demonstration,
-        goals=own,
-        wording=wording,
-    )
-
-
-Place = tuple[int, int]
-
-
-def goals_in(
-    demonstrations: Demonstrations, kinds: Sequence[Kind]
-) -> tuple[Place | None, dict[str, Place]]:
-    """Where states hold the goal; and where else, by the tasks for which that differs.
-
-    Args:
-        demonstrations: Of a suite that says where.
-        kinds: What a policy is conditioned on.
-
-    Raises:
-        InputError: If it is conditioned on the goal, and no suite is named.
-    """
-    if demonstrations.suite is None:
-        if "goal" in kinds:
-            raise InputError(
-                f"{demonstrations.path} {demonstrations.origin}, which does not say where"
-                " its states hold the goal; condition on language or one_hot."
-            )
-        return None, {}
-    made = suite(demonstrations.suite, **demonstrations.suite_options)
-    size = demonstrations.size(STATE)
-    return goal_of(made, size), goals_of(made, size) if "goal" in kinds else {}
-
-
-def _different_goals(
-    data: Data,
-    kinds: Sequence[Kind],
-    found: Sequence[tuple[Place | None, dict[str, Place]]],
-) -> tuple[Place | None, dict[str, Place]]:
-    """The same for data sets that hold goals in different places."""
-    if "goal" not in kinds:
-        return None, {}
-    for each, (place, _) in zip(data.sets, found, strict=True):
-        if place is None:
-            raise InputError(
-                f"{each.path} hides the goal, which another data set of the mixture shows;"
-                " condition on language or one_hot."
-            )
-    own = {
-        data.tasks[index]: theirs.get(task, place)
-        for number, (each, (place, theirs)) in enumerate(
-            zip(data.sets, found, strict=True)
-        )
-        for task, index in zip(each.tasks, data.places(number), strict=True)
-    }
-    return found[0][0], {task: place for task, place in own.items() if place}
-
-
-def goal_warning(data: Data, conditioning: Conditioning) -> str:
-    """A warning if a policy is conditioned on goals that do not distinguish its tasks.
-
-    Empty if there is nothing to warn of. It is judged by the demonstrations, or by episodes
-    of the suite if there are few of them.
-    """
-    if conditioning.kinds != ("goal",):
-        return ""
-    said = (_goal_warning(each) for each in data.sets if each.suite is not None)
-    return " ".join(filter(None, said))
-
-
-def _goal_warning(demonstrations: Demonstrations) -> str:
-    made = suite(str(demonstrations.suite), **demonstrations.suite_options)
-    task, starts = demonstrations.episodes.task, demonstrations.first_states
-    states = {
-        name: starts[task == index] for index, name in enumerate(demonstrations.tasks)
-    }
-    if min(map(len, states.values())) < goals.SAMPLE:
-        states = goals.first_states(made, demonstrations.tasks)
-    return goals.warning(made.name, goals.indistinguishable_tasks(made, states=states))
+from robomtl.training.objective import Material
 
 
 def spec_for(
@@ -241,7 +136,7 @@ def materials(
             chunk=chunk,
             weights=data.weights,
         )
-        for part in _split(data, config.validation)
+        for part in split_episodes(data, config.validation)
     )
     if augmenter is not None:
         known = augmenter.prepared(training.frames)
@@ -288,56 +183,3 @@ def _wordings(demonstrations: Demonstrations) -> list[tuple[str, ...]]:
         return [(demonstrations.instructions[task],) for task in demonstrations.tasks]
     made = suite(demonstrations.suite, **demonstrations.suite_options)
     return [find_task(made, task).instructions for task in demonstrations.tasks]
-
-
-def check_held_out(data: Data, part: float) -> None:
-    """Makes sure that some episodes of every task are held out for validation.
-
-    Raises:
-        InputError: If a task has none.
-    """
-    _, validation = _split(data, part)
-    there = {
-        int(index)
-        for number, (each, held_out) in enumerate(
-            zip(data.sets, validation, strict=True)
-        )
-        for index in data.places(number)[each.episodes.task[held_out]]
-    }
-    missing = [task for i, task in enumerate(data.tasks) if i not in there]
-    if missing:
-        raise InputError(
-            f"sampling 'validation_loss' needs held-out episodes of every task, and there"
-            f" are none of {', '.join(missing)}; raise validation, or collect more."
-        )
-
-
-def held_out_note(data: Data, config: TrainConfig) -> str:
-    """A note if validation is requested and no episode is held out; else empty."""
-    part = config.validation
-    if not part or config.validate_every > config.steps:
-        return ""
-    if any(_split(data, part)[1]):
-        return ""
-    most = max(int(np.bincount(each.episodes.task).max()) for each in data.sets)
-    least = math.ceil(1000 / most) / 1000
-    advice = f"Give {least} or more to hold out one." if most > 1 else "Collect more."
-    return (
-        f"validation is {part}, which holds out none of {most} episodes per task: no"
-        f" validation loss is measured. {advice}"
-    )
-
-
-def _split(data: Data, part: float) -> tuple[list[list[int]], list[list[int]]]:
-    """Episodes of each data set to train on and, the last of each task, to validate on."""
-    training, validation = [], []
-    for each in data.sets:
-        kept, held_out = list[int](), list[int]()
-        for index in range(len(each.tasks)):
-            episodes = (each.episodes.task == index).nonzero()[0].tolist()
-            count = len(episodes) - int(part * len(episodes))
-            kept += episodes[:count]
-            held_out += episodes[count:]
-        training.append(kept)
-        validation.append(held_out)
-    return training, validation

@@ -29,22 +29,14 @@ from robomtl.terminal import say
 from robomtl.threads import Threads
 from robomtl.training.acting import save_policy
 from robomtl.training.config import TrainConfig
+from robomtl.training.data_conditioning import conditioning_for, goal_warning
 from robomtl.training.following import followed
+from robomtl.training.held_out import held_out_note
 from robomtl.training.image_augmentation import check_images
 from robomtl.training.kept_settings import check_resumed, resolved_config
 from robomtl.training.learned_mixture import with_learned_mixture
-from robomtl.training.material import (
-    conditioning_for,
-    goal_warning,
-    held_out_note,
-    spec_for,
-)
-from robomtl.training.monitoring import (
-    REQUEST,
-    STATE,
-    Run,
-    train_run,
-)
+from robomtl.training.material import spec_for
+from robomtl.training.monitoring import REQUEST, STATE, Run, train_run
 from robomtl.training.objective import Objective, check_fits
 from robomtl.training.plan import Plan, follow, prepared
 from robomtl.training.position_head import check_positions

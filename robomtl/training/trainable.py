@@ -8,7 +8,7 @@ from robomtl.errors import InputError
 from robomtl.policy import POLICIES
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
-from robomtl.training.material import check_held_out
+from robomtl.training.held_out import check_held_out
 from robomtl.training.objective import OBJECTIVES, Objective
 from robomtl.training.remix import check_groups
 from robomtl.training.weighting import Fixed

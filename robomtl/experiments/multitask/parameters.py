@@ -10,7 +10,8 @@ from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.policy import POLICIES
-from robomtl.training.material import conditioning_for, spec_for
+from robomtl.training.data_conditioning import conditioning_for
+from robomtl.training.material import spec_for
 from robomtl.training.objective import Cloning
 
 
