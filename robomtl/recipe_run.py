@@ -15,7 +15,7 @@ from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.video import Which, find_videos
 from robomtl.executor import LIMIT
 from robomtl.experiments.adapt import Findings as MethodFindings
-from robomtl.experiments.adapt.comparisons import AdaptationRecipe, run_adaptation
+from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, run_adaptation
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe, beyond
 from robomtl.experiments.beyond.beyond_findings import Findings as BeyondFindings
 from robomtl.experiments.evaluating import evaluate

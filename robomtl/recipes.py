@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from robomtl.conditioning import InstructionAugmentation, Kind
 from robomtl.evaluation.video import Which
-from robomtl.experiments.adapt.comparisons import ADAPTATIONS, AdaptationRecipe
+from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe
+from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.beyond.beyond_experiment import BEYOND_RECIPES, BeyondRecipe
 from robomtl.experiments.multitask import MultitaskRequest
 from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe

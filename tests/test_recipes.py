@@ -6,11 +6,8 @@ import pytest
 
 from robomtl.action_head import HEADS
 from robomtl.compute import Compute
-from robomtl.experiments.adapt.comparisons import (
-    ADAPTATIONS,
-    AdaptationRecipe,
-    Pretraining,
-)
+from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, Pretraining
+from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.multitask import MultitaskRequest
 from robomtl.experiments.multitask.arm_design import arms_of

@@ -20,7 +20,7 @@ from robomtl.cli.labels import (
 )
 from robomtl.cli.suite_options import options_from
 from robomtl.errors import InputError
-from robomtl.experiments.adapt.comparisons import (
+from robomtl.experiments.adapt.adaptation_run import (
     AdaptationRecipe,
     Comparison,
     Pretraining,

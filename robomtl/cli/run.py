@@ -12,7 +12,7 @@ from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show, show_report
 from robomtl.errors import InputError
 from robomtl.evaluation import success_table
-from robomtl.experiments.adapt.comparisons import AdaptationRecipe
+from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.beyond.beyond_report import beyond_report
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe

@@ -1,0 +1,154 @@
+"""A complete comparison of methods: data, policies of every objective, trials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from robomtl.compute import Compute
+from robomtl.conditioning import Kind
+from robomtl.demonstrations import CollectionConfig
+from robomtl.demonstrations.collect_missing import obtain
+from robomtl.errors import InputError
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
+from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
+from robomtl.experiments.adapt.method_findings import Findings
+from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.machine import Machine
+from robomtl.names import file_name
+from robomtl.suites import suite
+from robomtl.training import TrainConfig
+from robomtl.training.config import with_machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """How the policy of an objective is trained."""
+
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of the run."""
+    policy: str = "film"
+    """Architecture."""
+    policy_config: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of its config that differ from the defaults."""
+    objective_config: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the objective that differ from the defaults."""
+    conditioning: tuple[Kind, ...] | None = None
+    """Conditioning of the policy; that of the comparison if None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The plain settings of a comparison of methods."""
+
+    suite: str
+    """Suite that holds tasks, or goals, out."""
+    episodes: int
+    """Demonstrations of each training task."""
+    noise: float = 0.0
+    """Largest noise on the experts' actions; see ``collect``."""
+    conditioning: tuple[Kind, ...] = ("language",)
+    """Conditioning of the policies, besides what is inferred."""
+    seeds: int = 1
+    """Number of seeds of training; a ranking needs 5, and 5 draws (--supports)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationRecipe(Comparison):
+    """One comparison of methods, enough to repeat it."""
+
+    line: str
+    """What the recipe shows, in a line."""
+    options: Mapping[str, Any]
+    """Options of the suite."""
+    request: AdaptRequest
+    """Methods, shots, draws and trials."""
+    pretraining: Mapping[str, Pretraining]
+    """Training of the policies, by objective."""
+
+
+def run_adaptation(
+    recipe: AdaptationRecipe,
+    *,
+    out: Path,
+    data: Path | str | None = None,
+    seed: int = 0,
+    compute: Compute | None = None,
+) -> Findings:
+    """Runs a comparison end to end; what is finished in the folder is not done again.
+
+    Args:
+        recipe: What is compared.
+        out: Receives ``demonstrations/``, a run directory ``OBJECTIVE/seed-NUMBER`` for
+            each policy, and the comparison in ``adaptation/``.
+        data: Demonstrations of the training tasks recorded before; collected when None.
+        seed: First seed of training.
+        compute: Processes that collect, train, adapt and evaluate, or a cluster; device
+            and precision where the recipe does not say.
+
+    Raises:
+        InputError: If a folder holds something else, or the recipe trains no policy of
+            an objective that a method needs.
+    """
+    compute = compute or Compute()
+    made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
+    prior = obtain(
+        made,
+        out,
+        data=data,
+        config=CollectionConfig(  # The same for every seed of training.
+            episodes=recipe.episodes, noise=recipe.noise
+        ),
+        compute=compute.here,
+    )
+    trainings = [
+        _training(
+            recipe, objective, each, out=out, seed=number, machine=compute.machine
+        )
+        for number in range(seed, seed + recipe.seeds)
+        for objective, each in needed.items()
+    ]
+    train_all(prior, trainings, episodes=recipe.episodes, compute=compute)
+    return compare_methods(
+        out,
+        made,
+        replace(recipe.request, seeds=recipe.seeds),
+        out=out / "adaptation",
+        supports=Supports(prior=prior.path),
+        compute=compute,
+    )
+
+
+def _training(
+    recipe: AdaptationRecipe,
+    objective: str,
+    each: Pretraining,
+    *,
+    out: Path,
+    seed: int,
+    machine: Machine,
+) -> Training:
+    """The training of the policy of an objective, by a seed."""
+    own = each.conditioning
+    return Training(
+        out=out / file_name(objective) / f"seed-{seed}",
+        objective=objective,
+        objective_config=each.objective_config,
+        policy=each.policy,
+        policy_config=each.policy_config,
+        conditioning=recipe.conditioning if own is None else own,
+        config=with_machine(replace(each.training, seed=seed), machine),
+    )
+
+
+def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
+    """The trainings of the policies that the methods use, by objective."""
+    wanted = objectives(recipe.request, configured(recipe.request))
+    for label, objective in wanted.items():
+        if objective not in recipe.pretraining:
+            raise InputError(
+                f"The method {label} takes policies trained with {objective}, and this"
+                f" recipe trains {', '.join(recipe.pretraining)}; leave {label} out, or"
+                " give the recipe such a pretraining."
+            )
+    return {k: v for k, v in recipe.pretraining.items() if k in wanted.values()}
