@@ -17,7 +17,7 @@ from robomtl.paths import located
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.run_record import read_record
 from robomtl.task import Suite, Task, goal_place, own_goal_places
-from robomtl.training.objective import continued_by
+from robomtl.training.objective import trains_actions
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class PolicyAgent:
 
 def _check_head(run: Path, card: Card) -> None:
     """Refuses a policy whose objective left its action head untrained."""
-    if continued_by(card.objective) != card.objective:
+    if not trains_actions(card.objective):
         raise InputError(
             f"{run} was pre-trained by {card.objective}, which does not train its action"
             f" head. Train it first: robomtl train --start {run} --data DATA --out RUN."

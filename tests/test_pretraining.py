@@ -15,6 +15,9 @@ from robomtl.cli.main import main
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
+from robomtl.experiments.adapt.benchmark import Problem
+from robomtl.experiments.adapt.family import find_family, first_member
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured, plan
 from robomtl.pretraining import clips
 from robomtl.pretraining.language_alignment import symmetric_contrast
 from robomtl.pretraining.latent_actions import LatentActions, Model
@@ -113,9 +116,45 @@ def test_training_and_adaptation_start_from_a_pre_trained_policy(
     budget = Budget(steps=1, batch_size=4)
     for method in ("finetune", "lora"):
         adapted = adapt(
-            made, Support(demonstrations=support), method=method, budget=budget
+            made,
+            Support(demonstrations=support),
+            method=method,
+            budget=budget,
+            out=tmp_path / method,
         )
         assert adapted.policy.chunk == made.policy.chunk
+        assert robomtl.PolicyAgent(tmp_path / method).card.objective == "cloning"
+    assert made.card.objective == name
+
+
+@pytest.mark.parametrize("method", ["zero_shot", "task_embedding"])
+def test_a_method_that_trains_no_head_refuses_a_pre_trained_policy(
+    method, data, states, tmp_path
+):
+    made = learn(states, tmp_path, "time_contrastive")
+    new = Demonstrations(data["new"], observe=("state",))
+    message = "leaves the action head as it is, and time_contrastive trained features"
+    with pytest.raises(InputError, match=message):
+        adapt(made, new, method=method)
+
+
+def test_a_comparison_takes_features_where_no_policy_acts(states, tmp_path):
+    run = tmp_path / "family" / "time_contrastive" / "seed-0"
+    learn(states, run, "time_contrastive")
+    family = find_family(tmp_path / "family")
+    assert first_member(family).run == run
+    request = AdaptRequest(
+        methods={"finetune": "finetune"},
+        policies={"finetune": "time_contrastive"},
+        shots=(1,),
+        supports=1,
+        retained=2,
+    )
+    problem = Problem(task="reach-ball", variations=(0,))
+    methods = configured(request)
+    cells = plan(request, methods, family, (0,), (problem,), suite("points/ML4"))
+    # No task that it could forget was ever solved.
+    assert [(cell.method, cell.retained) for cell in cells] == [("finetune", 0)]
 
 
 def test_a_policy_that_was_only_pre_trained_does_not_act(states, tmp_path):
@@ -247,6 +286,10 @@ def test_latent_actions_take_so_many_values_and_pass_gradients(
             "least_masked is 2.0",
         ),
         (
+            {"config": TrainConfig(steps=2, evaluate_every=1)},
+            "evaluate_every is 1, and time_contrastive trains no action head",
+        ),
+        (
             {"config": TrainConfig(sampling="validation_loss", validate_every=10)},
             "objective 'time_contrastive' draws",
         ),
@@ -302,5 +345,7 @@ def test_pretrain_needs_an_objective_and_names_what_starts_from_it(
     out = ["--observe", "state", "--out", str(tmp_path / "run")]
     assert main(["pretrain", str(data["old"]), *words, *small, *out]) == 0
     shown = capsys.readouterr().out
-    assert f"--start {tmp_path / 'run'}" in shown
+    assert f"robomtl train --data {data['old']} --start {tmp_path / 'run'}" in shown
+    assert f"tensorboard --logdir {tmp_path / 'run' / 'tensorboard'}" in shown
+    assert "robomtl evaluate" not in shown
     assert checkpoint.load(tmp_path / "run").policy.meta.out_features == 4

@@ -12,7 +12,7 @@ from torch import Generator
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from robomtl import checkpoint
-from robomtl.adaptation.method import METHODS, Budget, Method
+from robomtl.adaptation.method import METHODS, Adapted, Budget, Method
 from robomtl.adaptation.one_robot import of_one_robot
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
@@ -25,6 +25,7 @@ from robomtl.machine import device_of
 from robomtl.paths import located
 from robomtl.ranges import check_seed
 from robomtl.threads import one_thread
+from robomtl.training.objective import continued_by, trains_actions
 
 
 def configure(method: str, fields: Mapping[str, Any]) -> Method:
@@ -115,6 +116,7 @@ def adapt_by(
             f"{name} diverged on '{support.name}': {error} The policy is as it was; a"
             " lower learning_rate or fewer steps may help."
         ) from error
+    adapted = _acting(adapted)
     seconds = time.perf_counter() - begun
     cost = Cost(
         steps=adapted.steps,
@@ -123,6 +125,22 @@ def adapt_by(
         seconds=seconds,
     )
     return checkpoint.packed(adapted.policy.to("cpu"), adapted.card), cost
+
+
+def _acting(adapted: Adapted) -> Adapted:
+    """What was adapted, without what a pre-training learned beside its features.
+
+    The method has trained the action head, so that the policy acts; see ``check_training``.
+    """
+    card = adapted.card
+    if trains_actions(card.objective):
+        return adapted
+    following = continued_by(card.objective)
+    adapted.policy.meta = checkpoint.configure_objective(following, {}).meta(
+        adapted.policy
+    )
+    card = replace(card, objective=following, objective_config={})
+    return adapted._replace(card=card)
 
 
 def _placed(trained: TrainedPolicy, device: torch.device) -> TrainedPolicy:
@@ -136,8 +154,9 @@ def check_training(method: Method, trained: TrainedPolicy) -> None:
     """Makes sure that a policy was trained as a method needs.
 
     Raises:
-        InputError: If it was not; says how to train it. Or if it was not trained but
-            made, by a method that leaves nothing to start from.
+        InputError: If it was not; says how to train it. If it was not trained but made,
+            by a method that leaves nothing to start from. Or if it was only pre-trained,
+            and the method leaves its action head as it is.
     """
     if not trained.policy.trainable:
         raise InputError(
@@ -145,6 +164,12 @@ def check_training(method: Method, trained: TrainedPolicy) -> None:
             " adapt that other one."
         )
     needed, there = method.objective, trained.card.objective
+    if not getattr(method, "trains_head", True) and not trains_actions(there):
+        raise InputError(
+            f"{type(method).__name__} leaves the action head as it is, and {there}"
+            " trained features alone; take a method that trains the head, such as"
+            " finetune or lora, or train the policy first (robomtl train --start RUN)."
+        )
     if needed is not None and needed != there:
         raise InputError(
             f"{type(method).__name__} needs a policy trained with the objective"

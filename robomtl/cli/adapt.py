@@ -12,7 +12,7 @@ from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
-from robomtl.experiments.adapt.family import find_family, trained_agent
+from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.method_design import configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
@@ -56,7 +56,8 @@ def main(arguments: Sequence[str]) -> None:
         request = replace(request, settings=settings)
     supports = Supports(data=flags.data, prior=flags.prior, noise=flags.noise_or(0.0))
     family = find_family(flags.run)
-    suite = flags.make_for(trained_agent(family), flags.suite)
+    member = first_member(family)
+    suite = flags.make_like(member.trained.card, member.run.name, flags.suite)
     with run_directory(flags.out, "adapt", suite.name) as out:
         if flags.train:
             needed = objectives(request, configured(request))

@@ -13,6 +13,7 @@ from robomtl.actor import Agent, Conditioned
 from robomtl.agent import PolicyAgent
 from robomtl.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
+from robomtl.checkpoint import Card
 from robomtl.cli.suite_options import options_from
 from robomtl.errors import InputError
 from robomtl.goals import goal_warning
@@ -92,11 +93,27 @@ class TaskFlags:
                 an option.
         """
         card = agent.card if isinstance(agent, PolicyAgent) else None
+        return self.make_like(card, agent.name, name, **defaults)
+
+    def make_like(
+        self, card: Card | None, trained_as: str, name: str | None, **defaults: Any
+    ) -> Suite:
+        """The suite that a policy was trained on, or another; see ``make_for``.
+
+        Args:
+            card: What the policy was trained for; None if that is not known.
+            trained_as: What a message calls the policy.
+            name: Full name of the suite; the one of the card if None.
+            defaults: As in ``make_for``.
+
+        Raises:
+            InputError: As in ``make_for``.
+        """
         trained = card.suite if card else ""
         chosen = name or trained
         if not chosen:
             raise InputError(
-                f"It is not known what '{agent.name}' was trained on; give --suite NAME."
+                f"It is not known what '{trained_as}' was trained on; give --suite NAME."
             )
         options = card.suite_options if card else {}
         same = unshifted(chosen) == unshifted(trained)

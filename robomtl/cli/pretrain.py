@@ -1,7 +1,6 @@
 """``robomtl pretrain``: features of a policy, before it learns to act."""
 
 import dataclasses
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import tyro
 
 from robomtl.cli.flags import given, own_first
 from robomtl.cli.run_directory import run_directory
-from robomtl.cli.train import DataFlags, recorded, with_settings
+from robomtl.cli.train import DataFlags, print_next, recorded, with_settings
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
 from robomtl.machine import check_device
@@ -75,7 +74,4 @@ def main(arguments: Sequence[str]) -> None:
             config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
             start=flags.start and Start(policy=flags.start, parts=flags.start_parts),
         )
-    run, data = shlex.quote(str(out)), " ".join(shlex.quote(str(d)) for d in flags.data)
-    print(f"{trained.policy.num_parameters:,} parameters in {out}")
-    print(f"What its features tell:  robomtl features {run} --data {data}")
-    print(f"Train from it:           robomtl train --data {data} --start {run}")
+    print_next(trained, out, flags.data)

@@ -11,7 +11,7 @@ from typing import Any
 
 import tyro
 
-from robomtl.checkpoint import configure, configure_objective
+from robomtl.checkpoint import TrainedPolicy, configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, given, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.compute import Compute
@@ -29,6 +29,7 @@ from robomtl.errors import InputError
 from robomtl.machine import check_device
 from robomtl.request import plain
 from robomtl.training import TrainConfig, train
+from robomtl.training.objective import trains_actions
 from robomtl.training.processes import follows, launched
 from robomtl.training.start import Model, Resolved, Start, loaded, resolved
 from robomtl.training.trainable import check_trainable
@@ -109,15 +110,26 @@ def _train(arguments: Sequence[str]) -> None:
             config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
             start=flags.start and Start(policy=flags.start, parts=flags.start_parts),
         )
-    print(f"{trained.policy.num_parameters:,} parameters in {out}")
-    _print_next(trained.card.suite, out)
+    print_next(trained, out, flags.data)
 
 
-def _print_next(suite: str, out: Path) -> None:
-    """Prints the commands that evaluate the policy and show its curves."""
+def print_next(trained: TrainedPolicy, out: Path, data: Sequence[Path]) -> None:
+    """Prints what was trained, the commands that go on with it, and that of its curves.
+
+    Args:
+        trained: The policy.
+        out: Its run directory.
+        data: Data sets that it was trained on; none where they were collected.
+    """
     run, logs = shlex.quote(str(out)), shlex.quote(str(out / "tensorboard"))
-    known = "" if suite else " --suite SUITE"
-    print(f"Success per task:  robomtl evaluate {run}{known}")
+    print(f"{trained.policy.num_parameters:,} parameters in {out}")
+    if trains_actions(trained.card.objective):
+        known = "" if trained.card.suite else " --suite SUITE"
+        print(f"Success per task:  robomtl evaluate {run}{known}")
+    else:
+        read = " ".join(shlex.quote(str(d)) for d in data or [out / "demonstrations"])
+        print(f"Features tell of:  robomtl features {run} --data {read}")
+        print(f"Train from them:   robomtl train --data {read} --start {run}")
     print(f"Curves of losses:  tensorboard --logdir {logs}")
 
 

@@ -13,7 +13,7 @@ from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show
 from robomtl.evaluation.figures import percent
-from robomtl.experiments.adapt.family import find_family, trained_agent
+from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.tuning import CONFIG, Tuning, tune
 from robomtl.experiments.settings import gridded
 
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> None:
     """Tunes as the arguments say."""
     flags = tyro.cli(Tune, args=arguments, prog="robomtl tune")
     family = find_family(flags.run)
-    suite = flags.make_for(trained_agent(family), flags.suite)
+    member = first_member(family)
+    suite = flags.make_like(member.trained.card, member.run.name, flags.suite)
     with run_directory(flags.out, "tune", suite.name) as out:
         tried = tune(
             family,

@@ -251,6 +251,11 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
 """What training minimises: frozen dataclasses of an objective's settings."""
 
 
+def trains_actions(objective: str) -> bool:
+    """Whether an objective trains what acts, and not features alone; see ``continued_by``."""
+    return continued_by(objective) == objective
+
+
 def continued_by(objective: str) -> str:
     """The objective of a training that starts from a policy of another; usually the same.
 

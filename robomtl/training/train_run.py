@@ -37,7 +37,7 @@ from robomtl.training.kept_settings import check_resumed, resolved_config
 from robomtl.training.learned_mixture import with_learned_mixture
 from robomtl.training.material import spec_for
 from robomtl.training.monitoring import REQUEST, STATE, Run, train_run
-from robomtl.training.objective import Objective, check_fits
+from robomtl.training.objective import Objective, check_fits, trains_actions
 from robomtl.training.plan import Plan, follow, prepared
 from robomtl.training.position_head import check_positions
 from robomtl.training.processes import (
@@ -220,6 +220,12 @@ def _train(plan: Plan) -> TrainedPolicy:
         raise InputError(
             f"{plan.demonstrations.path} names no suite to evaluate on during training; "
             f"leave evaluate_every at 0."
+        )
+    if config.evaluate_every and not trains_actions(card.objective):
+        raise InputError(
+            f"evaluate_every is {config.evaluate_every}, and {card.objective} trains no"
+            " action head, so that nothing acts yet; leave evaluate_every at 0, and"
+            " validate_every shows the loss of held-out episodes."
         )
     made = _made(folder)
     check_resumed(folder / REQUEST, plan.request, finished=made)

@@ -31,6 +31,8 @@ class TaskEmbedding(Transfer):
     """Largest learning rate of AdamW; it falls along half a cosine."""
 
     objective: ClassVar[str | None] = None
+    trains_head: ClassVar[bool] = False
+    """A policy whose features alone were pre-trained is refused."""
 
     def adapt(
         self,

@@ -15,6 +15,8 @@ class ZeroShot:
     """Leaves the policy as it is and looks at no demonstration."""
 
     objective: ClassVar[str | None] = None
+    trains_head: ClassVar[bool] = False
+    """A policy whose features alone were pre-trained is refused."""
     steps: ClassVar[int] = 0
     looks_at_support: ClassVar[bool] = False
     """Shots and draws change nothing, so a comparison plays it once."""

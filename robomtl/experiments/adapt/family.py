@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robomtl import checkpoint
-from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.names import file_name
@@ -84,14 +83,10 @@ def find_family(folder: Path | str | Family) -> Family:
     return Family(folder=folder, members=members)
 
 
-def trained_agent(folder: Path | str | Family) -> PolicyAgent:
-    """A policy of a family, which says what all were trained on.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    some = next(iter(find_family(folder).members.values()))
-    return PolicyAgent(some[min(some)].run)
+def first_member(family: Family) -> Member:
+    """A policy of a family, which says what all were trained on."""
+    some = next(iter(family.members.values()))
+    return some[min(some)]
 
 
 def seeds_of(

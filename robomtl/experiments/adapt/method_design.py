@@ -14,6 +14,7 @@ from robomtl.experiments.cells import Cell, Factors
 from robomtl.nearest import check_known
 from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.task import Suite, Trial
+from robomtl.training.objective import trains_actions
 
 BASELINE = "scratch"
 """The method the others are compared with."""
@@ -230,7 +231,8 @@ def plan(
 ) -> tuple[MethodCell, ...]:
     """The cells, problem by problem; policies as they were trained come last.
 
-    A method that reads no demonstration has one cell for all shots and draws.
+    A method that reads no demonstration has one cell for all shots and draws. A policy that
+    was only pre-trained solves no task that it could forget.
     """
     needed = objectives(request, methods)
     before = {
@@ -239,6 +241,7 @@ def plan(
             run=str(family.of(objective)[seed].run),
             objective=objective,
             seed=seed,
+            retained=request.retained if trains_actions(objective) else 0,
         )
         for objective in sorted({*needed.values()})
         for seed in seeds
@@ -254,8 +257,7 @@ def plan(
             replace(before[needed[label], seed], method=label, problem=problem),
         )
     ]
-    if request.retained:
-        cells += [replace(cell, retained=request.retained) for cell in before.values()]
+    cells += [cell for cell in before.values() if cell.retained]
     return tuple(replace(cell, trials=trials_of(suite, cell)) for cell in cells)
 
 
@@ -267,10 +269,8 @@ def _of_method(
     for shots in request.shots if looks(method) else (0,):
         probed = shots in (request.probed, 0)
         for draw in draws:
-            cell = replace(first, shots=shots, draw=draw)
-            yield replace(
-                cell, retained=request.retained if probed and draw == 0 else 0
-            )
+            cell = replace(first, shots=shots, draw=draw, retained=0)
+            yield replace(cell, retained=first.retained if probed and draw == 0 else 0)
             for steps, control in _probes(request, method) if probed else ():
                 yield replace(cell, steps=steps, control=control)
 
