@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from wobbling import installed
 
+from robomtl.cli.main import main
+
 pytestmark = pytest.mark.slow
 
 EPISODES = 40  # Of 6 tasks: 24 chunks.
@@ -108,12 +110,13 @@ def table(out):
     return pq.read_table(out / "trials.parquet").drop_columns(["seconds"])
 
 
-def test_five_kills_of_workers_and_parents_change_nothing(tmp_path):
+@pytest.mark.usefixtures("forked_workers")
+def test_five_kills_of_workers_and_parents_change_nothing(tmp_path, monkeypatch):
     environment = installed(tmp_path / "plug-in")
-    whole = Evaluation(tmp_path / "whole", environment)
-    whole.start(BEGIN)
-    assert whole.finish()[0] == 0
-    outcomes = table(whole.out)["success"].to_pylist()
+    monkeypatch.syspath_prepend(tmp_path / "plug-in")
+    whole = tmp_path / "whole"
+    assert main(["evaluate", *BEGIN.split(), str(whole)]) == 0
+    outcomes = table(whole)["success"].to_pylist()
     assert 0.2 < sum(outcomes) / len(outcomes) < 0.9
 
     generator = random.Random(7)
@@ -131,7 +134,7 @@ def test_five_kills_of_workers_and_parents_change_nothing(tmp_path):
 
     status, said = killed.finish()
     assert status == 0, said
-    assert table(killed.out).equals(table(whole.out))
+    assert table(killed.out).equals(table(whole))
     assert {path.name for path in killed.out.iterdir()} == {
-        path.name for path in whole.out.iterdir()
+        path.name for path in whole.iterdir()
     }

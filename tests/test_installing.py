@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import sys
 import zipfile
 from dataclasses import replace
@@ -11,6 +12,7 @@ from filelock import FileLock
 
 from robomtl.cli.main import main
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.simulators import installing
 from robomtl.simulators.environment import ENVIRONMENTS, RECORD, Environment
 from robomtl.simulators.installing import install
 from robomtl.simulators.served_env import ServedEnv
@@ -145,6 +147,13 @@ def test_an_installation_records_hashes_and_a_failed_one_leaves_nothing(
     assert main(["simulators"]) == 0
     assert "MiB" in capsys.readouterr().out
 
+    kept = tmp_path / "kept"
+    shutil.copytree(folder, kept, symlinks=True)
+
+    def copied(installation):  # Another venv with a pip of its own takes seconds.
+        shutil.copytree(kept, installation.environment.folder, symlinks=True)
+
+    monkeypatch.setattr(installing, "_make_venv", copied)
     with pytest.raises(InputError, match=r"pip failed: ERROR: .*nosuch"):
         install(replace(KITCHEN, requirements=("nosuch @ file:///nosuch.whl",)))
     assert not folder.exists()
