@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 from robomtl.errors import InputError
 from robomtl.imports import import_modules, imported
+from robomtl.machine import check_room
 from robomtl.pulse import LIMIT as LIMIT
 from robomtl.pulse import PULSE, Beat
 from robomtl.sendable import check_sendable, main_file
@@ -97,9 +98,11 @@ class LocalExecutor:
         """Checks the counts and the limit.
 
         Raises:
-            ValueError: If there would be no process, no attempt or no time.
+            ValueError: If there would be no process, more than the machine has room for, no
+                attempt or no time.
         """
         check_counts(self.workers, self.attempts)
+        check_room("workers", self.workers)
         check_limit(self.limit)
 
     def map(

@@ -84,6 +84,27 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def check_room(name: str, processes: int) -> None:
+    """Refuses more processes on this machine than its memory is likely to hold.
+
+    Each of them imports torch, which takes a third of a gigabyte: hundreds fill the memory
+    until nothing on the machine answers.
+
+    Args:
+        name: Of the setting, for the message.
+        processes: Number of them.
+
+    Raises:
+        InputError: If there are more than eight for each core, and more than 16.
+    """
+    most = max(16, 8 * cores())
+    if processes > most:
+        raise InputError(
+            f"{name} is {processes}, which takes more memory than this machine with"
+            f" {cores()} cores is likely to have; give at most {most}."
+        )
+
+
 def memory() -> int:
     """Memory of this machine [bytes]."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

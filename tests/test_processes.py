@@ -19,7 +19,7 @@ from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError, LostProcessError, MissingExtraError, StartError
-from robomtl.executor import spawn
+from robomtl.executor import LocalExecutor, spawn
 from robomtl.policy import Batch
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train, trainable
@@ -342,6 +342,15 @@ def test_processes_without_a_device_each_are_refused(monkeypatch):
         check_devices(3, "cuda")
     with pytest.raises(InputError, match="'cuda:1' names one; give --device cuda"):
         check_devices(2, "cuda:1")
+
+
+def test_more_processes_than_a_machine_has_room_for_are_refused(monkeypatch):
+    monkeypatch.setattr("robomtl.machine.cores", lambda: 4)
+    check_devices(32, "cpu")
+    with pytest.raises(InputError, match="processes is 33, .* 4 cores .* at most 32"):
+        check_devices(33, "cpu")
+    with pytest.raises(InputError, match="workers is 200, .* give at most 32"):
+        LocalExecutor(workers=200)
 
 
 def test_a_launcher_decides_the_number_of_processes(monkeypatch):

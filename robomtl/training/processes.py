@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from robomtl.errors import InputError, LostProcessError, MissingExtraError
+from robomtl.machine import check_room
 
 KEPT = "Checkpoints are kept: the same command resumes from the last one."
 """End of messages about processes that were lost."""
@@ -142,13 +143,15 @@ def check_devices(processes: int, device: str) -> None:
         device: Torch's name of the device, resolved.
 
     Raises:
-        InputError: If there are fewer devices, or one of several is named.
+        InputError: If there are fewer devices, one of several is named, or there would be
+            more processes than the machine has room for.
     """
     kind = torch.device(device)
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    check_room("processes", here)
     if processes == 1 or kind.type == "cpu":
         return
     count = torch.get_device_module(kind.type).device_count()
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     if here > count:
         raise InputError(
             f"{here} processes need a device '{kind.type}' each, and torch finds {count};"
