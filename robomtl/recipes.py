@@ -145,6 +145,15 @@ RECIPES: dict[str, AnyRecipe] = {
         training=TrainConfig(steps=3_000, batch_size=128),
         until="success",
     ),
+    "maniskill": Recipe(
+        line="ManiSkill's cubes, picked, stacked, pushed and pulled by one policy",
+        suite="maniskill/MT4",
+        episodes=60,
+        noise=0.3,
+        policy_config={"width": 256},
+        training=TrainConfig(steps=3_000, batch_size=128),
+        until="success",
+    ),
     "fetch": Recipe(
         line="Fetch from state: reach, push, slide, and pick and place, by one policy",
         suite="fetch/MT4",

@@ -16,7 +16,7 @@ from robomtl.new_task import NewTask
 from robomtl.policy import POLICIES
 from robomtl.recipe_run import run
 from robomtl.recipes import RECIPES, Recipe
-from robomtl.suites import suite
+from robomtl.suites import SUITES, suite
 from robomtl.training import TrainConfig
 
 ONE = Compute(workers=1)
@@ -120,6 +120,12 @@ def test_another_seed_in_the_same_folder_is_refused(finished):
 def test_an_unknown_recipe_names_the_nearest(tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'quickstart'"):
         run("quikstart", out=tmp_path)
+
+
+def test_every_simulator_has_a_recipe():
+    no_simulator = {"joint", "points", "pseudo", "shifted"}
+    named = {recipe.suite.partition("/")[0] for recipe in RECIPES.values()}
+    assert {*SUITES.own()} - no_simulator <= named
 
 
 @pytest.mark.parametrize("name", sorted(ADAPTATIONS))
