@@ -98,14 +98,17 @@ def test_a_frame_that_differs_when_it_is_played_again_is_refused(
 
 
 def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
-    states: Path, tmp_path: Path
+    states: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InputError, match="observes no pictures; name its cameras"):
         add_cameras(states, tmp_path / "new", options={})
-    with pytest.raises(InputError, match="Unknown act on data sets 'add'. Did you"):
-        from robomtl.cli import data
+    from robomtl.cli import data
 
+    with pytest.raises(InputError, match="Unknown act on data sets 'add'. Did you"):
         data.main(["add", str(states)])
+    with pytest.raises(SystemExit):
+        data.main([])
+    assert "robomtl data add-camera" in capsys.readouterr().out
     for path, content in contents(states).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)

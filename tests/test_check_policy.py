@@ -12,6 +12,7 @@ from robomtl.checking.policy_subject import subject_of
 from robomtl.checkpoint import save
 from robomtl.cli.main import main
 from robomtl.errors import InputError
+from robomtl.new_package import new_package
 from robomtl.policies.mlp import MLP
 from robomtl.policy import POLICIES, Memory
 from robomtl.testing import assert_policy
@@ -256,3 +257,14 @@ def test_what_is_neither_suite_nor_policy_is_refused(capsys):
     assert main(["check", "flim"]) == 2
     said = " ".join(capsys.readouterr().err.replace("│", "").split())
     assert "Unknown suite or policy 'flim'. Did you mean 'film'" in said
+
+
+def test_the_folder_of_a_package_that_is_not_installed_is_answered_by_how_to(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    new_package("suite", "my_suite")
+    assert main(["check", "my_suite"]) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "my_suite is the folder of a package, and no suite or policy of this" in said
+    assert "(pip install -e /" in said

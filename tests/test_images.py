@@ -290,7 +290,7 @@ def test_a_missing_camera_is_named(own: Path) -> None:
         Demonstrations(own, observe=("state", "tip"))
     with pytest.raises(InputError, match="observe is empty; name at least 1"):
         Demonstrations(own, observe=())
-    with pytest.raises(InputError, match="no pictures; collect with --cameras, or .*"):
+    with pytest.raises(InputError, match=r"Did you mean 'top'\? Known: [^.]*\.$"):
         Demonstrations(own, observe=("image.top",))
 
 
@@ -298,6 +298,8 @@ def test_a_data_set_of_an_older_layout_lacks_what_is_requested(
     own: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "before", header(), episodes())
+    with pytest.raises(InputError, match="no pictures; collect with --cameras, or .*"):
+        Demonstrations(tmp_path / "before", observe=("image.top",))
     with pytest.raises(
         InputError, match="observation feature of .*before 'top'.*state"
     ):

@@ -50,7 +50,16 @@ def _problems(flags: Check) -> list[Problem]:
     """
     if flags.name.partition("/")[0] in suites.SUITES.names():
         return check_suite(flags.make(flags.name), tasks=flags.tasks, limit=flags.limit)
-    if flags.name in POLICIES.names() or Path(flags.name).expanduser().is_dir():
+    folder = Path(flags.name).expanduser()
+    if flags.name in POLICIES.names():
+        return check_policy(flags.name)
+    if (folder / "pyproject.toml").is_file():
+        raise InputError(
+            f"{flags.name} is the folder of a package, and no suite or policy of this name"
+            f" is installed. Install it (pip install -e {folder.resolve()}), and give the"
+            " name that it registers."
+        )
+    if folder.is_dir():
         return check_policy(flags.name)
     names = [*suites.SUITES.names(), *POLICIES.names()]
     raise InputError(

@@ -46,7 +46,7 @@ _ACTS = ("add-camera",)
 
 def main(arguments: Sequence[str]) -> None:
     """Changes a data set as the arguments say."""
-    act, *words = arguments or ("",)
+    act, *words = arguments or ("--help",)
     if act in ("-h", "--help"):  # There is one act, whose flags are shown.
         words = [act]
     elif act not in _ACTS:

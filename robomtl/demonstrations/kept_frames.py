@@ -128,7 +128,7 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
     for name in observe:
         if name not in named and name != STATE:
             message = unknown(f"observation feature of {folder}", name, named)
-            if name.startswith(IMAGE) and not any(n.startswith(IMAGE) for n in named):
+            if name.startswith(IMAGE) and not _has_pictures(info):
                 camera = name.removeprefix(IMAGE)
                 message += (
                     " It has no pictures; collect with --cameras, or add them:"
@@ -143,6 +143,10 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
         if key.startswith(_PICTURES)
     }
     return Found(tuple(key for key in keys if key not in images), images)
+
+
+def _has_pictures(info: Info) -> bool:
+    return any(key.startswith(_PICTURES) for key in info.features)
 
 
 class _Source:
