@@ -1,4 +1,5 @@
 import sys
+from importlib.util import find_spec
 
 import gymnasium
 import numpy as np
@@ -21,9 +22,11 @@ from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.policies.mlp import MLPConfig
 from robomtl.policy import Spec
 
-pytestmark = pytest.mark.usefixtures("forked_workers")
-
-chunk = pytest.importorskip("rerun.chunk", reason="needs the extra view")
+pytestmark = [
+    pytest.mark.usefixtures("forked_workers"),
+    # Every worker that collects the tests would take the time to import it.
+    pytest.mark.skipif(find_spec("rerun") is None, reason="needs the extra view"),
+]
 
 POINTS = PointsSuite(variant="MT6", horizon=16)
 
@@ -40,6 +43,8 @@ def evaluated(out, *, agent=None, suite=POINTS, **options):
 
 def recorded(path):
     """What a file for rerun holds: values of each step, or for good, by entity."""
+    from rerun import chunk
+
     series = {}
     for part in chunk.RrdReader(path).stream():
         batch = part.to_record_batch()
