@@ -20,9 +20,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
+from robomtl.cores import check_room
 from robomtl.errors import InputError
 from robomtl.imports import import_modules, imported
-from robomtl.machine import check_room
 from robomtl.pulse import LIMIT as LIMIT
 from robomtl.pulse import PULSE, Beat
 from robomtl.sendable import check_sendable, main_file

@@ -5,7 +5,6 @@ or on another machine, keeps its precision, because sums in another one differ.
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,34 +73,6 @@ def check_device(name: str) -> None:
     if name not in ("auto", "cpu:0", *devices()):
         raise InputError(
             f"There is no device '{name}' here; torch finds {', '.join(devices())}."
-        )
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def check_room(name: str, processes: int) -> None:
-    """Refuses more processes on this machine than its memory is likely to hold.
-
-    Each of them imports torch, which takes a third of a gigabyte: hundreds fill the memory
-    until nothing on the machine answers.
-
-    Args:
-        name: Of the setting, for the message.
-        processes: Number of them.
-
-    Raises:
-        InputError: If there are more than eight for each core, and more than 16.
-    """
-    most = max(16, 8 * cores())
-    if processes > most:
-        raise InputError(
-            f"{name} is {processes}, which takes more memory than this machine with"
-            f" {cores()} cores is likely to have; give at most {most}."
         )
 
 

@@ -345,7 +345,7 @@ def test_processes_without_a_device_each_are_refused(monkeypatch):
 
 
 def test_more_processes_than_a_machine_has_room_for_are_refused(monkeypatch):
-    monkeypatch.setattr("robomtl.machine.cores", lambda: 4)
+    monkeypatch.setattr("robomtl.cores.cores", lambda: 4)
     check_devices(32, "cpu")
     with pytest.raises(InputError, match="processes is 33, .* 4 cores .* at most 32"):
         check_devices(33, "cpu")

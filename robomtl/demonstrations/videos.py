@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.camera import Picture
+from robomtl.cores import cores
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import scalars, whole
 from robomtl.demonstrations.files import check_template, filled, inside
@@ -20,7 +21,6 @@ from robomtl.demonstrations.metadata import Index, Info
 from robomtl.durable import replacing
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import REPEATABLE, load_av
-from robomtl.machine import cores
 from robomtl.parquet import Parquet
 
 # Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.

@@ -8,10 +8,10 @@ from robomtl import checkpoint
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import Card
 from robomtl.compute import Compute
+from robomtl.cores import cores
 from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.evaluating import evaluate
-from robomtl.machine import cores
 from robomtl.policy import Policy
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
