@@ -42,16 +42,15 @@ from robomtl.observation_tokens import (
     observation_tokens,
     task_tokens,
 )
+from robomtl.policies.rt2_folder import check_architecture, read_architecture
 from robomtl.policies.rt2_language_model import (
     ByteModel,
     FolderModel,
     LanguageModel,
-    check_architecture,
     padded,
-    read_architecture,
 )
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec, task_layer
-from robomtl.ranges import check_sizes
+from robomtl.ranges import check_not_negative, check_sizes
 
 _QUESTION = "Q: what action should the robot take{}? A:"
 _LONGEST = 1024  # Tokens of a sequence of the small model.
@@ -89,6 +88,7 @@ class RT2Config:
                 that may be loaded.
         """
         check_sizes(self, "tokenizer")
+        check_not_negative(self, "tokenizer")
         if self.bins < 2:
             raise InputError(f"bins is {self.bins}; give 2 or more.")
         check_heads(self.width, self.heads)

@@ -4,23 +4,27 @@ A folder holds what Hugging Face's ``save_pretrained`` writes: ``config.json``, 
 safetensors, and ``tokenizer.json``. No code and no pickle of it is ever loaded.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from robomtl.attention import Block
-from robomtl.durable import LINES_LIMIT
-from robomtl.errors import InputError, MissingExtraError
+from robomtl.errors import InputError
 from robomtl.paths import located
-from robomtl.untrusted import LIMIT, check_file, parse_json, read_file
+from robomtl.policies.rt2_folder import (
+    TOKENIZER,
+    built,
+    check_architecture,
+    explained,
+    read_architecture,
+    read_weights,
+)
 
-CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 _BYTES = 256
-_LAYERS = 1024  # Most of a language model; the largest have about 130.
 
 
 class LanguageModel(Protocol):
@@ -111,32 +115,39 @@ class FolderModel(nn.Module):
 
     def __init__(self, architecture: str, tokenizer: int, folder: str) -> None:
         super().__init__()
-        library = _transformers()
         values = check_architecture(architecture, where="architecture")
-        config = library.AutoConfig.for_model(**values)
-        made = library.AutoModelForCausalLM.from_config(
-            config, trust_remote_code=False, dtype=torch.float32
-        )
-        self.width = int(made.get_input_embeddings().embedding_dim)
-        self.vocabulary = int(made.get_input_embeddings().num_embeddings)
+        made = built(values)
+        words = made.get_input_embeddings()
+        self.width = int(words.embedding_dim)
+        self.vocabulary = int(words.num_embeddings)
         self.base = made.base_model
-        tied = bool(config.tie_word_embeddings)
+        tied = bool(made.config.tie_word_embeddings)
         self.words = None if tied else made.get_output_embeddings()
         self.tokenizer: Tensor
         self.register_buffer("tokenizer", torch.zeros(tokenizer, dtype=torch.uint8))
         self._tokenise: Any = None
         fresh = folder and not self.tokenizer.is_meta and located(folder).exists()
         if fresh and read_architecture(folder) == (architecture, tokenizer):
-            self._read(located(folder))
+            self._read(located(folder), made)
 
     def tokens(self, text: str) -> list[int]:
-        """See ``LanguageModel``."""
-        if self._tokenise is None:
-            from tokenizers import Tokenizer
+        """See ``LanguageModel``.
 
-            content = bytes(self.tokenizer.tolist()).decode()
-            self._tokenise = Tokenizer.from_str(content)
-        found: list[int] = self._tokenise.encode(text, add_special_tokens=False).ids
+        Raises:
+            InputError: If the tokeniser is damaged, or that of another model.
+        """
+        with explained(f"The tokeniser of the language model ({TOKENIZER}) is damaged"):
+            if self._tokenise is None:
+                from tokenizers import Tokenizer
+
+                content = bytes(self.tokenizer.tolist()).decode()
+                self._tokenise = Tokenizer.from_str(content)
+            found: list[int] = self._tokenise.encode(text, add_special_tokens=False).ids
+        if max(found, default=0) >= self.vocabulary:
+            raise InputError(
+                f"The tokeniser of the language model ({TOKENIZER}) is that of another one:"
+                f" it gives token {max(found)}, and the model has {self.vocabulary}."
+            )
         return found
 
     def embedded(self, tokens: Tensor) -> Tensor:
@@ -147,12 +158,13 @@ class FolderModel(nn.Module):
     def hidden(self, values: Tensor, there: Tensor) -> Tensor:
         """See ``LanguageModel``."""
         place = (there.long().cumsum(1) - 1).clamp(min=0)
-        made = self.base(
-            inputs_embeds=values,
-            attention_mask=there.long(),
-            position_ids=place,
-            use_cache=False,
-        )
+        with explained("The language model cannot compute", RuntimeError):
+            made = self.base(
+                inputs_embeds=values,
+                attention_mask=there.long(),
+                position_ids=place,
+                use_cache=False,
+            )
         hidden: Tensor = made.last_hidden_state
         return hidden
 
@@ -164,82 +176,14 @@ class FolderModel(nn.Module):
         tied: Tensor = hidden @ self.base.get_input_embeddings().weight.T
         return tied
 
-    def _read(self, folder: Path) -> None:
+    def _read(self, folder: Path, made: Any) -> None:
         content = (folder / TOKENIZER).read_bytes()
-        self.tokenizer.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
-        library = _transformers()
-        made = library.AutoModelForCausalLM.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
-        self.base.load_state_dict(made.base_model.state_dict())
+        self.tokenizer.copy_(torch.from_numpy(np.frombuffer(content, np.uint8).copy()))
+        self.tokens("")
+        loaded = read_weights(folder, made)
+        self.base.load_state_dict(loaded.base_model.state_dict())
         if self.words is not None:
-            self.words.load_state_dict(made.get_output_embeddings().state_dict())
-
-
-def read_architecture(folder: str) -> tuple[str, int]:
-    """Content of a folder's ``config.json``, and the length of its tokeniser [bytes].
-
-    Raises:
-        InputError: If the folder is not there, holds a pickle, code, no weights or no
-            tokeniser, or its configuration cannot be read.
-    """
-    path = located(folder)
-    if not (path / CONFIG).exists():
-        raise InputError(
-            f"{path} holds no {CONFIG}; give a folder of a language model, as Hugging"
-            " Face's save_pretrained writes it."
-        )
-    pickles = sorted(each.name for each in path.iterdir() if each.suffix in _PICKLES)
-    if pickles:
-        raise InputError(
-            f"{path} holds {pickles[0]}, a pickle, which may run any code; leave it out,"
-            " and give the weights as safetensors."
-        )
-    if not any(path.glob("*.safetensors")):
-        raise InputError(f"{path} holds no weights; expected model.safetensors.")
-    if not (path / TOKENIZER).exists():
-        raise InputError(f"{path} holds no tokeniser; expected {TOKENIZER}.")
-    try:
-        text = read_file(path / CONFIG, limit=LIMIT).decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path / CONFIG} is damaged: {error}.") from error
-    values = check_architecture(text, where=str(path / CONFIG))
-    check_file(path / TOKENIZER, limit=LINES_LIMIT)
-    return json.dumps(values, sort_keys=True), (path / TOKENIZER).stat().st_size
-
-
-def check_architecture(text: str, *, where: str) -> dict[str, Any]:
-    """The values of a ``config.json``, checked.
-
-    Args:
-        text: Its content.
-        where: Names it in messages.
-
-    Raises:
-        InputError: If it is no JSON, names no type of model, has too many layers, or asks
-            for code of its own.
-    """
-    values = parse_json(text, dict[str, Any], where=where)
-    if not isinstance(values.get("model_type"), str):
-        raise InputError(f"{where} names no model_type.")
-    for name, value in values.items():  # Building it without values takes time, too.
-        if "layer" in name and isinstance(value, int) and value > _LAYERS:
-            raise InputError(
-                f"{where} has {name} {value}; at most {_LAYERS} layers are built."
-            )
-    if "auto_map" in values:
-        raise InputError(
-            f"{where} asks for code of its own (auto_map), which is never run; give a model"
-            " that the library transformers knows."
-        )
-    return values
-
-
-_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+            self.words.load_state_dict(loaded.get_output_embeddings().state_dict())
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -255,14 +199,3 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         tokens[number, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
         there[number, longest - len(row) :] = True
     return tokens, there
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError(
-            "A language model in a folder is read by the library transformers:"
-            " pip install 'robomtl[language]'"
-        ) from error
-    return transformers

@@ -242,7 +242,9 @@ def known_as(trained: str, tasks: Sequence[str], *, suite: Suite, task: str) -> 
     return joint if joint in tasks else task
 
 
-def joint(variant: str, *, suites: Mapping[str, Any] | None = None) -> JointSuite:
+def joint(
+    variant: str, *, suites: Mapping[str, Mapping[str, Any]] | None = None
+) -> JointSuite:
     """Several suites as one.
 
     Args:

@@ -48,6 +48,21 @@ def check_size(where: Path, declared: int, disk: int) -> None:
         )
 
 
+def check_rows(where: Path, rows: int, most: int) -> None:
+    """Refuses more rows than are read as objects of Python, each many times its bytes.
+
+    Args:
+        where: File or folder, for the message.
+        rows: Number of rows, by footers.
+        most: How many are read.
+
+    Raises:
+        InputError: If there are more.
+    """
+    if rows > most:
+        raise InputError(f"{where} has {rows:,} rows; at most {most:,} are read.")
+
+
 class Parquet:
     """A parquet file whose footer has been read.
 

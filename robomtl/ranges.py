@@ -1,8 +1,9 @@
 """Checks of settings: their names, types and ranges, with one wording of each message."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import wraps
+from math import inf
 from typing import Any, TypeVar
 
 from robomtl.arguments import typed
@@ -146,26 +147,37 @@ def check_counts(settings: object, *names: str) -> None:
             raise InputError(f"{name} is {getattr(settings, name)}; give at least 1.")
 
 
-def check_positive(settings: object, *names: str) -> None:
+def check_positive(settings: object, *names: str, endless: Sequence[str] = ()) -> None:
     """Makes sure that these settings are above 0.
 
+    Args:
+        settings: Has them.
+        *names: Of the settings.
+        endless: Those among them that may be infinite.
+
     Raises:
-        InputError: If one is not.
+        InputError: If one is not, or is infinite.
     """
     for name in names:
-        if not getattr(settings, name) > 0:
-            raise InputError(f"{name} is {getattr(settings, name)}; give more than 0.")
+        value = getattr(settings, name)
+        if not value > 0:
+            raise InputError(f"{name} is {value}; give more than 0.")
+        if value == inf and name not in endless:
+            raise InputError(f"{name} is {value}; give a finite number above 0.")
 
 
 def check_not_negative(settings: object, *names: str) -> None:
     """Makes sure that these settings are 0 or more.
 
     Raises:
-        InputError: If one is not.
+        InputError: If one is not, or is infinite.
     """
     for name in names:
-        if not getattr(settings, name) >= 0:
-            raise InputError(f"{name} is {getattr(settings, name)}; give 0 or more.")
+        value = getattr(settings, name)
+        if not value >= 0:
+            raise InputError(f"{name} is {value}; give 0 or more.")
+        if value == inf:
+            raise InputError(f"{name} is {value}; give a finite number from 0.")
 
 
 def check_parts(settings: object, *names: str) -> None:

@@ -128,6 +128,8 @@ def converted(value: Any, form: type[Form], *, where: str) -> Form:
         raise InputError(
             f"{where} is damaged: {field}: {reason[:1].lower()}{reason[1:].rstrip('.')}."
         ) from error
+    except UnicodeEncodeError as error:  # Of a text that no JSON read here can hold.
+        raise InputError(f"{where} is damaged: {error.reason}.") from error
 
 
 def _check_bounds(value: Any, where: str) -> None:

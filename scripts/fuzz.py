@@ -6,87 +6,191 @@
 
 A mutation passes where it is read, or refused by an error that the command line shows as
 a sentence, within 20 s and 1 GB more than the interpreter had, and nothing is written
-beside the folder. Any other is listed with its seed.
+outside the folder or left among temporary files. Any other is listed with its seed. The
+peak of memory is that of the process, with what reading whole files had added before.
 """
 
 import argparse
 import contextlib
 import io
 import multiprocessing
+import os
 import resource
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import readers  # pyright: ignore[reportMissingImports]
+import samples  # pyright: ignore[reportMissingImports]
+import watching  # pyright: ignore[reportMissingImports]
 
 LIMIT = 20  # [s] For a mutation.
+STUCK = 60  # [s] After which a library that lets no signal through is given up.
 MEMORY = 10**9  # [bytes] More than the interpreter has once everything is imported.
+WRONG = ("traceback", "hang", "crash", "outside")
 
 
-def _virtual() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    return pages * resource.getpagesize()
+class Tried(NamedTuple):
+    """What came of a mutation."""
+
+    seed: int
+    outcome: str
+    """``read``, ``refused``, or one of ``WRONG``."""
+    said: str
+    """Traceback, or what was written where."""
+    peak: int
+    """Largest resident memory of the process so far [bytes]."""
+
+
+@dataclass
+class Tally:
+    """What came of the mutations of a kind of file."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[Tried] = field(default_factory=list)
+    before: int = 0
+    """Largest resident memory once a whole file was read [bytes]."""
+    peak: int = 0
+    """The same after all mutations [bytes]."""
+
+    def add(self, tried: Tried) -> None:
+        """Counts a mutation."""
+        self.counts[tried.outcome] += 1
+        self.peak = max(self.peak, tried.peak)
+        if tried.outcome in WRONG:
+            self.wrong.append(tried)
+
+    def row(self, name: str, number: int, seconds: float) -> str:
+        """All of it as a row of a table."""
+        bad = "".join(f"{self.counts[each]:>11}" for each in WRONG)
+        more = (self.peak - self.before) / 1e6
+        return (
+            f"{name:<24}{number:>7}{self.counts['read']:>7}{self.counts['refused']:>9}"
+            f"{bad}{self.peak / 1e6:>9.0f}{more:>8.0f}{seconds:>6.0f}"
+        )
+
+
+HEADER = (
+    f"{'kind of file':<24}{'tried':>7}{'read':>7}{'refused':>9}"
+    + "".join(f"{each:>11}" for each in WRONG)
+    + f"{'peak MB':>9}{'added':>8}{'s':>6}"
+)
 
 
 def _late(*_: object) -> None:
-    raise TimeoutError(f"still not read after {LIMIT} s")
+    raise readers.LateError(f"still not read after {LIMIT} s")
 
 
-def _work(name: str, template: Path, seeds: range) -> list[tuple[int, str]]:
-    """The outcomes of mutations that did not pass, in its own process."""
-    found: list[tuple[int, str]] = []
-    with tempfile.TemporaryDirectory() as beside:
-        folder = Path(beside) / "box"
-        readers.fresh(template, folder)
-        with contextlib.redirect_stdout(io.StringIO()):
-            readers.KINDS[name].read(folder)  # Whatever is loaded on the way.
+def _work(name: str, template: Path, seeds: range, answers: Connection) -> None:
+    """Sends the outcome of each mutation; the life of a process."""
+    sys.dont_write_bytecode = True  # It would be written beside the modules.
+    with tempfile.TemporaryDirectory() as outer:
+        box, temporary = Path(outer) / "box", Path(outer) / "temporary"
+        temporary.mkdir()
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+        readers.fresh(template, box)
+        hidden = io.StringIO()
+        with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
+            readers.KINDS[name].prepare(box)
+            readers.KINDS[name].read(box)  # Whatever is loaded on the way.
+        watch = watching.Watch(box, temporary)
+        answers.send(Tried(-1, "whole", "", watching.peak_memory()))
         signal.signal(signal.SIGALRM, _late)
-        resource.setrlimit(resource.RLIMIT_AS, (_virtual() + MEMORY,) * 2)  # pyright: ignore[reportArgumentType]
+        limit = watching.address_space() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         for seed in seeds:
-            readers.fresh(template, folder)
-            signal.alarm(LIMIT)
-            outcome = readers.attempt(name, folder, seed)
-            signal.alarm(0)
-            stray = sorted(p.name for p in Path(beside).iterdir() if p != folder)
-            if stray:
-                outcome = f"written outside: {stray}"
-            if outcome != "refused":
-                found.append((seed, outcome))
-    return found
+            readers.fresh(template, box)
+            with watch.watching():
+                signal.alarm(LIMIT)
+                outcome, said = readers.attempt(name, box, seed)
+                signal.alarm(0)
+            left = [str(path) for path in temporary.iterdir()]
+            beside = [str(path) for path in Path(outer).iterdir()]
+            strays = (
+                watch.strays + left + sorted({*beside} - {f"{box}", f"{temporary}"})
+            )
+            if strays:
+                outcome, said = "outside", "\n".join(strays)
+            answers.send(Tried(seed, outcome, said, watching.peak_memory()))
+
+
+def _tried(name: str, template: Path, seeds: range) -> Iterator[Tried]:
+    """The outcome of each mutation; a process that dies or hangs is one, and replaced."""
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["__main__"])  # Its imports take seconds.
+    while seeds:
+        ours, theirs = server.Pipe(duplex=False)
+        process = server.Process(
+            target=_work, args=(name, template, seeds, theirs), name=name
+        )
+        process.start()
+        theirs.close()
+        for tried in _answers(ours, process, seeds):
+            seeds = range(max(tried.seed + 1, seeds.start), seeds.stop)
+            yield tried
+        process.kill()
+        process.join()
+
+
+def _answers(ours: Connection, process: BaseProcess, seeds: range) -> Iterator[Tried]:
+    """What a process says, until it is done, dies or hangs."""
+    next_seed, peak = -1, 0
+    while next_seed < seeds.stop:
+        try:
+            tried = ours.recv() if ours.poll(STUCK) else None
+        except EOFError:
+            process.join()
+            tried = Tried(next_seed, "crash", f"exit code {process.exitcode}", peak)
+        if tried is None:
+            tried = Tried(next_seed, "hang", f"stuck for more than {STUCK} s", peak)
+        if tried.seed < seeds.start and tried.outcome != "whole":
+            raise SystemExit(f"{process.name}: a whole file: {tried.said}")
+        yield tried
+        if tried.outcome == "crash" or tried.said.startswith("stuck"):
+            return
+        next_seed, peak = max(tried.seed + 1, seeds.start), tried.peak
 
 
 def main() -> int:
     """Fuzzes as the arguments say; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--number", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", choices=readers.KINDS, action="append")
     flags = parser.parse_args()
-    seeds, failed = range(flags.seed, flags.seed + flags.number), 0
+    seeds, total = range(flags.seed, flags.seed + flags.number), Tally()
+    print(HEADER, flush=True)
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as template:
-        readers.make(Path(template))
-        spawn = multiprocessing.get_context("spawn")
+        with contextlib.redirect_stderr(io.StringIO()):
+            samples.make(Path(template))
         for name in flags.kind or readers.KINDS:
-            before = time.monotonic()
-            with spawn.Pool(1) as pool:
-                found = pool.apply(_work, (name, Path(template), seeds))
-            bad = [(seed, outcome) for seed, outcome in found if outcome != "read"]
-            read = len(found) - len(bad)
-            print(
-                f"{name:<18} {flags.number} mutations: {read} read,"
-                f" {flags.number - len(found)} refused, {len(bad)} wrong"
-                f" ({time.monotonic() - before:.0f} s)",
-                flush=True,
-            )
-            for seed, outcome in bad[:5]:
-                print(f"  --kind '{name}' --seed {seed} --number 1\n{outcome}")
-            failed += len(bad)
-    return 1 if failed else 0
+            tally, before = Tally(), time.monotonic()
+            for tried in _tried(name, Path(template), seeds):
+                if tried.outcome == "whole":
+                    tally.before = tally.peak = tried.peak
+                else:
+                    tally.add(tried)
+                    total.add(tried)
+            print(tally.row(name, len(seeds), time.monotonic() - before), flush=True)
+            for tried in tally.wrong[:5]:
+                print(f"  --kind '{name}' --seed {tried.seed} --number 1\n{tried.said}")
+    number = total.counts.total()
+    total.before = total.peak
+    print(total.row("all", number, time.monotonic() - began))
+    return 1 if total.wrong else 0
 
 
 if __name__ == "__main__":

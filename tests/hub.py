@@ -21,6 +21,7 @@ class Hub(ThreadingHTTPServer):
         self.commits = {}  # (kind, name) -> [{path: content}]
         self.objects = {}  # Of large files, by their hash.
         self.announced = {}  # Sizes in place of the true ones, by path.
+        self.described = b""  # Said of every repository in place of what it holds.
         self.requests = []
 
     @property
@@ -120,6 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _info(self, kind, name):
         if (kind, name) not in self.server.commits:
             self._missing()
+            return
+        if self.server.described:
+            self._answer(content=self.server.described)
             return
         commits = self.server.commits[kind, name]
         files = commits[-1] if commits else {}

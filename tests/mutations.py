@@ -8,6 +8,8 @@ import zipfile
 from pathlib import Path
 from random import Random
 
+import h5py
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +50,12 @@ def mutated(content: bytes, name: str, random: Random) -> bytes:
         return _parquet(content, random)
     if name.endswith(".npz"):
         return _npz(content, random)
+    if name.endswith(".hdf5"):
+        return _hdf5(content, random)
+    if name.endswith(".arrow"):
+        return _arrow(content, random)
+    if name.endswith(".msgpack"):
+        return _msgpack(content, random)
     return _bytes(content, random)
 
 
@@ -85,11 +93,25 @@ def _places(value, path=()):
 
 def _json(content: bytes, random: Random) -> bytes:
     value = json.loads(content)
+    if random.randrange(8) == 0:
+        holder, last = _place(value, random)
+        holder[last] = "@@"
+        return json.dumps(value).replace('"@@"', random.choice(_LITERALS)).encode()
+    return json.dumps(_edited(value, random)).encode()
+
+
+def _place(value, random: Random):
+    """A dict or list inside a value, and a key or an index of it."""
     *outer, last = random.choice([p for p in _places(value) if p])
-    holder = value
     for each in outer:
-        holder = holder[each]
-    kind = random.randrange(8)
+        value = value[each]
+    return value, last
+
+
+def _edited(value, random: Random):
+    """A plain value with a part removed, renamed, repeated or replaced, or another value."""
+    holder, last = _place(value, random)
+    kind = random.randrange(7)
     if kind == 0:
         del holder[last]
     elif kind == 1 and isinstance(holder, dict):
@@ -97,13 +119,18 @@ def _json(content: bytes, random: Random) -> bytes:
     elif kind == 2 and isinstance(holder, list):
         holder.append(holder[last])
     elif kind == 3:
-        holder[last] = "@@"
-        return json.dumps(value).replace('"@@"', random.choice(_LITERALS)).encode()
-    elif kind == 4:
-        return json.dumps(random.choice(_VALUES)).encode()
+        return random.choice(_VALUES)
     else:
         holder[last] = random.choice(_VALUES)
-    return json.dumps(value).encode()
+    return value
+
+
+def _msgpack(content: bytes, random: Random) -> bytes:
+    value = _edited(msgspec.msgpack.decode(content), random)
+    try:
+        return msgspec.msgpack.encode(value)
+    except OverflowError:  # Of an integer that the format cannot hold.
+        return _bytes(content, random)
 
 
 def _lines(content: bytes, random: Random) -> bytes:
@@ -140,7 +167,21 @@ def _safetensors(content: bytes, random: Random) -> bytes:
 
 
 def _parquet(content: bytes, random: Random) -> bytes:
-    table = pq.read_table(pa.BufferReader(content))
+    table = _with_other_columns(pq.read_table(pa.BufferReader(content)), random)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def _arrow(content: bytes, random: Random) -> bytes:
+    table = _with_other_columns(pa.ipc.open_file(content).read_all(), random)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _with_other_columns(table: pa.Table, random: Random) -> pa.Table:
     name = random.choice(table.column_names)
     place, rows = table.column_names.index(name), table.num_rows
     kind = random.randrange(8)
@@ -173,9 +214,74 @@ def _parquet(content: bytes, random: Random) -> bytes:
             except pa.ArrowException:
                 pass
         table = table.set_column(place, name, column)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    return sink.getvalue().to_pybytes()
+    return table
+
+
+def _hdf5(content: bytes, random: Random) -> bytes:
+    buffer = io.BytesIO(content)
+    with h5py.File(buffer, "r+") as file:
+        paths = list[str]()
+        file.visit(paths.append)
+        outer, _, name = random.choice(paths).rpartition("/")
+        group = file[outer] if outer else file
+        if random.random() < 0.3:
+            _attribute(group[name], random)
+        else:
+            _member(group, name, random)
+    return buffer.getvalue()
+
+
+def _attribute(entry, random: Random) -> None:
+    """Changes an attribute of an entry of HDF5, or of a group that has it."""
+    while not entry.attrs and entry.name != "/":
+        entry = entry.parent
+    name = random.choice([*entry.attrs, "num_samples"])
+    before = entry.attrs.get(name)
+    if isinstance(before, str) and before.startswith("{") and random.random() < 0.5:
+        entry.attrs[name] = _json(before.encode(), random).decode()
+    elif random.random() < 0.2:
+        entry.attrs.pop(name, None)
+    else:
+        values = (-1, 2**63, math.nan, "", "x" * 9999, b"\x80\x04.", np.zeros(3), True)
+        entry.attrs[name] = random.choice(values)
+
+
+def _member(group, name: str, random: Random) -> None:
+    """Removes or replaces an entry of HDF5."""
+    before = group[name]
+    rows = getattr(before, "shape", (3,))[:1] or (3,)
+    if random.random() < 0.2:
+        group.move(name, random.choice([f"{name}x", "demo_9", "episode_9", "\x1b[2J"]))
+        return
+    del group[name]
+    others = (
+        *(np.zeros(rows), np.full(rows, math.nan), np.zeros((*rows, 3), np.int64)),
+        *(
+            np.full((*rows, 2), 1e308),
+            np.zeros((0, 3)),
+            np.array(1.0),
+            np.zeros((3, 0)),
+        ),
+        *(np.array([b"x"] * 3), np.zeros((*rows, 32, 48, 3), np.uint8)),
+        *(
+            h5py.SoftLink("/"),
+            h5py.ExternalLink("/etc/passwd", "/"),
+            np.array([1j] * 3),
+        ),
+    )
+    match random.randrange(5):
+        case 0:
+            pass
+        case 1:  # Declares more than any memory, and stores nothing.
+            group.create_dataset(
+                name, (2**40, 3), chunks=(2**10, 3), compression="gzip"
+            )
+        case 2:
+            layout = h5py.VirtualLayout(shape=(3, 3), dtype="f8")
+            layout[:] = h5py.VirtualSource("/etc/passwd", "data", shape=(3, 3))
+            group.create_virtual_dataset(name, layout)
+        case _:
+            group[name] = random.choice(others)
 
 
 def _npz(content: bytes, random: Random) -> bytes:

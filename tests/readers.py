@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -11,28 +12,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from unittest import mock
 
-import foreign_sets
+import hub as stand_in
 import mutations
 import numpy as np
+import pytest
+import small_timm
+from samples import (
+    MEASURED,
+    PICTURED,
+    SUITE,
+    Inline,
+    cached,
+    collected,
+    experiment,
+    see,
+    talk,
+    train,
+)
 
 import robomtl
 from robomtl import policy_messages
 from robomtl.actor import TaskInfo
 from robomtl.agent import PolicyAgent
 from robomtl.camera import Camera
-from robomtl.cli.main import _EXPECTED
+from robomtl.cli.main import _EXPECTED, _is_bug
 from robomtl.cli.tables import show
-from robomtl.cost import Cost
-from robomtl.demonstrations import kept_frames
-from robomtl.demonstrations.staging import Staging
-from robomtl.envs.points import PointsSuite
+from robomtl.demonstrations import adding
 from robomtl.evaluation import Results, video
 from robomtl.evaluation.instructions import tell
-from robomtl.evaluation.journal import Done, Session, open_growing
-from robomtl.evaluation.rollout import Outcome
+from robomtl.evaluation.journal import Done
 from robomtl.evaluation.table import success_table
 from robomtl.evaluation.trials import plan
 from robomtl.experiments.adapt.family import find_family
@@ -50,160 +61,42 @@ from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.probe.feature_cells import FeatureCell
 from robomtl.experiments.probe.feature_findings import feature_findings
 from robomtl.experiments.resumed_evaluation import resume_evaluation
-from robomtl.policies.rt2 import RT2Config
+from robomtl.hub.download import pull
+from robomtl.importing.pixels import decoded
+from robomtl.policy_session import PolicySession
 from robomtl.recipe_run import request_of
 from robomtl.recipes import RECIPES
-from robomtl.request import claimed, plain
+from robomtl.request import claimed
 from robomtl.simulators.environment import ENVIRONMENTS
 from robomtl.training.conflicts import History
 from robomtl.training.learned_mixture import read_mixture
 from robomtl.training.text_cotraining import read_texts
 from robomtl.untrusted import converted, read_json
 
-SUITE = PointsSuite(variant="MT4", horizon=20)
-PICTURED = PointsSuite(variant="MT4", horizon=20, images=16)
-NAMES = tuple(task.name for task in SUITE.train_tasks)
-CONFIG = robomtl.TrainConfig(
-    steps=3, batch_size=8, save_every=2, log_every=3, threads=1, precision="float32"
-)
-SMALL = {"width": 8, "task_width": 8, "blocks": 1}
 
-
-class Inline:
-    """Runs chunks in this process."""
-
-    workers = 1
-
-    def map(self, work, items, kind=type):
-        """See ``Executor``."""
-        for index, item in enumerate(items):
-            yield index, work(item)
-
-
-def make(folder: Path) -> None:
-    """Writes a file of every kind, each where its reader looks for it."""
-    data = _collected(SUITE, folder / "data", 2)
-    for name in ("run", "half"):
-        _train(data, folder / name)
-    (folder / "half" / "policy.json").unlink()
-    robomtl.evaluate(
-        PolicyAgent(folder / "run"),
-        SUITE,
-        out=folder / "evaluation",
-        config=robomtl.EvaluationConfig(episodes=2),
-        compute=robomtl.Compute(executor=Inline()),
-    )
-    journal, places = _experiment(folder)
-    journal.begin(Session("a processor", 1))
-    done = Done(
-        [Outcome(success=True, length=3)] * 2,
-        cost=Cost(steps=1, samples=2, parameters=3, seconds=0.5),
-        measured={
-            "tasks": ["a", "b"],
-            "affinity": [[1.0, 0.5], [0.5, 1.0]],
-            "count": 1,
-        },
-    )
-    journal.append(places["a"], done, 1.0)
-    foreign_sets.lerobot(folder / "foreign/lerobot", images="image")
-    foreign_sets.robomimic(folder / "foreign/can.hdf5")
-    foreign_sets.minari(folder / "foreign/minari")
-    foreign_sets.minari(folder / "foreign/arrow", storage="arrow")
-    plans = folder / "plans"
-    plans.mkdir()
-    measured = {"tasks": ["a", "b"], "steps": [1], "affinity": [[[1, 0.5], [0.5, 1]]]}
-    for name, value in {
-        "affinity": measured,
-        "conflicts": {"tasks": ["a"], "steps": [1, 2], "cosines": [[[1.0]], [[1.0]]]},
-        "config": {"settings": {"finetune": {"steps": 30}}, "tried": {}},
-        "wordings": {name: ["go there"] for name in NAMES},
-        "mixture": {"groups": [{"task": "a", "data": 0, "first": 0.5, "learned": 0.7}]},
-        "seconds": {"seconds": 1.5},
-        "camera": plain(Camera()),
-        "recipe": {**request_of(RECIPES["mt10-state"]), "seed": 0},
-        "outcomes": {"outcomes": [{"success": True, "length": 3}] * 2},
-        "features": _MEASURED,
-    }.items():
-        (plans / f"{name}.json").write_text(json.dumps(value))
-    _further(folder)
-
-
-_ERRORS = {"a": {"hand": [[0.1, 0.2], [1.0, 1.0]]}, "b": {"hand": [[0.1], [2.0]]}}
-_MEASURED = {"errors": {"trunk": _ERRORS}, "hits": {"training": [[1, 0], [1, 1]]}}
-
-
-def _further(folder: Path) -> None:
-    """Files that other commands leave: pictures, collections, texts, simulators."""
-    _collected(PICTURED, folder / "pictured", 1)
-    foreign_sets.lerobot(folder / "foreign/video", images="video")
-    with mock.patch.object(Staging, "fresh_folder", side_effect=KeyboardInterrupt):
-        with contextlib.suppress(KeyboardInterrupt):
-            _collect_on(folder)
-    (folder / "texts.txt").write_text("one\ntwo\n")
-    lines = [{"question": "Where?", "answer": "Here."}, {"answer": "Yes."}]
-    foreign_sets.write_lines(folder / "texts.jsonl", lines)
-    model = folder / "model"
-    model.mkdir()
-    (model / "config.json").write_text(json.dumps({"model_type": "llama", "vocab": 9}))
-    for name in ("model.safetensors", "tokenizer.json"):
-        (model / name).write_bytes(b"0")
-    made = folder / "simulators/libero"
-    made.mkdir(parents=True)
-    package = {"name": "numpy", "version": "1.0", "hashes": {"sha256": "0"}}
-    record = {"python": "3.11.7", "requirements": ["numpy"], "packages": [package]}
-    (made / "installed.json").write_text(json.dumps(record))
-    observation = {"state": np.zeros(3, np.float32), "prompt": "go", "t": [1, 2.5]}
-    (folder / "message.bin").write_bytes(policy_messages.pack(observation))
-
-
-def _collected(suite: PointsSuite, folder: Path, episodes: int):
-    """Demonstrations, collected in this process."""
-    config = robomtl.CollectionConfig(episodes=episodes)
-    compute = robomtl.Compute(executor=Inline())
-    return robomtl.collect(suite, folder, config=config, compute=compute)
-
-
-def _train(data, folder, start=None):
-    return robomtl.train(
-        data,
-        out=folder,
-        start=start,
-        policy="film",
-        policy_config=SMALL,
-        conditioning=("one_hot",),
-        config=CONFIG,
-    )
-
-
-def _experiment(folder: Path):
-    identity = {"suite": "points", "arms": {"x": {}}, "chunks": {"a": 2, "b": 1}}
-    path = folder / "experiment" / "journal.jsonl"
-    return open_growing(path, identity, growing=("arms",))
-
-
-def _act(folder: Path) -> None:
+def _act(folder: Path, name: str = "run") -> None:
     """Loads a policy, and lets it act once."""
-    agent = PolicyAgent(folder / "run")
+    agent = PolicyAgent(folder / name)
     agent.check(SUITE)
     actor = agent.load(SUITE)
     trials = plan(SUITE, episodes=1)[:2]
-    actor.start(trials, [TaskInfo(trial.task, None) for trial in trials])
+    actor.start(trials, [TaskInfo(trial.task, "go there") for trial in trials])
     state = {"state": np.zeros(agent.card.spec.state, np.float32)}
     actor([state, state], np.ones(2, bool))
 
 
-def _act_with_hash(folder: Path) -> None:
+def _act_with_hash(folder: Path, name: str = "run") -> None:
     """The same with a card that has the hash of the weights that are there."""
-    path = folder / "run" / "policy.json"
-    digest = hashlib.sha256((folder / "run" / "policy.safetensors").read_bytes())
+    path = folder / name / "policy.json"
+    digest = hashlib.sha256((folder / name / "policy.safetensors").read_bytes())
     path.write_text(
         json.dumps(json.loads(path.read_text()) | {"weights": digest.hexdigest()})
     )
-    _act(folder)
+    _act(folder, name)
 
 
 def _go_on(folder: Path) -> None:
-    _train(robomtl.Demonstrations(folder / "data"), folder / "half")
+    train(robomtl.Demonstrations(folder / "data"), folder / "half")
 
 
 def _requests(folder: Path) -> None:
@@ -226,7 +119,7 @@ def _results(folder: Path) -> None:
 
 
 def _cells(folder: Path) -> None:
-    journal, _ = _experiment(folder)
+    journal, _ = experiment(folder)
     done, where = journal.done.values(), str(journal.path)
     affinity_of(
         [converted(d.measured, Measured, where=where) for d in done if d.measured]
@@ -260,7 +153,7 @@ def _data(folder: Path) -> None:
 
 def _start(folder: Path) -> None:
     """Trains from the weights of another run."""
-    _train(robomtl.Demonstrations(folder / "data"), folder / "new", folder / "run")
+    train(robomtl.Demonstrations(folder / "data"), folder / "new", folder / "run")
 
 
 def _pictures(folder: Path) -> None:
@@ -274,24 +167,13 @@ def _cache(folder: Path) -> None:
     _ = found.state[:], found.action[:]
 
 
-@contextlib.contextmanager
-def _cached(folder: Path):
-    """Keeps the cache in a folder, and frames in the cache."""
-    there = {
-        "ROBOMTL_CACHE": str(folder / "cache"),
-        "ROBOMTL_SIMULATORS": str(folder / "simulators"),
-    }
-    with mock.patch.dict(os.environ, there), mock.patch.object(kept_frames, "LIMIT", 0):
-        yield
-
-
 def _from_cache(folder: Path) -> None:
-    with _cached(folder):
+    with cached(folder):
         _cache(folder)
 
 
 def _collect_on(folder: Path) -> None:
-    _collected(PICTURED, folder / "collecting", 1)
+    collected(PICTURED, folder / "collecting", 1)
 
 
 def _recipe(folder: Path) -> None:
@@ -306,7 +188,7 @@ def _camera(folder: Path) -> None:
 
 
 def _simulator(folder: Path) -> None:
-    with _cached(folder):
+    with cached(folder):
         libero = ENVIRONMENTS.get("libero")
         _ = libero.versions, libero.record.fits(libero)
 
@@ -321,11 +203,68 @@ def _features(folder: Path) -> None:
         FeatureCell(run="r", of="r", objective="x", seed=0, weights=weights, trials=())
         for weights in ("trained", "random")
     ]
-    there = [_MEASURED, value]
+    there = [MEASURED, value]
     finished = [
         (cell, Done([], measured=each)) for cell, each in zip(cells, there, strict=True)
     ]
     feature_findings("points", finished)
+
+
+def _talk(folder: Path) -> None:
+    """Trains from a language model in a folder."""
+    talk(folder, folder / "new")
+
+
+def _say(folder: Path) -> None:
+    """Loads a policy that is a language model, and lets it act."""
+    _act(folder, "talker")
+
+
+def _see(folder: Path) -> None:
+    """Trains with an encoder of images that others trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        small_timm.stand_in(patch)
+        see(folder, folder / "new")
+
+
+def _pull(folder: Path) -> None:
+    """Gets a policy from a hub that describes it."""
+    with stand_in.running() as there:
+        there.put(
+            "me/run", {p.name: p.read_bytes() for p in (folder / "run").glob("*.*")}
+        )
+        there.described = (folder / "hub.json").read_bytes()
+        with mock.patch.dict(os.environ, {"HF_ENDPOINT": there.address}):
+            pull("me/run", out=folder / "pulled")
+
+
+def _serve(folder: Path) -> None:
+    """Answers a client."""
+    message = policy_messages.unpack((folder / "client.msgpack").read_bytes())
+    PolicySession(PolicyAgent(folder / "run").card).ask(message)
+
+
+def _import(folder: Path) -> None:
+    """Imports a data set, by the command line."""
+    words = [str(folder / "foreign/lerobot"), "--out", str(folder / "own")]
+    importlib.import_module("robomtl.cli.import").main(words)
+
+
+def _draw(folder: Path) -> None:
+    """Gives data pictures."""
+    with mock.patch.object(adding, "LocalExecutor", lambda **_: Inline()):
+        robomtl.add_cameras(folder / "data", folder / "seen", options={"images": 16})
+
+
+def _picture(name: str) -> Callable[[Path], None]:
+    def read(folder: Path) -> None:
+        decoded((folder / "foreign" / name).read_bytes(), name, (32, 48, 3))
+
+    return read
+
+
+def _import_3(folder: Path) -> None:
+    robomtl.check_source(folder / "data")
 
 
 def _imported_whole(name: str) -> Callable[[Path], None]:
@@ -407,14 +346,26 @@ KINDS = {
     "measured features": Kind("plans/features.json", _features),
     "texts": Kind("texts.txt", lambda folder: read_texts(str(folder / "texts.txt"))),
     "questions": Kind("texts.jsonl", lambda f: read_texts(str(f / "texts.jsonl"))),
-    "language model": Kind(
-        "model/config.json", lambda f: RT2Config(language_model=str(f / "model"))
-    ),
+    "language model": Kind("model/config.json", _talk),
+    "tokeniser": Kind("model/tokenizer.json", _talk),
+    "weights of a language model": Kind("model/model.safetensors", _talk),
+    "card of a language model": Kind("talker/policy.json", _say),
+    "pre-trained encoder": Kind("vision.safetensors", _see),
+    "answer of a hub": Kind("hub.json", _pull),
+    "import: request": Kind("own/meta/import.json", _import, _import),
+    "import: report": Kind("own/report.json", _import, _import),
+    "data to draw": Kind("data/meta/robomtl.json", _draw),
+    "picture: png": Kind("foreign/picture.png", _picture("picture.png")),
+    "picture: jpeg": Kind("foreign/picture.jpeg", _picture("picture.jpeg")),
+    "libero": Kind("foreign/libero/task_1*.hdf5", _imported("libero")),
+    "minari: parquet": Kind("foreign/parquet/data/1/*.parquet", _imported("parquet")),
+    "minari: episode": Kind("foreign/arrow/data/1/metadata.json", _imported("arrow")),
+    "lerobot 3: info": Kind("data/meta/info.json", _import_3),
+    "lerobot 3: tasks": Kind("data/meta/tasks.parquet", _import_3),
+    "lerobot 3: episodes": Kind("data/meta/episodes/*/*.parquet", _import_3),
+    "lerobot 3: frames": Kind("data/data/*/*.parquet", _import_3),
     "simulator": Kind("simulators/libero/installed.json", _simulator),
-    "message to a server": Kind(
-        "message.bin",
-        lambda f: policy_messages.unpack((f / "message.bin").read_bytes()),
-    ),
+    "message to a server": Kind("client.msgpack", _serve),
 }
 
 
@@ -424,27 +375,39 @@ def fresh(template: Path, folder: Path) -> None:
     shutil.copytree(template, folder)
 
 
-def attempt(name: str, folder: Path, seed: int) -> str:
-    """How a mutation was read: ``read``, ``refused``, or the traceback.
+class LateError(BaseException):
+    """A mutation was not read in time; no reader takes this for an error of its file."""
+
+
+class Attempt(NamedTuple):
+    """How a mutation was read."""
+
+    outcome: Literal["read", "refused", "traceback", "hang"]
+    said: str
+    """The message, or the traceback."""
+
+
+def attempt(name: str, folder: Path, seed: int) -> Attempt:
+    """How a mutation was read.
 
     Args:
         name: Kind of the file.
         folder: Holds a file of every kind.
         seed: Of the mutation.
     """
-    kind = KINDS[name]
-    hidden = io.StringIO()
+    kind, hidden = KINDS[name], io.StringIO()
     with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
         kind.prepare(folder)
-    file = sorted(folder.glob(kind.file))[0]
-    mutations.write(file, Random(f"{name} {seed}"))
-    try:
-        with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
+        file = sorted(folder.glob(kind.file))[0]
+        mutations.write(file, Random(f"{name} {seed}"))
+        try:
             kind.read(folder)
-    except TimeoutError:
-        return traceback.format_exc()
-    except _EXPECTED:
-        return "refused"
-    except BaseException:
-        return traceback.format_exc()
-    return "read"
+        except LateError:
+            return Attempt("hang", traceback.format_exc())
+        except _EXPECTED as error:
+            if not _is_bug(error):
+                return Attempt("refused", str(error))
+            return Attempt("traceback", traceback.format_exc())
+        except (Exception, SystemExit):
+            return Attempt("traceback", traceback.format_exc())
+    return Attempt("read", "")

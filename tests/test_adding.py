@@ -1,11 +1,12 @@
 """Pictures that a data set of states gains by playing its episodes again."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from broken_sets import DATA, edit
+from broken_sets import DATA, edit, having
 
 from robomtl.cli.main import main
 from robomtl.compute import Compute
@@ -115,3 +116,13 @@ def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
     (tmp_path / "meta/robomtl.json").unlink()
     with pytest.raises(InputError, match="data set of another tool: it does not say"):
         add_cameras(tmp_path, tmp_path / "new", options={"images": 16})
+    for changed, said in (
+        (having("tasks", ["reach-red"]), "its request lacks 'reach-flag', which is a"),
+        (having("tasks", None), "its request is damaged: .*tasks: expected array"),
+        (having("episodes", "two"), "its request is damaged: .*episodes: expected int"),
+    ):
+        about = json.loads((states / "meta/robomtl.json").read_text())
+        about["request"] = changed(about["request"])
+        (tmp_path / "meta/robomtl.json").write_text(json.dumps(about))
+        with pytest.raises(InputError, match=said):
+            add_cameras(tmp_path, tmp_path / "new", options={"images": 16})

@@ -453,6 +453,22 @@ def test_a_data_set_is_refused_that_has(case: str, own: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("most", "limit", "message"),
+    [
+        ("MOST_EPISODES", 3, "meta/episodes has 4 rows; at most 3 are read"),
+        ("MOST_TASKS", 1, "tasks.parquet has 2 rows; at most 1 are read"),
+        ("MOST_FILES", 0, "parquet has 1 rows; at most 0 are read"),
+    ],
+)
+def test_more_rows_than_memory_may_hold_are_refused(
+    own: Path, monkeypatch: pytest.MonkeyPatch, most: str, limit: int, message: str
+) -> None:
+    monkeypatch.setattr(layout, most, limit)
+    with pytest.raises(InputError, match=message):
+        Demonstrations(own)
+
+
+@pytest.mark.parametrize(
     "file",
     ["meta/info.json", "meta/robomtl.json", "meta/tasks.parquet", DATA, EPISODES],
 )

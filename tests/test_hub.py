@@ -1,3 +1,4 @@
+import re
 import socket
 import sys
 from dataclasses import replace
@@ -245,6 +246,32 @@ def test_a_hub_that_does_not_answer_is_said_so(tmp_path, monkeypatch, capsys):
         assert "Nothing is lost: give the same command" in refusal(capsys, *words)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set" in refusal(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("<html>log in to this network</html>", "does not answer as a hub does: "),
+        ("[]", "does not answer as a hub does: "),
+        (
+            '{"id": "me/mlp", "siblings": [{}]}',
+            "does not answer as a hub does: KeyError",
+        ),
+        (
+            '{"id": "me/mlp", "siblings": [{"rfilename": "policy.json", "size": -1}]}',
+            "The description of 'me/mlp' on .* is damaged: .*expected int >= 0",
+        ),
+        (
+            '{"id": "me/mlp", "sha": 7}',
+            "The description of 'me/mlp' on .* expected str",
+        ),
+    ],
+)
+def test_an_answer_that_is_not_a_hub_s_is_said_so(tmp_path, hub, capsys, answer, said):
+    hub.put("me/mlp", {})
+    hub.described = answer.encode()
+    words = ("pull", "me/mlp", "--out", tmp_path / "got")
+    assert re.search(said, refusal(capsys, *words))
 
 
 def test_without_its_client_the_extra_is_named(tmp_path, capsys, monkeypatch):

@@ -252,6 +252,11 @@ def test_the_command_imports_and_reports(
     assert f"3 episodes of 1 tasks in {out}" in capsys.readouterr().out
     assert json.loads((out / "report.json").read_text())["frames"] == sum(LENGTHS)
     assert main([*words, "--out", str(out)]) == 0  # It is there already.
+    whole = (out / "report.json").read_text()
+    (out / "report.json").write_text("{}")
+    assert main([*words, "--out", str(out)]) == 2
+    assert "report.json is damaged" in capsys.readouterr().err.replace("\n", "")
+    (out / "report.json").write_text(whole)
     assert main([*words[:2], "--out", str(out)]) == 2
     shown = capsys.readouterr().err.replace("│", " ")
     assert "Differing: features" in " ".join(shown.split())

@@ -1,5 +1,8 @@
+import contextlib
 import re
 import sys
+from dataclasses import fields, is_dataclass
+from math import inf, nan
 from textwrap import dedent
 
 import pytest
@@ -11,6 +14,7 @@ from robomtl.envs.points import PointsSuite, points
 from robomtl.errors import InputError, PlugInError
 from robomtl.policy import POLICIES
 from robomtl.suites import SUITES
+from robomtl.training import TrainConfig
 
 
 @pytest.fixture
@@ -64,6 +68,29 @@ def test_every_name_loads(kind):
 @pytest.mark.parametrize("name", POLICIES.names())
 def test_every_policy_carries_its_config(name):
     assert POLICIES.get(name).Config()
+
+
+def configs():
+    """The settings that every objective, method and policy has by default."""
+    kinds = (registry.OBJECTIVES, registry.METHODS, registry.LIFELONG)
+    named = [kind.get(name) for kind in kinds for name in kind.names()]
+    named += [POLICIES.get(name).Config for name in POLICIES.names()]
+    return [*filter(is_dataclass, named), TrainConfig]
+
+
+def test_no_setting_takes_infinity_or_a_number_that_is_negative_or_none():
+    """The fault would be found only once the folder is begun, and names no setting."""
+    taken = []
+    for config in configs():
+        for each in fields(config):
+            default = each.default if each.init else None
+            odd = {float: (nan, inf, -1.0), int: (-5,)}.get(type(default), ())
+            for value in odd:
+                with contextlib.suppress(InputError):
+                    config(**{each.name: value})
+                    taken.append((each.name, value))
+    limits = ("clip", "max_grad_norm", "temperature")  # Which may be without end.
+    assert {*taken} == {(name, inf) for name in limits}
 
 
 def test_get_returns_what_is_imported_by_name():

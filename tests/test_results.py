@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from robomtl.evaluation import records as table_of_trials
 from robomtl.evaluation.records import SCHEMA, Record, read_records, write_records
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.statistics import wilson
@@ -250,6 +251,14 @@ def test_trials_with_other_columns_are_refused(folder):
     path = folder / "trials.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["error"]), path)
     with pytest.raises(ValueError, match="other columns .* differing: .*error: string"):
+        Results.read(folder)
+
+
+def test_more_trials_than_memory_may_hold_are_refused(folder, monkeypatch):
+    monkeypatch.setattr(table_of_trials, "_BATCH", 2)
+    Results.read(folder)
+    monkeypatch.setattr(table_of_trials, "_MOST", 1)
+    with pytest.raises(ValueError, match="trials.parquet has .* rows; at most 1 are"):
         Results.read(folder)
 
 

@@ -1,10 +1,13 @@
 """RT-2: tokens of actions in the vocabulary of a language model, and where that is from."""
 
 import json
+from pathlib import Path
 
+import language_models
 import pytest
 import torch
 from families import Here
+from safetensors.torch import load_file, save_file
 
 import robomtl
 from robomtl import checkpoint
@@ -94,33 +97,9 @@ def test_the_loss_of_a_text_is_that_of_its_answer():
     assert torch.allclose(policy.text_loss(["a"], ["b"])[0], expected, atol=1e-5)
 
 
-def save_language_model(folder, *, tied=True):
-    """A tiny, randomly initialised language model."""
-    transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    letters = {chr(each): each for each in range(128)}
-    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    folder.mkdir()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config = transformers.LlamaConfig(
-        vocab_size=128,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        tie_word_embeddings=tied,
-    )
-    torch.manual_seed(5)
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
-
-
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_language_model_in_a_folder_gives_the_library_s_logits(tied, tmp_path):
-    folder = save_language_model(tmp_path / "model", tied=tied)
+    folder = language_models.save(tmp_path / "model", tied=tied)
     policy = build(language_model=folder)
     import transformers
 
@@ -135,7 +114,7 @@ def test_a_language_model_in_a_folder_gives_the_library_s_logits(tied, tmp_path)
 
 
 def test_a_checkpoint_acts_without_the_folder_of_its_language_model(tmp_path):
-    folder = save_language_model(tmp_path / "model")
+    folder = language_models.save(tmp_path / "model")
     policy, given = build(language_model=folder), batch()
     card = checkpoint.Card(
         policy="rt2",
@@ -196,6 +175,87 @@ def test_a_folder_that_is_not_a_language_model_is_refused(change, message, tmp_p
     change(tmp_path)
     with pytest.raises(InputError, match=message):
         RT2Config(language_model=str(tmp_path))
+
+
+def changed_json(name, **fields):
+    def change(folder):
+        values = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(values | fields))
+
+    return change
+
+
+def changed_weights(change):
+    def edit(folder):
+        tensors = load_file(folder / "model.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "model.safetensors")
+
+    return edit
+
+
+_NORM = "model.norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (changed_json("config.json", model_type="odd"), "of no use: .*Unrecognized"),
+        (changed_json("config.json", model_type="clip"), "of no use: .*Unrecognized"),
+        (changed_json("config.json", hidden_act="odd"), "config.json .* is of no use"),
+        (changed_json("config.json", hidden_size=[]), "config.json .* is of no use"),
+        (
+            changed_json("config.json", text_config={"quantization_config": {}}),
+            r"asks for code of its own \(quantization_config\)",
+        ),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "tokeniser .* is damaged"),
+        (lambda f: (f / "tokenizer.json").write_bytes(b""), "tokeniser .* is damaged"),
+        (
+            lambda f: (f / "tokenizer.json").write_bytes(b"\xff"),
+            "tokeniser .* is damaged: UnicodeDecodeError",
+        ),
+        (
+            changed_json("config.json", vocab_size=64),
+            "holds weights of another model|without",
+        ),
+        (
+            lambda f: (f / "model.safetensors").write_bytes(b"0"),
+            "model.safetensors is damaged",
+        ),
+        (changed_weights(lambda t: t.pop(_NORM)), f"weights without {_NORM}"),
+        (
+            changed_weights(lambda t: t[_NORM].fill_(torch.nan)),
+            f"tensor {_NORM} is not finite",
+        ),
+        (
+            changed_weights(lambda t: t.update({_NORM: torch.ones(3)})),
+            "holds weights of another model",
+        ),
+    ],
+)
+def test_a_damaged_language_model_is_refused(change, message, tmp_path):
+    folder = Path(language_models.save(tmp_path / "model"))
+    change(folder)
+    with pytest.raises(InputError, match=message):
+        build(language_model=str(folder))
+
+
+def test_a_tokeniser_of_another_language_model_is_refused(tmp_path):
+    folder = Path(language_models.save(tmp_path / "model"))
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"]["vocab"]["p"] = 500
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    policy = build(language_model=str(folder))
+    with pytest.raises(InputError, match="gives token 500, and the model has 128"):
+        policy.trunk.tokens("push")
+
+
+def test_no_kernel_is_looked_for_that_a_language_model_names(tmp_path):
+    folder = Path(language_models.save(tmp_path / "model"))
+    changed_json("config.json", attn_implementation="evil/kernel")(folder)
+    assert build(language_model=str(folder)).trunk.base.config._attn_implementation in (
+        *("eager", "sdpa"),
+    )
 
 
 def test_texts_are_read_from_lines_and_from_questions(tmp_path):

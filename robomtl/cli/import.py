@@ -9,7 +9,7 @@ import tyro
 from robomtl.cli.flags import own_first
 from robomtl.errors import InputError
 from robomtl.importing import ImportConfig, check_source, import_data
-from robomtl.importing.import_report import sentences
+from robomtl.importing.import_report import Report, sentences
 from robomtl.importing.importing import REPORT
 from robomtl.paths import located
 from robomtl.terminal import say
@@ -44,6 +44,6 @@ def main(arguments: Sequence[str]) -> None:
             " report alone."
         )
     made = import_data(flags.source, flags.out, config)
-    for sentence in sentences(read_json(located(flags.out) / REPORT, dict)):
+    for sentence in sentences(read_json(located(flags.out) / REPORT, Report)):
         say(sentence)
     say(f"{len(made)} episodes of {len(made.tasks)} tasks in {made.path}")

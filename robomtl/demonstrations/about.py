@@ -13,7 +13,7 @@ from robomtl.demonstrations.columns import check_distinct, texts, whole
 from robomtl.demonstrations.driving import Labels
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet, columns_of
+from robomtl.parquet import Parquet, check_rows, columns_of
 from robomtl.untrusted import converted, read_json
 
 _Count = Annotated[int, Meta(ge=0, le=2**53)]
@@ -72,7 +72,9 @@ def read_tasks(folder: Path) -> dict[int, str]:
             f"{path} has the columns {', '.join(present)}; it must have "
             "'task_index' and 'task'."
         )
-    table = Parquet(path, ["task_index", words[0]], texts=words[:1]).table()
+    file = Parquet(path, ["task_index", words[0]], texts=words[:1])
+    check_rows(path, file.rows, layout.MOST_TASKS)
+    table = file.table()
     indices = whole(table, "task_index", path).tolist()
     check_distinct(indices, "task_index", path)
     return dict(zip(indices, texts(table, words[0], path), strict=True))

@@ -7,7 +7,7 @@ of the disturbance that was added to them.
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -40,7 +40,7 @@ from robomtl.pulse import PULSE
 from robomtl.request import refuse_other
 from robomtl.suites import suite
 from robomtl.task import Env, Suite, Trial
-from robomtl.untrusted import read_json
+from robomtl.untrusted import converted, read_json
 
 
 class Episode(NamedTuple):
@@ -165,7 +165,7 @@ def add_cameras(
         )
     seen = suite(str(source.suite), **{**source.suite_options, **options})
     plan = _Plan(
-        request=_request(source.path, seen, video or layout.usual_video(options)),
+        request=_request(source, seen, video or layout.usual_video(options)),
         source=source.fingerprint,
     )
     staging = Staging(located(out), plan)
@@ -180,12 +180,15 @@ def add_cameras(
     return Demonstrations(staging.out)
 
 
-def _request(folder: Path, seen: Suite, video: Video) -> Request:
+def _request(source: Demonstrations, seen: Suite, video: Video) -> Request:
     """The request that collects the same episodes with pictures."""
-    names = [each.name for each in fields(Request)]
-    there = {k: v for k, v in read_request(folder).items() if k in names}
-    there |= {"tasks": tuple(there["tasks"]), "video": video}
-    return Request(**{**there, "options": dict(seen.options)})
+    where = f"{source.path / layout.ROBOMTL}, its request"
+    changed = {"video": video, "options": dict(seen.options)}
+    there = converted({**read_request(source.path), **changed}, Request, where=where)
+    lacking = sorted({*source.tasks} - {*there.tasks})
+    if lacking:
+        raise InputError(f"{where} lacks '{lacking[0]}', which is a task of the data.")
+    return there
 
 
 def _check_draws(seen: Suite, task: str) -> None:

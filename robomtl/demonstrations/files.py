@@ -4,7 +4,12 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from robomtl.demonstrations import layout
 from robomtl.errors import InputError
+from robomtl.parquet import check_rows
 
 _FIELD = re.compile(r"\{(chunk_index|file_index)(?::0?([1-9])d)?\}")
 
@@ -62,3 +67,23 @@ def filled(template: str, chunk: int, file: int) -> str:
     """The path of a file of a chunk by a checked template."""
     numbers = {"chunk_index": chunk, "file_index": file}
     return _FIELD.sub(lambda field: f"{numbers[field[1]]:0{field[2] or 1}d}", template)
+
+
+def paths_of(
+    folder: Path, template: str, chunk: NDArray[np.int64], file: NDArray[np.int64]
+) -> tuple[Path, ...]:
+    """The path of the file in which each episode lies; one object for each file.
+
+    Args:
+        folder: Folder of the data set.
+        template: Of the paths in it, checked.
+        chunk: The chunk of each episode's file; (episode,).
+        file: The number of each episode's file; (episode,).
+
+    Raises:
+        InputError: If there are more files than are read.
+    """
+    places, index = np.unique([chunk, file], axis=1, return_inverse=True)
+    check_rows(folder / template, places.shape[1], layout.MOST_FILES)
+    paths = [folder / filled(template, *each) for each in places.T.tolist()]
+    return tuple(paths[each] for each in index.ravel().tolist())

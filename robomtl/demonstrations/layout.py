@@ -52,6 +52,8 @@ TASK_INDEX = "task_index"
 FILES_PER_CHUNK = 1000
 FILE_MB = 100  # Size at which a new file is begun, as LeRobot does.
 VIDEO_FILE_MB = 200  # LeRobot's default.
+MOST_EPISODES = MOST_TASKS = 1_000_000  # Of a data set that is read.
+MOST_FILES = 500_000  # Of one kind.
 
 Features = Mapping[str, Mapping[str, Any]]
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import whole
-from robomtl.demonstrations.files import check_template, filled, inside
+from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet, check_size
+from robomtl.parquet import Parquet, check_rows, check_size
 from robomtl.untrusted import converted, read_json
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
@@ -166,19 +166,17 @@ def read_index(folder: Path, info: Info) -> Index:
     ]
     where = folder / "meta/episodes"
     check_size(where, sum(f.declared for f in files), sum(f.disk for f in files))
+    check_rows(where, sum(f.rows for f in files), layout.MOST_EPISODES)
     parts = []
     for path, file in zip(paths, files, strict=True):
         table = file.table()
         parts.append([whole(table, name, path) for name in LISTED])
     listed = _Listed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     _check_listed(folder, info, listed)
-    places = zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
-    names = {place: folder / filled(info.data_path, *place) for place in set(places)}
-    order = zip(listed.chunk.tolist(), listed.file.tolist(), strict=True)
     return Index(
         start=listed.start,
         length=listed.length,
-        files=tuple(names[place] for place in order),
+        files=paths_of(folder, info.data_path, listed.chunk, listed.file),
         listed_in=tuple(paths),
     )
 

@@ -15,7 +15,7 @@ from robomtl.camera import Picture
 from robomtl.cores import cores
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import scalars, whole
-from robomtl.demonstrations.files import check_template, filled, inside
+from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.metadata import Index, Info
 from robomtl.durable import replacing
@@ -174,8 +174,7 @@ def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
     chunk, file, first = (np.concatenate(each) for each in zip(*parts, strict=True))
     if min(chunk.min(), file.min()) < 0:
         raise InputError(f"{folder}/meta/episodes has a file of '{key}' below 0.")
-    pairs = zip(chunk.tolist(), file.tolist(), strict=True)
-    return Clips(tuple(folder / filled(template, *pair) for pair in pairs), first)
+    return Clips(paths_of(folder, template, chunk, file), first)
 
 
 class Stretch(NamedTuple):

@@ -10,10 +10,12 @@ import pyarrow as pa
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.evaluation.trials import Chunk
-from robomtl.parquet import Parquet, schema_of, write_table
+from robomtl.parquet import Parquet, check_rows, schema_of, write_table
 from robomtl.untrusted import check_file
 
-_LIMIT = 2**30  # [bytes] Millions of trials.
+_LIMIT = 2**30  # [bytes]
+_MOST = 1_000_000  # Trials that are read.
+_BATCH = 10_000  # Rows that are converted at once.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,9 @@ def read_records(path: Path) -> tuple[Record, ...]:
             f"{path} has other columns than a table of trials; differing:"
             f" {'; '.join(differing) or 'their order'}."
         )
-    table = Parquet(path, SCHEMA.names).table()
-    if not table.num_rows:
+    file = Parquet(path, SCHEMA.names)
+    if not file.rows:
         raise InputError(f"{path} holds no trial.")
-    return tuple(Record(**row) for row in table.to_pylist())
+    check_rows(path, file.rows, _MOST)
+    batches = file.table().to_batches(max_chunksize=_BATCH)
+    return tuple(Record(**row) for batch in batches for row in batch.to_pylist())

@@ -5,9 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.plug_in import described
+from robomtl.untrusted import converted
 
 try:
     from httpx2 import TransportError
@@ -46,7 +50,11 @@ _FILES: dict[Kind, re.Pattern[str]] = {
 }
 _NEEDED: dict[Kind, str] = {"model": "policy.json", "dataset": "meta/info.json"}
 _OF_THE_HUB = (CARD, ".gitattributes")
-_UNKNOWN = 2**63  # Size of a file of which the hub names none: no disk has room for it.
+_UNKNOWN = 2**62  # Size of a file of which the hub names none: no disk has room for it.
+_Size = Annotated[int, Meta(ge=0, le=_UNKNOWN)]
+_Commit = Annotated[str, Meta(pattern="^([0-9a-f]{40})?$")]
+# What the client raises about answers of another form, such as the page of a proxy.
+_STRANGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +126,21 @@ def find(name: str, kind: Kind) -> Repository | None:
             )
         except RepositoryNotFoundError:
             return None
-    sizes = {each.rfilename: each.size for each in info.siblings or []}
+        except (HfHubHTTPError, HFValidationError):
+            raise
+        except _STRANGE as error:
+            raise InputError(
+                f"{hub().endpoint} does not answer as a hub does: {described(error)}."
+                " Does HF_ENDPOINT name one?"
+            ) from error
+    where = f"The description of '{name}' on {hub().endpoint}"
+    files = [(each.rfilename, each.size) for each in info.siblings or []]
+    sizes = converted(files, list[tuple[str, _Size | None]], where=where)
     return Repository(
         name=name,
         kind=kind,
-        commit=info.sha or "",
-        sizes={path: _UNKNOWN if it is None else it for path, it in sizes.items()},
+        commit=converted(info.sha or "", _Commit, where=where),
+        sizes={path: _UNKNOWN if it is None else it for path, it in sizes},
     )
 
 

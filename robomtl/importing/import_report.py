@@ -1,11 +1,17 @@
 """What was found in a data set, as plain data and in sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
+from msgspec import Meta
 
-from robomtl.importing.imported_features import ACTION, STATE, Features
+from robomtl.importing.imported_features import (
+    ACTION,
+    STATE,
+    SUCCESS,
+    Features,
+)
 from robomtl.importing.scaling import Scale
 from robomtl.importing.source import About
 from robomtl.importing.survey import Survey
@@ -18,6 +24,49 @@ _LEFT = "not chosen"
 _SHOWN = 5  # Entries of a list that a sentence shows.
 
 
+class FeatureReport(TypedDict):
+    """A feature of the imported data set, and what its numbers are."""
+
+    columns: Annotated[list[str], Meta(min_length=1)]
+    shape: Annotated[list[int], Meta(min_length=1)]
+    low: NotRequired[list[float | None]]
+    high: NotRequired[list[float | None]]
+    constant: NotRequired[list[int]]
+    not_finite: NotRequired[int]
+
+
+class ActionReport(TypedDict):
+    """The actions, before they are scaled or clipped."""
+
+    size: int
+    low: list[float | None]
+    high: list[float | None]
+    frames_beyond_1: int
+    scaled_from: dict[str, list[float | None]] | None
+
+
+class Report(TypedDict):
+    """What was found in a data set; see ``sentences``."""
+
+    format: str
+    episodes: int
+    frames: int
+    fps: float | None
+    robot: str | None
+    filter_keys: dict[str, int]
+    tasks: dict[str, int]
+    duplicated_instructions: list[list[str]]
+    features: dict[str, FeatureReport]
+    not_imported: dict[str, str]
+    state_dimension: int
+    action: ActionReport | None
+    ending_early: list[int]
+    success_recorded: bool
+    odd_success: str
+    failed: list[int]
+    broken: dict[str, str]
+
+
 def report_of(
     about: About,
     features: Features,
@@ -25,7 +74,7 @@ def report_of(
     *,
     fps: float | None,
     scale: Scale | None,
-) -> dict[str, Any]:
+) -> Report:
     """What was found, as JSON can hold it.
 
     Args:
@@ -58,7 +107,7 @@ def report_of(
     }
 
 
-def sentences(report: Mapping[str, Any]) -> Iterator[str]:
+def sentences(report: Report) -> Iterator[str]:
     """The report in sentences, the most important first."""
     fps = f"{report['fps']:g}" if report["fps"] else f"{ASSUMED_FPS:g} (assumed)"
     yield (
@@ -80,7 +129,7 @@ def sentences(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _warnings(report)
 
 
-def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+def _warnings(report: Report) -> Iterator[str]:
     if "" in report["tasks"]:
         yield f"{report['tasks']['']} episodes have no task sentence; give --instruction."
     for group in report["duplicated_instructions"]:
@@ -96,8 +145,9 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
             f"{len(early)} episodes end early, after less than half of the median length"
             f" of their task: {_listed(early)}."
         )
-    if report["odd_success"]:
-        column = report["features"]["success"]["columns"][0]
+    success = report["features"].get(SUCCESS)
+    if report["odd_success"] and success:
+        column = success["columns"][0]
         yield (
             f"Success counts as not recorded: {column} is {report['odd_success']}, neither"
             " 0 nor 1."
@@ -131,14 +181,13 @@ def _duplicated(about: About, found: Survey) -> list[list[str]]:
 
 def _feature(
     name: str, features: Features, found: Survey, about: About
-) -> dict[str, Any]:
-    columns = features[name]
-    shown = {"columns": [*columns]}
+) -> FeatureReport:
+    columns = [*features[name]]
     if name not in found.ranges:
-        return {**shown, "shape": [*about.columns[columns[0]].shape]}
+        return {"columns": columns, "shape": [*about.columns[columns[0]].shape]}
     range_ = found.ranges[name]
     return {
-        **shown,
+        "columns": columns,
         "shape": [len(range_.low)],
         "low": _numbers(range_.low),
         "high": _numbers(range_.high),
@@ -147,24 +196,22 @@ def _feature(
     }
 
 
-def _action(found: Survey, scale: Scale | None) -> dict[str, Any]:
+def _action(found: Survey, scale: Scale | None) -> ActionReport | None:
     if ACTION not in found.ranges:
-        return {}
+        return None
     range_ = found.ranges[ACTION]
-    described = {
+    scaled = scale and {"low": _numbers(scale.low), "high": _numbers(scale.high)}
+    return {
         "size": len(range_.low),
         "low": _numbers(range_.low),
         "high": _numbers(range_.high),
         "frames_beyond_1": range_.beyond,
+        "scaled_from": scaled,
     }
-    if scale is None:
-        return {**described, "scaled_from": None}
-    low, high = _numbers(scale.low), _numbers(scale.high)
-    return {**described, "scaled_from": {"low": low, "high": high}}
 
 
-def _about_action(action: Mapping[str, Any]) -> str:
-    ends = [each for e in ("low", "high") for each in action[e] if each is not None]
+def _about_action(action: ActionReport) -> str:
+    ends = [each for each in (*action["low"], *action["high"]) if each is not None]
     if not ends:
         return "No action is finite."
     text = f"Actions of {action['size']} numbers from {min(ends):g} to {max(ends):g}"
@@ -200,7 +247,7 @@ def _numbers(values: Any) -> list[float | None]:
     return [float(each) if np.isfinite(each) else None for each in values]
 
 
-def _shaped(feature: Mapping[str, Any]) -> str:
+def _shaped(feature: FeatureReport) -> str:
     shape = feature["shape"]
     if len(shape) == 1:
         return f"{shape[0]} numbers"

@@ -18,7 +18,7 @@ from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.importing.formats import open_source
-from robomtl.importing.import_report import ASSUMED_FPS, report_of
+from robomtl.importing.import_report import ASSUMED_FPS, Report, report_of
 from robomtl.importing.import_request import ImportConfig
 from robomtl.importing.imported_features import (
     ACTION,
@@ -72,7 +72,7 @@ class _Found(NamedTuple):
         """Whether the column of successes says which episodes succeeded."""
         return any(self.survey.succeeded.values()) and not self.survey.odd_success
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         about, config = self.source.about, self.config
         return report_of(
             about, self.features, self.survey, fps=config.fps, scale=self.scale
@@ -80,9 +80,7 @@ class _Found(NamedTuple):
 
 
 @checked
-def check_source(
-    source: Path | str, config: ImportConfig | None = None
-) -> dict[str, Any]:
+def check_source(source: Path | str, config: ImportConfig | None = None) -> Report:
     """What is in a data set of another tool; nothing is written.
 
     Args:

@@ -22,12 +22,12 @@ from msgspec import Meta
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import whole
-from robomtl.demonstrations.files import check_template, filled, inside
+from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.metadata import Index, Info, read_index, read_info
 from robomtl.demonstrations.videos import Clips, read_clips
 from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet, columns_of
+from robomtl.parquet import Parquet, check_rows, columns_of
 from robomtl.untrusted import converted, parse_json, read_file, read_json
 
 _EPISODES, _TASKS = "meta/episodes.jsonl", "meta/tasks.jsonl"
@@ -145,14 +145,15 @@ def _of_version_3(template: str) -> str:
 
 
 def _files(folder: Path, template: str, count: int, chunk: int) -> tuple[Path, ...]:
-    numbers = range(count)
-    return tuple(folder / filled(template, each // chunk, each) for each in numbers)
+    numbers = np.arange(count)
+    return paths_of(folder, template, numbers // chunk, numbers)
 
 
 def _lines(folder: Path, name: str, form: type[_Line]) -> list[_Line]:
     """The entries of a file with a JSON object a line."""
     path = inside(folder, name)
     lines = read_file(path, limit=LINES_LIMIT).splitlines()
+    check_rows(path, len(lines), layout.MOST_EPISODES)
     return [
         parse_json(line, form, where=f"{path}, line {number}")
         for number, line in enumerate(lines, 1)
@@ -170,7 +171,9 @@ def _tasks_of_parquet(folder: Path) -> dict[int, str]:
             f"{path} has the columns {', '.join(present)}; it must have 'task_index' and"
             " 'task'."
         )
-    table = Parquet(path, ["task_index", words[0]], texts=words[:1]).table()
+    file = Parquet(path, ["task_index", words[0]], texts=words[:1])
+    check_rows(path, file.rows, layout.MOST_TASKS)
+    table = file.table()
     column = table[words[0]].combine_chunks()
     known = [
         each if isinstance(each, str) else "" for each in column.dictionary.to_pylist()

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -35,9 +35,19 @@ class _Metadata:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Archive:
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Download:
+    archive_info: _Archive = _Archive()
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Installed:
     metadata: _Metadata
-    download_info: Mapping[str, Any]
+    download_info: _Download
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +152,7 @@ def _install_packages(installation: _Installation) -> Record:
         Package(
             name=each.metadata.name,
             version=each.metadata.version,
-            hashes=each.download_info.get("archive_info", {}).get("hashes", {}),
+            hashes=dict(each.download_info.archive_info.hashes),
         )
         for each in found
     ]

@@ -179,7 +179,8 @@ class TrainConfig:
                 f" {self.validate_every}, of {self.steps}; give a smaller validate_every,"
                 f" such as {max(self.steps // 10, 1)}."
             )
-        check_positive(self, "learning_rate", "max_grad_norm", "temperature")
+        endless = "max_grad_norm", "temperature"
+        check_positive(self, "learning_rate", *endless, endless=endless)
         check_parts(self, "warmup_fraction", "ema_decay", "validation", "goal_images")
         ActorSettings(execute=self.execute, ensemble=self.ensemble)
         for name in ("learning_rate_factors", "weight_decays"):

@@ -14,6 +14,7 @@ alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Dep
 
 import copy
 from dataclasses import dataclass, replace
+from math import inf
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
@@ -94,8 +95,10 @@ class Alpaca:
         check_known("prior", self.prior, get_args(Prior))
         if self.precision is not None and not self.precision > 0:
             raise InputError(f"precision is {self.precision}; give more than 0.")
-        if not self.correlation >= 1:
-            raise InputError(f"correlation is {self.correlation}; give at least 1.")
+        if not 1 <= self.correlation < inf:
+            raise InputError(
+                f"correlation is {self.correlation}; give a finite number from 1."
+            )
 
     def adapt(
         self,

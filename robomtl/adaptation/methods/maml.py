@@ -95,7 +95,7 @@ class MamlObjective(InnerObjective):
         for name, known in (("order", Order), ("adapts", Adapting), ("rates", Rates)):
             if getattr(self, name) not in get_args(known):
                 raise InputError(unknown(name, getattr(self, name), get_args(known)))
-        check_positive(self, "clip")
+        check_positive(self, "clip", endless=("clip",))
         check_not_negative(self, "transformation")
 
     def meta(self, policy: Policy) -> nn.Module | None:

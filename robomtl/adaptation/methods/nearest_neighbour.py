@@ -14,6 +14,7 @@ from robomtl.adaptation.meta.remembering import card_of, remembering, unconditio
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.ranges import check_counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,14 @@ class NearestNeighbour:
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
 
+    def __post_init__(self) -> None:
+        """Checks the number.
+
+        Raises:
+            InputError: If no neighbour is to count.
+        """
+        check_counts(self, "neighbours")
+
     def adapt(
         self,
         trained: TrainedPolicy,
@@ -33,11 +42,7 @@ class NearestNeighbour:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A policy that remembers the support; see ``Method``.
-
-        Raises:
-            ValueError: If no neighbour is to count.
-        """
+        """A policy that remembers the support; see ``Method``."""
         config = {"neighbours": self.neighbours}
         card = unconditioned(card_of(trained.card, "nearest_neighbour", config))
         normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")

@@ -37,6 +37,7 @@ from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.policy import Batch
+from robomtl.ranges import check_counts
 from robomtl.training.frames import Frames
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import gather, mixed
@@ -68,6 +69,7 @@ class Retrieval(Descent):
             InputError: If one is out of range.
         """
         super().__post_init__()
+        check_counts(self, "latent", "width", "autoencoder_steps")
         if not 0 < self.kept <= 1:
             raise InputError(f"kept is {self.kept}; give more than 0 and at most 1.")
         if not 0 < self.support_fraction < 1:

@@ -14,6 +14,7 @@ from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import Policy
+from robomtl.ranges import check_counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,14 @@ class VINN:
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
 
+    def __post_init__(self) -> None:
+        """Checks the number.
+
+        Raises:
+            InputError: If no neighbour is to count.
+        """
+        check_counts(self, "neighbours")
+
     def adapt(
         self,
         trained: TrainedPolicy,
@@ -36,8 +45,7 @@ class VINN:
         """A policy that remembers the support; see ``Method``.
 
         Raises:
-            ValueError: If no neighbour is to count, or the trained policy does not
-                predict by a head from features.
+            ValueError: If the trained policy does not predict by a head from features.
         """
         config = {
             "neighbours": self.neighbours,
