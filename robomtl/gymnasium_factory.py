@@ -70,10 +70,8 @@ def from_gymnasium(
     """
     given = _typed_options(options)
     check_name("suite", name)
-    held, experts = (
-        several("held_out", given.get("held_out", ())),
-        given.get("experts", {}),
-    )
+    held = several("held_out", given.get("held_out", ()))
+    experts = given.get("experts", {})
     groups = {
         family: several(f"family '{family}'", each)
         for family, each in given.get("families", {}).items()
@@ -99,16 +97,20 @@ def from_gymnasium(
         families=groups,
         one_env_per_process=given.get("one_env_per_process", False),
         # Before anything is called, which may change what an expert remembers.
-        definitions={
-            "envs": {
-                task: of_maker(it)
-                for task, it in envs.items()
-                if not isinstance(parted(it)[0], str)
-            },
-            "experts": {task: definition(it) for task, it in experts.items()},
-            "success": {"by": definition(success)},
-        },
+        definitions=_definitions(envs, experts, success),
     )
+
+
+def _definitions(
+    envs: Mapping[str, MakeEnv], experts: Mapping[str, Expert], success: Success
+) -> dict[str, dict[str, Any]]:
+    """What tells suites apart whose envs, experts or success are functions."""
+    made = {k: it for k, it in envs.items() if not isinstance(parted(it)[0], str)}
+    return {
+        "envs": {task: of_maker(it) for task, it in made.items()},
+        "experts": {task: definition(it) for task, it in experts.items()},
+        "success": {"by": definition(success)},
+    }
 
 
 def _typed_options(options: SuiteOptions) -> SuiteOptions:

@@ -10,6 +10,7 @@ from robomtl.arguments import checked
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import obtain
+from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.video import Which, find_videos
@@ -158,24 +159,9 @@ def _run(
     seed: int,
     compute: Compute,
 ) -> Ran:
+    """Runs a recipe of one policy."""
     made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
-    recorded = obtain(
-        made,
-        folder,
-        data=data,
-        config=CollectionConfig(
-            episodes=recipe.episodes, noise=recipe.noise, seed=seed
-        ),
-        compute=compute.here,
-    )
-    train(
-        recorded,
-        out=folder,
-        policy=recipe.policy,
-        policy_config=recipe.policy_config,
-        conditioning=recipe.conditioning,
-        config=replace(recipe.training, seed=seed),
-    )
+    recorded = _trained(recipe, made, folder, data=data, seed=seed, compute=compute)
     results = _evaluated(recipe, made, folder, seed=seed, compute=compute)
     if recipe.videos is not None:
         _film(recipe, recipe.videos, made, folder, compute=compute.here)
@@ -194,6 +180,36 @@ def _run(
         compute=compute,
     )
     return Ran(results=results, arms=found)
+
+
+def _trained(
+    recipe: Recipe,
+    made: Suite,
+    folder: Path,
+    *,
+    data: Path | str | None,
+    seed: int,
+    compute: Compute,
+) -> Data:
+    """The demonstrations, once a policy is trained on them."""
+    recorded = obtain(
+        made,
+        folder,
+        data=data,
+        config=CollectionConfig(
+            episodes=recipe.episodes, noise=recipe.noise, seed=seed
+        ),
+        compute=compute.here,
+    )
+    train(
+        recorded,
+        out=folder,
+        policy=recipe.policy,
+        policy_config=recipe.policy_config,
+        conditioning=recipe.conditioning,
+        config=replace(recipe.training, seed=seed),
+    )
+    return recorded
 
 
 def _evaluated(

@@ -16,7 +16,7 @@ from robomtl.evaluation.video_clips import clips
 from robomtl.experiments import report, sections
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import report_page
-from robomtl.pages.trial_cells import Clip
+from robomtl.pages.trial_cells import Clip, Grid
 from robomtl.task import Trial
 
 Pairs = list[tuple[str, str]]
@@ -88,14 +88,7 @@ def evaluation_report(
         sections=[
             _figures(summary),
             _failures(summary, results.records),
-            report.Section(
-                id="films",
-                title="Films",
-                note="in real time",
-                parts=[report.Films(grid)],
-            )
-            if grid.featured
-            else None,
+            _films(grid) if grid.featured else None,
             sections.section(
                 "tiers",
                 "Tiers",
@@ -110,6 +103,11 @@ def evaluation_report(
         ],
         footer=[_footer(setting)],
     )
+
+
+def _films(grid: Grid) -> report.Section:
+    note, parts = "in real time", [report.Films(grid)]
+    return report.Section(id="films", title="Films", note=note, parts=parts)
 
 
 def _figures(summary: Summary) -> report.Section:

@@ -42,16 +42,7 @@ def methods_report(
         request: What was requested, as plain data.
         made: How the comparison was made, as in ``results.json``; None if not known.
     """
-    scratch = [k for k, each in found.methods.items() if each.method == BASELINE]
-    shown = Compared(
-        head="method",
-        letter="K",
-        names={label: each.method for label, each in found.methods.items()},
-        baseline=scratch[0] if scratch else None,
-        counts=found.shots,
-        success={label: each.shots for label, each in found.methods.items()},
-        tasks=found.tasks,
-    )
+    shown = _compared(found)
     return report.Report(
         title=f"Few-shot adaptation on {found.suite}",
         lead=_lead(found),
@@ -63,14 +54,7 @@ def methods_report(
             _tasks(found, shown),
             _controls(found, shown),
             _forgetting(found, shown),
-            sections.section(
-                "cost",
-                "Cost of an adaptation",
-                "medians over seeds, draws and problems; without the training before",
-                report.Table(
-                    shown.cost_table({k: m.cost for k, m in found.methods.items()})
-                ),
-            ),
+            _cost(found, shown),
             sections.reasons_section(
                 {k: each.reasons for k, each in found.methods.items()},
                 "adaptation",
@@ -81,15 +65,39 @@ def methods_report(
                 "config", "Methods and their hyper-parameters", _config(found)
             ),
         ],
-        footer=[
-            sections.footer(
-                "All methods get the same demonstrations and play the same trials",
-                confidence=found.confidence,
-                over="other seeds of training, draws of the demonstrations, goals",
-                alone="1 seed" if len(found.seeds) == 1 else "",
-            ),
-            sections.NAUC,
-        ],
+        footer=[_footer(found), sections.NAUC],
+    )
+
+
+def _compared(found: Findings) -> Compared:
+    scratch = [k for k, each in found.methods.items() if each.method == BASELINE]
+    return Compared(
+        head="method",
+        letter="K",
+        names={label: each.method for label, each in found.methods.items()},
+        baseline=scratch[0] if scratch else None,
+        counts=found.shots,
+        success={label: each.shots for label, each in found.methods.items()},
+        tasks=found.tasks,
+    )
+
+
+def _cost(found: Findings, shown: Compared) -> report.Section | None:
+    costs = {label: each.cost for label, each in found.methods.items()}
+    return sections.section(
+        "cost",
+        "Cost of an adaptation",
+        "medians over seeds, draws and problems; without the training before",
+        report.Table(shown.cost_table(costs)),
+    )
+
+
+def _footer(found: Findings) -> str:
+    return sections.footer(
+        "All methods get the same demonstrations and play the same trials",
+        confidence=found.confidence,
+        over="other seeds of training, draws of the demonstrations, goals",
+        alone="1 seed" if len(found.seeds) == 1 else "",
     )
 
 

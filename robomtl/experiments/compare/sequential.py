@@ -15,6 +15,7 @@ from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
+from robomtl.executor import Executor
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.comparison import write_comparison
 from robomtl.experiments.compare.pairing import pair_of
@@ -126,21 +127,34 @@ def compare_sequentially(
     out = located(out)
     with locked(out):
         journal = open_journal(out / JOURNAL, identity, sizes)
-        if judge(journal.outcomes).better is None:
-            order = [chunk for round_ in judge.rounds for chunk in round_.chunks]
-            for _ in play_cells(
-                journal,
-                {place: Both(chunks[place]) for place in order},
-                PlayBoth(a, b, suite, conditions.until),
-                compute.playing,
-                title="Pairs of trials, at most",
-                note=lambda: f"E = {judge(journal.outcomes).e_value:.3g}",
-            ):
-                if judge(journal.outcomes).better is not None:
-                    break
+        play = PlayBoth(a, b, suite, conditions.until)
+        _play(judge, journal, chunks, play, compute.playing)
         verdict = judge(journal.outcomes)
         _write(out, verdict, chunks, journal, conditions.criterion)
     return verdict
+
+
+def _play(
+    judge: Judge,
+    journal: Journal,
+    chunks: Sequence[Chunk],
+    play: PlayBoth,
+    executor: Executor,
+) -> None:
+    """Plays round by round until the judge knows who is better, or all is played."""
+    if judge(journal.outcomes).better is not None:
+        return
+    order = [place for round_ in judge.rounds for place in round_.chunks]
+    for _ in play_cells(
+        journal,
+        {place: Both(chunks[place]) for place in order},
+        play,
+        executor,
+        title="Pairs of trials, at most",
+        note=lambda: f"E = {judge(journal.outcomes).e_value:.3g}",
+    ):
+        if judge(journal.outcomes).better is not None:
+            return
 
 
 def _check(a: Agent, b: Agent, suite: Suite, conditions: Conditions) -> None:

@@ -41,15 +41,7 @@ def arms_report(
         request: What was requested, as plain data.
         made: How the experiment was made, as in ``results.json``; None if not known.
     """
-    shown = Compared(
-        head="arm",
-        letter="N",
-        names={label: each.base for label, each in found.definitions.items()},
-        baseline=found.baseline,
-        counts=found.demonstrations,
-        success=found.arms,
-        tasks=found.tasks,
-    )
+    shown = _compared(found)
     return report.Report(
         title=f"Multi-task learning on {found.suite}",
         lead=_lead(found),
@@ -70,25 +62,42 @@ def arms_report(
             _affinity(found),
             mixture_section(found.mixture),
             _equal(found, shown),
-            sections.section(
-                "cost",
-                "Cost",
-                "of all trainings of one seed, each with one thread; medians over seeds",
-                report.Table(shown.cost_table(found.cost)),
-            ),
+            _cost(found, shown),
             sections.reasons_section(found.reasons, "training", "diverged"),
             _facts(found, request or {}, made) if made else None,
             sections.folded("config", "Arms and their settings", _config(found)),
         ],
-        footer=[
-            sections.footer(
-                "All arms learn from the same demonstrations and play the same trials",
-                confidence=found.confidence,
-                over="other seeds of training",
-                alone="1 seed" if len(found.seeds) == 1 else "",
-            ),
-            sections.NAUC,
-        ],
+        footer=[_footer(found), sections.NAUC],
+    )
+
+
+def _compared(found: Findings) -> Compared:
+    return Compared(
+        head="arm",
+        letter="N",
+        names={label: each.base for label, each in found.definitions.items()},
+        baseline=found.baseline,
+        counts=found.demonstrations,
+        success=found.arms,
+        tasks=found.tasks,
+    )
+
+
+def _cost(found: Findings, shown: Compared) -> report.Section | None:
+    return sections.section(
+        "cost",
+        "Cost",
+        "of all trainings of one seed, each with one thread; medians over seeds",
+        report.Table(shown.cost_table(found.cost)),
+    )
+
+
+def _footer(found: Findings) -> str:
+    return sections.footer(
+        "All arms learn from the same demonstrations and play the same trials",
+        confidence=found.confidence,
+        over="other seeds of training",
+        alone="1 seed" if len(found.seeds) == 1 else "",
     )
 
 

@@ -56,19 +56,9 @@ def concluded(
         for family, names in families.items()
         if (tasks := [name for name in names if name in played])
     }
-    among = [name for name in played if any(name in s.tasks for s in shared.values())]
     everything = _shared(results, tallies, played)
-    evidence = Evidence(
-        name=results[RIGHT].setting.agent,
-        noun=noun_of(conditioning),
-        everything=everything,
-        ambiguous=_shared(results, tallies, among) if among else None,
-        families={
-            f: _family_difference(tallies, s.tasks, len(shared))
-            for f, s in shared.items()
-        },
-        margin=margin,
-    )
+    among = [name for name in played if any(name in s.tasks for s in shared.values())]
+    ambiguous = _shared(results, tallies, among) if among else None
     return Findings(
         setting=results[RIGHT].setting,
         conditioning=conditioning.kinds,
@@ -77,9 +67,18 @@ def concluded(
             for kind, each in results.items()
         },
         differences=_by_task(everything, tallies),
-        ambiguous=evidence.ambiguous,
+        ambiguous=ambiguous,
         families=shared,
-        verdict=judged(evidence),
+        verdict=judged(
+            Evidence(
+                name=results[RIGHT].setting.agent,
+                noun=noun_of(conditioning),
+                everything=everything,
+                ambiguous=ambiguous,
+                families=_family_differences(tallies, shared),
+                margin=margin,
+            )
+        ),
         left_out=left_out,
         records={kind: each.records for kind, each in results.items()},
     )
@@ -166,10 +165,16 @@ def _difference(tallies: Sequence[Tally], confidence: float = 0.95) -> Differenc
     )
 
 
-def _family_difference(
-    tallies: Mapping[str, Tallies], tasks: Sequence[str], families: int
-) -> Difference | None:
-    """Right minus shuffled in a family, at a confidence that holds for all families."""
+def _family_differences(
+    tallies: Mapping[str, Tallies], families: Mapping[str, Shared]
+) -> dict[str, Difference | None]:
+    """Right minus shuffled in each family, at a confidence that holds for all of them."""
     of_task = tallies.get("shuffled", {})
-    some = [of_task[name] for name in tasks if name in of_task]
-    return _difference(some, 1 - 0.05 / families) if some else None
+    some = {
+        family: [of_task[name] for name in shared.tasks if name in of_task]
+        for family, shared in families.items()
+    }
+    confidence = 1 - 0.05 / max(1, len(families))
+    return {
+        k: _difference(each, confidence) if each else None for k, each in some.items()
+    }
