@@ -14,7 +14,12 @@ from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.excess import moved
-from robomtl.training.learned_mixture import MIXTURE, read_mixture
+from robomtl.training.learned_mixture import (
+    MIXTURE,
+    Group,
+    LearnedMixture,
+    read_mixture,
+)
 from robomtl.training.remix import Remix
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -48,13 +53,31 @@ def test_weights_grow_with_the_exponential_of_the_excess():
     torch.testing.assert_close(found, 0.9 * grown / grown.sum() + 0.1 * first)
 
 
-def test_the_mixture_of_a_run_begins_even_and_adds_up(points, tmp_path):
+def test_the_mixture_of_a_run_begins_even_and_adds_up(points, tmp_path, capsys):
     train(points, out=tmp_path, config=config(), **SMALL)
+    shown = capsys.readouterr()
+    for title in ("Training the reference: 4/4", "Learning the mixture: 4/4"):
+        assert title in shown.out + shown.err
     mixture = read_mixture(tmp_path)
     assert mixture is not None
     assert sum(group.learned for group in mixture.groups) == pytest.approx(1)
     assert [group.first for group in mixture.groups] == pytest.approx([0.25] * 4)
     assert set(mixture.factors) == set(points.tasks)
+    assert mixture.sentence in " ".join((shown.out + shown.err).split())
+
+
+def test_a_mixture_names_the_groups_drawn_most_and_least():
+    groups = tuple(
+        Group(task=f"t{n}", data=0, first=0.1, learned=0.01 * n) for n in range(12)
+    )
+    said = LearnedMixture(groups=groups).sentence
+    assert said.endswith(
+        ": t11 1.10, t10 1.00, t9 0.90, t8 0.80, t7 0.70, …, t4 0.40,"
+        " t3 0.30, t2 0.20, t1 0.10, t0 0.00."
+    )
+    pair = [Group(task="a", data=n, first=0.5, learned=0.2 + 0.6 * n) for n in (0, 1)]
+    said = LearnedMixture(groups=tuple(pair)).sentence
+    assert said.endswith(": a of data set 2 1.60, a of data set 1 0.40.")
 
 
 def test_called_again_it_reads_what_it_learned(points, tmp_path):

@@ -19,6 +19,7 @@ from pathlib import Path
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.progress import remark
 from robomtl.request import plain
 from robomtl.training.monitoring import STATE
 from robomtl.training.plan import Plan
@@ -28,6 +29,7 @@ from robomtl.weights import read_tensors
 MIXTURE = "mixture.json"
 """File of a run directory with the mixture that was learned."""
 _FOLDER = "mixture"
+_SHOWN = 5  # Groups drawn most often, and least often, that are named.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,24 @@ class LearnedMixture:
         }
         return {name: learned / first for name, (learned, first) in sums.items()}
 
+    @property
+    def sentence(self) -> str:
+        """Which groups are drawn more often than without the mixture, and which less."""
+        several = len({group.data for group in self.groups}) > 1
+        factors = {
+            group.task + f" of data set {group.data + 1}" * several: group.learned
+            / group.first
+            for group in self.groups
+        }
+        ranked = sorted(factors, key=lambda name: -factors[name])
+        named = [f"{name} {factors[name]:.2f}" for name in ranked]
+        if len(named) > 2 * _SHOWN:
+            named = [*named[:_SHOWN], "…", *named[-_SHOWN:]]
+        return (
+            "The mixture was learned; how many times as often as without it are drawn:"
+            f" {', '.join(named)}."
+        )
+
 
 def read_mixture(run: Path) -> LearnedMixture | None:
     """The mixture that a run directory records; None if it learned none.
@@ -112,9 +132,16 @@ def with_learned_mixture(plan: Plan, train: Callable[[Plan], TrainedPolicy]) -> 
         card=replace(plan.card, step=steps),
         config=replace(own, mixture="given"),
         folder=folder / "reference",
+        title="Training the reference",
     )
     reference = train(first)
-    second = replace(first, config=own, folder=folder / "excess", reference=reference)
+    second = replace(
+        first,
+        config=own,
+        folder=folder / "excess",
+        reference=reference,
+        title="Learning the mixture",
+    )
     train(second)
     stored = read_tensors(second.folder / STATE)
     learned = stored["combiner.sum"] / stored["combiner.sum"].sum()
@@ -127,5 +154,7 @@ def with_learned_mixture(plan: Plan, train: Callable[[Plan], TrainedPolicy]) -> 
         )
         for task, data, first, it in zip(*columns, learned.tolist(), strict=True)
     )
-    write_json(plan.folder / MIXTURE, plain(LearnedMixture(groups=groups)))
+    mixture = LearnedMixture(groups=groups)
+    write_json(plan.folder / MIXTURE, plain(mixture))
+    remark(mixture.sentence)
     return replace(plan, fractions=tuple(group.learned for group in groups))

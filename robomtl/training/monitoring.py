@@ -45,6 +45,8 @@ class Run:
     folder: Path
     threads: Threads
     processes: Processes
+    title: str = "Training"
+    """What the line of progress calls it."""
 
     @property
     def batches(self) -> Draws:
@@ -74,7 +76,7 @@ def train_run(run: Run) -> None:
     with (
         deferred_interrupt() as deferral,
         closing(Log(run.folder / "tensorboard", tasks, step=learner.step + 1)) as log,
-        progress("Training", run.config.steps, done=learner.step) as advance,
+        progress(run.title, run.config.steps, done=learner.step) as advance,
     ):
         monitor = _Monitor(run, log, advance, deferral)
         monitor.go_on()

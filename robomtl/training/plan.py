@@ -58,6 +58,8 @@ class Plan:
     """Fractions of the samples of each task in each data set, where they were learned."""
     reference: TrainedPolicy | None = None
     """Policy whose loss is to be exceeded, where weights are found so; None elsewhere."""
+    title: str = "Training"
+    """What the line of progress calls it."""
 
     @property
     def request(self) -> Mapping[str, Any]:
@@ -143,6 +145,7 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
         folder=folder,
         threads=threads,
         processes=processes,
+        title=plan.title,
     )
 
 
