@@ -23,6 +23,7 @@ from robomtl.request import plain
 from robomtl.training.objective import OBJECTIVES
 from robomtl.untrusted import converted, read_json
 from robomtl.weights import (
+    TooLargeError,
     check_finite,
     digest_of,
     on_meta,
@@ -120,7 +121,8 @@ def count_parameters(card: Card) -> int:
     """Number of parameters of a policy to be trained, found before any is allocated.
 
     Raises:
-        InputError: If it has too many parts, or more parameters than memory for them.
+        InputError: If it has too many parts, or more parameters than memory for them; or
+            the objective does not fit it.
     """
     settings = ", ".join(f"{name}={value}" for name, value in card.config.items())
     try:
@@ -129,11 +131,11 @@ def count_parameters(card: Card) -> int:
         count = sum(each.numel() for each in policy.parameters())
         needed, there = count * _TRAINED_BYTES, memory()
         if needed > there:
-            raise InputError(
+            raise TooLargeError(
                 f"training its {count:,} parameters takes {needed / 1e9:,.0f} GB of"
                 f" memory, and this machine has {there / 1e9:,.0f} GB"
             )
-    except InputError as error:
+    except TooLargeError as error:
         raise InputError(
             f"Policy '{card.policy}' with {settings} is too large: {error}. Give a smaller"
             " architecture."

@@ -157,6 +157,10 @@ def check_finite(
             raise InputError(f"{where} is damaged: tensor {name} is not finite.")
 
 
+class TooLargeError(InputError):
+    """A network that is larger than can be built."""
+
+
 def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Module:
     """A network without values, which may have few more parts than a file of weights.
 
@@ -168,7 +172,7 @@ def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Modu
         tensors: Number of tensors in the file.
 
     Raises:
-        InputError: If the network has many more parts, or sizes beyond all memory.
+        TooLargeError: If the network has many more parts, or sizes beyond all memory.
     """
     with _bounded(_FEW + _EACH * tensors):
         try:
@@ -177,7 +181,7 @@ def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Modu
         except (RuntimeError, OverflowError) as error:
             if "meta tensor" in str(error):
                 return build()
-            raise InputError(f"its network cannot be built: {error}") from error
+            raise TooLargeError(f"its network cannot be built: {error}") from error
 
 
 @contextmanager
@@ -189,7 +193,7 @@ def _bounded(limit: int) -> Iterator[None]:
         nonlocal count
         count += threading.get_ident() == thread
         if count > limit:
-            raise InputError(f"its network has more than {limit} parts")
+            raise TooLargeError(f"its network has more than {limit} parts")
 
     hooks = [
         module.register_module_parameter_registration_hook(registered),

@@ -372,6 +372,13 @@ def test_orders_are_permutations_that_stay_the_same():
         ({"stream": ("reach-red",)}, "one task, reach-red, after which nothing"),
         ({"methods": {"replay": "replai"}}, "replai.*replay"),
         ({"settings": {"replay": {"bufer": 2}}}, "method replay.*bufer.*buffer"),
+        (
+            {
+                "methods": {"sequential": "sequential"},
+                "settings": {"every": {"rank": 2}},
+            },
+            "method sequential: .*'rank'.* Known: .*normaliser.* by METHOD.NAME",
+        ),
         ({"settings": {"replay": {"buffer": 0}}}, "buffer is 0; give at least 1"),
         (
             {"settings": {"replay": {"buffer": 4}}},
@@ -405,7 +412,7 @@ def test_orders_are_permutations_that_stay_the_same():
                 "settings": {},
                 "conditioning": ("one_hot",),
             },
-            "lora: LoraPerTask adapts .* condition on language or goal",
+            "method lora: the policy of the first task is adapted .* language or goal",
         ),
     ],
 )

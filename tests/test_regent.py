@@ -5,6 +5,7 @@ import torch
 from prompts import act, build, draw_batch, draw_context, losses
 
 import robomtl
+from robomtl import checkpoint
 from robomtl.adaptation import draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.compute import Compute
@@ -13,6 +14,8 @@ from robomtl.features import vector_embodiment
 from robomtl.policies.regent import Regent, RegentConfig
 from robomtl.policy import Spec
 from robomtl.training import TrainConfig, train
+from robomtl.training.start import Start
+from robomtl.training.transferred_weights import transfer_weights
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -117,6 +120,10 @@ def test_a_trained_one_copies_as_its_method_says(data, new, tmp_path):
         policy_config={"width": 16, "blocks": 1},
         config=TrainConfig(steps=2, batch_size=8, threads=1),
     )
+    fresh = checkpoint.build(made.card)
+    taken = transfer_weights(fresh, Start(policy=made))
+    assert not taken.new and "its own parameters" in taken.sentence
+    assert fresh.falling.equal(made.policy.falling)
     support = draw_support(new, "reach-ball", shots=2, draw=0)
     method = configure("regent", {"copying": 3.0})
     adapted = robomtl.adapt(made, support, method=method, out=tmp_path / "adapted")

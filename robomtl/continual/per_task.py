@@ -50,9 +50,8 @@ class PerTask(ABC):
         """
         if "one_hot" in course.conditioning:
             raise InputError(
-                f"{type(self).__name__} adapts the policy of the first task to each later"
-                " one, for which its one-hot code was never trained; condition on language"
-                " or goal."
+                "the policy of the first task is adapted to each later one, whose one-hot"
+                " code was never trained; condition on language or goal."
             )
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:

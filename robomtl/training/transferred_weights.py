@@ -17,6 +17,7 @@ from robomtl.training.parameter_groups import check_parts, parts_of, within
 from robomtl.training.start import Start
 
 _NORMALISER, _TRUNK = "normaliser", "trunk"
+_OWN = "its own parameters"  # Of no module within the policy.
 _SHOWN = 3  # New modules whose reasons are given.
 
 
@@ -36,11 +37,14 @@ class Transferred(NamedTuple):
     @property
     def sentence(self) -> str:
         """What is taken and what is new."""
-        text = f"Taken from the start: {', '.join(_outermost(self.modules, self.new))}."
+        modules = [name or _OWN for name in _outermost(self.modules, self.new)]
+        text = f"Taken from the start: {', '.join(modules)}."
         if not self.new:
             return text
         reasons = [f" ({why})" if why else "" for why in self.new.values()]
-        named = [name + why for name, why in zip(self.new, reasons, strict=True)]
+        named = [
+            (name or _OWN) + why for name, why in zip(self.new, reasons, strict=True)
+        ]
         more = len(named) - _SHOWN
         rest = f" and {counted(more, 'other module')}" if more > 0 else ""
         return f"{text} New: {', '.join(named[:_SHOWN])}{rest}."
@@ -146,9 +150,14 @@ def _fitting(policy: Policy, trained: Policy) -> list[str]:
 def _misfit(here: Mapping[str, Tensor], there: Mapping[str, Tensor], part: str) -> str:
     """The first tensor of a part that differs in shape or is not in both; else empty."""
     for name in sorted({*here, *there}):
-        if within(name, part) and _size(here, name) != _size(there, name):
+        if _within(name, part) and _size(here, name) != _size(there, name):
             return f"{name} is {_size(there, name)} there and {_size(here, name)} here"
-    return "" if any(within(name, part) for name in here) else f"there is no {part}"
+    return "" if any(_within(name, part) for name in here) else f"there is no {part}"
+
+
+def _within(name: str, part: str) -> bool:
+    """Whether a tensor is in a part; in the empty one are those of the policy itself."""
+    return within(name, part) if part else "." not in name
 
 
 def _size(tensors: Mapping[str, Tensor], name: str) -> str:

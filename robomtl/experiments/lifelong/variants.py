@@ -1,17 +1,18 @@
 """A method with its settings, as an experiment compares it under a label."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast, get_args
 
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
 from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
 from robomtl.continual.stage import Normalisation
+from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.experiments.settings import changed
 from robomtl.machine import Machine, continued
-from robomtl.nearest import check_known
+from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
 
@@ -59,6 +60,7 @@ def variant_of(
     """
     own, config, training, inner = _dealt(label, settings, usual)
     try:
+        _check_settings(name, inner)
         variant = Variant(
             name=name,
             method=changed(LIFELONG.get(name)(), inner),
@@ -75,6 +77,22 @@ def variant_of(
     check_trainable(variant.policy)
     checkpoint.configure(variant.policy, variant.policy_config)
     return variant
+
+
+def _check_settings(name: str, inner: Mapping[str, Any]) -> None:
+    """Refuses settings that a method lacks, and names all that can be set of it.
+
+    Raises:
+        InputError: If there is one.
+    """
+    own = [each.name for each in fields(LIFELONG.get(name))]  # type: ignore[arg-type]
+    general = [*_OWN, "policy_config.NAME", "training.NAME"]
+    for setting in present(inner, own):
+        if setting.partition(".")[0] not in own:
+            raise InputError(
+                f"{unknown('setting', setting, [*own, *general])} every.NAME is for all"
+                " methods: set what some lack by METHOD.NAME."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
