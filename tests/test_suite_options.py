@@ -1,5 +1,6 @@
 """Options of a plug-in's suite on the command line."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,7 +91,10 @@ def test_a_plug_in_takes_its_own_options(capsys):
     assert main(["check", "arms", "--suite-options", *words]) == 0
     assert MADE[0] | {"joints": 6, "grip": "hard", "tools": ["saw", "drill"]} == MADE[0]
     assert main(["list", "arms"]) == 0
-    assert "joints" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert re.search("joints +whole number", shown)
+    assert re.search("grip +soft or hard", shown)
+    assert re.search("tools +text or texts with commas between them", shown)
 
 
 @pytest.mark.parametrize(

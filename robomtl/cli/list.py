@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import tyro
 from rich.table import Table
@@ -20,6 +21,7 @@ from robomtl.suites import SUITES, option_kinds
 from robomtl.terminal import Terminal
 from robomtl.training.objective import OBJECTIVES
 
+_KINDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 _PLURALS = {
     "policy": "policies",
     "head": "action heads (--architecture.loss)",
@@ -70,7 +72,20 @@ def _variants_of(name: str) -> Iterator[tuple[str, str]]:
 def _options(family: str) -> Iterator[tuple[str, str]]:
     """Names and types of the options of a suite's factory."""
     for name, kind in option_kinds(family).items():
-        yield name, kind.__name__ if isinstance(kind, type) else str(kind)
+        yield name, _values(kind)
+
+
+def _values(kind: Any) -> str:
+    """What an option takes, in words: the values themselves where there are few."""
+    outer, inner = get_origin(kind), get_args(kind)
+    if outer is Literal:
+        return " or ".join(map(str, inner))
+    if outer in (Union, UnionType):
+        some = [_values(each) for each in inner if each is not NoneType]
+        return " or ".join(dict.fromkeys(some))
+    if isinstance(outer, type) and issubclass(outer, Sequence):
+        return f"{_values(inner[0])}s with commas between them"
+    return _KINDS.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def _classes(registry: Registry[Any]) -> Iterator[tuple[str, str]]:

@@ -135,8 +135,13 @@ def vector_size(folder: Path, info: Info, name: str) -> int:
     """
     path, features = folder / layout.INFO, info.features
     if name not in features:
+        zeros = (
+            " Pre-training of features reads episodes without actions, of which the"
+            " column holds zeros."
+        )
         raise InputError(
             f"{path} has no feature '{name}'; it has {', '.join(sorted(features))}."
+            + zeros * (name == layout.ACTION)
         )
     described = features[name]
     shape: Any = described.get("shape") if isinstance(described, dict) else described
