@@ -273,9 +273,8 @@ def _member(group, name: str, random: Random) -> None:
         case 0:
             pass
         case 1:  # Declares more than any memory, and stores nothing.
-            group.create_dataset(
-                name, (2**40, 3), chunks=(2**10, 3), compression="gzip"
-            )
+            shape, chunks = (2**40, 3), (2**10, 3)
+            group.create_dataset(name, shape, "f4", chunks=chunks, compression="gzip")
         case 2:
             layout = h5py.VirtualLayout(shape=(3, 3), dtype="f8")
             layout[:] = h5py.VirtualSource("/etc/passwd", "data", shape=(3, 3))

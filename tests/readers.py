@@ -40,7 +40,6 @@ from robomtl.agent import PolicyAgent
 from robomtl.camera import Camera
 from robomtl.cli.main import _EXPECTED, _is_bug
 from robomtl.cli.tables import show
-from robomtl.demonstrations import adding
 from robomtl.evaluation import Results, video
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.journal import Done
@@ -252,8 +251,11 @@ def _import(folder: Path) -> None:
 
 def _draw(folder: Path) -> None:
     """Gives data pictures."""
-    with mock.patch.object(adding, "LocalExecutor", lambda **_: Inline()):
-        robomtl.add_cameras(folder / "data", folder / "seen", options={"images": 16})
+    compute = robomtl.Compute(executor=Inline())
+    options = {"images": 16}
+    robomtl.add_cameras(
+        folder / "data", folder / "seen", options=options, compute=compute
+    )
 
 
 def _picture(name: str) -> Callable[[Path], None]:
