@@ -358,6 +358,17 @@ def test_videos_that_are_missing_cut_short_or_too_short_are_refused(own: Path) -
         Demonstrations(own, observe=ALL)
 
 
+@pytest.mark.parametrize("placed", ["file"], indirect=True)
+def test_images_that_the_disk_has_no_room_for_are_refused_before_any_is_decoded(
+    own: Path, placed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own / VIDEO).write_bytes(b"no video")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
+    message = r"\(observation.images.top; 22 frames\) take 25,344 bytes .* has 10 free; set"
+    with pytest.raises(InputError, match=message):
+        Demonstrations(own, observe=ALL)
+
+
 def test_the_images_of_a_suite_are_collected(
     tmp_path: Path, forked_workers: None
 ) -> None:

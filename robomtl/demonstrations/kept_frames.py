@@ -211,6 +211,7 @@ class _Source:
 
     def store(self, new: Path, check: Check) -> None:
         """Writes marks and images into a folder, and records unless they can wait."""
+        self._check_room(new)
         marks = self._known_marks(check)
         if marks is None:
             marks = self._store_records(new, check)
@@ -219,6 +220,19 @@ class _Source:
         for key, shape in self._images.items():
             self._store_pictures(new, key, math.prod(shape))
         write_table(new / _MARKS, pa.table(marks._asdict()))
+
+    def _check_room(self, new: Path) -> None:
+        """Refuses images of all cameras that are more than the disk has room for."""
+        count = self._info.total_frames
+        size = count * sum(map(math.prod, self._images.values()))
+        free = shutil.disk_usage(new).free
+        if size > free:
+            raise InputError(
+                f"The images of {self._folder} ({', '.join(self._images)}; {count:,}"
+                f" frames) take {size:,} bytes as they are kept for training, and"
+                f" {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder with more,"
+                " or observe fewer cameras."
+            )
 
     def _known_marks(self, check: Check) -> Marks | None:
         """The marks by statistics; None if the frames have to be read for them."""
@@ -274,13 +288,6 @@ class _Source:
     def _store_pictures(self, new: Path, key: str, size: int) -> None:
         """Writes the images of a camera, of so many bytes each."""
         count = self._info.total_frames
-        free = shutil.disk_usage(new).free
-        if count * size > free:
-            raise InputError(
-                f"The {count:,} images of '{key}' in {self._folder} take {count * size:,}"
-                f" bytes, and {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder"
-                " with more."
-            )
         title = f"Decoding {key} once"
         with (new / file_of(key)).open("wb") as file, progress(title, count) as advance:
 
