@@ -2,6 +2,8 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from robomtl.cli.train import main
+from robomtl.errors import InputError
 from robomtl.policies.act import Act, ActConfig, Latent
 from robomtl.policy import Batch, Spec
 
@@ -84,6 +86,11 @@ def test_padding_is_no_part_of_what_is_encoded(batch):
 def test_a_negative_weight_of_the_divergence_is_refused():
     with pytest.raises(ValueError, match="beta is -1; give 0 or more"):
         ActConfig(beta=-1)
+
+
+def test_the_command_line_says_that_it_has_a_head_of_its_own():
+    with pytest.raises(InputError, match="'act' has an action head of its own; leave"):
+        main(["--data", "any", "--policy", "act", "--architecture.loss", "flow"])
 
 
 def test_heads_that_do_not_share_the_width_are_refused():

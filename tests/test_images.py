@@ -364,7 +364,9 @@ def test_images_that_the_disk_has_no_room_for_are_refused_before_any_is_decoded(
 ) -> None:
     (own / VIDEO).write_bytes(b"no video")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
-    message = r"\(observation.images.top; 22 frames\) take 25,344 bytes .* has 10 free; set"
+    message = (
+        r"\(observation.images.top; 22 frames\) take 25,344 bytes .* has 10 free; set"
+    )
     with pytest.raises(InputError, match=message):
         Demonstrations(own, observe=ALL)
 

@@ -162,7 +162,16 @@ def _model(arguments: Sequence[str]) -> Resolved:
     policy, objective, start = (
         given(arguments, f"--{name}") for name in ("policy", "objective", "start")
     )
-    return resolved(Model(policy=policy, objective=objective), loaded(start))
+    model = resolved(Model(policy=policy, objective=objective), loaded(start))
+    config = type(configure(model.policy, model.policy_config))
+    has_loss = "loss" in {each.name for each in dataclasses.fields(config)}
+    if given(arguments, "--architecture.loss") and not has_loss:
+        raise InputError(
+            f"The policy '{model.policy}' has an action head of its own; leave"
+            " --architecture.loss out, or give a policy that ends in any head, such as"
+            " --policy transformer."
+        )
+    return model
 
 
 def _check(flags: Train) -> None:
