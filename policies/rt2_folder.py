@@ -6,6 +6,7 @@ No code and no pickle of a folder is ever loaded, and the library opens none of 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,13 @@ def explained(what: str, *passed: type[Exception]) -> Iterator[None]:
 
 def _transformers() -> Any:
     try:
-        import transformers
+        # Checkers of types would read all of it, which takes longer than the rest.
+        return import_module("transformers")
     except ImportError as error:
         raise MissingExtraError(
             "A language model in a folder is read by the library transformers:"
             " pip install 'robomtl[language]'"
         ) from error
-    return transformers
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -9,8 +9,9 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -110,11 +111,13 @@ def _cached() -> Path:
 
 @functools.cache
 def _encoder() -> Callable[[list[str]], Tensor]:
-    from sentence_transformers import SentenceTransformer
-
+    # Checkers of types would read all of transformers, which takes longer than the rest.
+    library = import_module("sentence_transformers")
     folder = _folder()
     check_weights(folder)
-    model: Any = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    model = library.SentenceTransformer(
+        str(folder), device="cpu", local_files_only=True
+    )
     return functools.partial(
         model.encode, batch_size=1, show_progress_bar=False, convert_to_tensor=True
     )

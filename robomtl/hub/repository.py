@@ -139,7 +139,7 @@ def find(name: str, kind: Kind) -> Repository | None:
     return Repository(
         name=name,
         kind=kind,
-        commit=converted(info.sha or "", _Commit, where=where),
+        commit=converted([info.sha or ""], list[_Commit], where=where)[0],
         sizes={path: _UNKNOWN if it is None else it for path, it in sizes},
     )
 

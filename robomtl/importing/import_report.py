@@ -135,10 +135,10 @@ def _warnings(report: Report) -> Iterator[str]:
     for group in report["duplicated_instructions"]:
         yield f"Duplicated instructions: {_listed([repr(each) for each in group])}."
     for name, each in report["features"].items():
-        if each.get("constant"):
-            yield f"Constant in every frame: components {_listed(each['constant'])} of {name}."
-        if each.get("not_finite"):
-            yield f"Not finite: {name} in {each['not_finite']} frames."
+        if constant := each.get("constant"):
+            yield f"Constant in every frame: components {_listed(constant)} of {name}."
+        if not_finite := each.get("not_finite"):
+            yield f"Not finite: {name} in {not_finite} frames."
     early = report["ending_early"]
     if early:
         yield (
