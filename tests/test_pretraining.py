@@ -1,6 +1,7 @@
 """Features learned before a policy learns to act, and what starts from them."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,6 +95,9 @@ def learn(read, out, name, config=QUICK, **settings):
 
 def test_the_objectives_of_pre_training_are_known_by_name():
     assert pretrainings() == list(NAMES)
+    guide = (Path(__file__).parent.parent / "docs" / "pretraining.md").read_text()
+    for name in NAMES:  # What it learns and from what, and how it departs from that.
+        assert guide.count(f"\n| `{name}` | ") == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
