@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -187,12 +188,22 @@ def named_agent(argument: Path | str, acting: Mapping[str, Any] | None = None) -
             do not fit.
     """
     if str(argument) != EXPERT:
+        _check_spelling(str(argument))
         return PolicyAgent(Path(argument), acting=acting or {})
     if acting:
         raise InputError(
             f"Experts predict no chunks of actions; leave {' and '.join(acting)} out."
         )
     return ExpertAgent()
+
+
+def _check_spelling(argument: str) -> None:
+    near = get_close_matches(argument, [EXPERT], cutoff=0.7)
+    if near and not located(argument).exists():
+        raise InputError(
+            f"{argument} does not exist; did you mean '{EXPERT}', the suite's own experts?"
+            " Or name a run directory in which training has finished."
+        )
 
 
 def check_pictures(agent: Agent, suite: Suite) -> None:

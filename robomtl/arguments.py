@@ -36,6 +36,13 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
 _NO_OBJECT = (str, bytes, os.PathLike, int, float, tuple, list, dict)
 """Types of values that cannot be meant as an object with methods."""
 
+_MADE = {
+    "Agent": "such as robomtl.PolicyAgent(RUN)",
+    "Demonstrations": "as robomtl.Demonstrations(FOLDER) reads",
+    "Suite": "as robomtl.suite(NAME) makes",
+}
+"""By class that users cannot guess how to make: how, for messages."""
+
 _SHOWN = 60  # Characters of a value in a message.
 
 
@@ -195,7 +202,12 @@ def _said(kind: Any, value: Any) -> str:
         return "a dictionary"
     if get_origin(kind) is not None:
         return f"a list, such as [{value!r}]" if isinstance(value, str) else "a list"
-    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__} object"
+    name = kind.__name__
+    made = _MADE.get(name)
+    if isinstance(value, Mapping) and is_dataclass(kind):
+        made = f"such as {name}({', '.join(f'{k}={v!r}' for k, v in value.items())})"
+    how = f", {made}" if made else ""
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name} object{how}"
 
 
 def shown(value: Any) -> str:

@@ -186,6 +186,7 @@ def truth(value: Any, what: str, where: object) -> bool:
     """
     if isinstance(value, bool | np.bool_):
         return bool(value)
+    value = _array_of(value)
     if isinstance(value, np.ndarray | np.generic | int | float) and np.size(value) == 1:
         single = np.asarray(value).reshape(())
         if single.dtype.kind in "biuf" and single in (0, 1):
@@ -201,6 +202,7 @@ def number(value: Any, what: str, where: object) -> float:
     """
     if isinstance(value, float | int | np.floating | np.integer):
         return float(value)
+    value = _array_of(value)
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "biuf":
         return float(value.item())
     raise InputError(f"{where}: {what} is {shown(value)}; expected a number.")
@@ -222,8 +224,7 @@ def action_array(
     """
     if type(value) is np.ndarray and value.dtype == np.float32 and value.shape == shape:
         return value
-    if hasattr(value, "detach"):  # A tensor.
-        value = value.detach().cpu().float().numpy()  # pyright: ignore[reportAttributeAccessIssue]
+    value = _array_of(value)
     try:
         array = np.asarray(value)
     except ValueError:  # Rows of different lengths.
@@ -234,6 +235,14 @@ def action_array(
             f" of shape {shape}."
         )
     return array.astype(np.float32)
+
+
+def _array_of(value: Any) -> Any:
+    """The values of a tensor as an array; any other value as it is."""
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach().cpu()  # numpy has no bfloat16.
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 def frames_per_second(env: Env) -> int:

@@ -15,6 +15,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
+from robomtl.folder_kinds import holding
 from robomtl.machine import memory
 from robomtl.paths import located
 from robomtl.policy import POLICIES, Policy, Spec
@@ -249,7 +250,9 @@ def _check_weights(weights: Path, card: Card) -> None:
 def _weights(policy: Policy) -> bytes:
     """The weights as a safetensors file holds them."""
     state = policy.state_dict()
-    weights: bytes = serialise({name: it.contiguous() for name, it in state.items()})
+    # Copies, as the file holds no tensor twice, and layers may share one.
+    alone = {name: it.contiguous().clone() for name, it in state.items()}
+    weights: bytes = serialise(alone)
     return weights
 
 
@@ -267,9 +270,11 @@ def _fingerprint(values: Mapping[str, Any]) -> str:
 def _read_card(folder: Path) -> dict[str, Any]:
     path = folder / _CARD
     if not path.exists():
-        there = "does not exist" if not folder.exists() else f"has no {_CARD}"
+        there = holding(folder)
+        lacks = f"{there} and has no {_CARD}" if folder.is_dir() and there else there
         raise InputError(
-            f"{folder} {there}; name a run directory in which training has finished."
+            f"{folder} {lacks or f'has no {_CARD}'}; name a run directory in which"
+            " training has finished."
         )
     values = read_json(path, dict[str, Any])
     if values.get("format") != _FORMAT:

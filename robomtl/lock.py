@@ -1,5 +1,6 @@
 """One process at a time writes into a folder."""
 
+import errno
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from robomtl.durable import discard_partial
+from robomtl.durable import discard_partial, writing_into
 from robomtl.errors import InputError
+from robomtl.folder_kinds import check_may_be_folder
 
 LOCK = ".lock"
 """File inside a folder as long as a process writes there; one left by a kill is void."""
@@ -21,9 +23,10 @@ def locked(folder: Path) -> Iterator[None]:
     Files that killed processes left unfinished in it are removed first.
 
     Raises:
-        InputError: If another process holds it, or its lock is not a regular file.
+        InputError: If another process holds it, it cannot be made or written to, or its
+            lock is not a regular file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / LOCK
     _check_regular(path)
     lock = FileLock(path)
@@ -34,12 +37,38 @@ def locked(folder: Path) -> Iterator[None]:
             f"Another process is writing into {folder}; wait for it, or give another"
             " folder."
         ) from error
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         discard_partial(folder)
         yield
     finally:
         path.unlink(missing_ok=True)
         lock.release()
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for what is written, unless it is there.
+
+    Raises:
+        InputError: If a file is in its way, or it cannot be made.
+        DiskFullError: If there is no space for it.
+    """
+    check_may_be_folder(folder)
+    with writing_into(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"Nothing can be written into {folder} ({error.strerror}); give another folder"
+        " (--out)."
+    )
 
 
 def _check_regular(path: Path) -> None:

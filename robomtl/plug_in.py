@@ -6,7 +6,8 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Protocol, TypeVar
 
-from robomtl.task import Env
+from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
+from robomtl.task import Env, Suite
 
 FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
 """How a traceback is shown, for the messages about imports that failed."""
@@ -14,11 +15,34 @@ FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
 
 def described(error: BaseException) -> str:
     """The type of an exception, its message, and the file and line that raised it."""
-    said = f"{type(error).__name__}: {error}".removesuffix(": ")
+    said = f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
     frames = extract_tb(error.__traceback__)
     if not frames or isinstance(error, SyntaxError):  # It says where it is itself.
         return said
     return f"{said} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # Plug-ins define how theirs are shown.
+        return "its message cannot be shown"
+
+
+def make_env(suite: Suite, task: str) -> Env:
+    """An env of a task.
+
+    Raises:
+        PlugInError: If making it raises an exception that is none of robomtl's own.
+    """
+    try:
+        return suite.make_env(task)
+    except (InputError, MissingExtraError, PlugInError, SimulationError):
+        raise
+    except (Exception, SystemExit) as error:  # Plug-ins raise anything.
+        raise PlugInError(
+            f"The env of '{task}' of {suite.name} cannot be made: {described(error)}."
+        ) from error
 
 
 def exit_described(error: SystemExit) -> str:

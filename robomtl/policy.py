@@ -223,7 +223,7 @@ class Policy(nn.Module, ABC):
 
 
 def loss_of(policy: Policy, batch: Batch) -> Loss:
-    """The policy's loss of each sample of a batch, checked.
+    """The policy's loss of each sample of a batch, checked; in float32, as its weights are.
 
     Raises:
         InputError: If it returns anything else, naming the policy, what it returned and
@@ -236,12 +236,31 @@ def loss_of(policy: Policy, batch: Batch) -> Loss:
             f"{type(policy).__name__}.loss returned {_kind(loss)}; expected a Loss, of a"
             f" tensor of shape {rows} and a dict of metrics."
         )
-    if not isinstance(loss.per_sample, Tensor) or loss.per_sample.shape != rows:
+    per_sample: Any = loss.per_sample
+    fits = isinstance(per_sample, Tensor) and per_sample.is_floating_point()
+    if not fits or per_sample.shape != rows:
         raise InputError(
             f"{type(policy).__name__}.loss returned per_sample as {_kind(loss.per_sample)};"
-            f" expected one loss per sample, of shape {rows}, not their mean."
+            f" expected one loss per sample, of shape {rows}, not their mean, and of a"
+            " floating type."
         )
-    return loss
+    _check_metrics(policy, loss.metrics)
+    if loss.per_sample.dtype == torch.float32:
+        return loss
+    weights = next(policy.parameters(), loss.per_sample).dtype
+    kind = torch.promote_types(weights, torch.float32)
+    return loss._replace(per_sample=loss.per_sample.to(kind))
+
+
+def _check_metrics(policy: Policy, metrics: Any) -> None:
+    named = metrics.items() if isinstance(metrics, Mapping) else [("metrics", metrics)]
+    for name, value in named:
+        single = isinstance(value, Tensor) and value.numel() == 1
+        if not single and not isinstance(value, int | float):
+            raise InputError(
+                f"{type(policy).__name__}.loss returned {name} as {_kind(value)}; expected"
+                " a dict of metrics, each a number or a tensor of one."
+            )
 
 
 def actions_of(

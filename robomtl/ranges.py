@@ -124,7 +124,7 @@ def check_sizes(settings: Any, *others: str) -> None:
         *others: Fields that are no sizes.
 
     Raises:
-        InputError: If one is not; names the sizes.
+        InputError: If one is not; names it.
     """
     values = {f.name: getattr(settings, f.name) for f in fields(settings)}
     sizes = {
@@ -132,8 +132,7 @@ def check_sizes(settings: Any, *others: str) -> None:
         for name, value in values.items()
         if isinstance(value, int) and name not in others
     }
-    if min(sizes.values()) < 1:
-        raise InputError(f"{settings}: {', '.join(sizes)} take 1 or more.")
+    check_counts(settings, *sizes)
 
 
 def check_counts(settings: object, *names: str) -> None:

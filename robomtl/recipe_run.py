@@ -26,13 +26,15 @@ from robomtl.experiments.multitask import multitask
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe, check_counted, run_arms
 from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
+from robomtl.folder_kinds import check_no_data, check_no_run
 from robomtl.machine import check_device
 from robomtl.new_task import adapt_to_new_task
 from robomtl.paths import located
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.recipes import RECIPES, AnyRecipe, Recipe, named_recipe
-from robomtl.request import claimed, differences, plain
+from robomtl.request import claimed, differences, plain, refuse_other
+from robomtl.run_record import RUN, needed_record
 from robomtl.serving import placed
 from robomtl.suites import suite
 from robomtl.task import Suite
@@ -90,7 +92,8 @@ def run(
     folder = located(out)
     request = {**request_of(chosen), "seed": seed}
     finished = [folder / name for name in _FINISHED]
-    with claimed(folder / "recipe.json", request, finished=finished):
+    _check_folder(folder, chosen)
+    with claimed(folder / _RECIPE, request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(
                 chosen, out=folder, data=data, seed=seed, compute=compute
@@ -110,6 +113,7 @@ def run(
         return _run(prepared, folder, data=data, seed=seed, compute=compute)
 
 
+_RECIPE = "recipe.json"
 _FINISHED = ("policy.json", "adaptation/journal.jsonl", "journal.jsonl")
 """The first files in the folder of a recipe that depend on the whole request."""
 _GROWING = {
@@ -136,6 +140,29 @@ def request_of(recipe: AnyRecipe) -> dict[str, Any]:
         if fixed.get(name):
             fixed[name] = {k: v for k, v in fixed[name].items() if k not in growing}
     return fixed
+
+
+def _check_folder(folder: Path, recipe: AnyRecipe) -> None:
+    """Refuses the folder of something else, before anything is collected into it.
+
+    Folders in which earlier versions ran a recipe have no ``recipe.json``.
+
+    Raises:
+        InputError: If it is a data set, or the run directory of another training.
+    """
+    check_no_data(folder)
+    if (folder / _RECIPE).exists() or not (folder / RUN).exists():
+        return
+    if not isinstance(recipe, Recipe):
+        check_no_run(folder)
+        return
+    names = ("policy", "conditioning", "suite")
+    there, here = needed_record(folder), recipe
+    refuse_other(
+        folder,
+        {name: plain(getattr(there, name)) for name in names},
+        {name: plain(getattr(here, name)) for name in names},
+    )
 
 
 def _about(recipe: Recipe) -> dict[str, Any]:

@@ -90,16 +90,3 @@ def needed_record(run: Path) -> RunRecord:
     if record is None:
         raise InputError(f"{run} has no {RUN}, so it is not known how it was trained.")
     return record
-
-
-def check_no_run(folder: Path) -> None:
-    """Refuses the run directory of a policy as a folder for other results.
-
-    Raises:
-        InputError: If it is one.
-    """
-    if (folder / RUN).exists():
-        raise InputError(
-            f"{folder} is the run directory of a policy, whose results would be"
-            " overwritten; give another folder (--out)."
-        )

@@ -102,6 +102,8 @@ def recorded_trial(
     """
     requested = {"task": task, "variation": variation, "repeat": repeat}
     given = {key: value for key, value in requested.items() if value is not None}
+    if task is not None:
+        find_task(suite, task)
     results = Results.read(folder)
     fitting = [
         place

@@ -83,9 +83,17 @@ def test_what_fits_is_given_on_as_it_is():
         ("push", Sequence[str], r"it is 'push'; give a list, such as \['push'\]."),
         (["push"], Mapping[str, str], r"it is \['push'\]; give a dictionary."),
         ((1, "2"), tuple[int, ...], "it is '2'; give a whole number."),
-        ("points/MT4", Suite, "it is 'points/MT4'; give a Suite object."),
-        ("run", Agent | None, "it is 'run'; give an Agent object."),
-        ({"steps": 3}, TrainConfig, "it is {'steps': 3}; give a TrainConfig object."),
+        (
+            "points/MT4",
+            Suite,
+            r"it is 'points/MT4'; give a Suite object, as robomtl.suite\(NAME\) makes.",
+        ),
+        ("run", Agent | None, r"give an Agent object, such as .*PolicyAgent\(RUN\)."),
+        (
+            {"steps": 3},
+            TrainConfig,
+            r"it is {'steps': 3}; .* TrainConfig object, such as TrainConfig\(steps=3\).",
+        ),
         ("x" * 99, int, "it is '" + "x" * 56 + r"\.\.\.; give a whole number."),
     ],
 )

@@ -19,8 +19,10 @@ from robomtl.errors import InputError, PlugInError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
+from robomtl.evaluation.work import KeptEnvs
 from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.names import several
+from robomtl.plug_in import described
 from robomtl.task import Task, Trial
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -112,13 +114,16 @@ def test_a_reset_of_the_old_kind_is_refused():
 
 
 @pytest.mark.parametrize(
-    "value", [True, np.True_, 1, 1.0, np.array([True]), np.int64(1)]
+    "value",
+    [True, np.True_, 1, 1.0, np.array([True]), np.int64(1), torch.tensor([True])],
 )
 def test_what_means_true_is_true(value):
     assert truth(value, "success", "here") is True
 
 
-@pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.array([0.5])])
+@pytest.mark.parametrize(
+    "value", [0.5, np.float32(0.5), np.array([0.5]), torch.tensor([0.5])]
+)
 def test_a_number_of_one_element_is_a_number(value):
     assert number(value, "reward", "here") == 0.5
 
@@ -373,3 +378,26 @@ def test_one_task_of_gymnasium_may_be_held_out_alone():
     )
     assert suite.train_tasks[0].instructions == ("Swing the pole up",)
     assert [task.name for task in suite.held_out_tasks] == ["hold"]
+
+
+class Unmakeable(PointsSuite):
+    def make_env(self, task):
+        raise RuntimeError("no seats")
+
+
+def test_an_env_that_cannot_be_made_names_its_task_and_the_line():
+    message = (
+        "The env of 'reach-red' of points/.* cannot be made: RuntimeError: no seats"
+        r" \(test_border.py, line"
+    )
+    with pytest.raises(PlugInError, match=message):
+        KeptEnvs(Unmakeable()).of("reach-red", 1)
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def test_an_exception_that_cannot_be_shown_is_named():
+    assert described(Silent()) == "Silent: its message cannot be shown"

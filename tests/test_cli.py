@@ -371,6 +371,53 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
     assert "has no policy.json" in refusal(capsys, "evaluate", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("evaluate DATA", "is a data set and has no policy.json; name a run directory"),
+        ("evaluate FILE", "is not a folder; name a run directory"),
+        ("evaluate exprt", "exprt does not exist; did you mean 'expert'"),
+        ("compare DATA RUN", "has the evaluation finished? The folder is a data set."),
+        (
+            "features RUN --data RUN --out NEW",
+            "is the run directory of a policy; give the folder of a data set, such as"
+            " RUN/demonstrations",
+        ),
+        (
+            "train --data DATA --steps 1 --out DATA",
+            "is a data set; give another folder",
+        ),
+        ("train --data DATA --steps 1 --out FILE", "is a file, or a link"),
+        ("evaluate RUN --episodes 1 --out DATA", "is a data set; give another folder"),
+        ("probe RUN --episodes 1 --out RUN", "whose results would be overwritten"),
+        ("run quickstart --out DATA", "is a data set; give another folder"),
+        (
+            "run quickstart --out RUN",
+            "Differing: policy is 'mlp' there and 'film' here",
+        ),
+        ("collect points/MT4 --out FILE", "is a file, or a link that leads nowhere"),
+        ("evaluate RUN --video 0", "0 videos of each task were requested"),
+        ("check RUN --tasks x --limit 3", "--tasks, --limit would do nothing"),
+        (
+            "--imprt x list",
+            "Unknown flag before the verb '--imprt'. Did you mean '--im",
+        ),
+    ],
+)
+def test_what_is_another_kind_of_folder_or_flag_is_named(
+    run_directory, capsys, tmp_path, words, said
+):
+    file, data = tmp_path / "file", run_directory / "demonstrations"
+    file.write_text("text")
+    places = {"RUN": run_directory, "DATA": data, "FILE": file, "NEW": tmp_path / "new"}
+    before = sorted(run_directory.rglob("*"))
+    refused = refusal(capsys, *(places.get(word, word) for word in words.split()))
+    assert "".join(said.replace("RUN", str(run_directory)).split()) in "".join(
+        refused.split()
+    )
+    assert sorted(run_directory.rglob("*")) == before
+
+
 def test_an_option_the_suite_does_not_take_is_refused(capsys):
     said = refusal(capsys, "check", "points/MT4", "--goals", "hidden")
     assert "Suite 'points/MT4' does not take this" in said

@@ -277,6 +277,24 @@ def test_a_state_that_is_not_finite_is_not_recorded(tmp_path: Path) -> None:
     assert not (tmp_path / "meta").exists()
 
 
+class BoundlessEnv(PointsEnv):
+    def step(self, action: Action) -> Any:
+        seen, _, *rest = super().step(action)
+        return seen, float("inf"), *rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundlessSuite(PointsSuite):
+    def make_env(self, task: str) -> BoundlessEnv:
+        return BoundlessEnv(task, self.horizon)
+
+
+def test_a_reward_that_is_not_finite_breaks_its_episode_off() -> None:
+    block = Recorder(BoundlessSuite(), request())(Unit("reach-red", 0, (0,)))
+    assert block.outcome.tolist() == [UNSTABLE]
+    assert str(block.error) == "variation 0, step 1: its reward is inf"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoudSuite(PointsSuite):
     def make_expert(self, task: str) -> Expert:

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -5,6 +6,7 @@ import sys
 
 import pytest
 
+from robomtl.errors import InputError
 from robomtl.lock import LOCK, locked
 
 HOLD = """
@@ -87,3 +89,26 @@ def test_a_lock_that_is_no_plain_file_is_refused_and_left_as_it_is(tmp_path, str
         pass
     assert target.read_text() == "precious"
     assert os.listdir(folder) == [LOCK]
+
+
+@pytest.mark.parametrize("way", ["file", "file/inside", "link"])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, way):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    culprit = tmp_path / way.partition("/")[0]
+    message = f"{culprit} is a file, or a link that leads nowhere; give a folder"
+    with pytest.raises(InputError, match=message), locked(tmp_path / way):
+        pass
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, monkeypatch):
+    def refuse(path, mode=0o777):
+        raise OSError(errno.EROFS, "Read-only file system", path)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    message = (
+        r"Nothing can be written into .*run \(Read-only file system\); give another"
+    )
+    with pytest.raises(InputError, match=message), locked(tmp_path / "run"):
+        pass

@@ -228,7 +228,7 @@ def test_a_saved_policy_acts_as_before(name, tmp_path):
 
 @pytest.mark.parametrize("name", POLICY_NAMES)
 def test_a_size_of_zero_is_refused(name):
-    with pytest.raises(ValueError, match="take 1 or more"):
+    with pytest.raises(ValueError, match="width is 0; give at least 1"):
         POLICIES.get(name).Config(width=0)
 
 

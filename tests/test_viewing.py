@@ -181,6 +181,12 @@ def test_the_trial_that_was_named_is_shown(evaluation):
     assert (place.chunk.trials[place.row].variation, place.row) == (1_000_011, 1)
 
 
+def test_a_task_that_there_is_not_names_the_nearest(evaluation):
+    agent = WobblingAgent()
+    with pytest.raises(ValueError, match="'push-bal'. Did you mean 'push-ball'"):
+        viewing.recorded_trial(evaluation, agent, POINTS, task="push-bal")
+
+
 def test_a_trial_that_was_not_played_is_refused(evaluation):
     message = "no trial with an outcome of task reach-blue, variation 7"
     with pytest.raises(ValueError, match=message):

@@ -1,7 +1,7 @@
 """``robomtl check``: whether a suite or a policy keeps its contract."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import tyro
@@ -42,6 +42,16 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{flags.name} keeps the contract.")
 
 
+def _refuse_flags_of_suites(flags: Check) -> None:
+    given = [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
+    superfluous = [f"--{each.replace('_', '-')}" for each in given if each != "name"]
+    if superfluous:
+        raise InputError(
+            f"{flags.name} is a policy, and {', '.join(superfluous)} would do nothing,"
+            " being about a suite; leave it out."
+        )
+
+
 def _problems(flags: Check) -> list[Problem]:
     """The problems of what is named.
 
@@ -52,6 +62,7 @@ def _problems(flags: Check) -> list[Problem]:
         return check_suite(flags.make(flags.name), tasks=flags.tasks, limit=flags.limit)
     folder = Path(flags.name).expanduser()
     if flags.name in POLICIES.names():
+        _refuse_flags_of_suites(flags)
         return check_policy(flags.name)
     if (folder / "pyproject.toml").is_file():
         raise InputError(
@@ -60,6 +71,7 @@ def _problems(flags: Check) -> list[Problem]:
             " name that it registers."
         )
     if folder.is_dir():
+        _refuse_flags_of_suites(flags)
         return check_policy(flags.name)
     names = [*suites.SUITES.names(), *POLICIES.names()]
     raise InputError(

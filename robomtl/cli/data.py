@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from robomtl.camera import Profile
+from robomtl.cli.run_directory import run_directory
 from robomtl.compute import Compute
 from robomtl.demonstrations.adding import add_cameras
 from robomtl.demonstrations.layout import Video
@@ -54,13 +55,14 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(AddCamera, args=words, prog="robomtl data add-camera")
     given = {name: getattr(flags, name) for name in ("cameras", "size", "profile")}
     given["images"] = flags.images
-    made = add_cameras(
-        flags.data,
-        flags.out,
-        options={name: value for name, value in given.items() if value is not None},
-        video=flags.video,
-        compute=Compute(workers=flags.workers, limit=flags.limit),
-    )
+    with run_directory(flags.out, "data", flags.data.name) as out:
+        made = add_cameras(
+            flags.data,
+            out,
+            options={name: value for name, value in given.items() if value is not None},
+            video=flags.video,
+            compute=Compute(workers=flags.workers, limit=flags.limit),
+        )
     print(
         f"{len(made)} episodes of {len(made.tasks)} tasks with pictures in {made.path}"
     )

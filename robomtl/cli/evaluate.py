@@ -30,7 +30,7 @@ from robomtl.evaluation import (
     success_table,
 )
 from robomtl.evaluation.protocols import protocol
-from robomtl.evaluation.video import VIDEOS, check_filming, find_videos
+from robomtl.evaluation.video import VIDEOS, check_filming, check_number, find_videos
 from robomtl.executor import Executor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
@@ -113,6 +113,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
     agent = named_agent(flags.run, _acting(flags))
     suite = flags.make_for(agent, flags.suite, **_horizon(flags))
     if flags.video is not None:
+        check_number(flags.video)
         check_filming(suite, flags.make_camera())
     warn_of_goals(agent, suite, flags.tasks)
     device = None if flags.ray else serving_device(agent, flags.device, flags.out)

@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not words or words[0] in ("-h", "--help"):
             _print_help()
             return 0
+        if words[0].startswith("-"):
+            kind = "flag before the verb"
+            raise InputError(unknown(kind, words[0], ("--help", "--import")))
         if words[0] not in VERBS:
             raise InputError(unknown("verb", words[0], VERBS))
         check_working_directory()  # Without it, torch's libraries end the process.

@@ -200,7 +200,7 @@ def _check_draws(seen: Suite, task: str) -> None:
     if not draws or not pictures:
         raise InputError(
             f"{seen.name} with the options {dict(seen.options)} observes no pictures;"
-            " name its cameras."
+            " name its cameras, or the size of its images (--cameras, --images)."
         )
 
 

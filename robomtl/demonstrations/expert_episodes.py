@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.pictures import Sighted
-from robomtl.plug_in import close_broken, described
+from robomtl.plug_in import close_broken, described, make_env
 from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
 
@@ -203,7 +204,7 @@ class Recorder:
             self._leave()
             acting: Suite = getattr(self.suite, "expert_suite", self.suite)
             shown = acting.goal if self.suite.goal is None else None
-            env = acting.make_env(task)
+            env = make_env(acting, task)
             space: Any = env.observation_space
             others = further_features(space)
             if isinstance(env, Sighted):
@@ -281,6 +282,9 @@ class Recorder:
             executed = disturb(acted)
             stepped = border.step(bench.env.step(executed), step)
             reward, success = stepped.reward, stepped.success
+            if not math.isfinite(reward):
+                reason = f"its reward is {reward}"
+                raise SimulationError(bench.task, variation, step, reason)
             yield _Frame(state, action, executed, reward, success, others)
             observation, ended = stepped.observation, stepped.ended
             solved = solved or stepped.success

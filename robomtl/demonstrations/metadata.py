@@ -15,6 +15,7 @@ from robomtl.demonstrations.columns import whole
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
+from robomtl.folder_kinds import holding
 from robomtl.parquet import Parquet, check_rows, check_size
 from robomtl.untrusted import converted, read_json
 
@@ -109,6 +110,10 @@ def _check_folder(folder: Path) -> None:
     outer = folder.absolute().parent
     if (outer / layout.INFO).exists():
         raise InputError(f"{folder} is not a data set, but {outer} is one; give that.")
+    if there := holding(folder):
+        inside = folder / "demonstrations"
+        such = f", such as {inside}" if (inside / layout.INFO).exists() else ""
+        raise InputError(f"{folder} {there}; give the folder of a data set{such}.")
     raise InputError(
         f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
         "so if recording was interrupted, the data set is incomplete."

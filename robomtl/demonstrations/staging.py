@@ -11,6 +11,7 @@ import numpy as np
 from robomtl.demonstrations.expert_episodes import Block
 from robomtl.durable import replacing, sync_folder
 from robomtl.errors import InputError
+from robomtl.folder_kinds import check_may_be_folder
 from robomtl.lock import locked
 from robomtl.npz import read_arrays
 from robomtl.request import check_there, claim
@@ -55,6 +56,7 @@ class Staging:
             InputError: If another process does, if it was begun for another request, or
                 if there are other things in it.
         """
+        check_may_be_folder(self.out)
         if not self._folder.exists() and self.out.exists() and any(self.out.iterdir()):
             raise InputError(
                 f"{self.out} is not empty and holds no data set; give a new folder."

@@ -14,6 +14,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
+from robomtl.folder_kinds import holding
 from robomtl.paths import located
 from robomtl.untrusted import converted, read_json
 
@@ -156,7 +157,11 @@ def _rates(summary: Summary) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise InputError(f"There is no {path}; has the evaluation finished?")
+        there = holding(path.parent)
+        raise InputError(
+            f"There is no {path}; has the evaluation finished?"
+            f"{f' The folder {there}.' if there else ''}"
+        )
     data = read_json(path, dict[str, Any])
     if data.get("format") != _FORMAT:
         raise InputError(f"{path} is of no format this version reads ({_FORMAT}).")

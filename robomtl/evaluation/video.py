@@ -150,6 +150,18 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
     return seen
 
 
+def check_number(which: Which) -> None:
+    """Refuses to film no trial of a task.
+
+    Raises:
+        InputError: If a number of videos is requested that is below 1.
+    """
+    if isinstance(which, int) and which < 1:
+        raise InputError(
+            f"{which} videos of each task were requested; give at least 1."
+        )
+
+
 @checked
 def film(
     agent: Agent,
@@ -207,10 +219,7 @@ def _chosen(
     played: Sequence[Place], which: Which, criterion: Criterion
 ) -> Iterator[Place]:
     """The trials to be filmed; refuses what names none."""
-    if isinstance(which, int) and which < 1:
-        raise InputError(
-            f"{which} videos of each task were requested; give at least 1."
-        )
+    check_number(which)
     whole = [place for place in played if place.record.error is None]
     if which == "examples":
         yield from _examples(whole, criterion)

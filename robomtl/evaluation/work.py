@@ -4,7 +4,7 @@ from robomtl.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal import Done
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
-from robomtl.plug_in import close_broken
+from robomtl.plug_in import close_broken, make_env
 from robomtl.pulse import PULSE
 from robomtl.task import Env, Suite
 from robomtl.versions import processor
@@ -31,7 +31,7 @@ class KeptEnvs:
             self._task = task
         while len(self._envs) < count:
             PULSE.beat()  # Each may take long.
-            self._envs.append(self._suite.make_env(task))
+            self._envs.append(make_env(self._suite, task))
         return self._envs
 
     def close(self) -> None:

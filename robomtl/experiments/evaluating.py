@@ -32,6 +32,7 @@ from robomtl.evaluation.work import PlayChunk
 from robomtl.executor import Executor
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.running import JOURNAL, REPORT, play_cells
+from robomtl.folder_kinds import check_no_data
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.request import plain
@@ -96,6 +97,7 @@ def evaluate_under(
     check_agent(agent, suite, conditions.tasks)
     chunks = chunks_of(suite, conditions)
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
+    check_no_data(out)
     with locked(out):
         journal = journal_in(out, identity, chunks, agent)
         play = PlayChunk(agent, suite, conditions.until)

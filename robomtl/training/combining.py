@@ -13,7 +13,7 @@ from robomtl.training.adam_state import State
 from robomtl.training.aggregating import Rule
 from robomtl.training.gradients import TaskGradients, task_gradients
 from robomtl.training.gradnorm import GradNorm
-from robomtl.training.scored import Scored, task_means
+from robomtl.training.scored import Scored, check_differentiable, task_means
 from robomtl.training.weighting import (
     Famo,
     Weigher,
@@ -70,6 +70,7 @@ class Averaging(Combiner):
         loss: Loss = scored(batch)
         mean = self.mean(loss, batch)
         check_finite(mean, loss)
+        check_differentiable(mean)
         mean.backward()  # type: ignore[no-untyped-call]
         return loss
 

@@ -25,7 +25,7 @@ from robomtl.training.objective import Cloning, Follows, Objective, Projecting
 from robomtl.training.parameter_groups import Group, grouped
 from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
-from robomtl.training.scored import Scored
+from robomtl.training.scored import Scored, check_differentiable
 from robomtl.weights import (
     check_by_task,
     check_finite,
@@ -115,7 +115,9 @@ class GradientLearner(ABC):
     def rehearse(self, batch: Any) -> None:
         """Computes the gradient of a batch and forgets it; see ``Learner``."""
         for part in parts_of(batch):
-            self._stepped(part).per_sample.mean().backward()
+            loss = self._stepped(part).per_sample.mean()
+            check_differentiable(loss)
+            loss.backward()
         self._forget_gradient()
 
     def weights(self) -> dict[str, float]:
@@ -134,7 +136,15 @@ class GradientLearner(ABC):
         state = {
             name: value.clone() for name, value in self.policy.state_dict().items()
         }
-        return state | (self._averages() if self._config.ema_decay else {})
+        if not self._config.ema_decay:
+            return state
+        averages = self._averages()
+        names = {id(it): name for name, it in self._named.items()}
+        shared = self.policy.named_parameters(remove_duplicate=False)
+        places = {name: names.get(id(it)) for name, it in shared}
+        return state | {
+            name: averages[place] for name, place in places.items() if place is not None
+        }
 
     def save(self, path: Path) -> None:
         """Writes everything training goes on from; see ``Learner``."""

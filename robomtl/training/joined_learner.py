@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from robomtl.errors import InputError
 from robomtl.policy import Policy
 from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
@@ -107,6 +108,12 @@ class JoinedLearner(GradientLearner):
 
 def _joined(parameters: Sequence[nn.Parameter]) -> Tensor:
     """One vector of all values, of which the parameters become views."""
+    kinds = sorted({str(each.dtype).removeprefix("torch.") for each in parameters})
+    if len(kinds) > 1:
+        raise InputError(
+            f"The policy has parameters of types {', '.join(kinds)}, and learner 'joined'"
+            " stores all in one vector; give learner 'module' (--learner module)."
+        )
     joined = torch.cat([parameter.detach().flatten() for parameter in parameters])
     parts = torch.split(joined, [parameter.numel() for parameter in parameters])
     for parameter, part in zip(parameters, parts, strict=True):

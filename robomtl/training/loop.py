@@ -87,21 +87,22 @@ def _step(
     try:
         loss, norm = learner.update(batch)
     except NotFiniteError as error:
-        raise _placed(error, learner, batch) from error
+        raise _placed(error, learner, batch, config) from error
     return Taken(learner.step, batch, loss, norm, rate)
 
 
 def _placed(
-    error: NotFiniteError, learner: Learner, batch: Drawn
+    error: NotFiniteError, learner: Learner, batch: Drawn, config: TrainConfig
 ) -> FloatingPointError:
     """The error with the step and the tasks where it happened."""
     if not learner.tasks:
         return error
     finite = torch.isfinite(error.per_sample)
     culprits = sorted({learner.tasks[int(i)] for i in batch.task[~finite]})
+    exact = "" if config.precision == "float32" else " or float32 precision"
     return FloatingPointError(
         f"{error} Step {learner.step}, task {', '.join(culprits) or 'all'}; a lower"
-        " learning_rate or float32 precision may help."
+        f" learning_rate{exact} may help."
     )
 
 

@@ -59,6 +59,19 @@ class Scored(nn.Module):
         }
 
 
+def check_differentiable(loss: Tensor) -> None:
+    """Refuses a loss that depends on no parameter.
+
+    Raises:
+        InputError: If it does not.
+    """
+    if not loss.requires_grad:
+        raise InputError(
+            "The loss depends on no parameter that is trained; compute it in the policy's"
+            " loss without detach() and torch.no_grad()."
+        )
+
+
 def task_means(per_sample: Tensor, task: Tensor, tasks: Sequence[str]) -> Tensor:
     """The mean loss of each task; (task,).
 

@@ -12,13 +12,14 @@ import torch
 from robomtl import checkpoint
 from robomtl.actor_settings import ActorSettings
 from robomtl.arguments import checked
-from robomtl.checkpoint import Card, TrainedPolicy
+from robomtl.checkpoint import Card, TrainedPolicy, packed
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
 from robomtl.demonstrations.mixture import Data
 from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
+from robomtl.folder_kinds import check_no_data
 from robomtl.lock import locked
 from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
@@ -27,7 +28,7 @@ from robomtl.progress import remark
 from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
 from robomtl.threads import Threads
-from robomtl.training.acting import save_policy
+from robomtl.training.acting import averaged, save_policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.data_conditioning import conditioning_for, goal_warning
 from robomtl.training.following import followed
@@ -228,6 +229,7 @@ def _train(plan: Plan) -> TrainedPolicy:
             " validate_every shows the loss of held-out episodes."
         )
     made = _made(folder)
+    check_no_data(folder)
     check_resumed(folder / REQUEST, plan.request, finished=made)
     if (folder / _POLICY).exists():
         there = checkpoint.load(folder)
@@ -272,6 +274,7 @@ def _lead(plan: Plan, threads: Threads, processes: Processes) -> None:
     machine = Machine(device=config.device, precision=config.precision)
     warn_if_slow(machine)
     threads.record(machine)
+    packed(averaged(run.learner, card), card)  # Else it could fail after the last step.
     _begin(run)
     train_run(run)
     check_there(folder / REQUEST)

@@ -14,7 +14,7 @@ from robomtl.experiments.cells import Cell, Factors
 from robomtl.nearest import check_known
 from robomtl.ranges import check_counts, check_not_negative, check_types
 from robomtl.task import Suite, Trial
-from robomtl.training.objective import trains_actions
+from robomtl.training.objective import OBJECTIVES, trains_actions
 
 BASELINE = "scratch"
 """The method the others are compared with."""
@@ -119,11 +119,14 @@ def objectives(request: AdaptRequest, methods: Mapping[str, Method]) -> dict[str
     """What the policies of each method are trained with, by label.
 
     Raises:
-        InputError: If a method is to take a policy that it cannot.
+        InputError: If a method is to take a policy that it cannot, or of an unknown
+            objective.
     """
     found = {}
     for label, method in methods.items():
         wanted = request.policies.get(label)
+        if wanted is not None:
+            check_known("objective", wanted, OBJECTIVES.names())
         if method.objective and wanted not in (None, method.objective):
             raise InputError(
                 f"The method {label} takes policies trained with {method.objective}, not"

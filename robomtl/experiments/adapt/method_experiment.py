@@ -38,6 +38,7 @@ from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
 from robomtl.features import robot_of
+from robomtl.folder_kinds import check_no_run
 from robomtl.joint import JointSuite, options_in
 from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
@@ -168,6 +169,7 @@ def compare_methods(
     """
     folder, compute = located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
+    check_no_run(folder)
     methods, family = configured(request), find_family(run)
     seeds = seeds_of(family, objectives(request, methods), request.seeds)
     suite = _to_adapt_in(family, suite)

@@ -20,6 +20,7 @@ from robomtl.experiments.beyond.improving import ImproveCell, Material
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
@@ -133,6 +134,7 @@ def beyond(
     """
     design, folder, compute = design or Design(), located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
+    check_no_run(folder)
     tasks = tuple(task.name for task in select(suite, design.tasks))
     ExpertAgent().check(suite)
     _check_parts(suite, tasks)

@@ -22,6 +22,7 @@ from robomtl.experiments.compare.pairing import pair_of
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.verdict import Judge, Test, Verdict
 from robomtl.experiments.running import JOURNAL, play_cells
+from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.task import Suite, Trial
@@ -125,6 +126,7 @@ def compare_sequentially(
     identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)
     sizes = [2 * len(chunk.trials) for chunk in chunks]
     out = located(out)
+    check_no_run(out)
     with locked(out):
         journal = open_journal(out / JOURNAL, identity, sizes)
         play = PlayBoth(a, b, suite, conditions.until)

@@ -36,11 +36,11 @@ from robomtl.experiments.lifelong.variants import (
 from robomtl.experiments.multitask.shared_data import check_enough, obtain
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.run_record import check_no_run
 from robomtl.task import Suite
 
 NOISE = 0.5

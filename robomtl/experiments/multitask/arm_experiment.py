@@ -35,11 +35,11 @@ from robomtl.experiments.multitask.shared_data import (
 )
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.machine import check_device, resolved_in
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.run_record import check_no_run
 from robomtl.task import Suite
 from robomtl.training.trainable import check_balance
 from robomtl.untrusted import converted

@@ -26,6 +26,7 @@ from robomtl.experiments.probe.feature_reading import episodes_for
 from robomtl.experiments.probe.feature_report import feature_report
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
+from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.ranges import check_counts, check_types
@@ -163,6 +164,7 @@ def probe_features(
         suite=made,
         config=config,
     )
+    check_no_run(folder)
     with locked(folder):
         found: FeatureFindings = run_experiment(experiment, folder, compute.executed)
     return found

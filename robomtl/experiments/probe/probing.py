@@ -25,6 +25,7 @@ from robomtl.experiments.probe.probe_plan import Plan, planned
 from robomtl.experiments.probe.probe_rates import Findings
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.running import REPORT
+from robomtl.folder_kinds import check_no_run
 from robomtl.goals import goal_warning
 from robomtl.lock import locked
 from robomtl.pages.rendering import report_page
@@ -116,6 +117,7 @@ def probe(
     check_agent(acting, suite, config.conditions.tasks)
     plan = planned(suite, config.conditions, conditioning, config.kinds)
     out = located(out)
+    check_no_run(out)
     with locked(out):
         results = _played(plan, config.conditions, acting, suite, out, compute.playing)
         task_infos = {

@@ -31,10 +31,10 @@ from robomtl.experiments.shift.target_adapting import (
     check_renormalisable,
     collect_under,
 )
+from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.paths import located
 from robomtl.request import plain
-from robomtl.run_record import check_no_run
 from robomtl.shifts.shift import SHIFTS
 from robomtl.shifts.shifted_suite import ShiftedSuite
 from robomtl.task import Suite

@@ -1,0 +1,81 @@
+"""What a folder holds, by the files in it: for messages, and for what may be written there."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from robomtl.errors import InputError
+
+_INFO, _CARD, _RUN, _JOURNAL = (
+    "meta/info.json",
+    "policy.json",
+    "run.json",
+    "journal.jsonl",
+)
+
+
+def holding(folder: Path) -> str:
+    """A clause on what a path leads to, such as ``is a data set``; empty if not known."""
+    if not os.path.lexists(folder):
+        return "does not exist"
+    if not folder.is_dir():
+        return "is not a folder"
+    if (folder / _INFO).exists():
+        return "is a data set"
+    if (folder / _CARD).exists():
+        return "is the run directory of a policy"
+    if (folder / _RUN).exists():
+        return "is the run directory of a training that has not finished"
+    if (folder / _JOURNAL).exists():
+        return "holds the results of an evaluation or an experiment"
+    inside = next(_inside(folder), None)
+    return "" if inside is None else f"holds other folders, such as {inside}"
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The run directories and data sets in a folder, and in those in it."""
+    for name in (_CARD, _INFO):
+        for pattern in (f"*/{name}", f"*/*/{name}"):
+            for path in sorted(folder.glob(pattern)):
+                yield path.parents[len(Path(name).parts) - 1]
+
+
+def check_no_data(folder: Path) -> None:
+    """Refuses a data set as a folder for anything else.
+
+    Raises:
+        InputError: If it is one.
+    """
+    if (folder / _INFO).exists():
+        raise InputError(
+            f"{folder} is a data set; give another folder for what is made now (--out)."
+        )
+
+
+def check_no_run(folder: Path) -> None:
+    """Refuses the run directory of a policy, or a data set, as a folder for other results.
+
+    Raises:
+        InputError: If it is one.
+    """
+    check_no_data(folder)
+    if (folder / _RUN).exists():
+        raise InputError(
+            f"{folder} is the run directory of a policy, whose results would be"
+            " overwritten; give another folder (--out)."
+        )
+
+
+def check_may_be_folder(path: Path) -> None:
+    """Refuses a path for a new folder where a file, or a link that leads nowhere, is.
+
+    Raises:
+        InputError: If there is one at the path, or in place of a folder around it.
+    """
+    for each in (path, *path.parents):
+        if os.path.isdir(each):
+            return
+        if os.path.lexists(each):
+            raise InputError(
+                f"{each} is a file, or a link that leads nowhere; give a folder (--out)."
+            )
