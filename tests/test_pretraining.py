@@ -140,6 +140,14 @@ def test_a_method_that_trains_no_head_refuses_a_pre_trained_policy(
     message = "leaves the action head as it is, and time_contrastive trained features"
     with pytest.raises(InputError, match=message):
         adapt(made, new, method=method)
+    request = AdaptRequest(
+        methods={"mine": method}, policies={"mine": "time_contrastive"}
+    )
+    with pytest.raises(InputError, match=f"The method mine: .*{message}"):
+        robomtl.compare_methods(
+            tmp_path, suite("points/ML4"), request, out=tmp_path / "out"
+        )
+    assert not (tmp_path / "out" / "support").exists()  # Before any is collected.
 
 
 def test_a_comparison_takes_features_where_no_policy_acts(states, tmp_path):

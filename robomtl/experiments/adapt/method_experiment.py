@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.adaptation.adapting import check_training
-from robomtl.adaptation.method import Budget
+from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import check_fit
 from robomtl.arguments import checked
 from robomtl.compute import Compute
@@ -172,6 +172,7 @@ def compare_methods(
     check_no_run(folder)
     methods, family = configured(request), find_family(run)
     seeds = seeds_of(family, objectives(request, methods), request.seeds)
+    _check_trainings(family, request, seeds, methods)
     suite = _to_adapt_in(family, suite)
     if not suite.train_tasks:
         # No task of this robot can be forgotten.
@@ -293,10 +294,23 @@ def _check_members(
     material: Material,
     pool: Demonstrations,
 ) -> None:
-    """Makes sure that policies fit methods and supports."""
+    """Makes sure that policies fit supports."""
     support = draw_for(pool, material.suite, material.problems[0], shots=1, draw=0)
-    for label, objective in objectives(request, material.methods).items():
+    for objective in {*objectives(request, material.methods).values()}:
         for seed in seeds:
-            member = family.of(objective)[seed]
-            check_training(material.methods[label], member.trained)
-            check_fit(member.trained.card, support)
+            check_fit(family.of(objective)[seed].trained.card, support)
+
+
+def _check_trainings(
+    family: Family,
+    request: AdaptRequest,
+    seeds: Sequence[int],
+    methods: Mapping[str, Method],
+) -> None:
+    """Makes sure that policies fit methods, before demonstrations are collected."""
+    for label, objective in objectives(request, methods).items():
+        for seed in seeds:
+            try:
+                check_training(methods[label], family.of(objective)[seed].trained)
+            except InputError as error:
+                raise InputError(f"The method {label}: {error}") from error
