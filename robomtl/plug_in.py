@@ -1,7 +1,7 @@
 """Handling of plug-ins' code: descriptions of its exceptions, and envs that may break."""
 
 from collections.abc import Callable, Iterator
-from contextlib import chdir, closing, contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from traceback import extract_tb
 from typing import Protocol, TypeVar
@@ -64,13 +64,18 @@ Made = TypeVar("Made", bound=_Closed)
 def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
     """An env that is inspected in this process, and closed at the end of the block.
 
-    The working directory, which envs may change while they are made, is restored.
+    The working directory, which envs may change while they are made, is restored. An env
+    that cannot be closed is left.
     """
-    with chdir("."), closing(make()) as env:
-        yield env
+    with chdir("."):
+        env = make()
+        try:
+            yield env
+        finally:
+            close_broken(env)
 
 
-def close_broken(env: Env) -> None:
+def close_broken(env: _Closed) -> None:
     """Closes an env that may have broken."""
-    with suppress(Exception):  # Its fault is known, and plug-ins raise anything.
+    with suppress(Exception):  # Nothing depends on it, and plug-ins raise anything.
         env.close()

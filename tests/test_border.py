@@ -174,6 +174,29 @@ def test_an_experts_odd_action_names_its_task():
         roll(envs, ExpertAgent().load(Odd()), CHUNK)
 
 
+def test_experts_may_return_the_same_array_each_time():
+    class Thrifty(PointsSuite):
+        kept = np.zeros(2, np.float32)
+
+        def make_expert(self, task):
+            expert = super().make_expert(task)
+
+            def act(observation):
+                self.kept[:] = expert(observation)
+                return self.kept
+
+            return act
+
+    envs = [PointsEnv("reach-red", 50) for _ in range(2)]
+    usual, thrifty = (
+        roll(envs, ExpertAgent().load(each), CHUNK) for each in (SUITE, Thrifty())
+    )
+    assert [each.length for each in thrifty] == [each.length for each in usual]
+    assert [each.first_success_step for each in thrifty] == [
+        each.first_success_step for each in usual
+    ]
+
+
 def test_what_an_expert_raises_names_its_task_and_the_line():
     @dataclass(frozen=True, kw_only=True)
     class Raises(PointsSuite):

@@ -321,6 +321,17 @@ def make_elsewhere():
     return gymnasium.make("Pendulum-v1")
 
 
+class Unclosed(Slider):
+    def close(self):
+        raise RuntimeError("already closed")
+
+
+def test_an_env_that_cannot_be_closed_is_left():
+    parts = {"instructions": {"a": ["go"]}, "horizon": 3}
+    suite = robomtl.from_gymnasium("unclosed", envs={"a": Unclosed}, **parts)
+    assert suite.goal is not None
+
+
 def test_a_maker_that_changes_the_working_directory_leaves_this_process_alone(tmp_path):
     parts = {"instructions": {"a": ["go"]}, "horizon": 3}
     suite = robomtl.from_gymnasium("elsewhere", envs={"a": make_elsewhere}, **parts)

@@ -44,7 +44,8 @@ class _Experts:
             except Exception as error:  # Plug-ins raise anything.
                 raise PlugInError(f"{who} raised {described(error)}.") from error
             shape = actions[0].shape if actions else (np.size(action),)
-            actions.append(action_array(action, shape, who))
+            # A copy, as an expert may return the same array each time.
+            actions.append(action_array(action, shape, who).copy())
         batch = np.zeros((len(observations), len(actions[0])), np.float32)
         batch[rows] = actions
         return batch
