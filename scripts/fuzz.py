@@ -138,11 +138,11 @@ def _tried(name: str, template: Path, seeds: range) -> Iterator[Tried]:
         theirs.close()
         for tried in _answers(ours, process, seeds):
             yield tried
-            if tried.seed < 0 and tried.outcome in WRONG:
-                return  # Not even a whole file is read.
             seeds = range(max(tried.seed + 1, seeds.start), seeds.stop)
         process.kill()
         process.join()
+        if tried.seed < 0:
+            return  # Not even a whole file is read.
 
 
 def _answers(ours: Connection, process: BaseProcess, seeds: range) -> Iterator[Tried]:

@@ -103,6 +103,11 @@ def test_a_version_3_data_set_is_imported_too(made: Path, tmp_path: Path) -> Non
     second = import_data(first.path, tmp_path / "again", config)
     assert second.fingerprint == first.fingerprint
     assert check_source(first.path)["format"] == "LeRobotDataset v3.0"
+    edit(first.path, INFO, feature("odd", {"dtype": ["float32"], "shape": [1]}))
+    assert "odd" in check_source(first.path)["not_imported"]
+    edit(first.path, TASK_FILE, having("task", [1, 2]))
+    with pytest.raises(InputError, match="column 'task' holds int64, not texts"):
+        check_source(first.path)
 
 
 def test_version_3_keeps_several_episodes_a_file_pictures_and_equal_instructions(
@@ -239,6 +244,10 @@ def test_imported_data_sets_train_in_a_mixture(made: Path, tmp_path: Path) -> No
     assert robomtl.PolicyAgent(out).name
 
 
+def _said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
 def test_the_command_imports_and_reports(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,7 +255,7 @@ def test_the_command_imports_and_reports(
     assert main([*words, "--check"]) == 0
     assert "state: obs/object, 2 numbers." in capsys.readouterr().out
     assert main(words) == 2
-    assert "--out is missing" in " ".join(capsys.readouterr().err.split())
+    assert "--out is missing" in _said(capsys)
     out = tmp_path / "out"
     assert main([*words, "--out", str(out)]) == 0
     assert f"3 episodes of 1 tasks in {out}" in capsys.readouterr().out
@@ -259,8 +268,7 @@ def test_the_command_imports_and_reports(
     assert "report.jsonisdamaged" in refused  # However long the path is.
     (out / "report.json").write_text(whole)
     assert main([*words[:2], "--out", str(out)]) == 2
-    shown = capsys.readouterr().err.replace("│", " ")
-    assert "Differing: features" in " ".join(shown.split())
+    assert "Differing: features" in _said(capsys)
 
 
 def test_an_interrupted_import_begins_anew(
@@ -508,7 +516,15 @@ def attribute(name: str, value: Any) -> Callable[[Any], None]:
 
 HUGE = {"shape": (10**12, 2), "dtype": "f8", "chunks": (1024, 2)}
 WORDS_TYPE = h5py.string_dtype()
+
+
+def no_group(file: Any) -> None:
+    del file["data"]
+    file["data"] = np.zeros(3)
+
+
 HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
+    "numbers where a group belongs": (no_group, "/data is not a group; it holds no"),
     "an external link": (external, "'object' is a link to /etc/other.hdf5, '/secret'"),
     "a soft link": (soft, "'object' is a link to elsewhere in the file"),
     "data in other files": (virtual, "'actions' keeps its data in other files"),

@@ -89,8 +89,10 @@ def keys(group: Any) -> list[str]:
     """Names of the entries of a group, links among them.
 
     Raises:
-        InputError: If a name is no text, which h5py gives as bytes.
+        InputError: If it is no group, or a name is no text, which h5py gives as bytes.
     """
+    if not isinstance(group, load_h5py().Group):
+        raise InputError(f"{at(group)} is not a group; it holds no entries.")
     found: list[str] = _guarded(group, lambda: list(group.keys()))
     if not all(isinstance(name, str) for name in found):
         raise InputError(f"{at(group)} has an entry whose name is no text.")

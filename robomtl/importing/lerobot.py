@@ -213,7 +213,7 @@ def _column(path: Path, name: str, described: Any) -> Column:
         video = {"dtype": "video", "shape": sides}
         return Column("image", image_shape(path, name, video))
     sizes = shape if isinstance(shape, list) else []
-    if kind in _NUMBERS | {"bool"} and len(sizes) == 1 and type(sizes[0]) is int:
+    if str(kind) in _NUMBERS | {"bool"} and len(sizes) == 1 and type(sizes[0]) is int:
         if 0 < sizes[0] <= COMPONENTS:
             return Column("vector", (sizes[0],))
     raise InputError(f"has {str(kind)[:40]} of shape {str(shape)[:80]} a frame")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from msgspec import Meta
 
 from robomtl.demonstrations import layout
@@ -175,6 +176,8 @@ def _tasks_of_parquet(folder: Path) -> dict[int, str]:
     check_rows(path, file.rows, layout.MOST_TASKS)
     table = file.table()
     column = table[words[0]].combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        raise InputError(f"{path}: column '{words[0]}' holds {column.type}, not texts.")
     known = [
         each if isinstance(each, str) else "" for each in column.dictionary.to_pylist()
     ]
