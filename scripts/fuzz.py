@@ -136,12 +136,14 @@ def _tried(name: str, template: Path, seeds: range) -> Iterator[Tried]:
         )
         process.start()
         theirs.close()
+        last = -1
         for tried in _answers(ours, process, seeds):
             yield tried
-            seeds = range(max(tried.seed + 1, seeds.start), seeds.stop)
+            last = tried.seed
+            seeds = range(max(last + 1, seeds.start), seeds.stop)
         process.kill()
         process.join()
-        if tried.seed < 0:
+        if last < 0:
             return  # Not even a whole file is read.
 
 

@@ -364,7 +364,7 @@ def test_a_policy_without_a_belief_says_how_to_get_one(cloned, support):
     [
         ({"prior": "heads"}, "did you mean 'head'|head"),
         ({"precision": 0.0}, "precision is 0.0; give more than 0"),
-        ({"correlation": 0.5}, "correlation is 0.5; give at least 1"),
+        ({"correlation": 0.5}, "correlation is 0.5; give a finite number from 1"),
         ({"ridge": 1}, "Method 'alpaca'"),
     ],
 )

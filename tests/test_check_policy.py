@@ -50,7 +50,7 @@ class NoGradient(Own):
 class LiveMetrics(Own):
     def loss(self, batch):
         loss = super().loss(batch)
-        return loss._replace(metrics={"size": loss.per_sample})
+        return loss._replace(metrics={"size": loss.per_sample.mean()})
 
 
 class NoMask(Own):

@@ -28,7 +28,7 @@ def test_one_network_serves_both_objectives():
 def test_every_block_begins_as_the_identity():
     network = ChunkTransformer(FlowConfig(**SIZES), 2)
     chunk, time = torch.randn(4, 3, 2), torch.rand(4)
-    tokens = network.norm(network.stem(chunk) + network.place)
+    tokens = network.norm(network.stem(chunk) + network.position)
     found = network(chunk, time, torch.randn(4, 16))
     torch.testing.assert_close(found, network.last(tokens))
 

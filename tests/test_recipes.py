@@ -125,7 +125,8 @@ def test_an_unknown_recipe_names_the_nearest(tmp_path):
 def test_every_simulator_has_a_recipe():
     no_simulator = {"joint", "points", "pseudo", "shifted"}
     named = {recipe.suite.partition("/")[0] for recipe in RECIPES.values()}
-    assert {*SUITES.own()} - no_simulator <= named
+    shipped = SUITES._builtins.keys()  # Other tests register suites of their own.
+    assert shipped - no_simulator <= named
 
 
 @pytest.mark.parametrize("name", sorted(ADAPTATIONS))

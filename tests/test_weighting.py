@@ -281,7 +281,7 @@ def test_weights_and_conflicts_are_logged_by_task(data, tmp_path):
     quick(data, tmp_path, weighting="dwa", conflicts_every=20)
     log = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     tags = set(log.Tags()["scalars"])
-    assert {"conflict/mean_cosine", "conflict/part_negative"} <= tags
+    assert {"conflict/mean_cosine", "conflict/fraction_negative"} <= tags
     for task in data.tasks:
         assert {f"weight_task/{task}", f"conflict_task/{task}"} <= tags
     kept = json.loads((tmp_path / "conflicts.json").read_text())
