@@ -15,7 +15,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.durable import replacing, write_json
 from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
-from robomtl.folder_kinds import holding
+from robomtl.folder_kinds import POLICY, holding
 from robomtl.machine import memory
 from robomtl.paths import located
 from robomtl.policy import POLICIES, Policy, Spec
@@ -36,7 +36,7 @@ _FORMAT = 1
 _LARGEST = 2**31  # Sizes of networks; torch itself fails beyond 64 bits.
 _MOST_TENSORS = 2_000  # Of a network that is trained.
 _TRAINED_BYTES = 20  # Of a parameter: itself, its gradient, two moments, its average.
-_WEIGHTS, _CARD = "policy.safetensors", "policy.json"
+_WEIGHTS = "policy.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ def save(folder: Path, policy: Policy, card: Card) -> None:
     weights = _weights(policy)
     with replacing(folder / _WEIGHTS) as temporary:
         temporary.write_bytes(weights)
-    write_json(folder / _CARD, _values(weights, card))
+    write_json(folder / POLICY, _values(weights, card))
 
 
 def packed(policy: Policy, card: Card) -> TrainedPolicy:
@@ -175,7 +175,7 @@ def load(run: Path | str) -> TrainedPolicy:
         raise InputError(
             f"{weights} is missing or not the file its card was made with."
         )
-    card = converted(values, Card, where=str(folder / _CARD))
+    card = converted(values, Card, where=str(folder / POLICY))
     _check_card(folder, card)
     _check_weights(weights, card)
     with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
@@ -196,11 +196,11 @@ def _check_card(folder: Path, card: Card) -> None:
     sizes = plain([spec, card.config, card.objective_config])
     if any(abs(number) > _LARGEST for number in _numbers(sizes)):
         raise InputError(
-            f"{folder / _CARD} is damaged: a whole number in it is beyond {_LARGEST}."
+            f"{folder / POLICY} is damaged: a whole number in it is beyond {_LARGEST}."
         )
     if conditioning.size != spec.embedding:
         raise InputError(
-            f"{folder / _CARD} is damaged: its conditioning has length {conditioning.size}, its"
+            f"{folder / POLICY} is damaged: its conditioning has length {conditioning.size}, its"
             f" spec.embedding is {spec.embedding}."
         )
     if not spec.state and "goal" not in conditioning.kinds:
@@ -208,7 +208,7 @@ def _check_card(folder: Path, card: Card) -> None:
     for start, stop in filter(None, (conditioning.goal, *conditioning.goals.values())):
         if not 0 <= start < stop <= spec.state:
             raise InputError(
-                f"{folder / _CARD} is damaged: its goal lies at {start} to {stop} of a"
+                f"{folder / POLICY} is damaged: its goal lies at {start} to {stop} of a"
                 f" state of length {spec.state}."
             )
 
@@ -230,7 +230,7 @@ def _check_weights(weights: Path, card: Card) -> None:
         OBJECTIVES.get(card.objective)
     except InputError as error:
         raise InputError(
-            f"{weights.with_name(_CARD)} cannot be used: {error}"
+            f"{weights.with_name(POLICY)} cannot be used: {error}"
         ) from error
     try:
         policy = on_meta(lambda: build(card), len(header))
@@ -268,12 +268,12 @@ def _fingerprint(values: Mapping[str, Any]) -> str:
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
-    path = folder / _CARD
+    path = folder / POLICY
     if not path.exists():
         there = holding(folder)
-        lacks = f"{there} and has no {_CARD}" if folder.is_dir() and there else there
+        lacks = f"{there} and has no {POLICY}" if folder.is_dir() and there else there
         raise InputError(
-            f"{folder} {lacks or f'has no {_CARD}'}; name a run directory in which"
+            f"{folder} {lacks or f'has no {POLICY}'}; name a run directory in which"
             " training has finished."
         )
     values = read_json(path, dict[str, Any])

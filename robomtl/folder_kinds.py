@@ -1,4 +1,4 @@
-"""What a folder holds, by the files in it: for messages, and for what may be written there."""
+"""Recognises data sets, run directories and results by the files in a folder."""
 
 import os
 from collections.abc import Iterator
@@ -6,12 +6,14 @@ from pathlib import Path
 
 from robomtl.errors import InputError
 
-_INFO, _CARD, _RUN, _JOURNAL = (
-    "meta/info.json",
-    "policy.json",
-    "run.json",
-    "journal.jsonl",
-)
+INFO = "meta/info.json"
+"""File of a data set."""
+POLICY = "policy.json"
+"""File of a run directory with the card of its policy, written last."""
+RUN = "run.json"
+"""File of a run directory with the request of its training, written first."""
+JOURNAL = "journal.jsonl"
+"""File of a folder of results with what is finished of an evaluation or an experiment."""
 
 
 def holding(folder: Path) -> str:
@@ -20,13 +22,13 @@ def holding(folder: Path) -> str:
         return "does not exist"
     if not folder.is_dir():
         return "is not a folder"
-    if (folder / _INFO).exists():
+    if (folder / INFO).exists():
         return "is a data set"
-    if (folder / _CARD).exists():
+    if (folder / POLICY).exists():
         return "is the run directory of a policy"
-    if (folder / _RUN).exists():
+    if (folder / RUN).exists():
         return "is the run directory of a training that has not finished"
-    if (folder / _JOURNAL).exists():
+    if (folder / JOURNAL).exists():
         return "holds the results of an evaluation or an experiment"
     inside = next(_inside(folder), None)
     return "" if inside is None else f"holds other folders, such as {inside}"
@@ -34,7 +36,7 @@ def holding(folder: Path) -> str:
 
 def _inside(folder: Path) -> Iterator[Path]:
     """The run directories and data sets in a folder, and in those in it."""
-    for name in (_CARD, _INFO):
+    for name in (POLICY, INFO):
         for pattern in (f"*/{name}", f"*/*/{name}"):
             for path in sorted(folder.glob(pattern)):
                 yield path.parents[len(Path(name).parts) - 1]
@@ -46,7 +48,7 @@ def check_no_data(folder: Path) -> None:
     Raises:
         InputError: If it is one.
     """
-    if (folder / _INFO).exists():
+    if (folder / INFO).exists():
         raise InputError(
             f"{folder} is a data set; give another folder for what is made now (--out)."
         )
@@ -59,7 +61,7 @@ def check_no_run(folder: Path) -> None:
         InputError: If it is one.
     """
     check_no_data(folder)
-    if (folder / _RUN).exists():
+    if (folder / RUN).exists():
         raise InputError(
             f"{folder} is the run directory of a policy, whose results would be"
             " overwritten; give another folder (--out)."

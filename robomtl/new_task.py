@@ -12,6 +12,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate
+from robomtl.folder_kinds import POLICY
 from robomtl.names import file_name
 from robomtl.ranges import check_types
 from robomtl.request import claim
@@ -110,7 +111,7 @@ def _adapted(
         "seed": seed,
         "policy": PolicyAgent(run).fingerprint,
     }
-    made = out / "policy.json"
+    made = out / POLICY
     claim(out / "adaptation.json", request, finished=[made])
     if not made.exists():
         adapt(run, support, method=method, budget=budget, seed=seed, out=out)

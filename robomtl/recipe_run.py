@@ -26,7 +26,13 @@ from robomtl.experiments.multitask import multitask
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe, check_counted, run_arms
 from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
-from robomtl.folder_kinds import check_no_data, check_no_run
+from robomtl.folder_kinds import (
+    JOURNAL,
+    POLICY,
+    RUN,
+    check_no_data,
+    check_no_run,
+)
 from robomtl.machine import check_device
 from robomtl.new_task import adapt_to_new_task
 from robomtl.paths import located
@@ -34,7 +40,7 @@ from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.recipes import RECIPES, AnyRecipe, Recipe, named_recipe
 from robomtl.request import claimed, differences, plain, refuse_other
-from robomtl.run_record import RUN, needed_record
+from robomtl.run_record import needed_record
 from robomtl.serving import placed
 from robomtl.suites import suite
 from robomtl.task import Suite
@@ -114,7 +120,7 @@ def run(
 
 
 _RECIPE = "recipe.json"
-_FINISHED = ("policy.json", "adaptation/journal.jsonl", "journal.jsonl")
+_FINISHED = (POLICY, f"adaptation/{JOURNAL}", JOURNAL)
 """The first files in the folder of a recipe that depend on the whole request."""
 _GROWING = {
     "line",

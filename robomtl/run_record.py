@@ -7,10 +7,8 @@ from typing import Any
 
 from robomtl.conditioning.conditioning import Kind
 from robomtl.errors import InputError
+from robomtl.folder_kinds import RUN as RUN
 from robomtl.untrusted import read_json
-
-RUN = "run.json"
-"""Name of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)

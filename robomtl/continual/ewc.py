@@ -27,6 +27,7 @@ from robomtl.continual.lifelong_method import Course, OnePolicy
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.folder_kinds import POLICY
 from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types
 from robomtl.training.config import TrainConfig
@@ -145,7 +146,7 @@ class Ewc(OnePolicy):
             objective_config={"strength": self.strength},
         )
         kept = stage.run / "consolidated"
-        if not (kept / "policy.json").exists():
+        if not (kept / POLICY).exists():
             self._consolidate(trained, data, stage)
             checkpoint.save(kept, trained.policy, trained.card)
         return checkpoint.load(kept)

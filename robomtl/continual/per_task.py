@@ -18,9 +18,8 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.lifelong_method import Course
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
+from robomtl.folder_kinds import POLICY
 from robomtl.machine import Machine
-
-_CARD = "policy.json"
 
 
 class PerTask(ABC):
@@ -58,7 +57,7 @@ class PerTask(ABC):
         """The policy of the first task; each later task gets its own beside it."""
         if before is None:
             return stage.train(stage.first({stage.task: None}), None)
-        if not (stage.run / _CARD).exists():
+        if not (stage.run / POLICY).exists():
             machine = Machine(
                 device=stage.training.device, precision=stage.training.precision
             )

@@ -25,12 +25,12 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
+from robomtl.folder_kinds import INFO as INFO
 from robomtl.pictures import IMAGE
 
 VERSION = "v3.0"
 """``codebase_version`` of ``meta/info.json``."""
 
-INFO = "meta/info.json"
 STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
 ROBOMTL = "meta/robomtl.json"

@@ -16,13 +16,13 @@ from robomtl.executor import Executor, Failure
 from robomtl.experiments.cells import C, Finished
 from robomtl.experiments.long_tables import write_tables
 from robomtl.experiments.report import Report
+from robomtl.folder_kinds import JOURNAL as JOURNAL
 from robomtl.pages.rendering import report_page
 from robomtl.progress import item_progress, remark
 from robomtl.request import plain
 from robomtl.task import Suite, Trial
 from robomtl.versions import packages
 
-JOURNAL = "journal.jsonl"
 REPORT = "report.html"
 
 

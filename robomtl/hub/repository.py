@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.folder_kinds import INFO, POLICY
 from robomtl.plug_in import described
 from robomtl.untrusted import converted
 
@@ -48,7 +49,7 @@ _FILES: dict[Kind, re.Pattern[str]] = {
         r"|videos/([\w.@-]+/)*[\w.@-]+\.mp4"
     ),
 }
-_NEEDED: dict[Kind, str] = {"model": "policy.json", "dataset": "meta/info.json"}
+_NEEDED: dict[Kind, str] = {"model": POLICY, "dataset": INFO}
 _OF_THE_HUB = (CARD, ".gitattributes")
 _UNKNOWN = 2**62  # Size of a file of which the hub names none: no disk has room for it.
 _Size = Annotated[int, Meta(ge=0, le=_UNKNOWN)]

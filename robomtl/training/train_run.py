@@ -19,7 +19,7 @@ from robomtl.demonstrations.mixture import Data
 from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
-from robomtl.folder_kinds import check_no_data
+from robomtl.folder_kinds import POLICY, check_no_data
 from robomtl.lock import locked
 from robomtl.machine import Machine, warn_if_slow
 from robomtl.paths import located
@@ -67,8 +67,6 @@ from robomtl.training.trainable import (
     rate_note,
 )
 from robomtl.versions import versions
-
-_POLICY = "policy.json"
 
 
 @checked
@@ -231,7 +229,7 @@ def _train(plan: Plan) -> TrainedPolicy:
     made = _made(folder)
     check_no_data(folder)
     check_resumed(folder / REQUEST, plan.request, finished=made)
-    if (folder / _POLICY).exists():
+    if (folder / POLICY).exists():
         there = checkpoint.load(folder)
         if there.card.step >= config.steps:
             return there
@@ -249,7 +247,7 @@ def _train(plan: Plan) -> TrainedPolicy:
 
 def _made(folder: Path) -> tuple[Path, ...]:
     """Files of a run that depend on its request."""
-    return folder / _POLICY, folder / STATE
+    return folder / POLICY, folder / STATE
 
 
 def _processes(plan: Plan) -> AbstractContextManager[Processes]:

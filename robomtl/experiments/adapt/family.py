@@ -12,13 +12,13 @@ from pathlib import Path
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
+from robomtl.folder_kinds import POLICY
 from robomtl.names import file_name
 from robomtl.paths import located
 from robomtl.run_record import read_record
 
 PLAIN = "cloning"
 """The objective of the policies that methods without one of their own take."""
-_CARD = "policy.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def find_family(folder: Path | str | Family) -> Family:
     runs = [path.parent for path in _cards(folder)]
     if not runs:
         raise InputError(
-            f"{folder} holds no policy: neither a {_CARD} nor folders such as"
+            f"{folder} holds no policy: neither a {POLICY} nor folders such as"
             f" {PLAIN}/seed-0 with one. Name a run directory of `robomtl train`, or the"
             " folder of several."
         )
@@ -130,7 +130,7 @@ def requested_seeds(
 
 def _cards(folder: Path) -> list[Path]:
     """A run directory may have others beside its policy."""
-    patterns = (_CARD, f"seed-*/{_CARD}", f"*/seed-*/{_CARD}")
+    patterns = (POLICY, f"seed-*/{POLICY}", f"*/seed-*/{POLICY}")
     return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 

@@ -13,6 +13,7 @@ from robomtl.conditioning import Kind
 from robomtl.demonstrations.collect_missing import read_sets
 from robomtl.demonstrations.mixture import Data
 from robomtl.executor import Failure
+from robomtl.folder_kinds import POLICY
 from robomtl.progress import item_progress, quiet
 from robomtl.training import TrainConfig, train
 
@@ -39,7 +40,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether its folder holds a policy."""
-        return (self.out / "policy.json").exists()
+        return (self.out / POLICY).exists()
 
 
 def learned(training: Training, demonstrations: Data) -> TrainedPolicy:
