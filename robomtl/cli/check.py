@@ -1,7 +1,7 @@
 """``robomtl check``: whether a suite or a policy keeps its contract."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
@@ -11,7 +11,7 @@ from robomtl.checking.checking import check_suite
 from robomtl.checking.policy_check import check_policy
 from robomtl.checking.violations import Problem
 from robomtl.checking.watching import LIMIT
-from robomtl.cli.flags import SuiteFlags, own_first
+from robomtl.cli.flags import SuiteFlags, changed, flags_of, own_first
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.policy import POLICIES
@@ -43,11 +43,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _refuse_flags_of_suites(flags: Check) -> None:
-    given = [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
-    superfluous = [f"--{each.replace('_', '-')}" for each in given if each != "name"]
+    superfluous = [name for name in changed(flags) if name != "name"]
     if superfluous:
         raise InputError(
-            f"{flags.name} is a policy, and {', '.join(superfluous)} would do nothing,"
+            f"{flags.name} is a policy, and {flags_of(superfluous)} would do nothing,"
             " being about a suite; leave it out."
         )
 
@@ -60,17 +59,14 @@ def _problems(flags: Check) -> list[Problem]:
     """
     if flags.name.partition("/")[0] in suites.SUITES.names():
         return check_suite(flags.make(flags.name), tasks=flags.tasks, limit=flags.limit)
-    folder = Path(flags.name).expanduser()
-    if flags.name in POLICIES.names():
-        _refuse_flags_of_suites(flags)
-        return check_policy(flags.name)
-    if (folder / "pyproject.toml").is_file():
+    folder, registered = Path(flags.name).expanduser(), flags.name in POLICIES.names()
+    if not registered and (folder / "pyproject.toml").is_file():
         raise InputError(
             f"{flags.name} is the folder of a package, and no suite or policy of this name"
             f" is installed. Install it (pip install -e {folder.resolve()}), and give the"
             " name that it registers."
         )
-    if folder.is_dir():
+    if registered or folder.is_dir():
         _refuse_flags_of_suites(flags)
         return check_policy(flags.name)
     names = [*suites.SUITES.names(), *POLICIES.names()]

@@ -1,14 +1,21 @@
 """``robomtl compare``: which of two policies is better, and how sure that is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
 from robomtl.cli.compute_flags import ExecutorFlags
-from robomtl.cli.flags import SuiteFlags, named_agent, own_first, warn_of_goals
+from robomtl.cli.flags import (
+    SuiteFlags,
+    changed,
+    flags_of,
+    named_agent,
+    own_first,
+    warn_of_goals,
+)
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.compute import Compute
@@ -147,11 +154,11 @@ def _refuse_ignored(flags: Compare) -> None:
     Raises:
         InputError: Naming them, and what takes them.
     """
-    given = {f.name for f in fields(flags) if getattr(flags, f.name) != f.default}
+    given = {*changed(flags)}
     ignored = given & _FINISHED if flags.sequential else given - _FINISHED - _BOTH
     if not ignored:
         return
-    names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
+    names = flags_of(sorted(ignored))
     if flags.sequential:
         raise InputError(
             f"{names}: a comparison that plays (--sequential) does not take this; leave it"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,8 @@ from robomtl.cli.compute_flags import ServingFlags
 from robomtl.cli.flags import (
     SuiteFlags,
     VideoFlags,
+    changed,
+    flags_of,
     named_agent,
     own_first,
     warn_of_goals,
@@ -178,12 +180,11 @@ def _horizon(flags: Evaluate) -> dict[str, int]:
 
 
 def _resume(flags: Evaluate, executor: Executor) -> _Done:
-    given = [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
-    others = [name for name in given if name not in _WITH_RESUME]
+    others = [name for name in changed(flags) if name not in _WITH_RESUME]
     if others:
         raise InputError(
             f"--resume takes its settings from {flags.resume}; leave out"
-            f" {', '.join('--' + name.replace('_', '-') for name in others)}."
+            f" {flags_of(others)}."
         )
     assert flags.resume is not None
     with run_directory(flags.resume, "evaluate", "") as folder:

@@ -1,7 +1,7 @@
 """Flags that several verbs share."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -124,10 +124,8 @@ class TaskFlags:
 
 def _given(flags: TaskFlags, kind: type[TaskFlags]) -> dict[str, Any]:
     """The options of a class of flags whose values differ from the defaults."""
-    defaults = {each.name: each.default for each in fields(kind)}
-    del defaults["suite_options"]
-    chosen = {name: getattr(flags, name) for name in defaults}
-    return {name: it for name, it in chosen.items() if it != defaults[name]}
+    own = {each.name for each in fields(kind)} - {"suite_options"}
+    return {name: getattr(flags, name) for name in changed(flags) if name in own}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +179,8 @@ class VideoFlags:
         settings = "video_camera", "video_profile", "video_size"
         given = [name for name in settings if getattr(self, name) is not None]
         if self.video is None and given:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise InputError(
-                f"Without --video nothing is filmed, so {names} would do nothing; add"
+                f"Without --video nothing is filmed, so {flags_of(given)} would do nothing; add"
                 " --video examples, failures, all or a number."
             )
 
@@ -194,6 +191,16 @@ def warn_of_goals(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> No
         said = goal_warning(agent.conditioning_kinds, suite, tasks)
         if said:
             print(said, file=sys.stderr)
+
+
+def changed(flags: Any) -> list[str]:
+    """Names of the fields whose values differ from their defaults."""
+    return [f.name for f in fields(flags) if getattr(flags, f.name) != f.default]
+
+
+def flags_of(names: Iterable[str]) -> str:
+    """Fields as the flags of the command line, with commas between them."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 def given(arguments: Sequence[str], flag: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 
 from robomtl.checkpoint import TrainedPolicy, configure, configure_objective
-from robomtl.cli.flags import SuiteFlags, given, own_first
+from robomtl.cli.flags import SuiteFlags, flags_of, given, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.compute import Compute
 from robomtl.conditioning import Kind
@@ -195,10 +195,9 @@ def _check(flags: Train) -> None:
     own = ["suite_options"] if flags.suite_options else []
     superfluous = [*flags.given, *own, *recording]
     if flags.data and superfluous:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in superfluous)
         raise InputError(
-            f"{flags.data[0]} is recorded already, so {named} would do nothing; leave out "
-            f"either that or --data."
+            f"{flags.data[0]} is recorded already, so {flags_of(superfluous)} would do"
+            " nothing; leave out either that or --data."
         )
 
 
