@@ -251,7 +251,8 @@ def _weights(policy: Policy) -> bytes:
     """The weights as a safetensors file holds them."""
     state = policy.state_dict()
     # Copies, as the file holds no tensor twice, and layers may share one.
-    alone = {name: it.contiguous().clone() for name, it in state.items()}
+    whole = torch.contiguous_format
+    alone = {name: it.clone(memory_format=whole) for name, it in state.items()}
     weights: bytes = serialise(alone)
     return weights
 

@@ -31,9 +31,7 @@ TENSORS = {
     "place": "position",
 }
 """Present names of tensors and modules, by their earlier ones and that of their module."""
-_SEPARATOR = re.compile(
-    "([./])"
-)  # Of modules; a slash in names that torch keeps whole.
+_SEPARATOR = re.compile("([./])")  # Names that torch keeps whole have slashes.
 ADDED: Mapping[str, Any] = {
     "learning_rate_factors": [],
     "weight_decays": [],

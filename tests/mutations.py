@@ -38,25 +38,19 @@ def mutated(content: bytes, name: str, random: Random) -> bytes:
         name: Its name, whose ending says of what kind it is.
         random: Draws the change.
     """
-    if random.random() < 0.25:
-        return _bytes(content, random)
-    if name.endswith(".json"):
-        return _json(content, random)
-    if name.endswith(".jsonl"):
-        return _lines(content, random)
-    if name.endswith(".safetensors"):
-        return _safetensors(content, random)
-    if name.endswith(".parquet"):
-        return _parquet(content, random)
-    if name.endswith(".npz"):
-        return _npz(content, random)
-    if name.endswith(".hdf5"):
-        return _hdf5(content, random)
-    if name.endswith(".arrow"):
-        return _arrow(content, random)
-    if name.endswith(".msgpack"):
-        return _msgpack(content, random)
-    return _bytes(content, random)
+    known = {
+        ".json": _json,
+        ".jsonl": _lines,
+        ".safetensors": _safetensors,
+        ".parquet": _parquet,
+        ".npz": _npz,
+        ".hdf5": _hdf5,
+        ".arrow": _arrow,
+        ".msgpack": _msgpack,
+    }
+    raw = random.random() < 0.25
+    mutate = _bytes if raw else known.get(Path(name).suffix, _bytes)
+    return mutate(content, random)
 
 
 def _bytes(content: bytes, random: Random) -> bytes:

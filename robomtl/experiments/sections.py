@@ -127,7 +127,7 @@ def reasons_section(
 
 
 def facts(title: str, requested: Pairs, run: Pairs) -> Section:
-    """What was requested, and how it was made.
+    """The settings of an experiment, and facts about the run that computed it.
 
     Args:
         title: Of the request.

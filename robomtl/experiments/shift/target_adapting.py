@@ -2,7 +2,7 @@
 
 - ``renormalise`` re-estimates the statistics that standardise states, from observations of
   the policy's own episodes without and with the shift: means move by the difference of the
-  means, standard stds by the ratio. Episodes are paired by variation, and of each
+  means, standard deviations by the ratio. Episodes are paired by variation, and of each
   pair as many steps are read as the shorter one has, so that no shift changes nothing.
 - ``finetune`` fine-tunes on demonstrations under the shift, task by task; see
   ``robomtl.adaptation``.
