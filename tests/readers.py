@@ -42,7 +42,7 @@ from robomtl.cli.main import _EXPECTED, _is_bug
 from robomtl.cli.tables import show
 from robomtl.evaluation import Results, video
 from robomtl.evaluation.instructions import tell
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.table import success_table
 from robomtl.evaluation.trials import plan
 from robomtl.experiments.adapt.family import find_family

@@ -21,7 +21,8 @@ from robomtl.cost import Cost
 from robomtl.demonstrations import kept_frames
 from robomtl.demonstrations.staging import Staging
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation.journal import Done, Session, open_growing
+from robomtl.evaluation.journal import open_growing
+from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.evaluation.rollout import Outcome
 from robomtl.recipe_run import request_of
 from robomtl.recipes import RECIPES

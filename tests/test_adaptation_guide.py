@@ -18,7 +18,7 @@ from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.overrides import RunFlags
 from robomtl.cli.train import Train, _model, with_settings
 from robomtl.cli.tune import Tune
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.experiments.adapt.method_design import (
     AdaptRequest,

@@ -6,7 +6,7 @@ from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
 from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.executor import InProcess
 from robomtl.experiments.beyond.beyond_design import Design, plan

@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from robomtl.evaluation import journal
-from robomtl.evaluation.journal import Done, Head, Session, read_head
+from robomtl.evaluation.journal import read_head
+from robomtl.evaluation.journal_lines import Done, Head, Session
 from robomtl.evaluation.rollout import Outcome
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -7,7 +7,6 @@ from robomtl.evaluation.statistics import Count, mean_interval
 from robomtl.experiments.adapt.ranking import ranking
 from robomtl.experiments.analysis import difference_of, differences_of
 from robomtl.experiments.crossed import (
-    Spread,
     compared,
     differences,
     mean_of,
@@ -17,6 +16,7 @@ from robomtl.experiments.crossed import (
 from robomtl.experiments.curves import area, shots_for
 from robomtl.experiments.multitask.crossover import crossover
 from robomtl.experiments.paired import Moments, alone
+from robomtl.experiments.spread import Spread
 
 
 def scores(rates, shape, seed=0):

@@ -14,7 +14,7 @@ from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.experiments.probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_cells import FeatureCell, things_of
 from robomtl.experiments.probe.feature_findings import feature_findings

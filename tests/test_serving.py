@@ -31,7 +31,7 @@ from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent
-from robomtl.evaluation.journal import Head
+from robomtl.evaluation.journal_lines import Head
 from robomtl.experiments import resumed_evaluation
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.resumed_evaluation import serving_device

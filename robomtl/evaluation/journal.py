@@ -8,110 +8,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.cost import Cost
 from robomtl.durable import append_line, read_lines, write_text
 from robomtl.errors import InputError
+from robomtl.evaluation.journal_lines import (
+    Began,
+    Done,
+    Finished,
+    Head,
+    Note,
+    Session,
+    check_fits,
+)
 from robomtl.evaluation.rollout import Outcome
 from robomtl.request import check_there, plain, refuse_other
 from robomtl.untrusted import converted, parse_json
-from robomtl.versions import packages, versions
+from robomtl.versions import packages
 
 _CHUNKS = ("chunks", dict[str, int])
-_MOST = 2**31  # Steps of a trial.
-
 
 ATTEMPTS = 3
 """Calls in which a cell is tried that the machine fails, before its errors are final."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """What a session computes with that works on a plan."""
-
-    processor: str
-    """Of the machine it was started on; workers report their own with each cell."""
-    workers: int
-    """Number of processes."""
-    versions: Mapping[str, str] | None = None
-    """Of the packages that outcomes depend on; None in journals of earlier versions."""
-    commit: str | None = None
-    """Git commit robomtl ran from; None where it was installed, or not recorded."""
-
-    @classmethod
-    def here(cls, workers: int) -> "Session":
-        """A session of this process."""
-        known = versions()
-        return cls(known["processor"], workers, packages(), known.get("commit"))
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of a cell."""
-
-    outcomes: list[Outcome]
-    """Of its trials; errors where learning gave up or the machine failed."""
-    processor: str | None = None
-    """What it was played on; None if no process lived to report it."""
-    cost: Cost | None = None
-    """None where nothing was learned, or learning gave up."""
-    reason: str | None = None
-    """Why it gave up."""
-    measured: Mapping[str, Any] | None = None
-    """What else is kept of it, as JSON can hold it."""
-    retry: bool = False
-    """Whether the machine failed, so that the cell is tried again by the next call."""
-
-    @classmethod
-    def failed(
-        cls,
-        reason: str,
-        trials: int,
-        processor: str | None = None,
-        *,
-        retry: bool = False,
-    ) -> "Done":
-        """A cell without any outcome."""
-        return cls(
-            [Outcome(error=reason)] * trials, processor, reason=reason, retry=retry
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """The first line of a journal."""
-
-    plan: Mapping[str, Any]
-    """Everything that outcomes depend on."""
-    origin: Mapping[str, Any] | None = None
-    """What else makes the plan again; see ``open_journal``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Began:
-    """The line of a session."""
-
-    session: Session
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Note:
-    """What a line has of a cell beside its outcomes; see ``Done``."""
-
-    cost: Cost | None = None
-    reason: str | None = None
-    measured: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Finished:
-    """The line of a finished chunk; see ``Journal.append``."""
-
-    chunk: int
-    seconds: float
-    outcomes: list[Outcome]
-    processor: str | None = None
-    note: _Note | None = None
-    retry: bool = False
 
 
 @dataclass
@@ -160,12 +76,12 @@ class Journal:
             done: What came of it.
             seconds: Time since the session began or last finished a cell [s].
         """
-        note = _Note(cost=done.cost, reason=done.reason, measured=done.measured)
+        note = Note(cost=done.cost, reason=done.reason, measured=done.measured)
         entry = {
             "chunk": place,
             "seconds": seconds,
             "processor": done.processor,
-            **({} if note == _Note() else {"note": plain(note)}),
+            **({} if note == Note() else {"note": plain(note)}),
             **({"retry": True} if done.retry else {}),
             "outcomes": [asdict(outcome) for outcome in done.outcomes],
         }
@@ -185,13 +101,13 @@ class Journal:
         """
         entry = parse_json(line, dict[str, Any], where=where)
         if "session" in entry:
-            self.sessions.append(converted(entry, _Began, where=where).session)
+            self.sessions.append(converted(entry, Began, where=where).session)
             return
-        there = converted(entry, _Finished, where=where)
-        _check_fits(there, sizes, where)
+        there = converted(entry, Finished, where=where)
+        check_fits(there, sizes, where)
         if not self.sessions:
             raise InputError(f"{where} is damaged: a chunk before any session.")
-        note = there.note or _Note()
+        note = there.note or Note()
         kept = note.cost, note.reason, note.measured, there.retry
         done = Done(there.outcomes, there.processor, *kept)
         self._enter(there.chunk, done, there.seconds)
@@ -303,24 +219,6 @@ def _fill(journal: Journal, head: Head, sizes: Sequence[int]) -> None:
         for number, line in enumerate(lines[1:], start=2):
             journal.take(line, sizes, where=f"{path}, line {number}")
     write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
-
-
-def _check_fits(done: _Finished, sizes: Sequence[int], where: str) -> None:
-    size = len(done.outcomes)
-    if done.chunk not in range(len(sizes)) or size != sizes[done.chunk]:
-        raise InputError(
-            f"{where} is damaged: no chunk {done.chunk} of {size} outcomes in the plan."
-        )
-    for outcome in done.outcomes:
-        if (outcome.success is None) == (outcome.error is None):
-            raise InputError(
-                f"{where} is damaged: an outcome has either success or an error."
-            )
-        steps = outcome.length or 0, outcome.first_success_step or 0
-        if not all(0 <= step <= _MOST for step in steps):
-            raise InputError(
-                f"{where} is damaged: a trial has from 0 to {_MOST} steps, not {steps}."
-            )
 
 
 def _binding_head(path: Path) -> Head | None:

@@ -13,7 +13,6 @@ from robomtl.experiments.crossed import (
     differences,
     mean_of,
     parts_of,
-    spread_interval,
     success_interval,
     trials_of,
 )
@@ -21,6 +20,7 @@ from robomtl.experiments.curves import area_weights
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.experiments.paired import holm
 from robomtl.experiments.scores import known
+from robomtl.experiments.spread import spread_interval
 
 CONFIDENCE = 0.95
 """Of all intervals; the level of tests is what it leaves."""

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.task import Trial
 

@@ -11,94 +11,40 @@ the interaction of the axes A over the number of cells, the sum of (-1)^(|A| + 1
 over all sets A of axes is unbiased, whichever effects and interactions there are. The
 half width of an interval is the root of the sum of t_A^2 V_A: t has the degrees of freedom
 of seeds, draws or goals (for tasks together, Satterthwaite's), for interactions the sum
-of those of their axes, and is normal for trials. That holds from two seeds on, where a
-bootstrap over seeds has three resamples.
-
-Half the width for independent trials is the least: where seeds agree by chance, the
-estimate comes to nothing. Where nothing but trials varies it is the whole.
+of those of their axes, and is normal for trials; see ``spread``. That holds from two seeds
+on, where a bootstrap over seeds has three resamples.
 
 Sources: S. R. Searle, G. Casella, C. E. McCulloch, Variance Components (1992), chapter 4;
-F. E. Satterthwaite, Biometrics Bulletin 2 (1946), 110-114; M. R. Mickey, M. B. Brown,
-Ann. Math. Stat. 37 (1966), 639-642. ``scripts/benchmark_coverage.py`` simulates them.
+F. E. Satterthwaite, Biometrics Bulletin 2 (1946), 110-114. ``scripts/benchmark_coverage.py`` simulates them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from robomtl.evaluation.statistics import (
     Count,
     Interval,
     effective_trials,
-    rate_interval,
 )
 from robomtl.experiments.paired import Moments, Tally, alone, mcnemar
+from robomtl.experiments.spread import (
+    Part,
+    Spread,
+    pooled_freedom,
+    spread_interval,
+    summed,
+)
 
 Scores = NDArray[np.float64]
 """Success of trials, NaN without an outcome; (seed, draw, goal, trial)."""
 
 _TRIAL = 3
-_LEAST = 0.5  # Of the half width for independent trials.
-_LEVELS = np.geomspace(1e-9, 1.0, 1000)  # At which p-values are looked up.
-
-
-@dataclass(frozen=True)
-class Part:
-    """A mean square of a set of axes over its number of cells, summed over tasks."""
-
-    axes: tuple[int, ...]
-    variance: float
-    freedom: float
-    """Degrees of freedom; infinite where trials are among the axes."""
-
-    @property
-    def sign(self) -> int:
-        """The sign of this part in the variance of the mean."""
-        return 1 if len(self.axes) % 2 else -1
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far a mean may be from the true one."""
-
-    parts: tuple[Part, ...]
-    alone: float
-    """Variance of the mean, were all trials independent."""
-    least: float = _LEAST
-    """Least half width where seeds vary, as a fraction of that for independent trials."""
-
-    def half_width(self, confidence: float) -> float:
-        """Half the width of an interval of the mean."""
-        level = np.array([1 - confidence])
-        quantiles = {
-            part.freedom: _quantiles(part.freedom, level) for part in self.parts
-        }
-        normal = _quantiles(np.inf, level)
-        return float(np.sqrt(self._squares(quantiles, normal)[0]))
-
-    def p_value(self, difference: float) -> float:
-        """The least level at which the interval around a difference excludes 0."""
-        quantiles = {part.freedom: _tabulated(part.freedom) for part in self.parts}
-        squares = self._squares(quantiles, _tabulated(np.inf))
-        return float(np.interp(-(difference**2), -squares, _LEVELS))
-
-    def _squares(self, quantiles: Mapping[float, Scores], normal: Scores) -> Scores:
-        """Squares of half widths, at the level of each quantile."""
-        trained = any(np.isfinite(part.freedom) for part in self.parts)
-        varies = any(part.variance > 0 for part in self.parts)
-        least = (self.least if trained and varies else 1.0) * normal
-        total = sum(
-            (p.sign * p.variance * quantiles[p.freedom] ** 2 for p in self.parts),
-            np.zeros_like(normal),
-        )
-        return np.asarray(np.maximum(total, least**2 * self.alone))
 
 
 def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, ...]:
@@ -117,7 +63,7 @@ def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, .
         whole = sum(scores.mean(axis=(2, 3, 4)).sum(axis=0) for scores in weighed)
         found[(0,)] = [(float(np.var(whole, ddof=1)) / len(whole), len(whole) - 1)]  # pyright: ignore[reportArgumentType]
     freedom = {
-        axes[0]: _freedom(some) for axes, some in found.items() if len(axes) == 1
+        axes[0]: pooled_freedom(some) for axes, some in found.items() if len(axes) == 1
     }
     freedom[_TRIAL] = np.inf
     return tuple(
@@ -145,21 +91,6 @@ def unpaired_parts(
     ]
     own = (part for part in both if 0 in part.axes)
     return (*own, *parts_of(shared, weights))
-
-
-def summed(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Independent parts of the same axes as one, with Welch's degrees of freedom."""
-    every: dict[tuple[int, ...], list[Part]] = {}
-    for part in parts:
-        every.setdefault(part.axes, []).append(part)
-    return tuple(
-        Part(
-            axes,
-            sum(part.variance for part in some),
-            _freedom([(part.variance, part.freedom) for part in some]),
-        )
-        for axes, some in every.items()
-    )
 
 
 def combined(
@@ -226,31 +157,6 @@ def totals(tasks: Sequence[Scores]) -> Totals:
         np.add.reduceat(np.where(there, outcomes, 0.0), starts, axis=1),
         np.add.reduceat(there, starts, axis=1, dtype=np.int64),
     )
-
-
-def spread_interval(
-    mean: float,
-    parts: tuple[Part, ...],
-    trials: float,
-    confidence: float,
-    *,
-    least: float = _LEAST,
-) -> Interval:
-    """An interval of a mean from 0 to 1.
-
-    Args:
-        mean: As it was seen.
-        parts: Of its variance.
-        trials: How many independent trials its own trials would be worth.
-        confidence: How often such intervals hold the true mean.
-        least: Least width where seeds vary, as a fraction of that for these trials.
-    """
-    single = mean * (1 - mean)
-    if not single:
-        return rate_interval(mean, trials, confidence)
-    half = Spread(parts, single / trials, least).half_width(confidence)
-    normal = float(_quantiles(np.inf, np.array([1 - confidence]))[0])
-    return rate_interval(mean, single * (normal / half) ** 2, confidence)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,25 +235,6 @@ def _mean_squares(
             freedom = int(np.prod([sizes[axis] - 1 for axis in axes]))
             squares = np.sum(cells**2, axis=(1, 2, 3, 4)) / freedom / cells[0].size
             yield axes, [(float(square), freedom) for square in squares]
-
-
-def _freedom(squares: Sequence[tuple[float, float]]) -> float:
-    """Degrees of freedom of a sum of mean squares; rounded, so that few occur."""
-    total = sum(square for square, _ in squares)
-    if not total:
-        return float(sum(freedom for _, freedom in squares))
-    below = sum(square**2 / freedom for square, freedom in squares)
-    return round(total**2 / below, 1) if below else np.inf
-
-
-def _quantiles(freedom: float, levels: Scores) -> Scores:
-    """Two-sided quantiles of the t distribution."""
-    return np.asarray(-stdtrit(freedom, levels / 2), np.float64)
-
-
-@lru_cache(maxsize=1024)
-def _tabulated(freedom: float) -> Scores:
-    return _quantiles(freedom, _LEVELS)
 
 
 def _moments(scores: Scores) -> Moments:

@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 from robomtl.definition import definition_of
 from robomtl.durable import write_json, write_text
 from robomtl.evaluation.figures import counted
-from robomtl.evaluation.journal import Done, Journal, Session, open_growing
+from robomtl.evaluation.journal import Journal, open_growing
+from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.evaluation.results import RESULTS
 from robomtl.evaluation.trials import side_by_side
 from robomtl.executor import Executor, Failure

@@ -21,18 +21,15 @@ from robomtl.experiments.aggregates import (
     trimmed,
 )
 from robomtl.experiments.crossed import (
-    Part,
     Scores,
-    Spread,
     Totals,
     mean_of,
     parts_of,
-    spread_interval,
     success_interval,
-    summed,
     totals,
     unpaired_parts,
 )
+from robomtl.experiments.spread import Part, Spread, spread_interval, summed
 
 Tasks = Mapping[str, Scores]
 """Success by task; (seed, 1, 1, trial)."""

@@ -14,7 +14,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.adapt.benchmark import Problem

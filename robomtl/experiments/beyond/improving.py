@@ -15,7 +15,7 @@ from robomtl.cost import Cost
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.evaluation.experts import ExpertAgent
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.executor import InProcess

@@ -10,7 +10,8 @@ from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
-from robomtl.evaluation.journal import Done, Journal, open_journal
+from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk

@@ -11,7 +11,7 @@ import torch
 from robomtl import checkpoint
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.probe.feature_reading import (
     Read,

@@ -10,7 +10,7 @@ from robomtl.agent import check_pictures
 from robomtl.arguments import checked
 from robomtl.compute import Compute
 from robomtl.errors import InputError
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report

@@ -8,7 +8,7 @@ import torch
 
 from robomtl.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.evaluation.journal import Done
+from robomtl.evaluation.journal_lines import Done
 from robomtl.experiments.playing import play_trials
 from robomtl.experiments.shift.shift_plan import ShiftCell
 from robomtl.experiments.shift.shifted_envs import ShiftedEnvs

@@ -1,0 +1,137 @@
+"""Parts of the variance of a mean, and the intervals and p-values that they make.
+
+The half width of an interval is the root of the sum over the parts of their variance times
+the square of a quantile of Student's t, which has the part's degrees of freedom; it is
+normal where trials are among its axes.
+
+Half the width for independent trials is the least: where seeds agree by chance, the
+estimate comes to nothing. Where nothing but trials varies it is the whole.
+
+Source: M. R. Mickey, M. B. Brown, Ann. Math. Stat. 37 (1966), 639-642.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from robomtl.evaluation.statistics import Interval, rate_interval
+
+Floats = NDArray[np.float64]
+
+_LEAST = 0.5  # Of the half width for independent trials.
+_LEVELS = np.geomspace(1e-9, 1.0, 1000)  # At which p-values are looked up.
+
+
+@dataclass(frozen=True)
+class Part:
+    """A mean square of a set of axes over its number of cells, summed over tasks."""
+
+    axes: tuple[int, ...]
+    variance: float
+    freedom: float
+    """Degrees of freedom; infinite where trials are among the axes."""
+
+    @property
+    def sign(self) -> int:
+        """The sign of this part in the variance of the mean."""
+        return 1 if len(self.axes) % 2 else -1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a mean may be from the true one."""
+
+    parts: tuple[Part, ...]
+    alone: float
+    """Variance of the mean, were all trials independent."""
+    least: float = _LEAST
+    """Least half width where seeds vary, as a fraction of that for independent trials."""
+
+    def half_width(self, confidence: float) -> float:
+        """Half the width of an interval of the mean."""
+        level = np.array([1 - confidence])
+        quantiles = {
+            part.freedom: _quantiles(part.freedom, level) for part in self.parts
+        }
+        normal = _quantiles(np.inf, level)
+        return float(np.sqrt(self._squares(quantiles, normal)[0]))
+
+    def p_value(self, difference: float) -> float:
+        """The least level at which the interval around a difference excludes 0."""
+        quantiles = {part.freedom: _tabulated(part.freedom) for part in self.parts}
+        squares = self._squares(quantiles, _tabulated(np.inf))
+        return float(np.interp(-(difference**2), -squares, _LEVELS))
+
+    def _squares(self, quantiles: Mapping[float, Floats], normal: Floats) -> Floats:
+        """Squares of half widths, at the level of each quantile."""
+        trained = any(np.isfinite(part.freedom) for part in self.parts)
+        varies = any(part.variance > 0 for part in self.parts)
+        least = (self.least if trained and varies else 1.0) * normal
+        total = sum(
+            (p.sign * p.variance * quantiles[p.freedom] ** 2 for p in self.parts),
+            np.zeros_like(normal),
+        )
+        return np.asarray(np.maximum(total, least**2 * self.alone))
+
+
+def summed(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Independent parts of the same axes as one, with Welch's degrees of freedom."""
+    every: dict[tuple[int, ...], list[Part]] = {}
+    for part in parts:
+        every.setdefault(part.axes, []).append(part)
+    return tuple(
+        Part(
+            axes,
+            sum(part.variance for part in some),
+            pooled_freedom([(part.variance, part.freedom) for part in some]),
+        )
+        for axes, some in every.items()
+    )
+
+
+def spread_interval(
+    mean: float,
+    parts: tuple[Part, ...],
+    trials: float,
+    confidence: float,
+    *,
+    least: float = _LEAST,
+) -> Interval:
+    """An interval of a mean from 0 to 1.
+
+    Args:
+        mean: As it was seen.
+        parts: Of its variance.
+        trials: How many independent trials its own trials would be worth.
+        confidence: How often such intervals hold the true mean.
+        least: Least width where seeds vary, as a fraction of that for these trials.
+    """
+    single = mean * (1 - mean)
+    if not single:
+        return rate_interval(mean, trials, confidence)
+    half = Spread(parts, single / trials, least).half_width(confidence)
+    normal = float(_quantiles(np.inf, np.array([1 - confidence]))[0])
+    return rate_interval(mean, single * (normal / half) ** 2, confidence)
+
+
+def pooled_freedom(squares: Sequence[tuple[float, float]]) -> float:
+    """Degrees of freedom of a sum of mean squares; rounded, so that few occur."""
+    total = sum(square for square, _ in squares)
+    if not total:
+        return float(sum(freedom for _, freedom in squares))
+    below = sum(square**2 / freedom for square, freedom in squares)
+    return round(total**2 / below, 1) if below else np.inf
+
+
+def _quantiles(freedom: float, levels: Floats) -> Floats:
+    """Two-sided quantiles of the t distribution."""
+    return np.asarray(-stdtrit(freedom, levels / 2), np.float64)
+
+
+@lru_cache(maxsize=1024)
+def _tabulated(freedom: float) -> Floats:
+    return _quantiles(freedom, _LEVELS)
