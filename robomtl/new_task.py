@@ -33,6 +33,8 @@ class NewTask:
     """Largest disturbance of the expert; see ``collect``."""
     methods: tuple[str, ...] = ("finetune", "scratch")
     """Ways to adapt that are compared."""
+    batch_size: int = 64
+    """Samples of a gradient step; a few demonstrations have some hundred."""
     trials: int = 20
     """Trials of each."""
     until: Literal["horizon", "success"] = "success"
@@ -77,7 +79,7 @@ def adapt_to_new_task(
         config=CollectionConfig(tasks=(new.task,), episodes=new.shots, noise=new.noise),
         compute=compute.here,
     )
-    budget = Budget(machine=compute.machine)
+    budget = Budget(batch_size=new.batch_size, machine=compute.machine)
     adapting = partial(_adapted, run, demonstrations, budget, seed)
     return {
         method: evaluate(
@@ -109,6 +111,7 @@ def _adapted(
         "shots": support.shots,
         "support": demonstrations.fingerprint,
         "seed": seed,
+        "batch_size": budget.batch_size,
         "policy": PolicyAgent(run).fingerprint,
     }
     made = out / POLICY

@@ -77,8 +77,8 @@ RECIPES: dict[str, AnyRecipe] = {
         multitask=MultitaskRequest(
             arms={"together": "together", "alone": "alone"},
             demonstrations=(2,),
-            trials=20,
-            steps=600,
+            trials=10,
+            steps=300,
             affinity=0,
         ),
     ),
