@@ -147,13 +147,14 @@ def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connec
     ours, theirs = _SPAWN.Pipe()
     arguments = imported(), target, *given, theirs
     process = _SPAWN.Process(target=_begin, args=arguments, daemon=True)
-    with _ignoring_interrupts(), _importable_main():
+    with _undisturbed(), _importable_main():
         process.start()
     theirs.close()
     return process, ours
 
 
 def _begin(modules: Sequence[str], target: Callable[..., None], *given: Any) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     import_modules(modules)  # They register what the process looks up by name.
     target(*given)
 
@@ -168,11 +169,15 @@ def _check_may_spawn() -> None:
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Blocks Ctrl-C for processes that start in the block: the parent answers it."""
-    # The tracker unblocks Ctrl-C when it starts, so it must start first.
+def _undisturbed() -> Iterator[None]:
+    """Blocks Ctrl-C for processes that start in the block: the parent answers it.
+
+    SIGTERM, which may do the same as Ctrl-C here, does not break into the start either.
+    """
+    # The tracker unblocks both when it starts, so it must start first.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    both = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, both)
     try:
         yield
     finally:

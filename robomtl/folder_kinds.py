@@ -20,6 +20,8 @@ def holding(folder: Path) -> str:
     """A clause on what a path leads to, such as ``is a data set``; empty if not known."""
     if not os.path.lexists(folder):
         return "does not exist"
+    if not folder.exists():
+        return "is a link that leads nowhere"
     if not folder.is_dir():
         return "is not a folder"
     if (folder / INFO).exists():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.actor import TaskInfo
-from robomtl.plug_in import looked_at
+from robomtl.plug_in import looked_at, make_env
 from robomtl.task import Env, Suite, Trial
 
 Pictures = Mapping[str, NDArray[Any]]
@@ -48,7 +48,7 @@ class GoalImages:
         ]
         missing = {key for key in wanted if key is not None} - self._seen.keys()
         for task in sorted({task for task, _ in missing}):
-            with looked_at(partial(self._suite.make_env, task)) as env:
+            with looked_at(partial(make_env, self._suite, task)) as env:
                 for variation in sorted(v for name, v in missing if name == task):
                     self._seen[task, variation] = self._played(env, task, variation)
         return [None if key is None else self._seen[key] for key in wanted]

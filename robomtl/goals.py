@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.plug_in import looked_at
+from robomtl.plug_in import calling, looked_at, make_env
 from robomtl.task import Suite, own_goal_places
 
 States = Mapping[str, NDArray[np.float32]]
@@ -93,9 +93,10 @@ def goal_warning(
 
 
 def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:
-    with looked_at(partial(suite.make_env, task)) as env:
+    with looked_at(partial(make_env, suite, task)) as env:
         for variation in suite.variations(task, "fresh")[:count]:
-            observation, _ = env.reset(seed=0, options={"variation": variation})
+            with calling(f"'{task}' of {suite.name} cannot be reset"):
+                observation, _ = env.reset(seed=0, options={"variation": variation})
             yield observation["state"].copy()
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C where it does no harm."""
+"""Ctrl-C where it does no harm, and SIGTERM as if it were Ctrl-C."""
 
 import signal
 import threading
@@ -30,6 +30,35 @@ class Deferral:
             yield
         finally:
             signal.signal(signal.SIGINT, noting)
+
+
+@contextmanager
+def interrupting_terminate() -> Iterator[threading.Event]:
+    """Lets SIGTERM do what Ctrl-C does, as batch systems send it; yields whether it came.
+
+    Outside the main thread, which alone receives signals, and where SIGTERM has a handler
+    already, nothing is changed.
+    """
+    came = threading.Event()
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield came
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.set()
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):  # As where a shell lets its jobs ignore Ctrl-C.
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

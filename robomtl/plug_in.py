@@ -29,20 +29,32 @@ def _message(error: BaseException) -> str:
         return "its message cannot be shown"
 
 
+@contextmanager
+def calling(fault: str) -> Iterator[None]:
+    """Turns an exception that a plug-in raises in the block into a message.
+
+    Args:
+        fault: What cannot be done then, as the beginning of the message.
+
+    Raises:
+        PlugInError: If the block raises an exception that is none of robomtl's own.
+    """
+    try:
+        yield
+    except (InputError, MissingExtraError, PlugInError, SimulationError):
+        raise
+    except (Exception, SystemExit) as error:  # Plug-ins raise anything.
+        raise PlugInError(f"{fault}: {described(error)}.") from error
+
+
 def make_env(suite: Suite, task: str) -> Env:
     """An env of a task.
 
     Raises:
         PlugInError: If making it raises an exception that is none of robomtl's own.
     """
-    try:
+    with calling(f"The env of '{task}' of {suite.name} cannot be made"):
         return suite.make_env(task)
-    except (InputError, MissingExtraError, PlugInError, SimulationError):
-        raise
-    except (Exception, SystemExit) as error:  # Plug-ins raise anything.
-        raise PlugInError(
-            f"The env of '{task}' of {suite.name} cannot be made: {described(error)}."
-        ) from error
 
 
 def exit_described(error: SystemExit) -> str:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,7 +18,7 @@ from rich.progress import (
 )
 
 from robomtl.pulse import PULSE
-from robomtl.terminal import say, visible
+from robomtl.terminal import Terminal, say, visible
 
 _LINE_EVERY = 5.0  # [s] Between lines where the output is no terminal.
 _WITHIN = 0.9  # Fraction of an item for its training; the rest is for its trials.
@@ -132,7 +131,7 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Terminal(stderr=True)) as bar:
         task = bar.add_task(title, total=total, completed=done, note="")
 
         def advance(units: int = 1, *, note: str = "") -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,17 @@ from robomtl.errors import InputError
 from robomtl.untrusted import read_json
 
 DEFINITION = "definition"
-"""Field of requests with the definition of the suite, see ``robomtl.definition``. Requests
-without it are of an earlier version, and are compared without it."""
+"""Field of requests with the definition of the suite, see ``robomtl.definition``."""
+SPLIT = "split"
+"""Field of requests with the split of variations that is played."""
+_LATER = (DEFINITION, SPLIT)
+"""Fields that some requests of earlier versions lack; these are compared without them."""
 VERSIONS = "versions"
 """Field of a definition with the versions of packages that simulate the suite. Definitions
 without it were made before it was recorded, and are compared without it."""
+
+_MOST = 8  # Differing settings that a message lists.
+_HASH, _DIGITS = re.compile(r"\b[0-9a-f]{64}\b"), 12
 
 
 def plain(value: Any) -> Any:
@@ -127,10 +134,13 @@ def refuse_other(
         here: The request made now, plain.
 
     Raises:
-        InputError: If they differ; the message lists the fields.
+        InputError: If they differ; the message lists the fields, if not all.
     """
     here = _as_recorded(there, here)
     differing = list(differences(there, here))
+    more = len(differing) - _MOST
+    if more > 1:
+        differing[_MOST:] = [f"and {more} further settings"]
     if differing:
         raise InputError(
             f"{folder} was begun with other settings; nothing in it was changed."
@@ -143,9 +153,9 @@ def _as_recorded(
     there: Mapping[str, Any], here: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The request made now without what requests of earlier versions did not record."""
-    if DEFINITION not in there:
-        return {name: value for name, value in here.items() if name != DEFINITION}
-    one, other = there[DEFINITION], here.get(DEFINITION)
+    missing = [name for name in _LATER if name not in there]
+    here = {name: value for name, value in here.items() if name not in missing}
+    one, other = there.get(DEFINITION), here.get(DEFINITION)
     if isinstance(one, Mapping) and isinstance(other, Mapping) and VERSIONS not in one:
         kept = {name: value for name, value in other.items() if name != VERSIONS}
         return {**here, DEFINITION: kept}
@@ -176,4 +186,9 @@ def differences(
             pair = there.get(key), here.get(key)
             yield from differences(*pair, sides=sides, name=inner)
     elif there != here:
-        yield f"{name} is {there!r} {sides[0]} and {here!r} {sides[1]}"
+        yield f"{name} is {_shown(there)} {sides[0]} and {_shown(here)} {sides[1]}"
+
+
+def _shown(value: Any) -> str:
+    """A plain value in a message, its hashes by their first digits."""
+    return _HASH.sub(lambda found: found[0][:_DIGITS], repr(value))

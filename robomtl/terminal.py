@@ -30,6 +30,14 @@ class Terminal(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command, which ends as if all had been read.
+
+        Raises:
+            BrokenPipeError: Always; the library would end the process.
+        """
+        raise  # The library calls this where it handles one.
+
     def render_str(  # The signature is the library's.
         self,
         text: str,

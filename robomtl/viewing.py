@@ -16,7 +16,7 @@ from robomtl.actor import Agent
 from robomtl.agent import PolicyAgent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.durable import replacing
-from robomtl.errors import InputError, MissingExtraError
+from robomtl.errors import EpisodesError, InputError, MissingExtraError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.results import RESULTS, Results
@@ -160,6 +160,7 @@ def view(
     Raises:
         InputError: If there is no display for the viewer, or a recorded trial ended
             otherwise than recorded; then no file is left.
+        EpisodesError: If a new trial broke off; then no file is left.
         MissingExtraError: If the extra ``view`` or a library that draws is missing.
     """
     rerun = load_rerun()
@@ -173,6 +174,10 @@ def view(
         recorder.finish(chunk, row, played)
         if isinstance(trial, Place) and (fault := difference(trial.record, played)):
             raise InputError(f"The trial did not go as it did before: {fault}.")
+        if played.error is not None:
+            raise EpisodesError(
+                f"The trial of '{chunk.task}' broke off: {played.error}."
+            )
     return played
 
 

@@ -17,7 +17,8 @@ from robomtl.demonstrations import (
     adding,
     collect,
 )
-from robomtl.errors import InputError
+from robomtl.envs.points_env import PointsEnv
+from robomtl.errors import InputError, PlugInError
 from robomtl.suites import suite
 
 pytest.importorskip("av")
@@ -126,3 +127,17 @@ def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
         (tmp_path / "meta/robomtl.json").write_text(json.dumps(about))
         with pytest.raises(InputError, match=said):
             add_cameras(tmp_path, tmp_path / "new", options={"images": 16})
+
+
+def test_an_env_that_cannot_be_drawn_is_named(
+    states: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(env: PointsEnv) -> None:
+        raise RuntimeError("GL error 1282")
+
+    monkeypatch.setattr(PointsEnv, "pictures", failing)
+    with pytest.raises(
+        PlugInError,
+        match=r"'reach-red', variation \d+, cannot be drawn: RuntimeError: GL",
+    ):
+        add_cameras(states, tmp_path / "new", options={"images": 16}, compute=ALONE)

@@ -1,6 +1,7 @@
 import datetime
 import io
 import json
+import os
 import re
 import shlex
 import shutil
@@ -143,6 +144,17 @@ def test_training_asks_for_its_device_before_it_collects(capsys, tmp_path):
     ]
     assert "There is no device 'evil' here; torch finds" in refusal(capsys, *words)
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["list"], ["--help"]])
+def test_a_reader_that_leaves_is_no_fault(words):
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "robomtl", *words]
+    ended = subprocess.run(command, stdout=writes, stderr=PIPE, text=True)
+    os.close(writes)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_terminal_without_the_letters_shows_what_it_can(monkeypatch):

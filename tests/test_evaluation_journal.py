@@ -190,7 +190,10 @@ def test_a_plan_that_grows_keeps_what_is_finished_and_where_it_stands(path):
             {"arms": {"wide": {}, "alone": {"width": 9}}},
             r"Differing: arms\.alone\.width is 8 there and 9 here\.",
         ),
-        ({"chunks": {"alone/5": 7}}, "chunks.alone/5 is 1 there and 7 here"),
+        (
+            {"chunks": {"alone/5": 7}},
+            "Differing: trials of alone/5 is 1 there and 7 here\.",
+        ),
     ],
 )
 def test_a_plan_that_grows_is_refused_where_it_says_otherwise(path, changes, message):

@@ -26,3 +26,5 @@ def test_what_is_no_folder_is_said_to_be_none(tmp_path):
     (tmp_path / "file").write_text("")
     assert holding(tmp_path / "file") == "is not a folder"
     assert holding(tmp_path / "nowhere") == "does not exist"
+    (tmp_path / "link").symlink_to("nowhere")
+    assert holding(tmp_path / "link") == "is a link that leads nowhere"

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from robomtl.interrupt import deferred_interrupt
+from robomtl.interrupt import deferred_interrupt, interrupting_terminate
 
 
 def press():
@@ -50,3 +50,35 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_sigterm_does_what_ctrl_c_does():
+    with interrupting_terminate() as came:
+        with deferred_interrupt() as deferral:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert deferral.pressed.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert came.is_set()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_sigterm_interrupts_where_ctrl_c_is_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupting_terminate(), pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_handler_of_sigterm_that_is_there_is_left_alone():
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        with interrupting_terminate() as came:
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM]
+    assert not came.is_set()

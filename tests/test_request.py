@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from robomtl.request import claim, differences, plain
+from robomtl.request import claim, differences, plain, refuse_other
 from robomtl.untrusted import read_json
 
 
@@ -53,6 +53,20 @@ def test_another_request_is_refused_naming_all_that_differs(tmp_path, finished):
             path, {"training": Settings(steps=70), "policy": "film"}, finished=finished
         )
     assert path.read_bytes() == before
+
+
+def test_hashes_are_shown_by_their_first_digits(tmp_path):
+    there, here = {"agent": "a" * 64}, {"agent": f"{'b' * 64} execute=2"}
+    message = f"agent is '{'a' * 12}' there and '{'b' * 12} execute=2' here"
+    with pytest.raises(ValueError, match=message):
+        refuse_other(tmp_path, there, here)
+
+
+def test_of_many_differing_settings_the_first_are_listed(tmp_path):
+    there, here = ({f"s{number}": side for number in range(20)} for side in (1, 2))
+    message = r"; s7 is 1 there and 2 here; and 12 further settings\. Give the same"
+    with pytest.raises(ValueError, match=message):
+        refuse_other(tmp_path, there, here)
 
 
 def test_a_request_for_which_nothing_was_finished_binds_nobody(tmp_path):

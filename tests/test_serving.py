@@ -172,7 +172,9 @@ def test_results_of_another_device_are_others(tmp_path):
         compute=Compute(workers=1),
     )
     with serve(agent, device="cpu") as served:
-        with pytest.raises(ValueError, match=r"agent is '\w+' there and '\w+ on cpu'"):
+        with pytest.raises(
+            ValueError, match=r"agent is '\w{12}' there and '\w{12} on cpu'"
+        ):
             evaluate(
                 served,
                 POINTS,

@@ -80,6 +80,25 @@ def test_policies_are_compared_under_every_magnitude_and_more_may_join(
     assert page.count("action gain [×]") and page.count("action delay [steps]")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variations": "train"}, "split is 'fresh' there and 'train' here"),
+        ({"trials": 2}, "Differing: trials of .* is 1 there and 2 here"),
+    ],
+)
+def test_other_trials_are_refused_in_the_same_folder(
+    runs: list[Path], tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    config = ShiftConfig(
+        shifts=("action_delay",), magnitudes={"action_delay": (1,)}, trials=1
+    )
+    robomtl.shift(runs[:1], SUITE, config, out=tmp_path, compute=ALONE)
+    other = replace(config, **changes)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        robomtl.shift(runs[:1], SUITE, other, out=tmp_path, compute=ALONE)
+
+
 def test_policies_also_play_once_they_have_learned_of_a_shift(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

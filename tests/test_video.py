@@ -13,7 +13,9 @@ from robomtl.camera import Camera
 from robomtl.cli.main import main
 from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import PointsEnv
 from robomtl.envs.points_picture import COLOURS
+from robomtl.errors import PlugInError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results, film, video
 from robomtl.evaluation.mp4 import Mp4
 from robomtl.evaluation.video import video_path
@@ -42,6 +44,29 @@ class Forgetful(Wobbling):
     def start(self, trials, task_infos):
         super().start(trials, task_infos)
         self.generators[2:] = [np.random.default_rng(5) for _ in self.generators[2:]]
+
+
+class FailingEnv(PointsEnv):
+    """Cannot be drawn once so many steps are taken."""
+
+    draws = 0
+
+    def render(self):
+        if self._step >= self.draws:
+            raise RuntimeError("GL error 1282")
+        return super().render()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailingSuite(PointsSuite):
+    """Its envs cannot be drawn once so many steps are taken."""
+
+    draws: int = 0
+
+    def make_env(self, task):
+        env = FailingEnv(task, self.horizon, self.camera)
+        env.draws = self.draws
+        return env
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +215,27 @@ def test_a_trial_that_ends_otherwise_has_no_video_and_says_so(tmp_path):
     assert all(each.path.exists() == (each.fault is None) for each in films)
     assert "in the evaluation and" in faults[0].fault
     assert "when played again" in faults[0].fault
+
+
+def test_a_trial_that_cannot_be_drawn_to_its_end_has_no_video_and_says_so(tmp_path):
+    suite = FailingSuite(variant="MT6", horizon=16, draws=3)
+    played(tmp_path, suite=suite, tasks=("reach-blue",), episodes=1)
+    (it,) = filmed(tmp_path, suite=suite, which="all")
+    assert not it.path.exists()
+    assert it.fault.startswith(
+        "it broke off when it was played again, step 3: RuntimeError: GL error 1282"
+    )
+
+
+def test_a_suite_that_cannot_be_drawn_is_refused_before_anything_is_filmed(tmp_path):
+    suite = FailingSuite(variant="MT6", horizon=16)
+    played(tmp_path, suite=suite, tasks=("reach-blue",), episodes=1)
+    message = (
+        "No picture of 'reach-red' of points/MT6 can be taken: RuntimeError: GL error"
+        r" 1282 \(test_video.py, line \d+\)\."
+    )
+    with pytest.raises(PlugInError, match=message):
+        filmed(tmp_path, suite=suite)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from wobbling import Here, WobblingAgent
+from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 
 from robomtl import checkpoint, viewing
 from robomtl.agent import PolicyAgent
@@ -16,6 +16,7 @@ from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import THINGS
+from robomtl.errors import EpisodesError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_factory import from_gymnasium
@@ -203,6 +204,15 @@ def test_a_trial_that_goes_otherwise_leaves_no_file(evaluation, tmp_path):
     ):
         viewing.view(ExpertAgent(), POINTS, place, save=path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_new_trial_that_breaks_off_leaves_no_file_and_says_why(tmp_path):
+    suite, path = BrokenSuite(horizon=8), tmp_path / "trial.rrd"
+    trial = viewing.new_trial(suite, task="reach-red", variation=BROKEN)
+    message = "The trial of 'reach-red' broke off: step 3: it blew up"
+    with pytest.raises(EpisodesError, match=message):
+        viewing.view(ExpertAgent(), suite, trial, camera=None, save=path)
+    assert not path.exists()
 
 
 def test_without_a_display_a_file_is_asked_for(monkeypatch):

@@ -4,6 +4,7 @@ import errno
 import importlib
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from robomtl.errors import (
     SimulationError,
 )
 from robomtl.imports import import_modules
+from robomtl.interrupt import interrupting_terminate
 from robomtl.nearest import unknown
 from robomtl.paths import check_working_directory
 from robomtl.plug_in import exit_described
@@ -71,17 +73,26 @@ _OF_DEVICES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 # Modules whose own sys.exit ends a verb: after --help, wrong flags, and a failed check.
 _MAY_EXIT = ("argparse", "robomtl", "tyro")
 
+_INTERRUPTED, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns the exit status: 0, 2 for an error, 130 for Ctrl-C.
+    """Runs one verb; returns the exit status: 0, 2 for an error, 130 for Ctrl-C, 143 for SIGTERM.
 
     Args:
         arguments: Words after ``robomtl``; those of the process when None.
     """
     _show_whatever_can_be_shown()
+    with interrupting_terminate() as terminated:
+        status = _run(sys.argv[1:] if arguments is None else arguments)
+    return _TERMINATED if status == _INTERRUPTED and terminated.is_set() else status
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Runs one verb, and shows what a user should know of how it ended."""
     console = Terminal(stderr=True)
     try:
-        modules, words = _imports(sys.argv[1:] if arguments is None else arguments)
+        modules, words = _imports(arguments)
         if not words or words[0] in ("-h", "--help"):
             _print_help()
             return 0
@@ -102,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stopped:
         console.print(str(stopped) or "Stopped.", soft_wrap=True, highlight=False)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left, as `robomtl list | head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -166,7 +177,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _print_help() -> None:
-    console = Console()
+    console = Terminal()
     console.print("Task-conditioned robot policies: train, adapt, evaluate per task.\n")
     for verb, line in VERBS.items():
         console.print(f"  robomtl {verb:<10} {line}", highlight=False)

@@ -34,7 +34,7 @@ from robomtl.executor import Executor, Failure
 from robomtl.parquet import Parquet
 from robomtl.paths import located
 from robomtl.pictures import Sighted
-from robomtl.plug_in import close_broken
+from robomtl.plug_in import calling, close_broken, make_env
 from robomtl.progress import progress
 from robomtl.pulse import PULSE
 from robomtl.request import refuse_other
@@ -86,8 +86,10 @@ class _Drawing:
         disturb = Disturbance(self.request, episode.task, recorded.variation)
         executed = (disturb(action) for action in recorded.action)
         played = Played(episode.task, recorded.variation, [*recorded.state], executed)
+        fault = f"'{episode.task}', variation {recorded.variation}, cannot be drawn"
         try:
-            drawn = [*redrawn(env, played, beat=lambda: PULSE.beat(key))]
+            with calling(fault):
+                drawn = [*redrawn(env, played, beat=lambda: PULSE.beat(key))]
         except SimulationError as error:
             return f"step {error.step}: {error.reason}"
         others = {
@@ -100,7 +102,7 @@ class _Drawing:
         if self._env is None or self._task != task:
             if self._env is not None:
                 close_broken(self._env)
-            self._task, self._env = task, self.suite.make_env(task)
+            self._task, self._env = task, make_env(self.suite, task)
         return self._env
 
 
@@ -192,7 +194,7 @@ def _request(source: Demonstrations, seen: Suite, video: Video) -> Request:
 
 
 def _check_draws(seen: Suite, task: str) -> None:
-    env = seen.make_env(task)
+    env = make_env(seen, task)
     space: Any = env.observation_space
     draws = isinstance(env, Sighted)
     pictures = [name for name, each in space.spaces.items() if len(each.shape) == 3]

@@ -161,6 +161,9 @@ def open_journal(
     """
     there = _binding_head(path)
     if there is not None:
+        # The hash of the trials differs wherever a setting does that decides them.
+        trials = there.plan.get("trials")
+        refuse_other(path.parent, there.plan, {**plan, "trials": trials})
         refuse_other(path.parent, there.plan, plan)
     journal = Journal(path)
     _fill(journal, Head(plan=plan, origin=origin), sizes)
@@ -203,7 +206,11 @@ def open_growing(
     }
     if there is not None:
         known = {name: {k: before[name][k] for k in shared[name]} for name in fields}
-        refuse_other(path.parent, {**before, **known}, {**plan, **shared})
+        sizes = shared.pop("chunks")
+        refuse_other(path.parent, {**before, **known}, {**plan, **known, **shared})
+        for name, size in known["chunks"].items():
+            trials = f"trials of {name}"
+            refuse_other(path.parent, {trials: size}, {trials: sizes[name]})
     whole = {name: {**before.get(name, {}), **plan[name]} for name in fields}
     chunks: dict[str, int] = whole["chunks"]
     journal = Journal(path)

@@ -24,7 +24,7 @@ from robomtl.executor import Executor, Failure
 from robomtl.lock import locked
 from robomtl.names import file_name
 from robomtl.paths import located
-from robomtl.plug_in import looked_at
+from robomtl.plug_in import calling, looked_at, make_env
 from robomtl.progress import progress
 from robomtl.request import differences, plain
 from robomtl.task import Env, Suite, Trial
@@ -138,15 +138,18 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
 
     Raises:
         ValueError: If the suite does not take the camera or shows no pictures.
+        PlugInError: If an env cannot be made, reset or drawn.
         ImportError: If the extra ``video`` or a library that draws is missing; says how
             to install it.
     """
     load_av()
     seen = with_camera(suite, camera)
     task = seen.train_tasks[0].name
-    with looked_at(partial(seen.make_env, task)) as env:
-        env.reset(options={"variation": seen.variations(task, "fresh")[0]})
-        take_picture(env)
+    variation = seen.variations(task, "fresh")[0]
+    with looked_at(partial(make_env, seen, task)) as env:
+        with calling(f"No picture of '{task}' of {seen.name} can be taken"):
+            env.reset(options={"variation": variation})
+            take_picture(env)
     return seen
 
 

@@ -137,6 +137,8 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
 
 def difference(record: Record, outcome: Outcome) -> str:
     """How an outcome differs from the recorded one; empty if it does not."""
+    if outcome.error is not None and record.error is None:
+        return f"it broke off when it was played again, {outcome.error}"
     names = [each.name for each in fields(Outcome) if each.name != "seconds"]
     there, here = (
         {name: getattr(each, name) for name in names} for each in (record, outcome)

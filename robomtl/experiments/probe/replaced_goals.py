@@ -8,7 +8,7 @@ from itertools import groupby
 from robomtl.actor import TaskInfo
 from robomtl.evaluation.trials import Chunk
 from robomtl.experiments.probe.kinds import EMPTY, SHUFFLED, WRONG
-from robomtl.plug_in import looked_at
+from robomtl.plug_in import calling, looked_at, make_env
 from robomtl.task import Suite, Trial, goal_place
 
 Goal = tuple[float, ...]
@@ -76,10 +76,11 @@ def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
     assert suite.goal is not None
     of_task: dict[str, list[Goal]] = {}
     for task, some in groupby(trials, key=lambda trial: trial.task):
-        with looked_at(partial(suite.make_env, task)) as env:
+        with looked_at(partial(make_env, suite, task)) as env:
             for trial in some:
                 options = {"variation": trial.variation}
-                observation, _ = env.reset(seed=trial.seed, options=options)
+                with calling(f"'{task}' of {suite.name} cannot be reset"):
+                    observation, _ = env.reset(seed=trial.seed, options=options)
                 shown = observation["state"][goal_place(suite, task)]
                 of_task.setdefault(task, []).append(tuple(shown.tolist()))
     sizes = {len(goal) for goals in of_task.values() for goal in goals}

@@ -34,7 +34,7 @@ from robomtl.experiments.shift.target_adapting import (
 from robomtl.folder_kinds import check_no_run
 from robomtl.lock import locked
 from robomtl.paths import located
-from robomtl.request import plain
+from robomtl.request import SPLIT, plain
 from robomtl.shifts.shift import SHIFTS
 from robomtl.shifts.shifted_suite import ShiftedSuite
 from robomtl.task import Suite
@@ -58,6 +58,7 @@ class _Experiment:
                 f"{each.label}, seed {each.seed}": each.agent.fingerprint
                 for each in self.policies
             },
+            SPLIT: self.config.variations,
             # A cell names its magnitude, so that more may join.
             "shifts": {name: SHIFTS.get(name).unit for name in self.grid},
             # Statistics are those of all tasks.
