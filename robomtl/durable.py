@@ -15,24 +15,44 @@ LINES_LIMIT = 128 * 2**20
 """Largest file of lines that is read [bytes]; a trial takes about 130 in a journal."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
 def writing_into(folder: Path) -> Iterator[None]:
-    """Turns the error of a full disk in the block into a message that names the folder.
+    """Turns errors of the disk in the block into messages that name the folder.
 
     Raises:
         DiskFullError: If a disk, a quota or a limit on file sizes is reached.
+        InputError: If the folder, or one around it, may not be written to.
     """
     try:
         yield
     except OSError as error:
+        if error.errno in _REFUSED and _concerns(error, folder):
+            raise unwritable(folder, error) from error
         if error.errno not in _FULL:
             raise
         raise DiskFullError(
             f"The disk of {folder} is full ({os.strerror(error.errno)}). Nothing finished"
             " is lost; free some space and give the same command again to resume."
         ) from error
+
+
+def _concerns(error: OSError, folder: Path) -> bool:
+    """Whether an error is of a folder, a file in it, or a folder around it."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return False
+    path = Path(error.filename)
+    return path == folder or folder in path.parents or path in folder.parents
+
+
+def unwritable(folder: Path, error: OSError) -> InputError:
+    """The message that a folder may not be written to, and what can be done."""
+    return InputError(
+        f"Nothing can be written into {folder} ({error.strerror}); change its permissions,"
+        " or give another folder (--out)."
+    )
 
 
 @contextmanager
@@ -48,6 +68,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         DiskFullError: If there is no space for it.
+        InputError: If its folder may not be written to.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with writing_into(path.parent):

@@ -1,6 +1,5 @@
 """One process at a time writes into a folder."""
 
-import errno
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from robomtl.durable import discard_partial, writing_into
+from robomtl.durable import discard_partial, unwritable, writing_into
 from robomtl.errors import InputError
 from robomtl.folder_kinds import check_may_be_folder
 
@@ -38,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
             " folder."
         ) from error
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     try:
         discard_partial(folder)
         yield
@@ -56,19 +55,7 @@ def make_folder(folder: Path) -> None:
     """
     check_may_be_folder(folder)
     with writing_into(folder):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise
-            raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(
-        f"Nothing can be written into {folder} ({error.strerror}); give another folder"
-        " (--out)."
-    )
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_regular(path: Path) -> None:

@@ -1,4 +1,5 @@
 import datetime
+import errno
 import io
 import json
 import os
@@ -144,6 +145,17 @@ def test_training_asks_for_its_device_before_it_collects(capsys, tmp_path):
     ]
     assert "There is no device 'evil' here; torch finds" in refusal(capsys, *words)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_file_that_may_not_be_read_is_named(capsys, monkeypatch, tmp_path):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("robomtl.checkpoint.load", refuse)
+    assert main(["evaluate", str(tmp_path)]) == 2
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "Permission denied. Give another path, or change its permissions." in said
+    assert "Errno" not in said
 
 
 @pytest.mark.slow

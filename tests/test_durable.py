@@ -1,9 +1,11 @@
+import errno
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +15,9 @@ from robomtl.durable import (
     replacing,
     write_json,
     write_text,
+    writing_into,
 )
-from robomtl.errors import DiskFullError
+from robomtl.errors import DiskFullError, InputError
 
 
 def test_a_file_appears_whole_with_its_folder(tmp_path):
@@ -103,6 +106,27 @@ def test_a_full_disk_is_told_and_leaves_what_was_finished(tmp_path, full_disk, w
         write(path, "x" * 8000)
     assert os.listdir(tmp_path) == ["trials.jsonl"]
     assert read_lines(path) == ["one"]
+
+
+@pytest.mark.parametrize("write", [write_text, append_line])
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, monkeypatch, write):
+    def refuse(path, *arguments, **settings):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+    message = (
+        rf"Nothing can be written into {tmp_path} \(Permission denied\); change its"
+        r" permissions, or give another folder \(--out\)\."
+    )
+    with pytest.raises(InputError, match=message):
+        write(tmp_path / "trials.jsonl", "one")
+
+
+def test_a_file_elsewhere_that_may_not_be_read_is_not_blamed_on_the_folder(tmp_path):
+    refusal = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/elsewhere")
+    with pytest.raises(PermissionError), writing_into(tmp_path):
+        raise refusal
 
 
 def test_lines_are_read_as_appended(tmp_path):

@@ -107,8 +107,6 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system", path)
 
     monkeypatch.setattr(os, "mkdir", refuse)
-    message = (
-        r"Nothing can be written into .*run \(Read-only file system\); give another"
-    )
+    message = r"Nothing can be written into .*run \(Read-only file system\); change its"
     with pytest.raises(InputError, match=message), locked(tmp_path / "run"):
         pass

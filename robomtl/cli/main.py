@@ -173,6 +173,10 @@ def _show_whatever_can_be_shown() -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, SafetensorError):
         return f"A file of weights is damaged: {error}."
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        advice = " Give another path, or change its permissions."
+        refused = isinstance(error, PermissionError)
+        return f"{error.filename}: {error.strerror}.{advice if refused else ''}"
     return str(error) or type(error).__name__
 
 

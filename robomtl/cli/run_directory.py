@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from robomtl.durable import writing_into
 from robomtl.names import file_name
 from robomtl.paths import expanded
 
@@ -43,7 +44,8 @@ def _dated(verb: str, name: str) -> Path:
     folder, number = Path("runs") / stem, 1
     while True:
         try:
-            folder.mkdir(parents=True)
+            with writing_into(folder):
+                folder.mkdir(parents=True)
             return folder
         except FileExistsError:
             number += 1
