@@ -32,6 +32,7 @@ from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation import Results
 from robomtl.executor import LocalExecutor
+from robomtl.lock import locked
 from robomtl.recipes import RECIPES, Recipe
 from robomtl.training import TrainConfig
 
@@ -108,6 +109,52 @@ def test_a_folder_may_have_a_colon_or_begin_at_home(tmp_path, monkeypatch, out):
     assert [each.name for each in here.iterdir()] == [
         each for each in found.parts[:1] if each != "/"
     ]
+
+
+def test_folders_may_move_and_be_reached_by_links(run_directory, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run_directory / "demonstrations", "data")
+    shutil.copytree(run_directory, "run")
+    more = "--policy mlp --architecture.width 16 --threads 1 --schedule constant"
+    words = ["--out", "trained", *more.split()]
+    assert main(["train", "--data", "data", "--steps", "4", *words]) == 0
+    os.rename("data", "moved")
+    os.symlink("moved", "relative")
+    os.symlink(tmp_path / "moved", "absolute")
+    for data, steps in (("relative", "6"), ("absolute", "8")):
+        assert main(["train", "--data", data, "--steps", steps, *words]) == 0
+    played = ["--episodes", "1", "--workers", "1", "--out"]
+    os.mkdir("target")
+    os.symlink("target", "results")
+    assert main(["evaluate", "run", *played, "results"]) == 0
+    trials = Path("target/trials.parquet").read_bytes()
+    os.rename("run", "elsewhere")
+    os.symlink("elsewhere", "link")
+    os.rename("target", "results-moved")
+    assert main(["evaluate", "link", "--resume", "results-moved"]) == 0
+    assert main(["evaluate", "elsewhere", *played, "results-moved"]) == 0
+    assert Path("results-moved/trials.parquet").read_bytes() == trials
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--data", "RUN/demonstrations", "--steps", "2"],
+        ["evaluate", "RUN"],
+        ["probe", "RUN"],
+        ["shift", "RUN", "--shifts", "action_delay"],
+        ["multitask", "points/MT4", "--demonstrations", "1"],
+        ["lifelong", "points/MT4"],
+    ],
+)
+def test_a_folder_that_another_command_writes_to_is_refused(
+    run_directory, tmp_path, capsys, words
+):
+    words = [word.replace("RUN", str(run_directory)) for word in words]
+    with locked(tmp_path / "out"):
+        said = refusal(capsys, *words, "--out", tmp_path / "out")
+    assert f"Another process is writing into {tmp_path / 'out'}; wait for it" in said
+    assert [*tmp_path.rglob("*")] == [tmp_path / "out"]
 
 
 def test_the_home_of_nobody_is_refused(capsys):

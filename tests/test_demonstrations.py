@@ -1,7 +1,10 @@
 import json
 import shutil
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect, la
 from robomtl.demonstrations.collect_missing import check_suite
 from robomtl.demonstrations.writing import Recorded, write
 from robomtl.errors import InputError
+from robomtl.parquet import Parquet
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -152,6 +156,37 @@ def test_files_are_split_by_size_and_read_back_unchanged(
     assert len(files) > 1
     split, whole = Demonstrations(tmp_path / "split"), Demonstrations(own)
     assert split.fingerprint == whole.fingerprint
+
+
+def opened(folder: Path, count: int) -> Counter[CodeType]:
+    """How often each function ran to open a data set of so many files, an episode each."""
+    first = episodes()[0]
+    many = [first._replace(variation=number) for number in range(count)]
+    write(folder, header(), many, file_mb=1e-6)
+    assert len([*folder.glob("data/*/*.parquet")]) == count
+    ran: Counter[CodeType] = Counter()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            ran[frame.f_code] += 1
+
+    sys.setprofile(note)
+    try:
+        assert len(Demonstrations(folder)) == count
+    finally:
+        sys.setprofile(None)
+    return ran
+
+
+def test_opening_many_files_reads_each_once_and_takes_steps_in_proportion(
+    tmp_path: Path,
+) -> None:
+    fewer, more = (opened(tmp_path / str(count), count) for count in (40, 80))
+    reads = Parquet.__init__.__code__
+    assert more[reads] - fewer[reads] == 40
+    # Twice the files take a quadratic search four times the comparisons of paths.
+    faster = [code for code, count in more.items() if count > 2.2 * fewer[code] + 50]
+    assert not faster
 
 
 def test_an_episode_without_success_is_read_as_such(tmp_path: Path) -> None:
