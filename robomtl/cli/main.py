@@ -9,10 +9,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.panel import Panel
 from safetensors import SafetensorError
 
+from robomtl.cli.choices import CHOICES
 from robomtl.cli.earlier_flags import present_flags
 from robomtl.errors import (
     EpisodesError,
@@ -103,9 +103,9 @@ def _run(arguments: Sequence[str]) -> int:
             raise InputError(unknown("verb", words[0], VERBS))
         check_working_directory()  # Without it, torch's libraries end the process.
         import_modules(modules)
-        importlib.import_module(f"robomtl.cli.{words[0]}").main(
-            present_flags(words[1:])
-        )
+        with CHOICES:
+            verb = importlib.import_module(f"robomtl.cli.{words[0]}")
+            verb.main(present_flags(words[1:]))
     except SystemExit as stopped:
         if _is_ours(stopped):
             raise
@@ -159,7 +159,7 @@ def _is_bug(error: Exception) -> bool:
     )
 
 
-def _show(console: Console, sentence: str) -> None:
+def _show(console: Terminal, sentence: str) -> None:
     console.print(Panel(sentence, title="robomtl", border_style="red"))
 
 
