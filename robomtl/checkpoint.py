@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save as serialise
+from torch.nn.parameter import is_lazy
 
 from robomtl.actor_settings import ActorSettings
 from robomtl.conditioning import Conditioning
@@ -109,13 +110,24 @@ def build(card: Card) -> Policy:
     """An untrained policy of the card's architecture and sizes.
 
     Raises:
-        ValueError: If the architecture or the objective is unknown, or its config has
-            other fields.
+        ValueError: If the architecture or the objective is unknown, its config has other
+            fields, or it has lazy layers.
     """
     config = configure(card.policy, card.config)
     made: Policy = POLICIES.get(card.policy)(config, card.spec)
     made.meta = configure_objective(card.objective, card.objective_config).meta(made)
+    _refuse_lazy(made)
     return made
+
+
+def _refuse_lazy(policy: Policy) -> None:
+    """Refuses layers without sizes, whose weights can be neither counted nor loaded."""
+    lazy = [name for name, it in policy.named_parameters() if is_lazy(it)]
+    if lazy:
+        raise InputError(
+            f"{type(policy).__name__} has no sizes for {', '.join(lazy)}; replace lazy"
+            " layers, such as nn.LazyLinear, by layers whose sizes follow from the spec."
+        )
 
 
 def count_parameters(card: Card) -> int:
@@ -146,7 +158,6 @@ def count_parameters(card: Card) -> int:
 
 def save(folder: Path, policy: Policy, card: Card) -> None:
     """Writes weights, then card; a folder with a card is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = _weights(policy)
     with replacing(folder / _WEIGHTS) as temporary:
         temporary.write_bytes(weights)

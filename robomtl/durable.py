@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from robomtl.errors import DiskFullError, InputError
+from robomtl.held import check_held
 from robomtl.untrusted import read_file
 
 LINES_LIMIT = 128 * 2**20
@@ -68,8 +69,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         DiskFullError: If there is no space for it.
-        InputError: If its folder may not be written to.
+        InputError: If its folder may not be written to, or a folder around it was removed
+            or replaced, see ``held``.
     """
+    check_held(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with writing_into(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +117,9 @@ def append_line(path: Path, line: str) -> None:
 
     Raises:
         DiskFullError: If there is no space for it.
+        InputError: If a folder around it was removed or replaced, see ``held``.
     """
+    check_held(path)
     with writing_into(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         created = not path.exists()

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from robomtl.durable import discard_partial, unwritable, writing_into
 from robomtl.errors import InputError
 from robomtl.folder_kinds import check_may_be_folder
+from robomtl.held import check_held, held, is_held
 
 LOCK = ".lock"
 """File inside a folder as long as a process writes there; one left by a kill is void."""
@@ -19,7 +20,7 @@ LOCK = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Holds a folder until the block ends; the folder is made if missing.
 
-    Files that killed processes left unfinished in it are removed first.
+    Where it is removed or replaced meanwhile, nothing more is written into it. Files that killed processes left unfinished in it are removed first.
 
     Raises:
         InputError: If another process holds it, it cannot be made or written to, or its
@@ -38,22 +39,26 @@ def locked(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise unwritable(folder, error) from error
-    try:
-        discard_partial(folder)
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
+    with held(folder):
+        try:
+            discard_partial(folder)
+            yield
+        finally:
+            if is_held(folder):  # Else it is another folder, and maybe another's lock.
+                path.unlink(missing_ok=True)
+            lock.release()
 
 
 def make_folder(folder: Path) -> None:
     """Makes a folder for what is written, unless it is there.
 
     Raises:
-        InputError: If a file is in its way, or it cannot be made.
+        InputError: If a file is in its way, it cannot be made, or a folder around it was
+            removed or replaced while this process held it.
         DiskFullError: If there is no space for it.
     """
     check_may_be_folder(folder)
+    check_held(folder)
     with writing_into(folder):
         folder.mkdir(parents=True, exist_ok=True)
 

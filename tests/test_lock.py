@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from robomtl.durable import append_line, write_json
 from robomtl.errors import InputError
 from robomtl.lock import LOCK, locked
 
@@ -110,3 +111,41 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, monkeypatch):
     message = r"Nothing can be written into .*run \(Read-only file system\); change its"
     with pytest.raises(InputError, match=message), locked(tmp_path / "run"):
         pass
+
+
+WRITERS = [
+    lambda folder: write_json(folder / "results.json", {}),
+    lambda folder: append_line(folder / "videos" / "journal.jsonl", "{}"),
+    lambda folder: locked(folder / "cells" / "a").__enter__(),
+]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("around", [False, True])
+def test_a_folder_that_was_removed_meanwhile_is_not_made_again(tmp_path, write, around):
+    folder = tmp_path / "runs" / "a"
+    message = f"{folder} was removed or replaced while robomtl worked in it"
+    with pytest.raises(InputError, match=message), locked(folder):
+        (tmp_path / "runs" if around else folder).rename(tmp_path / "elsewhere")
+        write(folder)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_another_folder_in_the_place_of_one_is_left_as_it_is(tmp_path, write):
+    folder = tmp_path / "a"
+    with pytest.raises(InputError, match="was removed or replaced"), locked(folder):
+        folder.rename(tmp_path / "elsewhere")
+        folder.mkdir()
+        (folder / LOCK).touch()
+        write(folder)
+    assert os.listdir(folder) == [LOCK]
+
+
+def test_a_folder_that_was_put_back_is_written_to(tmp_path):
+    folder = tmp_path / "a"
+    with locked(folder):
+        folder.rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").rename(folder)
+        write_json(folder / "results.json", {})
+    assert os.listdir(folder) == ["results.json"]
