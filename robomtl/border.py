@@ -120,7 +120,12 @@ class Border:
                     f"{self._where(step)}: observation '{name}' is {kind_of(value)};"
                     f" expected an array of shape {shape}, as the observation space says."
                 )
-            if value.dtype.kind == "f" and not finite(value):
+            if (kind := value.dtype.kind) not in "fiub":
+                raise InputError(
+                    f"{self._where(step)}: observation '{name}' is {kind_of(value)};"
+                    " expected numbers."
+                )
+            if kind == "f" and not finite(value):
                 lacking = np.flatnonzero(~np.isfinite(value)).tolist()
                 raise InputError(
                     f"{self._where(step)}: observation '{name}' is not finite in"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from robomtl.errors import InputError
 from robomtl.policy import EMBODIMENT, Memory, Policy
+from robomtl.policy_border import actions_of
 from robomtl.policy_episodes import ROWS, PredictionRequest, tensors
 from robomtl.spec import Spec
 
@@ -117,8 +118,11 @@ class JointPolicy:
             self.device
         )
         self._seed(groups[0].seed)  # It counts where one is alone.
-        chunk, memory = self._policy.act(
-            observation, task_embedding, _joined([group.memory for group in filled])
+        chunk, memory = actions_of(
+            self._policy,
+            observation,
+            task_embedding,
+            _joined([group.memory for group in filled]),
         )
         chunks = torch.split(chunk.cpu(), self._rows)[: len(groups)]
         memories = _split(memory, size, len(groups))

@@ -1,7 +1,13 @@
 """Handling of plug-ins' code: descriptions of its exceptions, and envs that may break."""
 
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    chdir,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from traceback import extract_tb
 from typing import Protocol, TypeVar
@@ -11,6 +17,10 @@ from robomtl.task import Env, Suite
 
 FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
 """How a traceback is shown, for the messages about imports that failed."""
+
+
+_OURS = (InputError, MissingExtraError, PlugInError, SimulationError)
+"""Exceptions whose messages users understand."""
 
 
 def described(error: BaseException) -> str:
@@ -30,20 +40,22 @@ def _message(error: BaseException) -> str:
 
 
 @contextmanager
-def calling(fault: str) -> Iterator[None]:
+def calling(fault: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Turns an exception that a plug-in raises in the block into a message.
 
     Args:
         fault: What cannot be done then, as the beginning of the message.
+        but: Exceptions that the caller answers.
 
     Raises:
-        PlugInError: If the block raises an exception that is none of robomtl's own.
+        PlugInError: If the block raises another exception that is none of robomtl's own.
     """
+    answered: tuple[type[BaseException], ...] = (*_OURS, KeyboardInterrupt, *but)
     try:
         yield
-    except (InputError, MissingExtraError, PlugInError, SimulationError):
+    except answered:
         raise
-    except (Exception, SystemExit) as error:  # Plug-ins raise anything.
+    except BaseException as error:  # Plug-ins raise anything.
         raise PlugInError(f"{fault}: {described(error)}.") from error
 
 
@@ -57,12 +69,43 @@ def make_env(suite: Suite, task: str) -> Env:
         return suite.make_env(task)
 
 
-def exit_described(error: SystemExit) -> str:
-    """A description of ``sys.exit`` in code that must raise an exception instead."""
+def exit_described(error: BaseException) -> str:
+    """A description of ``sys.exit`` or the like in code that must raise an exception."""
+    exits = isinstance(error, SystemExit)
+    what = (
+        "sys.exit() was called"
+        if exits
+        else "Something that is no Exception was raised"
+    )
     return (
-        f"sys.exit() was called: {described(error)}. Code that robomtl calls must report"
+        f"{what}: {described(error)}. Code that robomtl calls must report"
         " faults by an exception."
     )
+
+
+def is_own(thing: object) -> bool:
+    """Whether the class of an object is one of robomtl's own."""
+    return type(thing).__module__.partition(".")[0] == "robomtl"
+
+
+def calling_method(
+    plug_in: object, method: str, *, but: tuple[type[BaseException], ...] = ()
+) -> AbstractContextManager[None]:
+    """Turns what a method of a plug-in raises in the block into a message that names it.
+
+    What a class of robomtl's own raises is a bug, and stays as it is.
+
+    Args:
+        plug_in: The object whose method is called.
+        method: Name of the method.
+        but: Exceptions that the caller answers.
+
+    Raises:
+        PlugInError: If the method raises another exception that is none of robomtl's own.
+    """
+    if is_own(plug_in):
+        return nullcontext()
+    return calling(f"{type(plug_in).__name__}.{method} raised an exception", but=but)
 
 
 class _Closed(Protocol):

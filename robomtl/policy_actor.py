@@ -11,7 +11,8 @@ from robomtl.checkpoint import Card
 from robomtl.features import robot_of
 from robomtl.goal_images import GoalImages
 from robomtl.joint import known_as
-from robomtl.policy import Memory, Policy, actions_of
+from robomtl.policy import Memory, Policy
+from robomtl.policy_border import actions_of
 from robomtl.policy_episodes import (
     ROWS,
     Beginning,

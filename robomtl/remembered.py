@@ -67,7 +67,8 @@ class Remembered(nn.Module):
                 f" {', '.join(f'{n} ({_said(a)})' for n, a in self._axes.items())}"
             )
             return
-        self.fill(found)
+        # Copies, as tensors that were read from a file may be mapped to it.
+        self.fill({name: tensor.clone() for name, tensor in found.items()})
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 

@@ -296,10 +296,10 @@ def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
         return Answer("raise", _noted(InputError(str(error))))
     except (MissingExtraError, PlugInError) as error:
         return Answer("raise", _noted(type(error)(str(error))))
-    except SystemExit as error:
-        return Answer("raise", _noted(PlugInError(exit_described(error))))
-    except BaseException:  # noqa: B036 - it crosses to the parent, which raises it.
+    except Exception:  # It crosses to the parent, which raises it.
         return Answer("raise", RuntimeError(_trace()))
+    except BaseException as error:  # noqa: B036 - as sys.exit and a panic in Rust raise.
+        return Answer("raise", _noted(PlugInError(exit_described(error))))
 
 
 def _noted(error: Exception) -> Exception:

@@ -12,10 +12,11 @@ from robomtl import checkpoint
 from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
 from robomtl.adaptation.adapting import configure
-from robomtl.adaptation.method import METHODS
+from robomtl.adaptation.method import METHODS, Adapted
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
+from robomtl.errors import PlugInError
 from robomtl.training.augmentation import Augmentation
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -211,6 +212,50 @@ class NeedsMore:
 
     objective: ClassVar[str] = "dreaming"
     steps: ClassVar[int] = 0
+
+
+def of_ones_own(change):
+    """A method of somebody's own that returns something, or changes what it is given."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Own:
+        objective: ClassVar[str | None] = None
+        steps: ClassVar[int] = 0
+
+        def adapt(self, trained, support, budget, generator):
+            return change(trained)
+
+    return Own()
+
+
+def overwrite(trained):
+    next(trained.policy.parameters()).data += 1
+    return Adapted(trained.policy, trained.card)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda trained: trained.head,
+            r"Own.adapt raised an exception: AttributeError: .*'head' \(test_adaptation.py, line",
+        ),
+        (
+            lambda trained: None,
+            r"Own.adapt returned nothing; expected .*Adapted\(policy,",
+        ),
+        (lambda trained: trained, "Own.adapt returned a TrainedPolicy; expected"),
+        (overwrite, "Own.adapt changed .* of the policy that it was given; let it"),
+    ],
+)
+def test_a_method_of_ones_own_that_breaks_its_contract_is_named(
+    run, support, change, message
+):
+    trained = checkpoint.load(run)
+    before = weights(trained)
+    with pytest.raises(PlugInError, match=message):
+        adapt(trained, support, method=of_ones_own(change))
+    assert all(it.equal(before[name]) for name, it in weights(trained).items())
 
 
 def test_a_method_whose_training_the_policy_lacks_is_refused(run, support):

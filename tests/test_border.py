@@ -91,6 +91,14 @@ def with_success(value):
             lambda o, *r: ({"state": np.zeros(13, np.float32)}, *r),
             r"'state' is an array of shape \(13,\).*expected an array of shape \(12,\)",
         ),
+        (
+            lambda o, *r: ({"state": np.full(12, None)}, *r),
+            r"'state' is an array of shape \(12,\) and type object; expected numbers",
+        ),
+        (
+            lambda o, *r: ({"state": o["state"].astype(str)}, *r),
+            r"'state' is an array of shape \(12,\) and type <U32; expected numbers",
+        ),
         (with_success("no"), r"info\['success'\] is 'no'; expected True or False"),
         (with_success([True]), r"info\['success'\] is \[True\]; expected True or"),
         (with_success(float("nan")), r"info\['success'\] is nan; expected True or"),

@@ -129,6 +129,7 @@ def test_trials_whose_process_always_dies_are_errors_and_the_rest_go_on(
         ("bug", r"step 3: ZeroDivisionError: BADQACC \(wobbling.py, line \d+\)"),
         ("memory", r"step 3: MemoryError \(wobbling.py, line \d+\)"),
         ("exit", r"step 3: SystemExit: 3 \(wobbling.py, line \d+\)"),
+        ("panic", r"step 3: Panic: rust \(wobbling.py, line \d+\)"),
         ("death", r"its process died with exit code -9"),
     ],
 )

@@ -126,6 +126,10 @@ def leave(item):
     sys.exit(3)
 
 
+def panic(item):
+    raise BaseException("panicked")
+
+
 def import_ghost(item):
     import ghost
 
@@ -298,10 +302,22 @@ def test_a_bug_is_raised_here_with_its_traceback():
         outcomes(LocalExecutor(), stumble, ["a"])
 
 
-def test_an_exit_of_a_plug_in_is_an_error_that_names_it():
-    message = r"sys.exit\(\) was called: SystemExit: 3 \(test_executor.py, line \d+\)"
+@pytest.mark.parametrize(
+    ("work", "message"),
+    [
+        (
+            leave,
+            r"sys.exit\(\) was called: SystemExit: 3 \(test_executor.py, line \d+\)",
+        ),
+        (
+            panic,
+            r"no Exception was raised: BaseException: panicked \(test_exec.*, line",
+        ),
+    ],
+)
+def test_an_exit_of_a_plug_in_is_an_error_that_names_it(work, message):
     with pytest.raises(PlugInError, match=message):
-        outcomes(LocalExecutor(), leave, ["a"])
+        outcomes(LocalExecutor(), work, ["a"])
 
 
 def test_a_module_that_is_missing_is_a_bug_and_no_missing_extra():

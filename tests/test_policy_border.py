@@ -4,13 +4,19 @@ import pytest
 import torch
 
 from robomtl import checkpoint
+from robomtl.actor import TaskInfo
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
-from robomtl.errors import InputError
+from robomtl.envs.points_env import PointsEnv
+from robomtl.errors import InputError, PlugInError
+from robomtl.evaluation.rollout import roll
+from robomtl.evaluation.trials import Chunk
 from robomtl.policies.mlp import MLP
-from robomtl.policy import POLICIES, Batch, Loss, Spec, actions_of, loss_of
+from robomtl.policy import POLICIES, Batch, Loss, Memory, Spec
 from robomtl.policy_actor import Predictor
+from robomtl.policy_border import actions_of, loss_of
 from robomtl.policy_episodes import PredictionRequest
+from robomtl.task import Trial
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
 
@@ -94,6 +100,20 @@ def test_a_loss_of_another_kind_names_the_policy(loss, said):
             lambda a: (a, None, None),
             "Own.act returned a tuple of 3; expected an action",
         ),
+        (
+            lambda a: a.to("meta"),
+            r"a tensor without values \(device meta\) of shape \(8, 1, 2\).*a dense",
+        ),
+        (
+            lambda a: a.detach().to_sparse(),
+            r"Own.act returned a sparse_coo tensor of shape \(8, 1, 2\) .*; expected a dense",
+        ),
+        (lambda a: (a, [1]), "a list of 1 as its memory; expected None, or a .*Memory"),
+        (lambda a: (a, Memory([a])), "a Memory of 1 as its memory; expected None"),
+        (
+            lambda a: (a, Memory({"x": a[:2], "y": 3})),
+            r"'x' as a tensor of shape \(2, 1, 2\) .*, 'y' as a int as its memory;.*8 rows",
+        ),
     ],
 )
 def test_a_chunk_of_another_shape_names_the_policy(chunk, said):
@@ -104,6 +124,75 @@ def test_a_chunk_of_another_shape_names_the_policy(chunk, said):
             torch.zeros(8, 0),
             None,
         )
+
+
+def raises(error):
+    def chunk(actions):
+        raise error
+
+    return own(chunk=chunk)
+
+
+def acted(policy):
+    return actions_of(policy, {"state": torch.zeros(8, 3)}, torch.zeros(8, 0), None)
+
+
+def test_an_exception_of_a_policy_of_ones_own_names_it_and_the_line():
+    message = r"Own.act raised an exception: KeyError: 'gripper' \(test_policy_border.py, line \d+\)"
+    with pytest.raises(PlugInError, match=message):
+        acted(built(raises(KeyError("gripper"))))
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, FloatingPointError])
+def test_exceptions_that_are_answered_elsewhere_stay_as_they_are(error):
+    with pytest.raises(error, match="said"):
+        acted(built(raises(error("said"))))
+
+
+def test_an_exception_of_a_built_in_policy_is_a_bug(monkeypatch):
+    policy = built(MLP)
+    monkeypatch.setattr(policy, "trunk", None)
+    with pytest.raises(TypeError):
+        acted(policy)
+
+
+def test_a_trial_names_its_step_where_its_policy_fails():
+    class Fails:
+        def start(self, trials, task_infos):
+            pass
+
+        def __call__(self, observations, running):
+            raise PlugInError("Own.act raised KeyError.")
+
+    trial = Trial("points/MT4", "reach-red", 1_000_000)
+    told = TaskInfo("reach-red", None)
+    chunk = Chunk(task="reach-red", trials=(trial,), task_infos=(told,))
+    message = "^reach-red, variation 1000000, step 1: Own.act raised KeyError.$"
+    with pytest.raises(PlugInError, match=message):
+        roll([PointsEnv("reach-red", 3)], Fails(), chunk)
+
+
+def test_a_policy_with_lazy_layers_is_refused(monkeypatch):
+    class Lazy(MLP):
+        def __init__(self, config, spec):
+            super().__init__(config, spec)
+            self.more = torch.nn.LazyLinear(3)
+
+    monkeypatch.setitem(POLICIES._items, "lazy", Lazy)
+    conditioning = Conditioning(kinds=("none",), tasks=("a",))
+    card = Card(
+        policy="lazy",
+        config={},
+        spec=SPEC,
+        conditioning=conditioning,
+        suite="",
+        suite_options={},
+        step=1,
+    )
+    message = "Lazy has no sizes for more.weight, more.bias; replace lazy layers"
+    for make in (checkpoint.count_parameters, checkpoint.build):
+        with pytest.raises(InputError, match=message):
+            make(card)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

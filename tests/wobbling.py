@@ -106,8 +106,13 @@ class BrokenEnv(PointsEnv):
                 "bug": ZeroDivisionError("BADQACC"),
                 "memory": MemoryError(),
                 "exit": SystemExit(3),
+                "panic": Panic("rust"),
             }[self.how]
         return super().step(action)
+
+
+class Panic(BaseException):
+    """What a panic of a simulator in Rust becomes: no ``Exception``."""
 
 
 @dataclass(frozen=True, kw_only=True)

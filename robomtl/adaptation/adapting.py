@@ -16,16 +16,22 @@ from robomtl.adaptation.method import METHODS, Adapted, Budget, Method
 from robomtl.adaptation.one_robot import of_one_robot
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
+from robomtl.border import kind_of
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
-from robomtl.errors import GaveUpError, InputError
+from robomtl.errors import GaveUpError, InputError, PlugInError
 from robomtl.experiments.settings import changed
 from robomtl.machine import device_of
 from robomtl.paths import located
+from robomtl.plug_in import calling_method, is_own
+from robomtl.policy import Policy
 from robomtl.ranges import check_seed
 from robomtl.threads import one_thread
 from robomtl.training.objective import continued_by, trains_actions
+
+_ANSWERED = FloatingPointError, LinAlgError, torch.OutOfMemoryError
+"""Exceptions of methods that tell of the policy and its support, or of the machine."""
 
 
 def configure(method: str, fields: Mapping[str, Any]) -> Method:
@@ -91,6 +97,8 @@ def adapt_by(
 
     Raises:
         GaveUpError: If the method cannot work with this policy and support.
+        PlugInError: If the method is a plug-in that raises another exception, returns
+            something else than ``Adapted``, or changes the policy that it is given.
     """
     name = type(method).__name__
     check_training(method, trained)
@@ -103,7 +111,8 @@ def adapt_by(
         own = [] if device.type == "cpu" else [device]
         with one_thread(), torch.random.fork_rng(devices=own):
             torch.manual_seed(seed)
-            adapted = method.adapt(
+            adapted = _adapted(
+                method,
                 _placed(trained, device),
                 support,
                 replace(budget, machine=machine),
@@ -125,6 +134,34 @@ def adapt_by(
         seconds=seconds,
     )
     return checkpoint.packed(adapted.policy.to("cpu"), adapted.card), cost
+
+
+def _adapted(
+    method: Method,
+    trained: TrainedPolicy,
+    support: Support,
+    budget: Budget,
+    generator: Generator,
+) -> Adapted:
+    """What the method returns, checked."""
+    name, own = type(method).__name__, is_own(method)
+    state = {} if own else trained.policy.state_dict()  # Tests cover the built-in ones.
+    before = {key: value.clone() for key, value in state.items()}
+    with calling_method(method, "adapt", but=_ANSWERED):
+        returned: Any = method.adapt(trained, support, budget, generator)
+    changed = [k for k, it in state.items() if not it.equal(before[k])]
+    if changed:
+        trained.policy.load_state_dict(before)
+        raise PlugInError(
+            f"{name}.adapt changed {changed[0]} of the policy that it was given; let it"
+            " change a copy (copy.deepcopy)."
+        )
+    if not isinstance(returned, Adapted) or not isinstance(returned.policy, Policy):
+        raise PlugInError(
+            f"{name}.adapt returned {kind_of(returned)}; expected"
+            " robomtl.adaptation.method.Adapted(policy, card)."
+        )
+    return returned
 
 
 def _acting(adapted: Adapted) -> Adapted:

@@ -12,7 +12,8 @@ from robomtl import checkpoint
 from robomtl.checking.policy_subject import ROWS, Subject, batch_for, subject_of
 from robomtl.checking.violations import Problem, sentences
 from robomtl.errors import InputError
-from robomtl.policy import Batch, Memory, Policy, Spec, actions_of, loss_of
+from robomtl.policy import Batch, Memory, Policy, Spec
+from robomtl.policy_border import actions_of, loss_of
 
 
 def check_policy(

@@ -28,7 +28,8 @@ from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.folder_kinds import POLICY
-from robomtl.policy import POLICIES, Batch, Loss, Policy, loss_of
+from robomtl.policy import POLICIES, Batch, Loss, Policy
+from robomtl.policy_border import loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material

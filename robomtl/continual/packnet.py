@@ -24,7 +24,8 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.lifelong_method import Course
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
-from robomtl.policy import Batch, Loss, Policy, loss_of
+from robomtl.policy import Batch, Loss, Policy
+from robomtl.policy_border import loss_of
 from robomtl.ranges import check_not_negative, check_types
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material

@@ -232,9 +232,9 @@ class Recorder:
                 solved = any(frame.success for frame in frames)
                 if solved or self._driver.keeps_failures:
                     frames = self._seen(bench, variation, key, frames)
-            except (InputError, MissingExtraError, PlugInError):
+            except (InputError, MissingExtraError, PlugInError, KeyboardInterrupt):
                 raise
-            except (Exception, SystemExit) as raised:  # Plug-ins raise anything.
+            except BaseException as raised:  # noqa: B036 - plug-ins raise anything.
                 error = _failure(raised, len(frames))
                 self._leave()
                 continue

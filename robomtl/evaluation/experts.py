@@ -41,7 +41,9 @@ class _Experts:
             who = f"The expert of '{self._tasks[row]}'"
             try:
                 action = self._experts[row](observations[row])
-            except Exception as error:  # Plug-ins raise anything.
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # Plug-ins raise anything.
                 raise PlugInError(f"{who} raised {described(error)}.") from error
             shape = actions[0].shape if actions else (np.size(action),)
             # A copy, as an expert may return the same array each time.

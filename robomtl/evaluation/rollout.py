@@ -51,8 +51,9 @@ class Outcome:
         return self.success if criterion == "any step" else self.success_at_end
 
 
-_OURS = (InputError, MissingExtraError, PlugInError)
-"""Exceptions in a simulator that end the evaluation: every trial would raise them."""
+_OURS = (InputError, MissingExtraError, PlugInError, KeyboardInterrupt)
+"""Exceptions in a simulator that end the evaluation: every trial would raise them, or a
+user stops it."""
 
 
 class _Episode:
@@ -81,7 +82,7 @@ class _Episode:
             )
         except _OURS:
             raise
-        except (Exception, SystemExit) as error:  # A simulator raises anything.
+        except BaseException as error:  # noqa: B036 - a simulator raises anything.
             self._fail(error)
         else:
             self.observation = self._border.reset(result)
@@ -97,7 +98,7 @@ class _Episode:
             drawn = env.pictures()
         except _OURS:
             raise
-        except (Exception, SystemExit) as error:  # A simulator raises anything.
+        except BaseException as error:  # noqa: B036 - a simulator raises anything.
             self._fail(error)
         else:
             seen = self._border.pictures(drawn, self.length)
@@ -116,7 +117,7 @@ class _Episode:
             result = self._env.step(action)
         except _OURS:
             raise
-        except (Exception, SystemExit) as error:  # A simulator raises anything.
+        except BaseException as error:  # noqa: B036 - a simulator raises anything.
             self._fail(error)
             return
         self.length += 1
@@ -202,12 +203,13 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
     start = time.perf_counter()
     PULSE.beat()
     active = [episode for episode in episodes if episode.running]
-    actions = action_array(
-        actor(_rows(episodes), running),
-        (CHUNK, *active[0].action_shape),
-        type(actor).__name__.strip("_"),
-        _where(active[0].trial, active[0].length + 1),
-    )
+    where = _where(active[0].trial, active[0].length + 1)
+    try:
+        given = actor(_rows(episodes), running)
+    except (InputError, PlugInError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    who = type(actor).__name__.strip("_")
+    actions = action_array(given, (CHUNK, *active[0].action_shape), who, where)
     share = (time.perf_counter() - start) / len(active)
     if not finite(actions):
         _check_actions(episodes, actions)

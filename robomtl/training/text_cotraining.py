@@ -15,7 +15,8 @@ from torch import Generator, Tensor
 from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError
 from robomtl.paths import located
-from robomtl.policy import Batch, Loss, Policy, loss_of
+from robomtl.policy import Batch, Loss, Policy
+from robomtl.policy_border import loss_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
 from robomtl.training.samples import mixed

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from robomtl.policy import Batch, Policy, loss_of
+from robomtl.policy import Batch, Policy
+from robomtl.policy_border import loss_of
 
 Order = Literal["second", "first"]
 Parameters = Mapping[str, Tensor]

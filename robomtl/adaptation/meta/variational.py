@@ -9,7 +9,8 @@ from torch import Tensor
 
 from robomtl.adaptation.meta.inferring import telling
 from robomtl.adaptation.meta.problems import Problems
-from robomtl.policy import Context, Loss, Policy, loss_of
+from robomtl.policy import Context, Loss, Policy
+from robomtl.policy_border import loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 

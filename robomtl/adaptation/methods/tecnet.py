@@ -29,7 +29,8 @@ from robomtl.adaptation.meta.encoding import (
 from robomtl.adaptation.meta.inferring import InferringMethod, telling
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.errors import InputError
-from robomtl.policy import Context, Loss, Policy, loss_of
+from robomtl.policy import Context, Loss, Policy
+from robomtl.policy_border import loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 
