@@ -250,3 +250,12 @@ def test_list_shows_plug_ins_without_importing_them(distribution, capsys):
 def test_a_name_of_a_suite_is_a_word():
     with pytest.raises(InputError, match="name is None; give a word"):
         registry.suite(None)
+
+
+def test_what_is_installed_meanwhile_is_found_though_the_rest_is_remembered(
+    distribution, suites
+):
+    assert suites.plugged_in() == {}
+    distribution("arms", "arms_working", WORKING)
+    assert suites.names() == ["arms", "points"]
+    assert suites.plugged_in() == {"arms": ("arms",)}
