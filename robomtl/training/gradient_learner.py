@@ -22,7 +22,7 @@ from robomtl.training.conflicts import cosines
 from robomtl.training.divided import parts_of
 from robomtl.training.gradients import task_gradients
 from robomtl.training.objective import Cloning, Follows, Objective, Projecting
-from robomtl.training.parameter_groups import Group, grouped
+from robomtl.training.parameter_groups import grouped
 from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
 from robomtl.training.scored import Scored, check_differentiable
@@ -229,24 +229,6 @@ class GradientLearner(ABC):
     @abstractmethod
     def _restore_optimised(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes the state of the optimiser, and the average, from what was saved."""
-
-
-def adamw(
-    groups: Sequence[Group], tensors: Sequence[Sequence[Tensor]], rate: float
-) -> torch.optim.AdamW:
-    """AdamW with the settings of some groups.
-
-    Args:
-        groups: Settings.
-        tensors: What each group optimises.
-        rate: Learning rate until one is set.
-    """
-    pairs = zip(groups, tensors, strict=True)
-    return torch.optim.AdamW(
-        [{"params": [*some], "weight_decay": g.weight_decay} for g, some in pairs],
-        lr=rate,
-        fused=True,
-    )
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

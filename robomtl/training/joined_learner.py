@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from robomtl.errors import InputError
 from robomtl.policy import Policy
+from robomtl.training.adamw import adamw
 from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
-from robomtl.training.gradient_learner import GradientLearner, adamw, part_of
+from robomtl.training.gradient_learner import GradientLearner, part_of
 from robomtl.training.objective import Objective
 from robomtl.training.processes import ALONE, Processes
 

@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from robomtl.policy import Policy
+from robomtl.training.adamw import adamw
 from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
-from robomtl.training.gradient_learner import GradientLearner, adamw
+from robomtl.training.gradient_learner import GradientLearner
 from robomtl.training.objective import Objective
 from robomtl.training.processes import ALONE, Processes
 
