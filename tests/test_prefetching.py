@@ -112,16 +112,22 @@ def test_an_error_of_drawing_is_raised_with_its_step():
 
 
 @pytest.mark.parametrize(
-    ("drawing", "cores", "expected"),
-    [(0.2, 2, Prefetched), (0.05, 2, Draws), (0.2, 1, Draws)],
-    ids=["slow", "fast", "no free core"],
+    ("drawing", "cores", "steps", "expected"),
+    [
+        (0.2, 2, 100, Prefetched),
+        (0.05, 2, 100, Draws),
+        (0.2, 1, 100, Draws),
+        (0.2, 2, 99, Draws),
+    ],
+    ids=["slow", "fast", "no free core", "few steps"],
 )
-def test_a_thread_draws_where_that_pays(drawing, cores, expected, monkeypatch):
+def test_a_thread_draws_where_that_pays(drawing, cores, steps, expected, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(prefetching, "time", clock)
     monkeypatch.setattr(prefetching, "cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    with prefetched(Draws(clock, drawing), Stepping(clock), QUICK) as draws:
+    config = replace(QUICK, steps=steps)
+    with prefetched(Draws(clock, drawing), Stepping(clock), config) as draws:
         assert type(draws) is expected
 
 

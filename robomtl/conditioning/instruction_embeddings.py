@@ -11,6 +11,7 @@ reaching and pushing, most sentences are right, and it goes on using them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Generator, Tensor
@@ -50,6 +51,13 @@ class InstructionAugmentation:
         check_not_negative(self, "noise")
 
 
+@cache
+def _bank() -> Tensor:
+    """Vectors of noise, drawn once in a process: that takes longer than 20 steps."""
+    generator = Generator().manual_seed(0)
+    return torch.randn(_NOISE, EMBEDDING_SIZE, generator=generator)
+
+
 class InstructionEmbeddings:
     """Embeddings of every training wording of every task, padded to one tensor.
 
@@ -76,9 +84,8 @@ class InstructionEmbeddings:
             for i in range(most)
         ]
         self._table, self._most = conditioning.fixed(task_infos), most
-        scale = instruction_augmentation.noise / EMBEDDING_SIZE**0.5
-        bank = torch.randn(_NOISE, EMBEDDING_SIZE, generator=Generator().manual_seed(0))
-        self._bank: Tensor = scale * bank
+        self._scale = instruction_augmentation.noise / EMBEDDING_SIZE**0.5
+        self._bank = _bank() if self._language else torch.empty(0)
         self._counts = torch.tensor([min(len(each), most) for each in instructions])
 
     def to(self, device: torch.device) -> "InstructionEmbeddings":
@@ -113,7 +120,9 @@ class InstructionEmbeddings:
 
     def _noise(self, draw: Tensor) -> Tensor:
         """Rows of the noise drawn once: drawing anew would take a tenth of a step."""
-        return self._bank.index_select(0, (draw * len(self._bank)).long())
+        rows = (draw * len(self._bank)).long()
+        noise: Tensor = self._scale * self._bank.index_select(0, rows)
+        return noise
 
     def _swapped(self, task: Tensor, draw: Tensor, other: Tensor) -> Tensor:
         others = (other * len(self._counts)).long()

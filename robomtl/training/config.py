@@ -146,7 +146,8 @@ class TrainConfig:
     """Trials a task in these evaluations."""
     prefetch: Literal["auto", "on", "off"] = "auto"
     """Whether a thread draws the next batch during a step, with the same numbers; ``auto``
-    does where drawing takes a tenth of a step or more and a core is free."""
+    does where drawing takes a tenth of a step or more, a core is free and 100 steps or more
+    are to be taken."""
     seed: int = 0
     """Seed of the initial weights and of every draw."""
     device: str = "auto"

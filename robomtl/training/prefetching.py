@@ -19,6 +19,7 @@ from robomtl.training.objective import Draws
 
 _PAYS = 0.1  # Fraction of a step from which drawing is worth a thread.
 _TRIES = 3
+_FEW = 100  # Steps below which finding out takes longer than a thread can save.
 
 
 class Prefetched:
@@ -78,7 +79,7 @@ def _is_worthwhile(draws: Draws, learner: Learner, config: TrainConfig) -> bool:
         return False
     if config.prefetch != "auto":
         return config.prefetch == "on"
-    if torch.get_num_threads() >= cores():
+    if config.steps - learner.step < _FEW or torch.get_num_threads() >= cores():
         return False
     size = config.batch_size
     batch = draws.batch(learner.step, size)
