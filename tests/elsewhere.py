@@ -12,7 +12,6 @@ from torch import Tensor
 from torch._C import _functorch as functorch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
 
 ELSEWHERE = torch.device("mps")  # Of those whose names torch takes without a library.
 _CPU = torch.device("cpu")
@@ -39,18 +38,24 @@ def is_elsewhere(tensor):
 
 
 def _place(result, there):
-    for tensor in tree_iter(result):
-        if isinstance(tensor, Tensor):
-            storage = storage_of(tensor)
-            if there:
-                _STORAGES[storage._cdata] = storage
-            else:
-                _STORAGES.pop(storage._cdata, None)
+    for tensor in _tensors(result):
+        storage = storage_of(tensor)
+        if there:
+            _STORAGES[storage._cdata] = storage
+        else:
+            _STORAGES.pop(storage._cdata, None)
     return result
 
 
 def _tensors(given):
-    return [each for each in tree_iter(given) if isinstance(each, Tensor)]
+    """Those in nested tuples, lists and mappings."""
+    if isinstance(given, Tensor):
+        return [given]
+    if isinstance(given, dict):
+        given = given.values()
+    elif not isinstance(given, (tuple, list)):
+        return []
+    return [tensor for each in given for tensor in _tensors(each)]
 
 
 class _Operations(TorchDispatchMode):

@@ -50,8 +50,10 @@ def support(data, tmp_path_factory):
 def policy_of(data, objective):
     """A policy to be trained, and its card."""
     own = getattr(OBJECTIVES.get(objective), "architecture", "film")
+    few = {"imaml": {"steps": 2, "solver_steps": 2}}
     aligned = {"target": str(data.path)} if objective in ("coral", "dann") else {}
-    made = checkpoint.configure_objective(objective, aligned)
+    settings = few.get(objective, {}) | aligned
+    made = checkpoint.configure_objective(objective, settings)
     conditioning = conditioning_for(data, ("language",), made)
     sizes = {
         "film": {"blocks": 1, "task_width": 8},
@@ -67,7 +69,7 @@ def policy_of(data, objective):
         suite_options=dict(data.suite_options),
         step=0,
         objective=objective,
-        objective_config=aligned,
+        objective_config=settings,
     )
     return checkpoint.build(card), card, made
 
