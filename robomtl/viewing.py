@@ -41,7 +41,8 @@ def load_rerun() -> ModuleType:
         raise MissingExtraError(
             "Viewing needs rerun: pip install 'robomtl[view]'"
         ) from error
-    return rerun
+    module: ModuleType = rerun
+    return module
 
 
 def is_evaluation(folder: Path) -> bool:
