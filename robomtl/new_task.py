@@ -9,6 +9,7 @@ from robomtl.adaptation import Budget, Support, adapt
 from robomtl.agent import PolicyAgent
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
+from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate
@@ -16,7 +17,8 @@ from robomtl.folder_kinds import POLICY
 from robomtl.names import file_name
 from robomtl.ranges import check_types
 from robomtl.request import claim
-from robomtl.suites import suite
+from robomtl.suites import suite, unshifted
+from robomtl.task import find_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,28 @@ class NewTask:
             ValueError: If a value is of another type.
         """
         check_types(self)
+
+
+def check_new_task(new: NewTask, trained_in: str) -> None:
+    """Refuses a new task that there is not, or that is of another simulator.
+
+    Args:
+        new: The task.
+        trained_in: Name of the suite that the policy is trained in; a joint suite, whose
+            policies know several robots, takes a task of any.
+
+    Raises:
+        InputError: If it is.
+    """
+    here, there = (
+        unshifted(name).partition("/")[0] for name in (trained_in, new.suite)
+    )
+    if here not in ("joint", there):
+        raise InputError(
+            f"The policy is trained in {trained_in}, and the new task, '{new.task}', is of"
+            f" {new.suite}; name a task of {here} (--new-task.suite, --new-task.task)."
+        )
+    find_task(suite(new.suite), new.task)
 
 
 def adapt_to_new_task(

@@ -34,7 +34,7 @@ from robomtl.folder_kinds import (
     check_no_run,
 )
 from robomtl.machine import check_device
-from robomtl.new_task import adapt_to_new_task
+from robomtl.new_task import adapt_to_new_task, check_new_task
 from robomtl.paths import located
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
@@ -99,6 +99,8 @@ def run(
     request = {**request_of(chosen), "seed": seed}
     finished = [folder / name for name in _FINISHED]
     _check_folder(folder, chosen)
+    if isinstance(chosen, Recipe) and chosen.new_task is not None:
+        check_new_task(chosen.new_task, chosen.suite)  # Before anything is collected.
     with claimed(folder / _RECIPE, request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(

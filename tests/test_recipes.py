@@ -202,6 +202,26 @@ def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (
+            NewTask(suite="metaworld/MT50", task="door-lock-v3"),
+            "The policy is trained in points/MT4, and the new task, 'door-lock-v3', is of"
+            r" metaworld/MT50; name a task of points \(--new-task\.suite, --new-task\.task",
+        ),
+        (
+            NewTask(suite="points/MT6", task="push-bal"),
+            "Unknown points/MT6 task 'push-bal'. Did you mean 'push-ball'",
+        ),
+    ],
+)
+def test_a_new_task_that_does_not_fit_is_refused_at_once(tmp_path, new, message):
+    with pytest.raises(ValueError, match=message):
+        run(replace(SMALL, new_task=new), out=tmp_path / "run", compute=ONE)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_recipe_may_end_with_learning_together_and_alone(monkeypatch, tmp_path):
     arms = MultitaskRequest(
         arms={"together": "together", "alone": "alone"},
