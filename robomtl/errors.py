@@ -9,6 +9,10 @@ class InputError(ValueError):
     """
 
 
+class OtherRequestError(InputError):
+    """A folder was begun with other settings."""
+
+
 class GaveUpError(InputError):
     """A method of learning, or the policy it made, cannot go on.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from robomtl.durable import write_json
 from robomtl.earlier import completed
-from robomtl.errors import InputError
+from robomtl.errors import InputError, OtherRequestError
 from robomtl.untrusted import read_json
 
 DEFINITION = "definition"
@@ -134,7 +134,7 @@ def refuse_other(
         here: The request made now, plain.
 
     Raises:
-        InputError: If they differ; the message lists the fields, if not all.
+        OtherRequestError: If they differ; the message lists the fields, if not all.
     """
     here = _as_recorded(there, here)
     differing = list(differences(there, here))
@@ -142,7 +142,7 @@ def refuse_other(
     if more > 1:
         differing[_MOST:] = [f"and {more} further settings"]
     if differing:
-        raise InputError(
+        raise OtherRequestError(
             f"{folder} was begun with other settings; nothing in it was changed."
             f" Differing: {'; '.join(differing)}. Give the same settings to resume, or"
             " another folder (--out)."

@@ -5,6 +5,8 @@ from families import SUITE, grow
 
 from robomtl import checkpoint
 from robomtl.cli.main import main
+from robomtl.compute import Compute
+from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
@@ -61,6 +63,17 @@ def test_what_cannot_be_compared_is_refused(
     assert adapt(family, *arguments, "--out", tmp_path) == 2
     printed = "".join(capsys.readouterr().err.replace("│", " ").split())
     assert "".join(message.split()) in printed
+
+
+def test_other_shots_than_were_collected_name_the_flags(family, tmp_path, capsys):
+    held_out = [task.name for task in SUITE.held_out_tasks]
+    config = CollectionConfig(tasks=held_out, episodes=2, noise=0.0)
+    collect(SUITE, tmp_path / "support", config=config, compute=Compute(workers=1))
+    words = "--methods zero_shot --shots 1 2 --trials 1 --workers 1 --out"
+    assert adapt(family, *words.split(), tmp_path) == 2
+    printed = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "episodes is 2 there and 4 here" in printed
+    assert "for the first --shots, --tasks and --noise of a folder;" in printed
 
 
 def test_the_policies_of_a_family_are_read_once(family, tmp_path, monkeypatch):

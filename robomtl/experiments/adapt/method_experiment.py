@@ -11,7 +11,7 @@ from robomtl.adaptation.support import check_fit
 from robomtl.arguments import checked
 from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
-from robomtl.errors import InputError
+from robomtl.errors import InputError, OtherRequestError
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
 from robomtl.experiments.adapt.benchmark import (
     Problem,
@@ -146,8 +146,9 @@ def compare_methods(
 
     All methods get the same supports, play the same trials, and have their costs
     recorded. Every finished cell is kept at once: called again, whatever stopped it
-    before, it resumes. Methods, seeds, shots, draws, steps, controls and tasks may be
-    others than before: what is finished of those that stay is kept.
+    before, it resumes. Methods, seeds, draws, steps and controls may be others than
+    before: what is finished of those that stay is kept. So may shots and tasks where
+    demonstrations are given; those that were collected are of the first request.
 
     Args:
         run: Run directory of a policy, or a folder of them by objective and seed,
@@ -253,17 +254,21 @@ def _pool(
     each = 1
     if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
         each = len(goal_suite(suite).goal_numbers(names[0], split))
-    return collect(
-        suite,
-        folder / POOL,
-        config=CollectionConfig(
-            tasks=names,
-            split=split,
-            episodes=_SPARE * max(request.shots) * each,
-            noise=supports.noise,
-        ),
-        compute=Compute(workers=workers),
+    config = CollectionConfig(
+        tasks=names,
+        split=split,
+        episodes=_SPARE * max(request.shots) * each,
+        noise=supports.noise,
     )
+    try:
+        return collect(
+            suite, folder / POOL, config=config, compute=Compute(workers=workers)
+        )
+    except OtherRequestError as error:
+        raise InputError(
+            f"{error} Demonstrations are collected for the first --shots, --tasks and"
+            " --noise of a folder; where they are given (--data), shots and tasks may change."
+        ) from error
 
 
 def _problems(
