@@ -31,12 +31,14 @@ class Compute:
     """Runs the work; with ``robomtl.RayExecutor``, on a Ray cluster."""
 
     def __post_init__(self) -> None:
-        """Checks the types.
+        """Checks the types, and that there is a process and time for it.
 
         Raises:
-            InputError: If a value is of another type.
+            InputError: If a value is of another type or range.
         """
         check_types(self)
+        if self.executor is None:
+            self._executor(CELL_LIMIT)  # Refused here, before a folder is made.
 
     @property
     def executed(self) -> Executor:

@@ -18,6 +18,10 @@ SEEDS = 2**63
 """Seeds are below this limit, which suits the generators of both torch and numpy."""
 
 
+REPETITIONS = 1000
+"""Most seeds, orders or the like of an experiment."""
+
+
 def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> None:
     """Makes sure that a dataclass, or its class, has settings of these names.
 
@@ -144,6 +148,24 @@ def check_counts(settings: object, *names: str) -> None:
     for name in names:
         if getattr(settings, name) < 1:
             raise InputError(f"{name} is {getattr(settings, name)}; give at least 1.")
+
+
+def check_repetitions(settings: object, *names: str) -> None:
+    """Makes sure that these settings are numbers of repetitions, such as of seeds.
+
+    Each repetition becomes a cell in memory, so that a seed given in place of their number
+    would fill it.
+
+    Raises:
+        InputError: If one is below 1, or above ``REPETITIONS``.
+    """
+    check_counts(settings, *names)
+    for name in names:
+        value = getattr(settings, name)
+        if value > REPETITIONS:
+            raise InputError(
+                f"{name} is {value}; give how many there are to be, at most {REPETITIONS}."
+            )
 
 
 def check_positive(settings: object, *names: str, endless: Sequence[str] = ()) -> None:

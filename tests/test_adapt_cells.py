@@ -326,6 +326,14 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         ({"shots": (1, 1)}, "names a number twice"),
         ({"steps": (0,)}, "steps=0 allows nothing; give at least 1, or the method"),
         ({"supports": 0}, "supports is 0; give at least 1"),
+        (
+            {"supports": 10**12},
+            "supports is 1000000000000; give how many .*at most 1000",
+        ),
+        (
+            {"seeds": 2**64},
+            "seeds is 18446744073709551616; give how many .*at most 1000",
+        ),
         ({"retained": -1}, "retained is -1"),
         ({"probe": 3}, "probe is 3, none of the shots 1, 2"),
         ({"controls": ("wrong_tsk",)}, "Unknown controls 'wrong_tsk'. Did you mean"),

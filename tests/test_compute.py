@@ -29,3 +29,16 @@ def test_episodes_of_an_experiment_have_the_shorter_limit_and_no_device():
 def test_a_device_where_nothing_is_trained_is_refused():
     with pytest.raises(InputError, match="machine is .*'cuda'.* by robomtl.serve"):
         _ = Compute(machine=GPU).playing
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"workers": -1}, "workers is -1; give at least 1"),
+        ({"workers": 100_000}, "workers is 100000, which takes more memory"),
+        ({"limit": float("nan")}, "limit is nan s; give a number above 0"),
+    ],
+)
+def test_processes_and_limits_that_cannot_be_are_refused_at_once(values, message):
+    with pytest.raises(InputError, match=message):
+        Compute(**values)

@@ -12,7 +12,12 @@ from robomtl.experiments.adapt.benchmark import Problem
 from robomtl.experiments.adapt.family import PLAIN, Family
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.nearest import check_known
-from robomtl.ranges import check_counts, check_not_negative, check_types
+from robomtl.ranges import (
+    check_counts,
+    check_not_negative,
+    check_repetitions,
+    check_types,
+)
 from robomtl.task import Suite, Trial
 from robomtl.training.objective import OBJECTIVES, trains_actions
 
@@ -80,7 +85,8 @@ class AdaptRequest(Design):
             _check_numbers(name, getattr(self, name))
         if not self.shots:
             raise InputError("No number of shots was given; give at least 1.")
-        check_counts(self, "supports", "trials", "goals")
+        check_counts(self, "trials", "goals")
+        check_repetitions(self, "supports", *(() if self.seeds is None else ("seeds",)))
         Budget(batch_size=self.batch_size)
         check_not_negative(self, "retained")
         for control in self.controls:

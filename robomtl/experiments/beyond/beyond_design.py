@@ -8,7 +8,7 @@ from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts, check_positive, check_types
+from robomtl.ranges import check_counts, check_positive, check_repetitions, check_types
 from robomtl.task import Suite, Trial
 
 EXPERT, START = "expert", "start"
@@ -63,7 +63,8 @@ class Design:
         """
         check_types(self)
         check_counts(self, "demonstrations", "rounds", "episodes", "steps")
-        check_counts(self, "round_steps", "samples", "seeds", "trials")
+        check_counts(self, "round_steps", "samples", "trials")
+        check_repetitions(self, "seeds")
         check_positive(self, "learning_rate")
         if not 0 <= self.noise <= 1:
             raise InputError(f"noise is {self.noise:g}; give a number from 0 to 1.")

@@ -13,7 +13,7 @@ from robomtl.experiments.lifelong.streams import ordered
 from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, variant_of
 from robomtl.names import file_name
 from robomtl.nearest import check_known
-from robomtl.ranges import check_counts, check_types
+from robomtl.ranges import check_counts, check_repetitions, check_types
 from robomtl.task import Suite, Trial
 from robomtl.training import TrainConfig
 
@@ -78,7 +78,7 @@ class LifelongRequest(Design):
         for label in self.settings:
             check_known("method to set", label, (*self.methods, EVERY))
         check_counts(self, "demonstrations", "trials", "steps", "batch_size")
-        check_counts(self, "seeds", "orders")
+        check_repetitions(self, "seeds", "orders")
 
 
 def variants_of(request: LifelongRequest) -> dict[str, Variant]:

@@ -19,7 +19,12 @@ from robomtl.experiments.multitask.arms import (
 )
 from robomtl.joint import JointSuite
 from robomtl.nearest import check_known, unknown
-from robomtl.ranges import check_counts, check_not_negative, check_types
+from robomtl.ranges import (
+    check_counts,
+    check_not_negative,
+    check_repetitions,
+    check_types,
+)
 from robomtl.task import Suite
 from robomtl.terminal import say
 from robomtl.training import TrainConfig
@@ -98,7 +103,8 @@ class MultitaskRequest(Design):
         for label in self.settings:
             check_known("arm to set", label, (*self.arms, EVERY))
         check_not_negative(self, "affinity")
-        check_counts(self, "seeds", "trials", "steps", "samples")
+        check_counts(self, "trials", "steps", "samples")
+        check_repetitions(self, "seeds")
         if (self.target is None) != (self.source_demonstrations is None):
             raise InputError(
                 "target names the tasks that are compared, and source_demonstrations says"
