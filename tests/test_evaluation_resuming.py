@@ -157,7 +157,7 @@ def test_a_policy_that_changed_is_refused(begun, capsys):
 
 def test_a_folder_where_nothing_was_begun_is_refused(tmp_path, capsys):
     said = refusal(capsys, "evaluate", "--resume", tmp_path / "none")
-    assert "holds no journal.jsonl: no evaluation was begun there" in said
+    assert "holds no journal.jsonl with a plan: no evaluation was begun there" in said
     assert not (tmp_path / "none").exists()
 
 

@@ -112,7 +112,7 @@ def _begun(folder: Path) -> tuple[_Plan, _Origin]:
     head = read_head(folder / JOURNAL)
     if head is None:
         raise InputError(
-            f"{folder} holds no {JOURNAL}: no evaluation was begun there. Name the"
+            f"{folder} holds no {JOURNAL} with a plan: no evaluation was begun there. Name the"
             " folder that `robomtl evaluate` printed as its run directory."
         )
     if "agent" not in head.plan:

@@ -23,12 +23,14 @@ class Log:
     """
 
     def __init__(self, folder: Path, tasks: Sequence[str], *, step: int) -> None:
+        self._folder = folder
         self._writer = SummaryWriter(folder, purge_step=step)
         self._tasks = tasks
 
     def close(self) -> None:
-        """Writes what is still in memory."""
-        self._writer.close()
+        """Writes what is still in memory, unless the folder was removed."""
+        if self._folder.exists():
+            self._writer.close()
 
     def train(self, step: int, batch: Drawn, loss: Loss, **scalars: float) -> None:
         """Logs a step's loss, its metrics and further scalars."""

@@ -160,6 +160,9 @@ class _Monitor:
         self._shown = taken.step
 
     def _log_step(self, taken: Taken) -> None:
+        check_there(
+            self._run.folder / REQUEST
+        )  # TensorBoard's thread shows a traceback.
         self._log.train(
             taken.step,
             taken.batch,
