@@ -646,8 +646,8 @@ def test_an_error_of_a_worker_says_how_to_see_where(capsys, known, monkeypatch):
     assert "in refuse" in raised.value.__notes__[0]
 
 
-def interrupted(begun, *words, cwd):
-    """What a verb prints when Ctrl-C comes once ``begun`` finds files of its folder."""
+def interrupted(begun, *words, cwd, by=signal.SIGINT):
+    """What a verb prints when a signal comes once ``begun`` finds files of its folder."""
     # A shell that runs tests in the background has its children ignore Ctrl-C.
     code = (
         "import signal, sys; from robomtl.cli.main import main;"
@@ -663,19 +663,20 @@ def interrupted(begun, *words, cwd):
     while not any(folder.glob(begun)) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)  # A file is seen before what wrote it has gone on.
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     _, said = process.communicate(timeout=300)
-    assert process.returncode == 130, said
+    assert process.returncode == 128 + by, said
     assert said.count("Stopped.") == 1
     assert "Traceback" not in said
     return folder, said
 
 
 @pytest.mark.slow
-def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path, by):
     words = ["collect", "points/MT4", "--episodes", 50_000, "--workers", 1]
     begun = ".collecting/task-*/*.npz"
-    folder, said = interrupted(begun, *words, cwd=tmp_path)
+    folder, said = interrupted(begun, *words, cwd=tmp_path, by=by)
     where = f"--out {folder.relative_to(tmp_path)}"
     assert f"What was finished is kept; the same command with {where} goes on." in said
     assert any(folder.glob(begun))

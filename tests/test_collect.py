@@ -485,7 +485,7 @@ def test_stopped_by_hand_it_keeps_what_is_finished(tmp_path: Path) -> None:
     assert printed.rstrip().endswith(b"KeyboardInterrupt")
     assert b"is kept" not in printed  # The command line says so.
     assert num_units(out) >= 5
-    with pytest.raises(ValueError, match="interrupted. Give the command that"):
+    with pytest.raises(ValueError, match="interrupted. Wait for the command that"):
         Demonstrations(out)
 
 
@@ -515,7 +515,7 @@ def test_stopped_between_any_two_files_it_continues(
             tmp_path / "out",
             config=CollectionConfig(episodes=2, tasks=["reach-red"]),
         )
-    with pytest.raises(ValueError, match="out is incomplete: its writing was interr"):
+    with pytest.raises(ValueError, match="out is incomplete: it is being written, or"):
         Demonstrations(tmp_path / "out")
     for name in ("out", "whole"):
         collect(

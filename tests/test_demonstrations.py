@@ -544,7 +544,7 @@ def test_a_folder_without_info_is_no_data_set(own: Path, tmp_path: Path) -> None
         ValueError, match="meta/info.json is missing. It is written last"
     ):
         Demonstrations(own)
-    with pytest.raises(ValueError, match="nowhere is not a folder"):
+    with pytest.raises(ValueError, match="nowhere does not exist; give the folder of"):
         Demonstrations(tmp_path / "nowhere")
 
 
@@ -561,7 +561,8 @@ def test_a_data_set_of_a_hub_has_to_be_downloaded_first() -> None:
 def test_an_interrupted_collection_says_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / ".collecting").mkdir()
     with pytest.raises(
-        ValueError, match="interrupted. Give the command that wrote it again"
+        ValueError,
+        match="interrupted. Wait for the command that writes it, or give it again",
     ):
         Demonstrations(tmp_path)
 

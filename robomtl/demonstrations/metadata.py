@@ -97,15 +97,15 @@ def _check_folder(folder: Path) -> None:
     path = folder / layout.INFO
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is not a folder; give that of a data set. Download one of a hub"
-            " first: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
+            f"{folder} {holding(folder)}; give the folder of a data set. Download one of a"
+            " hub first: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
         )
     if os.path.lexists(path):
         return
     if (folder / STAGING).exists():
         raise InputError(
-            f"{folder} is incomplete: its writing was interrupted. Give the command that"
-            " wrote it again, and it is completed."
+            f"{folder} is incomplete: it is being written, or its writing was interrupted."
+            " Wait for the command that writes it, or give it again, and it is completed."
         )
     outer = folder.absolute().parent
     if (outer / layout.INFO).exists():
