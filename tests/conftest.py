@@ -1,3 +1,4 @@
+import gc
 import multiprocessing.context
 import os
 import signal
@@ -44,6 +45,15 @@ def pytest_collection_modifyitems(items):
     """Begins with the longest files, so that no worker ends with one alone."""
     place = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish():
+    """Leaves what was imported out of every later search for garbage.
+
+    A process that is forked would copy what it searches.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
