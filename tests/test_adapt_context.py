@@ -225,7 +225,7 @@ def test_demonstrations_tell_a_goal_that_no_state_shows(name):
         name=name,
         policy="mlp",
         policy_config={"width": 64, "layers": 2, "task_width": 32},
-        steps=300,
+        steps=150,
     )
     assert right < 0.6 * nothing
     assert wrong > 0.9 * nothing

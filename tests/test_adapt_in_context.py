@@ -307,7 +307,7 @@ def test_a_prompt_tells_a_goal_that_no_state_shows():
         name="in_context",
         policy="in_context",
         policy_config={"width": 32, "blocks": 2},
-        steps=300,
+        steps=150,
     )
     assert right < 0.6 * nothing
     assert wrong > 0.9 * nothing

@@ -60,7 +60,7 @@ def make_batch(size=32, chunk=1):
 
 
 def act(policy, batch):
-    torch.manual_seed(0)  # Some draw.
+    torch.default_generator.manual_seed(0)  # Some draw.
     return policy.eval().act(batch.observation, batch.task_embedding, None)[0]
 
 
@@ -120,7 +120,7 @@ def learns(policy, batch, steps=300):
     for step in range(steps):
         if step % 20 == 0 and (act(policy, batch) - batch.action).abs().mean() < near:
             return True
-        torch.manual_seed(1 + step)
+        torch.default_generator.manual_seed(1 + step)
         optimiser.zero_grad()
         policy.train().loss(batch).per_sample.mean().backward()
         optimiser.step()
