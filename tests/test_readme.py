@@ -72,6 +72,7 @@ def test_the_block_that_trains_and_evaluates_runs(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_the_block_that_adapts_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grow(tmp_path / "runs" / "mt10")
