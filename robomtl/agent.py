@@ -15,6 +15,7 @@ from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.features import STATE, embodiments_of, robot_of
 from robomtl.joint import known_as
 from robomtl.paths import located
+from robomtl.plug_in import make_expert
 from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.run_record import read_record
 from robomtl.task import Suite, Task, goal_place, own_goal_places
@@ -168,7 +169,7 @@ def _check_head(run: Path, card: Card) -> None:
 def _check_experts(name: str, suite: Suite, tasks: Sequence[Task]) -> None:
     for task in tasks:
         try:
-            suite.make_expert(task.name)
+            make_expert(suite, task.name)
         except ValueError as error:
             raise InputError(
                 f"{name} is conditioned on images of the goal, which the experts of"

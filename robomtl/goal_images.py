@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.actor import TaskInfo
-from robomtl.plug_in import looked_at, make_env
+from robomtl.plug_in import looked_at, make_env, make_expert
 from robomtl.task import Env, Suite, Trial
 
 Pictures = Mapping[str, NDArray[Any]]
@@ -55,7 +55,7 @@ class GoalImages:
 
     def _played(self, env: Env, task: str, variation: int) -> Pictures:
         """What is seen at the expert's first success, or else at the end."""
-        expert = self._suite.make_expert(task)
+        expert = make_expert(self._suite, task)
         observation, info = env.reset(seed=0, options={"variation": variation})
         truncated = False
         while not (truncated or info.get("success")):

@@ -13,7 +13,7 @@ from traceback import extract_tb
 from typing import Protocol, TypeVar
 
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
-from robomtl.task import Env, Suite
+from robomtl.task import Env, Expert, Suite
 
 FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
 """How a traceback is shown, for the messages about imports that failed."""
@@ -67,6 +67,19 @@ def make_env(suite: Suite, task: str) -> Env:
     """
     with calling(f"The env of '{task}' of {suite.name} cannot be made"):
         return suite.make_env(task)
+
+
+def make_expert(suite: Suite, task: str) -> Expert:
+    """The expert of a task.
+
+    Raises:
+        ValueError: If the suite has none, see ``Suite.make_expert``.
+        PlugInError: If making it raises another exception that is none of robomtl's own.
+    """
+    with calling(
+        f"The expert of '{task}' of {suite.name} cannot be made", but=(ValueError,)
+    ):
+        return suite.make_expert(task)
 
 
 def exit_described(error: BaseException) -> str:

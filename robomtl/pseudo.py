@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from robomtl.alignment import action_of, scaled
 from robomtl.features import Embodiment, embodiment_of, robot_of
 from robomtl.nearest import check_known
+from robomtl.plug_in import make_expert
 from robomtl.suites import suite as named_suite
 from robomtl.task import Action, Env, Expert, Observation
 from robomtl.wrapped_suite import WrappedSuite
@@ -206,7 +207,7 @@ class PseudoSuite(WrappedSuite):
         Raises:
             ValueError: If the task is unknown or has no expert.
         """
-        expert = self.suite.make_expert(task)
+        expert = make_expert(self.suite, task)
         return PseudoExpert(expert, BODIES[self.body], self.undisturbed)
 
 

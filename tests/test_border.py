@@ -430,5 +430,23 @@ class Silent(Exception):
         raise ValueError("no text")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unfinished(PointsSuite):
+    def make_expert(self, task):
+        raise KeyError("gains")
+
+
+def test_an_expert_that_cannot_be_made_names_its_task_and_the_line(tmp_path):
+    message = (
+        r"The expert of 'reach-\w+' of points/MT4 cannot be made: KeyError: 'gains'"
+        r" \(test_border.py, line \d+\)"
+    )
+    with pytest.raises(PlugInError, match=message):
+        robomtl.evaluate(ExpertAgent(), Unfinished(), out=tmp_path / "evaluation")
+    with pytest.raises(PlugInError, match=message):
+        robomtl.collect(Unfinished(), tmp_path / "data")
+    assert not (tmp_path / "evaluation").exists()
+
+
 def test_an_exception_that_cannot_be_shown_is_named():
     assert described(Silent()) == "Silent: its message cannot be shown"

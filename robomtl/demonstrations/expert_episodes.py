@@ -18,7 +18,7 @@ from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
 from robomtl.pictures import Sighted
-from robomtl.plug_in import close_broken, described, make_env
+from robomtl.plug_in import close_broken, described, make_env, make_expert
 from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
 
@@ -212,7 +212,7 @@ class Recorder:
                 others = [name for name in others if len(space[name].shape) == 1]
             hidden = slice(0) if shown is None else shown
             labelled = self._driver.labelled_by_expert
-            expert = acting.make_expert(task) if labelled else None
+            expert = make_expert(acting, task) if labelled else None
             self._bench = _Bench(task, env, expert, hidden, others)
         return self._bench
 

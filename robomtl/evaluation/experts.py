@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from robomtl.actor import Actor, TaskInfo
 from robomtl.border import action_array
 from robomtl.errors import InputError, PlugInError
-from robomtl.plug_in import described
+from robomtl.plug_in import described, make_expert
 from robomtl.task import Expert, Observation, Suite, Trial
 
 EXPERT = "expert"
@@ -57,7 +57,7 @@ class _Experts:
             raise InputError(
                 "The expert needs the name of its task, which instructions 'none' withhold."
             )
-        return self._suite.make_expert(task)
+        return make_expert(self._suite, task)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class ExpertAgent:
             ValueError: If a training task has no expert.
         """
         for task in suite.train_tasks:
-            suite.make_expert(task.name)
+            make_expert(suite, task.name)
 
     def load(self, suite: Suite) -> Actor:
         """The experts, ready to start trials of this suite."""
