@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.pretrained_encoder import PretrainedEncoder
-from robomtl.untrusted import read_file
-from robomtl.vision import Vision
-from robomtl.weights import digest_of
+from robomtl.files.untrusted import read_file
+from robomtl.files.weights import digest_of
+from robomtl.layers.pretrained_encoder import PretrainedEncoder
+from robomtl.layers.vision import Vision
 
 _STEM = 32
 _STAGES = (  # Expansion, channels, blocks, stride and size of the convolutions.

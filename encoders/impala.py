@@ -15,8 +15,8 @@ from typing import cast
 from torch import Tensor, nn
 
 from robomtl.image_encoder import MapEncoder
-from robomtl.image_layers import PositionChannels, centred
-from robomtl.vision import Vision
+from robomtl.layers.image_layers import PositionChannels, centred
+from robomtl.layers.vision import Vision
 
 _CHANNELS = (16, 32, 32)
 _GROUPS = 4

@@ -18,8 +18,8 @@ from typing import cast
 from torch import Tensor, nn
 
 from robomtl.image_encoder import MapEncoder
-from robomtl.image_layers import PositionChannels, centred
-from robomtl.vision import Vision
+from robomtl.layers.image_layers import PositionChannels, centred
+from robomtl.layers.vision import Vision
 
 _CHANNELS = (64, 128, 256, 512)
 _BLOCKS = 2

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.image_encoder import MapEncoder
-from robomtl.image_layers import SHARPNESS, centred
-from robomtl.vision import Vision
+from robomtl.layers.image_layers import SHARPNESS, centred
+from robomtl.layers.vision import Vision
 
 
 class Spatial(MapEncoder):

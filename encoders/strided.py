@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.image_encoder import MapEncoder
-from robomtl.image_layers import PositionChannels, centred
-from robomtl.vision import Vision
+from robomtl.layers.image_layers import PositionChannels, centred
+from robomtl.layers.vision import Vision
 
 _CHANNELS = (32, 64, 64, 64)
 _SIDES = (6, 3, 3, 3)

@@ -19,9 +19,9 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.layers.pretrained_encoder import PretrainedEncoder
+from robomtl.layers.vision import Vision
 from robomtl.nearest import unknown
-from robomtl.pretrained_encoder import PretrainedEncoder
-from robomtl.vision import Vision
 
 _A_GROUP = 16
 

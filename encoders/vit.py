@@ -13,11 +13,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.attention import Block
 from robomtl.errors import InputError
 from robomtl.image_encoder import MapEncoder
-from robomtl.image_layers import PositionChannels, centred
-from robomtl.vision import Vision
+from robomtl.layers.attention import Block
+from robomtl.layers.image_layers import PositionChannels, centred
+from robomtl.layers.vision import Vision
 
 _WIDTH, _HEADS, _BLOCKS = 192, 3, 6
 _SLOWEST = 10_000.0  # Wavelength of the slowest position, over 2 pi [patches].

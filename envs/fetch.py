@@ -24,10 +24,10 @@ from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
 from robomtl.envs.mujoco_views import View
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
+from robomtl.files.request import VERSIONS
 from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
-from robomtl.request import VERSIONS
 from robomtl.shifts.shift import Need
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task

@@ -18,10 +18,10 @@ from robomtl.envs.libero_state import PROPRIOCEPTION_NAMES, layout
 from robomtl.envs.libero_tasks import HORIZONS, VARIANTS
 from robomtl.errors import InputError
 from robomtl.features import STATE, ActionFeature, Embodiment, Feature
+from robomtl.files.request import VERSIONS
 from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
-from robomtl.request import VERSIONS
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
 from robomtl.splits import find_split

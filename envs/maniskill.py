@@ -13,9 +13,9 @@ from robomtl.envs.maniskill_expert import EXPERTS
 from robomtl.envs.maniskill_tasks import NAMES, TASKS, VARIANTS
 from robomtl.envs.robosuite_scene import GRIP, HAND, TARGET
 from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.files.request import VERSIONS
 from robomtl.nearest import check_known
 from robomtl.ranges import check_counts
-from robomtl.request import VERSIONS
 from robomtl.simulators.environment import Environment
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator

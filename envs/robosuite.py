@@ -15,10 +15,10 @@ from robomtl.envs.robosuite_scene import GRIP, HAND, NAMES, SCENES, TARGET
 from robomtl.envs.robosuite_tasks import VARIANTS, selected
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.files.request import VERSIONS
 from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
-from robomtl.request import VERSIONS
 from robomtl.shifts.shift import Need
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task

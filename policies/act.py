@@ -37,8 +37,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, action_head, masked_mean
-from robomtl.attention import Attended, Block, check_heads
-from robomtl.observation_tokens import (
+from robomtl.layers.attention import Attended, Block, check_heads
+from robomtl.layers.observation_tokens import (
     GoalTokens,
     ObservationTokens,
     observation_tokens,

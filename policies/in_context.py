@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, action_head
-from robomtl.attention import Attended, Block, check_heads
+from robomtl.layers.attention import Attended, Block, check_heads
 from robomtl.policies.prompted import PromptedPolicy, empty_prompt
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.spec import check_vectors

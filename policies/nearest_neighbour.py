@@ -9,8 +9,8 @@ from einops import einsum, rearrange
 from torch import Tensor
 
 from robomtl.errors import InputError
+from robomtl.layers.remembered import Remembered, RememberingPolicy
 from robomtl.policy import Batch, Memory, Spec
-from robomtl.remembered import Remembered, RememberingPolicy
 
 
 @dataclass(frozen=True, kw_only=True)

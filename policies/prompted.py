@@ -3,8 +3,8 @@
 import torch
 
 from robomtl.action_head import HeadPolicy
+from robomtl.layers.remembered import Remembered
 from robomtl.policy import Context, Spec
-from robomtl.remembered import Remembered
 
 
 class PromptedPolicy(HeadPolicy):

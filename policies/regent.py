@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import action_head
-from robomtl.attention import Attended, Block, check_heads
 from robomtl.features import STATE
+from robomtl.layers.attention import Attended, Block, check_heads
 from robomtl.policies.prompted import PromptedPolicy, empty_prompt
 from robomtl.policies.regent_compared import Compared, ComparedConfig
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer

@@ -7,8 +7,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from robomtl.layers.remembered import Remembered, RememberingPolicy
 from robomtl.policy import Batch, Memory, Spec
-from robomtl.remembered import Remembered, RememberingPolicy
 from robomtl.spec import check_single
 
 

@@ -8,7 +8,7 @@ values by the cross-entropy of these.
 Source: Brohan et al. 2022, "RT-1: Robotics Transformer for Real-World Control at Scale"
 (arXiv:2212.06817), section 5, and its code (google-research/robotics_transformer,
 ``transformer_network.py``); TokenLearner: Ryoo et al. 2021 (arXiv:2106.11297), see
-``robomtl.token_learner``. Departures:
+``robomtl.layers.token_learner``. Departures:
 
 1. Components of an action are read from the last token by one linear layer, and not from a
    token of each. RT-1's code sets action tokens to zero and lets them attend to no other
@@ -33,16 +33,16 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadPolicy, action_head
-from robomtl.attention import Block, last_tokens
-from robomtl.observation_tokens import (
+from robomtl.layers.attention import Block, last_tokens
+from robomtl.layers.observation_tokens import (
     GoalTokens,
     ObservationTokens,
     Tokens,
     observation_tokens,
     task_tokens,
 )
+from robomtl.layers.token_config import TokenConfig
 from robomtl.policy import Spec, task_layer
-from robomtl.token_config import TokenConfig
 
 
 @dataclass(frozen=True, kw_only=True)

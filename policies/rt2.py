@@ -30,12 +30,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import masked_mean
-from robomtl.attention import check_heads
 from robomtl.conditioning.characters import sentences
 from robomtl.conditioning.conditioning import Wording
 from robomtl.errors import InputError
 from robomtl.heads.bins import bin_of, value_of
-from robomtl.observation_tokens import (
+from robomtl.layers.attention import check_heads
+from robomtl.layers.observation_tokens import (
     GoalTokens,
     ObservationTokens,
     Tokens,

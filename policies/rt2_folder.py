@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.paths import located
+from robomtl.files.durable import LINES_LIMIT
+from robomtl.files.paths import located
+from robomtl.files.untrusted import LIMIT, check_file, parse_json, read_file
+from robomtl.files.weights import check_finite, read_header, read_tensors
 from robomtl.plug_in import described
-from robomtl.untrusted import LIMIT, check_file, parse_json, read_file
-from robomtl.weights import check_finite, read_header, read_tensors
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 _LAYERS = 1024  # Most of a language model; the largest have about 130.

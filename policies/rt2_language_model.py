@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robomtl.attention import Block
 from robomtl.errors import InputError
-from robomtl.paths import located
+from robomtl.files.paths import located
+from robomtl.layers.attention import Block
 from robomtl.policies.rt2_folder import (
     TOKENIZER,
     built,

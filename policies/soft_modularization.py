@@ -31,7 +31,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.parallel_linear import ParallelLinear
+from robomtl.layers.parallel_linear import ParallelLinear
 from robomtl.policy import Spec, task_layer
 
 

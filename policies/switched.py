@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from robomtl.layers.remembered import Remembered
 from robomtl.policy import POLICIES, Batch, Loss, Memory, Policy, Spec
-from robomtl.remembered import Remembered
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,16 +25,16 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadPolicy, action_head
-from robomtl.attention import Block, last_tokens
-from robomtl.observation_tokens import (
+from robomtl.layers.attention import Block, last_tokens
+from robomtl.layers.observation_tokens import (
     GoalTokens,
     ObservationTokens,
     Tokens,
     observation_tokens,
     task_tokens,
 )
+from robomtl.layers.token_config import TokenConfig
 from robomtl.policy import Spec, task_layer
-from robomtl.token_config import TokenConfig
 
 
 @dataclass(frozen=True, kw_only=True)

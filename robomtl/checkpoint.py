@@ -11,20 +11,17 @@ import torch
 from safetensors.torch import save as serialise
 from torch.nn.parameter import is_lazy
 
-from robomtl.actor_settings import ActorSettings
+from robomtl.acting.actor_settings import ActorSettings
 from robomtl.conditioning import Conditioning
-from robomtl.durable import replacing, write_json
 from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
-from robomtl.folder_kinds import POLICY, holding
-from robomtl.machine import memory
-from robomtl.paths import located
-from robomtl.policy import POLICIES, Policy, Spec
-from robomtl.ranges import check_names, made_of, typed_fields
-from robomtl.request import plain
-from robomtl.training.objective import OBJECTIVES
-from robomtl.untrusted import converted, read_json
-from robomtl.weights import (
+from robomtl.execution.machine import memory
+from robomtl.files.durable import replacing, write_json
+from robomtl.files.folder_kinds import POLICY, holding
+from robomtl.files.paths import located
+from robomtl.files.request import plain
+from robomtl.files.untrusted import converted, read_json
+from robomtl.files.weights import (
     TooLargeError,
     check_finite,
     digest_of,
@@ -32,6 +29,9 @@ from robomtl.weights import (
     read_header,
     read_tensors,
 )
+from robomtl.policy import POLICIES, Policy, Spec
+from robomtl.ranges import check_names, made_of, typed_fields
+from robomtl.training.objective import OBJECTIVES
 
 _FORMAT = 1
 _LARGEST = 2**31  # Sizes of networks; torch itself fails beyond 64 bits.

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from robomtl.request import DEFINITION
+from robomtl.files.request import DEFINITION
 from robomtl.task import Suite
 
 _PLAIN = (bool, int, float, str, bytes, type(None))

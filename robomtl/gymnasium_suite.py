@@ -8,6 +8,7 @@ from typing import Any
 from robomtl.camera import Camera, refuse_settings
 from robomtl.errors import InputError
 from robomtl.features import Embodiment
+from robomtl.files.request import VERSIONS
 from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
 from robomtl.gymnasium_ids import module_of, of_maker
 from robomtl.gymnasium_make import MakeEnv, made, parted
@@ -15,7 +16,6 @@ from robomtl.gymnasium_spaces import Layout, layout_of
 from robomtl.nearest import check_known
 from robomtl.pictures import IMAGE, chosen
 from robomtl.plug_in import looked_at
-from robomtl.request import VERSIONS
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import versions_of_modules

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError
-from robomtl.image_layers import Modulation, Unmodulated, mean_positions
-from robomtl.vision import Vision
+from robomtl.layers.image_layers import Modulation, Unmodulated, mean_positions
+from robomtl.layers.vision import Vision
 
 TASK_WIDTH = 128
 """Length to which the task embedding is encoded for encoders that the task modulates."""

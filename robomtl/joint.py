@@ -14,7 +14,7 @@ from typing import Any
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, embodiment_of, robot_of
-from robomtl.request import DEFINITION, plain
+from robomtl.files.request import DEFINITION, plain
 from robomtl.suites import suite as named_suite
 from robomtl.task import (
     Env,

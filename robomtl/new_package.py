@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from robomtl.adaptation.method import METHODS
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError
+from robomtl.files.paths import located
 from robomtl.nearest import check_known
-from robomtl.paths import located
 from robomtl.policy import POLICIES
 from robomtl.suites import SUITES
 

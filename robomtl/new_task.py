@@ -5,18 +5,18 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from robomtl.acting.agent import PolicyAgent
 from robomtl.adaptation import Budget, Support, adapt
-from robomtl.agent import PolicyAgent
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, Results
-from robomtl.executor import LIMIT
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate
-from robomtl.folder_kinds import POLICY
+from robomtl.files.folder_kinds import POLICY
+from robomtl.files.request import claim
 from robomtl.names import file_name
 from robomtl.ranges import check_types
-from robomtl.request import claim
 from robomtl.suites import suite, unshifted
 from robomtl.task import find_task
 

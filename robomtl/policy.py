@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from robomtl.catalogue import Registry
 from robomtl.conditioning.conditioning import Wording
 from robomtl.features import STATE
-from robomtl.normaliser import Moments
-from robomtl.normaliser import Normaliser as Normaliser
-from robomtl.observing import EMBODIMENT as EMBODIMENT
-from robomtl.observing import Observer
+from robomtl.layers.normaliser import Moments
+from robomtl.layers.normaliser import Normaliser as Normaliser
+from robomtl.layers.observing import EMBODIMENT as EMBODIMENT
+from robomtl.layers.observing import Observer
+from robomtl.layers.task_layer import task_layer as task_layer
 from robomtl.spec import Spec as Spec
-from robomtl.task_layer import task_layer as task_layer
 
 
 class Batch(NamedTuple):

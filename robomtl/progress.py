@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from robomtl.pulse import PULSE
+from robomtl.execution.pulse import PULSE
 from robomtl.terminal import Terminal, say, visible
 
 _LINE_EVERY = 5.0  # [s] Between lines where the output is no terminal.
@@ -50,7 +50,7 @@ _HEARD: ContextVar[Callable[[int, float], None] | None] = ContextVar(
 def quiet() -> Iterator[None]:
     """Shows no progress line in the block, whose work belongs to a larger item.
 
-    A worker process notes its progress in its pulse instead, see ``robomtl.pulse``.
+    A worker process notes its progress in its pulse instead, see ``robomtl.execution.pulse``.
     """
     token = _QUIET.set(True)
     try:

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import obtain
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.video import Which, find_videos
-from robomtl.executor import LIMIT
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LIMIT
+from robomtl.execution.machine import check_device
+from robomtl.execution.serving import placed
 from robomtl.experiments.adapt import Findings as MethodFindings
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, run_adaptation
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe, beyond
@@ -26,22 +28,20 @@ from robomtl.experiments.multitask import multitask
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe, check_counted, run_arms
 from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
-from robomtl.folder_kinds import (
+from robomtl.files.folder_kinds import (
     JOURNAL,
     POLICY,
     RUN,
     check_no_data,
     check_no_run,
 )
-from robomtl.machine import check_device
+from robomtl.files.paths import located
+from robomtl.files.request import claimed, differences, plain, refuse_other
+from robomtl.files.run_record import needed_record
 from robomtl.new_task import adapt_to_new_task, check_new_task
-from robomtl.paths import located
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.recipes import RECIPES, AnyRecipe, Recipe, named_recipe
-from robomtl.request import claimed, differences, plain, refuse_other
-from robomtl.run_record import needed_record
-from robomtl.serving import placed
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import train

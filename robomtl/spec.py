@@ -7,8 +7,8 @@ from itertools import accumulate, pairwise
 from robomtl.alignment import Alignment
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, Feature, vector_embodiment
+from robomtl.layers.vision import Vision
 from robomtl.nearest import check_known
-from robomtl.vision import Vision
 
 GOAL = "goal."
 """What the name of an image feature is preceded by where an image shows the goal."""
@@ -132,7 +132,7 @@ class Spec:
 
     @property
     def inputs(self) -> int:
-        """Length of the vector that a network reads: see ``robomtl.observing``."""
+        """Length of the vector that a network reads: see ``robomtl.layers.observing``."""
         robots = len(self.embodiments)
         once = self.places[-1].stop + self.vision.features * len(self.images)
         goals = self.vision.features * len(self.goals)

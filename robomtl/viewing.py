@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.actor import Agent
-from robomtl.agent import PolicyAgent
+from robomtl.acting.actor import Agent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
-from robomtl.durable import replacing
 from robomtl.errors import EpisodesError, InputError, MissingExtraError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import tell
@@ -23,7 +22,8 @@ from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, deal
 from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
-from robomtl.paths import located
+from robomtl.files.durable import replacing
+from robomtl.files.paths import located
 from robomtl.task import Env, Suite, Trial, find_task
 
 _QUALITY = 85  # Of JPEG: a tenth of the bytes, and no difference to be seen.

@@ -18,7 +18,7 @@ import tyro
 from torch import Tensor
 
 from robomtl.evaluation.trials import CHUNK
-from robomtl.machine import Precision
+from robomtl.execution.machine import Precision
 from robomtl.policy import POLICIES, Batch, Policy, Spec
 from robomtl.versions import processor
 

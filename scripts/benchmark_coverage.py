@@ -29,7 +29,6 @@ import tyro
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from robomtl.durable import write_json
 from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
 from robomtl.experiments.analysis import area_of, difference_of
 from robomtl.experiments.compare.comparison import task_differences
@@ -45,6 +44,7 @@ from robomtl.experiments.seed_estimates import (
     iqm_estimate,
     mean_estimate,
 )
+from robomtl.files.durable import write_json
 
 Tasks = dict[str, Scores]
 Target = Literal["met", "undecided", "missed"]

@@ -14,8 +14,8 @@ import torch
 import tyro
 
 from robomtl.image_encoder import ENCODERS, TASK_WIDTH, ImageEncoder
+from robomtl.layers.vision import IMAGENET, Vision
 from robomtl.versions import processor
-from robomtl.vision import IMAGENET, Vision
 
 _TRIES = 4
 

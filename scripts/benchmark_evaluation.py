@@ -42,9 +42,9 @@ from numpy.typing import NDArray
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
-from robomtl.agent import PolicyAgent
-from robomtl.executor import LocalExecutor
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.agent import PolicyAgent
+from robomtl.execution.executor import LocalExecutor
 from robomtl.task import Suite
 
 Strategy = Literal["sync", "async"]

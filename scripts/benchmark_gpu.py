@@ -23,10 +23,10 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation.method import METHODS
 from robomtl.checkpoint import Card
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
-from robomtl.durable import write_json
-from robomtl.machine import Machine, Precision, check_device
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import Machine, Precision, check_device
+from robomtl.files.durable import write_json
 from robomtl.policy import Batch, Policy
 from robomtl.suites import suite
 from robomtl.training import TrainConfig

@@ -32,6 +32,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations, layout
 from robomtl.demonstrations.videos import VideoSeries
 from robomtl.features import Embodiment
+from robomtl.layers.vision import Vision
 from robomtl.policy import Policy, Spec
 from robomtl.training import TrainConfig
 from robomtl.training.frames import Spans
@@ -39,7 +40,6 @@ from robomtl.training.learner import learner_for
 from robomtl.training.material import materials
 from robomtl.training.objective import Cloning, Material
 from robomtl.versions import processor
-from robomtl.vision import Vision
 
 _CAMERA, _KEY = "top", "observation.images.top"
 _IN_A_VIDEO = 40  # Episodes.

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import tyro
 
 import robomtl
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import LocalExecutor
+from robomtl.execution.executor import LocalExecutor
 
 _BARE = "import torch; print(open('/proc/self/status').read())"
 

@@ -25,11 +25,11 @@ import tyro
 
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.demonstrations import Demonstrations
-from robomtl.machine import Machine, Precision
+from robomtl.execution.machine import Machine, Precision
+from robomtl.execution.threads import ThreadCount, Threads
 from robomtl.policy import Policy, Spec
 from robomtl.registry import POLICIES, suite
 from robomtl.task import find_task
-from robomtl.threads import ThreadCount, Threads
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
 from robomtl.training.recorded import frames

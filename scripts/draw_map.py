@@ -22,7 +22,7 @@ WAYS = {
     "One trial: from robomtl evaluate to the table": (
         ("experiments/evaluating.py", "which trials"),
         ("experiments/running.py", "the loop of cells"),
-        ("executor.py", "worker processes"),
+        ("execution/executor.py", "worker processes"),
         ("evaluation/rollout.py", "env and policy, in turn"),
         ("evaluation/journal.py", "finished trials"),
         ("experiments/report.py", "tables and charts"),
@@ -31,7 +31,7 @@ WAYS = {
     "One cell: from robomtl adapt to the page": (
         ("experiments/adapt/", "which cells"),
         ("experiments/running.py", "the loop of cells"),
-        ("executor.py", "worker processes"),
+        ("execution/executor.py", "worker processes"),
         ("adaptation/methods/", "the adapted policy"),
         ("experiments/playing.py", "its trials"),
         ("evaluation/journal.py", "finished cells"),
@@ -42,6 +42,7 @@ WAYS = {
 ROOMS = (
     ("envs/", "simulators, one module each"),
     ("policies/", "architectures, one module each"),
+    ("layers/", "what architectures are built from"),
     ("encoders/", "encoders of images"),
     ("conditioning/", "task to embedding"),
     ("demonstrations/", "collect, store, read, mix"),
@@ -50,6 +51,7 @@ ROOMS = (
     ("pretraining/", "objectives of features"),
     ("adaptation/", "contract; methods/; meta/"),
     ("continual/", "methods of lifelong learning"),
+    ("acting/", "policies that act"),
     ("evaluation/", "trials, rollout, results"),
     ("experiments/", "a folder each; one loop, one report"),
     ("pages/", "HTML and figures"),
@@ -58,17 +60,20 @@ ROOMS = (
     ("simulators/", "in an interpreter of their own"),
     ("importing/", "data sets of other formats"),
     ("hub/", "push and pull"),
+    ("execution/", "worker processes, devices"),
+    ("files/", "written whole, read with bounds"),
     ("cli/", "one module a verb"),
 )
 WIDTH, BOX, GAP, HIGH = 860.0, 96.0, 12.0, 52.0
+HEIGHT = 362.0 + 54 * -(-len(ROOMS) // 4)
 
 
 def main() -> None:
     """Writes the picture."""
-    figure = Figure(figsize=(WIDTH / 72, 632 / 72))
-    axes = axes_in(figure, 0, 0, WIDTH, 632)
+    figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
+    axes = axes_in(figure, 0, 0, WIDTH, HEIGHT)
     axes.set_xlim(0, WIDTH)
-    axes.set_ylim(632, 0)
+    axes.set_ylim(HEIGHT, 0)
     axes.axis("off")
     for row, (title, stops) in enumerate(WAYS.items()):
         _way(axes, 16 + 104 * row, title, stops, SERIES[1 + row])

@@ -15,7 +15,7 @@ from robomtl.experiments.adapt.method_findings import (
 from robomtl.experiments.adapt.ranking import Ranking
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, TaskSuccess, Took
-from robomtl.request import plain
+from robomtl.files.request import plain
 
 SHOTS = (1, 2, 5, 10, 25)
 TASKS = ("push-ball", "reach-ball", "assemble-a-thing-with-a-long-name")

@@ -7,7 +7,7 @@ from weakref import WeakSet
 import pytest
 import torch
 
-from robomtl import executor
+from robomtl.execution import executor
 from robomtl.suites import SUITES
 
 LONGEST = (

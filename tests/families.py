@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
+from robomtl.execution.compute import Compute
 from robomtl.training import TrainConfig, train
 
 SUITE = PointsSuite(variant="ML4", horizon=40)

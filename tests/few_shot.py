@@ -2,8 +2,8 @@
 
 import robomtl
 from robomtl.adaptation import Support, draw_support
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 
 SUITE = robomtl.suite("points/ML4", horizon=20)
 NEW = "reach-ball"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policies.mlp import MLP
 from robomtl.policy import Memory

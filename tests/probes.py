@@ -2,7 +2,7 @@
 
 from evaluations import evaluation
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning import Conditioning
 from robomtl.experiments.probe.probe_findings import concluded
 

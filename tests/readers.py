@@ -34,9 +34,10 @@ from samples import (
 )
 
 import robomtl
-from robomtl import policy_messages
-from robomtl.actor import TaskInfo
-from robomtl.agent import PolicyAgent
+from robomtl.acting import policy_messages
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.policy_session import PolicySession
 from robomtl.camera import Camera
 from robomtl.cli.main import _EXPECTED, _is_bug
 from robomtl.cli.tables import show
@@ -60,17 +61,16 @@ from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.probe.feature_cells import FeatureCell
 from robomtl.experiments.probe.feature_findings import feature_findings
 from robomtl.experiments.resumed_evaluation import resume_evaluation
+from robomtl.files.request import claimed
+from robomtl.files.untrusted import converted, read_json
 from robomtl.hub.download import pull
 from robomtl.importing.pixels import decoded
-from robomtl.policy_session import PolicySession
 from robomtl.recipe_run import request_of
 from robomtl.recipes import RECIPES
-from robomtl.request import claimed
 from robomtl.simulators.environment import ENVIRONMENTS
 from robomtl.training.conflicts import History
 from robomtl.training.learned_mixture import read_mixture
 from robomtl.training.text_cotraining import read_texts
-from robomtl.untrusted import converted, read_json
 
 
 def _act(folder: Path, name: str = "run") -> None:

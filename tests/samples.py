@@ -14,8 +14,8 @@ import small_timm
 from safetensors.torch import save_file
 
 import robomtl
-from robomtl import policy_messages
-from robomtl.agent import PolicyAgent
+from robomtl.acting import policy_messages
+from robomtl.acting.agent import PolicyAgent
 from robomtl.camera import Camera
 from robomtl.cost import Cost
 from robomtl.demonstrations import kept_frames
@@ -24,10 +24,10 @@ from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.journal import open_growing
 from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.evaluation.rollout import Outcome
+from robomtl.files.request import plain
+from robomtl.layers.vision import Vision
 from robomtl.recipe_run import request_of
 from robomtl.recipes import RECIPES
-from robomtl.request import plain
-from robomtl.vision import Vision
 
 SUITE = PointsSuite(variant="MT4", horizon=20)
 PICTURED = PointsSuite(variant="MT4", horizon=20, images=16)

@@ -10,7 +10,7 @@ from robomtl.experiments.multitask.affinities import Measured, affinity_of
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_findings import Definition, Findings
 from robomtl.experiments.multitask.crossover import crossover
-from robomtl.request import plain
+from robomtl.files.request import plain
 
 COUNTS = (2, 5, 10, 25, 50)
 TASKS = ("reach-v3", "push-v3", "peg-insert-side-v3", "button-press-topdown-wall-v3")

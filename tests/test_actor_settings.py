@@ -11,17 +11,17 @@ import torch
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
-from robomtl.actor_settings import ActorSettings, Execution
-from robomtl.agent import PolicyAgent, named_agent
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.actor_settings import ActorSettings, Execution
+from robomtl.acting.agent import PolicyAgent, named_agent
+from robomtl.acting.policy_actor import PolicyActor
+from robomtl.acting.policy_episodes import PredictionRequest
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import CHUNK
+from robomtl.files.request import plain
 from robomtl.policy import POLICIES, Spec
-from robomtl.policy_actor import PolicyActor
-from robomtl.policy_episodes import PredictionRequest
-from robomtl.request import plain
 from robomtl.task import Trial
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -6,7 +6,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation import Support, adapt
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.meta.bayesian_regression import (
@@ -23,8 +23,8 @@ from robomtl.adaptation.meta.last_layer import (
     predictive_variance,
 )
 from robomtl.adaptation.methods.alpaca import AlpacaTraining
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policy import Policy, Spec
 from robomtl.suites import suite

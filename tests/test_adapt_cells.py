@@ -9,10 +9,10 @@ from families import SUITE, GoalsSuite, grow
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.methods.finetune import Finetune
 from robomtl.adaptation.methods.zero_shot import ZeroShot
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
 from robomtl.experiments.adapt.benchmark import (
     Problem,

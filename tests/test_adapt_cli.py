@@ -5,8 +5,8 @@ from families import SUITE, grow
 
 from robomtl import checkpoint
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods

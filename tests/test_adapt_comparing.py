@@ -5,10 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 from families import SUITE, Here, grow
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
-from robomtl.executor import Failure
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Failure
 from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.brief import tables_of

@@ -7,7 +7,7 @@ from few_shot import NEW, SUITE, collected, supported
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.method import METHODS

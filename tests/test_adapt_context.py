@@ -13,8 +13,8 @@ from robomtl.adaptation.meta.inferring import telling, withheld
 from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.adaptation.methods.context import ContextTraining
 from robomtl.adaptation.methods.tecnet import TecnetTraining, margin_loss, sentence
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policy import Batch, Context
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train

@@ -9,8 +9,8 @@ import robomtl
 from robomtl.adaptation import Support, draw_support
 from robomtl.adaptation.meta.inferring import whole
 from robomtl.adaptation.methods.in_context import InContextTraining
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policies.in_context import InContextConfig, InContextTransformer
 from robomtl.policies.regent import Regent
 from robomtl.policy import Batch, Context, Spec

@@ -19,8 +19,8 @@ from robomtl.adaptation.methods.maml import (
     first_bias,
 )
 from robomtl.adaptation.methods.reptile import ReptileObjective, minibatches
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policy import Batch
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train

@@ -2,13 +2,13 @@ import pytest
 import torch
 
 import robomtl
+from robomtl.acting.actor import TaskInfo
 from robomtl.action_head import HeadPolicy
-from robomtl.actor import TaskInfo
 from robomtl.adaptation import Budget, adapt, draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.methods.vinn import VINN
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policies.nearest_neighbour import locally_weighted
 from robomtl.training import TrainConfig, train
 

@@ -4,8 +4,8 @@ import pytest
 from families import SUITE, Here
 
 from robomtl.checkpoint import load
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.pretraining import Training, learned, train_all
 from robomtl.training import TrainConfig
 

@@ -6,8 +6,8 @@ import torch
 import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import adapt, draw_support
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -7,10 +7,10 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.meta.autoencoder import train_autoencoder
 from robomtl.adaptation.meta.gradient import material_of
 from robomtl.adaptation.methods.retrieval import Retrieval, RetrievedSampler, similarity
-from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.training import TrainConfig, train
 from robomtl.training.frames import Frames, Resident, Spans
 

@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, draw_support
 from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.meta.cotraining import joined
@@ -19,10 +19,10 @@ from robomtl.adaptation.methods.lora import Lora, LowRank, merge
 from robomtl.adaptation.methods.scratch import Scratch
 from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.cli.train import main as train_command
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning, InstructionAugmentation
 from robomtl.conditioning.embeddings import embed
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policy import POLICIES, Spec
 from robomtl.task import Task, find_task
 from robomtl.training import TrainConfig, train

@@ -6,9 +6,9 @@ from families import SUITE, GoalsSuite, Here, grow
 
 from robomtl import checkpoint
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.train_missing import train_missing

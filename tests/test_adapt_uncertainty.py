@@ -3,17 +3,17 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.agent import PolicyAgent
 from robomtl.adaptation import adapt
 from robomtl.adaptation.active_learning import active_support, greedy, most_uncertain
 from robomtl.adaptation.meta.bayesian_regression import Belief, posterior, spread
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import auroc, early_variance, watch
-from robomtl.agent import PolicyAgent
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.trials import deal, plan
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig

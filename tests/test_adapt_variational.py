@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation import adapt
 from robomtl.adaptation.meta.encoding import steps_of
 from robomtl.adaptation.meta.inferring import whole
@@ -13,8 +13,8 @@ from robomtl.adaptation.meta.variational import Gaussian, divergence, standard
 from robomtl.adaptation.methods.neural_process import NeuralProcessTraining
 from robomtl.adaptation.methods.pearl_context import PearlContextTraining, product
 from robomtl.adaptation.support import Support
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.suites import suite
 from robomtl.training.config import TrainConfig
 from robomtl.training.episodic import EpisodicSampler

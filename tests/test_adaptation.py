@@ -9,14 +9,14 @@ import torch
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation import Budget, Support, adapt, adapt_by, draw_support
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import METHODS, Adapted
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.errors import PlugInError
+from robomtl.execution.compute import Compute
 from robomtl.training.augmentation import Augmentation
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -4,11 +4,11 @@ import torch
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.support import Support, draw_support
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
+from robomtl.execution.compute import Compute
+from robomtl.layers.vision import Vision
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
-from robomtl.vision import Vision
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -9,7 +9,6 @@ import pytest
 from broken_sets import DATA, edit, having
 
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import (
     CollectionConfig,
     Demonstrations,
@@ -19,6 +18,7 @@ from robomtl.demonstrations import (
 )
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import InputError, PlugInError
+from robomtl.execution.compute import Compute
 from robomtl.suites import suite
 
 pytest.importorskip("av")

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
-from robomtl.agent import PolicyAgent
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.checkpoint import Card
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.evaluation import EvaluationConfig
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.suites import suite
 from robomtl.task import Trial
 

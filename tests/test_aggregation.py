@@ -3,13 +3,13 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
     InstructionEmbeddings,
 )
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
@@ -368,7 +368,7 @@ def test_a_history_drops_what_a_killed_run_measured_later(tmp_path):
 
     measured(0, (10, 0.1), (20, 0.2), (30, 0.3))
     measured(15, (20, 0.9))
-    from robomtl.untrusted import read_json
+    from robomtl.files.untrusted import read_json
 
     assert read_json(path, dict) == {
         "tasks": ["a", "b"],

@@ -13,12 +13,12 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import Budget
 from robomtl.alignment import Alignment, action_of, aligned
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.collect_missing import collect_parts, data_in
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import Machine
 from robomtl.features import ActionFeature, Embodiment, vector_embodiment
-from robomtl.machine import Machine
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

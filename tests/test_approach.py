@@ -8,12 +8,12 @@ import torch
 
 import robomtl
 from robomtl.adaptation.meta import gradient
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.envs.points_env import ROW
 from robomtl.envs.points_tasks import AIMS
+from robomtl.execution.compute import Compute
 from robomtl.geometry import Body, Geometry
 from robomtl.policy import POLICIES, Spec
 from robomtl.training.approach import approaches, from_elsewhere

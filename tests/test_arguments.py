@@ -7,15 +7,15 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from robomtl.actor import Agent
+from robomtl.acting.actor import Agent
 from robomtl.adaptation import Budget
 from robomtl.arguments import checked, typed
 from robomtl.camera import Camera
-from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, film
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.ranges import check_types

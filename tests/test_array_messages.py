@@ -2,7 +2,7 @@ import multiprocessing
 
 import numpy as np
 
-from robomtl.array_messages import receive_arrays, send_arrays
+from robomtl.acting.array_messages import receive_arrays, send_arrays
 
 
 def test_arrays_arrive_as_they_were_sent():

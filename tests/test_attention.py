@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from robomtl.attention import Block
+from robomtl.layers.attention import Block
 
 
 def test_a_block_is_a_pre_normalised_encoder_layer():

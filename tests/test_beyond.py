@@ -3,17 +3,17 @@ import json
 import pytest
 
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
-from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
-from robomtl.executor import InProcess
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import InProcess
+from robomtl.execution.machine import Machine
 from robomtl.experiments.beyond.beyond_design import Design, plan
 from robomtl.experiments.beyond.beyond_experiment import BEYOND_RECIPES, beyond
 from robomtl.experiments.beyond.beyond_findings import findings_of
 from robomtl.experiments.cells import Finished
-from robomtl.machine import Machine
 from robomtl.suites import suite
 
 POINTS = PointsSuite(variant="MT4", horizon=30)

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 import robomtl
 from robomtl import border
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.border import frames_per_second, number, truth
 from robomtl.camera import Camera
 from robomtl.envs.points import PointsSuite

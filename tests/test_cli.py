@@ -31,8 +31,8 @@ from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation import Results
-from robomtl.executor import LocalExecutor
-from robomtl.lock import locked
+from robomtl.execution.executor import LocalExecutor
+from robomtl.files.lock import locked
 from robomtl.recipes import RECIPES, Recipe
 from robomtl.training import TrainConfig
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from robomtl import compute
-from robomtl.compute import Compute
 from robomtl.demonstrations import (
     CollectionConfig,
     Demonstrations,
@@ -33,7 +31,9 @@ from robomtl.demonstrations.expert_episodes import (
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import EpisodesError, InputError, SimulationError
-from robomtl.executor import Failure
+from robomtl.execution import compute
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Failure
 from robomtl.suites import suite
 from robomtl.task import Action, Expert, Observation, Task
 

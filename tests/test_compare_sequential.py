@@ -9,21 +9,21 @@ from rich.console import Console
 from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 
 import robomtl
-from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import LocalExecutor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LocalExecutor
 from robomtl.experiments.brief import tables_of
 from robomtl.experiments.compare import SequentialConfig
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.sequential import Both, PlayBoth
 from robomtl.experiments.compare.verdict import Judge
-from robomtl.lock import locked
+from robomtl.files.lock import locked
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -1,9 +1,9 @@
 import pytest
 
-from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.errors import InputError
-from robomtl.executor import LIMIT, InProcess, LocalExecutor
-from robomtl.machine import Machine
+from robomtl.execution.compute import CELL_LIMIT, Compute
+from robomtl.execution.executor import LIMIT, InProcess, LocalExecutor
+from robomtl.execution.machine import Machine
 
 GPU = Machine(device="cuda")
 

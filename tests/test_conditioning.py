@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,

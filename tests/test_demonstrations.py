@@ -33,7 +33,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect, la
 from robomtl.demonstrations.collect_missing import check_suite
 from robomtl.demonstrations.writing import Recorded, write
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet
+from robomtl.files.parquet import Parquet
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -13,7 +13,7 @@ from robomtl import checkpoint
 from robomtl.adaptation import Budget
 from robomtl.adaptation.adapting import _placed, configure
 from robomtl.adaptation.method import METHODS
-from robomtl.machine import Machine
+from robomtl.execution.machine import Machine
 from robomtl.training import prefetching
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Aggregation, Weighting

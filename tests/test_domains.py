@@ -12,7 +12,7 @@ import robomtl
 from robomtl.checkpoint import configure_objective
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.run_record import read_record
+from robomtl.files.run_record import read_record
 from robomtl.training.coral import coral
 from robomtl.training.dann import reversal, reversed_gradient
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from robomtl.durable import (
+from robomtl.errors import DiskFullError, InputError
+from robomtl.files.durable import (
     append_line,
     read_lines,
     replacing,
@@ -17,7 +18,6 @@ from robomtl.durable import (
     write_text,
     writing_into,
 )
-from robomtl.errors import DiskFullError, InputError
 
 
 def test_a_file_appears_whole_with_its_folder(tmp_path):
@@ -62,7 +62,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file(tmp_path):
     write_text(path, "old")
     code = (
         "import os, signal, sys, pathlib\n"
-        "from robomtl.durable import replacing\n"
+        "from robomtl.files.durable import replacing\n"
         "with replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('ne')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -13,11 +13,11 @@ from robomtl.checkpoint import Card
 from robomtl.cli.earlier_flags import present_flags
 from robomtl.conditioning import Conditioning
 from robomtl.earlier import present, present_tensors
+from robomtl.files.request import differences
+from robomtl.files.weights import digest_of
 from robomtl.policy import Batch, Spec
-from robomtl.request import differences
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.training.learner import learner_for
-from robomtl.weights import digest_of
 
 EARLIER = {"batch": 8, "clip": 2.0, "ema": 0.5, "warm_up": 0.2}
 PRESENT = {

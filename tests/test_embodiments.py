@@ -12,9 +12,9 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature, vector_embodiment
+from robomtl.files.request import plain
+from robomtl.files.untrusted import converted
 from robomtl.policy import POLICIES, Batch, Policy, Spec
-from robomtl.request import plain
-from robomtl.untrusted import converted
 
 LONG = vector_embodiment(state=5, action=3, name="long")
 SHORT = vector_embodiment(state=2, action=1, name="short")

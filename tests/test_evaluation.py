@@ -20,10 +20,10 @@ from wobbling import (
     python_path,
 )
 
-from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
-from robomtl.executor import LocalExecutor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LocalExecutor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.versions import versions
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.instructions import rivals_of, tell
 from robomtl.evaluation.trials import plan

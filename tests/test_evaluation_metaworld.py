@@ -4,8 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 from wobbling import WobblingAgent
 
-from robomtl.compute import Compute
 from robomtl.evaluation import EvaluationConfig, ExpertAgent
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 

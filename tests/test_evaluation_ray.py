@@ -8,8 +8,8 @@ import pytest
 from test_evaluation import play, untimed, wait_for_chunks
 from wobbling import WobblingAgent
 
-from robomtl import ray_executor
-from robomtl.ray_executor import RayExecutor
+from robomtl.execution import ray_executor
+from robomtl.execution.ray_executor import RayExecutor
 
 ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ from wobbling import WobblingAgent
 
 import robomtl
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import EvaluationConfig, ExpertAgent
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.resumed_evaluation import resume_evaluation
 

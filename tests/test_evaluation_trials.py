@@ -1,6 +1,6 @@
 import pytest
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.trials import CHUNK, deal, plan
 from robomtl.suites import suite

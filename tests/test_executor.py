@@ -20,8 +20,8 @@ from robomtl.errors import (
     SimulationError,
     StartError,
 )
-from robomtl.executor import Failure, LocalExecutor
-from robomtl.pulse import PULSE
+from robomtl.execution.executor import Failure, LocalExecutor
+from robomtl.execution.pulse import PULSE
 
 
 class Unreadable:
@@ -367,7 +367,7 @@ def python(*words, **options):
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     code = (
         "from functools import partial\n"
-        "from robomtl.executor import LocalExecutor\n"
+        "from robomtl.execution.executor import LocalExecutor\n"
         "from test_executor import report\n"
         "if __name__ == '__main__':\n"
         f"    work = partial(report, {str(tmp_path)!r})\n"
@@ -401,7 +401,7 @@ def test_ctrl_c_is_left_to_the_parent_by_every_worker_and_stays_with_it(tmp_path
     code = (
         "import signal\n"
         "from functools import partial\n"
-        "from robomtl.executor import LocalExecutor\n"
+        "from robomtl.execution.executor import LocalExecutor\n"
         "from test_executor import blocks_ctrl_c, outcomes\n"
         "if __name__ == '__main__':\n"
         f"    work = partial(blocks_ctrl_c, {str(folder)!r})\n"
@@ -422,7 +422,7 @@ def test_ctrl_c_is_not_blocked_after_a_start_that_failed():
 
 def test_workers_start_from_standard_input_with_what_modules_define():
     code = (
-        "from robomtl.executor import LocalExecutor\n"
+        "from robomtl.execution.executor import LocalExecutor\n"
         "from test_executor import square\n"
         "print(dict(LocalExecutor(workers=1).map(square, [3])))\n"
         "def own(item): return item\n"

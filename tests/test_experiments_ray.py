@@ -11,11 +11,11 @@ from test_multitask import REQUEST as ARMS
 from test_multitask import SUITE as TASKS
 
 import robomtl
-from robomtl.compute import Compute
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import Machine
+from robomtl.execution.ray_executor import RayExecutor
 from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
 from robomtl.experiments.multitask import multitask
-from robomtl.machine import Machine
-from robomtl.ray_executor import RayExecutor
 
 ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
 pytestmark = pytest.mark.slow

@@ -10,11 +10,11 @@ from families import Here
 
 from robomtl import checkpoint
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation.journal_lines import Done
+from robomtl.execution.compute import Compute
 from robomtl.experiments.probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_cells import FeatureCell, things_of
 from robomtl.experiments.probe.feature_findings import feature_findings

@@ -16,8 +16,8 @@ from robomtl.features import (
     from_spaces,
     vector_embodiment,
 )
-from robomtl.request import plain
-from robomtl.untrusted import converted
+from robomtl.files.request import plain
+from robomtl.files.untrusted import converted
 
 ARM = Embodiment(
     name="arm",

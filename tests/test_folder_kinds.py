@@ -1,6 +1,6 @@
 import pytest
 
-from robomtl.folder_kinds import holding
+from robomtl.files.folder_kinds import holding
 
 
 @pytest.mark.parametrize(

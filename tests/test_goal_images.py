@@ -8,14 +8,14 @@ import torch
 from families import Here
 
 import robomtl
-from robomtl.actor import TaskInfo
-from robomtl.compute import Compute
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.goal_images import GoalImages
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import Trial
+from robomtl.execution.compute import Compute
 from robomtl.features import ActionFeature, Embodiment, Feature
-from robomtl.goal_images import GoalImages
 from robomtl.policies.octo import Octo, OctoConfig
 from robomtl.policy import Spec
 from robomtl.training.data_conditioning import conditioning_for

@@ -9,15 +9,15 @@ from families import Here
 
 import robomtl
 from robomtl import goals
-from robomtl.actor import TaskInfo
-from robomtl.agent import ExpertAgent, PolicyAgent
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.agent import ExpertAgent, PolicyAgent
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.results import Results
+from robomtl.execution.compute import Compute
 from robomtl.experiments.compare.goal_warnings import goal_warnings
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import SUITES

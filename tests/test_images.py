@@ -20,7 +20,6 @@ import robomtl
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.train import main
-from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -37,6 +36,8 @@ from robomtl.demonstrations.expert_episodes import SOLVED, Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.layers.vision import Vision
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.encoded_frames import encoded_once
 from robomtl.training.image_augmentation import ImageAugmentation
@@ -44,7 +45,6 @@ from robomtl.training.material import materials
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.objective import Cloning
 from robomtl.training.samples import Sampler, SamplerConfig
-from robomtl.vision import Vision
 
 pytest.importorskip("av")
 CPU = torch.device("cpu")

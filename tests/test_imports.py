@@ -6,7 +6,7 @@ from test_cli import refusal
 from robomtl import imports
 from robomtl.cli.main import main
 from robomtl.errors import PlugInError
-from robomtl.executor import LocalExecutor
+from robomtl.execution.executor import LocalExecutor
 from robomtl.imports import import_modules
 from robomtl.policy import POLICIES
 from robomtl.suites import SUITES

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from robomtl.interrupt import deferred_interrupt, interrupting_terminate
+from robomtl.execution.interrupt import deferred_interrupt, interrupting_terminate
 
 
 def press():

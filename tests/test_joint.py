@@ -10,7 +10,6 @@ import pytest
 import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Mixture
 from robomtl.demonstrations.collect_missing import (
     collect_parts,
@@ -18,6 +17,7 @@ from robomtl.demonstrations.collect_missing import (
     parts_of,
 )
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_design import targets_of
 from robomtl.joint import JointSuite, known_as

@@ -5,12 +5,12 @@ from math import exp
 import pytest
 import torch
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
-from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.multitask.arm_cells import ArmCell
 from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
+from robomtl.files.durable import write_json
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.excess import moved

@@ -13,12 +13,12 @@ import tyro
 
 import robomtl
 from robomtl.cli.lifelong import Lifelong, request_from
-from robomtl.compute import Compute
 from robomtl.continual.agem import Recalled
 from robomtl.continual.ewc import check_finite, fisher, joined
 from robomtl.continual.lifelong_method import LIFELONG, Course
 from robomtl.continual.packnet import Owners, claim
 from robomtl.continual.stage import Stage
+from robomtl.execution.compute import Compute
 from robomtl.experiments.lifelong import LifelongRequest, lifelong, streaming
 from robomtl.experiments.lifelong import transfer_measures as measures
 from robomtl.experiments.lifelong.lifelong_design import played_tasks, variants_of

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from robomtl.durable import append_line, write_json
 from robomtl.errors import InputError
-from robomtl.lock import LOCK, locked
+from robomtl.files.durable import append_line, write_json
+from robomtl.files.lock import LOCK, locked
 
 HOLD = """
 import pathlib, sys, time
-from robomtl.lock import locked
+from robomtl.files.lock import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -5,8 +5,13 @@ import sys
 import pytest
 import torch
 
-from robomtl import machine
-from robomtl.machine import Machine, computes_in_bfloat16, device_of, resolved_in
+from robomtl.execution import machine
+from robomtl.execution.machine import (
+    Machine,
+    computes_in_bfloat16,
+    device_of,
+    resolved_in,
+)
 from robomtl.progress import quiet
 
 CPU = torch.device("cpu")
@@ -47,9 +52,7 @@ def test_auto_is_bfloat16_where_torch_says_so_and_a_product_is_quicker(
 
 @pytest.mark.slow
 def test_a_processor_that_emulates_bfloat16_computes_in_float32():
-    script = (
-        "from robomtl.machine import Machine; print(Machine().resolved().precision)"
-    )
+    script = "from robomtl.execution.machine import Machine; print(Machine().resolved().precision)"
     old = {
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",

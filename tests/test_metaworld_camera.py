@@ -8,9 +8,8 @@ from families import Here
 from gymnasium.envs.mujoco.mujoco_rendering import OffScreenViewer
 from wobbling import WobblingAgent
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.camera import Camera, take_picture, with_camera
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, add_cameras, collect
 from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS, WINDOWS
 from robomtl.envs.metaworld_env import MetaWorldEnv
@@ -18,6 +17,7 @@ from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import EvaluationConfig, film
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.work import PlayChunk
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train

@@ -14,7 +14,6 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.cli.collect import Collect
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -26,6 +25,7 @@ from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.features import Embodiment, vector_embodiment
 from robomtl.policy import EMBODIMENT
 from robomtl.training.augmentation import Augmentation

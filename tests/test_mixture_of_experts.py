@@ -4,7 +4,7 @@ import torch
 from test_policies import SPEC, build, make_batch
 from torch import nn
 
-from robomtl.parallel_linear import ParallelLinear
+from robomtl.layers.parallel_linear import ParallelLinear
 from robomtl.policies.mlp import hidden_layers
 
 

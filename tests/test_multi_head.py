@@ -8,8 +8,8 @@ from torch.nn import functional
 import robomtl
 from robomtl.action_head import HEADS
 from robomtl.adaptation.adapting import configure
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policies.multi_head import MultiHead, MultiHeadConfig
 from robomtl.policy import Spec
 from robomtl.suites import suite

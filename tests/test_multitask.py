@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import robomtl
-from robomtl.compute import Compute
 from robomtl.evaluation.statistics import Interval
+from robomtl.execution.compute import Compute
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask import MultitaskRequest, multitask
 from robomtl.experiments.multitask.arm_cells import ALL, groups_of, plan

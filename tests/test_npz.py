@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from robomtl.errors import InputError
-from robomtl.npz import read_arrays
+from robomtl.files.npz import read_arrays
 
 ARRAYS = {
     "state": np.arange(6, dtype=np.float32).reshape(2, 3),

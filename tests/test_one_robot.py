@@ -16,16 +16,16 @@ from robomtl.adaptation.method import Budget
 from robomtl.adaptation.methods.in_context import Prompted
 from robomtl.adaptation.one_robot import _candidates, _Like, _made, of_one_robot
 from robomtl.checkpoint import Card, TrainedPolicy
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.demonstrations.collect_missing import collect_parts, data_in
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import Machine
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.features import vector_embodiment
-from robomtl.machine import Machine
-from robomtl.request import plain
+from robomtl.files.request import plain
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

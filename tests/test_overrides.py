@@ -7,9 +7,9 @@ from test_recipes import SMALL, SMALL_COMPARISON
 
 from robomtl.cli.main import main
 from robomtl.cli.overrides import RunFlags, overridden, recipe_flags
+from robomtl.files.request import plain
 from robomtl.recipe_run import request_of, run
 from robomtl.recipes import RECIPES
-from robomtl.request import plain
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

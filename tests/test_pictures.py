@@ -11,8 +11,9 @@ from broken_sets import episodes, header
 from test_images import CONFIG, SHAPE, seen
 
 import robomtl
-from robomtl.actor import TaskInfo
-from robomtl.agent import PolicyAgent, check_pictures
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.agent import PolicyAgent, check_pictures
+from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy, save
 from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
@@ -22,7 +23,6 @@ from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import pictures_of
-from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.suites import suite
 from robomtl.task import Trial
 from robomtl.training.material import spec_for

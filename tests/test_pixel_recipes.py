@@ -4,12 +4,12 @@ import pytest
 from families import Here
 
 from robomtl import checkpoint
-from robomtl.compute import Compute
 from robomtl.envs.mujoco_opengl import find_backend
+from robomtl.execution.compute import Compute
+from robomtl.layers.vision import Vision
 from robomtl.pictures import Pictures
 from robomtl.recipe_run import run
 from robomtl.recipes import RECIPES, Recipe
-from robomtl.vision import Vision
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ from robomtl import checkpoint
 from robomtl.adaptation import Support
 from robomtl.adaptation.adapting import configure
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.execution.serving import serve
 from robomtl.policy import POLICIES, Spec
-from robomtl.serving import serve
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

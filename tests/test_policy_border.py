@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from robomtl import checkpoint
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.policy_actor import Predictor
+from robomtl.acting.policy_episodes import PredictionRequest
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.envs.points_env import PointsEnv
@@ -13,9 +15,7 @@ from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.policies.mlp import MLP
 from robomtl.policy import POLICIES, Batch, Loss, Memory, Spec
-from robomtl.policy_actor import Predictor
 from robomtl.policy_border import actions_of, loss_of
-from robomtl.policy_episodes import PredictionRequest
 from robomtl.task import Trial
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for

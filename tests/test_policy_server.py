@@ -19,9 +19,14 @@ from test_agent import NAMES, SUITE, saved
 from test_cli import refusal
 from websockets.exceptions import ConnectionClosedError
 
-from robomtl import checkpoint, policy_server
-from robomtl.actor import TaskInfo
-from robomtl.actor_settings import ActorSettings
+from robomtl import checkpoint
+from robomtl.acting import policy_server
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.actor_settings import ActorSettings
+from robomtl.acting.policy_actor import PolicyActor, Predictor
+from robomtl.acting.policy_messages import pack, unpack
+from robomtl.acting.policy_server import PolicyServer, ServerConfig
+from robomtl.acting.policy_session import PolicySession
 from robomtl.checkpoint import Card
 from robomtl.cli import serve as verb
 from robomtl.cli.main import main
@@ -30,10 +35,6 @@ from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.policy_actor import PolicyActor, Predictor
-from robomtl.policy_messages import pack, unpack
-from robomtl.policy_server import PolicyServer, ServerConfig
-from robomtl.policy_session import PolicySession
 from robomtl.task import Trial
 
 TASK = NAMES[0]
@@ -285,7 +286,7 @@ def test_a_server_that_cannot_begin_says_why(tmp_path, capsys, any_order):
 
 def test_without_websockets_the_extra_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "websockets.asyncio.server", None)
-    for name in ("robomtl.policy_server", "robomtl.cli.serve"):
+    for name in ("robomtl.acting.policy_server", "robomtl.cli.serve"):
         monkeypatch.delitem(sys.modules, name)
     assert "pip install 'robomtl[serve]'" in refusal(capsys, "serve", tmp_path)
 

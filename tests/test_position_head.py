@@ -8,15 +8,15 @@ from safetensors import safe_open
 
 import robomtl
 from robomtl.cli.flags import SuiteFlags
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.layers.vision import Vision
 from robomtl.policy import Batch
 from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.training.parameter_groups import grouped
 from robomtl.training.position_head import PositionHead, _shown
-from robomtl.vision import Vision
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.registry import suite
 from robomtl.training import TrainConfig, prefetching, train
 from robomtl.training.prefetching import Prefetched, prefetched

@@ -12,11 +12,11 @@ from torch import nn
 
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.image_encoder import TASK_WIDTH, encoder_class
-from robomtl.image_layers import Modulation
-from robomtl.observing import check_vision
+from robomtl.layers.image_layers import Modulation
+from robomtl.layers.observing import check_vision
+from robomtl.layers.pretrained_encoder import load_weights, weights_identity
+from robomtl.layers.vision import Vision
 from robomtl.policy import Spec
-from robomtl.pretrained_encoder import load_weights, weights_identity
-from robomtl.vision import Vision
 
 SHAPE = (64, 64, 3)
 

@@ -13,12 +13,13 @@ from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.benchmark import Problem
 from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, plan
+from robomtl.layers.vision import Vision
 from robomtl.pretraining import clips
 from robomtl.pretraining.language_alignment import symmetric_contrast
 from robomtl.pretraining.latent_actions import LatentActions, Model
@@ -28,7 +29,6 @@ from robomtl.pretraining.pretrain_run import pretrain
 from robomtl.pretraining.time_contrastive import time_contrast
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
-from robomtl.vision import Vision
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

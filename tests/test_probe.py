@@ -9,17 +9,17 @@ from families import Here
 
 import robomtl
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.records import read_records
+from robomtl.execution.compute import Compute
+from robomtl.execution.serving import ServedAgent
 from robomtl.experiments.probe import ProbeConfig
 from robomtl.experiments.probe.kinds import KINDS
 from robomtl.experiments.probe.probing import COLUMNS
-from robomtl.request import plain
-from robomtl.serving import ServedAgent
+from robomtl.files.request import plain
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

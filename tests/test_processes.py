@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from test_learner import learner_of
 
 from robomtl import checkpoint
-from robomtl.compute import Compute
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError, LostProcessError, MissingExtraError, StartError
-from robomtl.executor import LocalExecutor, spawn
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LocalExecutor, spawn
 from robomtl.policy import Batch
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train, trainable
@@ -345,7 +345,7 @@ def test_processes_without_a_device_each_are_refused(monkeypatch):
 
 
 def test_more_processes_than_a_machine_has_room_for_are_refused(monkeypatch):
-    monkeypatch.setattr("robomtl.cores.cores", lambda: 4)
+    monkeypatch.setattr("robomtl.execution.cores.cores", lambda: 4)
     check_devices(32, "cpu")
     with pytest.raises(InputError, match="processes is 33, .* 4 cores .* at most 32"):
         check_devices(33, "cpu")

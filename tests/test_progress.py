@@ -4,7 +4,7 @@ import time
 import pytest
 
 from robomtl import progress as module
-from robomtl.executor import LocalExecutor
+from robomtl.execution.executor import LocalExecutor
 from robomtl.progress import item_progress, progress, quiet
 
 

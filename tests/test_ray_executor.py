@@ -24,10 +24,10 @@ from test_executor import (
     work_slowly,
 )
 
-from robomtl import ray_executor, worker_pool
 from robomtl.errors import StartError
-from robomtl.executor import Failure
-from robomtl.ray_executor import RayExecutor
+from robomtl.execution import ray_executor, worker_pool
+from robomtl.execution.executor import Failure
+from robomtl.execution.ray_executor import RayExecutor
 
 ray = pytest.importorskip("ray", reason="needs the extra: pip install 'robomtl[ray]'")
 

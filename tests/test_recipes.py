@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from robomtl.action_head import HEADS
-from robomtl.compute import Compute
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, Pretraining
 from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives

@@ -23,7 +23,6 @@ from broken_sets import (
 )
 
 import robomtl
-from robomtl import cache
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -34,7 +33,8 @@ from robomtl.demonstrations.data_files import DataFiles, Part
 from robomtl.demonstrations.marks import Faults
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError
-from robomtl.normaliser import Moments
+from robomtl.files import cache
+from robomtl.layers.normaliser import Moments
 from robomtl.training.recorded import Stored, frames
 from robomtl.training.samples import Sampler, SamplerConfig, every_frame
 

@@ -8,8 +8,8 @@ import robomtl
 from robomtl import checkpoint
 from robomtl.adaptation import draw_support
 from robomtl.adaptation.adapting import configure
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.features import vector_embodiment
 from robomtl.policies.regent import Regent, RegentConfig
 from robomtl.policy import Spec

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from robomtl.remembered import Remembered
+from robomtl.layers.remembered import Remembered
 
 
 def remembered():

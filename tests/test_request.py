@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from robomtl.request import claim, differences, plain, refuse_other
-from robomtl.untrusted import read_json
+from robomtl.files.request import claim, differences, plain, refuse_other
+from robomtl.files.untrusted import read_json
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import torch
 
 import robomtl
 from robomtl.adaptation import Support
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.training.mixed import mixed_frames
 from robomtl.training.samples import gather
 

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robomtl import ExpertAgent, compute
+from robomtl import ExpertAgent
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import (
     CollectionConfig,
     Demonstrations,
@@ -17,6 +16,8 @@ from robomtl.demonstrations import (
 from robomtl.demonstrations.adding import add_cameras
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.envs.points import PointsSuite
+from robomtl.execution import compute
+from robomtl.execution.compute import Compute
 from robomtl.training import TrainConfig, train
 
 pytestmark = pytest.mark.usefixtures("inline")

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional
 
 from robomtl.errors import InputError
+from robomtl.layers.token_learner import TokenLearner, places
 from robomtl.policies.rt1 import RT1, RT1Config
 from robomtl.policy import Spec
-from robomtl.token_learner import TokenLearner, places
 
 SPEC = Spec(state=6, action=3, embedding=4, history=6)
 

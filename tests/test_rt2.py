@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 import robomtl
 from robomtl import checkpoint
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.conditioning.characters import LENGTH, characters, sentences
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.heads.bins import bin_of
 from robomtl.policies.rt2 import RT2, RT2Config
 from robomtl.policies.rt2_language_model import padded

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from robomtl.errors import InputError
-from robomtl.run_record import RUN, RunRecord, needed_record, read_record
+from robomtl.files.run_record import RUN, RunRecord, needed_record, read_record
 
 EARLIEST: dict[str, Any] = {
     "policy": "film",

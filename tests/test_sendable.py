@@ -4,8 +4,8 @@ from functools import partial
 import pytest
 
 from robomtl.errors import StartError
+from robomtl.execution.sendable import check_sendable
 from robomtl.gymnasium_factory import from_gymnasium
-from robomtl.sendable import check_sendable
 
 
 def make(lock=None):

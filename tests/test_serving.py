@@ -26,22 +26,22 @@ from test_evaluation_resuming import stopped
 from wobbling import BitsSuite, WobblingAgent
 
 import robomtl
+from robomtl.acting.joining import Group, JointPolicy
+from robomtl.acting.policy_episodes import ROWS
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import StartError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent
 from robomtl.evaluation.journal_lines import Head
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import devices
+from robomtl.execution.serving import serve
 from robomtl.experiments import resumed_evaluation
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.resumed_evaluation import serving_device
-from robomtl.joining import Group, JointPolicy
-from robomtl.machine import devices
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
-from robomtl.policy_episodes import ROWS
-from robomtl.serving import serve
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -17,7 +17,6 @@ from wobbling import WobblingAgent
 
 from robomtl.camera import Camera
 from robomtl.checking.checking import check_suite
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_config import MetaWorldConfig
@@ -25,8 +24,9 @@ from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import SPLITS
 from robomtl.errors import InputError, PlugInError, SimulationError
 from robomtl.evaluation import EvaluationConfig
+from robomtl.execution.compute import Compute
+from robomtl.execution.pulse import PULSE
 from robomtl.experiments.evaluating import evaluate
-from robomtl.pulse import PULSE
 from robomtl.simulators import server
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator

@@ -10,9 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import robomtl
 from robomtl import checkpoint
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.start import Start

@@ -4,8 +4,8 @@ from functools import partial
 import pytest
 import torch
 
-from robomtl import threads
-from robomtl.threads import Threads, check_threads
+from robomtl.execution import threads
+from robomtl.execution.threads import Threads, check_threads
 
 
 @pytest.fixture(autouse=True)

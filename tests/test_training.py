@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robomtl import checkpoint
-from robomtl.compute import Compute
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -22,7 +21,8 @@ from robomtl.conditioning import (
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.earlier import ADDED, NAMES
 from robomtl.errors import InputError
-from robomtl.lock import locked
+from robomtl.execution.compute import Compute
+from robomtl.files.lock import locked
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.suites import suite
@@ -180,7 +180,7 @@ def test_training_learns_to_act_as_the_demonstrations_do(data, tmp_path):
     source, sampler = sampler_of(data)
     batch = sampler.batch(0, 256)
     names = [data.tasks[i] for i in batch.task]
-    from robomtl.actor import TaskInfo
+    from robomtl.acting.actor import TaskInfo
 
     task_infos = [TaskInfo(name, data.instructions[name]) for name in names]
     embedding = trained.card.conditioning.fixed(task_infos)

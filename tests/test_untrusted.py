@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.untrusted import LIMIT, read_json
+from robomtl.files.durable import write_json
+from robomtl.files.untrusted import LIMIT, read_json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,6 @@ from wobbling import BROKEN, BrokenSuite, Here, Wobbling, WobblingAgent
 
 from robomtl.camera import Camera
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.envs.points_picture import COLOURS
@@ -19,7 +18,8 @@ from robomtl.errors import PlugInError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results, film, video
 from robomtl.evaluation.mp4 import Mp4
 from robomtl.evaluation.video import video_path
-from robomtl.executor import LocalExecutor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LocalExecutor
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 

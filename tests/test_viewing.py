@@ -8,16 +8,16 @@ import torch
 from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 
 from robomtl import checkpoint, viewing
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.camera import Camera
 from robomtl.checkpoint import Card
 from robomtl.cli.main import main
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import THINGS
 from robomtl.errors import EpisodesError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
+from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.policies.mlp import MLPConfig

@@ -11,13 +11,13 @@ from robomtl.conditioning import Conditioning
 from robomtl.earlier import ADDED
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.files.request import plain
+from robomtl.files.untrusted import converted
 from robomtl.image_encoder import ENCODERS, TASK_WIDTH
-from robomtl.image_layers import Modulation, mean_positions
-from robomtl.observing import check_vision
+from robomtl.layers.image_layers import Modulation, mean_positions
+from robomtl.layers.observing import check_vision
+from robomtl.layers.vision import Vision
 from robomtl.policy import Spec
-from robomtl.request import plain
-from robomtl.untrusted import converted
-from robomtl.vision import Vision
 
 SIDE = 32
 NAMES = [name for name in ENCODERS.own() if name != "timm"]

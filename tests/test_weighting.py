@@ -6,8 +6,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from robomtl.cli import train as command
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.execution.compute import Compute
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Batch, Spec
 from robomtl.suites import suite

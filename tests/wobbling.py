@@ -13,7 +13,7 @@ from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import MissingExtraError, SimulationError
 from robomtl.evaluation import ExpertAgent
-from robomtl.executor import Failure
+from robomtl.execution.executor import Failure
 
 BROKEN = 1_000_003
 """The variation with which a ``BrokenSuite`` goes unstable."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.method import Budget
 from robomtl.adaptation.methods.alpaca import Alpaca

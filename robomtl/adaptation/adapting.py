@@ -21,13 +21,13 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError, PlugInError
+from robomtl.execution.machine import device_of
+from robomtl.execution.threads import one_thread
 from robomtl.experiments.settings import changed
-from robomtl.machine import device_of
-from robomtl.paths import located
+from robomtl.files.paths import located
 from robomtl.plug_in import calling_method, is_own
 from robomtl.policy import Policy
 from robomtl.ranges import check_seed
-from robomtl.threads import one_thread
 from robomtl.training.objective import continued_by, trains_actions
 
 _ANSWERED = FloatingPointError, LinAlgError, torch.OutOfMemoryError

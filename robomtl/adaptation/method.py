@@ -9,7 +9,7 @@ from robomtl.adaptation.support import Support
 from robomtl.catalogue import Registry
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
-from robomtl.machine import Machine
+from robomtl.execution.machine import Machine
 from robomtl.policy import Policy
 from robomtl.ranges import check_types, settings
 

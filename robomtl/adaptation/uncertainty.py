@@ -7,7 +7,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from robomtl.actor import Actor, TaskInfo
+from robomtl.acting.actor import Actor, TaskInfo
+from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning
@@ -16,7 +17,6 @@ from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.policy import Policy
-from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.task import Observation, Suite, Trial
 
 EARLY = 20

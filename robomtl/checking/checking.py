@@ -15,7 +15,8 @@ from robomtl.checking.episodes import STAGES
 from robomtl.checking.violations import Problem, sentences
 from robomtl.checking.watching import LIMIT, closes, set_limit
 from robomtl.errors import InputError, PlugInError
-from robomtl.executor import Failure, LocalExecutor
+from robomtl.execution.executor import Failure, LocalExecutor
+from robomtl.execution.worker_pool import check_limit
 from robomtl.joint import JointSuite
 from robomtl.names import several
 from robomtl.nearest import unknown
@@ -27,7 +28,6 @@ from robomtl.task import (
     one_env_per_process,
     own_goal_places,
 )
-from robomtl.worker_pool import check_limit
 
 
 def _tasks(suite: Suite) -> tuple[Task, ...]:

@@ -13,8 +13,8 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature
-from robomtl.observing import EMBODIMENT
-from robomtl.paths import located
+from robomtl.files.paths import located
+from robomtl.layers.observing import EMBODIMENT
 from robomtl.plug_in import described
 from robomtl.policy import POLICIES, Batch, Policy, Spec
 

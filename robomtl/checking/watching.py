@@ -11,7 +11,7 @@ from typing import Any
 
 from robomtl.checking.violations import HangError
 from robomtl.errors import InputError
-from robomtl.pulse import PULSE
+from robomtl.execution.pulse import PULSE
 from robomtl.task import Env, Suite, one_env_per_process
 
 LIMIT = 60.0

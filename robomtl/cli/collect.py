@@ -6,16 +6,16 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import collect_parts
 from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
-from robomtl.executor import LIMIT
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LIMIT
 
 
 @own_first

@@ -18,9 +18,9 @@ from robomtl.cli.flags import (
 )
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
-from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
+from robomtl.execution.compute import Compute
 from robomtl.experiments.compare import (
     SequentialConfig,
     compare,

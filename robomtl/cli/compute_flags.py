@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from robomtl.compute import CELL_LIMIT, Compute
 from robomtl.errors import InputError
-from robomtl.executor import LIMIT, Executor, LocalExecutor
-from robomtl.machine import Machine
-from robomtl.ray_executor import RayExecutor
+from robomtl.execution.compute import CELL_LIMIT, Compute
+from robomtl.execution.executor import LIMIT, Executor, LocalExecutor
+from robomtl.execution.machine import Machine
+from robomtl.execution.ray_executor import RayExecutor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,11 @@ import tyro
 
 from robomtl.camera import Profile
 from robomtl.cli.run_directory import run_directory
-from robomtl.compute import Compute
 from robomtl.demonstrations.adding import add_cameras
 from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
-from robomtl.executor import LIMIT
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import LIMIT
 from robomtl.nearest import unknown
 
 

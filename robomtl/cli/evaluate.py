@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import tyro
 
-from robomtl.actor import Agent
-from robomtl.agent import PolicyAgent
+from robomtl.acting.actor import Agent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.cli.compute_flags import ServingFlags
 from robomtl.cli.flags import (
     SuiteFlags,
@@ -22,7 +22,6 @@ from robomtl.cli.flags import (
 )
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show
-from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation import (
     EvaluationConfig,
@@ -33,11 +32,12 @@ from robomtl.evaluation import (
 )
 from robomtl.evaluation.protocols import protocol
 from robomtl.evaluation.video import VIDEOS, check_filming, check_number, find_videos
-from robomtl.executor import Executor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor
+from robomtl.execution.serving import placed
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.resumed_evaluation import resume_evaluation, serving_device
-from robomtl.serving import placed
 from robomtl.task import Suite
 from robomtl.terminal import say
 

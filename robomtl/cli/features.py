@@ -10,8 +10,8 @@ from robomtl.cli.compute_flags import CellFlags
 from robomtl.cli.flags import own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
-from robomtl.compute import Compute
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.probe.feature_probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_report import feature_report
 from robomtl.experiments.running import REPORT

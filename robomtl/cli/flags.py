@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 
 import tyro
 
-from robomtl.actor import Agent, Conditioned
-from robomtl.agent import PolicyAgent
-from robomtl.agent import named_agent as named_agent
+from robomtl.acting.actor import Agent, Conditioned
+from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
 from robomtl.checkpoint import Card
 from robomtl.cli.suite_options import options_from

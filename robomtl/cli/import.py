@@ -8,12 +8,12 @@ import tyro
 
 from robomtl.cli.flags import own_first
 from robomtl.errors import InputError
+from robomtl.files.paths import located
+from robomtl.files.untrusted import read_json
 from robomtl.importing import ImportConfig, check_source, import_data
 from robomtl.importing.import_report import Report, sentences
 from robomtl.importing.importing import REPORT
-from robomtl.paths import located
 from robomtl.terminal import say
-from robomtl.untrusted import read_json
 
 
 @own_first

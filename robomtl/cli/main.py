@@ -21,10 +21,10 @@ from robomtl.errors import (
     PlugInError,
     SimulationError,
 )
+from robomtl.execution.interrupt import interrupting_terminate
+from robomtl.files.paths import check_working_directory
 from robomtl.imports import import_modules
-from robomtl.interrupt import interrupting_terminate
 from robomtl.nearest import unknown
-from robomtl.paths import check_working_directory
 from robomtl.plug_in import exit_described
 from robomtl.terminal import Terminal
 

@@ -12,11 +12,11 @@ from robomtl.cli.run_directory import run_directory
 from robomtl.cli.train import DataFlags, print_next, recorded, with_settings
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
-from robomtl.machine import check_device
+from robomtl.execution.machine import check_device
+from robomtl.files.request import plain
 from robomtl.pretraining import pretrain
 from robomtl.pretraining.objectives import pretrainings
 from robomtl.pretraining.pretrain_run import check_pretraining
-from robomtl.request import plain
 from robomtl.training import TrainConfig
 from robomtl.training.start import Model, Start, loaded, resolved
 from robomtl.training.trainable import check_trainable

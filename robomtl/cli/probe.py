@@ -11,13 +11,13 @@ from robomtl.cli.compute_flags import ServingFlags
 from robomtl.cli.flags import SuiteFlags, named_agent, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
-from robomtl.compute import Compute
 from robomtl.evaluation.conditions import Conditions
+from robomtl.execution.compute import Compute
+from robomtl.execution.serving import placed
 from robomtl.experiments.probe import ProbeConfig, probe
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.probe.probing import MARGIN
 from robomtl.experiments.resumed_evaluation import serving_device
-from robomtl.serving import placed
 
 
 @own_first

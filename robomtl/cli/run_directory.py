@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from robomtl.durable import writing_into
+from robomtl.files.durable import writing_into
+from robomtl.files.paths import expanded
 from robomtl.names import file_name
-from robomtl.paths import expanded
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.policy_server import ServerConfig, serve_policy
 from robomtl.cli.flags import own_first
-from robomtl.policy_server import ServerConfig, serve_policy
 from robomtl.terminal import say
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.cli.compute_flags import ExecutorFlags
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
-from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS
+from robomtl.execution.compute import Compute
 from robomtl.experiments.running import REPORT
 from robomtl.experiments.shift import ShiftConfig, shift
 from robomtl.experiments.shift.shift_report import shift_report

@@ -14,7 +14,6 @@ import tyro
 from robomtl.checkpoint import TrainedPolicy, configure, configure_objective
 from robomtl.cli.flags import SuiteFlags, flags_of, given, own_first
 from robomtl.cli.run_directory import run_directory
-from robomtl.compute import Compute
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture
 from robomtl.demonstrations.collect_missing import (
@@ -26,8 +25,9 @@ from robomtl.demonstrations.contents import Failed
 from robomtl.demonstrations.mixture import Data
 from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
-from robomtl.machine import check_device
-from robomtl.request import plain
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import check_device
+from robomtl.files.request import plain
 from robomtl.training import TrainConfig, train
 from robomtl.training.objective import trains_actions
 from robomtl.training.processes import follows, launched

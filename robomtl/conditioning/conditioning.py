@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning.characters import LENGTH, characters
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE, embed
 from robomtl.errors import InputError

@@ -17,7 +17,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning.conditioning import Conditioning
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 from robomtl.errors import InputError

@@ -27,7 +27,7 @@ from robomtl.continual.lifelong_method import Course, OnePolicy
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.folder_kinds import POLICY
+from robomtl.files.folder_kinds import POLICY
 from robomtl.policy import POLICIES, Batch, Loss, Policy
 from robomtl.policy_border import loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types

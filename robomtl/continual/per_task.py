@@ -18,8 +18,8 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.lifelong_method import Course
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
-from robomtl.folder_kinds import POLICY
-from robomtl.machine import Machine
+from robomtl.execution.machine import Machine
+from robomtl.files.folder_kinds import POLICY
 
 
 class PerTask(ABC):

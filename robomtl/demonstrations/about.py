@@ -13,8 +13,8 @@ from robomtl.demonstrations.columns import check_distinct, texts, whole
 from robomtl.demonstrations.driving import Labels
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet, check_rows, columns_of
-from robomtl.untrusted import converted, read_json
+from robomtl.files.parquet import Parquet, check_rows, columns_of
+from robomtl.files.untrusted import converted, read_json
 
 _Count = Annotated[int, Meta(ge=0, le=2**53)]
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_about, read_request, read_tasks
 from robomtl.demonstrations.alike import further_features
@@ -30,17 +29,18 @@ from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
-from robomtl.executor import Executor, Failure
-from robomtl.parquet import Parquet
-from robomtl.paths import located
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor, Failure
+from robomtl.execution.pulse import PULSE
+from robomtl.files.parquet import Parquet
+from robomtl.files.paths import located
+from robomtl.files.request import refuse_other
+from robomtl.files.untrusted import converted, read_json
 from robomtl.pictures import Sighted
 from robomtl.plug_in import calling, close_broken, make_env
 from robomtl.progress import progress
-from robomtl.pulse import PULSE
-from robomtl.request import refuse_other
 from robomtl.suites import suite
 from robomtl.task import Env, Suite, Trial
-from robomtl.untrusted import converted, read_json
 
 
 class Episode(NamedTuple):

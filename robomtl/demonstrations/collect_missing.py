@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.collecting import collect
 from robomtl.demonstrations.collection_config import CollectionConfig
@@ -13,10 +12,11 @@ from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.features import robot_of
+from robomtl.files.paths import located
 from robomtl.joint import JointSuite
 from robomtl.names import file_name
-from robomtl.paths import located
 from robomtl.task import Suite, find_task
 
 

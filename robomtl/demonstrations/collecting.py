@@ -10,9 +10,8 @@ from typing import Any, cast
 import numpy as np
 from rich.table import Table
 
-from robomtl.actor import check_agent
+from robomtl.acting.actor import check_agent
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_request
 from robomtl.demonstrations.alike import check_alike, refuse_unlike
@@ -26,10 +25,11 @@ from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
-from robomtl.executor import Executor, Failure
-from robomtl.paths import located
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor, Failure
+from robomtl.files.paths import located
+from robomtl.files.request import refuse_other
 from robomtl.progress import Advance, progress
-from robomtl.request import refuse_other
 from robomtl.task import Suite, find_task
 from robomtl.terminal import Terminal, say
 

@@ -9,7 +9,7 @@ from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video, usual_video
 from robomtl.errors import InputError
-from robomtl.request import DEFINITION, plain
+from robomtl.files.request import DEFINITION, plain
 from robomtl.task import Suite, find_task
 
 FORMAT = 1

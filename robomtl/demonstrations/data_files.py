@@ -14,7 +14,7 @@ from robomtl.demonstrations.files import inside
 from robomtl.demonstrations.marks import Faults, Marks, marks_in
 from robomtl.demonstrations.metadata import Index, Info
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet, check_size
+from robomtl.files.parquet import Parquet, check_size
 
 _ORDER = ("index", "episode_index", layout.TASK_INDEX)
 

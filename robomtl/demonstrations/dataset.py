@@ -28,7 +28,7 @@ from robomtl.demonstrations.layout import ACTION, STATE, observed
 from robomtl.demonstrations.reading import Beyond, read
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature, Embodiment, Feature, robot_of
-from robomtl.paths import located
+from robomtl.files.paths import located
 from robomtl.suites import suite
 
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from robomtl.actor import Agent, KeptActor, TaskInfo
+from robomtl.acting.actor import Agent, KeptActor, TaskInfo
 from robomtl.border import action_array, finite
 from robomtl.errors import InputError
 from robomtl.task import Action, Expert, Observation, Suite, Trial, find_task

@@ -14,7 +14,7 @@ from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import truths, vectors, whole
 from robomtl.demonstrations.marks import ROUNDING, Marks
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet
+from robomtl.files.parquet import Parquet
 
 _Read = Callable[[Any, str, Path], NDArray[Any]]
 

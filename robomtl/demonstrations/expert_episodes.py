@@ -17,9 +17,9 @@ from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
+from robomtl.execution.pulse import PULSE
 from robomtl.pictures import Sighted
 from robomtl.plug_in import close_broken, described, make_env, make_expert
-from robomtl.pulse import PULSE
 from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
 
 _OTHER = "other."  # Begins the names of arrays of observation features.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.errors import InputError
-from robomtl.parquet import check_rows
+from robomtl.files.parquet import check_rows
 
 _FIELD = re.compile(r"\{(chunk_index|file_index)(?::0?([1-9])d)?\}")
 

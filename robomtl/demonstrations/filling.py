@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.cache import lock_of
 from robomtl.demonstrations.data_files import DataFiles, Part
 from robomtl.demonstrations.frame_file import VECTORS, file_of
 from robomtl.demonstrations.marks import Check, Faults, Marks, joined
-from robomtl.durable import append_line, read_lines, writing_into
 from robomtl.errors import InputError
+from robomtl.files.cache import lock_of
+from robomtl.files.durable import append_line, read_lines, writing_into
 from robomtl.progress import progress
 
 FILLED = "filled.txt"

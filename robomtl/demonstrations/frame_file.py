@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
-from robomtl.untrusted import check_file
+from robomtl.files.untrusted import check_file
 
 LIMIT = 128 * 2**20
 """Bytes of vectors up to which frames are kept in memory."""

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from robomtl.cache import entry
 from robomtl.camera import Picture
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.data_files import DataFiles, Part, read_columns
@@ -31,8 +30,9 @@ from robomtl.demonstrations.videos import (
 )
 from robomtl.errors import InputError
 from robomtl.features import STATE
+from robomtl.files.cache import entry
+from robomtl.files.parquet import check_size, write_table
 from robomtl.nearest import unknown
-from robomtl.parquet import check_size, write_table
 from robomtl.pictures import IMAGE, PROPRIOCEPTION
 from robomtl.progress import progress
 

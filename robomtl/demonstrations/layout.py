@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from robomtl.folder_kinds import INFO as INFO
+from robomtl.files.folder_kinds import INFO as INFO
 from robomtl.pictures import IMAGE
 
 VERSION = "v3.0"

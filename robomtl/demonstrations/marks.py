@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import truths, vectors, whole
-from robomtl.parquet import Parquet
+from robomtl.files.parquet import Parquet
 
 ROUNDING = 1e-5
 """By how much an action may exceed 1 without being refused."""

@@ -15,9 +15,9 @@ from robomtl.demonstrations.columns import whole
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
-from robomtl.folder_kinds import holding
-from robomtl.parquet import Parquet, check_rows, check_size
-from robomtl.untrusted import converted, read_json
+from robomtl.files.folder_kinds import holding
+from robomtl.files.parquet import Parquet, check_rows, check_size
+from robomtl.files.untrusted import converted, read_json
 
 _Count = Annotated[int, Meta(ge=0, lt=2**53)]
 

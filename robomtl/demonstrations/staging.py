@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from robomtl.demonstrations.expert_episodes import Block
-from robomtl.durable import replacing, sync_folder
 from robomtl.errors import InputError
-from robomtl.folder_kinds import check_may_be_folder
-from robomtl.lock import locked
-from robomtl.npz import read_arrays
-from robomtl.request import check_there, claim
+from robomtl.files.durable import replacing, sync_folder
+from robomtl.files.folder_kinds import check_may_be_folder
+from robomtl.files.lock import locked
+from robomtl.files.npz import read_arrays
+from robomtl.files.request import check_there, claim
 
 _PLAN = "plan.json"
 

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.camera import Picture
-from robomtl.cores import cores
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import scalars, whole
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.metadata import Index, Info
-from robomtl.durable import replacing
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import REPEATABLE, load_av
-from robomtl.parquet import Parquet
+from robomtl.execution.cores import cores
+from robomtl.files.durable import replacing
+from robomtl.files.parquet import Parquet
 
 # Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.
 _OPTIONS = {"preset": "veryfast", "g": "2", "bf": "0", **REPEATABLE}

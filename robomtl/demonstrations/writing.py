@@ -19,8 +19,8 @@ from robomtl.demonstrations.feature_statistics import (
 )
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.videos import VideoSeries
-from robomtl.durable import replacing, write_json
-from robomtl.parquet import write_table
+from robomtl.files.durable import replacing, write_json
+from robomtl.files.parquet import write_table
 
 _SAMPLE = 8  # Images of an episode that statistics are taken of, about.
 _EPISODES_PER_GROUP = 500  # Rows that are held before they are written.

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.actor import Actor, TaskInfo
+from robomtl.acting.actor import Actor, TaskInfo
 from robomtl.border import action_array
 from robomtl.errors import InputError, PlugInError
 from robomtl.plug_in import described, make_expert

@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robomtl.actor import Agent, TaskInfo
+from robomtl.acting.actor import Agent, TaskInfo
 from robomtl.definition import definition_of
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import Chunk, side_by_side
-from robomtl.request import plain
+from robomtl.files.request import plain
 from robomtl.task import Suite
 from robomtl.versions import packages
 

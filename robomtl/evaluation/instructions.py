@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.errors import InputError
+from robomtl.files.paths import located
+from robomtl.files.untrusted import read_json
 from robomtl.nearest import unknown
-from robomtl.paths import located
 from robomtl.task import Suite, Task, Trial, families_of
-from robomtl.untrusted import read_json
 
 KINDS: Mapping[str, str] = {
     "canonical": "the first wording of the task",

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import append_line, read_lines, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.journal_lines import (
     Began,
@@ -20,8 +19,9 @@ from robomtl.evaluation.journal_lines import (
     check_fits,
 )
 from robomtl.evaluation.rollout import Outcome
-from robomtl.request import check_there, plain, refuse_other
-from robomtl.untrusted import converted, parse_json
+from robomtl.files.durable import append_line, read_lines, write_text
+from robomtl.files.request import check_there, plain, refuse_other
+from robomtl.files.untrusted import converted, parse_json
 from robomtl.versions import packages
 
 _CHUNKS = ("chunks", dict[str, int])

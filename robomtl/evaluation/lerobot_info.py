@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import write_json
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.video import find_videos
-from robomtl.paths import located
+from robomtl.files.durable import write_json
+from robomtl.files.paths import located
 from robomtl.task import Trial
 
 EVAL_INFO = "eval_info.json"

@@ -10,8 +10,8 @@ import pyarrow as pa
 from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Criterion, Outcome
 from robomtl.evaluation.trials import Chunk
-from robomtl.parquet import Parquet, check_rows, schema_of, write_table
-from robomtl.untrusted import check_file
+from robomtl.files.parquet import Parquet, check_rows, schema_of, write_table
+from robomtl.files.untrusted import check_file
 
 _LIMIT = 2**30  # [bytes]
 _MOST = 1_000_000  # Trials that are read.

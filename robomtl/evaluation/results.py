@@ -9,14 +9,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import write_json
 from robomtl.errors import InputError
 from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates, summarise
-from robomtl.folder_kinds import holding
-from robomtl.paths import located
-from robomtl.untrusted import converted, read_json
+from robomtl.files.durable import write_json
+from robomtl.files.folder_kinds import holding
+from robomtl.files.paths import located
+from robomtl.files.untrusted import converted, read_json
 
 RESULTS = "results.json"
 TRIALS = "trials.parquet"

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.actor import Actor, Looking
+from robomtl.acting.actor import Actor, Looking
 from robomtl.border import Border, action_array, finite
 from robomtl.errors import (
     GaveUpError,
@@ -18,9 +18,9 @@ from robomtl.errors import (
     SimulationError,
 )
 from robomtl.evaluation.trials import CHUNK, Chunk
+from robomtl.execution.pulse import PULSE
 from robomtl.pictures import Sighted
 from robomtl.plug_in import described
-from robomtl.pulse import PULSE
 from robomtl.task import Action, Announced, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]

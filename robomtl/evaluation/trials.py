@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.errors import InputError
 from robomtl.task import Suite, Task, Trial, find_task, one_env_per_process
 

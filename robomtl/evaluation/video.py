@@ -8,11 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from robomtl.actor import Agent
+from robomtl.acting.actor import Agent
 from robomtl.arguments import checked
 from robomtl.camera import OWN, Camera, take_picture, with_camera
-from robomtl.compute import Compute
-from robomtl.durable import replacing, write_json
 from robomtl.errors import InputError
 from robomtl.evaluation.mp4 import Mp4, load_av
 from robomtl.evaluation.records import Record
@@ -20,15 +18,17 @@ from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
-from robomtl.executor import Executor, Failure
-from robomtl.lock import locked
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor, Failure
+from robomtl.files.durable import replacing, write_json
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import differences, plain
+from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
-from robomtl.paths import located
 from robomtl.plug_in import calling, looked_at, make_env
 from robomtl.progress import progress
-from robomtl.request import differences, plain
 from robomtl.task import Env, Suite, Trial
-from robomtl.untrusted import read_json
 
 VIDEOS = "videos"
 """Folder of an evaluation's videos, in its own."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
-from robomtl.actor import Agent, KeptActor
+from robomtl.acting.actor import Agent, KeptActor
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.records import Record
@@ -18,7 +18,7 @@ from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import KeptEnvs
-from robomtl.request import differences, plain
+from robomtl.files.request import differences, plain
 from robomtl.task import Action, Env, Observation, Suite
 
 

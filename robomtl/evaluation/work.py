@@ -1,11 +1,11 @@
 """What a worker process does with a chunk, and what it keeps between chunks."""
 
-from robomtl.actor import Actor, Agent, KeptActor
+from robomtl.acting.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
+from robomtl.execution.pulse import PULSE
 from robomtl.plug_in import close_broken, make_env
-from robomtl.pulse import PULSE
 from robomtl.task import Env, Suite
 from robomtl.versions import processor
 

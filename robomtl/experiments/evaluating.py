@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import (
+from robomtl.acting.actor import (
     Agent,
     Conditioned,
     Configured,
@@ -13,9 +13,8 @@ from robomtl.actor import (
     Placed,
     check_agent,
 )
-from robomtl.agent import check_pictures
+from robomtl.acting.agent import check_pictures
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
@@ -29,13 +28,14 @@ from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.video import find_videos
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import Executor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.running import JOURNAL, REPORT, play_cells
-from robomtl.folder_kinds import check_no_data
-from robomtl.lock import locked
-from robomtl.paths import located
-from robomtl.request import plain
+from robomtl.files.folder_kinds import check_no_data
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import plain
 from robomtl.task import Suite, find_task
 
 

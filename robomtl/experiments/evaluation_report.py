@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import write_text
 from robomtl.evaluation.figures import counted, duration, percent, span, whole
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.instructions import KINDS
@@ -14,6 +13,7 @@ from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 from robomtl.evaluation.video_clips import clips
 from robomtl.experiments import report, sections
+from robomtl.files.durable import write_text
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import report_page
 from robomtl.pages.trial_cells import Clip, Grid

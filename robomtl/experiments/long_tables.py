@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from robomtl.experiments.cells import C, Factors, Finished, Row, rows_of
-from robomtl.parquet import write_table
+from robomtl.files.parquet import write_table
 
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 _TRIAL = {

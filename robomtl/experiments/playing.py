@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from robomtl.actor import Actor
+from robomtl.acting.actor import Actor
+from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.instructions import tell
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.trials import deal, side_by_side
 from robomtl.evaluation.work import KeptEnvs, play
-from robomtl.policy_actor import PolicyActor, Predictor
 from robomtl.task import Suite, Trial
 
 

@@ -5,22 +5,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import Agent
-from robomtl.agent import PolicyAgent, named_agent
+from robomtl.acting.actor import Agent
+from robomtl.acting.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import device_of
+from robomtl.execution.serving import placed
 from robomtl.experiments.evaluating import evaluate_under
 from robomtl.experiments.running import JOURNAL
-from robomtl.machine import device_of
-from robomtl.paths import located
-from robomtl.serving import placed
+from robomtl.files.paths import located
+from robomtl.files.untrusted import converted
 from robomtl.suites import suite as named_suite
 from robomtl.task import Suite
-from robomtl.untrusted import converted
 
 
 @dataclass(frozen=True, kw_only=True)

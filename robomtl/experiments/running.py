@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from robomtl.definition import definition_of
-from robomtl.durable import write_json, write_text
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.evaluation.results import RESULTS
 from robomtl.evaluation.trials import side_by_side
-from robomtl.executor import Executor, Failure
+from robomtl.execution.executor import Executor, Failure
 from robomtl.experiments.cells import C, Finished
 from robomtl.experiments.long_tables import write_tables
 from robomtl.experiments.report import Report
-from robomtl.folder_kinds import JOURNAL as JOURNAL
+from robomtl.files.durable import write_json, write_text
+from robomtl.files.folder_kinds import JOURNAL as JOURNAL
+from robomtl.files.request import plain
 from robomtl.pages.rendering import report_page
 from robomtl.progress import item_progress, remark
-from robomtl.request import plain
 from robomtl.task import Suite, Trial
 from robomtl.versions import packages
 

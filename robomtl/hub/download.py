@@ -7,10 +7,10 @@ from robomtl import checkpoint
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS, Results
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.untrusted import LIMIT
 from robomtl.hub.repository import Kind, Repository, answering, find, hub
-from robomtl.lock import locked
-from robomtl.paths import located
-from robomtl.untrusted import LIMIT
 
 _DATASETS = "datasets/"  # Begins the hub's own addresses of data sets.
 _OF_THE_CLIENT = ".cache"

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.folder_kinds import INFO, POLICY
+from robomtl.files.folder_kinds import INFO, POLICY
+from robomtl.files.untrusted import converted
 from robomtl.plug_in import described
-from robomtl.untrusted import converted
 
 try:
     from httpx2 import TransportError

@@ -10,6 +10,8 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import INFO
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS, TRIALS, Results
+from robomtl.files.paths import located
+from robomtl.files.run_record import read_record
 from robomtl.hub.card import data_card, policy_card
 from robomtl.hub.repository import (
     CARD,
@@ -23,8 +25,6 @@ from robomtl.hub.repository import (
     hub,
 )
 from robomtl.names import file_name
-from robomtl.paths import located
-from robomtl.run_record import read_record
 
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]{0,60}")
 

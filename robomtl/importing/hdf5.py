@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.files.parquet import check_size
+from robomtl.files.untrusted import check_file
 from robomtl.nearest import unknown
-from robomtl.parquet import check_size
-from robomtl.untrusted import check_file
 
 _DEPTH = (
     8  # Levels of groups that are searched for columns; groups may contain themselves.

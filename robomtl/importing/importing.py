@@ -15,8 +15,11 @@ from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
-from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.files.durable import write_json
+from robomtl.files.paths import located
+from robomtl.files.request import plain, refuse_other
+from robomtl.files.untrusted import read_json
 from robomtl.importing.formats import open_source
 from robomtl.importing.import_report import ASSUMED_FPS, Report, report_of
 from robomtl.importing.import_request import ImportConfig
@@ -31,10 +34,7 @@ from robomtl.importing.imported_features import (
 from robomtl.importing.scaling import Scale, needed_scale
 from robomtl.importing.source import Source
 from robomtl.importing.survey import Survey, joined, read_episode, survey
-from robomtl.paths import located
 from robomtl.progress import progress
-from robomtl.request import plain, refuse_other
-from robomtl.untrusted import read_json
 
 IMPORT = "meta/import.json"
 """File of an imported data set with its source, the settings, and the bounds of actions."""

@@ -21,10 +21,10 @@ from robomtl.demonstrations.videos import (
     images_of,
 )
 from robomtl.errors import InputError
+from robomtl.files.parquet import Parquet
 from robomtl.importing.lerobot_meta import clips_of, read_meta
 from robomtl.importing.pixels import decoded
 from robomtl.importing.source import COMPONENTS, About, Column, Episode, check_length
-from robomtl.parquet import Parquet
 from robomtl.pictures import IMAGE, PROPRIOCEPTION
 
 _ORDER = {"timestamp", "frame_index", "episode_index", "index", "task_index"}

@@ -26,10 +26,10 @@ from robomtl.demonstrations.columns import whole
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.metadata import Index, Info, read_index, read_info
 from robomtl.demonstrations.videos import Clips, read_clips
-from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError
-from robomtl.parquet import Parquet, check_rows, columns_of
-from robomtl.untrusted import converted, parse_json, read_file, read_json
+from robomtl.files.durable import LINES_LIMIT
+from robomtl.files.parquet import Parquet, check_rows, columns_of
+from robomtl.files.untrusted import converted, parse_json, read_file, read_json
 
 _EPISODES, _TASKS = "meta/episodes.jsonl", "meta/tasks.jsonl"
 _FIRST = ("v2.0", "v2.1")

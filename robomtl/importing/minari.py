@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
+from robomtl.files.untrusted import read_json
 from robomtl.importing.minari_arrow import ArrowStorage
 from robomtl.importing.minari_spaces import Leaf, leaves, parse_python_json
 from robomtl.importing.minari_storage import INFOS, MAIN, Hdf5Storage, Storage
 from robomtl.importing.pixels import decoded
 from robomtl.importing.source import About, Column, Episode, check_length, in_words
 from robomtl.pictures import IMAGE
-from robomtl.untrusted import read_json
 
 METADATA = "metadata.json"
 _OBSERVATIONS, _ACTIONS = "observations", "actions"

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
+from robomtl.files.parquet import Parquet, columns_of
+from robomtl.files.untrusted import read_json
 from robomtl.importing.minari_storage import INFOS, SCALARS
 from robomtl.importing.source import Column
 from robomtl.nearest import unknown
-from robomtl.parquet import Parquet, columns_of
-from robomtl.untrusted import read_json
 
 _TUPLE = "_index_"  # Begins the names of the parts of a Tuple in HDF5.
 

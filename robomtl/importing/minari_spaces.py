@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from robomtl.files.untrusted import parse_json
 from robomtl.importing.source import COMPONENTS, Column
-from robomtl.untrusted import parse_json
 
 _UNBOUNDED = re.compile(r"-?\bInfinity\b|\bNaN\b")
 _LEAST_IMAGE = 32  # Minari takes smaller arrays for no images [px].

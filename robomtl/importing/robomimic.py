@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
+from robomtl.files.untrusted import parse_json
 from robomtl.importing import hdf5
 from robomtl.importing.source import (
     COMPONENTS,
@@ -31,7 +32,6 @@ from robomtl.importing.source import (
 )
 from robomtl.nearest import unknown
 from robomtl.pictures import IMAGE, PROPRIOCEPTION
-from robomtl.untrusted import parse_json
 
 _DEMO = re.compile(r"demo_(\d{1,9})")
 _OWN = (

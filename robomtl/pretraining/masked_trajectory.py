@@ -20,8 +20,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from robomtl.attention import Block, check_heads
 from robomtl.errors import InputError
+from robomtl.layers.attention import Block, check_heads
 from robomtl.policy import Loss, Policy
 from robomtl.pretraining.clips import Clips, ClipSampler, Times, spaced
 from robomtl.pretraining.objectives import Pretraining, clip_features, width_of

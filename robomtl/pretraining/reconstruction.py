@@ -12,7 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.observing import EMBODIMENT
+from robomtl.layers.observing import EMBODIMENT
 from robomtl.policy import Batch, Policy
 
 _STILL = 1e-3  # Variance of pixels in [0, 1] that counts as that of a recording.

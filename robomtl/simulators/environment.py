@@ -4,12 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from robomtl.cache import cache_folder
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.files.cache import cache_folder
+from robomtl.files.paths import located
+from robomtl.files.untrusted import read_json
 from robomtl.names import check_name, several
-from robomtl.paths import located
-from robomtl.untrusted import read_json
 
 RECORD = "installed.json"
 """File of an environment that is finished; see ``Record``."""

@@ -12,8 +12,9 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from robomtl.durable import write_json, write_text, writing_into
 from robomtl.errors import InputError
+from robomtl.files.durable import write_json, write_text, writing_into
+from robomtl.files.untrusted import read_json
 from robomtl.simulators.environment import (
     RECORD,
     Environment,
@@ -21,7 +22,6 @@ from robomtl.simulators.environment import (
     Record,
     own_variables,
 )
-from robomtl.untrusted import read_json
 
 _VERSION = (
     "import sys, venv, ensurepip; print('.'.join(map(str, sys.version_info[:3])))"

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError, PlugInError
-from robomtl.pulse import PULSE
+from robomtl.execution.pulse import PULSE
+from robomtl.files.untrusted import parse_json
 from robomtl.simulators import server
-from robomtl.untrusted import parse_json
 
 _LONGEST_ANSWER = 2**28  # A picture of 9,000 by 9,000 pixels [bytes].
 _LONGEST_LOG = 2**20  # Of what a simulator prints, which is cut off beyond [bytes].

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robomtl import checkpoint
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.checkpoint import Card
-from robomtl.compute import Compute
-from robomtl.cores import cores
 from robomtl.evaluation import EvaluationConfig, Results
 from robomtl.evaluation.results import RESULTS
+from robomtl.execution.compute import Compute
+from robomtl.execution.cores import cores
 from robomtl.experiments.evaluating import evaluate
 from robomtl.policy import Policy
 from robomtl.suites import suite

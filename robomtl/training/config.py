@@ -6,12 +6,15 @@ from math import inf
 from typing import Any, Literal
 
 from robomtl import ranges
-from robomtl.actor_settings import ActorSettings
+from robomtl.acting.actor_settings import ActorSettings
 from robomtl.alignment import Aligning
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.earlier import present
 from robomtl.errors import InputError
-from robomtl.machine import Machine, Precision
+from robomtl.execution.machine import Machine, Precision
+from robomtl.execution.threads import ThreadCount, check_threads
+from robomtl.files.untrusted import converted
+from robomtl.layers.vision import Vision
 from robomtl.ranges import (
     check_counts,
     check_not_negative,
@@ -21,7 +24,6 @@ from robomtl.ranges import (
     check_types,
     settings,
 )
-from robomtl.threads import ThreadCount, check_threads
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.balancing import (
@@ -33,8 +35,6 @@ from robomtl.training.balancing import (
 )
 from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.training.remix import Mixing, Remix, check_alone
-from robomtl.untrusted import converted
-from robomtl.vision import Vision
 
 Schedule = Literal["warmup_cosine", "cosine", "constant"]
 LearnerKind = Literal["joined", "module"]
@@ -157,7 +157,7 @@ class TrainConfig:
     the start and needs a C++ compiler on the CPU; losses are equal to rounding."""
     threads: ThreadCount = "auto"
     """Threads of torch on the CPU; results are bit-identical for equal numbers. ``auto``
-    is one, or more where they clearly pay, see ``robomtl.threads``."""
+    is one, or more where they clearly pay, see ``robomtl.execution.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.untrusted import converted, read_json
+from robomtl.files.durable import write_json
+from robomtl.files.untrusted import converted, read_json
 
 _Matrix = list[list[float]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from robomtl import goals
-from robomtl.agent import goal_of, goals_of
+from robomtl.acting.agent import goal_of, goals_of
 from robomtl.conditioning import Conditioning, Kind
 from robomtl.conditioning.conditioning import Wording
 from robomtl.demonstrations import Demonstrations

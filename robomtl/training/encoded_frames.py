@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robomtl.cache import entry
 from robomtl.demonstrations.frame_file import VECTORS, Records, file_of
 from robomtl.demonstrations.layout import observed
 from robomtl.errors import InputError
+from robomtl.files.cache import entry
+from robomtl.layers.pretrained_encoder import PretrainedEncoder
 from robomtl.policy import Policy
-from robomtl.pretrained_encoder import PretrainedEncoder
 from robomtl.progress import progress
 from robomtl.training.config import TrainConfig
 from robomtl.training.frames import Frames, Resident

@@ -12,11 +12,11 @@ from signal import Signals
 from typing import NamedTuple
 
 from robomtl.errors import LostProcessError, StartError
-from robomtl.executor import spawn
+from robomtl.execution.executor import spawn
+from robomtl.execution.worker_pool import Answer, outcome
 from robomtl.progress import quiet
 from robomtl.terminal import say
 from robomtl.training.processes import KEPT, Processes, accelerate, joined
-from robomtl.worker_pool import Answer, outcome
 
 _SOON = 2.0  # [s] In which a process that was lost is known to have ended.
 

@@ -1,10 +1,10 @@
 """The settings by which recipes learn from pictures on two cores."""
 
 from robomtl.conditioning import InstructionAugmentation
+from robomtl.layers.vision import Vision
 from robomtl.pictures import Pictures
 from robomtl.training.auxiliary import Auxiliary
 from robomtl.training.config import TrainConfig
-from robomtl.vision import Vision
 
 PICTURES = Pictures(cameras=("corner2-zoom", "gripperPOV"))
 """A view of the table, and one from the hand: what is grasped is a few pixels wide in the

@@ -10,10 +10,17 @@ import torch
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from robomtl.durable import replacing
 from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
-from robomtl.machine import precision_on
+from robomtl.execution.machine import precision_on
+from robomtl.files.durable import replacing
+from robomtl.files.weights import (
+    check_by_task,
+    check_finite,
+    check_same,
+    read_header,
+    read_tensors,
+)
 from robomtl.policy import Loss, Policy
 from robomtl.training.combiner_for import combiner_for
 from robomtl.training.combining import Combiner, NotFiniteError
@@ -26,13 +33,6 @@ from robomtl.training.parameter_groups import grouped
 from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
 from robomtl.training.scored import Scored, check_differentiable
-from robomtl.weights import (
-    check_by_task,
-    check_finite,
-    check_same,
-    read_header,
-    read_tensors,
-)
 
 # Moving the average costs 1 % of a step: after the first 1000 only every 8th does.
 _FEW, _AVERAGE_EVERY = 1000, 8

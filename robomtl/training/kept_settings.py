@@ -7,9 +7,9 @@ from typing import Any
 
 from robomtl.earlier import completed
 from robomtl.errors import InputError
-from robomtl.machine import Machine, continued, recorded_machine
-from robomtl.request import check_claim, plain
-from robomtl.run_record import needed_record
+from robomtl.execution.machine import Machine, continued, recorded_machine
+from robomtl.files.request import check_claim, plain
+from robomtl.files.run_record import needed_record
 from robomtl.training.config import TrainConfig, config_of
 
 _FREE = (

@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.files.durable import write_json
+from robomtl.files.request import plain
+from robomtl.files.untrusted import read_json
+from robomtl.files.weights import read_tensors
 from robomtl.progress import remark
-from robomtl.request import plain
 from robomtl.training.monitoring import STATE
 from robomtl.training.plan import Plan
-from robomtl.untrusted import read_json
-from robomtl.weights import read_tensors
 
 MIXTURE = "mixture.json"
 """File of a run directory with the mixture that was learned."""

@@ -12,9 +12,9 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data, observed_by_choice
 from robomtl.errors import InputError
+from robomtl.execution.machine import device_of
 from robomtl.features import Embodiment
-from robomtl.machine import device_of
-from robomtl.observing import check_vision
+from robomtl.layers.observing import check_vision
 from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.task import find_task

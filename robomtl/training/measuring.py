@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from robomtl.durable import replacing
+from robomtl.files.durable import replacing
 from robomtl.training.affinity import task_affinity
 from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import History, conflict

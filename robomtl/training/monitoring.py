@@ -10,11 +10,11 @@ from typing import cast
 import torch
 
 from robomtl.checkpoint import Card
-from robomtl.interrupt import Deferral, deferred_interrupt
+from robomtl.execution.interrupt import Deferral, deferred_interrupt
+from robomtl.execution.threads import Threads
+from robomtl.files.request import check_there
+from robomtl.files.run_record import RUN
 from robomtl.progress import Advance, progress
-from robomtl.request import check_there
-from robomtl.run_record import RUN
-from robomtl.threads import Threads
 from robomtl.training.acting import Evaluations, averaged
 from robomtl.training.config import TrainConfig
 from robomtl.training.divided import DividedDraws, Divisible

@@ -13,13 +13,13 @@ import torch
 from robomtl import checkpoint
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.demonstrations.mixture import Data, described
-from robomtl.machine import precision_on
+from robomtl.execution.machine import precision_on
+from robomtl.execution.threads import ThreadCount, Threads
+from robomtl.files.request import plain
+from robomtl.files.run_record import RunRecord
+from robomtl.layers.pretrained_encoder import load_weights, weights_identity
 from robomtl.policy import Policy
-from robomtl.pretrained_encoder import load_weights, weights_identity
 from robomtl.progress import remark
-from robomtl.request import plain
-from robomtl.run_record import RunRecord
-from robomtl.threads import ThreadCount, Threads
 from robomtl.training.combining import Combiner
 from robomtl.training.config import TrainConfig
 from robomtl.training.domains import TargetDomain, target_in

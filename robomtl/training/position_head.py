@@ -25,7 +25,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.features import STATE
-from robomtl.normaliser import Moments, Normaliser
+from robomtl.layers.normaliser import Moments, Normaliser
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.suites import suite
 from robomtl.task import goal_place

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from robomtl.cores import cores
+from robomtl.execution.cores import cores
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner
 from robomtl.training.objective import Draws

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from robomtl.cores import check_room
 from robomtl.errors import InputError, LostProcessError, MissingExtraError
+from robomtl.execution.cores import check_room
 
 KEPT = "Checkpoints are kept: the same command resumes from the last one."
 """End of messages about processes that were lost."""

@@ -8,10 +8,10 @@ from typing import Any
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
+from robomtl.layers.vision import Vision
 from robomtl.policy import POLICIES
 from robomtl.training.objective import continued_by
 from robomtl.training.parameter_groups import within
-from robomtl.vision import Vision
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,15 +12,15 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor
 
-from robomtl.durable import LINES_LIMIT
 from robomtl.errors import InputError
-from robomtl.paths import located
+from robomtl.files.durable import LINES_LIMIT
+from robomtl.files.paths import located
+from robomtl.files.untrusted import parse_json, read_file
 from robomtl.policy import Batch, Loss, Policy
 from robomtl.policy_border import loss_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
 from robomtl.training.samples import mixed
-from robomtl.untrusted import parse_json, read_file
 
 _STREAM = 7919  # Apart from the seeds of the demonstrations' draws.
 

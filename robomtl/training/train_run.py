@@ -10,24 +10,24 @@ from typing import Any
 import torch
 
 from robomtl import checkpoint
-from robomtl.actor_settings import ActorSettings
+from robomtl.acting.actor_settings import ActorSettings
 from robomtl.arguments import checked
 from robomtl.checkpoint import Card, TrainedPolicy, packed
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
 from robomtl.demonstrations.mixture import Data
-from robomtl.durable import write_json, writing_into
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
-from robomtl.folder_kinds import POLICY, check_no_data
-from robomtl.lock import locked
-from robomtl.machine import Machine, warn_if_slow
-from robomtl.paths import located
+from robomtl.execution.machine import Machine, warn_if_slow
+from robomtl.execution.threads import Threads
+from robomtl.files.durable import write_json, writing_into
+from robomtl.files.folder_kinds import POLICY, check_no_data
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import check_there, claim, plain
 from robomtl.policy import POLICIES
 from robomtl.progress import remark
-from robomtl.request import check_there, claim, plain
 from robomtl.terminal import say
-from robomtl.threads import Threads
 from robomtl.training.acting import averaged, save_policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.data_conditioning import conditioning_for, goal_warning

@@ -13,8 +13,8 @@ from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
+from robomtl.layers.remembered import RememberingPolicy
 from robomtl.policy import Batch, Policy
-from robomtl.remembered import RememberingPolicy
 
 
 def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:

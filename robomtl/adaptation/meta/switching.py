@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy, build
 from robomtl.conditioning import Conditioning

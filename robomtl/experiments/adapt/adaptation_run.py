@@ -5,16 +5,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.compute import Compute
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import obtain
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import Machine
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
-from robomtl.machine import Machine
 from robomtl.names import file_name
 from robomtl.suites import suite
 from robomtl.training import TrainConfig

@@ -12,10 +12,10 @@ from pathlib import Path
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.errors import InputError
-from robomtl.folder_kinds import POLICY
+from robomtl.files.folder_kinds import POLICY
+from robomtl.files.paths import located
+from robomtl.files.run_record import read_record
 from robomtl.names import file_name
-from robomtl.paths import located
-from robomtl.run_record import read_record
 
 PLAIN = "cloning"
 """The objective of the policies that methods without one of their own take."""

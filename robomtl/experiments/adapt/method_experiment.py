@@ -9,9 +9,10 @@ from robomtl.adaptation.adapting import check_training
 from robomtl.adaptation.method import Budget, Method
 from robomtl.adaptation.support import check_fit
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError, OtherRequestError
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
 from robomtl.experiments.adapt.benchmark import (
     Problem,
@@ -38,12 +39,11 @@ from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
 from robomtl.features import robot_of
-from robomtl.folder_kinds import check_no_run
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import plain
 from robomtl.joint import JointSuite, options_in
-from robomtl.lock import locked
-from robomtl.machine import check_device, resolved_in
-from robomtl.paths import located
-from robomtl.request import plain
 from robomtl.task import Suite
 
 POOL = "support"

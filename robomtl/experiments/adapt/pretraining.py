@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.compute import Compute
 from robomtl.conditioning import Kind
 from robomtl.demonstrations.collect_missing import read_sets
 from robomtl.demonstrations.mixture import Data
-from robomtl.executor import Failure
-from robomtl.folder_kinds import POLICY
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Failure
+from robomtl.files.folder_kinds import POLICY
 from robomtl.progress import item_progress, quiet
 from robomtl.training import TrainConfig, train
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from robomtl.compute import Compute
 from robomtl.conditioning.conditioning import Kind
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.family import PLAIN, Family, find_family, requested_seeds
 from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.files.run_record import RUN, needed_record
 from robomtl.names import file_name
-from robomtl.run_record import RUN, needed_record
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.training.objective import OBJECTIVES
 

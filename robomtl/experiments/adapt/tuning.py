@@ -12,9 +12,9 @@ from statistics import fmean
 from typing import Any
 
 from robomtl.arguments import checked
-from robomtl.compute import Compute
-from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import Machine, check_device
 from robomtl.experiments.adapt.benchmark import benchmark_of
 from robomtl.experiments.adapt.family import Family, find_family
 from robomtl.experiments.adapt.folds import folds
@@ -23,12 +23,12 @@ from robomtl.experiments.adapt.method_experiment import Supports, compare_method
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.adapt.train_missing import demonstrations_of, like
-from robomtl.machine import Machine, check_device
+from robomtl.files.durable import write_json
+from robomtl.files.paths import located
+from robomtl.files.request import plain
+from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
-from robomtl.paths import located
-from robomtl.request import plain
 from robomtl.task import Suite
-from robomtl.untrusted import read_json
 
 CONFIG = "config.json"
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.collect_missing import check_suite, parts_of
 from robomtl.errors import InputError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.trials import select
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.beyond.beyond_design import Design, RoundsCell, plan
 from robomtl.experiments.beyond.beyond_findings import Findings, findings_of
 from robomtl.experiments.beyond.beyond_report import beyond_report
@@ -20,11 +21,10 @@ from robomtl.experiments.beyond.improving import ImproveCell, Material
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
-from robomtl.folder_kinds import check_no_run
-from robomtl.lock import locked
-from robomtl.machine import check_device, resolved_in
-from robomtl.paths import located
-from robomtl.request import plain
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import plain
 from robomtl.task import Suite
 from robomtl.training import train
 

@@ -9,8 +9,8 @@ from robomtl.experiments.beyond.beyond_design import ARMS, EXPERT
 from robomtl.experiments.beyond.beyond_findings import Findings
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import rate
+from robomtl.files.request import plain
 from robomtl.pages.matrix import Entry, Line, Matrix
-from robomtl.request import plain
 
 
 def beyond_report(

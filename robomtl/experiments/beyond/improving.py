@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 
 from robomtl import checkpoint
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.compute import Compute
 from robomtl.cost import Cost
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.demonstrations.driving import Rollouts
@@ -18,10 +17,11 @@ from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
-from robomtl.executor import InProcess
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import InProcess
+from robomtl.execution.machine import Machine
 from robomtl.experiments.beyond.beyond_design import EXPERT, START, Design, RoundsCell
 from robomtl.experiments.playing import play_trials, play_with
-from robomtl.machine import Machine
 from robomtl.progress import quiet
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train

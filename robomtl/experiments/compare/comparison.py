@@ -6,7 +6,6 @@ from statistics import fmean
 from typing import Any
 
 from robomtl.arguments import checked
-from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.results import Results
 from robomtl.experiments.compare.compare_findings import Comparison, TaskDifference
@@ -23,9 +22,10 @@ from robomtl.experiments.paired import (
 )
 from robomtl.experiments.power import more_to_settle
 from robomtl.experiments.report import Report
+from robomtl.files.durable import write_json, write_text
+from robomtl.files.paths import located
+from robomtl.files.request import plain
 from robomtl.pages.rendering import report_page
-from robomtl.paths import located
-from robomtl.request import plain
 
 COMPARISON = "comparison.json"
 PAGE = "comparison.html"

@@ -9,7 +9,7 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion
 from robomtl.experiments.paired import Tally, total
-from robomtl.request import differences
+from robomtl.files.request import differences
 
 CONDITIONS = (
     "protocol",

@@ -24,7 +24,7 @@ from robomtl.experiments.seed_estimates import (
     iqm_estimate,
     mean_estimate,
 )
-from robomtl.paths import located
+from robomtl.files.paths import located
 
 Evaluation = Results | Path | str
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from robomtl.actor import Agent, check_agent
+from robomtl.acting.actor import Agent, check_agent
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
@@ -16,16 +15,17 @@ from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import Executor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.comparison import write_comparison
 from robomtl.experiments.compare.pairing import pair_of
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.verdict import Judge, Test, Verdict
 from robomtl.experiments.running import JOURNAL, play_cells
-from robomtl.folder_kinds import check_no_run
-from robomtl.lock import locked
-from robomtl.paths import located
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
 from robomtl.task import Suite, Trial
 
 

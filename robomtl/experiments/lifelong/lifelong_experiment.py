@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.continual.lifelong_method import Course
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.collect_missing import data_in, parts_of
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.lifelong.lifelong_design import (
     LifelongRequest,
@@ -36,11 +37,10 @@ from robomtl.experiments.lifelong.variants import (
 from robomtl.experiments.multitask.shared_data import check_enough, obtain
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
-from robomtl.folder_kinds import check_no_run
-from robomtl.lock import locked
-from robomtl.machine import check_device, resolved_in
-from robomtl.paths import located
-from robomtl.request import plain
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import plain
 from robomtl.task import Suite
 
 NOISE = 0.5

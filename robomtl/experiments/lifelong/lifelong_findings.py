@@ -24,7 +24,7 @@ from robomtl.experiments.lifelong.transfer_measures import (
     forward,
     learned,
 )
-from robomtl.request import plain
+from robomtl.files.request import plain
 
 Measure = Callable[[Played, Sequence[str], str], NDArray[np.float64] | None]
 

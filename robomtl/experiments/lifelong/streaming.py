@@ -12,7 +12,6 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
-from robomtl.durable import write_json
 from robomtl.errors import GaveUpError, InputError
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
@@ -21,10 +20,11 @@ from robomtl.experiments.lifelong.lifelong_design import LifelongRequest, Stream
 from robomtl.experiments.lifelong.variants import Variant
 from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.playing import play_trials
+from robomtl.files.durable import write_json
+from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
 from robomtl.progress import quiet
 from robomtl.task import Suite, Trial
-from robomtl.untrusted import read_json
 from robomtl.versions import processor
 
 _SECONDS = "seconds.json"

@@ -10,8 +10,8 @@ from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
 from robomtl.continual.stage import Normalisation
 from robomtl.earlier import present
 from robomtl.errors import InputError
+from robomtl.execution.machine import Machine, continued
 from robomtl.experiments.settings import changed
-from robomtl.machine import Machine, continued
 from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable

@@ -6,10 +6,10 @@ from statistics import median
 import numpy as np
 import torch
 
+from robomtl.acting.policy_episodes import empty_features, tensors
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.policy import EMBODIMENT, Memory
 from robomtl.policy_border import actions_of
-from robomtl.policy_episodes import empty_features, tensors
 
 _WARM_UP, _CALLS = 3, 20
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.execution.compute import Compute
+from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.multitask.affinities import Measured
 from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of, plan
@@ -35,14 +36,13 @@ from robomtl.experiments.multitask.shared_data import (
 )
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import JOURNAL, run_experiment
-from robomtl.folder_kinds import check_no_run
-from robomtl.lock import locked
-from robomtl.machine import check_device, resolved_in
-from robomtl.paths import located
-from robomtl.request import plain
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import plain
+from robomtl.files.untrusted import converted
 from robomtl.task import Suite
 from robomtl.training.trainable import check_balance
-from robomtl.untrusted import converted
 
 _RUNS = "runs"
 NOISE = 0.5

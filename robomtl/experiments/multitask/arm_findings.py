@@ -25,8 +25,8 @@ from robomtl.experiments.multitask.crossover import Crossover, crossover
 from robomtl.experiments.multitask.learning import Material
 from robomtl.experiments.multitask.mixtures import Mixtures, mixtures_of
 from robomtl.experiments.scores import Where, scores_by
+from robomtl.files.request import plain
 from robomtl.joint import JointSuite
-from robomtl.request import plain
 from robomtl.task import Suite
 
 

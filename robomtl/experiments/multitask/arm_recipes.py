@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_experiment import multitask
 from robomtl.experiments.multitask.arm_findings import Findings

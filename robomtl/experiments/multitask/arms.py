@@ -9,10 +9,10 @@ from typing import Any, Literal, cast
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
+from robomtl.execution.machine import Machine, continued
 from robomtl.experiments.settings import changed
-from robomtl.machine import Machine, continued
+from robomtl.files.paths import located
 from robomtl.nearest import check_known, unknown
-from robomtl.paths import located
 from robomtl.training import TrainConfig
 from robomtl.training.balancing import may_be_negative
 from robomtl.training.trainable import check_trainable

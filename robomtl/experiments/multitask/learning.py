@@ -12,7 +12,6 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
 from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
-from robomtl.durable import write_json
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.multitask.act_time import act_seconds
@@ -23,11 +22,12 @@ from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.parameters import Size
 from robomtl.experiments.multitask.shared_data import Hashes, read
 from robomtl.experiments.playing import play_trials
+from robomtl.files.durable import write_json
+from robomtl.files.request import plain
+from robomtl.files.untrusted import read_json
 from robomtl.progress import quiet
-from robomtl.request import plain
 from robomtl.task import Suite
 from robomtl.training import train
-from robomtl.untrusted import read_json
 from robomtl.versions import processor
 
 _SECONDS, _AFFINITY = "seconds.json", "affinity.json"

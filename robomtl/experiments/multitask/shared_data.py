@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import check_suite, collect_parts
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.multitask.arm_cells import ArmCell
 from robomtl.task import Suite
 

@@ -14,7 +14,7 @@ from robomtl.experiments.probe.feature_cells import FeatureCell
 from robomtl.experiments.probe.feature_measures import Errors, FeatureMeasures
 from robomtl.experiments.probe.linear_probe import Numbers
 from robomtl.experiments.running import JOURNAL
-from robomtl.untrusted import converted
+from robomtl.files.untrusted import converted
 
 _DRAWS = 2000  # Of the bootstrap.
 

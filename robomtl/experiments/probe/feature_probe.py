@@ -7,9 +7,9 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.execution.compute import Compute
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.probe.feature_cells import (
     FeatureCell,
@@ -26,12 +26,12 @@ from robomtl.experiments.probe.feature_reading import episodes_for
 from robomtl.experiments.probe.feature_report import feature_report
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
-from robomtl.folder_kinds import check_no_run
-from robomtl.lock import locked
-from robomtl.paths import located
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import plain
+from robomtl.files.run_record import read_record
 from robomtl.ranges import check_counts, check_types
-from robomtl.request import plain
-from robomtl.run_record import read_record
 from robomtl.suites import suite
 from robomtl.task import Suite
 

@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robomtl.acting.actor import TaskInfo
 from robomtl.action_head import HeadPolicy
-from robomtl.actor import TaskInfo
 from robomtl.adaptation.meta.gradient import material_of
 from robomtl.checkpoint import TrainedPolicy, build, configure_objective
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.features import STATE
+from robomtl.layers.pretrained_encoder import load_weights
 from robomtl.policy import Batch, Policy
-from robomtl.pretrained_encoder import load_weights
 from robomtl.pretraining.language_alignment import Aligner, LanguageAlignment
 from robomtl.training.objective import Material
 from robomtl.training.samples import gather

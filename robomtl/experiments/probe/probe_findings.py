@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning import Conditioning
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.statistics import Count

@@ -6,34 +6,34 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from robomtl.actor import Agent, TaskInfo, check_agent
-from robomtl.agent import PolicyAgent, named_agent
+from robomtl.acting.actor import Agent, TaskInfo, check_agent
+from robomtl.acting.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.conditioning import Conditioning
-from robomtl.durable import write_json, write_text
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.records import SCHEMA
 from robomtl.evaluation.results import RESULTS, TRIALS, Results
 from robomtl.evaluation.work import PlayChunk
-from robomtl.executor import Executor
+from robomtl.execution.compute import Compute
+from robomtl.execution.executor import Executor
+from robomtl.execution.serving import ServedAgent
 from robomtl.experiments.evaluating import finish, journal_in, results_of
 from robomtl.experiments.probe.probe_findings import concluded
 from robomtl.experiments.probe.probe_plan import Plan, planned
 from robomtl.experiments.probe.probe_rates import Findings
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.running import REPORT
-from robomtl.folder_kinds import check_no_run
+from robomtl.files.durable import write_json, write_text
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.parquet import write_table
+from robomtl.files.paths import located
+from robomtl.files.request import plain
 from robomtl.goals import goal_warning
-from robomtl.lock import locked
 from robomtl.pages.rendering import report_page
-from robomtl.parquet import write_table
-from robomtl.paths import located
 from robomtl.ranges import check_types
-from robomtl.request import plain
-from robomtl.serving import ServedAgent
 from robomtl.task import Suite, families_of
 
 MARGIN = 0.1

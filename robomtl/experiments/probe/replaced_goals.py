@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.evaluation.trials import Chunk
 from robomtl.experiments.probe.kinds import EMPTY, SHUFFLED, WRONG
 from robomtl.plug_in import calling, looked_at, make_env

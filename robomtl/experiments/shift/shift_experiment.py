@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robomtl.actor import check_agent
-from robomtl.agent import check_pictures
+from robomtl.acting.actor import check_agent
+from robomtl.acting.agent import check_pictures
 from robomtl.arguments import checked
-from robomtl.compute import Compute
 from robomtl.errors import InputError
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.trials import select
+from robomtl.execution.compute import Compute
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
@@ -31,10 +31,10 @@ from robomtl.experiments.shift.target_adapting import (
     check_renormalisable,
     collect_under,
 )
-from robomtl.folder_kinds import check_no_run
-from robomtl.lock import locked
-from robomtl.paths import located
-from robomtl.request import SPLIT, plain
+from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.lock import locked
+from robomtl.files.paths import located
+from robomtl.files.request import SPLIT, plain
 from robomtl.shifts.shift import SHIFTS
 from robomtl.shifts.shifted_suite import ShiftedSuite
 from robomtl.task import Suite

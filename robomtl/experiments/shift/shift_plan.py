@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.evaluation.trials import select

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.journal_lines import Done
 from robomtl.experiments.playing import play_trials

@@ -23,15 +23,15 @@ from robomtl.adaptation.adapting import adapt_by, configure
 from robomtl.adaptation.method import Budget
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card, TrainedPolicy
-from robomtl.compute import Compute
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
+from robomtl.execution.compute import Compute
 from robomtl.experiments.playing import play_trials
 from robomtl.experiments.shift.shifted_envs import ShiftedEnvs
 from robomtl.features import STATE
+from robomtl.layers.normaliser import Normaliser
 from robomtl.names import file_name
-from robomtl.normaliser import Normaliser
 from robomtl.shifts.shifted_env import Range
 from robomtl.shifts.shifted_suite import ShiftedSuite
 from robomtl.task import Action, Env, Observation, Suite

@@ -20,13 +20,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
-from robomtl.cores import check_room
 from robomtl.errors import InputError
-from robomtl.imports import import_modules, imported
-from robomtl.pulse import LIMIT as LIMIT
-from robomtl.pulse import PULSE, Beat
-from robomtl.sendable import check_sendable, main_file
-from robomtl.worker_pool import (
+from robomtl.execution.cores import check_room
+from robomtl.execution.pulse import LIMIT as LIMIT
+from robomtl.execution.pulse import PULSE, Beat
+from robomtl.execution.sendable import check_sendable, main_file
+from robomtl.execution.worker_pool import (
     Answer,
     Worker,
     WorkerPool,
@@ -34,7 +33,8 @@ from robomtl.worker_pool import (
     check_limit,
     outcome,
 )
-from robomtl.worker_pool import Failure as Failure
+from robomtl.execution.worker_pool import Failure as Failure
+from robomtl.imports import import_modules, imported
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -83,7 +83,7 @@ class LocalExecutor:
     An item whose process dies, hangs or reports a ``SimulationError`` is tried again in
     another process; after the last attempt its result is a ``Failure``. If the process
     died or hung in a simulator each time, the item is tried without the trial at fault
-    (see ``robomtl.pulse``). A process that dies before it has started costs no attempt.
+    (see ``robomtl.execution.pulse``). A process that dies before it has started costs no attempt.
     """
 
     workers: int = 2

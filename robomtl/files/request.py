@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from robomtl.durable import write_json
 from robomtl.earlier import completed
 from robomtl.errors import InputError, OtherRequestError
-from robomtl.untrusted import read_json
+from robomtl.files.durable import write_json
+from robomtl.files.untrusted import read_json
 
 DEFINITION = "definition"
 """Field of requests with the definition of the suite, see ``robomtl.definition``."""

@@ -1,6 +1,6 @@
 """The cores of this machine, and how many processes it has room for.
 
-Apart from ``robomtl.machine``, so that starting processes does not import torch.
+Apart from ``robomtl.execution.machine``, so that starting processes does not import torch.
 """
 
 import os

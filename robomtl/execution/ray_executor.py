@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.imports import import_modules, imported
-from robomtl.pulse import PULSE, Beat
-from robomtl.request import differences
-from robomtl.versions import packages
-from robomtl.worker_pool import (
+from robomtl.execution.pulse import PULSE, Beat
+from robomtl.execution.worker_pool import (
     Answer,
     Failure,
     Worker,
@@ -26,6 +23,9 @@ from robomtl.worker_pool import (
     check_limit,
     outcome,
 )
+from robomtl.files.request import differences
+from robomtl.imports import import_modules, imported
+from robomtl.versions import packages
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

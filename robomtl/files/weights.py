@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.modules import module
 
 from robomtl.errors import InputError
-from robomtl.untrusted import check_file
+from robomtl.files.untrusted import check_file
 
 _HEADER = 8 * 2**20  # [bytes] About 100,000 tensors.
 _LIMIT = 2**40  # [bytes] Of a file.

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robomtl.acting.policy_episodes import ROWS, PredictionRequest, tensors
 from robomtl.errors import InputError
 from robomtl.policy import EMBODIMENT, Memory, Policy
 from robomtl.policy_border import actions_of
-from robomtl.policy_episodes import ROWS, PredictionRequest, tensors
 from robomtl.spec import Spec
 
 

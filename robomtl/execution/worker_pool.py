@@ -15,9 +15,9 @@ from robomtl.errors import (
     SimulationError,
     StartError,
 )
+from robomtl.execution.pulse import Beat
 from robomtl.plug_in import exit_described
 from robomtl.progress import notice
-from robomtl.pulse import Beat
 
 START_WITHIN = 120.0
 """Least time that a worker is given to start [s]: how long that takes depends on the

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robomtl.durable import replacing
 from robomtl.errors import InputError
+from robomtl.files.durable import replacing
 
 LIMIT = 128 * 2**20
 """Size in memory up to which any file is read [bytes]."""

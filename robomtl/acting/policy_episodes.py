@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robomtl.actor import TaskInfo
-from robomtl.actor_settings import Execution
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.actor_settings import Execution
+from robomtl.acting.goal_images import Pictures
 from robomtl.checkpoint import Card
 from robomtl.evaluation.trials import CHUNK
 from robomtl.features import STATE
-from robomtl.goal_images import Pictures
 from robomtl.policy import EMBODIMENT
 from robomtl.spec import GOAL, Spec
 from robomtl.task import Observation

@@ -7,8 +7,8 @@ from typing import Any
 
 from robomtl.conditioning.conditioning import Kind
 from robomtl.errors import InputError
-from robomtl.folder_kinds import RUN as RUN
-from robomtl.untrusted import read_json
+from robomtl.files.folder_kinds import RUN as RUN
+from robomtl.files.untrusted import read_json
 
 
 @dataclass(frozen=True, kw_only=True)

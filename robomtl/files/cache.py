@@ -14,9 +14,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from robomtl.durable import sync_folder, writing_into
 from robomtl.errors import InputError
-from robomtl.paths import located
+from robomtl.files.durable import sync_folder, writing_into
+from robomtl.files.paths import located
 
 
 def cache_folder() -> Path:

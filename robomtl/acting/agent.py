@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from robomtl import checkpoint
-from robomtl.actor import Agent
-from robomtl.actor_settings import ActorSettings
+from robomtl.acting.actor import Agent
+from robomtl.acting.actor_settings import ActorSettings
+from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.errors import InputError
 from robomtl.evaluation.experts import EXPERT, ExpertAgent
 from robomtl.features import STATE, embodiments_of, robot_of
+from robomtl.files.paths import located
+from robomtl.files.run_record import read_record
 from robomtl.joint import known_as
-from robomtl.paths import located
 from robomtl.plug_in import make_expert
-from robomtl.policy_actor import PolicyActor, Predictor
-from robomtl.run_record import read_record
 from robomtl.task import Suite, Task, goal_place, own_goal_places
 from robomtl.training.objective import trains_actions
 

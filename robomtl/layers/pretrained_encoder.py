@@ -7,11 +7,11 @@ from typing import Self
 from torch import Tensor, nn
 
 from robomtl.errors import InputError
+from robomtl.files.paths import located
+from robomtl.files.weights import check_finite, digest_of, read_header, read_tensors
 from robomtl.image_encoder import MapEncoder
-from robomtl.image_layers import PositionChannels
-from robomtl.paths import located
-from robomtl.vision import IMAGENET, Vision
-from robomtl.weights import check_finite, digest_of, read_header, read_tensors
+from robomtl.layers.image_layers import PositionChannels
+from robomtl.layers.vision import IMAGENET, Vision
 
 
 class PretrainedEncoder(MapEncoder):

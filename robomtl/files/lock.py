@@ -7,9 +7,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from robomtl.durable import discard_partial, unwritable, writing_into
 from robomtl.errors import InputError
-from robomtl.folder_kinds import check_may_be_folder
+from robomtl.files.durable import discard_partial, unwritable, writing_into
+from robomtl.files.folder_kinds import check_may_be_folder
 from robomtl.held import check_held, held, is_held
 
 LOCK = ".lock"

@@ -6,20 +6,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robomtl.actor import TaskInfo
-from robomtl.checkpoint import Card
-from robomtl.features import robot_of
-from robomtl.goal_images import GoalImages
-from robomtl.joint import known_as
-from robomtl.policy import Memory, Policy
-from robomtl.policy_border import actions_of
-from robomtl.policy_episodes import (
+from robomtl.acting.actor import TaskInfo
+from robomtl.acting.goal_images import GoalImages
+from robomtl.acting.policy_episodes import (
     ROWS,
     Beginning,
     PolicyEpisodes,
     PredictionRequest,
     tensors,
 )
+from robomtl.checkpoint import Card
+from robomtl.features import robot_of
+from robomtl.joint import known_as
+from robomtl.policy import Memory, Policy
+from robomtl.policy_border import actions_of
 from robomtl.spec import GOAL
 from robomtl.task import Observation, Suite, Trial
 

@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from robomtl.observing import EMBODIMENT, Observer, goals_shown
+from robomtl.layers.observing import EMBODIMENT, Observer, goals_shown
+from robomtl.layers.token_learner import TokenLearner, places
 from robomtl.policy import Policy
 from robomtl.spec import Spec
-from robomtl.token_learner import TokenLearner, places
 
 
 class Tokens(NamedTuple):
@@ -51,7 +51,7 @@ class StateTokens(nn.Module):
     """The tokens of the state features, one for each.
 
     A feature that several robots have is read by its own projection for each, as
-    their values stand in places of their own; see ``robomtl.observing``.
+    their values stand in places of their own; see ``robomtl.layers.observing``.
 
     Args:
         spec: What the robots observe.

@@ -14,12 +14,12 @@ from typing import Literal
 
 import torch
 
-from robomtl.durable import write_json
 from robomtl.errors import InputError
+from robomtl.files.durable import write_json
+from robomtl.files.request import plain, refuse_other
+from robomtl.files.untrusted import read_json
 from robomtl.progress import remark
 from robomtl.ranges import check_types
-from robomtl.request import plain, refuse_other
-from robomtl.untrusted import read_json
 
 Precision = Literal["auto", "bfloat16", "float32"]
 
@@ -153,7 +153,7 @@ class MachineRecord(Machine):
 
     threads: tuple[tuple[int, int], ...] = ()
     """Pairs of a first step and the number of threads from then on, which are chosen by
-    the module ``robomtl.threads``."""
+    the module ``robomtl.execution.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the types and the ranges.

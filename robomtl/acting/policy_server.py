@@ -2,7 +2,7 @@
 
 A connection begins with a message of the server about the policy. Then the client sends
 observations, and the server answers each with actions, in the messages of
-``robomtl.policy_messages``. A text in place of an answer says what is wrong with the
+``robomtl.acting.policy_messages``. A text in place of an answer says what is wrong with the
 client's message; the connection goes on.
 """
 
@@ -18,18 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.joining import JointPolicy, Memories, memory_explained
+from robomtl.acting.policy_episodes import PredictionRequest
+from robomtl.acting.policy_messages import pack, unpack
+from robomtl.acting.policy_session import PolicySession
 from robomtl.checkpoint import Card
 from robomtl.errors import InputError, MissingExtraError
-from robomtl.joining import JointPolicy, Memories, memory_explained
-from robomtl.machine import check_device, device_of
-from robomtl.policy_episodes import PredictionRequest
-from robomtl.policy_messages import pack, unpack
-from robomtl.policy_session import PolicySession
+from robomtl.execution.machine import check_device, device_of
+from robomtl.execution.serving import compute_deterministically
+from robomtl.execution.worker_pool import outcome
 from robomtl.ranges import check_types
-from robomtl.serving import compute_deterministically
 from robomtl.terminal import say
-from robomtl.worker_pool import outcome
 
 try:
     from websockets.asyncio.server import ServerConnection, serve

@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robomtl.actor import Agent
-from robomtl.agent import PolicyAgent
-from robomtl.array_messages import receive_arrays, send_arrays
+from robomtl.acting.actor import Agent
+from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.array_messages import receive_arrays, send_arrays
+from robomtl.acting.joining import JointPolicy, Memories, memory_explained
+from robomtl.acting.policy_actor import PolicyActor
+from robomtl.acting.policy_episodes import PredictionRequest
 from robomtl.errors import InputError, StartError
-from robomtl.executor import spawn
-from robomtl.joining import JointPolicy, Memories, memory_explained
-from robomtl.machine import check_device, device_of
-from robomtl.policy_actor import PolicyActor
-from robomtl.policy_episodes import PredictionRequest
-from robomtl.sendable import check_sendable
+from robomtl.execution.executor import spawn
+from robomtl.execution.machine import check_device, device_of
+from robomtl.execution.sendable import check_sendable
+from robomtl.execution.worker_pool import Answer, outcome
 from robomtl.task import Suite
-from robomtl.worker_pool import Answer, outcome
 
 
 @dataclass(frozen=True, kw_only=True)

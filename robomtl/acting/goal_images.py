@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.actor import TaskInfo
+from robomtl.acting.actor import TaskInfo
 from robomtl.plug_in import looked_at, make_env, make_expert
 from robomtl.task import Env, Suite, Trial
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from robomtl.action_head import HeadConfig
-from robomtl.attention import check_heads
+from robomtl.layers.attention import check_heads
 
 
 @dataclass(frozen=True, kw_only=True)

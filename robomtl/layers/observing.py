@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from robomtl.errors import InputError
 from robomtl.image_encoder import TASK_WIDTH, ImageEncoder, encoder_class
+from robomtl.layers.task_layer import task_layer
+from robomtl.layers.vision import Vision
 from robomtl.spec import GOAL, Spec
-from robomtl.task_layer import task_layer
-from robomtl.vision import Vision
 
 EMBODIMENT = "embodiment"
 """Key of an observation for the index of its robot; (batch,)."""

@@ -16,17 +16,17 @@ from typing import Literal
 
 import torch
 
-from robomtl.durable import write_json
 from robomtl.errors import InputError
-from robomtl.machine import (
+from robomtl.execution.machine import (
     MACHINE_FILE,
     MOST_THREADS,
     Machine,
     MachineRecord,
     recorded_machine,
 )
+from robomtl.files.durable import write_json
+from robomtl.files.request import plain
 from robomtl.progress import remark
-from robomtl.request import plain
 
 ThreadCount = int | Literal["auto"]
 

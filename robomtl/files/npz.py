@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
-from robomtl.parquet import check_size
-from robomtl.untrusted import check_file
+from robomtl.files.parquet import check_size
+from robomtl.files.untrusted import check_file
 
 _LIMIT = 2**32  # Largest file [bytes].
 _MAGIC = b"\x93NUMPY\x01\x00"

@@ -1,0 +1,1 @@
+"""Policies that act, in trials and for the clients of a server."""

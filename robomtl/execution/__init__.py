@@ -1,0 +1,1 @@
+"""Processes that compute: how many, where, and with what device, precision and threads."""
