@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from robomtl.errors import DiskFullError, InputError
+from robomtl.files.held import check_held
 from robomtl.files.untrusted import read_file
-from robomtl.held import check_held
 
 LINES_LIMIT = 128 * 2**20
 """Largest file of lines that is read [bytes]; a trial takes about 130 in a journal."""

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from robomtl.errors import InputError
 from robomtl.files.durable import discard_partial, unwritable, writing_into
 from robomtl.files.folder_kinds import check_may_be_folder
-from robomtl.held import check_held, held, is_held
+from robomtl.files.held import check_held, held, is_held
 
 LOCK = ".lock"
 """File inside a folder as long as a process writes there; one left by a kill is void."""
