@@ -597,7 +597,7 @@ def test_a_damaged_file_of_weights_is_reported_in_a_sentence(capsys, known):
     ("error", "message"),
     [
         (SystemExit(0), r"sys.exit\(\) was called: SystemExit: 0 \(test_cli.py, line"),
-        (PermissionError(13, "Permission denied", "data"), "Permission denied: 'data'"),
+        (PermissionError(13, "Permission denied", "data"), "data: Permission denied"),
         (OSError(5, "Input/output error"), "Input/output error"),
     ],
 )
