@@ -4,7 +4,11 @@ import threading
 
 import pytest
 
-from robomtl.execution.interrupt import deferred_interrupt, interrupting_terminate
+from robomtl.execution.interrupt import (
+    deferred_interrupt,
+    interrupting_terminate,
+    keeping_terminate,
+)
 
 
 def press():
@@ -52,7 +56,15 @@ def test_other_threads_are_left_alone():
     assert seen == [False]
 
 
-def test_sigterm_does_what_ctrl_c_does():
+@pytest.fixture
+def unhandled():
+    """SIGTERM has no handler, as in a process that has not connected to Ray."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_does_what_ctrl_c_does(unhandled):
     with interrupting_terminate() as came:
         with deferred_interrupt() as deferral:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -63,7 +75,7 @@ def test_sigterm_does_what_ctrl_c_does():
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_sigterm_interrupts_where_ctrl_c_is_ignored():
+def test_sigterm_interrupts_where_ctrl_c_is_ignored(unhandled):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with interrupting_terminate(), pytest.raises(KeyboardInterrupt):
@@ -82,3 +94,11 @@ def test_a_handler_of_sigterm_that_is_there_is_left_alone():
         signal.signal(signal.SIGTERM, before)
     assert seen == [signal.SIGTERM]
     assert not came.is_set()
+
+
+def test_a_handler_of_sigterm_comes_back_that_a_library_replaces(unhandled):
+    with interrupting_terminate() as came, pytest.raises(KeyboardInterrupt):
+        with keeping_terminate():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert came.is_set()

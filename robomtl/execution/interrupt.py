@@ -62,6 +62,18 @@ def interrupting_terminate() -> Iterator[threading.Event]:
 
 
 @contextmanager
+def keeping_terminate() -> Iterator[None]:
+    """Puts the handler of SIGTERM back that the block replaces, as connecting to Ray does."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        main = threading.current_thread() is threading.main_thread()
+        if main and before is not None:  # None: it was not set from Python.
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def deferred_interrupt() -> Iterator[Deferral]:
     """Lets Ctrl-C set an event, so that a loop can end between two of its steps.
 

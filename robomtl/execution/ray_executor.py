@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.execution.interrupt import keeping_terminate
 from robomtl.execution.pulse import PULSE, Beat
 from robomtl.execution.worker_pool import (
     Answer,
@@ -225,7 +226,8 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         _check_that_a_cluster_answers(address)
     short: AbstractContextManager[dict[str, str]] = nullcontext({})
     with _short_folder() if address == "local" else short as folder:
-        with _on_loopback() if address == "local" else nullcontext():
+        loopback = _on_loopback() if address == "local" else nullcontext()
+        with loopback, keeping_terminate():
             ray.init(address=address, **quiet, **folder)
         try:
             yield
