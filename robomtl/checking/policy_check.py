@@ -89,7 +89,7 @@ def _acting(subject: Subject) -> Iterator[str]:
     policy = subject.build().eval()
     batch = batch_for(subject.spec, policy.chunk)
     before = {name: it.clone() for name, it in policy.state_dict().items()}
-    actions, memory = _act(policy, batch)
+    actions, _ = _act(policy, batch)
     if actions.shape[1] != policy.chunk:
         yield (
             f"act returned chunks of {actions.shape[1]}, but Config.chunk is"
@@ -107,21 +107,6 @@ def _acting(subject: Subject) -> Iterator[str]:
             "act changed the policy's parameters or buffers; what is kept of a trial is"
             " returned as memory."
         )
-    yield from _memory_faults(memory)
-
-
-def _memory_faults(memory: Any) -> Iterator[str]:
-    if memory is None:
-        return
-    if not isinstance(memory, Memory):
-        yield f"act returned {type(memory).__name__} as memory; expected a Memory or None."
-        return
-    for name, tensor in memory.tensors.items():
-        if tensor.shape[:1] != (ROWS,):
-            yield (
-                f"memory.tensors['{name}'] has the shape {tuple(tensor.shape)} after a batch"
-                f" of {ROWS}; its first axis is the trial."
-            )
 
 
 def _repeats(subject: Subject) -> Iterator[str]:
