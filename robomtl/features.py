@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import gymnasium
@@ -11,7 +10,7 @@ import numpy as np
 from robomtl.errors import InputError
 from robomtl.names import check_name
 from robomtl.nearest import unknown
-from robomtl.plug_in import looked_at, make_env
+from robomtl.plug_in import inspected
 from robomtl.task import Suite
 
 STATE = "state"
@@ -215,7 +214,7 @@ def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
     first = (*suite.train_tasks, *suite.held_out_tasks)[0].name
     if isinstance(suite, EmbodiedSuite):
         return suite.embodiment(task or first)
-    with looked_at(partial(make_env, suite, first)) as env:
+    with inspected(suite, first) as env:
         return from_spaces(
             robot_of(suite, first), env.observation_space, env.action_space
         )

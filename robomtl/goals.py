@@ -5,13 +5,12 @@ goals lie at the same position of the state and whose episodes start in the same
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.plug_in import calling, looked_at, make_env
+from robomtl.plug_in import calling, inspected
 from robomtl.task import Suite, own_goal_places
 
 States = Mapping[str, NDArray[np.float32]]
@@ -93,7 +92,7 @@ def goal_warning(
 
 
 def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:
-    with looked_at(partial(make_env, suite, task)) as env:
+    with inspected(suite, task) as env:
         for variation in suite.variations(task, "fresh")[:count]:
             with calling(f"'{task}' of {suite.name} cannot be reset"):
                 observation, _ = env.reset(seed=0, options={"variation": variation})

@@ -8,6 +8,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import Protocol, TypeVar
@@ -19,8 +20,9 @@ FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
 """How a traceback is shown, for the messages about imports that failed."""
 
 
-_OURS = (InputError, MissingExtraError, PlugInError, SimulationError)
-"""Exceptions whose messages users understand."""
+ENDING = (InputError, MissingExtraError, PlugInError, KeyboardInterrupt)
+"""Exceptions in a simulator that end all work: every trial would raise them, or a user
+stops it."""
 
 
 def described(error: BaseException) -> str:
@@ -50,7 +52,7 @@ def calling(fault: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterato
     Raises:
         PlugInError: If the block raises another exception that is none of robomtl's own.
     """
-    answered: tuple[type[BaseException], ...] = (*_OURS, KeyboardInterrupt, *but)
+    answered: tuple[type[BaseException], ...] = (*ENDING, SimulationError, *but)
     try:
         yield
     except answered:
@@ -141,6 +143,15 @@ def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
             yield env
         finally:
             close_broken(env)
+
+
+def inspected(suite: Suite, task: str) -> AbstractContextManager[Env]:
+    """An env of a task, which is inspected in this process; see ``looked_at``.
+
+    Raises:
+        PlugInError: See ``make_env``.
+    """
+    return looked_at(partial(make_env, suite, task))
 
 
 def close_broken(env: _Closed) -> None:

@@ -77,7 +77,9 @@ _INTERRUPTED, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; returns the exit status: 0, 2 for an error, 130 for Ctrl-C, 143 for SIGTERM.
+    """Runs one verb; returns the exit status.
+
+    It is 0, 2 for an error, 130 for Ctrl-C, or 143 for SIGTERM.
 
     Args:
         arguments: Words after ``robomtl``; those of the process when None.

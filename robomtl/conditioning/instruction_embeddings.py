@@ -11,7 +11,7 @@ reaching and pushing, most sentences are right, and it goes on using them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Generator, Tensor
@@ -51,11 +51,11 @@ class InstructionAugmentation:
         check_not_negative(self, "noise")
 
 
-@cache
-def _bank() -> Tensor:
+@lru_cache(maxsize=1)
+def _bank(scale: float) -> Tensor:
     """Vectors of noise, drawn once in a process: that takes longer than 20 steps."""
     generator = Generator().manual_seed(0)
-    return torch.randn(_NOISE, EMBEDDING_SIZE, generator=generator)
+    return scale * torch.randn(_NOISE, EMBEDDING_SIZE, generator=generator)
 
 
 class InstructionEmbeddings:
@@ -84,8 +84,8 @@ class InstructionEmbeddings:
             for i in range(most)
         ]
         self._table, self._most = conditioning.fixed(task_infos), most
-        self._scale = instruction_augmentation.noise / EMBEDDING_SIZE**0.5
-        self._bank = _bank() if self._language else torch.empty(0)
+        scale = instruction_augmentation.noise / EMBEDDING_SIZE**0.5
+        self._bank = _bank(scale) if self._language else torch.empty(0)
         self._counts = torch.tensor([min(len(each), most) for each in instructions])
 
     def to(self, device: torch.device) -> "InstructionEmbeddings":
@@ -120,9 +120,7 @@ class InstructionEmbeddings:
 
     def _noise(self, draw: Tensor) -> Tensor:
         """Rows of the noise drawn once: drawing anew would take a tenth of a step."""
-        rows = (draw * len(self._bank)).long()
-        noise: Tensor = self._scale * self._bank.index_select(0, rows)
-        return noise
+        return self._bank.index_select(0, (draw * len(self._bank)).long())
 
     def _swapped(self, task: Tensor, draw: Tensor, other: Tensor) -> Tensor:
         others = (other * len(self._counts)).long()

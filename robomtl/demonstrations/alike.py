@@ -1,6 +1,5 @@
 """Checks that tasks fit into one data set: lengths of vectors, and the frame rate."""
 
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -12,7 +11,7 @@ from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.layout import Sizes
 from robomtl.errors import InputError
 from robomtl.features import robot_of
-from robomtl.plug_in import looked_at, make_env
+from robomtl.plug_in import inspected
 from robomtl.task import Suite, envs_may_differ
 
 _WORDS = (
@@ -67,7 +66,7 @@ def refuse_unlike(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
 
 
 def _sizes(suite: Suite, task: str) -> Sizes:
-    with looked_at(partial(make_env, suite, task)) as env:
+    with inspected(suite, task) as env:
         observed: Any = env.observation_space
         state, action = observed["state"].shape, env.action_space.shape or ()
         others = tuple((n, observed[n].shape) for n in further_features(observed))

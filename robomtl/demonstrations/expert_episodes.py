@@ -16,10 +16,10 @@ from robomtl.demonstrations.alike import further_features
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
-from robomtl.errors import InputError, MissingExtraError, PlugInError, SimulationError
+from robomtl.errors import InputError, SimulationError
 from robomtl.execution.pulse import PULSE
 from robomtl.pictures import Sighted
-from robomtl.plug_in import close_broken, described, make_env, make_expert
+from robomtl.plug_in import ENDING, close_broken, described, make_env, make_expert
 from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
 
 _OTHER = "other."  # Begins the names of arrays of observation features.
@@ -232,7 +232,7 @@ class Recorder:
                 solved = any(frame.success for frame in frames)
                 if solved or self._driver.keeps_failures:
                     frames = self._seen(bench, variation, key, frames)
-            except (InputError, MissingExtraError, PlugInError, KeyboardInterrupt):
+            except ENDING:
                 raise
             except BaseException as raised:  # noqa: B036 - plug-ins raise anything.
                 error = _failure(raised, len(frames))

@@ -13,14 +13,13 @@ from robomtl.border import Border, action_array, finite
 from robomtl.errors import (
     GaveUpError,
     InputError,
-    MissingExtraError,
     PlugInError,
     SimulationError,
 )
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.execution.pulse import PULSE
 from robomtl.pictures import Sighted
-from robomtl.plug_in import described
+from robomtl.plug_in import ENDING, described
 from robomtl.task import Action, Announced, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]
@@ -51,11 +50,6 @@ class Outcome:
         return self.success if criterion == "any step" else self.success_at_end
 
 
-_OURS = (InputError, MissingExtraError, PlugInError, KeyboardInterrupt)
-"""Exceptions in a simulator that end the evaluation: every trial would raise them, or a
-user stops it."""
-
-
 class _Episode:
     """One trial while it runs."""
 
@@ -80,7 +74,7 @@ class _Episode:
             result = self._env.reset(
                 seed=trial.seed, options={"variation": trial.variation}
             )
-        except _OURS:
+        except ENDING:
             raise
         except BaseException as error:  # noqa: B036 - a simulator raises anything.
             self._fail(error)
@@ -96,7 +90,7 @@ class _Episode:
         PULSE.beat(self.trial.seed)
         try:
             drawn = env.pictures()
-        except _OURS:
+        except ENDING:
             raise
         except BaseException as error:  # noqa: B036 - a simulator raises anything.
             self._fail(error)
@@ -115,7 +109,7 @@ class _Episode:
         PULSE.beat(self.trial.seed)
         try:
             result = self._env.step(action)
-        except _OURS:
+        except ENDING:
             raise
         except BaseException as error:  # noqa: B036 - a simulator raises anything.
             self._fail(error)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,7 +25,7 @@ from robomtl.files.paths import located
 from robomtl.files.request import differences, plain
 from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
-from robomtl.plug_in import calling, looked_at, make_env
+from robomtl.plug_in import calling, inspected
 from robomtl.progress import progress
 from robomtl.task import Env, Suite, Trial
 
@@ -146,7 +145,7 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
     seen = with_camera(suite, camera)
     task = seen.train_tasks[0].name
     variation = seen.variations(task, "fresh")[0]
-    with looked_at(partial(make_env, seen, task)) as env:
+    with inspected(seen, task) as env:
         with calling(f"No picture of '{task}' of {seen.name} can be taken"):
             env.reset(options={"variation": variation})
             take_picture(env)

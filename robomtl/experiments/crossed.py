@@ -15,7 +15,8 @@ of those of their axes, and is normal for trials; see ``spread``. That holds fro
 on, where a bootstrap over seeds has three resamples.
 
 Sources: S. R. Searle, G. Casella, C. E. McCulloch, Variance Components (1992), chapter 4;
-F. E. Satterthwaite, Biometrics Bulletin 2 (1946), 110-114. ``scripts/benchmark_coverage.py`` simulates them.
+F. E. Satterthwaite, Biometrics Bulletin 2 (1946), 110-114.
+``scripts/benchmark_coverage.py`` simulates them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.evaluation.statistics import (
-    Count,
-    Interval,
-    effective_trials,
-)
+from robomtl.evaluation.statistics import Count, Interval, effective_trials
 from robomtl.experiments.paired import Moments, Tally, alone, mcnemar
 from robomtl.experiments.spread import (
     Part,

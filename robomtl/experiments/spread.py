@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 
 from robomtl.evaluation.statistics import Interval, rate_interval
 
-Floats = NDArray[np.float64]
+_Floats = NDArray[np.float64]
 
 _LEAST = 0.5  # Of the half width for independent trials.
 _LEVELS = np.geomspace(1e-9, 1.0, 1000)  # At which p-values are looked up.
@@ -66,7 +66,7 @@ class Spread:
         squares = self._squares(quantiles, _tabulated(np.inf))
         return float(np.interp(-(difference**2), -squares, _LEVELS))
 
-    def _squares(self, quantiles: Mapping[float, Floats], normal: Floats) -> Floats:
+    def _squares(self, quantiles: Mapping[float, _Floats], normal: _Floats) -> _Floats:
         """Squares of half widths, at the level of each quantile."""
         trained = any(np.isfinite(part.freedom) for part in self.parts)
         varies = any(part.variance > 0 for part in self.parts)
@@ -127,11 +127,11 @@ def pooled_freedom(squares: Sequence[tuple[float, float]]) -> float:
     return round(total**2 / below, 1) if below else np.inf
 
 
-def _quantiles(freedom: float, levels: Floats) -> Floats:
+def _quantiles(freedom: float, levels: _Floats) -> _Floats:
     """Two-sided quantiles of the t distribution."""
     return np.asarray(-stdtrit(freedom, levels / 2), np.float64)
 
 
 @lru_cache(maxsize=1024)
-def _tabulated(freedom: float) -> Floats:
+def _tabulated(freedom: float) -> _Floats:
     return _quantiles(freedom, _LEVELS)

@@ -20,7 +20,8 @@ LOCK = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Holds a folder until the block ends; the folder is made if missing.
 
-    Where it is removed or replaced meanwhile, nothing more is written into it. Files that killed processes left unfinished in it are removed first.
+    Where it is removed or replaced meanwhile, nothing more is written into it. Files that
+    killed processes left unfinished in it are removed first.
 
     Raises:
         InputError: If another process holds it, it cannot be made or written to, or its

@@ -14,18 +14,21 @@ from torch import Tensor
 
 from robomtl.training.parameter_groups import Group
 
+_add = inspect.unwrap(torch.optim.AdamW.add_param_group)
+_step = inspect.unwrap(torch.optim.AdamW.step)
+
 
 class AdamW(torch.optim.AdamW):
     """The same optimiser without what keeps a compiler away from it."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Adds parameters with settings of their own."""
-        inspect.unwrap(torch.optim.AdamW.add_param_group)(self, param_group)
+        _add(self, param_group)
 
     def step(self, closure: Callable[[], float] | None = None) -> Any:
         """Takes a step along the gradients that the parameters hold."""
         with torch.no_grad():
-            return inspect.unwrap(torch.optim.AdamW.step)(self, closure)
+            return _step(self, closure)
 
 
 def adamw(

@@ -160,9 +160,8 @@ class _Monitor:
         self._shown = taken.step
 
     def _log_step(self, taken: Taken) -> None:
-        check_there(
-            self._run.folder / REQUEST
-        )  # TensorBoard's thread shows a traceback.
+        # Where the folder is gone, TensorBoard's thread would show a traceback.
+        check_there(self._run.folder / REQUEST)
         self._log.train(
             taken.step,
             taken.batch,
