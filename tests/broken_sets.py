@@ -70,6 +70,21 @@ def without(name: str) -> Callable[[Any], Any]:
     return lambda content: {k: v for k, v in content.items() if k != name}
 
 
+def drop_actions(folder: Path) -> None:
+    """Leaves a data set of which no actions were recorded."""
+    edit(
+        folder,
+        INFO,
+        lambda info: {**info, "features": without("action")(info["features"])},
+    )
+    for path in sorted(folder.glob("data/*/*.parquet")):
+        pq.write_table(pq.read_table(path).drop_columns(["action"]), path)
+    for path in sorted(folder.glob("meta/episodes/*/*.parquet")):
+        table = pq.read_table(path)
+        stats = [n for n in table.column_names if n.startswith("stats/action/")]
+        pq.write_table(table.drop_columns(stats), path)
+
+
 def having(name: str, value: Any) -> Callable[[Any], Any]:
     return lambda content: {**content, name: value}
 
@@ -156,11 +171,6 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
             "features": without("observation.state")(info["features"]),
         },
         "info.json has no feature 'observation.state'; it has action",
-    ),
-    "no action": (
-        "meta/info.json",
-        lambda info: {**info, "features": without("action")(info["features"])},
-        "info.json has no feature 'action'.* without actions, of which the column holds zeros",
     ),
     "a state that is a matrix": (
         "meta/info.json",

@@ -1,10 +1,12 @@
 """Features learned before a policy learns to act, and what starts from them."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from broken_sets import drop_actions
 from torch import Generator
 from torch.nn import functional
 
@@ -13,7 +15,7 @@ from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.cli.main import main
-from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
+from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.benchmark import Problem
@@ -332,6 +334,44 @@ def test_episodes_without_actions_suffice_but_for_masked_trajectories(
         for number, read in enumerate((states, without))
     ]
     assert all(made[0][key].equal(made[1][key]) for key in made[0])
+
+
+def test_a_data_set_without_the_column_of_actions_serves_what_reads_none(
+    data, states, tmp_path
+):
+    folder = Path(shutil.copytree(data["old"], tmp_path / "videos"))
+    (folder / "meta/robomtl.json").unlink()  # As another tool leaves it.
+    drop_actions(folder)
+    watched = Demonstrations(folder, observe=("state",))
+    assert "no actions" in repr(watched)
+    needs = "records no actions, and {} needs them; .* such as latent_actions"
+    with pytest.raises(InputError, match=needs.format("objective 'cloning'")):
+        train(watched, out=tmp_path / "run", config=QUICK)
+    both = Mixture([states, watched])
+    with pytest.raises(InputError, match=needs.format("objective 'masked_trajectory'")):
+        learn(both, tmp_path / "run", "masked_trajectory")
+    with pytest.raises(InputError, match=needs.format("adaptation")):
+        draw_support(watched, watched.tasks[0], shots=1, draw=0)
+    with pytest.raises(InputError, match=needs.format("what is requested")):
+        watched.action  # noqa: B018
+    assert not (tmp_path / "run").exists()
+
+    learn(watched, tmp_path / "alone", "latent_actions")
+    going = train(states, out=tmp_path / "on", config=QUICK, start=tmp_path / "alone")
+    assert going.policy.spec.action == states.size("action")
+
+
+def test_episodes_without_actions_are_of_the_robot_that_acts_beside_them(
+    data, states, tmp_path
+):
+    folder = Path(shutil.copytree(data["old"], tmp_path / "videos"))
+    drop_actions(folder)
+    watched = Demonstrations(folder, observe=("state",))
+    made = learn(Mixture([watched, states]), tmp_path / "both", "latent_actions")
+    assert made.card.spec.action == states.size("action")
+    new = Demonstrations(data["new"], observe=("state",))
+    adapted = adapt(made, new, method="finetune", budget=Budget(steps=1, batch_size=4))
+    assert adapted.policy.spec.action == states.size("action")
 
 
 def test_alignment_of_one_task_is_refused(states, tmp_path):

@@ -15,6 +15,7 @@ from broken_sets import (
     EPISODES,
     FAULTS,
     INFO,
+    drop_actions,
     edit,
     entry,
     episodes,
@@ -114,6 +115,21 @@ def test_a_stored_data_set_holds_what_one_in_memory_holds(
         assert np.array_equal(one.first_states, other.first_states)
         assert one.fingerprint == other.fingerprint
         assert repr(one) == repr(other)
+
+
+def test_episodes_without_actions_are_opened_by_their_statistics_too(
+    learnable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_actions(learnable)
+    stored = Demonstrations(learnable)
+    with monkeypatch.context() as patch:
+        patch.setattr("robomtl.demonstrations.kept_frames.LIMIT", 2**20)
+        resident = Demonstrations(learnable)
+    assert isinstance(stored.columns, frame_file.Records)
+    assert stored.columns.fill is not None  # No data file was read yet.
+    assert np.array_equal(stored.state, resident.state)
+    assert stored.fingerprint == resident.fingerprint
+    assert not stored.columns["action"].any()
 
 
 @pytest.mark.parametrize("chunk", [1, 5])

@@ -27,9 +27,11 @@ class Support:
         """Checks what needs no policy.
 
         Raises:
-            InputError: If there is no episode, a failed one, or one of another task.
+            InputError: If there is no episode, a failed one, one of another task, or one
+                without actions.
         """
         given = self.demonstrations
+        given.check_actions("adaptation")
         if not len(given):
             raise InputError("The support holds no demonstration; give at least 1.")
         if len(given.tasks) != 1:

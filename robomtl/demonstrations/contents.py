@@ -53,6 +53,8 @@ class Contents:
     observes: tuple[str, ...]
     """Names of the observation features that policies read."""
     failed: Failed
+    has_actions: bool = True
+    """Whether actions were recorded; where they were not, the column holds zeros."""
     episodes: Episodes
     columns: Mapping[str, NDArray[Any]]
     """Vectors of frames, by the name of their feature; in memory, or in a file."""

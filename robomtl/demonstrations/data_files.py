@@ -27,7 +27,8 @@ class Part(NamedTuple):
     episodes: slice
     """Their episodes."""
     columns: dict[str, NDArray[np.float32]]
-    """Their vectors by feature, actions clipped to [-1, 1]; (frame, size)."""
+    """Their vectors by feature, actions clipped to [-1, 1], or zeros where none were
+    recorded; (frame, size)."""
     marks: Marks
     """Their episodes' marks."""
 
@@ -56,6 +57,12 @@ class DataFiles:
         self._sizes = sizes
         self.paths = tuple(dict.fromkeys(index.files))
         """Path of each."""
+
+    @property
+    def recorded(self) -> dict[str, int]:
+        """Length of each vector that the files hold, by feature."""
+        named = self._info.features
+        return {name: size for name, size in self._sizes.items() if name in named}
 
     @cached_property
     def length(self) -> NDArray[np.int64]:
@@ -92,7 +99,7 @@ class DataFiles:
     def _file(self, number: int) -> Parquet:
         path, listed = self.paths[number], self.length[number]
         inside(self._folder, str(path.relative_to(self._folder)))
-        file = Parquet(path, [*self._sizes, *read_columns(self._info)])
+        file = Parquet(path, [*self.recorded, *read_columns(self._info)])
         if file.rows != listed:
             raise InputError(
                 f"{path} holds {file.rows} frames, meta/episodes lists {listed}."
@@ -103,9 +110,9 @@ class DataFiles:
         """Refuses vectors that are longer than the files declare."""
         declared = sum(file.declared for file in files)
         check_size(self._folder, declared, sum(file.disk for file in files))
-        sizes, count = list(self._sizes.values()), sum(file.rows for file in files)
+        sizes, count = list(self.recorded.values()), sum(file.rows for file in files)
         if count * sum(sizes) * np.float32().itemsize > declared:
-            names = " and ".join(f"'{name}'" for name in self._sizes)
+            names = " and ".join(f"'{name}'" for name in self.recorded)
             raise InputError(
                 f"{self._folder / layout.INFO}: the features {names} have"
                 f" {' and '.join(map(str, sizes))} numbers, which is more than the data"
@@ -131,7 +138,12 @@ class DataFiles:
         changed = np.flatnonzero(task != np.repeat(task[start], length))
         if len(changed) and faults.changed_task is None:
             faults.changed_task = frames.start + int(changed[0])
-        columns = {n: vectors(table, n, s, path) for n, s in self._sizes.items()}
+        columns = {
+            name: vectors(table, name, size, path)
+            if name in self.recorded
+            else np.zeros((file.rows, size), np.float32)
+            for name, size in self._sizes.items()
+        }
         for name, values in columns.items():
             bad = np.flatnonzero(~np.isfinite(values).all(1))
             if len(bad):

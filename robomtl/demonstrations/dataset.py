@@ -158,8 +158,34 @@ class Demonstrations:
         return self._contents.column(STATE)
 
     @property
+    def has_actions(self) -> bool:
+        """Whether actions were recorded; those of ``columns`` are zeros otherwise."""
+        return self._contents.has_actions
+
+    def check_actions(self, reader: str) -> None:
+        """Refuses episodes without actions.
+
+        Args:
+            reader: What needs the actions, in the singular.
+
+        Raises:
+            InputError: If actions were not recorded; names what learns without them.
+        """
+        if not self.has_actions:
+            raise InputError(
+                f"{self.path} records no actions, and {reader} needs them; give episodes"
+                " with actions. Those without serve robomtl pretrain, by an objective that"
+                " reads no actions, such as latent_actions."
+            )
+
+    @property
     def action(self) -> NDArray[np.float32]:
-        """Actions within [-1, 1], taken at these states; (frame, action)."""
+        """Actions within [-1, 1], taken at these states; (frame, action).
+
+        Raises:
+            InputError: If actions were not recorded.
+        """
+        self.check_actions("what is requested")
         return self._contents.column(ACTION)
 
     @property
@@ -265,7 +291,10 @@ class Demonstrations:
         contents = self._contents
         columns = {name: contents.column(name) for name in contents.columns}
         columns[ACTION] = action
-        return self.of(replace(contents, columns=columns, first=self.episodes.start))
+        start = self.episodes.start
+        return self.of(
+            replace(contents, columns=columns, first=start, has_actions=True)
+        )
 
     def __len__(self) -> int:
         """Number of episodes."""
@@ -275,10 +304,12 @@ class Demonstrations:
         return (
             f"Demonstrations({str(self.path)!r}: {len(self)} episodes of "
             f"{len(self.tasks)} tasks, {self.episodes.length.sum()} frames, state "
-            f"{self.size(STATE)}, action {self.size(ACTION)}, "
-            f"{self._marked()}"
+            f"{self.size(STATE)}, {self._acted()}, {self._marked()}"
             f"suite {self.suite or 'unknown'})"
         )
+
+    def _acted(self) -> str:
+        return f"action {self.size(ACTION)}" if self.has_actions else "no actions"
 
     def _marked(self) -> str:
         failed, unused = int((~self.episodes.success).sum()), self._contents.unused

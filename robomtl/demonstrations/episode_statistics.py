@@ -29,11 +29,11 @@ def marks_by_statistics(
 
     Args:
         paths: The episode files.
-        sizes: Length of each vector, by feature.
+        sizes: Length of each vector of the data files, by feature.
         recorded: Columns of the data files that are read beside vectors.
     """
     try:
-        largest = [_extremes(paths, name, size) for name, size in sizes.items()]
+        largest = {name: _extremes(paths, name, size) for name, size in sizes.items()}
         task = _constant(paths, layout.TASK_INDEX)
         count = len(task)
         variation, success = np.full(count, -1), np.full(count, True)
@@ -43,8 +43,8 @@ def marks_by_statistics(
             success = _column(paths, f"stats/{layout.SUCCESS}/max", truths)
     except InputError:
         return None
-    action = largest[list(sizes).index(layout.ACTION)]
-    if not all(np.isfinite(each).all() for each in largest):
+    action = largest.get(layout.ACTION, np.zeros(count, np.float32))
+    if not all(np.isfinite(each).all() for each in largest.values()):
         return None
     if action.max() > 1 + ROUNDING:
         return None

@@ -20,7 +20,7 @@ from robomtl.demonstrations.files import inside
 from robomtl.demonstrations.filling import FILLED, Filling
 from robomtl.demonstrations.frame_file import LIMIT, VECTORS, Records, file_of
 from robomtl.demonstrations.marks import Check, Faults, Marks, joined, read_marks
-from robomtl.demonstrations.metadata import Index, Info, vector_size
+from robomtl.demonstrations.metadata import Index, Info, action_size, vector_size
 from robomtl.demonstrations.videos import (
     Keep,
     decode_images,
@@ -62,12 +62,11 @@ def read_frames(
         InputError: If a file is missing, damaged or too large, or contradicts the others.
     """
     found = find_features(folder, info, observe)
-    vectors = [
-        layout.STATE,
-        layout.ACTION,
-        *(n for n in found.vectors if n != layout.STATE),
-    ]
-    sizes = {name: vector_size(folder, info, name) for name in vectors}
+    sizes = {
+        layout.STATE: vector_size(folder, info, layout.STATE),
+        layout.ACTION: action_size(folder, info),
+        **{name: vector_size(folder, info, name) for name in found.vectors},
+    }
     source = _Source(folder, info, index, sizes, found.images)
     frame = sum(sizes.values()) * np.float32().itemsize
     frame += sum(map(math.prod, found.images.values()))
@@ -236,8 +235,8 @@ class _Source:
 
     def _known_marks(self, check: Check) -> Marks | None:
         """The marks by statistics; None if the frames have to be read for them."""
-        recorded = read_columns(self._info)
-        marks = marks_by_statistics(self._index.listed_in, self._sizes, recorded)
+        sizes, recorded = self._files.recorded, read_columns(self._info)
+        marks = marks_by_statistics(self._index.listed_in, sizes, recorded)
         if marks is None:
             return None
         try:

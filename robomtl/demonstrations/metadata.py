@@ -38,6 +38,11 @@ class Info:
     robot_type: str | None = None
     """Name of the robot."""
 
+    @property
+    def has_actions(self) -> bool:
+        """Whether actions were recorded."""
+        return layout.ACTION in self.features
+
     def dtype(self, name: str) -> object:
         """The type that a feature is said to have; None where there is none."""
         described = self.features.get(name)
@@ -132,21 +137,25 @@ def _check_version(path: Path, version: object) -> None:
     )
 
 
+def action_size(folder: Path, info: Info) -> int:
+    """Length of an action; 1 where none were recorded, for a column of zeros.
+
+    Raises:
+        InputError: If the feature is no vector of numbers.
+    """
+    return vector_size(folder, info, layout.ACTION) if info.has_actions else 1
+
+
 def vector_size(folder: Path, info: Info, name: str) -> int:
-    """Length of a vector feature that every data set must have.
+    """Length of a vector feature that is read.
 
     Raises:
         InputError: If the feature is missing or no vector of numbers.
     """
     path, features = folder / layout.INFO, info.features
     if name not in features:
-        zeros = (
-            " Pre-training of features reads episodes without actions, of which the"
-            " column holds zeros."
-        )
         raise InputError(
             f"{path} has no feature '{name}'; it has {', '.join(sorted(features))}."
-            + zeros * (name == layout.ACTION)
         )
     described = features[name]
     shape: Any = described.get("shape") if isinstance(described, dict) else described

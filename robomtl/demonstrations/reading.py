@@ -120,6 +120,7 @@ def read(
         ),
         observes=observes,
         failed="clone" if about.corrected else failed,  # The expert's labels are right.
+        has_actions=info.has_actions,
         episodes=Episodes(
             task=np.array([number[name] for name in names]),
             start=index.start,

@@ -14,7 +14,7 @@ modalities. Departures:
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from einops import rearrange
@@ -81,6 +81,8 @@ class Model(nn.Module):
 @dataclass(frozen=True, kw_only=True)
 class MaskedTrajectory(Pretraining):
     """Predicts masked observations and actions of windows from those that are not."""
+
+    reads_actions: ClassVar[bool] = True
 
     window: int = 4
     """Frames in a window."""

@@ -28,6 +28,8 @@ class Pretraining(ABC):
 
     demonstration: ClassVar[int] = 0
     """Nothing is inferred from demonstrations."""
+    reads_actions: ClassVar[bool] = False
+    """Whether actions are learned from; where not, episodes without actions serve."""
     continued: ClassVar[str] = "cloning"
     """The objective of a training that starts from the policy, where none is given."""
 

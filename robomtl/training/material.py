@@ -68,8 +68,8 @@ def spec_for(
     if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
         spec = made(embodiments=robots)
     else:
-        state, action = (first.size(n) for n in (STATE, ACTION))
-        spec = made(state=state, action=action)
+        action = robots[0].action.size if robots else first.size(ACTION)
+        spec = made(state=first.size(STATE), action=action)
     check_vision(spec)
     return spec
 

@@ -124,7 +124,7 @@ def mixed_frames(
     parts = [frames(each, chosen, device) for each, chosen in pairs]
     if len(parts) == 1:
         return parts[0]
-    robots = [each.embodiment for each in data.sets]
+    robots = _robots(data)
     distinct = embodiments_of(data)
     table = Joined(
         tables=tuple(part.table for part in parts),
@@ -150,10 +150,25 @@ def mixed_frames(
 def embodiments_of(data: Data) -> tuple[Embodiment, ...]:
     """The embodiments of data sets, each once, in the order of their first data set."""
     found: list[Embodiment] = []
-    for each in data.sets:
-        if each.embodiment not in found:
-            found.append(each.embodiment)
+    for robot in _robots(data):
+        if robot not in found:
+            found.append(robot)
     return tuple(found)
+
+
+def _robots(data: Data) -> list[Embodiment]:
+    """The robot of each data set; without actions, it is that of one with actions."""
+    acting = [each.embodiment for each in data.sets if each.has_actions]
+    return [
+        each.embodiment if each.has_actions else _acting(each.embodiment, acting)
+        for each in data.sets
+    ]
+
+
+def _acting(robot: Embodiment, others: Sequence[Embodiment]) -> Embodiment:
+    """The other of the same name and observation; itself if there is none."""
+    same = robot.name, robot.observation
+    return next((r for r in others if (r.name, r.observation) == same), robot)
 
 
 def _first_rows(spans: Iterable[Spans]) -> tuple[int, ...]:

@@ -60,6 +60,7 @@ from robomtl.training.start import (
     usual_vision,
 )
 from robomtl.training.trainable import (
+    check_actions,
     check_balance,
     check_chunk,
     check_divisible,
@@ -195,6 +196,7 @@ def _check(
     """Refuses what cannot be trained, and prints what its user should know."""
     check_fits(objective, card.policy)
     POLICIES.get(card.policy).check(card.spec)
+    check_actions(demonstrations, objective, objective=card.objective)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
     chunk = int(card.config.get("chunk", 1))
     check_chunk(demonstrations, chunk)

@@ -28,6 +28,22 @@ def check_trainable(policy: str) -> None:
         )
 
 
+def check_actions(data: Data, minimised: Objective, *, objective: str) -> None:
+    """Makes sure that actions were recorded if an objective learns from them.
+
+    Args:
+        data: What is learned from.
+        minimised: What is minimised.
+        objective: Its registered name.
+
+    Raises:
+        InputError: If a data set lacks them.
+    """
+    if getattr(minimised, "reads_actions", True):
+        for each in data.sets:
+            each.check_actions(f"objective '{objective}'")
+
+
 def check_chunk(data: Data, chunk: int) -> None:
     """Makes sure that some episode is as long as the chunks of actions to be predicted.
 
