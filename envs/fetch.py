@@ -41,7 +41,7 @@ VIEWS: Mapping[str, View | str] = {
 }
 """Cameras, by name: ``front`` is the view of Gymnasium-Robotics, ``table`` a closer one. The
 robot's own in the gripper and the head look into its links."""
-_CAMERA = {"name": "front", "profile": "fast", "width": 480, "height": 480}
+_CAMERA = Camera(name="front", profile="fast", width=480, height=480)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ class FetchSuite:
             InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
-        settled = Camera(**{**_CAMERA, **camera.given})
+        settled = replace(_CAMERA, **camera.given)
         if settled.name not in VIEWS:
             raise InputError(unknown("fetch camera", str(settled.name), VIEWS))
         find_backend()

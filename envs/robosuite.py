@@ -42,7 +42,7 @@ ACTION = ActionFeature(
 in the frame of the robot's base; the gripper closes at positive numbers and opens at
 negative ones."""
 
-_CAMERA = {"name": "agentview", "profile": "fast", "width": 480, "height": 480}
+_CAMERA = Camera(name="agentview", profile="fast", width=480, height=480)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ class RobosuiteSuite:
             InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
-        settled = Camera(**{**_CAMERA, **camera.given})
+        settled = replace(_CAMERA, **camera.given)
         if settled.name not in CAMERAS:
             raise InputError(unknown("robosuite camera", str(settled.name), CAMERAS))
         find_backend()

@@ -88,7 +88,7 @@ class Border:
             and type(terminated) is type(truncated) is bool
             and type(reward) is float
         ):
-            return Stepped(observation, reward, terminated or truncated, success)  # pyright: ignore[reportArgumentType]
+            return Stepped(observation, reward, terminated or truncated, success)  # pyrefly: ignore[bad-argument-type]
         where = self._where(step)
         ended = (
             truth(terminated, "terminated", where),

@@ -27,7 +27,7 @@ def several(what: str, given: Word | Iterable[Word]) -> tuple[Word, ...]:
         InputError: If one is not text.
     """
     if isinstance(given, str):
-        return (given,)  # pyright: ignore[reportReturnType]
+        return (given,)
     if not isinstance(given, Iterable):
         raise InputError(f"{what} is {given!r}; give a name, or several in a list.")
     words = tuple(given)

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 import tyro
@@ -70,7 +70,7 @@ def main(benchmark: Benchmark) -> None:
 
 
 def _step(benchmark: Benchmark, name: str) -> Callable[[], object]:
-    settings = vars(benchmark.config)
+    settings: dict[str, Any] = vars(benchmark.config)
     if name in get_args(Aggregation):
         settings = {**settings, "aggregation": name}
     elif name != "plain":

@@ -167,7 +167,7 @@ class _Ledger:
         self, name: str, *found: tuple[Interval, float] | tuple[Interval, np.float64]
     ) -> None:
         """Enters the intervals of one experiment, each with its true value."""
-        held = [interval.low <= truth <= interval.high for interval, truth in found]
+        held = [bool(x.low <= truth <= x.high) for x, truth in found]
         self._held.setdefault(name, []).append(held)
         self._width.setdefault(name, []).extend(x.high - x.low for x, _ in found)
 
@@ -202,7 +202,9 @@ def one_policy(
         counts = [Count(int(x.sum()), x.size) for x in a.values()]
         ledger.note("task", *zip((wilson(*each) for each in counts), ours, strict=True))
         ledger.note("task mean", (mean_interval(counts, even), ours.mean()))
-        ledger.note("tier mean", (mean_interval(counts, tiers), float(tiers @ ours)))  # pyright: ignore[reportArgumentType]
+        ledger.note(
+            "tier mean", (mean_interval(counts, tiers.tolist()), float(tiers @ ours))
+        )
         tallies = [_tally(some) for some in differences(a, b).values()]
         found = [difference_interval(tally) for tally in tallies]
         ledger.note("difference of a task", *zip(found, gained, strict=True))

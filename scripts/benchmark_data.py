@@ -163,9 +163,9 @@ def _lists(parts: list[NDArray[np.float64]]) -> pa.Array:
 
 def _table(schema: pa.Schema, columns: dict[str, NDArray[Any]]) -> pa.Table:
     arrays = [
-        pa.FixedSizeListArray.from_arrays(
+        pa.FixedSizeListArray.from_arrays(  # pyrefly: ignore[no-matching-overload]
             pa.array(columns[field.name].reshape(-1)),
-            type=field.type,  # pyright: ignore
+            type=field.type,
         )
         if pa.types.is_fixed_size_list(field.type)
         else pa.array(columns[field.name], field.type)

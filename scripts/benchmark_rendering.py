@@ -53,6 +53,7 @@ def theirs(config: BenchmarkConfig, task: str) -> Callable[[], Any]:
     env.set_state(start.simulator.env.data.qpos, start.simulator.env.data.qvel)
     env.render()
     viewer = env.mujoco_renderer._get_viewer("rgb_array")
+    assert viewer is not None
 
     def draw() -> Any:
         # Left alone it would draw in the context of whoever drew last: in ours.

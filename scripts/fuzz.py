@@ -30,9 +30,9 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-import readers  # pyright: ignore[reportMissingImports]
-import samples  # pyright: ignore[reportMissingImports]
-import watching  # pyright: ignore[reportMissingImports]
+import readers
+import samples
+import watching
 
 LIMIT = 20  # [s] For a mutation.
 STUCK = 120  # [s] After which a library that lets no signal through is given up.

@@ -9,9 +9,9 @@ import os
 from typing import Any
 
 with contextlib.redirect_stdout(None):
-    import libero.libero.envs.bddl_utils as bddl  # pyright: ignore[reportMissingImports]
-    from libero.libero import benchmark  # pyright: ignore[reportMissingImports]
-    from libero.libero.envs.objects import get_object_fn  # pyright: ignore[reportMissingImports]
+    import libero.libero.envs.bddl_utils as bddl
+    from libero.libero import benchmark
+    from libero.libero.envs.objects import get_object_fn
 
 BASES = {"spatial": "spatial", "object": "object", "goal": "goal", "long": "10"}
 VARIANTS = {"language": "lan", "object": "object", "swap": "swap", "task": "task"}

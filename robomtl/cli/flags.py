@@ -27,9 +27,12 @@ Flags = TypeVar("Flags", bound=type[Any])
 
 def own_first(flags: Flags) -> Flags:
     """A verb's dataclass of flags, whose help lists the verb's own flags before shared ones."""
-    every, own = flags.__dataclass_fields__, flags.__annotations__
+    every, own = flags.__dataclass_fields__, flags.__annotations__  # pyrefly: ignore[missing-attribute]
     shared = {name: field for name, field in every.items() if name not in own}
-    flags.__dataclass_fields__ = {**{name: every[name] for name in own}, **shared}
+    flags.__dataclass_fields__ = {  # pyrefly: ignore[missing-attribute]
+        **{name: every[name] for name in own},
+        **shared,
+    }
     return flags
 
 

@@ -78,7 +78,7 @@ def request_for(
     names = (
         [t.name for t in suite.train_tasks] if config.tasks is None else config.tasks
     )
-    settled = {
+    settled: dict[str, Any] = {
         "tasks": tuple(names),
         "video": config.video or usual_video(suite.options),
     }

@@ -182,7 +182,7 @@ def vectors(table: Any, name: str, size: int, path: Path) -> NDArray[np.float32]
     kind = column.type
     if size == 1 and not pa.types.is_nested(kind):
         return scalars(table, name, path).astype(np.float32)[:, None]
-    if not _is_list(kind) or not _is_number(kind.value_type):  # pyright: ignore[reportAttributeAccessIssue]
+    if not _is_list(kind) or not _is_number(kind.value_type):
         raise InputError(f"{path}: column '{name}' holds {kind}, not vectors.")
     flat = _flat(column, name, size, path).to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):  # Infinities are refused with their step.

@@ -78,7 +78,7 @@ class Threads:
         self._measured = time.monotonic() - max(_AGAIN - _SOON, 0.0)
 
     def __enter__(self) -> "Threads":
-        torch.set_num_threads(1 if self._requested == "auto" else self._requested)  # pyright: ignore[reportArgumentType]
+        torch.set_num_threads(1 if self._requested == "auto" else self._requested)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +114,7 @@ class Threads:
         self, now: int | None, rehearse: Callable[[], object], *, last: bool
     ) -> int:
         if self._requested != "auto":
-            return self._requested  # pyright: ignore[reportReturnType]
+            return self._requested
         if now is None or now > self._most:
             return _worthwhile(rehearse, self._most)
         if not last or time.monotonic() - self._measured < _AGAIN:

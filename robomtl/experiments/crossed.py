@@ -58,7 +58,7 @@ def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, .
             found.setdefault(axes, []).extend(squares)
     if (0,) in found and len({scores.shape[1] for scores in weighed}) == 1:
         whole = sum(scores.mean(axis=(2, 3, 4)).sum(axis=0) for scores in weighed)
-        found[(0,)] = [(float(np.var(whole, ddof=1)) / len(whole), len(whole) - 1)]  # pyright: ignore[reportArgumentType]
+        found[(0,)] = [(float(np.var(whole, ddof=1)) / len(whole), len(whole) - 1)]  # pyrefly: ignore[bad-argument-type]
     freedom = {
         axes[0]: pooled_freedom(some) for axes, some in found.items() if len(axes) == 1
     }

@@ -176,7 +176,7 @@ def results_of(
     records = tuple(
         record for chunk, outcomes in played for record in records_of(chunk, outcomes)
     )
-    fields = asdict(conditions)
+    fields: dict[str, Any] = asdict(conditions)
     del fields["tasks"]  # The tasks' rates name them.
     setting = Setting(
         agent=agent.name,

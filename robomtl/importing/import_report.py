@@ -200,7 +200,9 @@ def _action(found: Survey, scale: Scale | None) -> ActionReport | None:
     if ACTION not in found.ranges:
         return None
     range_ = found.ranges[ACTION]
-    scaled = scale and {"low": _numbers(scale.low), "high": _numbers(scale.high)}
+    scaled = None
+    if scale:
+        scaled = {"low": _numbers(scale.low), "high": _numbers(scale.high)}
     return {
         "size": len(range_.low),
         "low": _numbers(range_.low),

@@ -52,7 +52,7 @@ class Remembered(nn.Module):
                     return False
         return True
 
-    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def _load_from_state_dict(  # pyrefly: ignore[bad-override]
         self, state_dict: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
         found = {

@@ -161,7 +161,7 @@ class LanguageAlignment(Pretraining):
 def _encoded_width(policy: Policy) -> int:
     """Length of the encoded task embedding."""
     encoder = getattr(policy, "encoder", None)
-    if encoder is None or policy.spec.text:
+    if not isinstance(encoder, nn.Module) or policy.spec.text:
         raise InputError(
             f"language_alignment trains the encoder of a policy's instructions, which"
             f" {type(policy).__name__} has not; pre-train film, mlp or transformer."

@@ -203,7 +203,9 @@ _LACKS: Mapping[Need, str] = {
 def _able(suite: Suite) -> set[Need]:
     """What of a suite shifts can change."""
     able: set[Need] = {"actions", *getattr(suite, "alterable", ())}
-    return able | ({"positions"} if hasattr(suite, "geometry") else set())
+    if hasattr(suite, "geometry"):
+        able.add("positions")
+    return able
 
 
 def shifted(variant: str, **options: Any) -> ShiftedSuite:

@@ -234,7 +234,8 @@ def _tasks(found: Findings) -> Matrix:
         )
         for task in kinds[RIGHT].tasks
     ]
-    means = {"task mean": kinds, SHARED: found.ambiguous and found.ambiguous.kinds}
+    shared = found.ambiguous.kinds if found.ambiguous else {}
+    means = {"task mean": kinds, SHARED: shared}
     lines += [
         Line(
             name=name,
