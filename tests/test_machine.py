@@ -12,6 +12,7 @@ from robomtl.execution.machine import (
     device_of,
     resolved_in,
 )
+from robomtl.files.folder_kinds import JOURNAL
 from robomtl.progress import quiet
 
 CPU = torch.device("cpu")
@@ -96,17 +97,18 @@ def test_a_folder_keeps_its_precision_on_a_machine_that_emulates_it(
     monkeypatch, tmp_path, capsys
 ):
     says(monkeypatch, claims=True, seconds=0.5)
-    began = resolved_in(tmp_path, Machine(), begun=False)
+    began = resolved_in(tmp_path, Machine())
     assert "Computing on cpu in bfloat16." in capsys.readouterr().err
     says(monkeypatch, claims=False, seconds=66.0)
-    assert resolved_in(tmp_path, Machine(), begun=True) == began
+    assert resolved_in(tmp_path, Machine()) == began
     assert (
         "cpu has no native bfloat16 here: a matrix product" in capsys.readouterr().err
     )
     with pytest.raises(ValueError, match="is 'bfloat16' there and 'float32' here"):
-        resolved_in(tmp_path, Machine(precision="float32"), begun=True)
+        resolved_in(tmp_path, Machine(precision="float32"))
 
 
 def test_work_from_before_precision_could_be_chosen_is_in_bfloat16(tmp_path):
+    (tmp_path / JOURNAL).touch()
     with quiet():
-        assert resolved_in(tmp_path, Machine(), begun=True).precision == "bfloat16"
+        assert resolved_in(tmp_path, Machine()).precision == "bfloat16"

@@ -16,6 +16,7 @@ import torch
 
 from robomtl.errors import InputError
 from robomtl.files.durable import write_json
+from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.request import plain, refuse_other
 from robomtl.files.untrusted import read_json
 from robomtl.progress import remark
@@ -180,21 +181,22 @@ def recorded_machine(folder: Path) -> MachineRecord:
     return read_json(path, MachineRecord) if path.exists() else MachineRecord()
 
 
-def resolved_in(folder: Path, requested: Machine, *, begun: bool) -> Machine:
+def resolved_in(folder: Path, requested: Machine) -> Machine:
     """The machine for a folder's work: the recorded one, or resolved now and recorded.
+
+    A journal without a record is older than the choice of precision, and was computed in
+    bfloat16.
 
     Args:
         folder: Receives ``machine.json``.
         requested: The machine that is requested now.
-        begun: Whether the folder holds work. Work without a record is older than the
-            choice of precision, and was computed in bfloat16.
 
     Raises:
         InputError: If this machine does not have the device, or the work began in another
             precision.
     """
     there: Machine = recorded_machine(folder)
-    if there == MachineRecord() and begun:
+    if there == MachineRecord() and (folder / JOURNAL).exists():
         there = Machine(precision="bfloat16")
     machine = continued(requested, there)
     if there.precision not in ("auto", machine.precision):

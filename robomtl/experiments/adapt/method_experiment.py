@@ -7,7 +7,7 @@ from typing import Any
 
 from robomtl.adaptation.adapting import check_training
 from robomtl.adaptation.method import Budget, Method
-from robomtl.adaptation.support import check_fit
+from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError, OtherRequestError
@@ -37,7 +37,7 @@ from robomtl.experiments.adapt.method_findings import Findings, findings_of
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
-from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.experiments.running import run_experiment
 from robomtl.features import robot_of
 from robomtl.files.folder_kinds import check_no_run
 from robomtl.files.lock import locked
@@ -172,34 +172,31 @@ def compare_methods(
     check_device(compute.machine.device)  # Before anything is collected.
     check_no_run(folder)
     methods, family = configured(request), find_family(run)
-    seeds = seeds_of(family, objectives(request, methods), request.seeds)
-    _check_trainings(family, request, seeds, methods)
+    needed = objectives(request, methods)
+    seeds = seeds_of(family, needed, request.seeds)
+    _check_trainings(family, needed, seeds, methods)
     suite = _to_adapt_in(family, suite)
     if not suite.train_tasks:
         # No task of this robot can be forgotten.
         request = replace(request, retained=0)
-    given, executor = supports or Supports(), compute.executed
-    pool = _pool(suite, request, folder, given, executor.workers)
-    prior = given.prior or family.prior
-    material = Material(
-        suite=suite,
-        methods=methods,
-        problems=_problems(suite, request, pool),
-        pool=pool.path.absolute(),
-        prior=None if prior is None else located(prior),
-        budget=Budget(batch_size=request.batch_size),
-    )
+    supports, executor = supports or Supports(), compute.executed
+    pool = _pool(suite, request, folder, supports, executor.workers)
+    posed = _problems(suite, request, pool)
+    support = draw_for(pool, suite, posed[0], shots=1, draw=0)
+    _check_supports(family, needed, seeds, support)
+    prior = supports.prior or family.prior
     with locked(folder):
-        begun = (folder / JOURNAL).exists()
-        _check_members(family, request, seeds, material, pool)
-        machine = resolved_in(folder, compute.machine, begun=begun)
-        budget = replace(material.budget, machine=machine)
+        machine = resolved_in(folder, compute.machine)
+        material = Material(
+            suite=suite,
+            methods=methods,
+            problems=posed,
+            pool=pool.path.absolute(),
+            prior=None if prior is None else located(prior),
+            budget=Budget(batch_size=request.batch_size, machine=machine),
+        )
         experiment = _Experiment(
-            request=request,
-            family=family,
-            seeds=seeds,
-            of=replace(material, budget=budget),
-            pool=pool,
+            request=request, family=family, seeds=seeds, of=material, pool=pool
         )
         found: Findings = run_experiment(experiment, folder, executor)
         return found
@@ -292,28 +289,23 @@ def _problems(
     return found
 
 
-def _check_members(
-    family: Family,
-    request: AdaptRequest,
-    seeds: Sequence[int],
-    material: Material,
-    pool: Demonstrations,
+def _check_supports(
+    family: Family, needed: Mapping[str, str], seeds: Sequence[int], support: Support
 ) -> None:
     """Makes sure that policies fit supports."""
-    support = draw_for(pool, material.suite, material.problems[0], shots=1, draw=0)
-    for objective in {*objectives(request, material.methods).values()}:
+    for objective in {*needed.values()}:
         for seed in seeds:
             check_fit(family.of(objective)[seed].trained.card, support)
 
 
 def _check_trainings(
     family: Family,
-    request: AdaptRequest,
+    needed: Mapping[str, str],
     seeds: Sequence[int],
     methods: Mapping[str, Method],
 ) -> None:
     """Makes sure that policies fit methods, before demonstrations are collected."""
-    for label, objective in objectives(request, methods).items():
+    for label, objective in needed.items():
         for seed in seeds:
             try:
                 check_training(methods[label], family.of(objective)[seed].trained)

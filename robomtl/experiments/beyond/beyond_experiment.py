@@ -20,7 +20,7 @@ from robomtl.experiments.beyond.beyond_report import beyond_report
 from robomtl.experiments.beyond.improving import ImproveCell, Material
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
-from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.experiments.running import run_experiment
 from robomtl.files.folder_kinds import check_no_run
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
@@ -148,14 +148,14 @@ def beyond(
                 tasks=tasks, episodes=design.demonstrations, noise=NOISE
             )
             collect(suite, data, config=config, compute=compute.here)
-        begun, seeds = (folder / JOURNAL).exists(), range(design.seeds)
+        seeds = range(design.seeds)
         material = Material(
             design=design,
             suite=suite,
             tasks=tasks,
             data=located(data),
             starts={n: folder / "runs/start" / f"seed-{n}" for n in seeds},
-            machine=resolved_in(folder, compute.machine, begun=begun),
+            machine=resolved_in(folder, compute.machine),
             runs=(folder / "runs").absolute(),
         )
         made = _Experiment(of=material, sha256=_train_starts(material).fingerprint)

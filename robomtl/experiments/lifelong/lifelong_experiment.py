@@ -36,7 +36,7 @@ from robomtl.experiments.lifelong.variants import (
 )
 from robomtl.experiments.multitask.shared_data import check_enough, obtain
 from robomtl.experiments.report import Report
-from robomtl.experiments.running import JOURNAL, run_experiment
+from robomtl.experiments.running import run_experiment
 from robomtl.files.folder_kinds import check_no_run
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
@@ -130,11 +130,8 @@ def lifelong(
             is unknown or does not fit, there are fewer demonstrations than requested, or
             the folder holds another experiment.
     """
-    request, folder, compute = (
-        request or LifelongRequest(),
-        located(out),
-        compute or Compute(),
-    )
+    request, compute = request or LifelongRequest(), compute or Compute()
+    folder = located(out)
     check_device(compute.machine.device)  # Before anything is collected.
     stream, variants = checked_stream(suite, request.stream), variants_of(request)
     _check(request, suite, stream, variants)
@@ -150,13 +147,9 @@ def lifelong(
                 noise=noise,
                 workers=executor.workers,
             )
-        begun = (folder / JOURNAL).exists()
-        machine = resolved_in(folder, compute.machine, begun=begun)
-        material = _material(request, suite, stream, located(data), folder)
-        own = {
-            label: with_machine_of(each, machine) for label, each in variants.items()
-        }
-        material = replace(material, variants=own)
+        machine = resolved_in(folder, compute.machine)
+        variants = {k: with_machine_of(each, machine) for k, each in variants.items()}
+        material = _material(request, suite, stream, variants, located(data), folder)
         found: Findings = run_experiment(_Experiment(of=material), folder, executor)
         return found
 
@@ -189,10 +182,11 @@ def _material(
     request: LifelongRequest,
     suite: Suite,
     stream: tuple[str, ...],
+    variants: Mapping[str, Variant],
     data: Path,
     folder: Path,
 ) -> Material:
-    """What cells are made of, but for the methods; see ``lifelong`` for what is refused."""
+    """What cells are made of; see ``lifelong`` for what is refused."""
     recorded = data_in(data)
     if not isinstance(recorded, Demonstrations):
         raise InputError(
@@ -204,7 +198,7 @@ def _material(
         request=request,
         suite=suite,
         stream=stream,
-        variants={},
+        variants=variants,
         data=data,
         sha256="",
         runs=(folder / "runs").absolute(),

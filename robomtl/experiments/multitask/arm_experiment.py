@@ -152,12 +152,8 @@ def multitask(
             there are fewer demonstrations than requested, arms do not read the same, or
             the folder holds another experiment.
     """
-    request, folder, compute = (
-        request or MultitaskRequest(),
-        located(out),
-        compute or Compute(),
-    )
-    request = request.labelled_as(_arms_in(folder))
+    folder, compute = located(out), compute or Compute()
+    request = (request or MultitaskRequest()).labelled_as(_arms_in(folder))
     check_device(compute.machine.device)  # Before anything is collected.
     tasks, arms = tasks_of(suite, request.tasks), arms_of(request)
     target = targets_of(suite, tasks, request.target)
@@ -172,9 +168,8 @@ def multitask(
             data = obtain(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
-        begun = (folder / JOURNAL).exists()
-        resolved = resolved_in(folder, compute.machine, begun=begun)
-        arms = {label: arm_with_machine(arm, resolved) for label, arm in arms.items()}
+        machine = resolved_in(folder, compute.machine)
+        arms = {label: arm_with_machine(arm, machine) for label, arm in arms.items()}
         material = _material(request, suite, tasks, arms, located(data), folder)
         found: Findings = run_experiment(_Experiment(of=material), folder, executor)
         return found

@@ -113,8 +113,9 @@ def shift(
     """How success of policies falls with the magnitude of shifts of their suite.
 
     All policies play the same trials under every magnitude, so that differences are
-    paired; with ``adaptations``, also once they have learned of the shift. Every finished cell is kept at once: called again, it resumes. Policies,
-    shifts and magnitudes may be more than before.
+    paired; with ``adaptations``, also once they have learned of the shift. Every finished
+    cell is kept at once: called again, it resumes. Policies, shifts and magnitudes may be
+    more than before.
 
     Args:
         runs: Run directories. Those named ``LABEL/seed-NUMBER`` are seeds of one policy;
