@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.acting.actor import Agent, TaskInfo
-from robomtl.definition import definition_of
+from robomtl.definition import suite_identity
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import Chunk, side_by_side
 from robomtl.files.request import plain
@@ -34,9 +34,7 @@ def identity_of(
     played = json.dumps(plain(given))
     return {
         **{part: agent.fingerprint for part, agent in agents.items()},
-        "suite": suite.name,
-        "options": plain(suite.options),
-        **plain(definition_of(suite)),
+        **suite_identity(suite),
         **plain(conditions),
         "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
         "chunk": side_by_side(suite),

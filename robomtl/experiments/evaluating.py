@@ -15,7 +15,7 @@ from robomtl.acting.actor import (
 )
 from robomtl.acting.agent import check_pictures
 from robomtl.arguments import checked
-from robomtl.definition import definition_of
+from robomtl.definition import suite_identity
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
@@ -35,7 +35,6 @@ from robomtl.experiments.running import JOURNAL, REPORT, play_cells
 from robomtl.files.folder_kinds import check_no_data
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
-from robomtl.files.request import plain
 from robomtl.task import Suite, find_task
 
 
@@ -186,9 +185,7 @@ def results_of(
         else None,
         acting=agent.actor_settings if isinstance(agent, Configured) else {},
         protocol=protocols.name_of(conditions, suite),
-        suite=suite.name,
-        options=plain(suite.options),
-        **plain(definition_of(suite)),
+        **suite_identity(suite),
         **fields,
         horizon=_horizon(suite, conditions, records),
         **journal.made(),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from robomtl.definition import definition_of
+from robomtl.definition import suite_identity
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Journal, open_growing
 from robomtl.evaluation.journal_lines import Done, Session
@@ -88,9 +88,7 @@ def run_experiment(experiment: Experiment[C], folder: Path, executor: Executor) 
     cells, suite = experiment.cells(), experiment.suite
     identity = {
         **experiment.identity(),
-        "suite": suite.name,
-        "options": plain(suite.options),
-        **plain(definition_of(suite)),
+        **suite_identity(suite),
         "chunk": side_by_side(suite),
         "versions": packages(),
         "chunks": {cell.name: len(cell.trials) for cell in cells},
