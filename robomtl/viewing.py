@@ -17,7 +17,7 @@ from robomtl.acting.agent import PolicyAgent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.errors import EpisodesError, InputError, MissingExtraError
 from robomtl.evaluation.experts import ExpertAgent
-from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, deal
@@ -137,7 +137,7 @@ def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk
     if variation is None:
         variation = suite.variations(name, "fresh")[0]
     trials = (Trial(suite.name, name, variation),)
-    (chunk,) = deal(trials, tell(suite, trials, "canonical", seed=0))
+    (chunk,) = deal(trials, task_infos_of(suite, trials, "canonical"))
     return chunk
 
 

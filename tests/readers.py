@@ -42,7 +42,7 @@ from robomtl.camera import Camera
 from robomtl.cli.main import _EXPECTED, _is_bug
 from robomtl.cli.tables import show
 from robomtl.evaluation import Results, video
-from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.table import success_table
 from robomtl.evaluation.trials import plan
@@ -142,7 +142,9 @@ def _config(folder: Path) -> None:
 
 
 def _wordings(folder: Path) -> None:
-    tell(SUITE, plan(SUITE, episodes=2), str(folder / "plans" / "wordings.json"))
+    task_infos_of(
+        SUITE, plan(SUITE, episodes=2), str(folder / "plans" / "wordings.json")
+    )
 
 
 def _data(folder: Path) -> None:

@@ -13,7 +13,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
-from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
+from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
 from robomtl.experiments.adapt.benchmark import (
     Problem,
     benchmark_of,
@@ -87,8 +87,8 @@ def pool(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def material(family, pool):
-    return Material(
+def shared(family, pool):
+    return Shared(
         suite=SUITE,
         methods={
             "finetune": FINETUNE,
@@ -106,14 +106,14 @@ def material(family, pool):
     )
 
 
-def cell(material, family, **changes):
+def cell(shared, family, **changes):
     base = MethodCell(
         trials=(),
         run=str(family / "cloning" / "seed-0"),
         objective="cloning",
         seed=0,
         method="finetune",
-        problem=material.problems[0],
+        problem=shared.problems[0],
         shots=2,
         draw=0,
     )
@@ -125,8 +125,8 @@ def untimed(outcomes):
     return [dataclasses.replace(outcome, seconds=0.0) for outcome in outcomes]
 
 
-def test_a_cell_plays_its_problem_and_says_what_adaptation_took(material, family):
-    done = PlayCell(material)(cell(material, family))
+def test_a_cell_plays_its_problem_and_says_what_adaptation_took(shared, family):
+    done = PlayCell(shared)(cell(shared, family))
     assert len(done.outcomes) == 4
     assert all(outcome.error is None for outcome in done.outcomes)
     assert done.cost.steps == 2
@@ -134,68 +134,64 @@ def test_a_cell_plays_its_problem_and_says_what_adaptation_took(material, family
     assert done.cost.parameters > 0
 
 
-def test_a_cell_depends_on_itself_alone_not_on_what_was_played_before(material, family):
-    one, other = cell(material, family), cell(material, family, draw=1)
-    player = PlayCell(material)
+def test_a_cell_depends_on_itself_alone_not_on_what_was_played_before(shared, family):
+    one, other = cell(shared, family), cell(shared, family, draw=1)
+    player = PlayCell(shared)
     player(other)
-    assert untimed(player(one).outcomes) == untimed(PlayCell(material)(one).outcomes)
+    assert untimed(player(one).outcomes) == untimed(PlayCell(shared)(one).outcomes)
 
 
-def test_cells_of_other_names_draw_otherwise(material, family):
-    one = cell(material, family)
-    others = [cell(material, family, draw=1), cell(material, family, seed=1)]
+def test_cells_of_other_names_draw_otherwise(shared, family):
+    one = cell(shared, family)
+    others = [cell(shared, family, draw=1), cell(shared, family, seed=1)]
     assert len({one.random_seed, *(other.random_seed for other in others)}) == 3
 
 
-def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(
-    material, family
-):
-    done = PlayCell(material)(cell(material, family, method="diverging"))
+def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(shared, family):
+    done = PlayCell(shared)(cell(shared, family, method="diverging"))
     assert [outcome.success for outcome in done.outcomes] == [None] * 4
     assert done.cost is None
     assert "Diverging diverged on 'reach-ball': The loss" in done.reason
     assert done.outcomes[0].error == done.reason
 
 
-def test_a_method_that_cannot_run_has_errors_and_a_reason(material, family):
-    done = PlayCell(material)(cell(material, family, method="fussy"))
+def test_a_method_that_cannot_run_has_errors_and_a_reason(shared, family):
+    done = PlayCell(shared)(cell(shared, family, method="fussy"))
     assert done.reason == "The policy has no head."
     assert all(outcome.error for outcome in done.outcomes)
     assert not done.retry
 
 
-def test_demonstrations_that_are_gone_are_tried_again(material, family, tmp_path):
-    gone = dataclasses.replace(material, pool=tmp_path / "gone")
-    done = PlayCell(gone)(cell(material, family))
+def test_demonstrations_that_are_gone_are_tried_again(shared, family, tmp_path):
+    gone = dataclasses.replace(shared, pool=tmp_path / "gone")
+    done = PlayCell(gone)(cell(shared, family))
     assert "gone" in done.reason and done.retry
     assert done.outcomes[0].error == done.reason
 
 
-def test_what_was_trained_on_is_given_to_methods_that_look_at_it_again(
-    material, family
-):
-    done = PlayCell(material)(cell(material, family, method="needy"))
+def test_what_was_trained_on_is_given_to_methods_that_look_at_it_again(shared, family):
+    done = PlayCell(shared)(cell(shared, family, method="needy"))
     assert done.cost.parameters == len(Demonstrations(family / "demonstrations"))
 
 
-def test_training_tasks_are_played_after_the_problem(material, family):
-    some = cell(material, family, retained=2)
+def test_training_tasks_are_played_after_the_problem(shared, family):
+    some = cell(shared, family, retained=2)
     trials = some.trials
     assert [trial.task for trial in trials[:4]] == ["reach-ball"] * 4
     assert [trial.task for trial in trials[4:6]] == ["reach-red"] * 2
     assert len(trials) == 4 + 2 * 4
-    assert len(PlayCell(material)(some).outcomes) == 12
+    assert len(PlayCell(shared)(some).outcomes) == 12
 
 
-def test_zero_shot_retains_exactly_what_the_policy_did_before(material, family):
-    before = cell(material, family, method="", problem=None, retained=2)
-    after = cell(material, family, method="zero_shot", retained=2)
-    player = PlayCell(material)
+def test_zero_shot_retains_exactly_what_the_policy_did_before(shared, family):
+    before = cell(shared, family, method="", problem=None, retained=2)
+    after = cell(shared, family, method="zero_shot", retained=2)
+    player = PlayCell(shared)
     assert untimed(player(before).outcomes) == untimed(player(after).outcomes[4:])
 
 
-def test_supports_share_no_variation_with_trials(material, pool):
-    for problem in material.problems:
+def test_supports_share_no_variation_with_trials(shared, pool):
+    for problem in shared.problems:
         support = draw_for(pool, SUITE, problem, shots=6, draw=0)
         shown = {*support.demonstrations.episodes.variation.tolist()}
         assert not shown & {*problem.variations}
@@ -212,15 +208,15 @@ def test_demonstrations_of_the_trials_are_refused(tmp_path):
         problems(SUITE, SUITE.held_out_tasks[:1], shown, shots=1, trials=2, goals=1)
 
 
-def drawn_from(pool, material):
-    return SupportPool(demonstrations=pool, suite=SUITE, problems=material.problems)
+def drawn_from(pool, shared):
+    return SupportPool(demonstrations=pool, suite=SUITE, problems=shared.problems)
 
 
-def test_the_wrong_task_is_shown_under_the_name_of_the_right_one(material, pool):
-    first, second = material.problems
+def test_the_wrong_task_is_shown_under_the_name_of_the_right_one(shared, pool):
+    first, second = shared.problems
     wrong, right = (
         support_under(
-            control, drawn_from(pool, material), problem, shots=2, draw=1
+            control, drawn_from(pool, shared), problem, shots=2, draw=1
         ).demonstrations
         for control, problem in (("wrong_task", first), ("none", second))
     )
@@ -230,11 +226,11 @@ def test_the_wrong_task_is_shown_under_the_name_of_the_right_one(material, pool)
     assert wrong.instructions == {"reach-ball": "reach the ball"}
 
 
-def test_shuffled_actions_are_the_same_actions_elsewhere(material, pool):
-    first = material.problems[0]
+def test_shuffled_actions_are_the_same_actions_elsewhere(shared, pool):
+    first = shared.problems[0]
     right, shuffled = (
         support_under(
-            control, drawn_from(pool, material), first, shots=2, draw=0
+            control, drawn_from(pool, shared), first, shots=2, draw=0
         ).demonstrations
         for control in ("none", "shuffled_actions")
     )
@@ -252,9 +248,9 @@ def test_shuffled_actions_are_the_same_actions_elsewhere(material, pool):
         ("wrong_variation", "is for hidden goals"),
     ],
 )
-def test_controls_a_benchmark_does_not_have_are_refused(material, control, message):
+def test_controls_a_benchmark_does_not_have_are_refused(shared, control, message):
     with pytest.raises(ValueError, match=message):
-        check_control(control, SUITE, material.problems[:1])
+        check_control(control, SUITE, shared.problems[:1])
 
 
 def test_a_suite_that_holds_nothing_out_is_refused():

@@ -6,7 +6,7 @@ import pytest
 
 from robomtl.acting.actor import TaskInfo
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation.instructions import rivals_of, tell
+from robomtl.evaluation.instructions import rivals_of, task_infos_of
 from robomtl.evaluation.trials import plan
 from robomtl.suites import suite
 from robomtl.task import families_of, find_task
@@ -17,7 +17,7 @@ NAMES = [task.name for task in POINTS.train_tasks]
 
 
 def test_canonical_tells_the_first_wording_of_each_task():
-    task_infos = tell(POINTS, TRIALS, "canonical")
+    task_infos = task_infos_of(POINTS, TRIALS, "canonical")
     assert task_infos[0] == TaskInfo("reach-red", "reach the red target")
     assert {words.task for words in task_infos} == set(NAMES)
 
@@ -27,7 +27,7 @@ def test_canonical_tells_the_first_wording_of_each_task():
     [("train", "instructions"), ("held-out", "held_out_instructions")],
 )
 def test_all_wordings_of_a_kind_are_told_equally_often(kind, wordings):
-    task_infos = tell(POINTS, TRIALS, kind)
+    task_infos = task_infos_of(POINTS, TRIALS, kind)
 
     counts = Counter(words for words in task_infos if words.task == "reach-blue")
     allowed = getattr(find_task(POINTS, "reach-blue"), wordings)
@@ -36,7 +36,7 @@ def test_all_wordings_of_a_kind_are_told_equally_often(kind, wordings):
 
 
 def test_shuffled_tells_each_task_the_name_and_wording_of_another():
-    task_infos = tell(POINTS, TRIALS, "shuffled", seed=3)
+    task_infos = task_infos_of(POINTS, TRIALS, "shuffled", seed=3)
 
     pairs = {trial.task: words for trial, words in zip(TRIALS, task_infos, strict=True)}
     assert all(name != words.task for name, words in pairs.items())
@@ -47,32 +47,35 @@ def test_shuffled_tells_each_task_the_name_and_wording_of_another():
 
 def test_shuffling_depends_on_the_seed_and_not_on_the_tasks_evaluated():
     some = plan(POINTS, ["reach-flag"], episodes=1)
-    alone = tell(POINTS, some, "shuffled", seed=1)[0]
-    among = tell(POINTS, TRIALS, "shuffled", seed=1)[-1]
+    alone = task_infos_of(POINTS, some, "shuffled", seed=1)[0]
+    among = task_infos_of(POINTS, TRIALS, "shuffled", seed=1)[-1]
 
     assert alone == among
-    assert len({tell(POINTS, some, "shuffled", seed=seed) for seed in range(20)}) == 3
+    assert (
+        len({task_infos_of(POINTS, some, "shuffled", seed=seed) for seed in range(20)})
+        == 3
+    )
 
 
 def test_shuffling_keeps_training_and_held_out_tasks_apart():
     parts = suite("points/ML4")
     trials = plan(parts, ["push-ball", "reach-red"], episodes=1)
 
-    task_infos = tell(parts, trials, "shuffled")
+    task_infos = task_infos_of(parts, trials, "shuffled")
 
     assert task_infos[0].task == "reach-ball"
     assert task_infos[1].task in NAMES
 
 
 def test_none_withholds_name_and_wording():
-    assert set(tell(POINTS, TRIALS, "none")) == {TaskInfo(None, None)}
+    assert set(task_infos_of(POINTS, TRIALS, "none")) == {TaskInfo(None, None)}
 
 
 def test_wordings_of_a_file_are_told_in_turn(tmp_path):
     file = tmp_path / "mine.json"
     file.write_text(json.dumps({name: [f"{name} A", f"{name} B"] for name in NAMES}))
 
-    task_infos = tell(POINTS, TRIALS, str(file))
+    task_infos = task_infos_of(POINTS, TRIALS, str(file))
 
     assert task_infos[:3] == (
         TaskInfo("reach-red", "reach-red A"),
@@ -84,24 +87,24 @@ def test_wordings_of_a_file_are_told_in_turn(tmp_path):
 def test_a_task_alone_in_its_part_cannot_be_shuffled():
     single = suite("points/reach-red")
     with pytest.raises(ValueError, match="'reach-red' is alone in its part of points"):
-        tell(single, plan(single, episodes=1), "shuffled")
+        task_infos_of(single, plan(single, episodes=1), "shuffled")
 
 
 def test_a_task_without_held_out_wordings_is_refused(monkeypatch):
     monkeypatch.setattr("robomtl.envs.points_tasks._REACH_HELD_OUT", ())
     with pytest.raises(ValueError, match="Task 'reach-red' has no held-out wording"):
-        tell(POINTS, TRIALS, "held-out")
+        task_infos_of(POINTS, TRIALS, "held-out")
 
 
 def test_an_unknown_kind_suggests_the_nearest():
     message = "kind of instructions 'heldout'. Did you mean 'held-out'.*'.json'"
     with pytest.raises(ValueError, match=message):
-        tell(POINTS, TRIALS, "heldout")
+        task_infos_of(POINTS, TRIALS, "heldout")
 
 
 def test_a_missing_file_is_refused():
     with pytest.raises(ValueError, match="read from .*nowhere.json, but it is no file"):
-        tell(POINTS, TRIALS, "nowhere.json")
+        task_infos_of(POINTS, TRIALS, "nowhere.json")
 
 
 @pytest.mark.parametrize(
@@ -127,11 +130,11 @@ def test_a_broken_file_is_refused_with_the_reason(tmp_path, text, message):
     file = tmp_path / "mine.json"
     file.write_text(text)
     with pytest.raises(ValueError, match=message):
-        tell(POINTS, TRIALS, str(file))
+        task_infos_of(POINTS, TRIALS, str(file))
 
 
 def test_paraphrases_are_the_training_wordings_but_the_first():
-    task_infos = tell(POINTS, TRIALS, "paraphrased")
+    task_infos = task_infos_of(POINTS, TRIALS, "paraphrased")
 
     said = {words.instruction for words in task_infos if words.task == "reach-blue"}
     assert said == set(find_task(POINTS, "reach-blue").instructions[1:])
@@ -140,11 +143,11 @@ def test_paraphrases_are_the_training_wordings_but_the_first():
 def test_a_task_of_one_wording_has_no_paraphrase(monkeypatch):
     monkeypatch.setattr("robomtl.envs.points_tasks._REACH", ("reach the {}",))
     with pytest.raises(ValueError, match="'reach-red' has one wording to train on"):
-        tell(POINTS, TRIALS, "paraphrased")
+        task_infos_of(POINTS, TRIALS, "paraphrased")
 
 
 def test_wrong_tells_the_other_tasks_of_the_scene_in_turn():
-    task_infos = tell(POINTS, TRIALS, "wrong")
+    task_infos = task_infos_of(POINTS, TRIALS, "wrong")
 
     others = [words.task for words in task_infos[:6]]
     assert others == ["reach-green", "reach-blue", "reach-flag"] * 2
@@ -153,7 +156,7 @@ def test_wrong_tells_the_other_tasks_of_the_scene_in_turn():
 
 def test_wrong_tells_held_out_tasks_what_was_trained_on():
     parts = suite("points/ML4")
-    task_infos = tell(parts, plan(parts, ["push-ball"], episodes=4), "wrong")
+    task_infos = task_infos_of(parts, plan(parts, ["push-ball"], episodes=4), "wrong")
     assert {words.task for words in task_infos} == set(NAMES)
 
 
@@ -162,7 +165,7 @@ def test_a_task_alone_in_its_scene_cannot_be_told_wrongly():
     with pytest.raises(
         ValueError, match="no other task with the scene of reach-red.*'f"
     ):
-        tell(single, plan(single, episodes=1), "wrong")
+        task_infos_of(single, plan(single, episodes=1), "wrong")
 
 
 def test_tasks_that_can_be_told_wrongly_are_named():
@@ -171,7 +174,7 @@ def test_tasks_that_can_be_told_wrongly_are_named():
     with pytest.raises(
         ValueError, match="scene of door-open-v3.*some of reach-v3, push"
     ):
-        tell(mt10, trials, "wrong")
+        task_infos_of(mt10, trials, "wrong")
 
 
 def test_rivals_are_of_all_families_of_a_task():

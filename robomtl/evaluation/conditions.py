@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.errors import InputError
-from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.rollout import Criterion, Until
 from robomtl.evaluation.trials import Chunk, deal, plan, side_by_side
 from robomtl.ranges import check_seed, check_types
@@ -23,7 +23,7 @@ class TrialSettings:
     """Trials of each variation."""
     instructions: Path | str = "canonical"
     """One of ``robomtl.evaluation.instructions.KINDS``, such as ``canonical``, ``held-out``
-    or ``shuffled``, or a JSON file with a list of wordings for each task; see ``tell``."""
+    or ``shuffled``, or a JSON file with a list of wordings for each task; see ``task_infos_of``."""
     until: Until = "horizon"
     """``horizon`` plays each trial to its end; ``success`` stops it once solved, which is
     faster and leaves success at the last step unknown."""
@@ -48,7 +48,7 @@ class Conditions(TrialSettings):
     """The trials of an evaluation, their instructions, and when they end."""
 
     instructions: str = "canonical"
-    """Kind of instructions, or a JSON file of wordings; see ``tell``."""
+    """Kind of instructions, or a JSON file of wordings; see ``task_infos_of``."""
     split: str = "fresh"
     """Which variations."""
     episodes: int = 50
@@ -84,7 +84,7 @@ def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
     """The trials with their instructions, divided into chunks.
 
     Raises:
-        ValueError: If the conditions do not fit the suite; see ``plan`` and ``tell``.
+        ValueError: If the conditions do not fit the suite; see ``plan`` and ``task_infos_of``.
     """
     trials = plan(
         suite,
@@ -93,5 +93,7 @@ def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
         episodes=conditions.episodes,
         repeats=conditions.repeats,
     )
-    task_infos = tell(suite, trials, conditions.instructions, seed=conditions.seed)
+    task_infos = task_infos_of(
+        suite, trials, conditions.instructions, seed=conditions.seed
+    )
     return deal(trials, task_infos, side_by_side(suite))

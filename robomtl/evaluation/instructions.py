@@ -23,10 +23,12 @@ KINDS: Mapping[str, str] = {
 }
 """Kinds of instructions, besides the path of a JSON file with wordings for each task."""
 
-_Telling = Mapping[str, Sequence[TaskInfo]]  # By task: given trial after trial.
+_Choices = Mapping[
+    str, Sequence[TaskInfo]
+]  # By task: taken in turn, trial after trial.
 
 
-def tell(
+def task_infos_of(
     suite: Suite, trials: Sequence[Trial], instructions: str, *, seed: int = 0
 ) -> tuple[TaskInfo, ...]:
     """The instruction of each trial; wordings are taken in turn, so all are used evenly.
@@ -43,13 +45,13 @@ def tell(
             the tasks, or a task has no wording of the requested kind.
     """
     tasks = _tasks_of(suite, trials)
-    telling = _telling(suite, tasks, instructions, seed)
+    choices = _choices(suite, tasks, instructions, seed)
     turns = {task.name: count() for task in tasks}
-    task_infos = []
+    found = []
     for trial in trials:
-        choices = telling[trial.task]
-        task_infos.append(choices[next(turns[trial.task]) % len(choices)])
-    return tuple(task_infos)
+        own = choices[trial.task]
+        found.append(own[next(turns[trial.task]) % len(own)])
+    return tuple(found)
 
 
 def rivals_of(suite: Suite) -> dict[str, tuple[Task, ...]]:
@@ -76,9 +78,9 @@ def _tasks_of(suite: Suite, trials: Sequence[Trial]) -> tuple[Task, ...]:
     return tuple(task for task in every if task.name in names)
 
 
-def _telling(
+def _choices(
     suite: Suite, tasks: Sequence[Task], instructions: str, seed: int
-) -> _Telling:
+) -> _Choices:
     match instructions:
         case "canonical":
             return {
@@ -130,7 +132,7 @@ def _shuffled(
 
     The parts are kept apart because an actor may know the training tasks by name only.
     """
-    telling: dict[str, list[TaskInfo]] = {}
+    found: dict[str, list[TaskInfo]] = {}
     for part in (suite.train_tasks, suite.held_out_tasks):
         if len(part) == 1 and part[0] in tasks:
             raise InputError(
@@ -139,8 +141,8 @@ def _shuffled(
             )
         order = random.Random(seed).sample(part, len(part))
         for task, other in zip(order, order[1:] + order[:1], strict=True):
-            telling[task.name] = [TaskInfo(other.name, other.instruction)]
-    return telling
+            found[task.name] = [TaskInfo(other.name, other.instruction)]
+    return found
 
 
 def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[TaskInfo]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from robomtl.acting.actor import Actor
 from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.evaluation.instructions import tell
+from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.trials import deal, side_by_side
 from robomtl.evaluation.work import KeptEnvs, play
@@ -31,8 +31,9 @@ def play_with(
     actor: Actor, suite: Suite, trials: Sequence[Trial], envs: KeptEnvs
 ) -> list[Outcome]:
     """How each trial of an actor went; see ``play_trials``."""
+    task_infos = task_infos_of(suite, trials, "canonical")
     return [
         outcome
-        for chunk in deal(trials, tell(suite, trials, "canonical"), side_by_side(suite))
+        for chunk in deal(trials, task_infos, side_by_side(suite))
         for outcome in play(envs, actor, chunk, "success")
     ]

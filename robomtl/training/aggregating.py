@@ -9,7 +9,7 @@ arXiv:2406.16232). Those in closed form are torchjd's; what is a convex programm
 solved in ``programmes``. Departures:
 
 1. PCGrad's sum is divided by the number of tasks, so that without conflicts it is the
-   mean gradient, and ``clip`` keeps its meaning.
+   mean gradient, and ``max_grad_norm`` keeps its meaning.
 2. Nash-MTL's equation is solved by Newton's method, as the convex problem it is (the
    authors' sequence of convex programmes misses it by far), and its weights are scaled to
    a sum of 1: it fixes the direction, and leaves the length to the rate.

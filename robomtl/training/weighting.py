@@ -6,7 +6,7 @@ Sources: uncertainty (Kendall et al. 2018, arXiv:1705.07115, equation 7), DWA (L
 all three as torchjd has them; ``gradnorm`` is separate. Departures:
 
 1. All weights are scaled so that they have mean 1 over the tasks when training begins,
-   as a mean has: the largest norm of the gradient, ``clip``, keeps its meaning. Kendall
+   as a mean has: the largest norm of the gradient, ``max_grad_norm``, keeps its meaning. Kendall
    et al. sum, and halve; Liu et al. (DWA) sum.
 2. The log-variances have their own Adam, at a constant rate.
 """

@@ -26,8 +26,8 @@ from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """What cells are made of, besides what they name themselves."""
+class Shared:
+    """What all cells of an experiment share."""
 
     suite: Suite
     """Supplies the tasks."""
@@ -47,16 +47,16 @@ class PlayCell:
     """Adapts and plays; a process keeps policies, demonstrations and envs.
 
     Args:
-        material: What cells are made of.
+        shared: What all cells share.
     """
 
-    def __init__(self, material: Material) -> None:
-        self._of = material
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         # One task at a time: those adapted to stay while others are looked back on.
-        self._envs = KeptEnvs(material.suite)
+        self._envs = KeptEnvs(shared.suite)
         self._retained = self._envs
-        if not one_env_per_process(material.suite):
-            self._retained = KeptEnvs(material.suite)
+        if not one_env_per_process(shared.suite):
+            self._retained = KeptEnvs(shared.suite)
         self._policies: dict[str, TrainedPolicy] = {}
         self._read: dict[Path, Demonstrations] = {}
 
@@ -80,16 +80,16 @@ class PlayCell:
         trained = self._policy(cell.run)
         if cell.problem is None:
             return trained, None
-        budget = replace(self._of.budget, steps=cell.steps)
-        method, support = self._of.methods[cell.method], self._support(cell)
+        budget = replace(self._shared.budget, steps=cell.steps)
+        method, support = self._shared.methods[cell.method], self._support(cell)
         return adapt_by(method, trained, support, budget, cell.random_seed)
 
     def _support(self, cell: MethodCell) -> Support:
         assert cell.problem is not None
         pool = SupportPool(
-            demonstrations=self._demonstrations(self._of.pool),
-            suite=self._of.suite,
-            problems=self._of.problems,
+            demonstrations=self._demonstrations(self._shared.pool),
+            suite=self._shared.suite,
+            problems=self._shared.problems,
         )
         support = support_under(
             cell.control,
@@ -98,12 +98,12 @@ class PlayCell:
             shots=max(cell.shots, 1),  # A method that looks at none is given one.
             draw=cell.draw,
         )
-        if self._of.prior is None:
+        if self._shared.prior is None:
             return support
-        return replace(support, prior=self._demonstrations(self._of.prior))
+        return replace(support, prior=self._demonstrations(self._shared.prior))
 
     def _play(self, adapted: TrainedPolicy, cell: MethodCell) -> list[Outcome]:
-        suite, query = self._of.suite, cell.query
+        suite, query = self._shared.suite, cell.query
         return [
             *play_trials(adapted, suite, cell.trials[:query], self._envs),
             *play_trials(adapted, suite, cell.trials[query:], self._retained),

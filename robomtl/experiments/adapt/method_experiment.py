@@ -13,7 +13,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError, OtherRequestError
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
-from robomtl.experiments.adapt.adapting_cells import Material, PlayCell
+from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
 from robomtl.experiments.adapt.benchmark import (
     Problem,
     benchmark_of,
@@ -70,18 +70,18 @@ class _Experiment:
     request: AdaptRequest
     family: Family
     seeds: tuple[int, ...]
-    of: Material
+    shared: Shared
     pool: Demonstrations
     title: str = "Adapting"
     growing: tuple[str, ...] = ("methods", "fingerprints")
 
     @property
     def suite(self) -> Suite:
-        return self.of.suite
+        return self.shared.suite
 
     def identity(self) -> dict[str, Any]:
-        request, of = self.request, self.of
-        needed = {*objectives(request, of.methods).values()}
+        request, shared = self.request, self.shared
+        needed = {*objectives(request, shared.methods).values()}
         return {
             **{
                 name: getattr(request, name)
@@ -89,7 +89,7 @@ class _Experiment:
             },
             "methods": {
                 label: {"method": request.methods[label], **plain(method)}
-                for label, method in of.methods.items()
+                for label, method in shared.methods.items()
             },
             "fingerprints": {
                 f"{objective}/{seed}": member.trained.fingerprint
@@ -98,23 +98,28 @@ class _Experiment:
                 if objective in needed and seed in self.seeds
             },
             "support": self.pool.fingerprint,
-            "prior": of.prior and Demonstrations(of.prior).fingerprint,
+            "prior": shared.prior and Demonstrations(shared.prior).fingerprint,
         }
 
     def cells(self) -> Sequence[MethodCell]:
-        of = self.of
+        shared = self.shared
         return plan(
-            self.request, of.methods, self.family, self.seeds, of.problems, of.suite
+            self.request,
+            shared.methods,
+            self.family,
+            self.seeds,
+            shared.problems,
+            shared.suite,
         )
 
     @property
     def play(self) -> PlayCell:
-        return PlayCell(self.of)
+        return PlayCell(self.shared)
 
     def conclude(
         self, finished: Sequence[Finished[MethodCell]], made: Mapping[str, Any]
     ) -> Findings:
-        return findings_of(self.request, self.of, self.seeds, finished)
+        return findings_of(self.request, self.shared, self.seeds, finished)
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
         return {**plain(found), **self._about(), **made}
@@ -124,10 +129,10 @@ class _Experiment:
         return methods_report(found, request=plain(self.request), made=about)
 
     def _about(self) -> dict[str, str | None]:
-        prior = self.of.prior
+        prior = self.shared.prior
         return {
             "run": str(self.family.folder),
-            "support": str(self.of.pool),
+            "support": str(self.shared.pool),
             "prior": None if prior is None else str(prior),
         }
 
@@ -187,7 +192,7 @@ def compare_methods(
     prior = supports.prior or family.prior
     with locked(folder):
         machine = resolved_in(folder, compute.machine)
-        material = Material(
+        shared = Shared(
             suite=suite,
             methods=methods,
             problems=posed,
@@ -196,7 +201,7 @@ def compare_methods(
             budget=Budget(batch_size=request.batch_size, machine=machine),
         )
         experiment = _Experiment(
-            request=request, family=family, seeds=seeds, of=material, pool=pool
+            request=request, family=family, seeds=seeds, shared=shared, pool=pool
         )
         found: Findings = run_experiment(experiment, folder, executor)
         return found

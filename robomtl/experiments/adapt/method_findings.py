@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from robomtl.cost import Cost
-from robomtl.experiments.adapt.adapting_cells import Material
+from robomtl.experiments.adapt.adapting_cells import Shared
 from robomtl.experiments.adapt.benchmark import Benchmark, benchmark_of
 from robomtl.experiments.adapt.method_design import (
     BASELINE,
@@ -122,7 +122,7 @@ class Findings:
 
 def findings_of(
     request: AdaptRequest,
-    material: Material,
+    shared: Shared,
     seeds: Sequence[int],
     finished: Sequence[Finished[MethodCell]],
 ) -> Findings:
@@ -130,16 +130,16 @@ def findings_of(
 
     Args:
         request: The request.
-        material: Suite and methods.
+        shared: Suite and methods.
         seeds: Seeds of training.
         finished: The adaptations and how their trials went.
     """
-    view = _View(request, material, finished)
+    view = _View(request, shared, finished)
     methods = {label: view.method(label) for label in request.methods}
     return Findings(
-        suite=material.suite.name,
-        benchmark=benchmark_of(material.suite),
-        tasks=tuple(dict.fromkeys(each.task for each in material.problems)),
+        suite=shared.suite.name,
+        benchmark=benchmark_of(shared.suite),
+        tasks=tuple(dict.fromkeys(each.task for each in shared.problems)),
         seeds=tuple(seeds),
         shots=tuple(sorted(request.shots)),
         supports=request.supports,
@@ -206,16 +206,16 @@ class _View:
     def __init__(
         self,
         request: AdaptRequest,
-        material: Material,
+        shared: Shared,
         finished: Sequence[Finished[MethodCell]],
     ) -> None:
-        self._request, self._material, self._finished = request, material, finished
+        self._request, self._shared, self._finished = request, shared, finished
         self._query = query_scores(finished)
         self._retained = retained_scores(finished)
 
     def method(self, label: str) -> MethodFindings:
         """How a method did."""
-        method = self._material.methods[label]
+        method = self._shared.methods[label]
         objective = objectives(self._request, {label: method})[label]
         shots = self._shots(label)
         return MethodFindings(

@@ -17,7 +17,7 @@ from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.beyond.beyond_design import Design, RoundsCell, plan
 from robomtl.experiments.beyond.beyond_findings import Findings, findings_of
 from robomtl.experiments.beyond.beyond_report import beyond_report
-from robomtl.experiments.beyond.improving import ImproveCell, Material
+from robomtl.experiments.beyond.improving import ImproveCell, Shared
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
@@ -58,7 +58,7 @@ BEYOND_RECIPES = {
 class _Experiment:
     """Arms that improve on the same first policies; see ``Experiment``."""
 
-    of: Material
+    shared: Shared
     sha256: str
     """Of the demonstrations with which every arm starts."""
     title: str = "Improving"
@@ -66,39 +66,46 @@ class _Experiment:
 
     @property
     def suite(self) -> Suite:
-        return self.of.suite
+        return self.shared.suite
 
     def identity(self) -> dict[str, Any]:
         design = {
-            k: v for k, v in plain(self.of.design).items() if k not in ("arms", "seeds")
+            k: v
+            for k, v in plain(self.shared.design).items()
+            if k not in ("arms", "seeds")
         }
         starts = {
             str(seed): checkpoint.load(run).fingerprint
-            for seed, run in self.of.starts.items()
+            for seed, run in self.shared.starts.items()
         }
         return {
             **design,
-            "tasks": list(self.of.tasks),
-            "arms": {arm: arm for arm in self.of.design.arms},
+            "tasks": list(self.shared.tasks),
+            "arms": {arm: arm for arm in self.shared.design.arms},
             "starts": starts,
             "data": self.sha256,
-            "precision": self.of.machine.precision,
+            "precision": self.shared.machine.precision,
         }
 
     def cells(self) -> Sequence[RoundsCell]:
-        return plan(self.of.design, self.of.suite)
+        return plan(self.shared.design, self.shared.suite)
 
     @property
     def play(self) -> ImproveCell:
-        return ImproveCell(self.of)
+        return ImproveCell(self.shared)
 
     def conclude(
         self, finished: Sequence[Finished[RoundsCell]], made: Mapping[str, Any]
     ) -> Findings:
-        return findings_of(self.of.design, self.of.suite.name, self.of.tasks, finished)
+        return findings_of(
+            self.shared.design, self.shared.suite.name, self.shared.tasks, finished
+        )
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
-        return {**plain(found), "made": {"demonstrations": str(self.of.data), **made}}
+        return {
+            **plain(found),
+            "made": {"demonstrations": str(self.shared.data), **made},
+        }
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         return beyond_report(found, made=self.results(found, made)["made"])
@@ -149,7 +156,7 @@ def beyond(
             )
             collect(suite, data, config=config, compute=compute.here)
         seeds = range(design.seeds)
-        material = Material(
+        shared = Shared(
             design=design,
             suite=suite,
             tasks=tasks,
@@ -158,35 +165,35 @@ def beyond(
             machine=resolved_in(folder, compute.machine),
             runs=(folder / "runs").absolute(),
         )
-        made = _Experiment(of=material, sha256=_train_starts(material).fingerprint)
+        made = _Experiment(shared=shared, sha256=_train_starts(shared).fingerprint)
         found: Findings = run_experiment(made, folder, executor)
         return found
 
 
-def _train_starts(material: Material) -> Demonstrations:
+def _train_starts(shared: Shared) -> Demonstrations:
     """Trains the policy of each seed that arms start from; what it learns from."""
-    chosen, design = _first(material), material.design
-    for seed, run in material.starts.items():
+    chosen, design = _first(shared), shared.design
+    for seed, run in shared.starts.items():
         train(
             chosen,
             out=run,
             policy=design.policy,
-            config=material.config(design.steps, 1e-3, seed),
+            config=shared.config(design.steps, 1e-3, seed),
         )
     return chosen
 
 
-def _first(material: Material) -> Demonstrations:
+def _first(shared: Shared) -> Demonstrations:
     """The demonstrations with which every arm starts.
 
     Raises:
         InputError: If they are of another suite, or too few.
     """
-    recorded = Demonstrations(material.data)
+    recorded = Demonstrations(shared.data)
     check_suite(
-        recorded, material.suite.name, "give demonstrations of that suite, or none"
+        recorded, shared.suite.name, "give demonstrations of that suite, or none"
     )
-    return recorded.select(material.tasks, material.design.demonstrations)
+    return recorded.select(shared.tasks, shared.design.demonstrations)
 
 
 def _check_parts(suite: Suite, tasks: Sequence[str]) -> None:

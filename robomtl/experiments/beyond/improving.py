@@ -29,8 +29,8 @@ from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """What cells are made of, besides what they name themselves."""
+class Shared:
+    """What all cells of an experiment share."""
 
     design: Design
     """Numbers of episodes, steps and trials."""
@@ -71,12 +71,12 @@ class ImproveCell:
     """Goes through the rounds of a cell; a process keeps its envs.
 
     Args:
-        material: What cells are made of.
+        shared: What all cells share.
     """
 
-    def __init__(self, material: Material) -> None:
-        self._of = material
-        self._envs = KeptEnvs(material.suite)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._envs = KeptEnvs(shared.suite)
 
     def __call__(self, cell: RoundsCell) -> Done:
         """The trials of the expert, of the first policy, or after each round.
@@ -84,12 +84,12 @@ class ImproveCell:
         A training that diverges has errors for outcomes, and a reason.
         """
         torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
-        suite = self._of.suite
+        suite = self._shared.suite
         if cell.arm == EXPERT:
             actor = ExpertAgent().load(suite)
             return Done(play_with(actor, suite, cell.trials, self._envs), processor())
         if cell.arm == START:
-            trained = checkpoint.load(self._of.starts[cell.seed])
+            trained = checkpoint.load(self._shared.starts[cell.seed])
             played = play_trials(trained, suite, cell.trials, self._envs)
             return Done(played, processor())
         try:
@@ -99,22 +99,24 @@ class ImproveCell:
 
     def _rounds(self, cell: RoundsCell) -> Done:
         outcomes, before = list[Outcome](), time.monotonic()
-        run, sets = self._of.starts[cell.seed], [self._start()]
+        run, sets = self._shared.starts[cell.seed], [self._start()]
         trained = checkpoint.load(run)
         each = len(cell.trials) // cell.rounds
         for number in range(1, cell.rounds + 1):
-            folder = self._of.runs / cell.arm / f"seed-{cell.seed}" / f"round-{number}"
+            folder = (
+                self._shared.runs / cell.arm / f"seed-{cell.seed}" / f"round-{number}"
+            )
             with quiet():
                 sets.append(self._collected(cell, number, run, folder / "episodes"))
                 trained = self._trained(cell, sets, run, folder)
             outcomes += play_trials(
-                trained, self._of.suite, cell.trials[:each], self._envs
+                trained, self._shared.suite, cell.trials[:each], self._envs
             )
             run = folder
         steps = cell.rounds * cell.steps
         cost = Cost(
             steps=steps,
-            samples=steps * self._of.design.samples * len(self._of.tasks),
+            samples=steps * self._shared.design.samples * len(self._shared.tasks),
             parameters=trained.policy.num_parameters,
             seconds=time.monotonic() - before,
         )
@@ -122,8 +124,8 @@ class ImproveCell:
 
     def _start(self) -> Demonstrations:
         """The first demonstrations of each task."""
-        whole = Demonstrations(self._of.data)
-        return whole.select(self._of.tasks, self._of.design.demonstrations)
+        whole = Demonstrations(self._shared.data)
+        return whole.select(self._shared.tasks, self._shared.design.demonstrations)
 
     def _collected(
         self, cell: RoundsCell, number: int, run: Path, out: Path
@@ -136,17 +138,17 @@ class ImproveCell:
             run: Run directory of the policy that acts.
             out: Folder of the episodes.
         """
-        design, rollouts, noise = self._of.design, None, 0.5
+        design, rollouts, noise = self._shared.design, None, 0.5
         if cell.arm == "dagger":
             rollouts, noise = Rollouts(agent=PolicyAgent(run), labels="expert"), 0.0
         if cell.arm == "self_imitation":
             rollouts = Rollouts(agent=PolicyAgent(run), labels="policy")
             noise = design.noise
         return collect(
-            self._of.suite,
+            self._shared.suite,
             out,
             config=CollectionConfig(
-                tasks=self._of.tasks,
+                tasks=self._shared.tasks,
                 first=design.first(number),
                 episodes=design.episodes,
                 noise=noise,
@@ -164,10 +166,10 @@ class ImproveCell:
         out: Path,
     ) -> TrainedPolicy:
         """The policy of a round, trained on all data so far from that of the one before."""
-        design = self._of.design
+        design = self._shared.design
         return train(
             Mixture(sets),
             out=out,
-            config=self._of.config(cell.steps, design.learning_rate, cell.seed),
+            config=self._shared.config(cell.steps, design.learning_rate, cell.seed),
             start=run,
         )

@@ -25,7 +25,7 @@ from robomtl.experiments.lifelong.lifelong_findings import Findings, findings_of
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
 from robomtl.experiments.lifelong.streaming import (
     LearnStream,
-    Material,
+    Shared,
     demonstrations_of,
 )
 from robomtl.experiments.lifelong.streams import checked_stream
@@ -51,49 +51,49 @@ NOISE = 0.5
 class _Experiment:
     """Methods that learn the same stream; see ``Experiment``."""
 
-    of: Material
+    shared: Shared
     title: str = "Learning"
     growing: tuple[str, ...] = ("methods",)
 
     @property
     def suite(self) -> Suite:
-        return self.of.suite
+        return self.shared.suite
 
     def identity(self) -> dict[str, Any]:
-        request = self.of.request
+        request = self.shared.request
         fixed = ("task_id", "demonstrations", "trials", "steps", "batch_size")
         return {
-            "stream": list(self.of.stream),
+            "stream": list(self.shared.stream),
             **{name: getattr(request, name) for name in fixed},
-            "methods": {k: self._identity_of(k) for k in self.of.variants},
-            "data": self.of.sha256,
+            "methods": {k: self._identity_of(k) for k in self.shared.variants},
+            "data": self.shared.sha256,
         }
 
     def _identity_of(self, label: str) -> Any:
-        variant = self.of.variants[label]
+        variant = self.shared.variants[label]
         # Where it is computed may change, as processors may.
         return plain(replace(variant, training=replace(variant.training, device="cpu")))
 
     def cells(self) -> Sequence[StreamCell]:
-        of = self.of
-        return plan(of.request, of.variants, of.stream, of.suite)
+        shared = self.shared
+        return plan(shared.request, shared.variants, shared.stream, shared.suite)
 
     @property
     def play(self) -> LearnStream:
-        return LearnStream(self.of)
+        return LearnStream(self.shared)
 
     def conclude(
         self, finished: Sequence[Finished[StreamCell]], made: Mapping[str, Any]
     ) -> Findings:
-        return findings_of(self.of, finished)
+        return findings_of(self.shared, finished)
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
-        about = {"demonstrations": str(self.of.data), **made}
+        about = {"demonstrations": str(self.shared.data), **made}
         return {**plain(found), "made": about}
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
-        return lifelong_report(found, request=plain(self.of.request), made=about)
+        return lifelong_report(found, request=plain(self.shared.request), made=about)
 
 
 @checked
@@ -149,8 +149,8 @@ def lifelong(
             )
         machine = resolved_in(folder, compute.machine)
         variants = {k: with_machine_of(each, machine) for k, each in variants.items()}
-        material = _material(request, suite, stream, variants, located(data), folder)
-        found: Findings = run_experiment(_Experiment(of=material), folder, executor)
+        shared = _shared(request, suite, stream, variants, located(data), folder)
+        found: Findings = run_experiment(_Experiment(shared=shared), folder, executor)
         return found
 
 
@@ -178,15 +178,15 @@ def _check(
     trials_plan(suite, tasks, episodes=request.trials)
 
 
-def _material(
+def _shared(
     request: LifelongRequest,
     suite: Suite,
     stream: tuple[str, ...],
     variants: Mapping[str, Variant],
     data: Path,
     folder: Path,
-) -> Material:
-    """What cells are made of; see ``lifelong`` for what is refused."""
+) -> Shared:
+    """What all cells share; see ``lifelong`` for what is refused."""
     recorded = data_in(data)
     if not isinstance(recorded, Demonstrations):
         raise InputError(
@@ -194,7 +194,7 @@ def _material(
             " robot; give a single data set (--data)."
         )
     check_enough(recorded, suite, dict.fromkeys(stream, request.demonstrations))
-    material = Material(
+    shared = Shared(
         request=request,
         suite=suite,
         stream=stream,
@@ -203,4 +203,4 @@ def _material(
         sha256="",
         runs=(folder / "runs").absolute(),
     )
-    return replace(material, sha256=demonstrations_of(material).fingerprint)
+    return replace(shared, sha256=demonstrations_of(shared).fingerprint)

@@ -15,7 +15,7 @@ from robomtl.experiments.cells import Finished, reasons_of
 from robomtl.experiments.crossed import Scores, compared
 from robomtl.experiments.findings import Success, Took
 from robomtl.experiments.lifelong.lifelong_design import StreamCell
-from robomtl.experiments.lifelong.streaming import Material
+from robomtl.experiments.lifelong.streaming import Shared
 from robomtl.experiments.lifelong.transfer_measures import (
     Played,
     area,
@@ -89,38 +89,34 @@ class Findings:
     """Of the demonstrations."""
 
 
-def findings_of(
-    material: Material, finished: Sequence[Finished[StreamCell]]
-) -> Findings:
+def findings_of(shared: Shared, finished: Sequence[Finished[StreamCell]]) -> Findings:
     """What finished cells say of methods.
 
     Args:
-        material: Suite, stream and methods.
+        shared: Suite, stream and methods.
         finished: The runs and how their trials went.
     """
-    request = material.request
+    request = shared.request
     runs = {
         label: [each for each in finished if each.cell.method == label]
-        for label in material.variants
+        for label in shared.variants
     }
     return Findings(
-        suite=material.suite.name,
-        stream=material.stream,
+        suite=shared.suite.name,
+        stream=shared.stream,
         orders=request.orders,
         seeds=request.seeds,
         trials=request.trials,
         demonstrations=request.demonstrations,
         task_id=request.task_id,
         confidence=CONFIDENCE,
-        methods={
-            label: retained(some, material.stream) for label, some in runs.items()
-        },
-        definitions={k: plain(each) for k, each in material.variants.items()},
+        methods={label: retained(some, shared.stream) for label, some in runs.items()},
+        definitions={k: plain(each) for k, each in shared.variants.items()},
         cost={
             k: _took(some) for k, some in runs.items() if any(d.cost for _, d in some)
         },
         reasons={label: reasons_of(some) for label, some in runs.items()},
-        sha256=material.sha256,
+        sha256=shared.sha256,
     )
 
 

@@ -31,8 +31,8 @@ _SECONDS = "seconds.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """What cells are made of, besides what they name themselves."""
+class Shared:
+    """What all cells of an experiment share."""
 
     request: LifelongRequest
     """Numbers of steps, samples and trials."""
@@ -61,12 +61,12 @@ class LearnStream:
     """Learns and plays a stream; a process keeps demonstrations and envs.
 
     Args:
-        material: What cells are made of.
+        shared: What all cells share.
     """
 
-    def __init__(self, material: Material) -> None:
-        self._of = material
-        self._envs = KeptEnvs(material.suite)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._envs = KeptEnvs(shared.suite)
         self._data: Demonstrations | None = None
 
     def __call__(self, cell: StreamCell) -> Done:
@@ -76,7 +76,7 @@ class LearnStream:
         a cell that was stopped is read: run directories, and the outcomes of each policy.
         """
         torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
-        variant, wanted = self._of.variants[cell.method], _by_stage(cell)
+        variant, wanted = self._shared.variants[cell.method], _by_stage(cell)
         outcomes, seconds, parameters = list[Outcome](), 0.0, 0
         acted: dict[str, set[str]] = {task: set() for task in cell.stream}
         try:
@@ -93,8 +93,8 @@ class LearnStream:
                 outcomes += self._played(acting, stage.folder, trials)
         except (FloatingPointError, GaveUpError) as error:
             return Done.failed(str(error), len(cell.trials), processor())
-        steps = self._of.request.steps * len(cell.stream)
-        samples = steps * self._of.request.batch_size
+        steps = self._shared.request.steps * len(cell.stream)
+        samples = steps * self._shared.request.batch_size
         cost = Cost(
             steps=steps, samples=samples, parameters=parameters, seconds=seconds
         )
@@ -117,12 +117,12 @@ class LearnStream:
     def _stage(self, cell: StreamCell, variant: Variant) -> Stage:
         """The first stage of a cell."""
         if self._data is None:
-            self._data = demonstrations_of(self._of)
+            self._data = demonstrations_of(self._shared)
         return Stage(
             stream=cell.stream,
             number=0,
             data=self._data,
-            folder=cell.run(self._of.runs),
+            folder=cell.run(self._shared.runs),
             policy=variant.policy,
             policy_config=variant.policy_config,
             conditioning=variant.conditioning,
@@ -149,7 +149,7 @@ class LearnStream:
             name = f"{acting[task].fingerprint[:16]}-{file_name(task)}.json"
             path = folder / "outcomes" / name
             if not path.exists():
-                played = play_trials(acting[task], self._of.suite, some, self._envs)
+                played = play_trials(acting[task], self._shared.suite, some, self._envs)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_json(path, {"outcomes": [asdict(each) for each in played]})
             found += read_outcomes(path, len(some))
@@ -184,8 +184,8 @@ def _by_stage(cell: StreamCell) -> dict[int, list[Trial]]:
     }
 
 
-def demonstrations_of(material: Material) -> Demonstrations:
+def demonstrations_of(shared: Shared) -> Demonstrations:
     """The demonstrations that all cells learn from: the first of each task."""
-    return Demonstrations(material.data).select(
-        [*dict.fromkeys(material.stream)], material.request.demonstrations
+    return Demonstrations(shared.data).select(
+        [*dict.fromkeys(shared.stream)], shared.request.demonstrations
     )

@@ -26,7 +26,7 @@ from robomtl.experiments.multitask.arm_design import (
 from robomtl.experiments.multitask.arm_findings import Findings, findings_of
 from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.multitask.arms import Arm, arm_with_machine
-from robomtl.experiments.multitask.learning import LearnCell, Material
+from robomtl.experiments.multitask.learning import LearnCell, Shared
 from robomtl.experiments.multitask.parameters import size_of
 from robomtl.experiments.multitask.shared_data import (
     check_enough,
@@ -53,28 +53,30 @@ NOISE = 0.5
 class _Experiment:
     """Arms that learn the same tasks; see ``Experiment``."""
 
-    of: Material
+    shared: Shared
     title: str = "Learning"
     growing: tuple[str, ...] = ("arms", "data")
 
     @property
     def suite(self) -> Suite:
-        return self.of.suite
+        return self.shared.suite
 
     def identity(self) -> dict[str, Any]:
-        of = self.of
+        shared = self.shared
         return {
-            "tasks": list(of.tasks),
-            "trials": of.request.trials,
-            "steps": of.request.steps,
-            "samples": of.request.samples,
-            "arms": {label: self._identity_of(label) for label in of.arms},
-            "data": plain(of.hashes),
-            **({} if of.target == of.tasks else {"target": list(of.target)}),
+            "tasks": list(shared.tasks),
+            "trials": shared.request.trials,
+            "steps": shared.request.steps,
+            "samples": shared.request.samples,
+            "arms": {label: self._identity_of(label) for label in shared.arms},
+            "data": plain(shared.hashes),
+            **(
+                {} if shared.target == shared.tasks else {"target": list(shared.target)}
+            ),
         }
 
     def _identity_of(self, label: str) -> Any:
-        arm, config = self.of.arms[label], self.of.sizes[label].policy_config
+        arm, config = self.shared.arms[label], self.shared.sizes[label].policy_config
         # Where it is computed may change, as processors may.
         training = replace(arm.training, device="cpu")
         known = {"data": None, "policy_config": config, "training": training}
@@ -82,18 +84,22 @@ class _Experiment:
         return plain({**vars(arm), **known, "start": start})
 
     def cells(self) -> Sequence[ArmCell]:
-        of = self.of
+        shared = self.shared
         return [
             replace(
                 cell,
-                data=",".join(of.hashes[cell.demonstrations][k] for k in cell.tasks),
+                data=",".join(
+                    shared.hashes[cell.demonstrations][k] for k in cell.tasks
+                ),
             )
-            for cell in plan(of.request, of.arms, of.tasks, of.suite, of.target)
+            for cell in plan(
+                shared.request, shared.arms, shared.tasks, shared.suite, shared.target
+            )
         ]
 
     @property
     def play(self) -> LearnCell:
-        return LearnCell(self.of)
+        return LearnCell(self.shared)
 
     def conclude(
         self, finished: Sequence[Finished[ArmCell]], made: Mapping[str, Any]
@@ -104,10 +110,10 @@ class _Experiment:
                 where = f"{JOURNAL}, {cell.name}"
                 there = converted(done.measured, Measured, where=where)
                 measured.setdefault(cell.arm, []).append(there)
-        return findings_of(self.of, finished, measured)
+        return findings_of(self.shared, finished, measured)
 
     def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
-        paths = sorted({str(path) for path in self.of.data.values()})
+        paths = sorted({str(path) for path in self.shared.data.values()})
         results = plain(found)
         for name in ("suites", "mixture"):  # Of joint suites, and of learned mixtures.
             if not results[name]:
@@ -116,7 +122,7 @@ class _Experiment:
 
     def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
-        return arms_report(found, request=plain(self.of.request), made=about)
+        return arms_report(found, request=plain(self.shared.request), made=about)
 
 
 @checked
@@ -170,8 +176,8 @@ def multitask(
             )
         machine = resolved_in(folder, compute.machine)
         arms = {label: arm_with_machine(arm, machine) for label, arm in arms.items()}
-        material = _material(request, suite, tasks, arms, located(data), folder)
-        found: Findings = run_experiment(_Experiment(of=material), folder, executor)
+        shared = _shared(request, suite, tasks, arms, located(data), folder)
+        found: Findings = run_experiment(_Experiment(shared=shared), folder, executor)
         return found
 
 
@@ -182,15 +188,15 @@ def _arms_in(folder: Path) -> tuple[str, ...]:
     return tuple(arms) if isinstance(arms, dict) else ()
 
 
-def _material(
+def _shared(
     request: MultitaskRequest,
     suite: Suite,
     tasks: tuple[str, ...],
     arms: dict[str, Arm],
     data: Path,
     folder: Path,
-) -> Material:
-    """What cells are made of; see ``multitask`` for what is refused."""
+) -> Shared:
+    """What all cells share; see ``multitask`` for what is refused."""
     target = targets_of(suite, tasks, request.target)
     amounts = {n: request.amounts(tasks, target, n) for n in request.demonstrations}
     most = amounts[max(request.demonstrations)]
@@ -205,7 +211,7 @@ def _material(
     fewest = recorded.select(tasks, amounts[min(request.demonstrations)])
     _check_balanced(arms, fewest, request.samples * len(tasks))
     learned = recorded.select(tasks, most)
-    return Material(
+    return Shared(
         request=request,
         suite=suite,
         tasks=tasks,

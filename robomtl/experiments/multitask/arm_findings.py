@@ -22,7 +22,7 @@ from robomtl.experiments.multitask.affinities import Affinity, Measured, affinit
 from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of
 from robomtl.experiments.multitask.arm_design import suite_of
 from robomtl.experiments.multitask.crossover import Crossover, crossover
-from robomtl.experiments.multitask.learning import Material
+from robomtl.experiments.multitask.learning import Shared
 from robomtl.experiments.multitask.mixtures import Mixtures, mixtures_of
 from robomtl.experiments.scores import Where, scores_by
 from robomtl.files.request import plain
@@ -109,24 +109,24 @@ Tried = Mapping[str, Curve]
 
 
 def findings_of(
-    material: Material,
+    shared: Shared,
     finished: Sequence[Finished[ArmCell]],
     measured: Mapping[str, Sequence[Measured]],
 ) -> Findings:
     """What finished cells say of arms.
 
     Args:
-        material: Suite and arms.
+        shared: Suite and arms.
         finished: The policies and how their trials went.
         measured: Affinities of each training, by label; see ``affinity_of``.
     """
-    request, every = material.request, _tried(finished)
-    tried = {label: every[label] for label in material.arms}  # In the requested order.
+    request, every = shared.request, _tried(finished)
+    tried = {label: every[label] for label in shared.arms}  # In the requested order.
     affinities = {label: affinity_of(some) for label, some in measured.items()}
     differences = _differences(tried, request.baseline)
     return Findings(
-        suite=material.suite.name,
-        tasks=material.target,
+        suite=shared.suite.name,
+        tasks=shared.target,
         seeds=tuple(range(request.seeds)),
         demonstrations=tuple(sorted(request.demonstrations)),
         trials=request.trials,
@@ -136,12 +136,12 @@ def findings_of(
             label: {count: success_of(tasks) for count, tasks in some.items()}
             for label, some in tried.items()
         },
-        definitions={label: _definition(material, label) for label in material.arms},
+        definitions={label: _definition(shared, label) for label in shared.arms},
         area=_areas(tried),
         differences=differences,
         suites={
             name: _differences(some, request.baseline)
-            for name, some in _by_suite(material.suite, tried).items()
+            for name, some in _by_suite(shared.suite, tried).items()
         },
         gains={
             label: _counts_by_task({k: each.better for k, each in some.items()})
@@ -153,13 +153,13 @@ def findings_of(
         },
         crossover={label: crossover(some) for label, some in differences.items()},
         affinity={label: each for label, each in affinities.items() if each},
-        mixture=mixtures_of([cell for cell, _ in finished], material.runs),
-        cost={label: _cost(label, finished) for label in material.arms},
+        mixture=mixtures_of([cell for cell, _ in finished], shared.runs),
+        cost={label: _cost(label, finished) for label in shared.arms},
         reasons={
             label: reasons_of(each for each in finished if each.cell.arm == label)
-            for label in material.arms
+            for label in shared.arms
         },
-        data=material.hashes,
+        data=shared.hashes,
     )
 
 
@@ -221,9 +221,9 @@ def _areas(tried: Tried) -> dict[str, Estimate]:
     return {label: each for label, each in found.items() if each}
 
 
-def _definition(material: Material, label: str) -> Definition:
-    arm, size, request = material.arms[label], material.sizes[label], material.request
-    groups = groups_of(arm, material.suite, material.tasks, material.target)
+def _definition(shared: Shared, label: str) -> Definition:
+    arm, size, request = shared.arms[label], shared.sizes[label], shared.request
+    groups = groups_of(arm, shared.suite, shared.tasks, shared.target)
     unequal = ("steps", "batch_size", "seed")  # They stand beside, or differ by policy.
     return Definition(
         base=arm.base,

@@ -34,8 +34,8 @@ _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """What cells are made of, besides what they name themselves."""
+class Shared:
+    """What all cells of an experiment share."""
 
     request: MultitaskRequest
     """Numbers of steps, samples and trials."""
@@ -68,12 +68,12 @@ class LearnCell:
     """Trains and plays; a process keeps demonstrations and envs.
 
     Args:
-        material: What cells are made of.
+        shared: What all cells share.
     """
 
-    def __init__(self, material: Material) -> None:
-        self._of = material
-        self._envs = KeptEnvs(material.suite)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._envs = KeptEnvs(shared.suite)
         self._read: dict[Path, Data] = {}
 
     def __call__(self, cell: ArmCell) -> Done:
@@ -96,22 +96,24 @@ class LearnCell:
             seconds=seconds,
             act=act_seconds(trained),
         )
-        outcomes = play_trials(trained, self._of.suite, cell.trials, self._envs)
+        outcomes = play_trials(trained, self._shared.suite, cell.trials, self._envs)
         return Done(outcomes, processor(), cost, measured=self._measured(cell))
 
     def _trained(self, cell: ArmCell) -> tuple[TrainedPolicy, float]:
         """The policy of a cell, and how long its training took [s]."""
-        arm, out = self._of.arms[cell.arm], cell.run(self._of.runs)
-        of, data = self._of, self._demonstrations(self._of.data[cell.arm])
-        amounts = of.request.amounts(of.tasks, of.target, cell.demonstrations)
-        chosen = read(data, amounts, cell, of.hashes)
+        arm, out = self._shared.arms[cell.arm], cell.run(self._shared.runs)
+        shared, data = self._shared, self._demonstrations(self._shared.data[cell.arm])
+        amounts = shared.request.amounts(
+            shared.tasks, shared.target, cell.demonstrations
+        )
+        chosen = read(data, amounts, cell, shared.hashes)
         before = time.monotonic()
         with quiet():
             trained = train(
                 chosen,
                 out=out,
                 policy=arm.policy,
-                policy_config=self._of.sizes[cell.arm].policy_config,
+                policy_config=self._shared.sizes[cell.arm].policy_config,
                 conditioning=arm.conditioning,
                 config=replace(arm.training, batch_size=cell.batch, seed=cell.seed),
                 start=arm.start,
@@ -120,7 +122,7 @@ class LearnCell:
 
     def _measured(self, cell: ArmCell) -> dict[str, Any] | None:
         """The affinities of the tasks, where they were measured."""
-        path = cell.run(self._of.runs) / _AFFINITY
+        path = cell.run(self._shared.runs) / _AFFINITY
         return plain(summed_up(read_json(path, Kept))) if path.exists() else None
 
     def _demonstrations(self, path: Path) -> Data:
