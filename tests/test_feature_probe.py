@@ -200,7 +200,12 @@ def test_measures_of_a_damaged_journal_are_refused(measured, message):
     finished = [
         (
             FeatureCell(
-                run="r", of="r", objective="x", seed=0, weights=weights, trials=()
+                run="r",
+                run_label="r",
+                objective="x",
+                seed=0,
+                weights=weights,
+                trials=(),
             ),
             Done([], measured=each),
         )

@@ -20,7 +20,7 @@ from robomtl.experiments.probe.feature_reading import (
     episodes_for,
     initialised,
     read_frames,
-    subject,
+    subject_of,
     texts,
     trajectories,
 )
@@ -38,7 +38,7 @@ class FeatureCell(Cell):
 
     run: str
     """Run directory."""
-    of: str
+    run_label: str
     """Label of the run."""
     objective: str
     """What its training minimised."""
@@ -50,13 +50,13 @@ class FeatureCell(Cell):
     @property
     def name(self) -> str:
         """Label and weights."""
-        return f"{self.of}/{self.weights}"
+        return f"{self.run_label}/{self.weights}"
 
     @property
     def factors(self) -> Factors:
         """Run, objective, seed and weights."""
         return {
-            "run": self.of,
+            "run": self.run_label,
             "objective": self.objective,
             "seed": self.seed,
             "weights": self.weights,
@@ -90,11 +90,11 @@ class MeasureCell:
     def _measured(self, cell: FeatureCell) -> dict[str, Any]:
         trained = checkpoint.load(cell.run)
         episodes = episodes_for(trained, self.data)
-        of = subject(trained, episodes)
+        subject = subject_of(trained, episodes)
         if cell.weights == "random":
-            of = replace(of, policy=initialised(trained, cell.seed))
-        read = read_frames(of, self.every)
-        task = of.material.frames.episodes.task.numpy()
+            subject = replace(subject, policy=initialised(trained, cell.seed))
+        read = read_frames(subject, self.every)
+        task = subject.material.frames.episodes.task.numpy()
         fitted = fitted_of(episodes, self.held_out)
         errors = {
             layer: {
@@ -103,7 +103,7 @@ class MeasureCell:
             }
             for layer in read.layers
         }
-        return {"errors": errors, "hits": self._hits(of, cell, episodes, fitted)}
+        return {"errors": errors, "hits": self._hits(subject, cell, episodes, fitted)}
 
     def _probed(
         self,
@@ -130,7 +130,7 @@ class MeasureCell:
 
     def _hits(
         self,
-        of: Subject,
+        subject: Subject,
         cell: FeatureCell,
         episodes: Demonstrations,
         fitted: Sequence[int],
@@ -142,8 +142,8 @@ class MeasureCell:
         objective = aligned_by(checkpoint.load(cell.run))
         if objective is None:
             return {}
-        found = trajectories(of, objective)
-        task = of.material.frames.episodes.task
+        found = trajectories(subject, objective)
+        task = subject.material.frames.episodes.task
         own = [
             (task == index).nonzero()[count:, 0] for index, count in enumerate(fitted)
         ]
@@ -152,7 +152,7 @@ class MeasureCell:
         hits = {}
         for kind, sentences in self._wordings(episodes).items():
             if sentences:
-                queries = texts(of, sentences)
+                queries = texts(subject, sentences)
                 scores = torch.einsum("qx,tdx->qtd", queries, found[galleries])
                 right = [episodes.tasks.index(name) for name, _ in sentences]
                 hit = scores.argmax(1) == torch.tensor(right)[:, None]  # (text, draw)

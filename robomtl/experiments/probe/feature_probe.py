@@ -188,7 +188,7 @@ def _cell(label: str, run: Path, objective: str) -> FeatureCell:
     return FeatureCell(
         trials=(),
         run=str(run.absolute()),
-        of=label,
+        run_label=label,
         objective=objective,
         seed=0 if record is None else record.seed,
         weights="trained",

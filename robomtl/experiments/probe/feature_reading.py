@@ -82,7 +82,7 @@ def episodes_for(trained: TrainedPolicy, path: Path) -> Demonstrations:
     return read.succeeded()
 
 
-def subject(trained: TrainedPolicy, episodes: Demonstrations) -> Subject:
+def subject_of(trained: TrainedPolicy, episodes: Demonstrations) -> Subject:
     """A policy with the episodes of a data set; see ``episodes_for``."""
     material = material_of(trained.policy, episodes, trained.card.conditioning)
     return Subject(
@@ -101,14 +101,14 @@ def initialised(trained: TrainedPolicy, seed: int) -> Policy:
     return made.eval().requires_grad_(False)
 
 
-def read_frames(of: Subject, every: int) -> Read:
+def read_frames(subject: Subject, every: int) -> Read:
     """Every so many frames of all episodes, under the canonical instructions.
 
     Args:
-        of: The policy and its episodes.
+        subject: The policy and its episodes.
         every: Steps between two frames of an episode.
     """
-    spans = of.material.frames.episodes
+    spans = subject.material.frames.episodes
     lengths = [range(0, int(length), every) for length in spans.length]
     rows = torch.cat(
         [
@@ -118,8 +118,8 @@ def read_frames(of: Subject, every: int) -> Read:
     )
     counts = torch.tensor([len(own) for own in lengths])
     parts: dict[str, list[Tensor]] = {}
-    for batch in _batches(of, rows):
-        for name, values in _encoded(of.policy, batch).items():
+    for batch in _batches(subject, rows):
+        for name, values in _encoded(subject.policy, batch).items():
             parts.setdefault(name, []).append(values)
     read = {name: torch.cat(some).numpy() for name, some in parts.items()}
     episode = torch.arange(len(counts)).repeat_interleave(counts)
@@ -130,31 +130,33 @@ def read_frames(of: Subject, every: int) -> Read:
     )
 
 
-def trajectories(of: Subject, objective: LanguageAlignment) -> Tensor:
+def trajectories(subject: Subject, objective: LanguageAlignment) -> Tensor:
     """Every episode by h, see ``language_alignment``; (episode, size).
 
     All are read under one and the same instruction, which tells nothing of the task.
     """
-    spans, aligner = of.material.frames.episodes, cast(Aligner, of.policy.meta)
+    spans = subject.material.frames.episodes
+    aligner = cast(Aligner, subject.policy.meta)
     times = objective.times(spans.length, torch.Generator())
     rows = (spans.start[:, None] + times).flatten()
     features = []
-    for batch in _batches(of, rows, instructed=0):
+    for batch in _batches(subject, rows, instructed=0):
         with torch.inference_mode():
-            features.append(of.policy(batch.observation, batch.task_embedding))
+            features.append(subject.policy(batch.observation, batch.task_embedding))
     clips = torch.cat(features).float().view(*times.shape, -1)
     with torch.inference_mode():
         return aligner.trajectories(clips)
 
 
-def texts(of: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
+def texts(subject: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
     """Instructions by g, given as task and sentence; (sentence, size)."""
-    fixed = of.conditioning.fixed([TaskInfo(*each) for each in sentences])
-    table, first = of.material.frames.table, torch.zeros(len(fixed), 1).long()
+    fixed = subject.conditioning.fixed([TaskInfo(*each) for each in sentences])
+    table, first = subject.material.frames.table, torch.zeros(len(fixed), 1).long()
     state = torch.zeros_like(table.read(first)[0][STATE])  # No goal is shown.
     with torch.inference_mode():
-        embedding = of.conditioning.embedding(fixed, state)
-        return cast(Aligner, of.policy.meta).instructions(of.policy, embedding)
+        embedding = subject.conditioning.embedding(fixed, state)
+        aligner = cast(Aligner, subject.policy.meta)
+        return aligner.instructions(subject.policy, embedding)
 
 
 def aligned_by(trained: TrainedPolicy) -> LanguageAlignment | None:
@@ -165,10 +167,10 @@ def aligned_by(trained: TrainedPolicy) -> LanguageAlignment | None:
 
 
 def _batches(
-    of: Subject, rows: Tensor, instructed: int | None = None
+    subject: Subject, rows: Tensor, instructed: int | None = None
 ) -> Iterator[Batch]:
     """Frames in blocks, under the instruction of their own task or of one for all."""
-    material, frames = of.material, of.material.frames
+    material, frames = subject.material, subject.material.frames
     for block in torch.split(rows, _ROWS):
         task = frames.episodes.task[frames.episode(block)]
         given = task if instructed is None else torch.full_like(task, instructed)

@@ -25,7 +25,7 @@ from robomtl.experiments.shift.shift_plan import (
     grid_of,
     policies_of,
 )
-from robomtl.experiments.shift.shift_playing import PlayShifted, Stage
+from robomtl.experiments.shift.shift_playing import PlayShifted, Shared
 from robomtl.experiments.shift.shift_report import shift_report
 from robomtl.experiments.shift.target_adapting import (
     check_renormalisable,
@@ -74,7 +74,7 @@ class _Experiment:
     @property
     def play(self) -> Callable[[ShiftCell], Done]:
         return PlayShifted(
-            Stage(
+            Shared(
                 agents={(each.label, each.seed): each.agent for each in self.policies},
                 suite=self.suite,
                 tasks=self.tasks,

@@ -25,8 +25,8 @@ from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What cells are played with."""
+class Shared:
+    """What all cells of an experiment share."""
 
     agents: Mapping[tuple[str, int], PolicyAgent]
     """By label and seed."""
@@ -44,12 +44,12 @@ class PlayShifted:
     """Plays cells; a process keeps policies and the envs of the last task.
 
     Args:
-        stage: What they are played with.
+        shared: What all cells share.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self._of = stage
-        self._envs = ShiftedEnvs(stage.suite)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._envs = ShiftedEnvs(shared.suite)
         self._loaded: dict[tuple[str, int], TrainedPolicy] = {}
         self._unshifted: dict[tuple[str, int], States] = {}
         self._renormalised: dict[tuple[str, int, str, float], TrainedPolicy] = {}
@@ -62,22 +62,24 @@ class PlayShifted:
         except FloatingPointError as error:
             return Done.failed(str(error), len(cell.trials), processor())
         self._envs.ranges = cell.ranges
-        outcomes = play_trials(policy, self._of.suite, cell.trials, self._envs)
+        outcomes = play_trials(policy, self._shared.suite, cell.trials, self._envs)
         return Done(outcomes, processor())
 
     def _adapted(self, cell: ShiftCell) -> TrainedPolicy:
-        trained, of = self._policy(cell), self._of
+        trained, shared = self._policy(cell), self._shared
         if cell.adaptation == "renormalise":
             return self._restated(cell, trained)
         if cell.adaptation == "finetune":
-            data = demonstrations_in(of.folder, cell.shift, cell.magnitude)
-            return finetuned(trained, data, cell.task, shots=of.shots, seed=cell.seed)
+            data = demonstrations_in(shared.folder, cell.shift, cell.magnitude)
+            return finetuned(
+                trained, data, cell.task, shots=shared.shots, seed=cell.seed
+            )
         return trained
 
     def _policy(self, cell: ShiftCell) -> TrainedPolicy:
         key = cell.policy, cell.seed
         if key not in self._loaded:
-            self._loaded[key] = self._of.agents[key].trained()
+            self._loaded[key] = self._shared.agents[key].trained()
         return self._loaded[key]
 
     def _restated(self, cell: ShiftCell, trained: TrainedPolicy) -> TrainedPolicy:
@@ -92,5 +94,7 @@ class PlayShifted:
         return self._renormalised[under]
 
     def _episodes(self, trained: TrainedPolicy, ranges: Mapping[str, Range]) -> States:
-        of = self._of
-        return episodes_under(trained, of.suite, of.tasks, ranges, episodes=of.shots)
+        shared = self._shared
+        return episodes_under(
+            trained, shared.suite, shared.tasks, ranges, episodes=shared.shots
+        )
