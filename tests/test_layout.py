@@ -123,6 +123,13 @@ def test_workers_of_experts_load_no_network():
     assert not {"torch", "mujoco", "metaworld", "scipy"} & set(loaded)
 
 
+def test_a_module_that_registers_a_suite_loads_no_network():
+    loaded = loaded_by(
+        "robomtl.registry; robomtl.registry.SUITES, robomtl.from_gymnasium"
+    )
+    assert not {"torch", "scipy"} & set(loaded)
+
+
 @pytest.mark.parametrize("name", robomtl.__all__)
 def test_every_public_name_of_the_package_loads(name):
     assert getattr(robomtl, name) is not None

@@ -113,7 +113,7 @@ def test_the_expert_succeeds(simulated, task):
 
 @pytest.mark.slow
 def test_a_whole_suite_passes_the_check(simulated):
-    assert check_suite(robosuite("Lift", horizon=120)) == []
+    assert check_suite(robosuite("Lift", horizon=40)) == []
 
 
 @pytest.mark.slow

@@ -1,0 +1,10 @@
+from .action_head import HEADS as HEADS
+from .adaptation.method import METHODS as METHODS
+from .catalogue import Registry as Registry
+from .continual.lifelong_method import LIFELONG as LIFELONG
+from .image_encoder import ENCODERS as ENCODERS
+from .policy import POLICIES as POLICIES
+from .suites import SUITES as SUITES
+from .suites import SuiteFactory as SuiteFactory
+from .suites import suite as suite
+from .training.objective import OBJECTIVES as OBJECTIVES
