@@ -182,10 +182,13 @@ def test_folders_are_read_and_the_comparison_is_written(tmp_path):
 
 def test_one_folder_as_both_is_refused(tmp_path):
     A.write(tmp_path / "a")
+    same = f"{tmp_path}/../{tmp_path.name}/a"
     with pytest.raises(
         ValueError, match="A and B are both the evaluation in .*/a, whi"
     ):
-        robomtl.compare(tmp_path / "a", f"{tmp_path}/../{tmp_path.name}/a")
+        robomtl.compare(tmp_path / "a", same)
+    with pytest.raises(ValueError, match="There is no .*b/results.json; .* not exist"):
+        robomtl.compare(tmp_path / "b", tmp_path / "b")
 
 
 def test_a_folder_without_an_evaluation_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from robomtl import checkpoint
 from robomtl.checking.violations import Problem
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
-from robomtl.errors import InputError
+from robomtl.errors import InputError, PlugInError
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.files.paths import located
 from robomtl.layers.observing import EMBODIMENT
@@ -29,11 +29,14 @@ _SEEING = Embodiment(
     },
     action=ActionFeature(size=3),
 )
-SPECS = (
-    Spec(state=6, action=3, embedding=4, tasks=3),
-    Spec(embodiments=(_SEEING,), embedding=4, tasks=3),
-)
-"""Sizes for which a policy is built; the first that it does not refuse is used."""
+SPECS = {
+    "a state of 6 numbers": Spec(state=6, action=3, embedding=4, tasks=3),
+    f"that and a picture of {_SIDE} px": Spec(
+        embodiments=(_SEEING,), embedding=4, tasks=3
+    ),
+}
+"""Sizes for which a policy is built, by their descriptions; the first that it does not
+refuse is used."""
 
 
 class Subject(NamedTuple):
@@ -76,8 +79,8 @@ def subject_of(name: str, config: dict[str, Any]) -> Subject | Problem:
             f"'{name}' is made by a method of adaptation, not trained from a"
             " specification; check a trained run of it, or a policy that is trainable."
         )
-    refusal = ""
-    for spec in SPECS:
+    refusals = list[str]()
+    for what, spec in SPECS.items():
         card = _card(name, config, spec)
 
         def build(card: Card = card) -> Policy:
@@ -87,14 +90,14 @@ def subject_of(name: str, config: dict[str, Any]) -> Subject | Problem:
         try:
             architecture.check(spec)
             build()
-        except InputError as error:
-            refusal = str(error)
+        except (InputError, PlugInError) as error:
+            refusals.append(f"for {what}: {error}".removesuffix("."))
             continue
         except Exception as error:  # Plug-ins raise anything.
-            refusal = f"it met a {described(error)}"
+            refusals.append(f"for {what}: it met a {described(error)}")
             continue
         return Subject(name, spec, build, card)
-    return Problem(name, f"It cannot be built for {SPECS[0]}: {refusal}.")
+    return Problem(name, f"It cannot be built {'; '.join(refusals)}.")
 
 
 def _class_fault(architecture: Any) -> str:

@@ -5,7 +5,7 @@ from contextlib import chdir
 from dataclasses import dataclass
 from typing import Any
 
-from robomtl.errors import InputError, MissingExtraError
+from robomtl.errors import InputError, MissingExtraError, PlugInError
 from robomtl.plug_in import described, exit_described
 
 Check = Callable[..., Iterator[str]]
@@ -43,7 +43,7 @@ def sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
         except HangError as error:
             yield str(error)
             return
-        except (InputError, MissingExtraError) as error:  # It says what is wrong.
+        except (InputError, MissingExtraError, PlugInError) as error:  # They say it.
             yield str(error)
         except SystemExit as error:
             yield exit_described(error)

@@ -95,6 +95,7 @@ def _check_two(a: Results | Path | str, b: Results | Path | str) -> None:
     if isinstance(a, Results) or isinstance(b, Results):
         return
     if located(a).resolve() == located(b).resolve():
+        read(a)  # A folder that holds none is refused for that.
         raise InputError(
             f"A and B are both the evaluation in {a}, which does not differ from itself;"
             " give two."
