@@ -43,6 +43,9 @@ _MADE = {
 }
 """By class that users cannot guess how to make: how, for messages."""
 
+_LARGEST = 2**63 - 1
+"""Whole number beyond which tensors have no sizes, and files of a run cannot be read."""
+
 _SHOWN = 60  # Characters of a value in a message.
 
 
@@ -82,11 +85,13 @@ def typed(name: str, value: Any, kind: Any) -> Any:
             protocol, or a union of these.
 
     Raises:
-        InputError: If the value does not fit; the message says what does, and names the
-            nearest of several words.
+        InputError: If the value does not fit, or is a whole number beyond 64 bits; the
+            message says what does, and names the nearest of several words.
     """
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise InputError(f"{name} is {shown(value)}; give at most {_LARGEST}.")
     kinds = [*alternatives(kind)]
     if any(_fits(value, each) for each in kinds):
         return next(_plain(name, value, each) for each in kinds if _fits(value, each))

@@ -1,5 +1,7 @@
 """Errors that others tell apart by their kind."""
 
+from collections.abc import Sequence
+
 
 class InputError(ValueError):
     """A mistake of the user; the message says what was given and what is allowed.
@@ -10,7 +12,20 @@ class InputError(ValueError):
 
 
 class OtherRequestError(InputError):
-    """A folder was begun with other settings."""
+    """A folder was begun with other settings.
+
+    Args:
+        message: As of every error; says of each of these settings what it is.
+        settings: Names of those that differ, as the folder records them.
+    """
+
+    def __init__(self, message: str, *, settings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.settings = settings
+
+    def followed_by(self, hint: str) -> "OtherRequestError":
+        """The same error with a further sentence."""
+        return OtherRequestError(f"{self} {hint}", settings=self.settings)
 
 
 class GaveUpError(InputError):

@@ -12,6 +12,7 @@ from robomtl.demonstrations.collect_missing import obtain
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
+from robomtl.evaluation.conditions import chunks_of
 from robomtl.evaluation.video import Which, find_videos
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
@@ -99,8 +100,8 @@ def run(
     request = {**request_of(chosen), "seed": seed}
     finished = [folder / name for name in _FINISHED]
     _check_folder(folder, chosen)
-    if isinstance(chosen, Recipe) and chosen.new_task is not None:
-        check_new_task(chosen.new_task, chosen.suite)  # Before anything is collected.
+    if isinstance(chosen, Recipe):
+        _check(chosen, seed)  # Before anything is collected.
     with claimed(folder / _RECIPE, request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(
@@ -173,6 +174,46 @@ def _check_folder(folder: Path, recipe: AnyRecipe) -> None:
     )
 
 
+def _check(recipe: Recipe, seed: int) -> None:
+    """Refuses what could be neither collected nor played, nor adapted to.
+
+    Raises:
+        InputError: See ``collect``, ``evaluate`` and ``check_new_task``.
+    """
+    made = _made(recipe)
+    _collection(recipe, seed)
+    for config in _evaluations(recipe, seed).values():
+        chunks_of(made, config.conditions(made))
+    if recipe.new_task is not None:
+        check_new_task(recipe.new_task, recipe.suite)
+
+
+def _made(recipe: Recipe) -> Suite:
+    return suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
+
+
+def _collection(recipe: Recipe, seed: int) -> CollectionConfig:
+    return CollectionConfig(episodes=recipe.episodes, noise=recipe.noise, seed=seed)
+
+
+def _evaluations(recipe: Recipe, seed: int) -> dict[str, EvaluationConfig]:
+    """What is played, by kind of wording.
+
+    Raises:
+        InputError: If no kind is named.
+    """
+    if not recipe.instructions:
+        raise InputError(
+            "instructions is empty; name at least 1 kind of wording, such as canonical."
+        )
+    return {
+        kind: EvaluationConfig(
+            episodes=recipe.trials, instructions=kind, until=recipe.until, seed=seed
+        )
+        for kind in recipe.instructions
+    }
+
+
 def _about(recipe: Recipe) -> dict[str, Any]:
     """The recipe's name, and the values in which it differs from the one so named."""
     name = next((k for k, each in RECIPES.items() if each.line == recipe.line), None)
@@ -195,7 +236,7 @@ def _run(
     compute: Compute,
 ) -> Ran:
     """Runs a recipe of one policy."""
-    made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
+    made = _made(recipe)
     recorded = _trained(recipe, made, folder, data=data, seed=seed, compute=compute)
     results = _evaluated(recipe, made, folder, seed=seed, compute=compute)
     if recipe.videos is not None:
@@ -231,9 +272,7 @@ def _trained(
         made,
         folder,
         data=data,
-        config=CollectionConfig(
-            episodes=recipe.episodes, noise=recipe.noise, seed=seed
-        ),
+        config=_collection(recipe, seed),
         compute=compute.here,
     )
     train(
@@ -258,16 +297,11 @@ def _evaluated(
                 acting,
                 made,
                 out=folder if kind == first else folder / kind,
-                config=EvaluationConfig(
-                    episodes=recipe.trials,
-                    instructions=kind,
-                    until=recipe.until,
-                    seed=seed,
-                ),
+                config=config,
                 compute=compute.within(LIMIT),
                 provenance={**_about(recipe), **agent.settings},
             )
-            for kind in recipe.instructions
+            for kind, config in _evaluations(recipe, seed).items()
         }
 
 

@@ -327,8 +327,8 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
             "supports is 1000000000000; give how many .*at most 1000",
         ),
         (
-            {"seeds": 2**64},
-            "seeds is 18446744073709551616; give how many .*at most 1000",
+            {"seeds": 2**62},
+            "seeds is 4611686018427387904; give how many .*at most 1000",
         ),
         ({"retained": -1}, "retained is -1"),
         ({"probe": 3}, "probe is 3, none of the shots 1, 2"),

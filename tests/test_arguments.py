@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
         (lambda: Budget(step=3), "Unknown setting 'step'. Did you mean 'steps'"),
         (lambda: Camera(heigth=3), "Unknown setting 'heigth'. Did you mean 'height'"),
         (lambda: TrainConfig(weight_decay=float("nan")), "weight_decay is nan; give 0"),
-        (lambda: TrainConfig(seed=2**64), f"seed is {2**64}; give 0 to {2**63 - 1}"),
+        (lambda: TrainConfig(seed=2**64), f"seed is {2**64}; give at most {2**63 - 1}"),
         (
             lambda: TrainConfig(instruction_augmentation={"x": 1}),
             "give an InstructionAugmentation object",

@@ -217,8 +217,14 @@ def found(monkeypatch):
         ),
         (StrangeMemory, "act returned a dict as its memory; expected None, or a"),
         (MemoryOfNoTrial, "returned 'hidden' as a tensor of shape (2, 3)"),
-        (Crashes, "own: Crashes.act raised an exception: ZeroDivisionError: no way (test"),
-        (Refuses, "be built for a state of 6 numbers: needs four hands; for that and a"),
+        (
+            Crashes,
+            "own: Crashes.act raised an exception: ZeroDivisionError: no way (test",
+        ),
+        (
+            Refuses,
+            "be built for a state of 6 numbers: needs four hands; for that and a",
+        ),
         (NoConfig, "Its Config is None; give it a frozen dataclass"),
         (ThawedConfig, "give it a frozen dataclass"),
         (DemandingConfig, "Its Config has no default for chunk"),

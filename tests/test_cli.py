@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from robomtl.cli import run_directory as directory
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.main import VERBS, main
+from robomtl.cli.recorded_flags import flag_of
 from robomtl.cli.tables import show
 from robomtl.conditioning import embeddings
 from robomtl.conditioning.embeddings import embed
@@ -155,7 +156,7 @@ def test_a_folder_that_another_command_writes_to_is_refused(
         said = refusal(capsys, *words, "--out", tmp_path / "out")
     # Lines end within a long path.
     assert f"iswritinginto{tmp_path / 'out'};waitforit" in "".join(said.split())
-    assert [*tmp_path.rglob("*")] == [tmp_path / "out"]
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_home_of_nobody_is_refused(capsys):
@@ -166,9 +167,9 @@ def test_the_home_of_nobody_is_refused(capsys):
 def test_two_commands_of_the_same_second_have_a_folder_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(directory, "datetime", Frozen)
-    with directory.run_directory(None, "train", "points/MT4") as one:
+    with directory.run_directory(None, "train", "points/MT4", flags=None) as one:
         (one / "run.json").touch()
-        with directory.run_directory(None, "train", "points/MT4") as other:
+        with directory.run_directory(None, "train", "points/MT4", flags=None) as other:
             assert other == Path("runs/2026-01-01_00-00-00_train_points-MT4-2")
     assert one.name == "2026-01-01_00-00-00_train_points-MT4"
     assert not other.exists()  # As nothing was finished in it.
@@ -417,6 +418,22 @@ def test_an_unknown_recipe_names_the_nearest(capsys, tmp_path):
     assert "Did you mean 'quickstart'" in said
 
 
+@pytest.mark.parametrize(
+    ("recorded", "flag"),
+    [
+        ("policy_config.width", "--architecture.width"),
+        ("suite_options.horizon", "--horizon"),
+        ("suite_options.colour", "--suite-options"),
+        ("methods.lora.rank", "--settings lora.rank"),
+        ("trials of lora/0", "--trials"),
+        ("versions.torch", None),
+    ],
+)
+def test_a_recorded_setting_is_named_by_its_flag(recorded, flag):
+    known = "--architecture.width --horizon --suite-options --settings --trials"
+    assert flag_of(recorded, known.split()) == flag
+
+
 def test_settings_without_a_recipe_are_refused(capsys):
     said = refusal(capsys, "run", "--training.steps", "10")
     assert "No recipe is named" in said
@@ -465,8 +482,11 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
         ("run quickstart --out DATA", "is a data set; give another folder"),
         (
             "run quickstart --out RUN",
-            "Differing: policy is 'mlp' there and 'film' here",
+            "Differing: --policy is 'mlp' there and 'film' here",
         ),
+        ("multitask points/MT4 --noise nan --out NEW", "noise is nan; give a number"),
+        ("run quickstart --suite points/MT4 --trials 0 --out NEW", "give at least 1"),
+        ("train --data DATA --execute 9 --out NEW/a/b", "execute is 9, but the policy"),
         ("collect points/MT4 --out FILE", "is a file, or a link that leads nowhere"),
         ("evaluate RUN --video 0", "0 videos of each task were requested"),
         ("check RUN --tasks x --limit 3", "--tasks, --limit would do nothing"),
@@ -488,6 +508,7 @@ def test_what_is_another_kind_of_folder_or_flag_is_named(
         refused.split()
     )
     assert sorted(run_directory.rglob("*")) == before
+    assert [*tmp_path.iterdir()] == [file]
 
 
 def test_an_option_the_suite_does_not_take_is_refused(capsys):
@@ -521,7 +542,7 @@ def test_a_run_directory_of_other_settings_is_refused(run_directory, capsys):
     words = "train --suite points/MT4 --episodes 4 --policy mlp --steps 30 --threads 1"
     more = ["--architecture.width", 16, "--workers", 1, "--out", run_directory]
     said = refusal(capsys, *words.split(), *more)
-    assert "training.steps is 20 there and 30 here" in said
+    assert "--steps (training.steps) is 20 there and 30 here" in said
 
 
 def test_check_says_that_a_suite_keeps_the_contract(capsys):

@@ -30,9 +30,10 @@ def hold(folder):
 def test_a_folder_is_made_and_left_without_a_trace(tmp_path):
     with locked(tmp_path / "runs" / "a"):
         assert os.listdir(tmp_path / "runs" / "a") == [LOCK]
-    assert os.listdir(tmp_path / "runs" / "a") == []
+    assert os.listdir(tmp_path) == []
     with locked(tmp_path / "runs" / "a"):
-        pass
+        (tmp_path / "runs" / "a" / "results.json").touch()
+    assert os.listdir(tmp_path / "runs" / "a") == ["results.json"]
 
 
 def test_a_folder_that_another_process_holds_is_refused_until_that_is_killed(tmp_path):

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     family = find_family(flags.run)
     member = first_member(family)
     suite = flags.make_like(member.trained.card, member.run.name, flags.suite)
-    with run_directory(flags.out, "adapt", suite.name) as out:
+    with run_directory(flags.out, "adapt", suite.name, flags=flags) as out:
         if flags.train:
             needed = objectives(request, configured(request))
             family = train_missing(

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
     made = flags.make(flags.suite)
     rollouts = _rollouts(flags)
-    with run_directory(flags.out, "collect", flags.suite) as out:
+    with run_directory(flags.out, "collect", flags.suite, flags=flags) as out:
         config = CollectionConfig(
             tasks=flags.tasks,
             episodes=flags.episodes,

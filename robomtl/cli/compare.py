@@ -126,7 +126,7 @@ def _sequential(flags: Compare) -> None:
         until=flags.until,
         seed=flags.seed,
     )
-    with run_directory(flags.out, "compare", suite.name) as out:
+    with run_directory(flags.out, "compare", suite.name, flags=flags) as out:
         found = compare_sequentially(
             a,
             b,

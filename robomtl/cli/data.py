@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(AddCamera, args=words, prog="robomtl data add-camera")
     given = {name: getattr(flags, name) for name in ("cameras", "size", "profile")}
     given["images"] = flags.images
-    with run_directory(flags.out, "data", flags.data.name) as out:
+    with run_directory(flags.out, "data", flags.data.name, flags=flags) as out:
         made = add_cameras(
             flags.data,
             out,

@@ -121,7 +121,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
     device = None if flags.ray else serving_device(agent, flags.device, flags.out)
     with (
         placed(agent, device) as acting,
-        run_directory(flags.out, "evaluate", suite.name) as out,
+        run_directory(flags.out, "evaluate", suite.name, flags=flags) as out,
     ):
         results = evaluate(
             acting,
@@ -187,7 +187,7 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
             f" {flags_of(others)}."
         )
     assert flags.resume is not None
-    with run_directory(flags.resume, "evaluate", "") as folder:
+    with run_directory(flags.resume, "evaluate", "", flags=flags) as folder:
         results = resume_evaluation(
             folder,
             run=flags.run,

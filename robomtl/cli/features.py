@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
     runs = by_label(flags.runs, noun="run")
     if not runs:
         raise InputError("No run was named; name at least 1 run directory.")
-    with run_directory(flags.out, "features", flags.data.name) as out:
+    with run_directory(flags.out, "features", flags.data.name, flags=flags) as out:
         found = probe_features(
             runs,
             flags.data,

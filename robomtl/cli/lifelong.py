@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Lifelong, args=arguments, prog="robomtl lifelong")
     name, request = request_from(flags)
     suite = flags.make(name)
-    with run_directory(flags.out, "lifelong", flags.stream) as out:
+    with run_directory(flags.out, "lifelong", flags.stream, flags=flags) as out:
         found = lifelong(
             suite,
             request,

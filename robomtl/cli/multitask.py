@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Multitask, args=arguments, prog="robomtl multitask")
     request = arms_from(flags)
     suite = flags.make(flags.suite)
-    with run_directory(flags.out, "multitask", suite.name) as out:
+    with run_directory(flags.out, "multitask", suite.name, flags=flags) as out:
         found = multitask(
             suite,
             request,

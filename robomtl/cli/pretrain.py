@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     kind = with_settings(Pretrain, model)
     flags = tyro.cli(kind, args=arguments, prog="robomtl pretrain")
     check_device(flags.device)
-    with run_directory(flags.out, "pretrain", model.policy) as out:
+    with run_directory(flags.out, "pretrain", model.policy, flags=flags) as out:
         trained = pretrain(
             recorded(flags.data, flags),
             objective=flags.objective,

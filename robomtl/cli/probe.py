@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     device = None if flags.ray else serving_device(agent, flags.device, flags.out)
     with (
         placed(agent, device) as acting,
-        run_directory(flags.out, "probe", suite.name) as out,
+        run_directory(flags.out, "probe", suite.name, flags=flags) as out,
     ):
         conditions = Conditions(
             tasks=flags.tasks,

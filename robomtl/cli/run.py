@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     refuse_noise(flags.data, given(arguments, "--noise"))
     recipe = overridden(usual, flags)
-    with run_directory(flags.out, "run", flags.recipe) as out:
+    with run_directory(flags.out, "run", flags.recipe, flags=flags) as out:
         ran = run(
             recipe,
             out=out,

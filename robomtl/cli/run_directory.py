@@ -5,23 +5,30 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from robomtl.cli.recorded_flags import with_flags
+from robomtl.errors import OtherRequestError
 from robomtl.files.durable import writing_into
 from robomtl.files.paths import expanded
 from robomtl.names import file_name
 
 
 @contextmanager
-def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
+def run_directory(
+    out: Path | None, verb: str, name: str, *, flags: Any
+) -> Iterator[Path]:
     """The folder a verb writes to, named at the start and when the verb is stopped.
 
     Args:
         out: The requested folder; a new dated one under ``runs/`` if None.
         verb: What is done.
         name: What it is done with.
+        flags: Dataclass of the verb's flags, by which settings are named in messages.
 
     Raises:
         KeyboardInterrupt: Saying how to go on, where the block is interrupted.
+        OtherRequestError: If the folder was begun with other settings.
     """
     folder = _dated(verb, name) if out is None else expanded(out)
     print(f"Run directory: {folder}", flush=True)
@@ -31,6 +38,8 @@ def run_directory(out: Path | None, verb: str, name: str) -> Iterator[Path]:
         where = "" if out else f" with --out {shlex.quote(str(folder))}"
         message = f"What was finished is kept; the same command{where} goes on."
         raise KeyboardInterrupt(f"Stopped. {message}") from None
+    except OtherRequestError as error:
+        raise with_flags(error, flags) from error
     finally:
         if out is None:
             with suppress(OSError):  # As where something was finished in it.

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError("Name at least 1 run directory.")
     first = PolicyAgent(flags.runs[0])
     suite = flags.make_for(first, flags.suite or unshifted(first.card.suite))
-    with run_directory(flags.out, "shift", suite.name) as out:
+    with run_directory(flags.out, "shift", suite.name, flags=flags) as out:
         found = shift(
             flags.runs,
             suite,

@@ -98,7 +98,7 @@ def _train(arguments: Sequence[str]) -> None:
     kind = with_settings(Train, model)
     flags = tyro.cli(kind, args=arguments, prog="robomtl train")
     _check(flags)
-    with run_directory(flags.out, "train", model.policy) as out:
+    with run_directory(flags.out, "train", model.policy, flags=flags) as out:
         trained = train(
             _demonstrations(flags, out),
             out=out,

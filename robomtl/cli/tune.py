@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     family = find_family(flags.run)
     member = first_member(family)
     suite = flags.make_like(member.trained.card, member.run.name, flags.suite)
-    with run_directory(flags.out, "tune", suite.name) as out:
+    with run_directory(flags.out, "tune", suite.name, flags=flags) as out:
         tried = tune(
             family,
             suite,

@@ -2,10 +2,10 @@
 
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from robomtl.errors import InputError
 from robomtl.files.durable import discard_partial, unwritable, writing_into
@@ -20,34 +20,41 @@ LOCK = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Holds a folder until the block ends; the folder is made if missing.
 
-    Where it is removed or replaced meanwhile, nothing more is written into it. Files that
+    It is removed again if the block leaves nothing in it, as one that refuses does. Where
+    somebody removes or replaces it meanwhile, nothing more is written into it. Files that
     killed processes left unfinished in it are removed first.
 
     Raises:
         InputError: If another process holds it, it cannot be made or written to, or its
             lock is not a regular file.
     """
-    make_folder(folder)
-    path = folder / LOCK
-    _check_regular(path)
-    lock = FileLock(path)
+    with left_as_found(folder):
+        make_folder(folder)
+        lock = _acquired(folder)
+        with held(folder):
+            try:
+                discard_partial(folder)
+                yield
+            finally:
+                # Else it is another folder, and maybe another's lock.
+                if is_held(folder):
+                    (folder / LOCK).unlink(missing_ok=True)
+                lock.release()
+
+
+@contextmanager
+def left_as_found(folder: Path) -> Iterator[None]:
+    """Removes a folder that was missing if the block leaves nothing in it.
+
+    Folders around it that were missing are removed, too.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            f"Another process is writing into {folder}; wait for it, or give another"
-            " folder."
-        ) from error
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    with held(folder):
-        try:
-            discard_partial(folder)
-            yield
-        finally:
-            if is_held(folder):  # Else it is another folder, and maybe another's lock.
-                path.unlink(missing_ok=True)
-            lock.release()
+        yield
+    finally:
+        with suppress(OSError):  # Something is in it.
+            for each in missing:
+                each.rmdir()
 
 
 def make_folder(folder: Path) -> None:
@@ -62,6 +69,22 @@ def make_folder(folder: Path) -> None:
     check_held(folder)
     with writing_into(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def _acquired(folder: Path) -> BaseFileLock:
+    path = folder / LOCK
+    _check_regular(path)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"Another process is writing into {folder}; wait for it, or give another"
+            " folder."
+        ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return lock
 
 
 def _check_regular(path: Path) -> None:

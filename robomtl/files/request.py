@@ -11,6 +11,7 @@ from typing import Any
 from robomtl.earlier import completed
 from robomtl.errors import InputError, OtherRequestError
 from robomtl.files.durable import write_json
+from robomtl.files.lock import left_as_found
 from robomtl.files.untrusted import read_json
 
 DEFINITION = "definition"
@@ -101,13 +102,14 @@ def claimed(
         InputError: See ``check_claim``.
     """
     first = not path.exists()
-    claim(path, request, finished=() if first else finished)
-    try:
-        yield
-    except (InputError, ImportError):
-        if first:
-            path.unlink(missing_ok=True)
-        raise
+    with left_as_found(path.parent):
+        claim(path, request, finished=() if first else finished)
+        try:
+            yield
+        except (InputError, ImportError):
+            if first:
+                path.unlink(missing_ok=True)
+            raise
 
 
 def check_there(path: Path) -> None:
@@ -138,6 +140,7 @@ def refuse_other(
     """
     here = _as_recorded(there, here)
     differing = list(differences(there, here))
+    settings = [phrase.partition(" is ")[0] for phrase in differing]
     more = len(differing) - _MOST
     if more > 1:
         differing[_MOST:] = [f"and {more} further settings"]
@@ -145,7 +148,8 @@ def refuse_other(
         raise OtherRequestError(
             f"{folder} was begun with other settings; nothing in it was changed."
             f" Differing: {'; '.join(differing)}. Give the same settings to resume, or"
-            " another folder (--out)."
+            " another folder (--out).",
+            settings=settings,
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.earlier import completed
-from robomtl.errors import InputError
+from robomtl.errors import OtherRequestError
 from robomtl.execution.machine import Machine, continued, recorded_machine
 from robomtl.files.request import check_claim, plain
 from robomtl.files.run_record import needed_record
@@ -72,7 +72,7 @@ def check_resumed(
     training = _as_it_began(plain(request["training"]), there)
     try:
         check_claim(path, {**request, "training": training}, finished=finished)
-    except InputError as error:
+    except OtherRequestError as error:
         begun = there.get("steps", training["steps"])
         if begun == training["steps"]:
             raise
@@ -82,7 +82,7 @@ def check_resumed(
         )
         if training["schedule"] == there.get("schedule") == "constant":
             hint = f"It may be given more steps than {begun}, but not fewer."
-        raise InputError(f"{error} {hint}") from error
+        raise error.followed_by(hint) from error
 
 
 def _as_it_began(training: dict[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:

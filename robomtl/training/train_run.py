@@ -1,5 +1,6 @@
 """A training run: one policy from the demonstrations of many tasks."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -18,7 +19,7 @@ from robomtl.demonstrations import Demonstrations, Mixture
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
-from robomtl.execution.machine import Machine, warn_if_slow
+from robomtl.execution.machine import Machine, memory, warn_if_slow
 from robomtl.execution.threads import Threads
 from robomtl.files.durable import write_json, writing_into
 from robomtl.files.folder_kinds import POLICY, check_no_data
@@ -198,6 +199,7 @@ def _check(
     POLICIES.get(card.policy).check(card.spec)
     check_actions(demonstrations, objective, objective=card.objective)
     checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
+    _check_batch(card, config.batch_size)
     chunk = int(card.config.get("chunk", 1))
     check_chunk(demonstrations, chunk)
     if note := rate_note(demonstrations, chunk=chunk, history=card.spec.history):
@@ -212,6 +214,24 @@ def _check(
     check_divisible(config, objective, objective=card.objective)
     if doubt := goal_warning(demonstrations, card.conditioning):
         say(doubt, stderr=True)
+
+
+def _check_batch(card: Card, batch_size: int) -> None:
+    """Refuses batches that do not fit into memory.
+
+    Raises:
+        InputError: If their observations and actions alone do not.
+    """
+    spec = card.spec
+    states = sum(spec.states.values()) * spec.history
+    pictures = sum(math.prod(each.shape) for each in spec.images.values())
+    actions = spec.action * int(card.config.get("chunk", 1))
+    needed = batch_size * (4 * (states + actions) + pictures * spec.history)
+    if needed > memory():
+        raise InputError(
+            f"batch_size is {batch_size}: a batch takes {needed / 1e9:,.0f} GB of memory,"
+            f" and this machine has {memory() / 1e9:,.0f} GB. Give a smaller batch_size."
+        )
 
 
 def _train(plan: Plan) -> TrainedPolicy:

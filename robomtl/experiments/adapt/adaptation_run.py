@@ -92,6 +92,7 @@ def run_adaptation(
     """
     compute = compute or Compute()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
+    request = replace(recipe.request, seeds=recipe.seeds)
     prior = obtain(
         made,
         out,
@@ -112,7 +113,7 @@ def run_adaptation(
     return compare_methods(
         out,
         made,
-        replace(recipe.request, seeds=recipe.seeds),
+        request,
         out=out / "adaptation",
         supports=Supports(prior=prior.path),
         compute=compute,

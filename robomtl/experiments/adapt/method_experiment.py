@@ -267,9 +267,9 @@ def _pool(
             suite, folder / POOL, config=config, compute=Compute(workers=workers)
         )
     except OtherRequestError as error:
-        raise InputError(
-            f"{error} Demonstrations are collected for the first --shots, --tasks and"
-            " --noise of a folder; where they are given (--data), shots and tasks may change."
+        raise error.followed_by(
+            "Demonstrations are collected for the first --shots, --tasks and --noise of a"
+            " folder; where they are given (--data), shots and tasks may change."
         ) from error
 
 

@@ -27,6 +27,7 @@ from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.task import Suite
 from robomtl.training import train
+from robomtl.training.trainable import check_trainable
 
 NOISE = 0.5
 """Disturbance of the experts whose demonstrations every arm starts with."""
@@ -141,6 +142,7 @@ def beyond(
     """
     design, folder, compute = design or Design(), located(out), compute or Compute()
     check_device(compute.machine.device)  # Before anything is collected.
+    check_trainable(design.policy)
     check_no_run(folder)
     tasks = tuple(task.name for task in select(suite, design.tasks))
     ExpertAgent().check(suite)

@@ -162,11 +162,8 @@ def multitask(
     request = (request or MultitaskRequest()).labelled_as(_arms_in(folder))
     check_device(compute.machine.device)  # Before anything is collected.
     tasks, arms = tasks_of(suite, request.tasks), arms_of(request)
-    target = targets_of(suite, tasks, request.target)
-    for arm in arms.values():
-        groups_of(arm, suite, tasks, target)  # Refuses an arm that does not fit.
+    check_playable(suite, request)
     check_no_run(folder)
-    trials_plan(suite, target, episodes=request.trials)  # Refuses more than there are.
     most = max((*request.demonstrations, request.source_demonstrations or 0))
     executor = compute.executed
     with locked(folder):
@@ -179,6 +176,20 @@ def multitask(
         shared = _shared(request, suite, tasks, arms, located(data), folder)
         found: Findings = run_experiment(_Experiment(shared=shared), folder, executor)
         return found
+
+
+def check_playable(suite: Suite, request: MultitaskRequest) -> None:
+    """Refuses what a suite does not allow, before anything is collected.
+
+    Raises:
+        InputError: If a task, an arm or a setting is unknown, an arm does not fit, or there
+            are fewer trials than requested.
+    """
+    tasks = tasks_of(suite, request.tasks)
+    target = targets_of(suite, tasks, request.target)
+    for arm in arms_of(request).values():
+        groups_of(arm, suite, tasks, target)
+    trials_plan(suite, target, episodes=request.trials)
 
 
 def _arms_in(folder: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
-from robomtl.experiments.multitask.arm_experiment import multitask
+from robomtl.experiments.multitask.arm_experiment import check_playable, multitask
 from robomtl.experiments.multitask.arm_findings import Findings
 from robomtl.experiments.multitask.arms import EVERY
 from robomtl.joint import joint_name
@@ -74,13 +74,15 @@ def run_arms(
     """
     check_counted(seed)
     compute, request = compute or Compute(), recipe.request
+    made = suite(recipe.suite)
     if recipe.before is not None:
+        check_playable(made, request)  # Before anything is trained.
         start = _trained_before(recipe, recipe.before, out / "before", compute)
         own = {label: {"start": str(start)} for label in recipe.before.arms}
         settings = {k: {**v, **request.settings.get(k, {})} for k, v in own.items()}
         request = replace(request, settings={**request.settings, **settings})
     return multitask(
-        suite(recipe.suite),
+        made,
         request,
         out=out,
         data=data,
