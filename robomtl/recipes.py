@@ -123,12 +123,12 @@ RECIPES: dict[str, AnyRecipe] = {
         instructions=("canonical", "held-out"),
     ),
     "libero": Recipe(
-        line="LIBERO-Object from state: 15 scripted demonstrations a task",
+        line="LIBERO-Object from state: 30 scripted demonstrations a task",
         suite="libero/object",
-        episodes=15,
+        episodes=30,
         noise=0.3,
         until="success",
-        training=TrainConfig(steps=1_000),
+        training=TrainConfig(steps=10_000),
     ),
     "mt50-state-10demos": Recipe(
         line="MT50 from state: 10 demonstrations a task",
