@@ -27,12 +27,12 @@ def evaluation(rows, tiers):
 def test_the_share_rises_at_each_step_that_solves_a_trial():
     found = solved_by(trials("push", 10, None, 20, 10))
     assert found.steps == (10, 20)
-    assert found.shares == (0.5, 0.75)
+    assert found.success_rates == (0.5, 0.75)
 
 
 def test_shares_can_be_asked_for_at_any_step():
     found = solved_by(trials("push", 10, None, 20, 10))
-    assert [found.share_by(step) for step in (0, 9, 10, 19, 20, 500)] == [
+    assert [found.success_rate_by(step) for step in (0, 9, 10, 19, 20, 500)] == [
         0.0,
         0.0,
         0.5,
@@ -55,29 +55,35 @@ def test_the_step_that_reaches_a_share_is_the_first():
 def test_tasks_weigh_the_same_however_many_trials_they_have():
     found = solved_by([*trials("push", 5), *trials("reach", 10, None, None, None)])
     assert found.steps == (5, 10)
-    assert found.shares == (0.5, 0.625)
+    assert found.success_rates == (0.5, 0.625)
 
 
 def test_errors_are_left_out():
     found = solved_by([*trials("push", 10, None), record("push", 2, None)])
-    assert found.shares == (0.5,)
+    assert found.success_rates == (0.5,)
     assert found.unsolved == (50,)
 
 
 def test_a_task_without_an_outcome_weighs_nothing():
-    assert solved_by([*trials("push", 10), record("reach", 0, None)]).shares == (1.0,)
+    assert solved_by([*trials("push", 10), record("reach", 0, None)]).success_rates == (
+        1.0,
+    )
 
 
 def test_nothing_solved_is_a_curve_that_stays_at_zero():
     found = solved_by(trials("push", None, None))
-    assert (found.steps, found.shares, found.share_by(50)) == ((), (), 0.0)
+    assert (found.steps, found.success_rates, found.success_rate_by(50)) == (
+        (),
+        (),
+        0.0,
+    )
 
 
 def test_by_the_last_step_only_what_held_to_the_end_is_solved():
     lost, held = trials("push", 10, 20)
     lost = dataclasses.replace(lost, success_at_end=False)
     found = solved_by([lost, held], "last step")
-    assert (found.steps, found.shares, found.unsolved) == ((20,), (0.5,), (50,))
+    assert (found.steps, found.success_rates, found.unsolved) == ((20,), (0.5,), (50,))
 
 
 def test_without_an_outcome_there_is_no_curve():
@@ -87,7 +93,9 @@ def test_without_an_outcome_there_is_no_curve():
 def test_a_curve_ends_at_the_success_rate():
     rows = trials("push", *range(1, 8)) + trials("reach", 3, None, 9)
     results = evaluation(rows, {"push": "", "reach": ""})
-    assert solved_by(rows).shares[-1] == pytest.approx(results.task_mean, rel=1e-15)
+    assert solved_by(rows).success_rates[-1] == pytest.approx(
+        results.task_mean, rel=1e-15
+    )
 
 
 def test_trials_cut_at_other_horizons_are_named_with_both():

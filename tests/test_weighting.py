@@ -17,7 +17,7 @@ from robomtl.training.combining import NotFiniteError
 from robomtl.training.gradnorm import GradNorm, gradnorm_target
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.learner import learner_for
-from robomtl.training.sampling import Even, Shares, by_loss, tempered
+from robomtl.training.sampling import Even, Weighted, by_loss, tempered
 from robomtl.training.weighting import (
     Dwa,
     Famo,
@@ -228,20 +228,20 @@ def test_a_loss_that_is_not_finite_changes_no_weight(settings):
     )
 
 
-def test_shares_draw_tasks_in_proportion():
+def test_weights_draw_tasks_in_proportion():
     draws = torch.rand(20_000, generator=torch.Generator().manual_seed(0))
     frames = torch.tensor([100, 300, 600])
-    found = Shares(tempered(frames, 1.0)).places(draws).bincount() / 20_000
+    found = Weighted(tempered(frames, 1.0)).groups(draws).bincount() / 20_000
     assert torch.allclose(found, torch.tensor([0.1, 0.3, 0.6]), atol=0.02)
-    shares = by_loss(tempered(frames, math.inf), torch.tensor([1.0, 1.0, 2.0]))
-    found = Shares(shares).places(draws).bincount() / 20_000
+    weights = by_loss(tempered(frames, math.inf), torch.tensor([1.0, 1.0, 2.0]))
+    found = Weighted(weights).groups(draws).bincount() / 20_000
     assert torch.allclose(found, torch.tensor([0.25, 0.25, 0.5]), atol=0.02)
 
 
 def test_even_draws_are_sorted_and_equally_many():
     even = Even(torch.arange(3), torch.ones(3))
     assert (even.size(11), even.size(2)) == (9, 3)
-    assert even.places(torch.rand(6)).tolist() == [0, 0, 1, 1, 2, 2]
+    assert even.groups(torch.rand(6)).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(

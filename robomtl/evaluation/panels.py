@@ -26,7 +26,7 @@ class Panels:
     """Curves with the same axes."""
 
     curves: Sequence[Panel]
-    """That of all tasks first."""
+    """Curves, that of all tasks first."""
     end: int
     """Steps the axes have."""
     unsolved: str
@@ -66,12 +66,12 @@ def _end(results: Results, curve: Curve) -> int:
 
 def _panel(title: str, curve: Curve, end: int) -> Panel:
     half = curve.step_of(0.5)
-    reached = percent(curve.share_by(end))
+    reached = percent(curve.success_rate_by(end))
     middle = "half never" if half is None else f"half by step {half}"
     return Panel(
         title=f"{title} {reached}",
         half=middle,
-        points=list(zip(curve.steps, curve.shares, strict=True)),
+        points=list(zip(curve.steps, curve.success_rates, strict=True)),
         summary=f"{title}: {reached} solved within {counted(end, 'step')}, {middle}",
     )
 

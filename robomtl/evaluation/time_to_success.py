@@ -21,22 +21,22 @@ class Curve:
 
     steps: tuple[int, ...]
     """Steps at which a trial was first solved, ascending."""
-    shares: tuple[float, ...]
-    """Share solved by each of them: the mean over tasks of their shares."""
+    success_rates: tuple[float, ...]
+    """Success rate by each of them: the mean over tasks."""
     unsolved: tuple[int, ...]
     """After how many steps trials ended unsolved, ascending; one each."""
 
-    def share_by(self, step: int) -> float:
+    def success_rate_by(self, step: int) -> float:
         """The fraction solved within so many steps."""
         place = bisect_right(self.steps, step)
-        return self.shares[place - 1] if place else 0.0
+        return self.success_rates[place - 1] if place else 0.0
 
-    def step_of(self, share: float) -> int | None:
-        """The first step by which at least that share is solved; None if never."""
+    def step_of(self, success_rate: float) -> int | None:
+        """The first step by which the success rate is at least this; None if never."""
         reached = (
             step
-            for step, there in zip(self.steps, self.shares, strict=True)
-            if there >= share
+            for step, there in zip(self.steps, self.success_rates, strict=True)
+            if there >= success_rate
         )
         return next(reached, None)
 
@@ -60,13 +60,13 @@ def solved_by(
     gains: dict[int, Fraction] = {}
     for record in outcomes:
         if record.solved(criterion) and record.first_success_step is not None:
-            share = Fraction(1, trials[record.task] * len(trials))
+            gain = Fraction(1, trials[record.task] * len(trials))
             before = gains.get(record.first_success_step, Fraction())
-            gains[record.first_success_step] = before + share
+            gains[record.first_success_step] = before + gain
     steps = tuple(sorted(gains))
     return Curve(
         steps=steps,
-        shares=_sums([gains[step] for step in steps]),
+        success_rates=_sums([gains[step] for step in steps]),
         unsolved=tuple(
             sorted(
                 record.length

@@ -19,7 +19,7 @@ from robomtl.training.divided import Divided, edges
 from robomtl.training.frames import Frames
 from robomtl.training.hindsight import drawn_goals, goal_images, without_instructions
 from robomtl.training.image_augmentation import ImageAugmentation, augmented
-from robomtl.training.sampling import Drawing, Even, Shares, by_loss, shares
+from robomtl.training.sampling import Drawing, Even, Weighted, by_loss, group_weights
 from robomtl.training.transforms import Transform
 
 
@@ -29,7 +29,7 @@ def mixed(seed: int, step: int) -> int:
 
 
 class _Drawn(NamedTuple):
-    """What is drawn of a batch before its frames are read."""
+    """The draws of a batch, before its frames are read."""
 
     frame: Tensor
     """Row of each sample's first step; (sample,)."""
@@ -110,18 +110,21 @@ class Sampler:
         self._conditioning, self._chunk = conditioning, chunk
         self._config, self._augmenter = config, augmenter
         episodes = source.episodes
-        pairs = torch.stack([episodes.task, episodes.source], dim=1)
-        # Frames are sorted by task and data set; samples are drawn of such pairs.
-        pairs, pair = torch.unique_consecutive(pairs, return_inverse=True, dim=0)
-        counts = torch.zeros_like(pairs[:, 0]).index_add(0, pair, episodes.length)
-        self._tasks, self._counts = pairs[:, 0].contiguous(), counts
+        groups = torch.stack([episodes.task, episodes.source], dim=1)
+        # Frames are sorted by task and data set, of which each pair is a group.
+        groups, group = torch.unique_consecutive(groups, return_inverse=True, dim=0)
+        counts = torch.zeros_like(groups[:, 0]).index_add(0, group, episodes.length)
+        self._tasks, self._counts = groups[:, 0].contiguous(), counts
         self._starts = counts.cumsum(0) - counts
-        self.groups = pairs
+        self.groups = groups
         """Task and data set of each group of frames; (group, 2)."""
-        self._shares = shares(pairs, counts, config.temperature, config.weights)
+        self._weights = group_weights(
+            groups, counts, config.temperature, config.weights
+        )
         if config.fractions is not None:
-            self._shares = torch.tensor(config.fractions, device=counts.device).double()
-        self.drawing: Drawing = Shares(self._shares)
+            given = torch.tensor(config.fractions, device=counts.device)
+            self._weights = given.double()
+        self.drawing: Drawing = Weighted(self._weights)
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step, with about this many samples."""
@@ -148,7 +151,7 @@ class Sampler:
             generator=generator,
             device=generator.device,
         )
-        which = self.drawing.places(draws[0])
+        which = self.drawing.groups(draws[0])
         offset = (draws[1] * self._counts[which]).long()
         place = self._starts[which] + offset.minimum(self._counts[which] - 1)
         frame, task = (
@@ -188,19 +191,19 @@ class Sampler:
     def evenly(self) -> "Sampler":
         """The same with as many samples of every task, sorted by task."""
         even = copy(self)
-        even.drawing = Even(self._tasks, self._shares)
+        even.drawing = Even(self._tasks, self._weights)
         return even
 
     @property
     def fractions(self) -> Tensor:
         """Fraction of the samples of each group, as far as it is drawn by; (group,)."""
-        return self._shares / self._shares.sum()
+        return self._weights / self._weights.sum()
 
     def by_group(self) -> "Sampler":
         """The same with as many samples of every group, sorted by group."""
         even = copy(self)
         even.drawing = Even(
-            torch.arange(len(self._tasks)), torch.ones_like(self._shares)
+            torch.arange(len(self._tasks)), torch.ones_like(self._weights)
         )
         return even
 
@@ -211,7 +214,7 @@ class Sampler:
             losses: Of all tasks; (task,).
         """
         there = losses.to(self._tasks.device)[self._tasks]
-        self.drawing = Shares(by_loss(self._shares, there))
+        self.drawing = Weighted(by_loss(self._weights, there))
 
 
 def _check_single(augmenter: Augmenter) -> None:

@@ -1,4 +1,6 @@
-"""Of which task each sample of a batch is drawn.
+"""How the task and data set of each sample of a batch are drawn.
+
+Frames of one task in one data set are a group; samples are drawn of groups.
 
 Sources: temperatures as in multilingual models (Arivazhagan et al. 2019,
 arXiv:1907.05019, section 4.1); harder tasks more often, in the spirit of Sharma et al.
@@ -18,14 +20,14 @@ from robomtl.training.balancing import Sampling
 
 
 class Drawing(Protocol):
-    """Draws a task for each sample of a batch."""
+    """Draws a group for each sample of a batch."""
 
     def size(self, wanted: int) -> int:
         """Number of samples in a batch, about as many as wanted."""
         ...
 
-    def places(self, draws: Tensor) -> Tensor:
-        """Places of the tasks among those there are; (sample,).
+    def groups(self, draws: Tensor) -> Tensor:
+        """Index of the group of each sample; (sample,).
 
         Args:
             draws: Uniform random numbers from 0 to 1; (sample,).
@@ -33,97 +35,97 @@ class Drawing(Protocol):
         ...
 
 
-class Shares:
-    """Each sample's task is drawn independently, with probability ∝ its share.
+class Weighted:
+    """Each sample's group is drawn independently, with probability ∝ its weight.
 
     Args:
-        shares: (task,).
+        weights: (group,).
     """
 
-    def __init__(self, shares: Tensor) -> None:
-        self._edges = (shares.cumsum(0) / shares.sum()).float()
+    def __init__(self, weights: Tensor) -> None:
+        self._edges = (weights.cumsum(0) / weights.sum()).float()
 
     def size(self, wanted: int) -> int:
         """As many as wanted."""
         return wanted
 
-    def places(self, draws: Tensor) -> Tensor:
+    def groups(self, draws: Tensor) -> Tensor:
         """See ``Drawing``."""
-        places = torch.searchsorted(self._edges, draws)
-        return places.clamp(max=len(self._edges) - 1)
+        groups = torch.searchsorted(self._edges, draws)
+        return groups.clamp(max=len(self._edges) - 1)
 
 
 class Even:
     """Equally many samples of every task, sorted by task.
 
     Args:
-        task: Index of the task of each place, in order; a task has several places if
-            several data sets have it. (place,)
-        shares: Among the places of a task; (place,).
+        task: Index of the task of each group, in order; a task has several groups if
+            several data sets have it. (group,)
+        weights: By which the groups of a task are drawn; (group,).
     """
 
-    def __init__(self, task: Tensor, shares: Tensor) -> None:
+    def __init__(self, task: Tensor, weights: Tensor) -> None:
         _, which = torch.unique_consecutive(task, return_inverse=True)
         self._tasks = int(which[-1]) + 1
-        whole = shares.new_zeros(self._tasks).index_add(0, which, shares)
-        within = shares / whole[which]
-        self._edges = within.cumsum(0)  # A task's places end at its number plus 1.
+        whole = weights.new_zeros(self._tasks).index_add(0, which, weights)
+        within = weights / whole[which]
+        self._edges = within.cumsum(0)  # A task's groups end at its number plus 1.
 
     def size(self, wanted: int) -> int:
         """The greatest multiple of the number of tasks that is not above it; 1 of each."""
         return max(wanted - wanted % self._tasks, self._tasks)
 
-    def places(self, draws: Tensor) -> Tensor:
-        """See ``Drawing``; the draws decide among the places of a task."""
+    def groups(self, draws: Tensor) -> Tensor:
+        """See ``Drawing``; the draws decide among the groups of a task."""
         tasks = torch.arange(self._tasks, device=draws.device)
         at = tasks.repeat_interleave(len(draws) // self._tasks) + draws.double()
-        places = torch.searchsorted(self._edges, at, right=True)
-        return places.clamp(max=len(self._edges) - 1)
+        groups = torch.searchsorted(self._edges, at, right=True)
+        return groups.clamp(max=len(self._edges) - 1)
 
 
 def temperature_of(sampling: Sampling, temperature: float) -> float:
-    """The temperature that a name stands for; that which was given for the others."""
+    """The temperature that a name stands for; the given one for other names."""
     return {"uniform": float("inf"), "proportional": 1.0}.get(sampling, temperature)
 
 
 def tempered(frames: Tensor, temperature: float) -> Tensor:
-    """Shares of tasks ∝ frames^(1/temperature); (task,)."""
+    """Weights of tasks, frames^(1/temperature); (task,)."""
     return frames.double() ** (1 / temperature)
 
 
-def shares(
-    pairs: Tensor,
+def group_weights(
+    groups: Tensor,
     frames: Tensor,
     temperature: float,
     weights: Sequence[float] | None = None,
 ) -> Tensor:
-    """Shares of the tasks of data sets; (pair,).
+    """Weights by which groups are drawn; (group,).
 
-    Without weights, a task has the same share whether one data set has its frames or
-    several. With them, the fractions of a data set add up to its weight.
+    Without weights of data sets, a task has the same weight whether one data set has its
+    frames or several. With them, the groups of a data set add up to its weight.
 
     Args:
-        pairs: Task and data set of each; (pair, 2).
-        frames: Number of frames of each; (pair,).
-        temperature: Shares are proportional to frames^(1/temperature).
+        groups: Task and data set of each; (group, 2).
+        frames: Number of frames of each; (group,).
+        temperature: Weights of tasks are proportional to frames^(1/temperature).
         weights: Weights of the data sets.
     """
     if weights is None:
-        task, data = pairs[:, 0], frames
+        task, data = groups[:, 0], frames
         _, which = torch.unique_consecutive(task, return_inverse=True)
         whole = torch.zeros_like(data).index_add(0, which, data)[which]
         return tempered(whole, temperature) * (data / whole)
-    own, source = tempered(frames, temperature), pairs[:, 1]
+    own, source = tempered(frames, temperature), groups[:, 1]
     weight = torch.tensor(weights, dtype=own.dtype, device=own.device)
     whole = torch.zeros_like(weight).index_add(0, source, own)
     return own * (weight / whole)[source]
 
 
-def by_loss(shares: Tensor, losses: Tensor) -> Tensor:
-    """Shares in proportion to validation losses as well (departure 1); (task,).
+def by_loss(weights: Tensor, losses: Tensor) -> Tensor:
+    """Weights in proportion to validation losses as well (departure 1); (group,).
 
     Args:
-        shares: Those without; (task,).
-        losses: Above 0; (task,).
+        weights: Without the losses; (group,).
+        losses: Validation loss of the task of each group, above 0; (group,).
     """
-    return shares * losses.to(shares)
+    return weights * losses.to(weights)
