@@ -1,4 +1,4 @@
-"""What acts in trials: the contract between evaluation and whatever is evaluated."""
+"""Agents and actors: the contract between evaluation and what acts in its trials."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class Agent(Protocol):
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The agent's name in reports."""
         ...
 
     @property
@@ -141,7 +141,7 @@ class Named(Protocol):
 
     @property
     def argument(self) -> str | None:
-        """What ``robomtl evaluate`` takes for it; None if only Python can make it."""
+        """The agent's name for ``robomtl evaluate``; None if Python alone makes it."""
         ...
 
 

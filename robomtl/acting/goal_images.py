@@ -53,7 +53,7 @@ class GoalImages:
         return [None if key is None else self._seen[key] for key in wanted]
 
     def _played(self, env: Env, task: str, variation: int) -> Pictures:
-        """What is seen at the expert's first success, or else at the end."""
+        """The pictures at the expert's first success, or else at the end."""
         expert = make_expert(self._suite, task)
         observation, info = env.reset(seed=0, options={"variation": variation})
         truncated = False

@@ -27,11 +27,11 @@ class Group(NamedTuple):
     memory: Memory | None
     """What the policy remembers of them."""
     seed: int
-    """Of what it draws for them."""
+    """Seed of what the policy draws for them."""
 
 
 class Predicted(NamedTuple):
-    """What the policy answers for a group."""
+    """The prediction of the policy for a group."""
 
     chunk: Tensor
     """Actions, on the CPU; (row, chunk, action)."""
@@ -95,7 +95,7 @@ class JointPolicy:
 
     @torch.inference_mode()
     def __call__(self, groups: Sequence[Group]) -> list[Predicted]:
-        """What is predicted for each group."""
+        """The prediction for each group."""
         predicted: dict[int, Predicted] = {}
         order = sorted(range(len(groups)), key=lambda place: _shape(groups[place]))
         for _, same in groupby(order, key=lambda place: _shape(groups[place])):
@@ -214,7 +214,7 @@ def _random_observation(
 
 
 def _shape(group: Group) -> str:
-    """What the memories of groups that are joined have in common."""
+    """The shapes that the memories of joined groups share."""
     if group.memory is None:
         return ""
     tensors = sorted(group.memory.tensors.items())

@@ -36,24 +36,25 @@ class PredictionRequest(NamedTuple):
     first: bool
     """Whether the episodes begin; what was remembered for the group is forgotten."""
     observation: Features
-    """Of each row."""
+    """Observation of each row."""
     task_embedding: NDArray[np.float32]
     """The task embedding; (row, embedding)."""
     seed: int
-    """Of what the policy draws for the group."""
+    """Seed of what the policy draws for the group."""
 
 
 class Beginning(NamedTuple):
-    """What is known of episodes before their first observation."""
+    """The facts on episodes that are known before their first observation."""
 
     task_infos: Sequence[TaskInfo]
     """What the policy is conditioned on in each episode."""
     seeds: Sequence[int]
-    """Of what the policy draws, one for each group."""
+    """Seeds of what the policy draws, one for each group."""
     robot: int = 0
     """Index of the embodiment of all episodes among those of the policy."""
     goal_images: Sequence[Pictures | None] = ()
-    """Of each episode, for a policy that is conditioned on them; None withholds them."""
+    """Goal images of each episode, for a policy that is conditioned on them; None withholds
+    them."""
 
 
 class PolicyEpisodes:
@@ -137,7 +138,7 @@ class PolicyEpisodes:
         return features
 
     def _goals_of(self, images: Sequence[Pictures | None]) -> Features:
-        """What the policy reads of goals; black where the task is withheld."""
+        """The goal images that the policy reads; black where the task is withheld."""
         found = {
             name: np.zeros((len(self._fixed), *feature.shape), np.uint8)
             for name, feature in self._card.spec.goals.items()

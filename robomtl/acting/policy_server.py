@@ -47,7 +47,7 @@ _REASON = 100  # Characters of why a connection is closed; a frame takes 123 byt
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """Where a policy is served, and how."""
+    """The address of a policy server, and its settings."""
 
     host: str = "127.0.0.1"
     """Address that clients connect to; 0.0.0.0 for any of this machine."""
@@ -207,7 +207,7 @@ class PolicyServer:
 
 
 def metadata(agent: PolicyAgent, chunk: int) -> dict[str, Any]:
-    """What clients learn of a policy as they connect.
+    """The facts on a policy that clients receive as they connect.
 
     Args:
         agent: The policy.

@@ -143,7 +143,7 @@ def _adapted(
     budget: Budget,
     generator: Generator,
 ) -> Adapted:
-    """What the method returns, checked."""
+    """The checked result of the method."""
     name, own = type(method).__name__, is_own(method)
     state = {} if own else trained.policy.state_dict()  # Tests cover the built-in ones.
     before = {key: value.clone() for key, value in state.items()}
@@ -165,7 +165,7 @@ def _adapted(
 
 
 def _acting(adapted: Adapted) -> Adapted:
-    """What was adapted, without what a pre-training learned beside its features.
+    """The adapted policy, without what a pre-training learned beside its features.
 
     The method has trained the action head, so that the policy acts; see ``check_training``.
     """

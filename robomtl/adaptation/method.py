@@ -17,7 +17,7 @@ from robomtl.ranges import check_types, settings
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What an adaptation may use."""
+    """The budget of an adaptation."""
 
     steps: int | None = None
     """Gradient steps; those that the method takes by default if None."""
@@ -43,7 +43,7 @@ class Budget:
 
 
 class Adapted(NamedTuple):
-    """What a method made of a policy, and what it took."""
+    """An adapted policy, and the cost of its adaptation."""
 
     policy: Policy
     """A new one; the given one is as it was."""

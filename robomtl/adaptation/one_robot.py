@@ -166,7 +166,7 @@ class _Cut:
         self._columns = _columns(old, new, like.observed)
 
     def part(self, tensor: Tensor, new: Tensor) -> Tensor | None:
-        """What a tensor of the new policy is; None if it is new."""
+        """The old policy's part that a tensor of the new one is; None if it is new."""
         if tensor.shape == new.shape:
             return tensor
         if tensor.ndim == 2 and tensor.shape[0] == new.shape[0]:
@@ -176,7 +176,7 @@ class _Cut:
         return None
 
     def constant(self, tensor: Tensor, new: Tensor) -> Tensor | float:
-        """What the code of the robot adds to a layer that reads the observation."""
+        """The constant that the robot's code adds to a layer that reads observations."""
         if tensor.ndim != 2 or tensor.shape == new.shape:
             return 0.0
         old, more = self._old.inputs, new.shape[1] - self._new.inputs

@@ -1,4 +1,4 @@
-"""Which evidence of the task a policy gets, and its position in the embedding."""
+"""Conditioning: the evidence of the task that a policy gets, as an embedding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -103,7 +103,7 @@ class Conditioning:
         return slice(start, start + self._sizes[kind])
 
     def goal_of(self, task: str | None) -> tuple[int, int]:
-        """Where the goal vector lies for a task, first and past-last index."""
+        """The first and past-last index of a task's goal in the state."""
         assert self.goal is not None
         return self.goal if task is None else self.goals.get(task, self.goal)
 
@@ -157,7 +157,7 @@ class Conditioning:
         return torch.cat(parts, dim=-1)
 
     def _indices(self, task: str | None) -> list[int]:
-        """Where the components of a task's goal lie, then -1 where it has no more."""
+        """The indices of a task's goal in the state, then -1 where it has no more."""
         places = [*range(*self.goal_of(task))]
         return places + [-1] * (self._sizes["goal"] - len(places))
 

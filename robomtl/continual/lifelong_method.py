@@ -11,7 +11,7 @@ from robomtl.continual.stage import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What a method has to fit, known before anything is trained."""
+    """The course of an experiment, by which a method is checked before training."""
 
     stages: int
     """Tasks that are learned one after the other."""
@@ -52,7 +52,7 @@ class LifelongMethod(Protocol):
         ...
 
     def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
-        """Who acts on a task after a stage.
+        """The policy that acts on a task after a stage.
 
         Args:
             learned: What ``learn`` returned at the stage.
@@ -63,7 +63,7 @@ class LifelongMethod(Protocol):
 
 
 class OnePolicy:
-    """What methods share that keep one policy for all tasks."""
+    """The base of methods that keep one policy for all tasks."""
 
     needs_id: ClassVar[bool] = False
     at_once: ClassVar[bool] = False

@@ -35,7 +35,7 @@ _FREE = 0
 
 
 class Owners(nn.Module):
-    """Which task owns each weight of a policy, from 1 on; 0 is free.
+    """The number of the task that owns each weight, from 1 on; 0 is free.
 
     Args:
         number: Number of weights.

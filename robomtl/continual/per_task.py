@@ -23,7 +23,7 @@ from robomtl.files.folder_kinds import POLICY
 
 
 class PerTask(ABC):
-    """What methods share that adapt one frozen policy to each task."""
+    """The base of methods that adapt one frozen policy to each task."""
 
     needs_id: ClassVar[bool] = True
     at_once: ClassVar[bool] = False

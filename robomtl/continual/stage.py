@@ -122,7 +122,7 @@ class Stage:
         )
 
     def _start(self, before: TrainedPolicy | None) -> Start | TrainedPolicy | None:
-        """What training continues from, with the normaliser that is to be kept."""
+        """The policy that training continues from, with the normaliser to keep."""
         if before is None:
             if self.normaliser != "all":
                 return None

@@ -47,7 +47,7 @@ class Episode(NamedTuple):
     """One recorded episode that is to be drawn."""
 
     number: int
-    """Its place in the data set."""
+    """Index of the episode in the data set."""
     task: str
     recorded: Recorded
 
@@ -57,7 +57,7 @@ class _Plan:
     """All that the new data set depends on."""
 
     request: Request
-    """Of the collection that would give the same data set."""
+    """Request of the collection that would give the same data set."""
     source: str
     """Fingerprint of the data set without pictures."""
 

@@ -20,7 +20,7 @@ _WORDS = (
     "{} steps per second",
     "the further features {}",
 )
-"""Of the fields of ``Sizes``."""
+"""Words for the fields of ``Sizes``."""
 _FEATURES = (np.dtype(np.float32), 1), (np.dtype(np.uint8), 3)
 
 

@@ -42,7 +42,8 @@ class Part(NamedTuple):
     """Tasks that one data set can hold: of one suite, and of one robot."""
 
     name: str
-    """Of the suite where there are several, and of the robot where that has several."""
+    """Name of the suite where there are several, and of the robot where that has
+    several."""
     suite: Suite
     tasks: tuple[str, ...]
     """Their names in this suite."""

@@ -129,7 +129,7 @@ class _Collection:
             yield from itertools.islice(episodes, self.request.episodes)
 
     def header(self) -> Header:
-        """What the data set says besides its episodes."""
+        """The header of the data set: everything besides its episodes."""
         assert self.sizes is not None
         tasks = [self._about(course) for course in self.courses.values()]
         return Header(

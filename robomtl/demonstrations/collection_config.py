@@ -1,4 +1,4 @@
-"""What ``collect`` records, as it is requested."""
+"""The request for a collection of demonstrations."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from robomtl.ranges import check_seed, check_types, settings
 @settings
 @dataclass(frozen=True, kw_only=True)
 class CollectionConfig:
-    """What is recorded in a collection; see ``robomtl.collect``."""
+    """Settings of a collection; see ``robomtl.collect``."""
 
     tasks: Sequence[str] | None = None
     """Names of the tasks, in the order of the data set; None for the suite's training

@@ -1,4 +1,4 @@
-"""What a data set holds."""
+"""The contents of a data set, and selections of its episodes."""
 
 import hashlib
 import json

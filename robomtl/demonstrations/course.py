@@ -119,7 +119,7 @@ class Course:
 
     @property
     def starts(self) -> list[int]:
-        """Where the finished units begin, in order."""
+        """The first places of the finished units, in order."""
         return sorted(self.finished)
 
     def tally(self) -> Tally:

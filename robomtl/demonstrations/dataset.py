@@ -149,7 +149,7 @@ class Demonstrations:
 
     @property
     def episodes(self) -> Episodes:
-        """Where each episode lies in the frames, and what it shows."""
+        """The frames, task, variation and success of each episode."""
         return self._contents.episodes
 
     @property
@@ -214,7 +214,7 @@ class Demonstrations:
 
     @cached_property
     def embodiment(self) -> Embodiment:
-        """What the robot observes, of what was recorded, and how it acts."""
+        """The robot: its recorded observation features, and its action."""
         contents = self._contents
         if contents.suite is None:
             name = contents.robot or self.path.name

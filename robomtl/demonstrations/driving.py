@@ -35,7 +35,7 @@ class Rollouts:
 
 
 class Choice(NamedTuple):
-    """What was chosen for a step."""
+    """The action of a step, and its label."""
 
     acted: Action
     """The action to execute, but for its disturbance; (action,)."""
@@ -72,7 +72,7 @@ class Driver:
     def begin(
         self, task: str, variation: int, size: tuple[int, ...], expert: Expert | None
     ) -> Choose:
-        """What chooses in an episode.
+        """The function that chooses the actions of an episode.
 
         Args:
             task: Name of the task.

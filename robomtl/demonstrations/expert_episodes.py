@@ -38,7 +38,7 @@ class Unit(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What came of a unit; frames of the episodes that are kept, one after the other."""
+    """The result of a unit, with the frames of the episodes that are kept."""
 
     variation: NDArray[np.int64]
     """(episode,)."""
@@ -57,7 +57,7 @@ class Block(NamedTuple):
     fps: NDArray[np.int64]
     """Steps per second of simulated time; ()."""
     horizon: NDArray[np.int64]
-    """Of the env, -1 where it does not tell; ()."""
+    """Horizon of the env, -1 where it does not say; ()."""
     error: NDArray[np.str_] = np.array("")
     """Reason of the last episode that broke off; empty if none did. ()"""
     others: Mapping[str, NDArray[Any]] = MappingProxyType({})
@@ -131,7 +131,7 @@ class _Frame(NamedTuple):
 
 
 class _Bench(NamedTuple):
-    """Where a task is demonstrated."""
+    """An env and the expert that demonstrates a task in it."""
 
     task: str
     env: Env
@@ -144,7 +144,7 @@ class _Bench(NamedTuple):
     draws on demand: those are drawn of solved episodes alone."""
 
     def shown(self, observation: Observation) -> Observation:
-        """What the expert observes when a policy would observe this."""
+        """The expert's observation where a policy would have this one."""
         env = self.env
         return env.expert_observation if isinstance(env, Privileged) else observation
 

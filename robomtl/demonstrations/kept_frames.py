@@ -173,7 +173,7 @@ class _Source:
         self._clips = {key: read_clips(folder, info, index, key) for key in images}
 
     def states(self) -> list[tuple[str, int, int, int]]:
-        """What tells whether a file of the data set has changed, for each of them."""
+        """Name, size and times of each file of the data set, by which changes show."""
         meta = [self._folder / layout.INFO, *self._index.listed_in]
         found = []
         videos = [path for clips in self._clips.values() for path in clips.files]

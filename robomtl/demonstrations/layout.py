@@ -75,7 +75,7 @@ def usual_video(options: Mapping[str, Any]) -> Video:
 
 
 class Sizes(NamedTuple):
-    """What must be the same in every episode of a data set."""
+    """The sizes and rates that every episode of a data set shares."""
 
     state: int
     """Length of a state."""
@@ -93,7 +93,7 @@ class Sizes(NamedTuple):
 
 
 def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
-    """What each frame holds, in the words of ``meta/info.json``.
+    """The features of a frame, as ``meta/info.json`` describes them.
 
     ``timestamp`` counts seconds from the episode's start; ``index`` counts frames over the
     whole data set. ``next.reward`` and ``next.success`` are what the step returned that

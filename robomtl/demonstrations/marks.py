@@ -1,4 +1,4 @@
-"""What the frames of a data set say of its episodes, and what is wrong with them."""
+"""Marks of episodes that are read from their frames, and the faults of frames."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ ROUNDING = 1e-5
 
 
 class Marks(NamedTuple):
-    """What the frames say of each episode; each (episode,)."""
+    """Task, variation, success and largest action of each episode; each (episode,)."""
 
     task: NDArray[np.int64]
     """Task index of its first frame."""

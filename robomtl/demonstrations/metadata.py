@@ -50,7 +50,7 @@ class Info:
 
 
 class Index(NamedTuple):
-    """What the episode files say, one entry an episode."""
+    """The index of episodes that the episode files hold, one entry an episode."""
 
     start: NDArray[np.int64]
     length: NDArray[np.int64]

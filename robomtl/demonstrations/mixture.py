@@ -21,7 +21,7 @@ from robomtl.nearest import check_known
 
 
 class _Key(NamedTuple):
-    """What makes tasks of two data sets one task."""
+    """The key by which tasks of two data sets are one task."""
 
     suite: str
     """Name of the suite; empty where a data set names none."""
@@ -207,7 +207,7 @@ def observed_by_choice(data: Data) -> tuple[str, ...]:
 
 
 def described(data: Data) -> dict[str, Any]:
-    """What ``run.json`` says of the data of a run."""
+    """The entry of ``run.json`` on the data of a run."""
     whole: dict[str, Any] = {"episodes": len(data), "sha256": data.fingerprint}
     if chosen := observed_by_choice(data):
         whole["observe"] = list(chosen)

@@ -23,7 +23,7 @@ STAGING = ".collecting"
 
 
 class Plan(Protocol):
-    """What decides the content of the units."""
+    """The plan that decides the content of the units."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class Staging:
         return self._path(task, start).exists()
 
     def load(self, task: str, start: int) -> Block:
-        """What came of a finished unit.
+        """The result of a finished unit.
 
         Raises:
             InputError: If the file is damaged.

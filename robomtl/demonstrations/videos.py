@@ -118,7 +118,7 @@ class VideoSeries:
 
 
 class Clips(NamedTuple):
-    """Where the images of a camera lie, one entry an episode."""
+    """The videos of a camera's images, one entry an episode."""
 
     files: tuple[Path, ...]
     """The video of each."""
@@ -149,7 +149,7 @@ def image_shape(path: Path, key: str, described: Mapping[str, Any]) -> tuple[int
 
 
 def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
-    """Where the images of a camera lie.
+    """The videos that hold the images of a camera.
 
     Raises:
         InputError: If the episode files do not say it, or not as numbers.

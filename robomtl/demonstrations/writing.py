@@ -47,7 +47,7 @@ class Recorded(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Which file of a series."""
+    """The numbers of a file within a series."""
 
     chunk: int
     file: int
@@ -88,7 +88,7 @@ class _Series:
         self._stack.__exit__(kind, error, trace)
 
     def place(self, size: int) -> Place:
-        """Where the next table will lie.
+        """The file that the next table will lie in.
 
         Args:
             size: Its size in memory [byte]; the part of the file that it takes is at most about this.
@@ -118,10 +118,10 @@ class _Series:
 
 
 class Header(NamedTuple):
-    """What a data set says besides its episodes."""
+    """The header of a data set: everything besides its episodes."""
 
     instructions: Sequence[str]
-    """Of each task, in the order of the task index; no two equal."""
+    """Instruction of each task, in the order of the task index; no two equal."""
     sizes: Sizes
     robot_type: str
     """What LeRobot calls the robot; the family of the suite."""

@@ -1,4 +1,4 @@
-"""What ``evaluate`` plays, as it is requested: a protocol, or values of one's own."""
+"""The request for an evaluation: a protocol, or values of one's own."""
 
 from dataclasses import dataclass, fields
 
@@ -11,7 +11,7 @@ from robomtl.task import Suite
 @settings
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig(TrialSettings):
-    """What is played in an evaluation; see ``robomtl.evaluate``."""
+    """Settings of an evaluation; see ``robomtl.evaluate``."""
 
     protocol: str | None = None
     """Name of the protocol to follow, such as ``official``; without one the results name

@@ -66,12 +66,12 @@ class ExpertAgent:
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The agent's name in reports."""
         return EXPERT
 
     @property
     def argument(self) -> str | None:
-        """What the command line calls it; None for a class derived from this one."""
+        """The agent's name on the command line; None for a derived class."""
         return EXPERT if type(self) is ExpertAgent else None
 
     @property

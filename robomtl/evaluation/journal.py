@@ -32,7 +32,7 @@ ATTEMPTS = 3
 
 @dataclass
 class Journal:
-    """What is finished of one plan.
+    """The finished cells of one plan.
 
     The file has a JSON object on each line: the plan first; then, for each session that
     worked on it, what it computed with; and each cell as it finished. A cell that the
@@ -44,18 +44,18 @@ class Journal:
     done: dict[int, Done] = field(default_factory=dict)
     """What came of each finished cell, by its place in the plan."""
     sessions: list[Session] = field(default_factory=list)
-    """Those that worked on it; at least 1 where a cell is finished."""
+    """Sessions that worked on the plan; at least 1 where a cell is finished."""
     computed: list[Session] = field(default_factory=list)
-    """Those of them that finished a cell."""
+    """Sessions that finished a cell."""
     processors: set[str] = field(default_factory=set)
-    """Those that cells were played on."""
+    """Processors that cells were played on."""
     seconds: float = 0.0
     """Time that went into the finished cells, of all sessions [s]."""
     _failures: Counter[int] = field(default_factory=Counter)
 
     @property
     def outcomes(self) -> dict[int, list[Outcome]]:
-        """Of the trials of each finished cell, by its place in the plan."""
+        """The outcomes of each finished cell's trials, by its place in the plan."""
         return {place: done.outcomes for place, done in self.done.items()}
 
     def left(self, place: int) -> bool:

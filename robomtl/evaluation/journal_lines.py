@@ -14,14 +14,16 @@ _MOST = 2**31  # Steps of a trial.
 
 @dataclass(frozen=True)
 class Session:
-    """What a session computes with that works on a plan."""
+    """A session that works on a plan, and what it computes with."""
 
     processor: str
-    """Of the machine it was started on; workers report their own with each cell."""
+    """Processor of the machine it was started on; workers report their own with each
+    cell."""
     workers: int
     """Number of processes."""
     versions: Mapping[str, str] | None = None
-    """Of the packages that outcomes depend on; None in journals of earlier versions."""
+    """Versions of the packages that outcomes depend on; None in journals of earlier
+    versions."""
     commit: str | None = None
     """Git commit robomtl ran from; None where it was installed, or not recorded."""
 
@@ -34,10 +36,10 @@ class Session:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a cell."""
+    """The result of a cell."""
 
     outcomes: list[Outcome]
-    """Of its trials; errors where learning gave up or the machine failed."""
+    """Outcomes of its trials; errors where learning gave up or the machine failed."""
     processor: str | None = None
     """What it was played on; None if no process lived to report it."""
     cost: Cost | None = None
@@ -83,7 +85,7 @@ class Began:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What a line has of a cell beside its outcomes; see ``Done``."""
+    """The fields of a line beside the outcomes of its cell; see ``Done``."""
 
     cost: Cost | None = None
     reason: str | None = None

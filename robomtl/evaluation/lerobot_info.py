@@ -80,7 +80,7 @@ def _metrics(
     videos: Mapping[Trial, Path],
     folder: Path,
 ) -> dict[str, Any]:
-    """What happened in the trials of a task, in their order."""
+    """The metrics of a task's trials, in their order."""
     solved = [record.solved(results.setting.criterion) for record in records]
     trials = [Trial(r.suite, r.task, r.variation, r.repeat) for r in records]
     paths = [videos[trial] for trial in trials if trial in videos]
@@ -91,7 +91,7 @@ def _metrics(
 
 
 def _aggregated(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several tasks; success is the percentage of all their episodes."""
+    """The metrics of several tasks; success is the percentage of all their episodes."""
     successes = [each for task in metrics for each in task["successes"]]
     percent = 100 * sum(successes) / len(successes) if successes else None
     return {

@@ -9,8 +9,8 @@ from robomtl.camera import Picture
 from robomtl.errors import MissingExtraError
 
 REPEATABLE = {"mbtree": "0"}
-"""Of x264, whose tree of blocks reads memory that it never wrote: with it the same pictures
-became other bytes once in some hundred files."""
+"""Options of x264, whose tree of blocks reads memory that it never wrote: with it the same
+pictures became other bytes once in some hundred files."""
 _OPTIONS = {  # x264's own quality, made quickly.
     "crf": "23",
     "preset": "veryfast",

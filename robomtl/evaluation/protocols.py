@@ -24,7 +24,7 @@ _ALL = "all of the suite"
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What evaluations under one name have in common."""
+    """A protocol: the conditions that evaluations under one name share."""
 
     line: str
     """What it is, in a line."""
@@ -154,7 +154,7 @@ def check(name: str, conditions: Conditions, suite: Suite) -> None:
 
 
 def _in_words(differing: Mapping[str, tuple[object, object]]) -> str:
-    """Which conditions differ, in words."""
+    """The differing conditions, in words."""
     return "; ".join(
         f"{field} {given}, not {wanted}" for field, (wanted, given) in differing.items()
     )

@@ -1,4 +1,4 @@
-"""What an evaluation found, in memory and on disk."""
+"""The results of an evaluation, in memory and on disk."""
 
 import json
 import math
@@ -25,10 +25,10 @@ _FORMAT = 1  # Of results.json; raised when the meaning of a field changes.
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What was evaluated, how, and where."""
+    """The setting of an evaluation: agent, suite, conditions and machine."""
 
     agent: str
-    """Its name."""
+    """Name of the agent."""
     fingerprint: str
     """Hash of everything its actions depend on."""
     conditioning: tuple[str, ...] | None = None

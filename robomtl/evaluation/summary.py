@@ -19,7 +19,7 @@ class TaskRates:
     success: float | None
     """Share of trials that count as solved, by the criterion of the evaluation."""
     interval: Interval | None
-    """Its 95 % Wilson interval."""
+    """The 95 % Wilson interval."""
     successes: int
     trials: int
     """Trials with an outcome, of which ``success`` is the rate."""
@@ -38,7 +38,7 @@ class GroupRates:
     success: float | None
     """Mean of the tasks' success; tasks without any outcome are left out."""
     interval: Interval | None
-    """Its 95 % interval; see ``mean_interval``."""
+    """The 95 % interval; see ``mean_interval``."""
     tasks: int
     successes: int
     trials: int
@@ -58,11 +58,11 @@ class Summary:
     tier_mean: float | None
     """Mean over tiers of the mean over their tasks; None in a suite without tiers."""
     tier_mean_interval: Interval | None
-    """Its 95 % interval."""
+    """The 95 % interval of the tier mean."""
     tiers: Mapping[str, GroupRates]
-    """By name, easiest first."""
+    """Rates of tiers by name, easiest first."""
     tasks: Mapping[str, TaskRates]
-    """By name, in the order of the trials."""
+    """Rates of tasks by name, in the order of the trials."""
 
     def by_success(self, tier: str) -> list[tuple[str, TaskRates]]:
         """The tasks of a tier, the most successful first; those without outcome last."""

@@ -1,4 +1,4 @@
-"""Which trials an evaluation has, dealt into chunks before anything runs."""
+"""The trials of an evaluation, divided into chunks before anything runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

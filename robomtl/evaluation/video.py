@@ -102,7 +102,7 @@ class _FilmReel:
 
 
 def video_path(folder: Path | str, record: Record) -> Path:
-    """Where the video of a trial is, if there is one.
+    """The path of a trial's video, whether it exists or not.
 
     Args:
         folder: The evaluation's.

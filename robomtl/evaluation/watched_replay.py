@@ -32,7 +32,7 @@ class Moment(NamedTuple):
     action: Action | None
     """The last one; None at the start."""
     reward: float
-    """Of the last one; 0 at the start."""
+    """Reward of the last action; 0 at the start."""
     success: bool
     """Whether the task is solved now."""
 
@@ -42,7 +42,7 @@ Watch = Callable[[Env, Moment], None]
 
 
 class Place(NamedTuple):
-    """Where a recorded trial was played, and how it went."""
+    """A recorded trial, and its row in the chunk in which it was played."""
 
     chunk: Chunk
     row: int
@@ -111,7 +111,7 @@ class Replay:
 
 
 def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
-    """Where each trial of an evaluation was played, in the order of its records.
+    """The chunk and row of each trial of an evaluation, in the order of its records.
 
     Raises:
         ValueError: If the agent or the suite is another one than was evaluated, or the

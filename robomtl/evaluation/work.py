@@ -1,4 +1,4 @@
-"""What a worker process does with a chunk, and what it keeps between chunks."""
+"""The work on a chunk in a worker process, which keeps envs and the actor."""
 
 from robomtl.acting.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal_lines import Done

@@ -207,7 +207,7 @@ class _Process(Worker):
     process: BaseProcess
     connection: Connection
     memory: MutableSequence[int]
-    """Of its pulse."""
+    """Memory of its pulse."""
 
 
 class _Processes(WorkerPool[_Process]):

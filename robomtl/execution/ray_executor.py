@@ -161,7 +161,7 @@ class _Actors(WorkerPool[_Hand]):
 
 
 class _Actor:
-    """What lives in a Ray worker: the work, with whatever it keeps between items."""
+    """The work in a Ray worker, with whatever it keeps between items."""
 
     def __init__(
         self, path: Sequence[str], modules: Sequence[str], limit: float
@@ -186,7 +186,7 @@ class _Actor:
         return Answer("raise", InputError(message))
 
     def play(self, item: Any, lost: Mapping[int, str]) -> Answer:
-        """What comes of an item."""
+        """The result of an item."""
         assert self._work is not None
         PULSE.lost = lost
         PULSE.reach(0.0)
@@ -283,7 +283,7 @@ def _check_that_a_cluster_answers(address: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What is to be known of a Ray error, on one line."""
+    """The cause of a Ray error, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     because = [line for line in lines if line.startswith("The actor is dead because")]
     text = (because or lines)[-1].partition(" Worker exit type")[0]

@@ -33,7 +33,7 @@ class Failure(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a worker says: once when it has started, and then of each item."""
+    """An answer of a worker: once when it has started, and then for each item."""
 
     kind: Literal["done", "retry", "raise"]
     """``retry`` where another worker may fare better, ``raise`` where none would."""
@@ -48,7 +48,7 @@ class Worker:
     """A worker, and what it is doing."""
 
     index: int | None = None
-    """Its item; None while it has none."""
+    """Index of its item; None while it has none."""
     kind: Hashable = None
     """Kind of its latest item."""
     started: bool = False
@@ -123,11 +123,11 @@ class WorkerPool(ABC, Generic[Some]):
 
     @abstractmethod
     def answering(self, workers: Sequence[Some]) -> Sequence[Some]:
-        """Those of some workers that answer or are lost, after a second at most."""
+        """The workers among these that answer or are lost, after a second at most."""
 
     @abstractmethod
     def receive(self, worker: Some) -> Answer:
-        """What an answering worker says; ``retry`` where it was lost."""
+        """The answer of a worker; ``retry`` where it was lost."""
 
     @abstractmethod
     def lost(self, worker: Some) -> bool:
@@ -143,7 +143,7 @@ class WorkerPool(ABC, Generic[Some]):
 
     @abstractmethod
     def no_start(self, reason: str) -> str:
-        """What to tell the user where no worker starts.
+        """The message to the user where no worker starts.
 
         Args:
             reason: What became of the last.
@@ -287,7 +287,7 @@ def check_limit(limit: float) -> None:
 
 
 def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
-    """What comes of an item, for the process that gave it; raises nothing."""
+    """The answer for an item, to the process that gave it; raises nothing."""
     try:
         return Answer("done", work(item))
     except SimulationError as error:

@@ -1,1 +1,1 @@
-"""What experiments have in common: cells, their running, statistics, tables, charts."""
+"""The framework of experiments: cells, the loop, statistics, tables and charts."""

@@ -43,7 +43,7 @@ def iqm(scores: Scores) -> Scores:
 
 
 class Trimmed(NamedTuple):
-    """What the interquartile mean does with each score; (seed, task) each."""
+    """How the interquartile mean treats each score; (seed, task) each."""
 
     kept: Scores
     """The fraction of a score that is kept; 1 within the quartiles, 0 beyond."""

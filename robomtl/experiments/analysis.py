@@ -23,7 +23,7 @@ from robomtl.experiments.scores import known
 from robomtl.experiments.spread import spread_interval
 
 CONFIDENCE = 0.95
-"""Of all intervals; the level of tests is what it leaves."""
+"""Confidence of all intervals; tests have the level 1 - CONFIDENCE."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -107,7 +107,7 @@ Curve = Mapping[int, Mapping[str, Scores]]
 
 
 def curve_of(tried: Curve) -> dict[int, dict[str, Scores]]:
-    """What was tried, where every number has an outcome of every task; else nothing."""
+    """The given trials if every number has an outcome of every task; else none."""
     some = {number: known(tasks) for number, tasks in sorted(tried.items())}
     names = {frozenset(tasks) for tasks in some.values()}
     return some if len(names) == 1 and names != {frozenset()} else {}

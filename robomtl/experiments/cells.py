@@ -12,7 +12,7 @@ from robomtl.task import Trial
 
 Scalar = str | int | float | bool | None
 Factors = Mapping[str, Scalar]
-"""By name, in what cells or trials of an experiment differ: columns of its tables."""
+"""Factors by name, in which cells or trials differ: columns of the tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +20,12 @@ class Cell(ABC):
     """A unit of an experiment; light to send."""
 
     trials: tuple[Trial, ...]
-    """Those it plays."""
+    """The trials that it plays."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Its name in the journal: the same however many others join."""
+        """The cell's name in the journal, which does not depend on the other cells."""
 
     @property
     @abstractmethod
@@ -34,12 +34,12 @@ class Cell(ABC):
 
     @property
     def noted(self) -> Factors:
-        """What else the table of cells has of it."""
+        """Further columns of the table of cells."""
         return {}
 
     @property
     def label(self) -> str:
-        """Its name in the progress line."""
+        """The cell's name in the progress line."""
         return self.name
 
     @property
@@ -65,7 +65,7 @@ class Row(NamedTuple, Generic[C]):
 
     cell: C
     place: int
-    """Of the trial among those of the cell."""
+    """Index of the trial among those of the cell."""
     outcome: Outcome
 
     @property

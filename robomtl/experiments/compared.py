@@ -28,7 +28,7 @@ class Compared:
     head: str
     """What the labels are of: ``arm`` or ``method``."""
     letter: str
-    """Of the number of demonstrations."""
+    """Letter that stands for the number of demonstrations."""
     names: Mapping[str, str]
     """Registered names by label."""
     baseline: str | None
@@ -36,12 +36,12 @@ class Compared:
     counts: Sequence[int]
     """Numbers of demonstrations, rising."""
     success: Mapping[str, Mapping[int, Success]]
-    """By label and number; only 0 for one that reads no demonstration."""
+    """Success by label and number; only 0 for one that reads no demonstration."""
     tasks: Sequence[str]
 
     @property
     def heads(self) -> list[str]:
-        """Of columns for the numbers of demonstrations."""
+        """Heads of the columns for the numbers of demonstrations."""
         return [f"{self.letter} = {count}" for count in self.counts]
 
     @cached_property
@@ -112,7 +112,7 @@ class Compared:
 
     @property
     def mean(self) -> str:
-        """What a number over all tasks is."""
+        """A phrase on numbers over all tasks."""
         return f"mean over {counted(len(self.tasks), 'task')}, in per cent"
 
     def success_section(

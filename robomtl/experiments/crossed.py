@@ -162,7 +162,8 @@ class Compared:
 
     interval: Interval
     p_value: float
-    """Of no difference. For one task it is at least that of McNemar's exact test."""
+    """P-value of no difference. For one task it is at least that of McNemar's exact
+    test."""
 
 
 def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Compared:

@@ -1,4 +1,4 @@
-"""What a curve of success against the number of demonstrations comes to."""
+"""The area under a curve of success against the number of demonstrations."""
 
 import math
 from collections.abc import Sequence

@@ -8,7 +8,7 @@ from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.pages.matrix import Entry
 
 NONE = Entry("–")
-"""Of what is not there."""
+"""Entry of a missing value."""
 
 
 def rate(success: Success, task: str | None = None) -> Entry:

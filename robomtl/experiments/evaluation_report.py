@@ -168,7 +168,7 @@ def _steps(found: Panels) -> report.Section:
 
 
 def _failures(summary: Summary, records: tuple[Record, ...]) -> report.Section | None:
-    """What happened to trials without an outcome, and to which; most frequent first."""
+    """Reasons of trials without an outcome, with their tasks; most frequent first."""
     found: dict[str, list[str]] = {}
     for record in records:
         if record.error is not None:
@@ -208,7 +208,7 @@ def _conditions(results: Results) -> Pairs:
 
 
 def machine(setting: Setting) -> Pairs:
-    """What was evaluated, and what on."""
+    """Facts on the agent that was evaluated, and on the machine."""
     return [
         ("Agent", setting.agent),
         *((f"Actor's {name}", str(it)) for name, it in setting.acting.items()),

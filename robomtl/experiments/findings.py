@@ -1,4 +1,4 @@
-"""What trials of tasks come to, as plain data."""
+"""Success, costs and differences by task, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Success:
 
 @dataclass(frozen=True, kw_only=True)
 class Took:
-    """What learning took: medians over cells."""
+    """The cost of learning: medians over cells."""
 
     seconds: float
     """Wall time, each training with one thread [s]."""

@@ -1,4 +1,4 @@
-"""What trials that two agents both played say of the difference between them."""
+"""The difference between two agents, from the trials that both played."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -107,7 +107,7 @@ class Alone(NamedTuple):
 
     centre: float
     variance: float
-    """Of the mean."""
+    """Variance of the mean."""
 
 
 def alone(tasks: Sequence[Moments]) -> Alone:

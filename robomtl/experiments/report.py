@@ -72,7 +72,7 @@ class Bar(NamedTuple):
     value: float | None
     interval: Interval | None
     texts: Sequence[str | tuple[str, str]]
-    """Of the other columns; a text and a small one below it."""
+    """Texts of the other columns; a text and a small one below it."""
     badge: str = ""
     """Beside the name."""
     mark: bool = False
@@ -80,7 +80,7 @@ class Bar(NamedTuple):
     second: bool = False
     """Whether it is of the second colour."""
     style: Style | None = None
-    """Of the mark before the name."""
+    """Style of the mark before the name."""
     condition: str = ""
 
 
@@ -101,7 +101,7 @@ class Bars:
     columns: Sequence[Column]
     rows: Sequence[Bar]
     reach: float | None = None
-    """Of the axis of differences; None for rates."""
+    """Reach of the axis of differences; None for rates."""
     condition: str = ""
     """Head of the column of conditions; empty for none."""
     forest: bool = False
@@ -133,7 +133,7 @@ class Facts:
 
     kind: ClassVar[str] = "facts_of"
     lists: Mapping[str, tuple[str, Pairs]]
-    """By the name of each in the page: title, and pairs."""
+    """Title and pairs of each list, by its name in the page."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class _Plan(Conditions):
 
 @dataclass(frozen=True, kw_only=True)
 class _Origin:
-    """What else is needed to make the plan again, see ``journal_in``."""
+    """The entries of a journal that make its plan again; see ``journal_in``."""
 
     agent: str | None = None
     acting: Mapping[str, Any] = field(default_factory=dict)

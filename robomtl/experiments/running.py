@@ -28,11 +28,11 @@ REPORT = "report.html"
 
 
 class Experiment(Protocol[C]):
-    """What is to be computed, and what comes of it."""
+    """An experiment: its identity, cells, findings and report."""
 
     @property
     def title(self) -> str:
-        """What is being done, for the progress line."""
+        """The activity that the progress line names."""
         ...
 
     @property
@@ -115,12 +115,12 @@ class Playable(Protocol):
 
     @property
     def trials(self) -> Sequence[Trial]:
-        """Those it plays."""
+        """The trials that it plays."""
         ...
 
     @property
     def label(self) -> str:
-        """Its name in the progress line."""
+        """The cell's name in the progress line."""
         ...
 
     @property

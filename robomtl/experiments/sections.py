@@ -105,7 +105,7 @@ def text(value: object) -> str:
 def most_frequent(
     reasons: Mapping[str, Mapping[str, int]],
 ) -> list[tuple[str, str, int]]:
-    """Of which, why, and how many: the most frequent first."""
+    """Label, reason and number of cells, the most frequent reasons first."""
     every = [
         (label, reason, number)
         for label, some in reasons.items()

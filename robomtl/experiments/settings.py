@@ -1,4 +1,4 @@
-"""What is compared, and its settings, as words of a command line name them."""
+"""The methods or arms of a comparison with their settings, parsed from words."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -140,7 +140,7 @@ class Denoiser(nn.Module):
         self.last = nn.Linear(width, size)
 
     def forward(self, chunk: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-        """What undoes the noise.
+        """The estimate that undoes the noise.
 
         Args:
             chunk: (batch, chunk, component).

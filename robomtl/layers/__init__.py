@@ -1,1 +1,1 @@
-"""What architectures are built from."""
+"""Layers that architectures are built from."""

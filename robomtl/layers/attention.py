@@ -11,7 +11,7 @@ from robomtl.errors import InputError
 
 
 class Attended(NamedTuple):
-    """What a block's attention looks at."""
+    """The keys, values and mask of a block's attention."""
 
     keys: Tensor
     """(batch, head, token, part)."""
@@ -42,7 +42,7 @@ class Block(nn.Module):
         self.outer = nn.Linear(4 * width, width)
 
     def keys_and_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """What attention to these tokens needs; each (batch, head, token, part)."""
+        """Keys and values of these tokens; each (batch, head, token, part)."""
         joined = self.key_value(self.attention_norm(tokens))
         keys, values = rearrange(
             joined, "b n (kv head part) -> kv b head n part", kv=2, head=self.heads

@@ -204,7 +204,7 @@ class TaskConditioned(Protocol):
 def task_tokens(
     policy: TaskConditioned, observation: Mapping[str, Tensor], task_embedding: Tensor
 ) -> Tokens:
-    """What a policy is conditioned on, as tokens: the task embedding, then goal images.
+    """The conditioning of a policy as tokens: the task embedding, then goal images.
 
     Args:
         policy: Encodes them.
@@ -229,7 +229,7 @@ def observation_tokens(
     observation: Mapping[str, Tensor],
     task_embedding: Tensor,
 ) -> Tokens:
-    """What a policy observes, as tokens; values of shape (batch, time, token, width).
+    """The observation as tokens; values of shape (batch, time, token, width).
 
     Args:
         policy: Standardises states and encodes images.

@@ -157,7 +157,7 @@ class Observer(nn.Module):
         )
 
     def _kept(self, name: str, encoded: Tensor) -> Tensor:
-        """What an image is encoded to, which is kept where it is watched."""
+        """The encoding of an image, which is kept where it is watched."""
         if self._watched is not None:
             self._watched[name] = encoded
         return encoded

@@ -1,4 +1,4 @@
-"""What a policy remembers of demonstrations: tensors whose sizes are those that came."""
+"""The memory of demonstrations in a policy: tensors of any size, saved with it."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence

@@ -58,7 +58,7 @@ class Model(nn.Module):
         return passed / self._reach
 
     def forward(self, features: Tensor, latent: Tensor) -> Tensor:
-        """What a frame becomes by a latent action; (clip, target)."""
+        """The later frame, from a frame and a latent action; (clip, target)."""
         predicted: Tensor = self.future(torch.cat([features, latent], dim=-1))
         return predicted
 

@@ -64,7 +64,7 @@ class Contrast(nn.Module):
 
     @torch.no_grad()
     def key(self, policy: Policy, batch: Batch) -> Tensor:
-        """What the keys' weights make of frames; (frame, size)."""
+        """The keys of frames; (frame, size)."""
         weights = {
             name: self.get_buffer(_key(name)) for name, _ in self.followed(policy)
         }

@@ -1,4 +1,4 @@
-"""What the objectives of pre-training have in common: they shape features, not actions.
+"""The contract of pre-training objectives, which shape features, not actions.
 
 They train the features of a policy, from which its action head predicts, and what makes
 them: encoders of pictures, stem and trunk. A training that starts from the policy, or a
@@ -77,7 +77,7 @@ class Pretraining(ABC):
 
     @abstractmethod
     def meta(self, policy: Policy) -> nn.Module:
-        """What is learned beside the policy, such as a projection of its features."""
+        """The module that is learned beside the policy, such as a projection."""
 
     @abstractmethod
     def loss(self, policy: Policy, batch: Clips) -> Loss:

@@ -1,4 +1,4 @@
-"""What generative pre-training reconstructs of an observation: states and small pictures.
+"""Targets of generative pre-training: the states and small pictures of observations.
 
 A picture is averaged over squares of a few pixels. Components of states are standardised,
 as the policy does it, and pixels over the frames of a batch, but for what hardly changes:

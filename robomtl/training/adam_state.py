@@ -12,7 +12,7 @@ State = dict[str, Tensor]
 
 
 def adam_state(optimiser: torch.optim.Adam) -> State:
-    """What Adam knows of its parameter; nothing before the first step."""
+    """Adam's state of its parameter; empty before the first step."""
     (parameter,) = optimiser.param_groups[0]["params"]
     known: State = optimiser.state[parameter]
     return {f"adam.{name}": value for name, value in known.items()}

@@ -16,7 +16,7 @@ from robomtl.training.augmenting import Augmenter
 def augmenter_for(
     augmentation: Augmentation, demonstrations: Demonstrations, device: torch.device
 ) -> Augmenter | None:
-    """What constructs samples of some demonstrations; None where all is off.
+    """The augmenter of some demonstrations; None if the augmentation changes nothing.
 
     Raises:
         ValueError: If the suite does not say which numbers of a state are positions, or

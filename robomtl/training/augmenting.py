@@ -1,4 +1,4 @@
-"""What constructs samples: draws what becomes of each."""
+"""An augmenter draws how each sample of a batch is changed."""
 
 import math
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Augmenter:
         self._beside = torch.arange(state, device=device) - self._sense.long()
 
     def draw(self, task: Tensor, generator: Generator) -> Transform:
-        """What becomes of samples of these tasks, or problems, in space.
+        """How samples of these tasks, or problems, are moved, turned and mirrored.
 
         Args:
             task: Index of the task of each; (sample,).
@@ -113,7 +113,7 @@ class Augmenter:
         return (most * (2 * draw - 1)).to(self._device)
 
     def singly(self, task: Tensor, generator: Generator) -> Transform:
-        """Its own change for each sample.
+        """A change for each sample, drawn independently.
 
         Args:
             task: Index of the task of each; (sample,).
@@ -191,7 +191,7 @@ class Augmenter:
         return change.state(state)
 
     def _turn(self, mirrored: Tensor, angle: Tensor, draw: Tensor) -> Tensor:
-        """What actions are multiplied by; (sample,) -> (sample, action, action)."""
+        """The matrix that multiplies each sample's actions; (sample, action, action)."""
         size, start = self._dimensions, self._start
         turn = torch.eye(self._action, device=draw.device).repeat(len(draw), 1, 1)
         displacement = turn[:, start : start + size, start : start + size]

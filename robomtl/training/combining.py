@@ -75,7 +75,7 @@ class Averaging(Combiner):
         return loss
 
     def mean(self, loss: Loss, batch: Any) -> Tensor:
-        """What is minimised."""
+        """The loss that is minimised."""
         return loss.per_sample.mean()
 
 
@@ -90,7 +90,7 @@ class Sloping(Averaging):
         self._weigher = weigher
 
     def mean(self, loss: Loss, batch: Any) -> Tensor:
-        """Of the weighted losses."""
+        """The mean of the weighted losses."""
         self.weights = self._weigher.weights(loss.per_sample)
         return (loss.per_sample * self.weights[batch.task]).mean()
 

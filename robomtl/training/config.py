@@ -1,4 +1,4 @@
-"""What decides a training run besides the data and the policy."""
+"""The settings of a training run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

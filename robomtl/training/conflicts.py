@@ -15,7 +15,7 @@ _Matrix = list[list[float]]
 
 
 class Conflict(NamedTuple):
-    """What the cosines come to."""
+    """Summary of the cosines between the gradients of tasks."""
 
     mean: float
     """Mean cosine of two different tasks."""
@@ -54,7 +54,7 @@ def conflict(cosine: Tensor) -> Conflict:
 
 
 class History:
-    """What a run measures at some of its steps, kept in memory until it is written.
+    """Matrices that a run measures at some steps, in memory until written.
 
     Args:
         path: JSON file of ``tasks``, ``steps``, and what was measured, (step, task, task).

@@ -1,4 +1,4 @@
-"""What a policy of a data set is conditioned on, and where its states hold the goal."""
+"""The conditioning of a policy of some data, and where its states hold the goal."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def conditioning_for(
     objective: Objective,
     wording: Wording = "embedding",
 ) -> Conditioning:
-    """What a policy is conditioned on: the given kinds, and what the objective infers.
+    """The conditioning of a policy: the given kinds, and what the objective infers.
 
     Raises:
         InputError: If a kind is unknown, twice there, or needs what is missing.

@@ -174,7 +174,7 @@ def _shape(
 
 
 def _identity(encoder: PretrainedEncoder) -> list[str]:
-    """What tells whether a map would be another one: the network and its weights."""
+    """The identity of an encoder: the network and its weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(encoder.backbone.state_dict().items()):
         digest.update(name.encode())

@@ -58,7 +58,7 @@ class _Factors(NamedTuple):
         return len(self.task) * (outputs + inputs) < _WORTH * outputs * inputs
 
     def _written_out(self, read: Tensor, tasks: int) -> Tensor:
-        """Of each task; (task, output · input)."""
+        """The gradient of each task; (task, output · input)."""
         order = self.task.argsort(stable=True)
         counts = self.task.bincount(minlength=tasks).tolist()
         parts = torch.split(self.back[order], counts), torch.split(read[order], counts)
@@ -67,14 +67,14 @@ class _Factors(NamedTuple):
 
 
 class Factored(NamedTuple):
-    """What one batch says of every task; see ``TaskGradients``."""
+    """Gradients of the tasks as products of factors; see ``TaskGradients``."""
 
     factors: tuple[_Factors, ...]
-    """Of each of the parameters."""
+    """Gradient factors of each parameter."""
     losses: Tensor
     """Mean loss of each task; (task,)."""
     loss: Loss
-    """That of the batch, detached."""
+    """The loss of the batch, detached."""
 
     def gramian(self) -> Tensor:
         """See ``TaskGradients``."""
@@ -120,7 +120,7 @@ def factored(scored: Scored, batch: Batch, tasks: Sequence[str]) -> Factored | N
 def _found(
     uses: Sequence[Use], names: Sequence[str], total: Tensor, task: Tensor
 ) -> tuple[_Factors, ...]:
-    """What came back to each parameter from a loss.
+    """The gradient factors of each parameter.
 
     Args:
         uses: Of the parameters.
@@ -145,7 +145,7 @@ def _found(
 
 
 def _factors(use: Use, back: Tensor, task: Tensor) -> dict[str, _Factors]:
-    """By the names of the parameters of one use."""
+    """The factors of one use, by the names of its parameters."""
     read = use.read.to(back.dtype).flatten(0, -2)
     back = back.flatten(0, -2)
     task = task.repeat_interleave(len(back) // len(task))
@@ -160,7 +160,7 @@ def _factors(use: Use, back: Tensor, task: Tensor) -> dict[str, _Factors]:
 
 
 def _joined(parts: Sequence[_Factors]) -> _Factors:
-    """Those of a parameter that is used several times: the rows of all."""
+    """The factors of a parameter that is used several times: the rows of all uses."""
     if len(parts) == 1:
         return parts[0]
     task, back, read = zip(*parts, strict=True)

@@ -190,7 +190,7 @@ class GradientLearner(ABC):
             parameter.grad = None
 
     def _expected(self) -> dict[str, Tensor]:
-        """What ``save`` writes, but for what is kept of each task."""
+        """The tensors that ``save`` writes, except those kept for each task."""
         policy = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
         return {
             **policy,

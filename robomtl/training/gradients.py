@@ -12,7 +12,7 @@ from robomtl.training.stacked import stacked
 
 
 class TaskGradients(Protocol):
-    """What one batch says of every task."""
+    """The gradients of the tasks' mean losses on one batch."""
 
     @property
     def losses(self) -> Tensor:
@@ -21,7 +21,7 @@ class TaskGradients(Protocol):
 
     @property
     def loss(self) -> Loss:
-        """That of the batch, detached."""
+        """The loss of the batch, detached."""
         ...
 
     def gramian(self) -> Tensor:

@@ -34,7 +34,7 @@ class GradNorm:
         self._first: Tensor | None = None
 
     def weights(self, losses: Tensor, norms: Tensor) -> Tensor:
-        """Those found so far, with mean 1; takes a step on them as well.
+        """The weights found so far, with mean 1; also takes a step on them.
 
         Args:
             losses: Mean loss of each task; (task,).

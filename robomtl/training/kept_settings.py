@@ -1,4 +1,4 @@
-"""Which settings a resumed training keeps, and which may differ from before."""
+"""The settings that a resumed training keeps, and those that may differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""What training tells while it runs: TensorBoard scalars, per task and in the mean."""
+"""The log of a running training: TensorBoard scalars, per task and on average."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

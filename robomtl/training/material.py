@@ -107,7 +107,7 @@ def materials(
     history: int = 1,
     alignment: Alignment | None = None,
 ) -> tuple[Material, Material]:
-    """What to train on, and what to validate on: the last episodes of each task.
+    """The material to train on, and that to validate on: each task's last episodes.
 
     Args:
         data: What is learned from.

@@ -24,7 +24,7 @@ def forget_measurements(folder: Path) -> None:
 
 
 class Measurements:
-    """What is measured at some steps of a run, and its files.
+    """The measurements at some steps of a run, and their files.
 
     Args:
         learner: Takes the steps.

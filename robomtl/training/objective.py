@@ -1,4 +1,4 @@
-"""What training minimises: the contract, and plain behaviour cloning."""
+"""Objectives that training minimises: their contract, and behaviour cloning."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Material:
     """What batches are made of."""
 
     frames: Frames
-    """Of the episodes, sorted by task."""
+    """Frames of the episodes, sorted by task."""
     wordings: InstructionEmbeddings
     """Instruction embeddings of each task."""
     conditioning: Conditioning
@@ -138,7 +138,7 @@ class Projecting(Protocol):
 
 
 class Objective(Protocol):
-    """What a run minimises; a frozen dataclass of its settings.
+    """The objective of a training; a frozen dataclass of its settings.
 
     One whose loss of a sample depends on that sample alone, and whose draws are
     ``Divisible``, may say so by a class attribute ``divisible = True``: several processes
@@ -151,7 +151,7 @@ class Objective(Protocol):
         ...
 
     def meta(self, policy: Policy) -> nn.Module | None:
-        """What is learned beside a policy, freshly initialised; None for nothing.
+        """The module that is learned beside a policy, initialised; None for none.
 
         Raises:
             ValueError: If the objective does not fit the policy.

@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """What decides the outcome."""
+        """The settings that decide the outcome."""
         card, data = self.card, self.demonstrations
         wordings = json.dumps(instructions(data)).encode()
         record = RunRecord(
@@ -84,7 +84,7 @@ class Plan:
 
     @cached_property
     def _target(self) -> dict[str, Any]:
-        """What ``run.json`` says of a target domain; empty where there is none."""
+        """The entry of ``run.json`` on a target domain; empty where there is none."""
         if not isinstance(self.objective, TargetDomain):
             return {}
         return {"target": described(target_in(self.objective.target))}
@@ -183,7 +183,7 @@ def _built(plan: Plan) -> tuple[Policy, bool]:
 
 
 def _materials(plan: Plan, policy: Policy) -> tuple[Material, Material]:
-    """What is trained on and what is validated on, on the training device."""
+    """The material to train on and that to validate on, on the training device."""
     training, validation = materials(
         plan.demonstrations,
         plan.card.conditioning,

@@ -91,7 +91,7 @@ class CloningWithPositions(Cloning):
     """Behaviour cloning with the loss of predicting positions beside it."""
 
     weight: float
-    """Of the positions."""
+    """Weight of the loss of the positions."""
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
         """The policy's own loss of each sample, and that of its positions."""

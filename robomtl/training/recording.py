@@ -1,4 +1,4 @@
-"""What the layers of a network read and give, kept while it runs."""
+"""A record of the inputs and outputs of a network's layers while it runs."""
 
 from collections.abc import Mapping, Sequence, ValuesView
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class Use(NamedTuple):
     given: Tensor
     """(sample, …, output)."""
     version: int
-    """Of what was given, then: it must not be written to."""
+    """Version of the output at that time, since it must not be written to afterwards."""
     scales: bool
     """Whether the weight is multiplied with element by element."""
 

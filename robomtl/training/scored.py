@@ -1,4 +1,4 @@
-"""What is scored in training, and how the losses of samples become those of tasks."""
+"""A policy with its objective as one module, and the mean losses of tasks."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -24,14 +24,14 @@ _CACHED = 16_384  # Weights whose gradients of ten tasks fit a cache in float32.
 
 
 class Stacked(NamedTuple):
-    """What one batch says of every task; see ``TaskGradients``."""
+    """Gradients of the tasks, each written out; see ``TaskGradients``."""
 
     layers: tuple[Tensor, ...]
     """Gradients by each of the parameters, as precise as they come; (task, …)."""
     losses: Tensor
     """Mean loss of each task; (task,)."""
     loss: Loss
-    """That of the batch, detached."""
+    """The loss of the batch, detached."""
 
     def gramian(self) -> Tensor:
         """See ``TaskGradients``."""

@@ -106,7 +106,7 @@ def resolved(model: Model, start: Start | None) -> Resolved:
 
 
 def _of(start: Start) -> Resolved:
-    """What a start was trained as; its objective adds what it infers by itself."""
+    """The model that a start was trained as, without what its objective infers."""
     card = start.trained.card
     following = continued_by(card.objective)
     settings = card.objective_config if following == card.objective else {}
@@ -140,7 +140,7 @@ def usual_history(policy: str, start: Start | None) -> int:
 
 
 def identity(start: Start | None) -> dict[str, Any] | None:
-    """What of a start decides the outcome of a training, as JSON holds it."""
+    """The fields of a start that decide the outcome, as JSON holds them."""
     if start is None:
         return None
     return {"sha256": start.trained.fingerprint, "parts": list(start.parts)}

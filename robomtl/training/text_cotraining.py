@@ -68,7 +68,7 @@ class TextDraws:
     fraction: float
     """Fraction of a batch that is text."""
     seed: int
-    """Of the draws."""
+    """Seed of the draws."""
 
     def batch(self, step: int, size: int) -> Cotrained:
         """The batch of a step."""

@@ -1,4 +1,4 @@
-"""What is refused before a run begins: architectures and balances that do not fit."""
+"""Checks before a run begins: architectures, data and balances that do not fit."""
 
 import os
 from shutil import which

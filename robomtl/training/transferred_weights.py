@@ -36,7 +36,7 @@ class Transferred(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What is taken and what is new."""
+        """A sentence on which modules are taken and which are new."""
         modules = [name or _OWN for name in _outermost(self.modules, self.new)]
         text = f"Taken from the start: {', '.join(modules)}."
         if not self.new:

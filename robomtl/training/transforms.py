@@ -15,11 +15,12 @@ class Transform:
     changed: Tensor | None = None
     """Which samples are changed at all, all if None; bool, (sample,)."""
     start: Tensor | None = None
-    """By how much the start of the hand's way is moved before; (sample, 2)."""
+    """Displacement of the start of the hand's path, applied before the rest; (sample,
+    2)."""
     shift: Tensor | None = None
     """What is added to the state; (sample, state)."""
     sign: Tensor | None = None
-    """By what the state is multiplied before; (sample, state)."""
+    """Factors of the state, applied before the rest; (sample, state)."""
     angle: Tensor | None = None
     """Angle [rad] by which each number is rotated, with that ``beside`` it, around its
     centre; (sample, state)."""

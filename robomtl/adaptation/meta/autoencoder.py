@@ -59,7 +59,7 @@ class Autoencoder(nn.Module):
         return mean, log_variance
 
     def _mean_square(self, error: Tensor) -> Tensor:
-        """Of the state and of the action, added. Departure 1."""
+        """The mean squares of state and action, added. Departure 1."""
         parts = torch.split(error.square(), self._sizes, dim=-1)
         means = [reduce(part, "batch size -> batch", "mean") for part in parts]
         return means[0] + means[1]

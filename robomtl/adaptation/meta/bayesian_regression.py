@@ -23,7 +23,7 @@ from torch import Tensor
 
 
 class Belief(NamedTuple):
-    """What is believed of K, before or after samples were seen."""
+    """The distribution of K, before or after samples were seen."""
 
     mean: Tensor
     """K₀ or K̄; (…, feature, output)."""
@@ -77,7 +77,7 @@ def spread(belief: Belief, features: Tensor) -> Tensor:
 def predict(
     prior: Belief, features: Tensor, targets: Tensor, weight: Tensor, query: Tensor
 ) -> Prediction:
-    """What ``posterior`` predicts, at a cost that grows with samples, not features³.
+    """The prediction of ``posterior``; its cost grows with samples, not features³.
 
     By the matrix inversion lemma, in features whitened by the prior; the way to train
     by, where the samples of a problem are few and the prior is shared by all problems.

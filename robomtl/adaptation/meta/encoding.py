@@ -26,7 +26,7 @@ class Steps(NamedTuple):
 
 
 def hidden_layers(inputs: int, width: int) -> list[nn.Module]:
-    """What sees a single step: two layers of so many units."""
+    """Two layers of so many units that encode a single step."""
     return [
         nn.Linear(inputs, width),
         nn.LayerNorm(width),
@@ -53,7 +53,7 @@ class StepEncoder(nn.Module):
         )
 
     def forward(self, steps: Tensor) -> Tensor:
-        """What each step says; (…, inputs) -> (…, outputs), in float32."""
+        """The encoding of each step; (…, inputs) -> (…, outputs), in float32."""
         said: Tensor = self.layers(steps)
         return said.float()
 

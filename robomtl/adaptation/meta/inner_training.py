@@ -1,4 +1,4 @@
-"""What objectives with an inner loop, and the methods that run it again, share."""
+"""The inner loop that objectives train through, and methods run again."""
 
 import math
 from abc import abstractmethod
@@ -71,7 +71,7 @@ class InnerObjective(Problems):
         return None
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """That of the queries after adaptation, in float32."""
+        """The loss of the queries after adaptation, in float32."""
         device = batch.task.device.type
         with torch.autocast(device, enabled=False):
             support = by_task(batch.support, batch.tasks)

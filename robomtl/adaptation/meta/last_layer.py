@@ -70,7 +70,7 @@ class LastLayer(nn.Module):
 
 
 def last_layer_of(policy: Policy) -> LastLayer:
-    """What a policy believes of its last layer.
+    """The distribution of a policy's last layer.
 
     Raises:
         InputError: If it believes nothing.
@@ -130,7 +130,7 @@ def with_head(policy: Policy) -> HeadPolicy:
 
 
 def features_of(policy: HeadPolicy, batch: Batch) -> Tensor:
-    """What the last layer reads, with a constant 1; (batch, feature)."""
+    """The inputs of the last layer, with a constant 1; (batch, feature)."""
     features: Tensor = policy(batch.observation, batch.task_embedding)
     return functional.pad(features, (0, 1), value=1.0)
 

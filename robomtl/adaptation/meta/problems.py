@@ -1,4 +1,4 @@
-"""What objectives have in common that pose whole problems: support, then queries."""
+"""Batches of whole problems, each a support and its queries."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

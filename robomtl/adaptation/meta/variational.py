@@ -1,4 +1,4 @@
-"""What the task is, as independent normal variables: divergence and training."""
+"""The task as independent normal variables: divergence and training."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ class VariationalTraining(Problems):
 
     @abstractmethod
     def believed(self, policy: Policy, context: Context) -> Gaussian:
-        """What the demonstrations say of each task; in float32."""
+        """The posterior of each task given its demonstrations; in float32."""
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
         """The mean of what is believed of each task; (task, size)."""

@@ -72,7 +72,7 @@ class Finetune(Transfer):
         return Adapted(policy, trained.card, config.steps, parameters)
 
     def _phases(self, steps: int) -> list[tuple[Part, int]]:
-        """What is trained, and for how many of the steps, one after the other."""
+        """The phases of training: which parts, and for how many steps."""
         probe = min(self.probe_steps, steps)  # Departure 2; a budget may have fewer.
         phases: list[tuple[Part, int]] = [("head", probe), (self.part, steps - probe)]
         return [(part, count) for part, count in phases if count]

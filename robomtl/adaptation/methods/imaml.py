@@ -37,7 +37,7 @@ _SOLVED = 1e-12  # Of the squared right-hand side: more is beyond float32.
 
 
 class Solution(NamedTuple):
-    """What conjugate gradients arrived at."""
+    """The solution of conjugate gradients."""
 
     value: Tensor
     """(size,)."""

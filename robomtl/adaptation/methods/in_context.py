@@ -62,7 +62,7 @@ class InContextTraining(Problems):
     """Weight of the hinge by which the loss under demonstrations of another task has to
     exceed that under the right ones; see departure 3. 0 for none."""
     margin: float = 0.1
-    """By how much it has to."""
+    """Margin by which it has to."""
 
     demonstration: ClassVar[int] = 0
     architecture: ClassVar[str] = "in_context"

@@ -46,7 +46,7 @@ _MATRIX, _VECTOR = "meta.matrix", "meta.vector"
 
 
 class Learned(nn.Module):
-    """What MAML may learn beside the weights.
+    """The parameters that MAML may learn beside the weights.
 
     Args:
         first: Length of the output of the layer that the transformation shifts.

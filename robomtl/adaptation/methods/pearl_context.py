@@ -1,4 +1,4 @@
-"""What the task is, as a Gaussian that every step of the demonstrations sharpens.
+"""The task as a Gaussian that every step of the demonstrations sharpens.
 
 Source: Rakelly et al. 2019, "Efficient Off-Policy Meta-Reinforcement Learning via
 Probabilistic Context Variables" (arXiv:1903.08254), equation 1 and section 4: the

@@ -78,13 +78,14 @@ class TecnetTraining(Problems):
     width: int = 128
     """Units of the encoder."""
     margin: float = 0.1
-    """By which a demonstration is closer to its own task's sentence than to another's."""
+    """Margin by which a demonstration is closer to its own task's sentence than to
+    another's."""
     embedding_weight: float = 1.0
-    """Of the margin loss."""
+    """Weight of the margin loss."""
     support_weight: float = 0.1
-    """Of the loss of cloning the support."""
+    """Weight of the loss of cloning the support."""
     query_weight: float = 0.1
-    """Of the loss of cloning the queries."""
+    """Weight of the loss of cloning the queries."""
     queries: int = 2
     """Other demonstrations of each task that are compared with the sentences."""
     steps: int = 20

@@ -32,7 +32,7 @@ class Shared:
     suite: Suite
     """Supplies the tasks."""
     methods: Mapping[str, Method]
-    """By their labels."""
+    """Methods by label."""
     problems: tuple[Problem, ...]
     """All that are to be learned."""
     pool: Path

@@ -1,4 +1,4 @@
-"""What methods are to learn, and the demonstrations they may learn it from.
+"""The problems that methods adapt to, and the supports of each.
 
 There are two benchmarks, never mixed:
 
@@ -34,7 +34,7 @@ class Problem:
     task: str
     """Name of the task."""
     variations: tuple[int, ...]
-    """Of the trials; no support has one of them."""
+    """Variations of the trials; no support has one of them."""
     goal: int | None = None
     """Number of the goal, where goals are hidden."""
 
@@ -92,7 +92,7 @@ def problems(
     trials: int,
     goals: int,
 ) -> tuple[Problem, ...]:
-    """What is to be learned, with its trials, in the split ``fresh``.
+    """The problems to adapt to, with their trials in the split ``fresh``.
 
     Where goals are hidden, those are taken of which there are demonstrations enough: an
     expert may fail at some.

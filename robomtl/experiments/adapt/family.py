@@ -26,7 +26,7 @@ class Member:
     """A policy of a family."""
 
     run: Path
-    """Its run directory."""
+    """The run directory of the policy."""
     trained: TrainedPolicy
     """The policy."""
 
@@ -38,7 +38,7 @@ class Family:
     folder: Path
     """Where they were found."""
     members: Mapping[str, Mapping[int, Member]]
-    """By objective, then by seed of training."""
+    """Policies by objective, then by seed of training."""
 
     def of(self, objective: str) -> Mapping[int, Member]:
         """The policies trained with an objective, by seed; none if there are none."""

@@ -30,7 +30,7 @@ its actions stand at other states of it than those they were taken at."""
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What is equal for all methods of a comparison."""
+    """Settings that are equal for all methods of a comparison."""
 
     shots: tuple[int, ...] = (1, 2, 5, 10, 25)
     """Numbers of demonstrations."""
@@ -55,7 +55,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptRequest(Design):
-    """What a comparison is to find out."""
+    """The request for a comparison of methods."""
 
     methods: Mapping[str, str]
     """Registered names of methods, by the labels that results show."""
@@ -122,7 +122,7 @@ def configured(request: AdaptRequest) -> dict[str, Method]:
 
 
 def objectives(request: AdaptRequest, methods: Mapping[str, Method]) -> dict[str, str]:
-    """What the policies of each method are trained with, by label.
+    """The objective that each method's policies are trained with, by label.
 
     Raises:
         InputError: If a method is to take a policy that it cannot, or of an unknown
@@ -184,7 +184,7 @@ class MethodCell(Cell):
 
     @property
     def factors(self) -> Factors:
-        """What adaptations differ in."""
+        """The factors in which adaptations differ."""
         return {
             "adapted_to": self.task,
             "goal": self.problem.goal if self.problem else None,

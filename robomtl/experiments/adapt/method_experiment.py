@@ -55,10 +55,10 @@ class Supports:
     """Demonstrations that methods may use."""
 
     data: Path | str | None = None
-    """Of the tasks to adapt to; collected if None."""
+    """Demonstrations of the tasks to adapt to; collected if None."""
     prior: Path | str | None = None
-    """Those that the policies were trained on, for methods that read them again; those
-    beside the policies if None."""
+    """Demonstrations that the policies were trained on, for methods that read them again;
+    those beside the policies if None."""
     noise: float = 0.0
     """Disturbance of the experts that supports are collected from; see ``collect``."""
 
@@ -276,7 +276,7 @@ def _pool(
 def _problems(
     suite: Suite, request: AdaptRequest, pool: Demonstrations
 ) -> tuple[Problem, ...]:
-    """What methods adapt to.
+    """The problems that methods adapt to.
 
     Raises:
         InputError: If the pool is too small, or the suite cannot have a control.

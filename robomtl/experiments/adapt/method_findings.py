@@ -1,4 +1,4 @@
-"""What a comparison of methods found: success, differences, costs, and the ranking."""
+"""Findings of a comparison of methods: success, differences, costs and a ranking."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,8 @@ class Efficiency:
     scratch: float | None
     method: float | None
     ratio: float | None
-    """Those of scratch by those of the method; None unless both are known."""
+    """Demonstrations that scratch needs, divided by the method's; None unless both are
+    known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,31 +80,31 @@ class MethodFindings:
     objective: str
     """What its policies were trained with."""
     shots: Mapping[int, Success]
-    """By number of demonstrations; only 0 for a method that looks at none."""
+    """Success by number of demonstrations; only 0 for a method that reads none."""
     area: Estimate | None
     """Under success against the logarithm of the shots; None from one number of shots."""
     efficiency: tuple[Efficiency, ...]
     """Against scratch, at each of ``THRESHOLDS``; empty where either is no curve."""
     against_scratch: Mapping[int, Difference]
-    """By number of demonstrations of scratch."""
+    """Differences to scratch, by the number of its demonstrations."""
     steps: Mapping[int, Success]
-    """By gradient steps, at ``probe`` shots."""
+    """Success by gradient steps, at ``probe`` shots."""
     controls: Mapping[str, Under]
     """At ``probe`` shots."""
     forgetting: Forgetting | None
     """At ``probe`` shots, after the first draw; None where it was not looked at."""
     cost: Mapping[int, Took]
-    """By number of demonstrations, with the method's own steps."""
+    """Costs by number of demonstrations, with the method's own steps."""
     reasons: Mapping[str, int]
     """Why the method gave up, and on how many adaptations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found of all methods."""
+    """Findings on all methods."""
 
     format: int = 1
-    """Of ``results.json``; raised when the meaning of a field changes."""
+    """Version of ``results.json``; raised when the meaning of a field changes."""
     suite: str
     benchmark: Benchmark
     tasks: tuple[str, ...]
@@ -111,12 +112,12 @@ class Findings:
     shots: tuple[int, ...]
     supports: int
     trials: int
-    """Of each task."""
+    """Trials of each task."""
     probe: int
     """Shots at which steps, controls and forgetting were looked at."""
     confidence: float
     methods: Mapping[str, MethodFindings]
-    """By label, in the requested order."""
+    """Findings of each method by label, in the requested order."""
     ranking: Ranking
 
 
@@ -126,7 +127,7 @@ def findings_of(
     seeds: Sequence[int],
     finished: Sequence[Finished[MethodCell]],
 ) -> Findings:
-    """What finished cells say of methods.
+    """The findings of finished cells.
 
     Args:
         request: The request.

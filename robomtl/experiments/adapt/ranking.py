@@ -1,4 +1,4 @@
-"""Which method is best, if so much can be said."""
+"""The ranking of methods, where the differences are clear enough for one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ from robomtl.task import Suite
 CONFIG = "config.json"
 
 Grid = Mapping[str, Mapping[str, Sequence[Any]]]
-"""By method and hyper-parameter, the values to try."""
+"""The values to try, by method and hyper-parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,12 +89,12 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundsCell(Cell):
-    """What an arm learns from a seed in all rounds; or the expert, or the first policy."""
+    """All rounds of an arm from one seed; or the expert, or the first policy."""
 
     arm: str
     """Name of the arm, ``EXPERT`` or ``START``."""
     seed: int
-    """Of training; 0 of the expert."""
+    """Seed of training; 0 for the expert."""
     rounds: int
     """Number of rounds, each with all trials; 0 where nothing is learned."""
     steps: int

@@ -61,7 +61,7 @@ class _Experiment:
 
     shared: Shared
     sha256: str
-    """Of the demonstrations with which every arm starts."""
+    """Hash of the demonstrations with which every arm starts."""
     title: str = "Improving"
     growing: tuple[str, ...] = ("arms", "starts")
 

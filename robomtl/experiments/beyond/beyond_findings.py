@@ -1,4 +1,4 @@
-"""What rounds of rollouts came to, and on which goals a policy exceeds the expert."""
+"""Findings of rounds of rollouts: success, and the goals beyond the expert."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,29 +21,29 @@ class Goals:
     """Variations of a task on which an arm and the expert differ after the last round."""
 
     gained: tuple[int, ...]
-    """Those that the policies of all seeds solve, and the expert does not."""
+    """Goals that the policies of all seeds solve, and the expert does not."""
     lost: tuple[int, ...]
-    """Those that the expert solves, and no policy does."""
+    """Goals that the expert solves, and no policy does."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found of all arms."""
+    """Findings on all arms."""
 
     format: int = 1
-    """Of ``results.json``; raised when the meaning of a field changes."""
+    """Version of ``results.json``; raised when the meaning of a field changes."""
     suite: str
     tasks: tuple[str, ...]
     design: Design
     confidence: float
     success: Mapping[str, Mapping[int, Success]]
-    """By arm and round; of the expert and of the first policy by 0."""
+    """Success by arm and round; that of the expert and of the first policy by 0."""
     against_expert: Mapping[str, Mapping[int, Difference]]
     """Success minus that of the expert on the same trials, by arm and round."""
     goals: Mapping[str, Mapping[str, Goals]]
-    """By arm and task, where the two differ after the last round."""
+    """Goals on which arm and expert differ after the last round, by arm and task."""
     reasons: Mapping[str, Mapping[str, int]]
-    """By arm, why trainings diverged, and how many."""
+    """Reasons why trainings diverged and their number, by arm."""
 
 
 def findings_of(
@@ -52,7 +52,7 @@ def findings_of(
     tasks: Sequence[str],
     finished: Sequence[Finished[RoundsCell]],
 ) -> Findings:
-    """What finished cells say of arms.
+    """The findings of finished cells.
 
     Args:
         design: Of the experiment.

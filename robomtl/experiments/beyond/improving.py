@@ -1,4 +1,4 @@
-"""What a worker process does with a cell: rounds of rollouts, training and trials."""
+"""The work on a cell in a worker process: rounds of rollouts, training and trials."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -130,7 +130,7 @@ class ImproveCell:
     def _collected(
         self, cell: RoundsCell, number: int, run: Path, out: Path
     ) -> Demonstrations:
-        """What a round adds to the data.
+        """The episodes that a round adds to the data.
 
         Args:
             cell: Says what.

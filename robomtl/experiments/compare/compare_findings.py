@@ -1,4 +1,4 @@
-"""What comparisons find, as plain data."""
+"""Findings of comparisons, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ class TaskDifference:
     """How A and B differ in a task."""
 
     tally: Tally
-    """Its pairs, by who solved them."""
+    """Pairs of the task, by who solved them."""
     difference: float
     """Success of A less that of B."""
     interval: Interval
-    """Of the difference; see ``difference_interval``."""
+    """Interval of the difference; see ``difference_interval``."""
     p_value: float
-    """Of the exact McNemar test, of this task alone."""
+    """P-value of the exact McNemar test of this task alone."""
     holm: float
     """The same, corrected for the number of tasks."""
 
@@ -33,7 +33,7 @@ class Comparison:
     b: str
     """Name of the agent B."""
     suite: str
-    """That of A."""
+    """Suite of A."""
     success_a: float
     """Mean over tasks of A's success, in the pairs."""
     success_b: float
@@ -41,15 +41,15 @@ class Comparison:
     difference: float
     """Mean over tasks of the success of A less that of B."""
     interval: Interval
-    """Of the difference; see ``mean_difference_interval``."""
+    """Interval of the difference; see ``mean_difference_interval``."""
     tally: Tally
     """All pairs, by who solved them."""
     p_value: float
-    """Of the exact McNemar test that A and B solve every task equally often."""
+    """P-value of the exact McNemar test that A and B solve every task equally often."""
     more_to_settle: int | None
     """Pairs it would take besides these; see ``more_to_settle``. None for too many."""
     tasks: Mapping[str, TaskDifference]
-    """By name, in the order of A."""
+    """Differences by task, in the order of A."""
     worse: tuple[str, ...]
     """Tasks in which A is worse by Holm's correction: negative transfer, where B learned
     the tasks alone."""
@@ -68,7 +68,7 @@ class Comparison:
     goal_warnings: tuple[str, ...]
     """Why a policy could not know its task by the goal alone; see ``goal_warnings``."""
     confidence: float
-    """Of all intervals; the tests' level is what is left of it."""
+    """Confidence of all intervals; tests have the level 1 - confidence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,4 +103,4 @@ class SeedComparison:
     goal_warnings: tuple[str, ...]
     """Why a policy could not know its task by the goal alone; see ``goal_warnings``."""
     confidence: float
-    """Of all intervals."""
+    """Confidence of all intervals."""

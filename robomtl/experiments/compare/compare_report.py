@@ -127,7 +127,7 @@ def _paired_figures(found: Comparison) -> report.Section:
 
 
 def _trials(found: Comparison) -> str:
-    """Which trials are compared, and which are not."""
+    """Sentences on the trials that are compared, and those that are not."""
     return (
         f"{counted(found.tally.pairs, 'trial')} that both played. Excluded: {found.errors}"
         f" with an error, {found.only_a} that only A played, {found.only_b} that only B"

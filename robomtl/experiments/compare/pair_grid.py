@@ -1,4 +1,4 @@
-"""Who solved which trial, as a grid of tasks and variations."""
+"""A grid of tasks and variations that shows which agent solved which trial."""
 
 from collections.abc import Sequence
 

@@ -52,7 +52,7 @@ class Pairing:
     pairs: tuple[Pair, ...]
     """Trials that both played, in the order of A; those that ended in an error too."""
     tallies: Mapping[str, Tally]
-    """By task, in the order of A; tasks without a pair are left out."""
+    """Tallies by task, in the order of A; tasks without a pair are left out."""
     left_out: tuple[str, ...]
     """Tasks of A or B without a pair."""
     errors: int

@@ -12,9 +12,9 @@ class Place:
     """The position of a trial."""
 
     chunk: int
-    """Of the plan."""
+    """Index of the chunk in the plan."""
     trial: int
-    """Of the chunk."""
+    """Index of the trial in the chunk."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Both:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Those of A, then those of B."""
+        """The trials of A, then those of B."""
         return self.chunk.trials * 2
 
     @property

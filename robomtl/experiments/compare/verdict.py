@@ -1,4 +1,4 @@
-"""What pairs of trials, looked at round by round, say of two agents."""
+"""The verdict on two agents from pairs of trials that are seen round by round."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ TESTS: Mapping[str, Callable[[Solved, Solved], LogE]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What is known of two agents once they stop."""
+    """The verdict on two agents once they stop."""
 
     a: str
     """Name of the agent A."""
@@ -85,7 +85,7 @@ class Judge:
             )
 
     def __call__(self, played: Mapping[int, list[Outcome]]) -> Verdict:
-        """What the finished rounds show, up to the one that settled it.
+        """The verdict of the finished rounds, up to the one that settled it.
 
         Args:
             played: Of each finished chunk, A's outcomes, then B's.

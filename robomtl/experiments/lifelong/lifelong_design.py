@@ -25,7 +25,7 @@ USUAL = ("sequential", "replay", "ewc", "agem", "packnet", "lora", "multitask")
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What is equal for all methods of a lifelong experiment."""
+    """Settings that are equal for all methods of a lifelong experiment."""
 
     policy: str = "film"
     """Architecture."""
@@ -53,7 +53,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class LifelongRequest(Design):
-    """What a lifelong experiment is to find out."""
+    """The request for a lifelong experiment."""
 
     methods: Mapping[str, str] = field(
         default_factory=lambda: {name: name for name in USUAL}

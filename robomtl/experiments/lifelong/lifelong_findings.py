@@ -1,4 +1,4 @@
-"""What a lifelong experiment found: success matrices, transfer and forgetting."""
+"""Findings of a lifelong experiment: success matrices, transfer and forgetting."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,36 +61,36 @@ class Retained:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found of all methods."""
+    """Findings on all methods."""
 
     format: int = 1
-    """Of ``results.json``; raised when the meaning of a field changes."""
+    """Version of ``results.json``; raised when the meaning of a field changes."""
     suite: str
     stream: tuple[str, ...]
     """Names of the tasks in the given order."""
     orders: int
     seeds: int
     trials: int
-    """Of each task after each stage."""
+    """Trials of each task after each stage."""
     demonstrations: int
-    """Of each task."""
+    """Demonstrations of each task."""
     task_id: str
     """Whether the identity of the task is given at test, or withheld."""
     confidence: float
     methods: Mapping[str, Retained]
-    """By label."""
+    """Findings of each method by label."""
     definitions: Mapping[str, Mapping[str, Any]]
     """Methods with their settings, by label."""
     cost: Mapping[str, Took]
-    """By label: medians over orders and seeds."""
+    """Costs by label: medians over orders and seeds."""
     reasons: Mapping[str, Mapping[str, int]]
-    """By label, why trainings diverged, and how many."""
+    """Reasons why trainings diverged and their number, by label."""
     sha256: str
-    """Of the demonstrations."""
+    """Hash of the demonstrations."""
 
 
 def findings_of(shared: Shared, finished: Sequence[Finished[StreamCell]]) -> Findings:
-    """What finished cells say of methods.
+    """The findings of finished cells.
 
     Args:
         shared: Suite, stream and methods.

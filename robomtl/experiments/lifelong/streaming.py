@@ -52,7 +52,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class _Played:
-    """What came of the trials of one task."""
+    """The outcomes of the trials of one task."""
 
     outcomes: list[Outcome]
 

@@ -24,12 +24,12 @@ _LARGEST = 1e12  # Sums and squares of affinities are to stay finite.
 
 @dataclass(frozen=True, kw_only=True)
 class Affinity:
-    """What steps on tasks do to others, in the mean over training."""
+    """Effects of steps on one task on the others, averaged over training."""
 
     tasks: tuple[str, ...]
     """Names, those beside each other that go together."""
     matrix: tuple[tuple[float, ...], ...]
-    """Of each task in this order, what a step on it takes away from the loss of each, as
+    """For each task in this order, what a step on it takes away from the loss of each, as
     a part of that; negative where it adds."""
     links: tuple[tuple[float, ...], ...]
     """What the tasks were joined by, as scipy's ``linkage`` has it, of tasks in the

@@ -25,9 +25,9 @@ class ArmCell(Cell):
     learned: str
     """The name of the task or of the suite, or ``ALL``."""
     demonstrations: int
-    """Of each task."""
+    """Demonstrations of each task."""
     seed: int
-    """Of training."""
+    """Seed of training."""
     tasks: tuple[str, ...]
     """Names of what it learns."""
     steps: int
@@ -44,13 +44,13 @@ class ArmCell(Cell):
 
     @property
     def factors(self) -> Factors:
-        """What policies differ in."""
+        """The factors in which policies differ."""
         named = ("arm", "learned", "demonstrations", "seed")
         return {name: getattr(self, name) for name in named}
 
     @property
     def noted(self) -> Factors:
-        """What it learns from."""
+        """The hash of the demonstrations that it learns from."""
         return {"data": self.data}
 
     @property
@@ -69,7 +69,7 @@ class ArmCell(Cell):
         return self.samples * len(self.tasks)
 
     def run(self, folder: Path) -> Path:
-        """Its run directory."""
+        """The run directory of the policy."""
         return (
             folder
             / file_name(self.arm)
@@ -147,7 +147,7 @@ def plan(
 
 
 def _named(arm: Arm, suite: Suite, learned: tuple[str, ...]) -> str:
-    """What a policy learns, in a word."""
+    """A word on the tasks that a policy learns."""
     if arm.learned == "together":
         return ALL
     return learned[0] if arm.learned == "alone" else suite_of(suite, learned[0])

@@ -34,7 +34,7 @@ _LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What is equal for all arms of a multi-task experiment."""
+    """Settings that are equal for all arms of a multi-task experiment."""
 
     policy: str = "film"
     """Architecture."""
@@ -65,7 +65,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class MultitaskRequest(Design):
-    """What a multi-task experiment is to find out."""
+    """The request for a multi-task experiment."""
 
     arms: Mapping[str, str] = field(
         default_factory=lambda: {name: name for name in USUAL}

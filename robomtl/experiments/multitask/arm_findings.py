@@ -1,4 +1,4 @@
-"""What a multi-task experiment found: success, differences, crossovers and affinities."""
+"""Findings of a multi-task experiment: success, differences and affinities."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """What an arm is, and what is equal in it."""
+    """The definition of an arm, and the sizes that a comparison holds equal."""
 
     base: str
     """Registered name of the way to learn."""
@@ -46,9 +46,9 @@ class Definition:
     networks: int
     """Policies of a seed and a number of demonstrations."""
     parameters: int
-    """Of each."""
+    """Parameters of each policy."""
     parameters_total: int
-    """Of all."""
+    """Parameters of all policies."""
     steps: int
     """Gradient steps of each."""
     batch: int
@@ -59,23 +59,23 @@ class Definition:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found of all arms."""
+    """Findings on all arms."""
 
     format: int = 1
-    """Of ``results.json``; raised when the meaning of a field changes."""
+    """Version of ``results.json``; raised when the meaning of a field changes."""
     suite: str
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
     demonstrations: tuple[int, ...]
     trials: int
-    """Of each task."""
+    """Trials of each task."""
     confidence: float
     baseline: str | None
     """Label of the arm the others are compared with; None if there is none."""
     arms: Mapping[str, Mapping[int, Success]]
     """Success by label and number of demonstrations."""
     definitions: Mapping[str, Definition]
-    """By label."""
+    """Definitions of the arms by label."""
     area: Mapping[str, Estimate]
     """Under success against the logarithm of the demonstrations, by label; of arms with
     more than one number of them."""
@@ -91,15 +91,16 @@ class Findings:
     losses: Mapping[str, Mapping[str, tuple[int, ...]]]
     """The same where it is worse: negative transfer."""
     crossover: Mapping[str, Crossover]
-    """By label, of arms that are compared."""
+    """Crossovers by label, of arms that are compared."""
     affinity: Mapping[str, Affinity]
-    """Of tasks, by label, of arms that learn them together; see ``MultitaskRequest.affinity``."""
+    """Affinities of tasks by label, of arms that learn them together; see
+    ``MultitaskRequest.affinity``."""
     mixture: Mixtures = field(default_factory=dict)
     """How often tasks are drawn, of arms that learned a mixture."""
     cost: Mapping[str, Mapping[int, Took]]
-    """By label and number of demonstrations."""
+    """Costs by label and number of demonstrations."""
     reasons: Mapping[str, Mapping[str, int]]
-    """By label, why trainings diverged, and how many."""
+    """Reasons why trainings diverged and their number, by label."""
     data: Mapping[int, Mapping[str, str]]
     """sha256 of what every arm read, by number of demonstrations and task."""
 
@@ -113,7 +114,7 @@ def findings_of(
     finished: Sequence[Finished[ArmCell]],
     measured: Mapping[str, Sequence[Measured]],
 ) -> Findings:
-    """What finished cells say of arms.
+    """The findings of finished cells.
 
     Args:
         shared: Suite and arms.
@@ -191,7 +192,7 @@ def _differences(
 
 
 def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
-    """What was tried in each suite of a joint one; nothing of any other suite."""
+    """The trials of each suite of a joint one; none of any other suite."""
     suites = suite.suites if isinstance(suite, JointSuite) else ()
     return {
         each.name: {

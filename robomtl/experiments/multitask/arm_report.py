@@ -138,7 +138,7 @@ def _answers(found: Findings) -> Iterator[report.Text]:
 
 
 def _baseline(found: Findings) -> str:
-    """What arms are compared with, in words."""
+    """The baseline of the comparison, in words."""
     definition = found.definitions[found.baseline or ""]
     alone = definition.base == BASELINE and found.baseline == BASELINE
     return "learning alone" if alone else str(found.baseline)

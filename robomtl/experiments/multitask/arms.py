@@ -74,7 +74,7 @@ BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """What each way differs in from one policy of all tasks."""
 USUAL = tuple(base for base in BASES if base != "apart")
-"""Those that fit any suite."""
+"""Arms that fit any suite."""
 
 
 def arm_of(

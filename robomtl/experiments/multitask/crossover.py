@@ -80,7 +80,7 @@ def crossover(differences: Mapping[int, Difference]) -> Crossover:
 
 
 def _falls(counts: list[int], values: list[float]) -> float | None:
-    """Where values first fall to 0, straight along the logarithm between counts."""
+    """The count at which values first fall to 0, interpolated in its logarithm."""
     if values[0] <= 0:
         return float(counts[0])
     for place in range(1, len(counts)):

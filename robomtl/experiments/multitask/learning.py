@@ -1,4 +1,4 @@
-"""What a worker process does with a cell: it trains a policy and plays its trials."""
+"""The work on a cell in a worker process: it trains a policy and plays its trials."""
 
 import time
 from collections.abc import Mapping
@@ -46,13 +46,13 @@ class Shared:
     target: tuple[str, ...]
     """Names of those that are compared."""
     arms: Mapping[str, Arm]
-    """By their labels."""
+    """Arms by label."""
     sizes: Mapping[str, Size]
-    """Of the arms' policies."""
+    """Sizes of the arms' policies."""
     data: Mapping[str, Path]
     """Demonstrations that each arm reads."""
     hashes: Hashes
-    """Of what all arms are to read."""
+    """Hashes of the demonstrations that all arms are to read."""
     runs: Path
     """Folder of the run directories."""
 

@@ -120,7 +120,7 @@ def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
 
 
 def read(data: Data, amounts: Mapping[str, int], cell: ArmCell, wanted: Hashes) -> Data:
-    """What a cell learns from: the first demonstrations of its tasks.
+    """The demonstrations that a cell learns from: the first ones of its tasks.
 
     All tasks of a single data set keep their index, so that the task embedding of a policy
     of one task has the length of that of a policy of all tasks. Data sets of a mixture that have

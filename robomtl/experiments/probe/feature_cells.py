@@ -29,7 +29,7 @@ from robomtl.task import Suite, find_task, goal_place
 from robomtl.versions import processor
 
 Weights = Literal["trained", "random"]
-"""Of a run: as training left them, or as it initialised them."""
+"""Weights of a run: as training left them, or as it initialised them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ class Probed:
     """Tasks in which it moves."""
     trained: Estimate
     random: Estimate
-    """Of the same networks as they were initialised."""
+    """R² of the same networks as they were initialised."""
     difference: Estimate
     """Trained minus random, on the same episodes."""
     by_task: Mapping[str, float]
@@ -52,14 +52,14 @@ class Retrieved:
     queries: int
     """Wordings, times seeds."""
     chance: float
-    """Of a guess: one task in all."""
+    """Rate of a guess: 1 / number of tasks."""
     trained: Estimate
     random: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureFindings:
-    """What the features of policies tell."""
+    """Findings on the features of policies."""
 
     suite: str
     """Name of the suite whose tasks the episodes are of."""
@@ -72,7 +72,7 @@ class FeatureFindings:
 def feature_findings(
     suite: str, finished: Sequence[Finished[FeatureCell]]
 ) -> FeatureFindings:
-    """What the cells of a probe of features say, by objective.
+    """The findings of the cells of a feature probe, by objective.
 
     Args:
         suite: Name of the suite.

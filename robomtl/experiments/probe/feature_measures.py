@@ -1,4 +1,4 @@
-"""What a probe of features keeps of a cell in its journal."""
+"""Measurements of a feature probe, as its journal keeps them for each cell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Errors = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureMeasures:
-    """What was measured of the features of a policy."""
+    """Measurements of the features of a policy."""
 
     errors: Mapping[str, Mapping[str, Mapping[str, tuple[tuple[float, ...], ...]]]]
     """By layer, task and thing: residual and total of each held-out episode."""
@@ -39,7 +39,7 @@ class FeatureMeasures:
 
     @property
     def outline(self) -> Any:
-        """What was measured, without the numbers; the same for runs that compare."""
+        """The names of what was measured; the same for runs that can be compared."""
         errors = {
             layer: {
                 task: {thing: len(pair[0]) for thing, pair in things.items()}

@@ -1,4 +1,4 @@
-"""What the features of policies tell: positions by a linear probe, and tasks by retrieval."""
+"""Features of policies probed: positions by a linear probe, tasks by retrieval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
-    """Which frames a probe of features reads."""
+    """Settings of a feature probe: which frames it reads."""
 
     every: int = 4
     """Steps between two frames of an episode that are read."""

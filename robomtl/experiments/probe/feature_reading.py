@@ -1,4 +1,4 @@
-"""What a policy makes of recorded frames: the features that a linear probe reads."""
+"""The features of recorded frames, which a linear probe reads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Read(NamedTuple):
     """Frames of episodes, in the order of these."""
 
     layers: Mapping[str, NDArray[np.float32]]
-    """By layer; (frame, feature)."""
+    """Features by layer; (frame, feature)."""
     state: NDArray[np.float32]
     """(frame, state)."""
     episode: NDArray[np.int64]
@@ -46,9 +46,9 @@ class Subject:
     """A policy and the episodes that it reads."""
 
     policy: Policy
-    """Its features are read."""
+    """The policy whose features are read."""
     conditioning: Conditioning
-    """That of the policy, of the tasks of the episodes."""
+    """Conditioning of the policy on the tasks of the episodes."""
     material: Material
     """The frames of the episodes."""
 

@@ -24,9 +24,9 @@ class Errors(NamedTuple):
     """Squared errors of the episodes that were not fitted, summed over their frames."""
 
     residual: Numbers
-    """Of the linear map; (episode,)."""
+    """Squared error of the linear map; (episode,)."""
     total: Numbers
-    """Of the mean of the fitted frames; (episode,)."""
+    """Squared error of the mean of the fitted frames; (episode,)."""
 
 
 def probe_errors(
@@ -75,7 +75,7 @@ def _predicted(
     known: NDArray[np.bool_],
     penalties: Numbers,
 ) -> list[Numbers]:
-    """What ridge regression on the known frames says of all frames, by penalty."""
+    """Predictions for all frames of ridge regression on the known ones, by penalty."""
     mean, spread = features[known].mean(0), features[known].std(0)
     scaled = (features - mean) / np.where(spread > 1e-6, spread, 1.0)
     centre = wanted[known].mean(0)

@@ -23,7 +23,7 @@ from robomtl.experiments.probe.probe_rates import (
 from robomtl.experiments.probe.probe_verdict import Evidence, judged
 
 Tallies = Mapping[str, Tally]
-"""By task; A has the right instruction."""
+"""Tallies by task, in which A has the right instruction."""
 
 
 def concluded(
@@ -35,7 +35,7 @@ def concluded(
     left_out: Mapping[str, str],
     margin: float,
 ) -> Findings:
-    """What the trials say.
+    """The findings of the trials.
 
     Args:
         results: Under each kind, of the same trials.

@@ -25,10 +25,10 @@ class Plan:
     """Everything a probe plays."""
 
     conditions: Mapping[str, Conditions]
-    """Of each kind: they differ in instructions, and in tasks where only some of them
-    share a scene with another."""
+    """Conditions of each kind: they differ in instructions, and in tasks where only some of
+    them share a scene with another."""
     chunks: Mapping[str, tuple[Chunk, ...]]
-    """By kind: the same trials, but for tasks that a kind leaves out."""
+    """Chunks by kind: the same trials, but for tasks that a kind leaves out."""
     left_out: Mapping[str, str]
     """Reasons for leaving out other kinds."""
 

@@ -1,4 +1,4 @@
-"""What a probe finds, as plain data."""
+"""Findings of a probe, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Rates:
     task_mean: float | None
     """Mean of the tasks' success."""
     interval: Interval | None
-    """Its 95 % interval; see ``mean_interval``."""
+    """The 95 % interval of the mean; see ``mean_interval``."""
     successes: int
     trials: int
     """Trials with an outcome."""
@@ -35,7 +35,7 @@ class KindRates(Rates):
     instruction: str
     """Description of the conditioning."""
     tasks: Mapping[str, TaskRates]
-    """By name: all, but for tasks that the kind has no instruction for."""
+    """Rates of tasks by name: all but tasks that the kind has no instruction for."""
     of_others: Mapping[str, Mapping[str, Count]]
     """By task, and by the other task of the instruction; trials with an outcome."""
 
@@ -47,7 +47,7 @@ class Difference:
     difference: float
     """Mean over tasks."""
     interval: Interval
-    """Its 95 % interval; see ``mean_difference_interval``."""
+    """The 95 % interval of the difference; see ``mean_difference_interval``."""
     pairs: int
     """Trials that have an outcome under both."""
 
@@ -57,7 +57,7 @@ class TaskDifferences(Difference):
     """The same, and that of each task."""
 
     tasks: Mapping[str, TaskDifference]
-    """By name; in a tally, A has the right instruction."""
+    """Differences by task; in a tally, A has the right instruction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Shared:
     """Tasks that share a scene, or several such families."""
 
     tasks: tuple[str, ...]
-    """Those that were played."""
+    """Tasks that were played."""
     kinds: Mapping[str, Rates]
     """Over these tasks, by kind."""
     differences: Mapping[str, Difference]
@@ -100,7 +100,7 @@ class Findings:
     ambiguous: Shared | None
     """All tasks that share a scene with another; None if the suite names none."""
     families: Mapping[str, Shared]
-    """Those that share one scene, by the suite's name for it."""
+    """Tasks that share one scene, by the suite's name for it."""
     verdict: Verdict
     left_out: Mapping[str, str]
     """Reasons for leaving out other kinds."""

@@ -11,16 +11,16 @@ from robomtl.experiments.probe.probe_rates import Difference, Shared, Verdict, W
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a verdict is given by."""
+    """The evidence by which a verdict is given."""
 
     name: str
-    """Of the policy."""
+    """Name of the policy."""
     noun: str
     """Name of its conditioning."""
     everything: Shared
     """All tasks."""
     ambiguous: Shared | None
-    """Those that share a scene with another; None if there is none."""
+    """Tasks that share a scene with another; None if there is none."""
     families: Mapping[str, Difference | None]
     """Right minus shuffled in each family, with an interval that Bonferroni's correction
     makes hold for all of them at once."""
@@ -97,7 +97,7 @@ def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
 
 
 def _needed(given: Evidence, found: Difference) -> str:
-    """What it takes to tell: trials for an interval that fits into the margin."""
+    """The number of trials whose interval would fit into the margin."""
     low, high = found.interval
     trials = math.ceil(found.pairs * ((high - low) / (2 * given.margin)) ** 2)
     margin = f"the margin of {100 * given.margin:g} points"

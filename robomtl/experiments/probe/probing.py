@@ -42,7 +42,7 @@ MARGIN = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
-    """What a probe tells the policy, and in which trials."""
+    """Settings of a probe: kinds of instruction, trials and margin."""
 
     kinds: tuple[str, ...] | None = None
     """Kinds of instruction besides ``right``; see ``KINDS``. By default all kinds that

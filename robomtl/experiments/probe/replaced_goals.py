@@ -18,7 +18,7 @@ class Goals:
     """The goals of a suite's trials, as the first states show them."""
 
     of_task: dict[str, list[Goal]]
-    """Of the trials of each task, in their order."""
+    """Goals of each task's trials, in their order."""
     size: int
     """Length of a goal."""
 

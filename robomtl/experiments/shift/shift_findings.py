@@ -1,4 +1,4 @@
-"""What a shift experiment found: success by magnitude, areas and their differences."""
+"""Findings of a shift experiment: success by magnitude, areas, differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,22 +37,22 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found of all policies."""
+    """Findings on all policies."""
 
     format: int = 1
-    """Of ``results.json``; raised when the meaning of a field changes."""
+    """Version of ``results.json``; raised when the meaning of a field changes."""
     suite: str
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
     trials: int
-    """Of each task under each magnitude."""
+    """Trials of each task under each magnitude."""
     confidence: float
     baseline: str
     """Label of the policy that the others are compared with: the first."""
     shifts: Mapping[str, Axis]
-    """By name."""
+    """Shifts by name."""
     success: Mapping[str, Mapping[str, tuple[Success, ...]]]
-    """By label and shift, at each of its magnitudes."""
+    """Success by label and shift, at each of its magnitudes."""
     area: Mapping[str, Mapping[str, Estimate]]
     """Normalised area under success against magnitude, by label and shift; the mean over
     all shifts is under ``all``, success without a shift under ``none``."""
@@ -67,7 +67,7 @@ Tried = Mapping[str, Mapping[tuple[str, float], Mapping[str, Scores]]]
 def findings_of(
     finished: Sequence[Finished[ShiftCell]], suite: str, grid: Grid
 ) -> Findings:
-    """What finished cells say.
+    """The findings of finished cells.
 
     Args:
         finished: The cells and how their trials went.

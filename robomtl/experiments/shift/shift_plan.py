@@ -1,4 +1,4 @@
-"""What a shift experiment plays: policies, magnitudes and trials."""
+"""The cells of a shift experiment: policies, magnitudes and trials."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class ShiftConfig:
-    """Which shifts are played, how large, and in which trials."""
+    """Settings of a shift experiment: shifts, magnitudes and trials."""
 
     shifts: tuple[str, ...] | None = None
     """Names of shifts; by default all that the suite can do."""

@@ -1,4 +1,4 @@
-"""What a worker process does with a cell: it adapts a policy, and plays it under a shift."""
+"""The work on a cell in a worker process: adapting, and playing under a shift."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Shared:
     """What all cells of an experiment share."""
 
     agents: Mapping[tuple[str, int], PolicyAgent]
-    """By label and seed."""
+    """Agents by label and seed."""
     suite: Suite
     """Without shifts."""
     tasks: Sequence[str]
@@ -37,7 +37,7 @@ class Shared:
     shots: int
     """Episodes of each task that adaptations may use."""
     folder: Path
-    """Of the experiment."""
+    """Folder of the experiment."""
 
 
 class PlayShifted:

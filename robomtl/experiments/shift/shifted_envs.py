@@ -18,7 +18,7 @@ class ShiftedEnvs(KeptEnvs):
     def __init__(self, suite: Suite) -> None:
         super().__init__(suite)
         self.ranges: Mapping[str, Range] = {}
-        """Of the magnitudes, by the names of the shifts."""
+        """Ranges of the magnitudes, by the names of the shifts."""
 
     def of(self, task: str, count: int) -> list[Env]:
         """Envs of a task under the shifts, at least this many."""

@@ -1,4 +1,4 @@
-"""What a policy may learn of a shift before it is played under it.
+"""Adaptation of a policy to a shift before it is played under it.
 
 - ``renormalise`` re-estimates the statistics that standardise states, from observations of
   the policy's own episodes without and with the shift: means move by the difference of the
@@ -92,7 +92,7 @@ def episodes_under(
     *,
     episodes: int,
 ) -> States:
-    """What a policy observes in its own episodes of the split ``train``.
+    """The observations of a policy in its own episodes of the split ``train``.
 
     Args:
         trained: The policy.
