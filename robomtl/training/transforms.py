@@ -15,12 +15,11 @@ class Transform:
     changed: Tensor | None = None
     """Which samples are changed at all, all if None; bool, (sample,)."""
     start: Tensor | None = None
-    """Displacement of the start of the hand's path, applied before the rest; (sample,
-    2)."""
+    """Displacement of the start of the hand's path, applied first; (sample, 2)."""
     shift: Tensor | None = None
     """What is added to the state; (sample, state)."""
     sign: Tensor | None = None
-    """Factors of the state, applied before the rest; (sample, state)."""
+    """Factors of the state, applied first; (sample, state)."""
     angle: Tensor | None = None
     """Angle [rad] by which each number is rotated, with that ``beside`` it, around its
     centre; (sample, state)."""

@@ -93,8 +93,8 @@ class Findings:
     crossover: Mapping[str, Crossover]
     """Crossovers by label, of arms that are compared."""
     affinity: Mapping[str, Affinity]
-    """Affinities of tasks by label, of arms that learn them together; see
-    ``MultitaskRequest.affinity``."""
+    """Affinities of tasks by label, of arms that learn them together; see the field of
+    this name of ``MultitaskRequest``."""
     mixture: Mixtures = field(default_factory=dict)
     """How often tasks are drawn, of arms that learned a mixture."""
     cost: Mapping[str, Mapping[int, Took]]
