@@ -125,11 +125,11 @@ class Border:
                     f"{self._where(step)}: observation '{name}' is {kind_of(value)};"
                     " expected numbers."
                 )
-            if kind == "f" and not finite(value):
-                lacking = np.flatnonzero(~np.isfinite(value)).tolist()
+            if kind == "f" and not finite(single := _single(value)):
+                lacking = np.flatnonzero(~np.isfinite(single)).tolist()
                 raise InputError(
                     f"{self._where(step)}: observation '{name}' is not finite in"
-                    f" components {lacking}."
+                    f" components {lacking}, as float32."
                 )
         checked: Observation = observation
         return checked
@@ -229,17 +229,45 @@ def action_array(
     """
     if type(value) is np.ndarray and value.dtype == np.float32 and value.shape == shape:
         return value
-    value = _array_of(value)
-    try:
-        array = np.asarray(value)
-    except ValueError:  # Rows of different lengths.
-        array = np.asarray(None)
-    if array.dtype.kind not in "biuf" or array.shape != shape:
+    array = _numbers(value)
+    if array is None or array.shape != shape:
         raise InputError(
-            f"{where}{': ' * bool(where)}{who} returned {kind_of(value)}; expected actions"
-            f" of shape {shape}."
+            f"{where}{': ' * bool(where)}{who} returned {kind_of(_array_of(value))};"
+            f" expected actions of shape {shape}."
         )
-    return array.astype(np.float32)
+    return _single(array)
+
+
+def action_vector(value: Any, who: str) -> NDArray[np.float32]:
+    """One action of any size as a float32 array of its own; see ``action_array``.
+
+    Raises:
+        InputError: If it is no vector of numbers.
+    """
+    array = _numbers(value)
+    if array is None or array.ndim != 1:
+        raise InputError(
+            f"{who} returned {kind_of(_array_of(value))}; expected an action, a vector of"
+            " numbers."
+        )
+    return _single(array).copy()
+
+
+def _numbers(value: Any) -> NDArray[Any] | None:
+    """A value as an array of numbers; None if it is none."""
+    try:
+        array = np.asarray(_array_of(value))
+    except ValueError:  # Rows of different lengths.
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _single(value: NDArray[Any]) -> NDArray[np.float32]:
+    """Numbers as float32; those that are too large become infinite."""
+    if value.dtype == np.float32:
+        return value
+    with np.errstate(over="ignore"):
+        return value.astype(np.float32)
 
 
 def _array_of(value: Any) -> Any:

@@ -99,6 +99,10 @@ def with_success(value):
             lambda o, *r: ({"state": o["state"].astype(str)}, *r),
             r"'state' is an array of shape \(12,\) and type <U32; expected numbers",
         ),
+        (
+            lambda o, *r: ({"state": o["state"] * np.float64(1e300)}, *r),
+            r"'state' is not finite in components \[0, 1.*, as float32",
+        ),
         (with_success("no"), r"info\['success'\] is 'no'; expected True or False"),
         (with_success([True]), r"info\['success'\] is \[True\]; expected True or"),
         (with_success(float("nan")), r"info\['success'\] is nan; expected True or"),
@@ -171,13 +175,23 @@ def test_actions_of_another_shape_are_refused(actions, what):
         roll(envs, Acts(actions), CHUNK)
 
 
-def test_an_experts_odd_action_names_its_task():
+@pytest.mark.parametrize(
+    ("action", "what"),
+    [
+        (np.zeros((1, 2)), r"an array of shape \(1, 2\) and type float64"),
+        ("left", "a str"),
+        ([[0], [0, 1]], "a list of 2"),
+    ],
+)
+def test_an_experts_odd_action_names_its_task(action, what):
     class Odd(PointsSuite):
         def make_expert(self, task):
-            return lambda observation: np.zeros((1, 2))
+            return lambda observation: action
 
     envs = [PointsEnv("reach-red", 3) for _ in range(2)]
-    message = r"The expert of 'reach-red' returned an array of shape \(1, 2\)"
+    message = (
+        f"step 1: The expert of 'reach-red' returned {what}; expected an action, a"
+    )
     with pytest.raises(InputError, match=message):
         roll(envs, ExpertAgent().load(Odd()), CHUNK)
 

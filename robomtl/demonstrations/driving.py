@@ -84,8 +84,9 @@ class Driver:
 
         def demonstrated(observation: Observation, step: int) -> Action:
             assert expert is not None
-            given = action_array(expert(observation), size, "the expert", where)
-            return _checked("the expert's action", given, f"{where}, step {step}")
+            here = f"{where}, step {step}"
+            given = action_array(expert(observation), size, "the expert", here)
+            return _checked("the expert's action", given, here)
 
         if self._actor is None:
             return lambda seen, _, step: Choice(*[demonstrated(seen, step)] * 2)
@@ -94,9 +95,10 @@ class Driver:
         actor.start([trial], [TaskInfo(task, instruction)])
 
         def chosen(seen: Observation, shown: Observation, step: int) -> Choice:
+            here = f"{where}, step {step}"
             given = actor([shown], np.ones(1, np.bool_))[0]
-            acted = action_array(given, size, "the policy", where)
-            acted = _checked("the policy's action", acted, f"{where}, step {step}")
+            acted = action_array(given, size, "the policy", here)
+            acted = _checked("the policy's action", acted, here)
             return Choice(acted, demonstrated(seen, step) if expert else acted)
 
         return chosen

@@ -235,7 +235,7 @@ class Recorder:
             except ENDING:
                 raise
             except BaseException as raised:  # noqa: B036 - plug-ins raise anything.
-                error = _failure(raised, len(frames))
+                error = _failure(raised, len(frames) + 1)
                 self._leave()
                 continue
             kept = frames if solved or self._driver.keeps_failures else ()
@@ -277,8 +277,8 @@ class Recorder:
             state[bench.hidden] = 0
             others = {name: observation[name].copy() for name in bench.others}
             shown = {**observation, "state": state}
-            acted, action = choose(bench.shown(observation), shown, step)
             step += 1
+            acted, action = choose(bench.shown(observation), shown, step)
             executed = disturb(acted)
             stepped = border.step(bench.env.step(executed), step)
             reward, success = stepped.reward, stepped.success

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.acting.actor import Actor, TaskInfo
-from robomtl.border import action_array
+from robomtl.border import action_array, action_vector
 from robomtl.errors import InputError, PlugInError
 from robomtl.plug_in import described, make_expert
 from robomtl.task import Expert, Observation, Suite, Trial
@@ -45,9 +45,11 @@ class _Experts:
                 raise
             except BaseException as error:  # Plug-ins raise anything.
                 raise PlugInError(f"{who} raised {described(error)}.") from error
-            shape = actions[0].shape if actions else (np.size(action),)
             # A copy, as an expert may return the same array each time.
-            actions.append(action_array(action, shape, who).copy())
+            vector = action_vector(action, who)
+            actions.append(
+                action_array(vector, actions[0].shape, who) if actions else vector
+            )
         batch = np.zeros((len(observations), len(actions[0])), np.float32)
         batch[rows] = actions
         return batch
