@@ -441,3 +441,9 @@ def test_a_daemonic_process_is_told_that_it_starts_no_workers(monkeypatch):
     monkeypatch.setattr(type(process), "daemon", True)
     with pytest.raises(InputError, match="in a daemonic process.*ProcessPoolExecutor"):
         outcomes(LocalExecutor(), square, [1])
+
+
+def test_scripts_that_import_it_by_its_earlier_path_go_on_working():
+    from robomtl.executor import LocalExecutor as Earlier
+
+    assert Earlier is LocalExecutor
