@@ -5,10 +5,18 @@ from contextlib import chdir
 from dataclasses import dataclass
 from typing import Any
 
-from robomtl.errors import InputError, MissingExtraError, PlugInError
+from robomtl.errors import (
+    InputError,
+    MissingExtraError,
+    PlugInError,
+    SimulationError,
+)
 from robomtl.plug_in import described, exit_described
 
 Check = Callable[..., Iterator[str]]
+
+OWN = (InputError, MissingExtraError, PlugInError, SimulationError)
+"""Errors whose message says by itself what is wrong, and where."""
 
 
 class HangError(InputError):
@@ -43,8 +51,8 @@ def sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
         except HangError as error:
             yield str(error)
             return
-        except (InputError, MissingExtraError, PlugInError) as error:  # They say it.
-            yield str(error)
+        except OWN as error:
+            yield f"{str(error).removesuffix('.')}."
         except SystemExit as error:
             yield exit_described(error)
         except Exception as error:  # Plug-ins raise anything; the rest is checked.
