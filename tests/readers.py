@@ -242,7 +242,7 @@ def _pull(folder: Path) -> None:
 def _serve(folder: Path) -> None:
     """Answers a client."""
     message = policy_messages.unpack((folder / "client.msgpack").read_bytes())
-    PolicySession(PolicyAgent(folder / "run").card).ask(message)
+    PolicySession(PolicyAgent(folder / "run").card).requests(message)
 
 
 def _import(folder: Path) -> None:

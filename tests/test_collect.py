@@ -734,7 +734,7 @@ def test_an_expert_that_runs_out_of_variations_is_named(
     hurried = PointsSuite(variant="reach-red", horizon=14)
     message = (
         r"expert of 'reach-red' solved (\d+) of all 50 variations in the split 'official'"
-        r" of points/reach-red; ask for at most \1 episodes"
+        r" of points/reach-red; request at most \1 episodes"
     )
     with pytest.raises(ValueError, match=message):
         collect(

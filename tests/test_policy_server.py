@@ -126,7 +126,7 @@ def test_a_client_executes_what_an_evaluation_does(tmp_path, acting, history):
     session, predict, taken = PolicySession(card), Predictor(policy), []
     seen = [{"state": state.astype(np.float32)} for state in STATES]
     while len(taken) < len(STATES):
-        asked = session.ask({**seen[len(taken)], "task": TASK})
+        asked = session.requests({**seen[len(taken)], "task": TASK})
         taken.extend(session.actions([predict(each) for each in asked]))
     expected = [actor([each], np.ones(1, bool))[0] for each in seen]
     assert np.allclose(taken[: len(seen)], expected, atol=1e-6)
@@ -185,12 +185,12 @@ def test_a_policy_of_language_needs_an_instruction_and_one_of_a_goal_its_length(
 ):
     session = PolicySession(saved(tmp_path / "a", kinds=("language",)).card)
     with pytest.raises(InputError, match="send the instruction as 'prompt'"):
-        session.ask({"state": STATES[0]})
+        session.requests({"state": STATES[0]})
     goal = saved(tmp_path / "b", kinds=("goal",), goal=(10, 12))
     session = PolicySession(goal.card)
     with pytest.raises(InputError, match=r"'goal' is a list of 3; .* shape \(2,\)"):
-        session.ask({"state": STATES[0], "goal": [1.0, 2.0, 3.0]})
-    (asked,) = session.ask({"state": STATES[0], "goal": [0.5, 2.0]})
+        session.requests({"state": STATES[0], "goal": [1.0, 2.0, 3.0]})
+    (asked,) = session.requests({"state": STATES[0], "goal": [0.5, 2.0]})
     assert asked.task_embedding.tolist() == [[0.5, 2.0]]
 
 
@@ -316,18 +316,18 @@ def test_images_of_the_scene_and_of_the_goal_reach_the_policy():
     session, predict = session_of(robot("arm", 3))
     picture = np.full((16, 16, 3), 7, np.uint8)
     message = {"state": np.zeros(3), "top": picture, "goal.top": picture + 1}
-    (asked,) = session.ask(message)
+    (asked,) = session.requests(message)
     assert asked.first and asked.observation["goal.top"].shape == (1, 16, 16, 3)
     assert (asked.observation["top"] == 7).all()
     assert (asked.observation["goal.top"] == 8).all()
     assert session.actions([predict(asked)]).shape == (1, 2)
-    assert not session.ask(message)[0].first
-    assert session.ask(message | {"goal.top": picture})[0].first
+    assert not session.requests(message)[0].first
+    assert session.requests(message | {"goal.top": picture})[0].first
     with pytest.raises(InputError, match="lacks 'top': image of shape") as said:
-        session.ask({"state": np.zeros(3)})
+        session.requests({"state": np.zeros(3)})
     assert "(16, 16, 3)" in str(said.value)
     with pytest.raises(InputError, match=r"type float32; expected: image.* type uint8"):
-        session.ask(message | {"top": picture.astype(np.float32)})
+        session.requests(message | {"top": picture.astype(np.float32)})
 
 
 def test_each_robot_has_its_own_features_and_actions():
@@ -337,10 +337,10 @@ def test_each_robot_has_its_own_features_and_actions():
     with pytest.raises(
         InputError, match="name of the robot as 'embodiment': arm, drone"
     ):
-        session.ask({"state": np.zeros(5)})
+        session.requests({"state": np.zeros(5)})
     flying = {"state": np.ones(5), "embodiment": "drone"}
-    (asked,) = session.ask(flying)
+    (asked,) = session.requests(flying)
     assert asked.observation["embodiment"].tolist() == [1]
     assert session.actions([predict(asked)]).shape == (1, 4)
     with pytest.raises(InputError, match="Unknown key 'top'"):
-        session.ask(flying | {"top": np.zeros((16, 16, 3), np.uint8)})
+        session.requests(flying | {"top": np.zeros((16, 16, 3), np.uint8)})

@@ -101,6 +101,6 @@ class PolicyActor:
     ) -> NDArray[np.float32]:
         """Actions for every trial; (trial, action)."""
         assert self._episodes is not None, "start comes before the first observation"
-        if requests := self._episodes.ask(observations):
+        if requests := self._episodes.requests(observations):
             self._episodes.add([self._predict(each) for each in requests])
         return self._episodes.action()[: len(observations)]

@@ -61,21 +61,17 @@ class PolicyEpisodes:
     """Turns observations of episodes into requests, and their answers into actions.
 
     Args:
-        card: Of the policy: its conditioning, its features, how its chunks are executed.
+        card: The policy's conditioning, its features, and how its chunks are executed.
         beginning: What is known of the episodes; an instruction is embedded once.
         rows: Rows of a group; the last is filled up with zeros.
 
     Raises:
         ValueError: See ``Conditioning.fixed``.
-        MissingExtraError: Likewise.
+        MissingExtraError: See ``Conditioning.fixed``.
     """
 
     def __init__(self, card: Card, beginning: Beginning, *, rows: int = ROWS) -> None:
-        conditioning, spec, task_infos = (
-            card.conditioning,
-            card.spec,
-            beginning.task_infos,
-        )
+        conditioning, task_infos = card.conditioning, beginning.task_infos
         self._card, self._rows, self._robot = card, rows, beginning.robot
         self._seeds, self._predictions = beginning.seeds, 0
         fixed = conditioning.fixed(task_infos)
@@ -85,9 +81,9 @@ class PolicyEpisodes:
         self._goals = {
             row: (slice(*conditioning.goal_of(each.task)), each.goal)
             for row, each in enumerate(task_infos)
-            if each.goal is not None and STATE in spec.states
+            if each.goal is not None and STATE in card.spec.states
         }
-        self._seen: deque[Features] = deque(maxlen=spec.history)
+        self._seen: deque[Features] = deque(maxlen=card.spec.history)
         self._at_goal = self._goals_of(beginning.goal_images)
         self._execution = Execution(card.acting)
 
@@ -102,16 +98,16 @@ class PolicyEpisodes:
         spec = self._card.spec
         return bool(spec.images) and (self.due or spec.history > 1)
 
-    def ask(self, observations: Sequence[Observation]) -> list[PredictionRequest]:
+    def requests(self, observations: Sequence[Observation]) -> list[PredictionRequest]:
         """The requests of a step; none unless a prediction is due.
 
         Args:
-            observations: Of each episode.
+            observations: Observation of each episode.
         """
         due = self.due
         if due or self._card.spec.history > 1:
             self._seen.append(self._features(observations))
-        return self._requests() if due else []
+        return self._grouped() if due else []
 
     def add(self, chunks: Sequence[NDArray[np.float32]]) -> None:
         """Takes the answers to the requests; each (row, chunk, action)."""
@@ -148,7 +144,8 @@ class PolicyEpisodes:
                 found[GOAL + name][row] = picture
         return found
 
-    def _requests(self) -> list[PredictionRequest]:
+    def _grouped(self) -> list[PredictionRequest]:
+        """A request for each group of rows, with what was observed last."""
         now, rows = self._seen[-1], self._rows
         state = torch.from_numpy(now.get(STATE, np.zeros((len(self._fixed), 0))))
         embedding = self._card.conditioning.embedding(self._fixed, state).numpy()

@@ -92,7 +92,7 @@ class _Batcher:
         self._waiting: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(
+    async def predict(
         self, request: PredictionRequest, memories: Memories
     ) -> NDArray[np.float32]:
         """The chunk of a request; (row, chunk, action)."""
@@ -189,12 +189,12 @@ class PolicyServer:
         """The actions for a message, or what is wrong with it."""
         before = time.perf_counter()
         try:
-            requests = session.ask(unpack(message))
+            requests = session.requests(unpack(message))
         except (InputError, MissingExtraError) as error:
             return str(error)
         try:
             chunks = [
-                await self._batcher.ask(each, session.memories) for each in requests
+                await self._batcher.predict(each, session.memories) for each in requests
             ]
             actions = session.actions(chunks)
         except (InputError, RuntimeError) as error:

@@ -45,7 +45,7 @@ class PolicySession:
         self.memories: Memories = {}
         """What the policy remembers of the episode."""
 
-    def ask(self, message: Mapping[str, Any]) -> list[PredictionRequest]:
+    def requests(self, message: Mapping[str, Any]) -> list[PredictionRequest]:
         """The requests to the policy for a message; none within a chunk.
 
         Args:
@@ -70,7 +70,7 @@ class PolicySession:
         if self._episode is None or reset or _differ(given, self._given):
             self._episode = self._begun(given, robot)
             self._given, self._robot = given, robot
-        return self._episode.ask([observation])
+        return self._episode.requests([observation])
 
     def actions(self, chunks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The actions until the next message is due; (time, action).

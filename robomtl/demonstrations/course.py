@@ -66,7 +66,7 @@ class Course:
         if start == len(self.variations):
             raise InputError(
                 f"The expert of '{self.task}' solved {solved} of all {start} variations "
-                f"in the split '{self.request.split}' of {self.request.suite}; ask for "
+                f"in the split '{self.request.split}' of {self.request.suite}; request "
                 f"at most {solved} episodes."
             )
         if outcomes:  # A few more at once, for they may fail again.
@@ -107,8 +107,8 @@ class Course:
                 )
             raise InputError(
                 f"The expert of '{self.task}' fails too often: in {failed} of {tried} "
-                f"episodes (noise {self.request.noise:g}). Leave the task out, or ask "
-                "for less noise."
+                f"episodes (noise {self.request.noise:g}). Leave the task out, or request "
+                "less noise."
             )
 
     @property

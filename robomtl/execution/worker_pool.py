@@ -36,7 +36,7 @@ class Answer(NamedTuple):
     """An answer of a worker: once when it has started, and then for each item."""
 
     kind: Literal["done", "retry", "raise"]
-    """``retry`` where another worker may fare better, ``raise`` where none would."""
+    """``retry`` where another worker may succeed, ``raise`` where none would."""
     value: Any = None
     """The result; why to try again; or the exception to raise."""
     trial: int = 0

@@ -113,7 +113,8 @@ def write_text(path: Path, text: str) -> None:
 def append_line(path: Path, line: str) -> None:
     """Appends one line, on disk when this returns.
 
-    A line that was cut short by a kill is removed first, lest the two become one.
+    A line that was cut short by a kill is removed first, so that it does not join the new
+    one.
 
     Raises:
         DiskFullError: If there is no space for it.

@@ -117,7 +117,7 @@ def _shortest(rows: Array) -> Array:
     For weights w = s·v with a sum of s, s²|vᵀR|² + (s - 1)² is smallest, over s, where
     |vᵀR| is: so v can be had without the constraint.
     """
-    # Of the rows' size, lest the sum drown in them; one of them may be all but zero.
+    # Of the rows' size, so that the sum does not drown in them; one may be all but zero.
     unit = np.linalg.norm(rows, axis=1).max()
     system = np.vstack([rows.T, np.full(len(rows), unit)])
     found, _ = nnls(system, np.append(np.zeros(rows.shape[1]), unit))

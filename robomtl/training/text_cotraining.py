@@ -182,9 +182,9 @@ class _Question:
 
 
 def _question(line: str, where: str) -> Text:
-    asked = parse_json(line, _Question, where=where)
-    if not asked.answer:
+    question = parse_json(line, _Question, where=where)
+    if not question.answer:
         raise InputError(
             f'{where} lacks an answer; expected {{"question": "…", "answer": "…"}}.'
         )
-    return Text(asked.question, asked.answer)
+    return Text(question.question, question.answer)

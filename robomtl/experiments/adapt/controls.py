@@ -36,7 +36,7 @@ def check_control(control: Control, suite: Suite, problems: Sequence[Problem]) -
         )
     if len({problem.goal for problem in problems}) < 2:
         raise InputError(
-            "The control wrong_variation needs 2 goals of a task; ask for more goals."
+            "The control wrong_variation needs 2 goals of a task; request more goals."
         )
 
 

@@ -114,7 +114,7 @@ def _check_trials(every: Mapping[str, Results]) -> None:
         if differ := len(_trials(every[first]) ^ _trials(every[name])):
             raise InputError(
                 f"{first} and {name} differ in {differ} trials; evaluate all seeds on the"
-                " same trials, or ask for a comparison across conditions (--across)."
+                " same trials, or request a comparison across conditions (--across)."
             )
 
 
