@@ -104,18 +104,18 @@ def starts_of(source):
 
 def test_a_way_begins_where_its_start_is_moved_to_and_ends_alike(data):
     source = material_of(data, approach=0.1).frames
-    way, moved = source.approach, torch.tensor([0.03, -0.05])
+    path, moved = source.approach, torch.tensor([0.03, -0.05])
     frame = torch.arange(len(source))
-    state = way.state(source.state, frame, moved.expand(len(frame), 2))
+    state = path.state(source.state, frame, moved.expand(len(frame), 2))
     shift = state - source.state
     first = starts_of(source)
-    far = way.length[first] > 2 * SAME
+    far = path.length[first] > 2 * SAME
     assert far.sum() > 8
     assert torch.allclose(shift[first, :2][far], moved.expand(int(far.sum()), 2))
-    touched = ~way.before
+    touched = ~path.before
     assert not shift[touched].any()
     assert not shift[:, 2:].any()
-    near = (source.state[:, :2] - way.end).norm(dim=1) < SAME
+    near = (source.state[:, :2] - path.end).norm(dim=1) < SAME
     assert not shift[near].any()
 
 
@@ -138,7 +138,7 @@ def test_actions_are_what_the_demonstrator_does_elsewhere(data):
 
 
 @pytest.mark.parametrize("approach", [0.0, 0.1])
-def test_what_is_turned_is_what_was_wanted_before_it_was_clipped(data, approach):
+def test_what_is_turned_is_the_action_before_it_was_clipped(data, approach):
     batch = batch_of(data, rotation=60.0, approach=approach)
     state, action = batch.observation["state"].numpy(), batch.action[:, 0].numpy()
     tasks = [data.tasks[index] for index in batch.task]
@@ -149,10 +149,10 @@ def test_what_is_turned_is_what_was_wanted_before_it_was_clipped(data, approach)
     assert np.abs(action - does).max() < GAIN * 0.1 * 2**0.5
 
 
-def test_the_wanted_action_is_the_recorded_one_where_nothing_is_changed(data):
+def test_the_unclipped_action_is_the_recorded_one_where_nothing_is_changed(data):
     plain, turned = material_of(data), material_of(data, rotation=1.0).frames
-    assert turned.approach.wanted.clamp(-1, 1).equal(plain.frames.action)
-    assert turned.approach.wanted.abs().max() > 1.5
+    assert turned.approach.unclipped.clamp(-1, 1).equal(plain.frames.action)
+    assert turned.approach.unclipped.abs().max() > 1.5
 
 
 def test_a_demonstrator_that_goes_at_one_pace_shows_no_gain_and_no_other_way(tmp_path):
@@ -163,9 +163,9 @@ def test_a_demonstrator_that_goes_at_one_pace_shows_no_gain_and_no_other_way(tmp
         compute=Compute(workers=1),
     )
     made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
-    way = made.prepared(frames(shown, range(3), CPU)).approach
-    assert not way.gain.any()
-    assert not way.before.any()
+    path = made.prepared(frames(shown, range(3), CPU)).approach
+    assert not path.gain.any()
+    assert not path.before.any()
 
 
 def test_every_action_of_a_chunk_is_that_of_the_way_from_elsewhere(data):
@@ -235,9 +235,9 @@ def test_a_thing_that_falls_before_the_hand_is_there_has_not_been_touched():
         episodes=Spans(start=zero, length=steps, task=zero, source=zero, group=zero),
         device=CPU,
     )
-    way = approaches(source, [geometry])
-    assert way.before.tolist() == [True] * 10 + [False] * 2
-    assert way.end[0].equal(hand[10, :2])
+    path = approaches(source, [geometry])
+    assert path.before.tolist() == [True] * 10 + [False] * 2
+    assert path.end[0].equal(hand[10, :2])
 
 
 @pytest.mark.slow

@@ -1,21 +1,21 @@
-"""How the hand comes to what it touches first, and the same way from elsewhere.
+"""The hand's path to what it touches first, and the same path from another start.
 
-One demonstration shows one way to the thing it handles, from one side. A way from another
-start with the same end is shown by the same frames, warped: moved by all of the difference
-where they begin, by none of it at the end, and in proportion between. So MimicGen joins a
-segment that is carried to a new object to where the hand is (Mandlekar et al. 2023,
-arXiv:2310.17596, § 4).
+A demonstration shows one path to the thing it handles, from one side. The same frames show
+a path from another start to the same end once they are warped: moved by the whole difference
+of the starts where they begin, by none of it at the end, and in proportion between. MimicGen
+joins a segment that is carried to a new object to the hand in this manner (Mandlekar et
+al. 2023, arXiv:2310.17596, § 4). Departures:
 
 1. MimicGen interpolates in time and plays the new trajectory in the simulator, keeping what
-   succeeds. Here places are warped in space, by how far they are from where the way ends;
+   succeeds. Here positions are warped in space, by their distance from the end of the path;
    nothing is played, and nothing new is stored.
-2. MimicGen is given where segments end. Here the way ends where something the hand is
-   beside begins to move, or with the episode.
-3. MimicGen's controller is given places to go to. Here actions are what the demonstrator
-   would ask for where the hand is now, as scripted experts do: in proportion to how far it
-   is from where it is to be, by a gain that its demonstrations show. Where they show none,
-   ways stay as they are. One that was clipped wanted more than it commanded, and it is
-   that which is warped, or turned, before it is clipped again.
+2. MimicGen is given the ends of segments. Here the path ends where something beside the hand
+   begins to move, or with the episode.
+3. MimicGen's controller is given target positions. Here actions are what the demonstrator
+   would command at the new position, as scripted experts do: in proportion to the distance
+   from the target, by a gain that its demonstrations show. Where they show none, paths stay
+   as they are. A clipped action is first restored to its size before it was clipped; that
+   is warped, or rotated, and then clipped again.
 """
 
 from collections.abc import Sequence
@@ -28,47 +28,49 @@ from robomtl.training.frames import Approach, Frames
 
 _MOVED = 0.003  # What has moved by more than this has been touched [m].
 _BESIDE = 0.05  # Nothing further off than this beyond the least distance is [m].
-_CLIPPED = 0.99  # Displacements above this may have been wanted larger.
-_ELSE = 0.3  # A displacement that changes by more has another reason than the place.
+_CLIPPED = (
+    0.99  # Displacements above this may have been larger before they were clipped.
+)
+_ELSE = 0.3  # A displacement that changes by more has another reason than the position.
 _AGREE = 0.2  # Gains that differ by less than this fraction count as equal.
-_STILL = 0.001  # A hand that has come by less tells nothing [m].
+_STILL = 0.001  # A hand that has moved by less shows no gain [m].
 
 
 def from_elsewhere(
     source: Frames, rows: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States and what demonstrators want there, on the way from another start.
+    """States on the path from another start, and what demonstrators would command there.
 
-    They want ``gain`` times how far the hand is from where it is to be, so that much less
-    of what it has been moved by.
+    They command ``gain`` times the distance of the hand from its target, and so ``gain``
+    times the displacement of the hand less.
 
     Args:
         source: Frames whose approach is known.
-        rows: Those of each sample's steps; (sample, chunk).
-        start: By how much the start of each is moved [m]; (sample, 2). None for not at all.
+        rows: Rows of each sample's steps; (sample, chunk).
+        start: Displacement of the start of each path [m]; (sample, 2). None for none.
 
     Returns:
         States, (sample, state), and actions, (sample, chunk, action), to be clipped.
     """
-    way = source.approach
-    assert way is not None, "see Augmenter.prepared"
+    path = source.approach
+    assert path is not None, "see Augmenter.prepared"
     state = source.state.index_select(0, rows[:, 0])
     if start is None:
-        return state, way.wanted[rows]
-    frame, x = rows.flatten(), way.positions[0]
+        return state, path.unclipped[rows]
+    frame, x = rows.flatten(), path.positions[0]
     spread = start.repeat_interleave(rows.shape[1], 0)
-    part = way.part(source.state[frame, x : x + 2], frame)
-    action, x = way.wanted[frame], way.displacement
-    action[:, x : x + 2] -= (way.gain[frame] * part)[:, None] * spread
-    return way.state(state, rows[:, 0], start), action.view(*rows.shape, -1)
+    part = path.part(source.state[frame, x : x + 2], frame)
+    action, x = path.unclipped[frame], path.displacement
+    action[:, x : x + 2] -= (path.gain[frame] * part)[:, None] * spread
+    return path.state(state, rows[:, 0], start), action.view(*rows.shape, -1)
 
 
 def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
-    """The way of the hand in each frame of some episodes, on their device.
+    """The path of the hand in each frame of some episodes, on their device.
 
     Args:
         source: The frames, the episodes one after the other.
-        geometry: That of each task; all hold the hand at the same place.
+        geometry: Geometry of each task; all have the hand at the same index.
     """
     device = source.state.device
     state, task = source.state.cpu(), source.task.cpu()
@@ -87,22 +89,22 @@ def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
         gain[index] = _gain(place, commanded, before & (task == index))
     gain = gain[task]
     before &= gain > 0
-    wanted = source.action.clone()
+    unclipped = source.action.clone()
     missing = (gain * before)[:, None] * (end - place).abs()
-    wanted[:, x : x + 2] = _wanted(commanded, missing).to(device)
+    unclipped[:, x : x + 2] = _unclipped(commanded, missing).to(device)
     return Approach(
         end=end.to(device),
         length=length.to(device),
         before=before.to(device),
         gain=gain.to(device),
-        wanted=wanted,
+        unclipped=unclipped,
         positions=hand.positions,
         displacement=x,
     )
 
 
-def _wanted(commanded: Tensor, missing: Tensor) -> Tensor:
-    """The commanded action, and as much as was missing where that was clipped."""
+def _unclipped(commanded: Tensor, missing: Tensor) -> Tensor:
+    """The commanded displacement, or the missing one where that was clipped."""
     clipped = commanded.abs() >= _CLIPPED
     return torch.where(
         clipped, commanded.sign() * missing.maximum(commanded.abs()), commanded
@@ -113,7 +115,7 @@ def _gain(place: Tensor, commanded: Tensor, on: Tensor) -> float:
     """By how much the command shrinks per metre that the hand has come nearer [1/m].
 
     The median over pairs of frames between which nothing else has changed. 0 where most
-    of them say something else: whoever demonstrates does not answer in proportion.
+    of them disagree: the demonstrator does not act in proportion to the distance.
     """
     both = on[:-1] & on[1:]
     less, nearer = -commanded.diff(dim=0)[both], place.diff(dim=0)[both]
@@ -143,5 +145,5 @@ def _touch(state: Tensor, geometry: Geometry) -> int:
 
 
 def _places(thing: Body, state: Tensor) -> Tensor:
-    """Where a thing is, and a number after it in two dimensions; (frame, 3)."""
+    """Position of a thing, followed by another number in two dimensions; (frame, 3)."""
     return state[:, thing.positions[0] : thing.positions[0] + 3]

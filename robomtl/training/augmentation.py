@@ -32,16 +32,15 @@ class Augmentation:
     """Everything in a sample is moved along x and y by up to this [m], at random; its
     actions, which are displacements, stay. 0 for never."""
     rotation: float = 0.0
-    """Where everything in a sample is, is turned about z by up to this [degrees] either
-    way, at random, around the mean place of the hand in its task's demonstrations, and so
-    are displacements, as wanted before they were clipped, see ``approach``, which then
-    are clipped. How things are turned themselves stays, as the hand cannot turn. 0 for
-    never."""
+    """Positions in a sample are rotated about z by up to this [degrees] either way, at
+    random, around the mean position of the hand in its task's demonstrations, and so are
+    displacements, as they were before they were clipped, see ``approach``; then these are
+    clipped. Orientations stay, as the hand cannot turn. 0 for never."""
     approach: float = 0.0
-    """The hand comes from elsewhere to what it touches first: where it starts is moved
-    along x and y by up to this [m], at random, and the rest stays; where demonstrators ask
-    for displacements in proportion to how far they are off, see ``approach``. In batches
-    of problems the context keeps the way it shows. 0 for never."""
+    """The start of the hand's path to what it touches first is moved along x and y by up
+    to this [m], at random, and the rest stays, where demonstrators command displacements
+    in proportion to the distance from their target, see ``approach``. In batches of
+    problems the context keeps the path that it shows. 0 for never."""
     mirror: float = 0.0
     """Fraction of the samples, or problems, that are mirrored at x = 0: another task, or the
     same where that is symmetric. The instruction stays the same."""

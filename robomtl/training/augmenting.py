@@ -166,7 +166,7 @@ class Augmenter:
         return change
 
     def prepared(self, source: Frames) -> Frames:
-        """Frames in memory, with the way of the hand where that is to be turned or warped."""
+        """Frames in memory, with the path of the hand where that is to be turned or warped."""
         source = source.resident()
         if not self.augmentation.approach and not self.augmentation.rotation:
             return source

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 SAME = 0.01
-"""Within this of where it ends a way stays as it is [m]."""
+"""A path stays as it is within this distance of its end [m]."""
 
 
 class Spans(NamedTuple):
@@ -88,30 +88,30 @@ class Resident:
 
 @dataclass(frozen=True, kw_only=True)
 class Approach:
-    """The way of the hand in each of some frames; x and y alone."""
+    """The path of the hand to what it touches first, of each of some frames; x and y."""
 
     end: Tensor
-    """Where it ends; (frame, 2)."""
+    """Position where the path ends; (frame, 2)."""
     length: Tensor
-    """How far from there it begins [m]; (frame,)."""
+    """Distance of its start from its end [m]; (frame,)."""
     before: Tensor
-    """Whether a frame is on it; (frame,)."""
+    """Whether a frame lies on it, before the touch; (frame,)."""
     gain: Tensor
     """The demonstrator's command per metre that the hand is off [1/m]; (frame,)."""
-    wanted: Tensor
-    """Actions as they were before they were clipped, as far as that is known: what is
-    commanded on the way is taken to lead to its end; (frame, action)."""
+    unclipped: Tensor
+    """Actions before they were clipped, as far as that is known: what is commanded on the
+    path is taken to lead to its end; (frame, action)."""
     positions: tuple[int, ...]
     """Where states hold the hand's x, the present one first; y follows."""
     displacement: int
     """Index of the displacement's x in an action."""
 
     def part(self, place: Tensor, frame: Tensor) -> Tensor:
-        """How much of another start there is in some places; (sample,) in [0, 1].
+        """Fraction of a displaced start that positions keep; (sample,) in [0, 1].
 
         Args:
             place: x and y; (sample, 2).
-            frame: Those they are of; (sample,).
+            frame: Frame of each; (sample,).
         """
         left = (place - self.end[frame]).norm(dim=-1) - SAME
         whole = (self.length[frame] - SAME).clamp(min=SAME)
@@ -119,12 +119,12 @@ class Approach:
         return part
 
     def state(self, state: Tensor, frame: Tensor, start: Tensor) -> Tensor:
-        """States on the way from another start; (sample, state).
+        """States on the path from another start; (sample, state).
 
         Args:
             state: (sample, state).
-            frame: That of each; (sample,).
-            start: By how much the start is moved [m]; (sample, 2).
+            frame: Frame of each; (sample,).
+            start: Displacement of the start [m]; (sample, 2).
         """
         state = state.clone()
         for x in self.positions:
