@@ -157,9 +157,9 @@ RECIPES: dict[str, AnyRecipe] = {
     "fetch": Recipe(
         line="Fetch from state: reach, push, slide, and pick and place, by one policy",
         suite="fetch/MT4",
-        episodes=200,
+        episodes=400,
         noise=0.2,
-        training=TrainConfig(steps=12_000),
+        training=TrainConfig(steps=40_000),
         trials=100,
     ),
     "pusht": Recipe(
