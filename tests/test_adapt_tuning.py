@@ -116,6 +116,22 @@ def test_grids_are_read_from_words():
         gridded(["steps=3"])
 
 
+@pytest.mark.parametrize(
+    ("tuning", "message"),
+    [
+        ({"shots": (99,)}, "fewer than the 99 requested shots; collect more"),
+        ({"trials": 10**7}, "fewer than the 10000000 requested trials; request at"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused_before_policies_are_trained(
+    family, tmp_path, tuning, message
+):
+    grid = {"finetune": {"steps": [1, 2]}}
+    with pytest.raises(ValueError, match=message):
+        tune(family, SUITE, grid, Tuning(folds=2, **tuning), out=tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_an_empty_grid_is_refused(family, tmp_path):
     with pytest.raises(ValueError, match="The grid is empty"):
         tune(family, SUITE, {}, out=tmp_path)

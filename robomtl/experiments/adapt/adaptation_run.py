@@ -12,7 +12,11 @@ from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import Machine
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
-from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
+from robomtl.experiments.adapt.method_experiment import (
+    Supports,
+    check_playable,
+    compare_methods,
+)
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.names import file_name
@@ -93,6 +97,7 @@ def run_adaptation(
     compute = compute or Compute()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     request = replace(recipe.request, seeds=recipe.seeds)
+    check_playable(made, request, Supports())  # Before anything is collected.
     prior = obtain(
         made,
         out,

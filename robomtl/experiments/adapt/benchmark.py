@@ -125,6 +125,19 @@ def problems(
     return tuple(found)
 
 
+def check_trials(suite: Suite, tasks: Sequence[Task], *, trials: int) -> None:
+    """Refuses more trials than there are variations, before there are demonstrations.
+
+    Where goals are hidden, this follows from the goals that demonstrations show.
+
+    Raises:
+        InputError: If a task has fewer.
+    """
+    if benchmark_of(suite) == "transfer":
+        for task in tasks:
+            _fresh(suite, task.name, trials)
+
+
 def goal_suite(suite: Suite) -> GoalSuite:
     """A suite that hides goals, as one that numbers them.
 

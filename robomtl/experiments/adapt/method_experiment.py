@@ -17,6 +17,7 @@ from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
 from robomtl.experiments.adapt.benchmark import (
     Problem,
     benchmark_of,
+    check_trials,
     draw_for,
     goal_suite,
     pool_split,
@@ -205,6 +206,20 @@ def compare_methods(
         )
         found: Findings = run_experiment(experiment, folder, executor)
         return found
+
+
+def check_playable(suite: Suite, request: AdaptRequest, supports: Supports) -> None:
+    """Refuses what ``compare_methods`` would, before policies are trained for it.
+
+    Raises:
+        InputError: If a task is unknown or not held out, there are fewer trials than
+            requested, or demonstrations are given and too few.
+    """
+    if supports.data is not None:
+        _problems(suite, request, Demonstrations(supports.data).succeeded())
+        return
+    tasks = problem_tasks(suite, request.tasks)
+    check_trials(suite, tasks, trials=request.trials)
 
 
 def _to_adapt_in(family: Family, suite: Suite) -> Suite:

@@ -19,7 +19,11 @@ from robomtl.experiments.adapt.benchmark import benchmark_of
 from robomtl.experiments.adapt.family import Family, find_family
 from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
-from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
+from robomtl.experiments.adapt.method_experiment import (
+    Supports,
+    check_playable,
+    compare_methods,
+)
 from robomtl.experiments.adapt.method_findings import Findings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.adapt.train_missing import demonstrations_of, like
@@ -102,8 +106,12 @@ def tune(
     there, compute = demonstrations_of(family), compute or Compute()
     check_device(compute.machine.device)
     data = there.path if benchmark_of(suite) == "transfer" else None
-    found = []
-    for number, fold in enumerate(folds(suite, tuning.folds)):
+    found, parts = [], folds(suite, tuning.folds)
+    for fold in parts:
+        check_playable(
+            fold, request, Supports(data=data)
+        )  # Before anything is trained.
+    for number, fold in enumerate(parts):
         part = folder / f"fold-{number}"
         places = {k: part / "policies" / file_name(k) / "seed-0" for k in needed}
         train_all(
