@@ -7,16 +7,18 @@ from typing import Literal
 
 from robomtl.acting.agent import PolicyAgent
 from robomtl.adaptation import Budget, Support, adapt
+from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, Results
+from robomtl.evaluation.conditions import chunks_of
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate
 from robomtl.files.folder_kinds import POLICY
 from robomtl.files.request import claim
 from robomtl.names import file_name
-from robomtl.ranges import check_types
+from robomtl.ranges import check_counts, check_types
 from robomtl.suites import suite, unshifted
 from robomtl.task import find_task
 
@@ -43,16 +45,32 @@ class NewTask:
     """Where a trial stops."""
 
     def __post_init__(self) -> None:
-        """Checks the types, so that a name is not taken for its letters.
+        """Checks the values, which are used only once a policy is trained.
 
         Raises:
-            ValueError: If a value is of another type.
+            InputError: If a value is of another type or out of range.
         """
         check_types(self)
+        check_counts(self, "shots", "batch_size", "trials")
+        _ = self.collection, self.evaluation
+
+    @property
+    def collection(self) -> CollectionConfig:
+        """The demonstrations that are adapted to."""
+        return CollectionConfig(
+            tasks=(self.task,), episodes=self.shots, noise=self.noise
+        )
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        """The trials of each method."""
+        return EvaluationConfig(
+            tasks=(self.task,), episodes=self.trials, until=self.until
+        )
 
 
 def check_new_task(new: NewTask, trained_in: str) -> None:
-    """Refuses a new task that there is not, or that is of another simulator.
+    """Refuses a new task, or a method, that there is not or that does not fit.
 
     Args:
         new: The task.
@@ -60,7 +78,8 @@ def check_new_task(new: NewTask, trained_in: str) -> None:
             policies know several robots, takes a task of any.
 
     Raises:
-        InputError: If it is.
+        InputError: If a name is unknown, the task is of another simulator, or it has fewer
+            trials than requested.
     """
     here, there = (
         unshifted(name).partition("/")[0] for name in (trained_in, new.suite)
@@ -70,7 +89,11 @@ def check_new_task(new: NewTask, trained_in: str) -> None:
             f"The policy is trained in {trained_in}, and the new task, '{new.task}', is of"
             f" {new.suite}; name a task of {here} (--new-task.suite, --new-task.task)."
         )
-    find_task(suite(new.suite), new.task)
+    made = suite(new.suite)
+    find_task(made, new.task)
+    for method in new.methods:
+        METHODS.get(method)
+    chunks_of(made, new.evaluation.conditions(made))
 
 
 def adapt_to_new_task(
@@ -100,7 +123,7 @@ def adapt_to_new_task(
     demonstrations = collect(
         made,
         out / "demonstrations",
-        config=CollectionConfig(tasks=(new.task,), episodes=new.shots, noise=new.noise),
+        config=new.collection,
         compute=compute.here,
     )
     budget = Budget(batch_size=new.batch_size, machine=compute.machine)
@@ -110,9 +133,7 @@ def adapt_to_new_task(
             adapting(method, out / file_name(method)),
             made,
             out=out / file_name(method),
-            config=EvaluationConfig(
-                tasks=(new.task,), episodes=new.trials, until=new.until
-            ),
+            config=new.evaluation,
             compute=compute.within(LIMIT),
         )
         for method in new.methods

@@ -26,6 +26,7 @@ from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask import Findings as ArmFindings
 from robomtl.experiments.multitask import multitask
+from robomtl.experiments.multitask.arm_experiment import check_playable
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe, check_counted, run_arms
 from robomtl.experiments.resumed_evaluation import serving_device
 from robomtl.experiments.running import REPORT
@@ -175,10 +176,10 @@ def _check_folder(folder: Path, recipe: AnyRecipe) -> None:
 
 
 def _check(recipe: Recipe, seed: int) -> None:
-    """Refuses what could be neither collected nor played, nor adapted to.
+    """Refuses what could be neither collected nor played, nor adapted to, nor compared.
 
     Raises:
-        InputError: See ``collect``, ``evaluate`` and ``check_new_task``.
+        InputError: See ``collect``, ``evaluate``, ``check_new_task`` and ``multitask``.
     """
     made = _made(recipe)
     _collection(recipe, seed)
@@ -186,6 +187,8 @@ def _check(recipe: Recipe, seed: int) -> None:
         chunks_of(made, config.conditions(made))
     if recipe.new_task is not None:
         check_new_task(recipe.new_task, recipe.suite)
+    if recipe.multitask is not None:
+        check_playable(made, recipe.multitask)
 
 
 def _made(recipe: Recipe) -> Suite:

@@ -486,6 +486,11 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
         ),
         ("multitask points/MT4 --noise nan --out NEW", "noise is nan; give a number"),
         ("run quickstart --suite points/MT4 --trials 0 --out NEW", "give at least 1"),
+        ("run quickstart --new-task.methods finetun --out NEW", "mean 'finetune'"),
+        (
+            "run quickstart --multitask.settings together.policy_config.widht=3 --out NEW",
+            "Did you mean 'width'",
+        ),
         ("train --data DATA --execute 9 --out NEW/a/b", "execute is 9, but the policy"),
         ("collect points/MT4 --out FILE", "is a file, or a link that leads nowhere"),
         ("evaluate RUN --video 0", "0 videos of each task were requested"),
