@@ -7,12 +7,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from robomtl.envs.robosuite_expert import (
+from robomtl.envs.robosuite_expert import Delivery, Grasp, PickExpert
+from robomtl.envs.robosuite_motion import (
     ANGLE,
     LENGTH,
-    Delivery,
-    Grasp,
-    PickExpert,
     Vector,
     displacement,
     heading_of,

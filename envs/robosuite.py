@@ -1,4 +1,4 @@
-"""robosuite's manipulation tasks as suites: one Panda arm, one layout of the state.
+"""robosuite's manipulation tasks as suites: one Panda arm, with a gripper or a wiper.
 
 A suite is plain data; robosuite and MuJoCo are imported when its first env is made.
 """
@@ -9,12 +9,12 @@ from typing import Any
 
 from robomtl.camera import Camera, Profile
 from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
-from robomtl.envs.robosuite_env import PROPRIOCEPTIVE, RobosuiteEnv
+from robomtl.envs.robosuite_env import RobosuiteEnv
 from robomtl.envs.robosuite_expert import EXPERTS
-from robomtl.envs.robosuite_scene import GRIP, HAND, NAMES, SCENES, TARGET
+from robomtl.envs.robosuite_robots import robot_of
 from robomtl.envs.robosuite_tasks import VARIANTS, selected
 from robomtl.errors import InputError
-from robomtl.features import ActionFeature, Embodiment, Feature
+from robomtl.features import Embodiment, Feature
 from robomtl.files.request import VERSIONS
 from robomtl.nearest import check_known, unknown
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
@@ -32,15 +32,6 @@ CAMERAS = (
     "robot0_eye_in_hand",
 )
 """Names of the cameras that every scene has."""
-
-ACTION = ActionFeature(
-    size=7,
-    names=("x", "y", "z", "rotation.x", "rotation.y", "rotation.z", "gripper"),
-    units=("0.05 m",) * 3 + ("0.5 rad",) * 3 + ("1",),
-)
-"""robosuite's ``OSC_POSE``: displacement and rotation vector of the hand from where it is,
-in the frame of the robot's base; the gripper closes at positive numbers and opens at
-negative ones."""
 
 _CAMERA = Camera(name="agentview", profile="fast", width=480, height=480)
 
@@ -100,23 +91,23 @@ class RobosuiteSuite:
 
     @property
     def undisturbed_actions(self) -> int:
-        """Trailing components of an action that ``collect`` never disturbs: the gripper."""
-        return 1
+        """Trailing components of an action that ``collect`` never disturbs: a gripper's."""
+        return int("gripper" in robot_of(self.train_tasks[0].name).action.names)
 
     def embodiment(self, task: str) -> Embodiment:
-        """The Panda, alike in all tasks.
+        """The Panda, with a wiper in ``Wipe`` and a gripper elsewhere.
 
         Raises:
             ValueError: If the task is unknown.
         """
-        find_task(self, task)
-        observed = {"state": Feature(kind="state", shape=(len(NAMES),), names=NAMES)}
+        robot = robot_of(find_task(self, task).name)
+        names, own = robot.names, robot.names[: robot.own]
+        observed = {"state": Feature(kind="state", shape=(len(names),), names=names)}
         if self.pictures:
-            names = tuple(NAMES[index] for index in PROPRIOCEPTIVE)
-            own = Feature(kind="state", shape=(len(names),), names=names)
-            observed[PROPRIOCEPTION] = own
+            proprioception = Feature(kind="state", shape=(len(own),), names=own)
+            observed[PROPRIOCEPTION] = proprioception
             observed |= self.pictures.features
-        return Embodiment(name="robosuite-panda", observation=observed, action=ACTION)
+        return Embodiment(name=robot.name, observation=observed, action=robot.action)
 
     @property
     def alterable(self) -> tuple[Need, ...]:
@@ -176,14 +167,13 @@ class RobosuiteSuite:
         return replace(self, camera=settled)
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where the hand, the object and its target are in a state [m].
+        """Where the hand and what it acts upon are in a state [m].
 
         Raises:
             ValueError: If the task is unknown.
         """
-        scene = SCENES[find_task(self, task).name]
-        known = {"hand": HAND, "object": GRIP}
-        return {**known, "target": TARGET} if scene.target else known
+        name = find_task(self, task).name
+        return robot_of(name).positions(name)
 
 
 def robosuite(
@@ -200,7 +190,7 @@ def robosuite(
         variant: One of ``robosuite.variants``.
         horizon: Number of steps of an episode.
         cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
-            with ``proprioception``: the hand's pose and the fingers.
+            with ``proprioception``: the hand's pose, and the fingers or the wiper's force.
         size: Width and height of these pictures, 84 unless given [px].
         profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
             ``faithful`` draws them.

@@ -14,17 +14,13 @@ from gymnasium.error import ResetNeeded
 from robomtl.camera import Camera
 from robomtl.envs.mujoco_alterations import Alterations
 from robomtl.envs.pictured_env import PicturedEnv, pictured_space
-from robomtl.envs.robosuite_scene import FINGERS, HAND, NAMES, SCENES, Reader
+from robomtl.envs.robosuite_robots import robot_of
 from robomtl.errors import InputError, MissingExtraError, SimulationError
 from robomtl.pictures import PROPRIOCEPTION
 from robomtl.splits import SPLITS, requested_variation
 from robomtl.task import Action, Observation
 
-PROPRIOCEPTIVE = tuple(range(len(NAMES)))[HAND.start : FINGERS.stop]
-"""Components of a state that the robot knows of itself: the hand's pose, the fingers."""
-
 _MODEL_SEED = 0  # Settles the size of the cube of Lift, which robosuite draws.
-_ACTION_SIZE = 7
 _RATE = 20  # [1/s] Actions in a second of simulated time.
 _HIDDEN = (0,)  # Group of the geoms that collide, beside those that are to be seen.
 _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
@@ -40,7 +36,7 @@ def _drawn(seed: int) -> Iterator[None]:
 
 
 def _made(name: str) -> Any:
-    """Robosuite's env of a name, with a Panda and no renderer."""
+    """Robosuite's env of a name, with a Panda, a sparse reward and no renderer."""
     # It warns at import of what is neither missing here nor wanted.
     logger = logging.getLogger("robosuite_logs")
     logger.addFilter(_is_error)
@@ -59,6 +55,7 @@ def _made(name: str) -> Any:
             has_offscreen_renderer=False,
             use_camera_obs=False,
             use_object_obs=False,
+            reward_shaping=False,
             ignore_done=True,
             hard_reset=False,
             control_freq=_RATE,
@@ -100,7 +97,8 @@ class RobosuiteEnv(PicturedEnv):
         from robomtl.envs.robosuite_arm import Arm
 
         self._arm = arm = Arm(self.simulator)
-        self._reader = Reader(self.simulator, SCENES[task])
+        self._robot = robot = robot_of(task)
+        self._reader = robot.reader(self.simulator, task)
 
         def eye(each: Camera) -> MujocoCamera:
             assert each.name is not None
@@ -113,9 +111,10 @@ class RobosuiteEnv(PicturedEnv):
         self.observed = {name: eye(each) for name, each in observed.items()}
         self.blind = False
         self.observation_space: gymnasium.Space[Any] = pictured_space(
-            len(NAMES), len(PROPRIOCEPTIVE), self.observed
+            len(robot.names), robot.own, self.observed
         )
-        self.action_space = gymnasium.spaces.Box(-1, 1, (_ACTION_SIZE,), np.float32)
+        actions = (robot.action.size,)
+        self.action_space = gymnasium.spaces.Box(-1, 1, actions, np.float32)
         # MuJoCo answers a diverged state with a count and a fresh state, silently.
         self.alterations = Alterations(self._arm.model, self._arm.data)
         self._instabilities = self._arm.data.warning.number[_BAD_WARNINGS]
@@ -143,20 +142,24 @@ class RobosuiteEnv(PicturedEnv):
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Takes an action; what exceeds [-1, 1] is clipped.
 
+        Where robosuite ends the episode, as ``Wipe`` does, it is truncated.
+
         Raises:
-            InputError: If the action is not 7 finite numbers.
+            InputError: If the action is not finite numbers, as many as the robot takes.
             ResetNeeded: If no episode is running.
             SimulationError: If the simulator goes unstable.
         """
         if self._steps >= self.horizon:
             raise ResetNeeded(
-                f"{self.task}: no episode is running, or its {self.horizon} steps are"
-                " over; call reset first."
+                f"{self.task}: no episode is running, or it is over; call reset first."
             )
-        self._arm.act(self._checked(action))
+        checked = self._checked(action)
+        self._arm.act(checked)
+        _, ended, _ = self.simulator._post_action(checked)
         self._steps += 1
         observation, success = self._observation(), self._success()
-        truncated = self._steps == self.horizon
+        truncated = ended or self._steps == self.horizon
+        self._steps = self.horizon if truncated else self._steps
         return observation, float(success), False, truncated, {"success": success}
 
     def close(self) -> None:
@@ -165,11 +168,11 @@ class RobosuiteEnv(PicturedEnv):
         self.simulator.close()
 
     def _checked(self, action: Action) -> Any:
-        numbers = np.asarray(action, np.float64)
-        if numbers.shape != (_ACTION_SIZE,) or not np.isfinite(numbers).all():
+        numbers, size = np.asarray(action, np.float64), self._robot.action.size
+        if numbers.shape != (size,) or not np.isfinite(numbers).all():
             raise InputError(
                 f"{self.task}, step {self._steps}: the action {action} is not"
-                f" {_ACTION_SIZE} finite numbers."
+                f" {size} finite numbers."
             )
         return np.clip(numbers, -1, 1)
 
@@ -183,7 +186,7 @@ class RobosuiteEnv(PicturedEnv):
         numbers = state.astype(np.float32)
         if not self.observed:
             return {"state": numbers}
-        own = {"state": numbers, PROPRIOCEPTION: numbers[list(PROPRIOCEPTIVE)]}
+        own = {"state": numbers, PROPRIOCEPTION: numbers[: self._robot.own].copy()}
         return own if self.blind else own | self.pictures()
 
     def _fail(self) -> NoReturn:

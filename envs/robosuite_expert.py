@@ -4,11 +4,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from robomtl.envs.robosuite_motion import (
+    UP,
+    Vector,
+    displacement,
+    heading_of,
+    rotation,
+    upright,
+)
 from robomtl.envs.robosuite_scene import (
     FINGERS,
     HAND_AXES,
@@ -18,14 +24,10 @@ from robomtl.envs.robosuite_scene import (
     OBJECT_TO_TARGET,
     TARGET_AXES,
 )
+from robomtl.envs.robosuite_wiping_expert import WipeExpert
 from robomtl.task import Action, Expert, Observation
 
-Vector = NDArray[np.floating[Any]]
-
-LENGTH, ANGLE = 0.05, 0.5  # [m], [rad] At full deflection of an action's component.
 OPEN, CLOSED = -1.0, 1.0
-_GAIN = 2.0
-_UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,45 +60,10 @@ class Delivery:
     """Number of headings at which it fits the target; 0 for any."""
 
 
-def displacement(offset: Vector) -> Vector:
-    """Components of an action that move the hand by an offset; (3,)."""
-    move: Vector = np.clip(_GAIN / LENGTH * offset, -1, 1)
-    return move
-
-
-def _rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
-    """Components of an action that turn the hand; (3,).
-
-    Args:
-        axes: The hand's x and y axes.
-        fingers: Wanted x axis, along which the fingers open.
-        approach: Wanted z axis, along which the hand points.
-    """
-    x, y = axes[:3], axes[3:]
-    errors = (
-        np.cross(x, fingers)
-        + np.cross(y, np.cross(approach, fingers))
-        + np.cross(np.cross(x, y), approach)
-    )
-    turn: Vector = np.clip(_GAIN / ANGLE * errors / 2, -1, 1)
-    return turn
-
-
-def upright(axes: Vector, heading: float) -> Vector:
-    """Components of an action that turn the hand to point down at a heading; (3,)."""
-    fingers = np.array([math.cos(heading), math.sin(heading), 0])
-    return _rotation(axes, fingers, -_UP)
-
-
 def _gap(state: Vector) -> float:
     """Distance of the fingers [m]."""
     left, right = state[FINGERS]
     return float(left - right)
-
-
-def heading_of(axes: Vector) -> float:
-    """Direction of a body's x axis in the plane [rad]."""
-    return math.atan2(axes[1], axes[0])
 
 
 def _nearest(heading: float, folds: int, to: float) -> float:
@@ -128,11 +95,11 @@ class PickExpert:
         state = observation["state"].astype(np.float64)
         if self.delivery and self._delivered(state, self.delivery):
             free = _gap(state) > self.grasp.gap + 0.01
-            return _action(free * _UP, np.zeros(3), OPEN)
+            return _action(free * UP, np.zeros(3), OPEN)
         return self._carry(state) if self._holds(state) else self._approach(state)
 
     def _offset(self, state: Vector) -> Vector:
-        return state[HAND_TO_GRIP] + self.grasp.depth * _UP
+        return state[HAND_TO_GRIP] + self.grasp.depth * UP
 
     def _holds(self, state: Vector) -> bool:
         near = np.linalg.norm(self._offset(state)) < 0.025
@@ -150,7 +117,7 @@ class PickExpert:
         hover = np.clip(3 * (far - 0.01) + 0.2 * (turned - 0.1), 0, 0.08)
         there = far < 0.012 and abs(offset[2]) < 0.012 and turned < 0.2
         return _action(
-            displacement(offset + hover * _UP),
+            displacement(offset + hover * UP),
             upright(axes, wanted),
             CLOSED if there else OPEN,
         )
@@ -158,7 +125,7 @@ class PickExpert:
     def _carry(self, state: Vector) -> Action:
         own = heading_of(state[HAND_AXES])
         if self.delivery is None:
-            return _action(_UP, upright(state[HAND_AXES], own), CLOSED)
+            return _action(UP, upright(state[HAND_AXES], own), CLOSED)
         offset, delivery = state[OBJECT_TO_TARGET], self.delivery
         far = math.hypot(offset[0], offset[1])
         turn = 0.0
@@ -202,8 +169,8 @@ class DoorExpert:
         hinge, latch = state[JOINTS]
         along, outwards = -state[TARGET_AXES][:3], -state[TARGET_AXES][3:]
         sine, cosine = math.sin(self.lean), math.cos(self.lean)
-        approach = -sine * outwards - cosine * _UP
-        turn = _rotation(axes, cosine * outwards - sine * _UP, approach)
+        approach = -sine * outwards - cosine * UP
+        turn = rotation(axes, cosine * outwards - sine * UP, approach)
         depth = float(offset @ approach)
         aside = offset - depth * approach
         far = float(np.linalg.norm(aside))
@@ -218,7 +185,7 @@ class DoorExpert:
             return _action(move, turn, CLOSED if there else OPEN)
         if not free:
             angle = abs(latch)
-            way = math.sin(angle) * along - math.cos(angle) * _UP
+            way = math.sin(angle) * along - math.cos(angle) * UP
             return _action(displacement(offset + 0.04 * way), turn, CLOSED)
         return _action(displacement(offset + 0.02 * outwards), turn, CLOSED)
 
@@ -249,6 +216,7 @@ EXPERTS: Mapping[str, Expert] = MappingProxyType(
             Grasp(gap=0.036, folds=2, heading=math.pi / 2),
             Delivery(release=0.02, carry=0.12, near=0.014, slope=20),
         ),
+        "Wipe": WipeExpert(),
     }
 )
 """Experts by the name of the task."""

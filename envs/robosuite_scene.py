@@ -53,25 +53,27 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
 _XYZ = ("x", "y", "z")
 
 
-def _axes(thing: str) -> tuple[str, ...]:
+def axis_names(thing: str) -> tuple[str, ...]:
+    """Names of the components of a body's x and y axes; (6,)."""
     return tuple(f"{thing}.{axis}_axis.{each}" for axis in "xy" for each in _XYZ)
 
 
-def _along(thing: str) -> tuple[str, ...]:
+def position_names(thing: str) -> tuple[str, ...]:
+    """Names of the components of a position; (3,)."""
     return tuple(f"{thing}.{each}" for each in _XYZ)
 
 
 NAMES = (
-    *_along("hand"),
-    *_axes("hand"),
+    *position_names("hand"),
+    *axis_names("hand"),
     "finger.left",
     "finger.right",
-    *_along("grip"),
-    *_axes("object"),
-    *_along("hand_to_grip"),
-    *_along("target"),
-    *_axes("target"),
-    *_along("object_to_target"),
+    *position_names("grip"),
+    *axis_names("object"),
+    *position_names("hand_to_grip"),
+    *position_names("target"),
+    *axis_names("target"),
+    *position_names("object_to_target"),
     "hinge",
     "latch",
 )
@@ -84,7 +86,7 @@ TARGET, TARGET_AXES = slice(23, 26), slice(26, 32)
 OBJECT_TO_TARGET, JOINTS = slice(32, 35), slice(35, 37)
 
 
-class Reader:
+class SceneReader:
     """Reads the state of a scene.
 
     Args:
@@ -114,19 +116,19 @@ class Reader:
     def state(self) -> Vector:
         """The present state, as ``NAMES`` says; (37,)."""
         data, state = self._data, np.zeros(len(NAMES))
-        state[HAND], state[HAND_AXES] = self._hand, _two_axes(self._hand_axes)
+        state[HAND], state[HAND_AXES] = self._hand, two_axes(self._hand_axes)
         state[FINGERS] = data.qpos[self._fingers]
-        state[GRIP], state[OBJECT_AXES] = self._grip, _two_axes(self._object_axes)
+        state[GRIP], state[OBJECT_AXES] = self._grip, two_axes(self._object_axes)
         state[HAND_TO_GRIP] = self._grip - self._hand
         if self._target is not None:
             state[TARGET] = data.xpos[self._target]
-            state[TARGET_AXES] = _two_axes(data.xmat[self._target])
+            state[TARGET_AXES] = two_axes(data.xmat[self._target])
             state[OBJECT_TO_TARGET] = state[TARGET] - self._object
         if self._joints:
             state[JOINTS] = data.qpos[self._joints]
         return state
 
 
-def _two_axes(rotation: Vector) -> Vector:
+def two_axes(rotation: Vector) -> Vector:
     """The x and y axes of a body from its rotation matrix; (6,)."""
     return rotation.reshape(3, 3).T[:2].ravel()

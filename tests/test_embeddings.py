@@ -29,7 +29,8 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built_in_tasks() -> list[Task]:
-    suites = [suite(name) for name in ("points/MT6", "maniskill/MT4", "robosuite/MT9")]
+    names = "points/MT6", "maniskill/MT4", "robosuite/MT9", "robosuite/Wipe"
+    suites = [suite(name) for name in names]
     tasks = [metaworld_tasks.task(name) for name in metaworld_tasks.TASKS]
     for variant in libero_tasks.VARIANTS:
         tasks += libero_tasks.tasks(variant)

@@ -5,9 +5,12 @@ import pytest
 from gymnasium.error import ResetNeeded
 
 import robomtl
+from robomtl.camera import Camera
 from robomtl.checking.checking import check_suite
-from robomtl.envs.robosuite import ACTION, robosuite
-from robomtl.envs.robosuite_scene import NAMES
+from robomtl.envs.robosuite import robosuite
+from robomtl.envs.robosuite_robots import PANDA, WIPER
+from robomtl.envs.robosuite_tasks import TASKS
+from robomtl.envs.robosuite_wiping import LEFT
 
 pytestmark = pytest.mark.usefixtures(
     "forked_workers"
@@ -21,14 +24,15 @@ def simulated():
     return pytest.importorskip("robosuite")
 
 
-def actions(count, seed=0):
+def actions(env, count, seed=0):
     generator = np.random.default_rng(seed)
-    return generator.uniform(-1, 1, (count, 7)).astype(np.float32)
+    shape = (count, *env.action_space.shape)
+    return generator.uniform(-1, 1, shape).astype(np.float32)
 
 
 def states(env, variation, steps=10):
     first = env.reset(options={"variation": variation})[0]
-    after = [env.step(action)[0] for action in actions(steps)]
+    after = [env.step(action)[0] for action in actions(env, steps)]
     return np.stack([each["state"] for each in (first, *after)])
 
 
@@ -41,17 +45,18 @@ def test_every_variant_is_found_by_name_and_built_again_from_its_options(variant
 
 def test_tasks_share_no_wording_and_have_enough():
     wordings = []
-    for task in SUITE.train_tasks:
+    for task in TASKS.values():
         assert len(task.instructions) >= 6
         assert len(task.held_out_instructions) >= 2
         wordings += [*task.instructions, *task.held_out_instructions]
     assert len({wording.lower() for wording in wordings}) == len(wordings)
 
 
-def test_one_embodiment_names_every_component():
-    (robot,) = robomtl.features.embodiments_of(SUITE).values()
-    assert robot.observation["state"].names == NAMES
-    assert robot.action == ACTION
+@pytest.mark.parametrize(("variant", "robot"), [("MT9", PANDA), ("Wipe", WIPER)])
+def test_one_embodiment_names_every_component(variant, robot):
+    (found,) = robomtl.features.embodiments_of(robosuite(variant)).values()
+    assert found.observation["state"].names == robot.names
+    assert found.action == robot.action
 
 
 def test_unknown_variant_suggests_the_nearest():
@@ -73,42 +78,80 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["Lift", "PickPlaceCan"])
-def test_a_step_is_robosuite_s_own_bit_for_bit(simulated, task):
-    env, other = SUITE.make_env(task), SUITE.make_env(task)
-    for each in (env, other):
-        each.reset(options={"variation": 3})
-    for action in actions(12):
-        env.step(action)
+@pytest.mark.parametrize(
+    ("task", "steps"), [("Lift", 12), ("PickPlaceCan", 12), ("Wipe", 40)]
+)
+def test_a_step_is_robosuite_s_own_bit_for_bit(simulated, task, steps):
+    suite = robosuite(task)
+    env, other = suite.make_env(task), suite.make_env(task)
+    expert = suite.make_expert(task)
+    observation, _ = env.reset(options={"variation": 3})
+    other.reset(options={"variation": 3})
+    for noise in actions(env, steps):
+        action = np.clip(expert(observation) + noise / 2, -1, 1)
+        observation, *_ = env.step(action)
         other.simulator.step(action.astype(np.float64))
-        for name in ("qpos", "qvel", "xpos"):
+        for name in ("qpos", "qvel", "xpos", "sensordata"):
             ours, theirs = (getattr(e.simulator.sim.data, name) for e in (env, other))
             np.testing.assert_array_equal(ours, theirs)
+        colours, theirs = (e.simulator.sim.model.geom_rgba for e in (env, other))
+        np.testing.assert_array_equal(colours, theirs)  # Wiped markers are transparent.
+    assert task != "Wipe" or observation["state"][LEFT] < 90
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["Stack", "Door"])
+@pytest.mark.parametrize("task", ["Stack", "Door", "Wipe"])
 def test_a_variation_has_the_same_start_whatever_was_played_before(simulated, task):
-    env = SUITE.make_env(task)
+    suite = robosuite(task)
+    env = suite.make_env(task)
     first = states(env, 5)
     assert not np.array_equal(states(env, 6), first)
     np.random.seed(1)  # robosuite draws of the global generator, and leaves no trace.
     before = np.random.get_state()[1].tolist()
     np.testing.assert_array_equal(states(env, 5), first)
-    np.testing.assert_array_equal(states(SUITE.make_env(task), 5), first)
+    np.testing.assert_array_equal(states(suite.make_env(task), 5), first)
     assert np.random.get_state()[1].tolist() == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["Lift", "Stack", "Door", "PickPlaceCan"])
+@pytest.mark.parametrize("task", ["Lift", "Stack", "Door", "PickPlaceCan", "Wipe"])
 def test_the_expert_succeeds(simulated, task):
-    env, expert = SUITE.make_env(task), SUITE.make_expert(task)
-    variation = SUITE.variations(task, "fresh")[0]
+    suite = robosuite(task)
+    env, expert = suite.make_env(task), suite.make_expert(task)
+    variation = suite.variations(task, "fresh")[0]
     observation, info = env.reset(options={"variation": variation})
     truncated = False
     while not info["success"]:
         assert not truncated
         observation, _, _, truncated, info = env.step(expert(observation))
+
+
+@pytest.mark.slow
+def test_wiped_markers_are_in_neither_the_state_nor_pictures(simulated):
+    suite = robosuite("Wipe").with_camera(Camera(name="birdview", width=64, height=64))
+    env, expert = suite.make_env("Wipe"), suite.make_expert("Wipe")
+    observation, _ = env.reset(options={"variation": 3})
+    markers = [f"contact{index}_g0_vis" for index in range(100)]
+    assert observation["state"][LEFT] == len(markers)
+    while observation["state"][LEFT] > 50:
+        observation, *_ = env.step(expert(observation))
+    assert observation["state"][LEFT] == 100 - len(env.simulator.wiped_markers)
+    seen, model = env.render(), env.simulator.sim.model
+    model.geom_rgba[[model.geom_name2id(name) for name in markers], 3] = 1
+    assert not np.array_equal(env.render(), seen)
+
+
+@pytest.mark.slow
+def test_an_arm_that_meets_the_table_ends_the_episode_as_robosuite_does(simulated):
+    env = robosuite("Wipe").make_env("Wipe")
+    env.reset(options={"variation": 0})
+    down, truncated, steps = np.array([0, 0, -1, 0, 0, 0], np.float32), False, 0
+    while not truncated:
+        _, _, terminated, truncated, info = env.step(down)
+        steps += 1
+    assert steps < env.horizon and not terminated and not info["success"]
+    with pytest.raises(ResetNeeded, match="call reset first"):
+        env.step(down)
 
 
 @pytest.mark.slow

@@ -1,0 +1,36 @@
+"""A scripted expert of robosuite's Wipe, without memory of earlier steps."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from robomtl.envs.robosuite_motion import LENGTH, upright
+from robomtl.envs.robosuite_wiping import HAND_AXES, HAND_TO_DIRT, HAND_TO_MARKERS
+from robomtl.task import Action, Observation
+
+_HEADING = math.pi / 2  # [rad] Of the tool at the start, whose long side lies along y.
+
+
+@dataclass(frozen=True, kw_only=True)
+class WipeExpert:
+    """Goes to the nearest marker that is left, and presses on the table where it is near."""
+
+    near: float = 0.04
+    """Distance of a marker within which the tool presses [m]."""
+    depth: float = 0.01
+    """Depth below the table to which it presses [m]."""
+    hover: float = 0.05
+    """Height at which it goes to a marker that is far [m]."""
+
+    def __call__(self, observation: Observation) -> Action:
+        """The action for an observation, within [-1, 1]; (6,)."""
+        state = observation["state"].astype(np.float64)
+        offset = state[HAND_TO_MARKERS][:2]
+        far = math.hypot(offset[0], offset[1])
+        lift = min(2 * (far - self.near), self.hover)
+        height = lift if lift > 0 else -self.depth
+        move = np.array([*offset, state[HAND_TO_DIRT][2] + height]) / LENGTH
+        move[:2] /= max(far / LENGTH, 1)
+        turn = upright(state[HAND_AXES], _HEADING)
+        return np.concatenate([move.clip(-1, 1), turn]).astype(np.float32)
