@@ -137,12 +137,13 @@ RECIPES: dict[str, AnyRecipe] = {
         training=TrainConfig(steps=20_000),
     ),
     "robosuite": Recipe(
-        line="robosuite's Lift, Stack, Door and PickPlaceCan: 60 demonstrations a task",
+        line="robosuite's Lift, Stack, Door and PickPlaceCan: 160 demonstrations a task",
         suite="robosuite/MT4",
-        episodes=60,
+        episodes=160,
         noise=0.3,
         policy_config={"width": 256},
-        training=TrainConfig(steps=3_000, batch_size=128),
+        training=TrainConfig(steps=20_000),
+        trials=100,
         until="success",
     ),
     "maniskill": Recipe(
