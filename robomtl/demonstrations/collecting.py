@@ -24,7 +24,7 @@ from robomtl.demonstrations.expert_episodes import Block, Recorder, Unit
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded
-from robomtl.errors import InputError, SimulationError
+from robomtl.errors import GaveUpError, InputError, SimulationError
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor, Failure
 from robomtl.files.paths import located
@@ -225,11 +225,11 @@ def _check_kept(collection: _Collection) -> None:
     """Refuses to write a data set without an episode.
 
     Raises:
-        InputError: If a policy was to be imitated, and solved nothing.
+        GaveUpError: If a policy was to be imitated, and solved nothing.
     """
     if next(collection.recorded(), None) is None:
         tried = sum(course.tally().tried for course in collection.courses.values())
-        raise InputError(
+        raise GaveUpError(
             f"The policy solved none of {tried} episodes, so nothing is left to imitate;"
             " record the expert's labels (--labels expert), or train it further first."
         )

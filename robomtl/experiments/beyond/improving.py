@@ -13,6 +13,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.demonstrations.driving import Rollouts
+from robomtl.errors import GaveUpError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
@@ -81,7 +82,8 @@ class ImproveCell:
     def __call__(self, cell: RoundsCell) -> Done:
         """The trials of the expert, of the first policy, or after each round.
 
-        A training that diverges has errors for outcomes, and a reason.
+        A training that diverges, and a policy that solves nothing to imitate, have errors for
+        outcomes, and a reason.
         """
         torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
         suite = self._shared.suite
@@ -94,7 +96,7 @@ class ImproveCell:
             return Done(played, processor())
         try:
             return self._rounds(cell)
-        except FloatingPointError as error:
+        except (FloatingPointError, GaveUpError) as error:
             return Done.failed(str(error), len(cell.trials), processor())
 
     def _rounds(self, cell: RoundsCell) -> Done:
