@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from robomtl.execution import executor
+from robomtl.simulators.environment import simulators_folder
 from robomtl.suites import SUITES
 
 LONGEST = (
@@ -64,7 +65,8 @@ def one_thread():
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """No test writes into the cache of whoever runs it."""
+    """No test writes into the cache of whoever runs it; installed simulators are used."""
+    os.environ["ROBOMTL_SIMULATORS"] = str(simulators_folder())
     os.environ["ROBOMTL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

@@ -201,7 +201,9 @@ def _mixture(folder: Path) -> None:
 def _features(folder: Path) -> None:
     value = read_json(folder / "plans/features.json", dict[str, Any])
     cells = [
-        FeatureCell(run="r", of="r", objective="x", seed=0, weights=weights, trials=())
+        FeatureCell(
+            run="r", run_label="r", objective="x", seed=0, weights=weights, trials=()
+        )
         for weights in ("trained", "random")
     ]
     there = [MEASURED, value]

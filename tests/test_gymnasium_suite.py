@@ -270,7 +270,7 @@ def test_a_state_beyond_float32_is_an_error_without_a_warning():
     with pytest.raises(SimulationError, match="step 1: its state is not finite"):
         env.step(np.zeros(1, np.float32))
     (problem,) = check(suite)
-    assert problem.sentence.endswith(", step 1: its state is not finite.")
+    assert problem.sentence.endswith(", step 1: its state is not finite")
 
 
 def test_success_that_is_not_reported_is_an_error():

@@ -197,7 +197,10 @@ def test_a_step_that_hangs_ends_its_env_alone(monkeypatch):
             r" expected an array of shape \(12,\), as the observation space says\.",
         ),
         ("kind", r"and type <U\d+; expected float32\."),
-        ("nan", r"step 3: observation 'state' is not finite in components \[1\]\."),
+        (
+            "nan",
+            r"step 3: observation 'state' is not finite in components \[1\], as float32\.",
+        ),
         (
             "tuple",
             r"step 3: step returned a tuple of 4; expected \(observation, reward,",

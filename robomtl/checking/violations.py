@@ -52,7 +52,7 @@ def sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
             yield str(error)
             return
         except OWN as error:
-            yield f"{str(error).removesuffix('.')}."
+            yield str(error)
         except SystemExit as error:
             yield exit_described(error)
         except Exception as error:  # Plug-ins raise anything; the rest is checked.
