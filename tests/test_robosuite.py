@@ -155,6 +155,7 @@ def test_an_arm_that_meets_the_table_ends_the_episode_as_robosuite_does(simulate
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("spawned_workers")  # A fork of what has drawn cannot draw.
 def test_a_whole_suite_passes_the_check(simulated):
     assert check_suite(robosuite("Lift", horizon=40)) == []
 
