@@ -657,6 +657,15 @@ ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
         ),
         "Unknown entry 'actions'. Did you mean",
     ),
+    "two columns of one name": (
+        lambda path: foreign_sets.write_columns(
+            path,
+            foreign_sets.minari_columns(1).append_column(
+                "actions", foreign_sets.minari_columns(1)["actions"]
+            ),
+        ),
+        "part-0.arrow: 2 entries are named 'actions'; each must have a name",
+    ),
     "a file that is cut": (
         lambda path: path.write_bytes(path.read_bytes()[:300]),
         "part-0.arrow is damaged or cut short",

@@ -116,6 +116,11 @@ class ArrowStorage:
             if key not in names:
                 known = unknown("entry", part, names)
                 raise InputError(f"{self._path(number)}: {known}")
+            if names.count(key) > 1:
+                raise InputError(
+                    f"{self._path(number)}: {names.count(key)} entries are named '{key}';"
+                    " each must have a name of its own."
+                )
             if isinstance(found, pa.Table):
                 found = found[key].combine_chunks()
             else:
