@@ -23,9 +23,8 @@ KINDS: Mapping[str, str] = {
 }
 """Kinds of instructions, besides the path of a JSON file with wordings for each task."""
 
-_Choices = Mapping[
-    str, Sequence[TaskInfo]
-]  # By task: taken in turn, trial after trial.
+_Choices = Mapping[str, Sequence[TaskInfo]]
+"""What trials of each task are given, one after the other, in turn."""
 
 
 def task_infos_of(
