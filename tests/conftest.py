@@ -71,6 +71,15 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def wide_terminal():
+    """No message is broken into lines, so that a test finds its words wherever it runs.
+
+    At 80 columns it would depend on the length of the folder's name where a line ends.
+    """
+    os.environ["COLUMNS"] = "1000"
+
+
+@pytest.fixture(scope="session", autouse=True)
 def ray_priority():
     """Workers of Ray's clusters have the priority of the tests, and not Ray's niceness of 15.
 
