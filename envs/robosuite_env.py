@@ -155,7 +155,7 @@ class RobosuiteEnv(PicturedEnv):
             )
         checked = self._checked(action)
         self._arm.act(checked)
-        _, ended, _ = self.simulator._post_action(checked)
+        ended = self._robot.conclude(self.simulator, checked)
         self._steps += 1
         observation, success = self._observation(), self._success()
         truncated = ended or self._steps == self.horizon

@@ -11,6 +11,8 @@ from robomtl.envs import robosuite_scene as scene
 from robomtl.envs import robosuite_wiping as wiping
 from robomtl.features import ActionFeature
 
+Vector = NDArray[np.float64]
+
 _MOVES = ("x", "y", "z", "rotation.x", "rotation.y", "rotation.z")
 _UNITS = ("0.05 m",) * 3 + ("0.5 rad",) * 3
 
@@ -18,7 +20,7 @@ _UNITS = ("0.05 m",) * 3 + ("0.5 rad",) * 3
 class Reader(Protocol):
     """Reads the state of one scene."""
 
-    def state(self) -> NDArray[np.float64]:
+    def state(self) -> Vector:
         """The present state; (number,)."""
         ...
 
@@ -41,6 +43,9 @@ class Robot:
     """Makes what reads the states of robosuite's env of a task, by its name."""
     positions: Callable[[str], Mapping[str, slice]]
     """Says where things are in a state of a task [m]."""
+    conclude: Callable[[Any, Vector], bool]
+    """Changes in robosuite's env of a task what its step changes once the physics of an
+    action have run, and says whether that ends the episode."""
 
 
 def _positions(task: str) -> Mapping[str, slice]:
@@ -57,6 +62,8 @@ PANDA = Robot(
     own=scene.FINGERS.stop,
     reader=lambda env, task: scene.SceneReader(env, scene.SCENES[task]),
     positions=_positions,
+    # robosuite's tasks with a gripper compute a reward there, by a second check of success.
+    conclude=lambda *_: False,
 )
 """The Panda with its gripper, of all tasks but ``Wipe``."""
 
@@ -67,6 +74,7 @@ WIPER = Robot(
     own=wiping.FORCE + 1,
     reader=lambda env, _: wiping.WipingReader(env),
     positions=lambda _: {"hand": wiping.HAND, "object": wiping.DIRT},
+    conclude=wiping.wipe,
 )
 """The Panda with a wiper in place of the gripper, of ``Wipe``."""
 

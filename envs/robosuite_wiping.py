@@ -73,3 +73,14 @@ class WipingReader:
         visible = self._colours[self._geoms, 3] > 0
         found: Vector = self._positions[self._bodies][visible]
         return found
+
+
+def wipe(env: Any, action: Vector) -> bool:
+    """Wipes the markers that the tool touches, and says whether the episode is over.
+
+    Args:
+        env: robosuite's env ``Wipe``, after the physics of the action.
+        action: The action; (6,).
+    """
+    _, ended, _ = env._post_action(action)
+    return bool(ended)
