@@ -21,7 +21,7 @@ WAYS = {
     ),
     "One trial: from robomtl evaluate to the table": (
         ("experiments/evaluating.py", "which trials"),
-        ("experiments/running.py", "the loop of cells"),
+        ("evaluation/loop.py", "the loop of cells"),
         ("execution/executor.py", "worker processes"),
         ("evaluation/rollout.py", "env and policy, in turn"),
         ("evaluation/journal.py", "finished trials"),
@@ -30,7 +30,7 @@ WAYS = {
     ),
     "One cell: from robomtl adapt to the page": (
         ("experiments/adapt/", "which cells"),
-        ("experiments/running.py", "the loop of cells"),
+        ("evaluation/loop.py", "the loop of cells"),
         ("execution/executor.py", "worker processes"),
         ("adaptation/methods/", "the adapted policy"),
         ("experiments/playing.py", "its trials"),

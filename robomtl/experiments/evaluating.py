@@ -22,6 +22,7 @@ from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.evaluation_config import EvaluationConfig
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, open_journal
+from robomtl.evaluation.loop import play_cells
 from robomtl.evaluation.records import Record, records_of
 from robomtl.evaluation.results import RESULTS, Results, Setting
 from robomtl.evaluation.rollout import Outcome
@@ -31,8 +32,8 @@ from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor
 from robomtl.experiments.evaluation_report import write_report
-from robomtl.experiments.running import JOURNAL, REPORT, play_cells
-from robomtl.files.folder_kinds import check_no_data
+from robomtl.experiments.running import REPORT
+from robomtl.files.folder_kinds import JOURNAL, check_no_data
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.task import Suite, find_task

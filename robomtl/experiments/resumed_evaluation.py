@@ -16,7 +16,7 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.machine import device_of
 from robomtl.execution.serving import placed
 from robomtl.experiments.evaluating import evaluate_under
-from robomtl.experiments.running import JOURNAL
+from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.paths import located
 from robomtl.files.untrusted import converted
 from robomtl.suites import suite as named_suite

@@ -11,6 +11,7 @@ from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.identity import identity_of
 from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.loop import play_cells
 from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
@@ -22,8 +23,7 @@ from robomtl.experiments.compare.comparison import write_comparison
 from robomtl.experiments.compare.pairing import pair_of
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.verdict import Judge, Test, Verdict
-from robomtl.experiments.running import JOURNAL, play_cells
-from robomtl.files.folder_kinds import check_no_run
+from robomtl.files.folder_kinds import JOURNAL, check_no_run
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.task import Suite, Trial

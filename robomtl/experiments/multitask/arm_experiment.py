@@ -35,8 +35,8 @@ from robomtl.experiments.multitask.shared_data import (
     obtain,
 )
 from robomtl.experiments.report import Report
-from robomtl.experiments.running import JOURNAL, run_experiment
-from robomtl.files.folder_kinds import check_no_run
+from robomtl.experiments.running import run_experiment
+from robomtl.files.folder_kinds import JOURNAL, check_no_run
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain

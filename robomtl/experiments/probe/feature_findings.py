@@ -13,7 +13,7 @@ from robomtl.experiments.cells import Finished
 from robomtl.experiments.probe.feature_cells import FeatureCell
 from robomtl.experiments.probe.feature_measures import Errors, FeatureMeasures
 from robomtl.experiments.probe.linear_probe import Numbers
-from robomtl.experiments.running import JOURNAL
+from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.untrusted import converted
 
 _DRAWS = 2000  # Of the bootstrap.
