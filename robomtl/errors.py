@@ -1,6 +1,11 @@
 """Errors that others tell apart by their kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from robomtl.mismatch import Mismatch
+
+_MOST = 8  # Differing settings that a message lists.
 
 
 class InputError(ValueError):
@@ -15,17 +20,43 @@ class OtherRequestError(InputError):
     """A folder was begun with other settings.
 
     Args:
-        message: As of every error; says of each of these settings what it is.
-        settings: Names of those that differ, as the folder records them.
+        folder: The folder.
+        differing: The settings that differ, by the names that the folder records.
+        hints: Sentences that follow the message.
     """
 
-    def __init__(self, message: str, *, settings: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.settings = settings
+    def __init__(
+        self, folder: Path, differing: Sequence[Mismatch], hints: Sequence[str] = ()
+    ) -> None:
+        super().__init__(folder, differing, hints)
+        self.folder = folder
+        self.differing = differing
+        self.hints = hints
+
+    def __str__(self) -> str:
+        """The message, with settings as they are recorded."""
+        return self.message()
+
+    def message(self, spelled: Callable[[str], str] = str) -> str:
+        """The folder, the settings that differ, if not all, and what can be done.
+
+        Args:
+            spelled: See ``Mismatch.phrase``.
+        """
+        listed = [each.phrase(spelled=spelled) for each in self.differing]
+        more = len(listed) - _MOST
+        if more > 1:
+            listed[_MOST:] = [f"and {more} further settings"]
+        said = (
+            f"{self.folder} was begun with other settings; nothing in it was changed."
+            f" Differing: {'; '.join(listed)}. Give the same settings to resume, or"
+            " another folder (--out)."
+        )
+        return " ".join([said, *self.hints])
 
     def followed_by(self, hint: str) -> "OtherRequestError":
         """The same error with a further sentence."""
-        return OtherRequestError(f"{self} {hint}", settings=self.settings)
+        return OtherRequestError(self.folder, self.differing, [*self.hints, hint])
 
 
 class GaveUpError(InputError):

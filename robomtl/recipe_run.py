@@ -222,11 +222,8 @@ def _about(recipe: Recipe) -> dict[str, Any]:
     name = next((k for k, each in RECIPES.items() if each.line == recipe.line), None)
     if name is None:
         return {"recipe": recipe.line}
-    changes = list(
-        differences(
-            plain(RECIPES[name]), plain(recipe), sides=("in the recipe", "here")
-        )
-    )
+    differing = differences(plain(RECIPES[name]), plain(recipe))
+    changes = [each.phrase(("in the recipe", "here")) for each in differing]
     return {"recipe": name, **({"overrides": changes} if changes else {})}
 
 

@@ -751,7 +751,7 @@ def test_a_damaged_unit_is_named(
     unit = next(tmp_path.glob(".collecting/task-*/from-*.npz"))
     unit.write_bytes(unit.read_bytes()[:200])
     with pytest.raises(
-        ValueError, match=f"{unit.name} is damaged.*; delete it and coll"
+        ValueError, match=rf"{unit.name} is damaged.*\. Delete it and collect again\."
     ):
         collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     unit.unlink()

@@ -15,6 +15,7 @@ from robomtl.conditioning import Conditioning
 from robomtl.earlier import present, present_tensors
 from robomtl.files.request import differences
 from robomtl.files.weights import digest_of
+from robomtl.mismatch import Mismatch
 from robomtl.policy import Batch, Spec
 from robomtl.training.config import TrainConfig, config_of
 from robomtl.training.learner import learner_for
@@ -38,9 +39,7 @@ def test_earlier_names_of_a_request_do_not_differ_from_present_ones():
     there = {"training": {**EARLIER, "schedule": "one_cycle"}}
     assert not list(differences(there, {"training": PRESENT}))
     here = {"training": {**PRESENT, "batch_size": 9}}
-    assert list(differences(there, here)) == [
-        "training.batch_size is 8 there and 9 here"
-    ]
+    assert list(differences(there, here)) == [Mismatch("training.batch_size", 8, 9)]
 
 
 def test_a_request_without_a_setting_that_was_added_since_does_not_differ():
@@ -48,7 +47,7 @@ def test_a_request_without_a_setting_that_was_added_since_does_not_differ():
     assert not list(differences({"training": PRESENT}, here))
     here["training"]["learner"] = "module"
     assert list(differences({"training": PRESENT}, here)) == [
-        "training.learner is 'joined' there and 'module' here"
+        Mismatch("training.learner", "joined", "module")
     ]
 
 
@@ -57,7 +56,7 @@ def test_a_setting_that_is_left_open_does_not_differ_from_what_earlier_versions_
     assert not list(differences({"training": PRESENT}, here))
     here["training"]["history"] = 2
     assert list(differences({"training": PRESENT}, here)) == [
-        "training.history is 1 there and 2 here"
+        Mismatch("training.history", 1, 2)
     ]
 
 

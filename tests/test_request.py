@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from robomtl.errors import OtherRequestError
 from robomtl.files.request import claim, differences, plain, refuse_other
 from robomtl.files.untrusted import read_json
 
@@ -55,6 +56,15 @@ def test_another_request_is_refused_naming_all_that_differs(tmp_path, finished):
     assert path.read_bytes() == before
 
 
+def test_settings_are_spelled_as_the_reader_knows_them(tmp_path):
+    there, here = {"note": "a; steps is 1", "steps": 1}, {"note": "b", "steps": 2}
+    with pytest.raises(OtherRequestError) as refused:
+        refuse_other(tmp_path, there, here)
+    said = refused.value.followed_by("Or wait.").message("--{}".format)
+    assert "--note is 'a; steps is 1' there and 'b' here; --steps is 1 there" in said
+    assert said.endswith("another folder (--out). Or wait.")
+
+
 def test_hashes_are_shown_by_their_first_digits(tmp_path):
     there, here = {"agent": "a" * 64}, {"agent": f"{'b' * 64} execute=2"}
     message = f"agent is '{'a' * 12}' there and '{'b' * 12} execute=2' here"
@@ -90,9 +100,10 @@ def test_a_damaged_request_is_refused_with_its_file(tmp_path, finished):
         claim(path, {"seed": 0}, finished=finished)
 
 
-def test_differences_say_where_each_value_is():
-    found = differences({"a": {"b": 1}}, {"a": {"b": 2}}, sides=("in A", "in B"))
-    assert list(found) == ["a.b is 1 in A and 2 in B"]
+def test_differences_have_the_name_and_both_values():
+    [found] = differences({"a": {"b": 1}}, {"a": {"b": 2}})
+    assert found == ("a.b", 1, 2)
+    assert found.phrase(("in A", "in B")) == "a.b is 1 in A and 2 in B"
 
 
 def test_values_alike_do_not_differ():

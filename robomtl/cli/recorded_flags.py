@@ -1,12 +1,10 @@
 """Settings of a folder's record, as the flags of the verb that set them."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tyro.extras import get_parser
-
-from robomtl.errors import OtherRequestError
 
 _SPELLED = {"policy_config": "architecture", "objective_config": "meta"}
 """Parts of recorded names that flags spell otherwise."""
@@ -17,23 +15,23 @@ _OF_LABEL = re.compile(r"(?:arms|methods)\.([^.]+\..+)")
 """Settings of what an experiment compares, which have one flag for all labels."""
 
 
-def with_flags(error: OtherRequestError, flags: Any) -> OtherRequestError:
-    """The error, whose message names settings by flags; recorded names are in brackets.
+def by_flag(flags: Any) -> Callable[[str], str]:
+    """A function that spells a recorded setting as its flag, if the verb has one.
+
+    The recorded name follows in brackets where the flag is another one.
 
     Args:
-        error: Names settings as they were recorded.
         flags: Dataclass of the verb's flags.
     """
-    known, message = _known(flags), str(error)
-    for name in error.settings:
+    known = _known(flags)
+
+    def spelled(name: str) -> str:
         flag = flag_of(name, known)
-        if flag:
-            spelled = flag if flag == f"--{_dashed(name)}" else f"{flag} ({name})"
-            for before in (": ", "; "):
-                message = message.replace(
-                    f"{before}{name} is ", f"{before}{spelled} is ", 1
-                )
-    return OtherRequestError(message, settings=error.settings)
+        if flag is None:
+            return name
+        return flag if flag == f"--{_dashed(name)}" else f"{flag} ({name})"
+
+    return spelled
 
 
 def flag_of(name: str, known: Collection[str]) -> str | None:

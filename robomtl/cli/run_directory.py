@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from robomtl.cli.recorded_flags import with_flags
-from robomtl.errors import OtherRequestError
+from robomtl.cli.recorded_flags import by_flag
+from robomtl.errors import InputError, OtherRequestError
 from robomtl.files.durable import writing_into
 from robomtl.files.paths import expanded
 from robomtl.names import file_name
@@ -28,7 +28,7 @@ def run_directory(
 
     Raises:
         KeyboardInterrupt: Saying how to go on, where the block is interrupted.
-        OtherRequestError: If the folder was begun with other settings.
+        InputError: If the folder was begun with other settings.
     """
     folder = _dated(verb, name) if out is None else expanded(out)
     print(f"Run directory: {folder}", flush=True)
@@ -39,7 +39,7 @@ def run_directory(
         message = f"What was finished is kept; the same command{where} goes on."
         raise KeyboardInterrupt(f"Stopped. {message}") from None
     except OtherRequestError as error:
-        raise with_flags(error, flags) from error
+        raise InputError(error.message(by_flag(flags))) from error
     finally:
         if out is None:
             with suppress(OSError):  # As where something was finished in it.

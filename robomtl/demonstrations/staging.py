@@ -90,10 +90,7 @@ class Staging:
         try:
             return Block.of(read_arrays(path))
         except InputError as error:
-            reason = str(error).rstrip(".").removeprefix(f"{path} is damaged or ")
-            raise InputError(
-                f"{path} is damaged ({reason}); delete it and collect again."
-            ) from error
+            raise InputError(f"{error} Delete it and collect again.") from error
 
     def fresh_folder(self) -> Path:
         """An empty folder in which to write the data set."""

@@ -138,14 +138,20 @@ def image_shape(path: Path, key: str, described: Mapping[str, Any]) -> tuple[int
             f"{path}: feature '{key}' is of type {kind}; robomtl trains on images of"
             f" videos, which robomtl import {path.parent.parent} --out NEW makes of others."
         )
+    fault = shape_fault(shape)
+    if fault:
+        raise InputError(f"{path}: feature '{key}' {fault}.")
+    return tuple(described["shape"])
+
+
+def shape_fault(shape: Any) -> str:
+    """What is wrong with a recorded shape of colour images; empty if nothing is."""
     sides = shape if isinstance(shape, list) else []
     if len(sides) != 3 or any(type(side) is not int for side in sides):
-        raise InputError(f"{path}: feature '{key}' has shape {str(shape)[:80]}.")
+        return f"has shape {str(shape)[:80]}"
     if sides[2] != 3 or not all(0 < side <= 8192 for side in sides):
-        raise InputError(
-            f"{path}: feature '{key}' has shape {sides}; it must be (height, width, 3)."
-        )
-    return tuple(sides)
+        return f"has shape {sides}; it must be (height, width, 3)"
+    return ""
 
 
 def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:

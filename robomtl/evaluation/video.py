@@ -251,10 +251,11 @@ def claim_camera(folder: Path, camera: Camera) -> None:
     path, requested = folder / _CAMERA, plain(camera)
     if not path.exists():
         write_json(path, requested)
-    differing = "; ".join(differences(read_json(path, dict[str, Any]), requested))
+    differing = list(differences(read_json(path, dict[str, Any]), requested))
     if differing:
+        listed = "; ".join(each.phrase() for each in differing)
         raise InputError(
-            f"{folder} holds videos of another camera: {differing}. Give the same one, or"
+            f"{folder} holds videos of another camera: {listed}. Give the same one, or"
             " remove the folder to film anew."
         )
 

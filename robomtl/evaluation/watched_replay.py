@@ -4,7 +4,7 @@ A trial's outcome depends on the agent and the trial alone, so what is seen is w
 counted; that it ended in the same way is checked nevertheless.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.files.request import differences, plain
+from robomtl.mismatch import Mismatch
 from robomtl.task import Action, Env, Observation, Suite
 
 
@@ -128,7 +129,7 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
         "suite": suite.name,
         "options": plain(suite.options),
     }
-    _refuse(differences(there, here, sides=("in the evaluation", "here")))
+    _refuse(differences(there, here))
     tasks = dict.fromkeys(record.task for record in results.records)
     conditions = Conditions.recorded({**vars(setting), "tasks": tuple(tasks)})
     dealt = _dealt(chunks_of(suite, conditions), results)
@@ -144,7 +145,7 @@ def difference(record: Record, outcome: Outcome) -> str:
         {name: getattr(each, name) for name in names} for each in (record, outcome)
     )
     sides = ("in the evaluation", "when played again")
-    return "; ".join(differences(there, here, sides=sides))
+    return "; ".join(each.phrase(sides) for each in differences(there, here))
 
 
 def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
@@ -153,11 +154,12 @@ def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
         trial, task_info = chunk.trials[row], chunk.task_infos[row]
         here = {**vars(trial), "instruction": task_info.instruction}
         there = {name: getattr(record, name) for name in here}
-        _refuse(differences(there, here, sides=("in the evaluation", "here")))
+        _refuse(differences(there, here))
         yield Place(chunk, row, record)
 
 
-def _refuse(differing: Iterator[str]) -> None:
-    listed = "; ".join(differing)
+def _refuse(differing: Iterable[Mismatch]) -> None:
+    sides = ("in the evaluation", "here")
+    listed = "; ".join(each.phrase(sides) for each in differing)
     if listed:
         raise InputError(f"These are not the trials that were evaluated: {listed}.")

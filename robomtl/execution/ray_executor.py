@@ -176,12 +176,13 @@ class _Actor:
         """Takes the work, unless results here would be of other versions."""
         self._work = work
         sides = f"on {os.uname().nodename}", "here"
-        differing = list(differences(packages(), expected, sides=sides))
-        if not differing:
+        differing = differences(packages(), expected)
+        listed = "; ".join(each.phrase(sides) for each in differing)
+        if not listed:
             return Answer("done")
         message = (
             "A node of the Ray cluster has other versions, with which results may"
-            f" differ: {'; '.join(differing)}. Install the same on every node."
+            f" differ: {listed}. Install the same on every node."
         )
         return Answer("raise", InputError(message))
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from robomtl.errors import InputError, OtherRequestError
 from robomtl.files.durable import write_json
 from robomtl.files.lock import left_as_found
 from robomtl.files.untrusted import read_json
+from robomtl.mismatch import Mismatch
 
 DEFINITION = "definition"
 """Field of requests with the definition of the suite, see ``robomtl.definition``."""
@@ -23,9 +23,6 @@ _LATER = (DEFINITION, SPLIT)
 VERSIONS = "versions"
 """Field of a definition with the versions of packages that simulate the suite. Definitions
 without it were made before it was recorded, and are compared without it."""
-
-_MOST = 8  # Differing settings that a message lists.
-_HASH, _DIGITS = re.compile(r"\b[0-9a-f]{64}\b"), 12
 
 
 def plain(value: Any) -> Any:
@@ -136,21 +133,11 @@ def refuse_other(
         here: The request made now, plain.
 
     Raises:
-        OtherRequestError: If they differ; the message lists the fields, if not all.
+        OtherRequestError: If they differ.
     """
-    here = _as_recorded(there, here)
-    differing = list(differences(there, here))
-    settings = [phrase.partition(" is ")[0] for phrase in differing]
-    more = len(differing) - _MOST
-    if more > 1:
-        differing[_MOST:] = [f"and {more} further settings"]
+    differing = list(differences(there, _as_recorded(there, here)))
     if differing:
-        raise OtherRequestError(
-            f"{folder} was begun with other settings; nothing in it was changed."
-            f" Differing: {'; '.join(differing)}. Give the same settings to resume, or"
-            " another folder (--out).",
-            settings=settings,
-        )
+        raise OtherRequestError(folder, differing)
 
 
 def _as_recorded(
@@ -166,20 +153,13 @@ def _as_recorded(
     return here
 
 
-def differences(
-    there: Any,
-    here: Any,
-    *,
-    sides: tuple[str, str] = ("there", "here"),
-    name: str = "",
-) -> Iterator[str]:
-    """Phrases on the fields in which two plain values differ.
+def differences(there: Any, here: Any, *, name: str = "") -> Iterator[Mismatch]:
+    """The fields in which two plain values differ.
 
     Args:
         there: A value, whose settings may have earlier names; what it lacks counts as
             None.
         here: The other.
-        sides: Where each of them is, in the phrases.
         name: Of the values themselves, empty for the outermost.
     """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
@@ -188,11 +168,6 @@ def differences(
         for key in [*there, *(key for key in here if key not in there)]:
             inner = f"{name}.{key}" if name else key
             pair = there.get(key), here.get(key)
-            yield from differences(*pair, sides=sides, name=inner)
+            yield from differences(*pair, name=inner)
     elif there != here:
-        yield f"{name} is {_shown(there)} {sides[0]} and {_shown(here)} {sides[1]}"
-
-
-def _shown(value: Any) -> str:
-    """A plain value in a message, its hashes by their first digits."""
-    return _HASH.sub(lambda found: found[0][:_DIGITS], repr(value))
+        yield Mismatch(name, there, here)

@@ -17,8 +17,8 @@ from robomtl.demonstrations.videos import (
     Clips,
     Stretch,
     count_images,
-    image_shape,
     images_of,
+    shape_fault,
 )
 from robomtl.errors import InputError
 from robomtl.files.parquet import Parquet
@@ -54,15 +54,15 @@ class LeRobot:
 
     def _about(self) -> About:
         """What the ``meta`` folder says."""
-        meta, path = self._meta, self._folder / layout.INFO
+        meta = self._meta
         columns, wrong = dict[str, Column](), dict[str, str]()
         for name, described in meta.info.features.items():
             if name in _ORDER:
                 continue
             try:
-                columns[name] = _column(path, name, described)
+                columns[name] = _column(described)
             except InputError as error:
-                wrong[name] = str(error).removeprefix(f"{path}: feature '{name}' ")
+                wrong[name] = str(error)
         counts, robot = Counter(meta.tasks.values()), meta.info.robot_type or ""
         return About(
             format=f"LeRobotDataset {meta.version}",
@@ -198,11 +198,12 @@ class LeRobot:
             yield decoded(content.as_py(), f"{path}: row {row} of '{name}'", shape)
 
 
-def _column(path: Path, name: str, described: Any) -> Column:
+def _column(described: Any) -> Column:
     """A feature of ``meta/info.json`` as a column.
 
     Raises:
-        InputError: If it is neither a vector of numbers nor an image in colour.
+        InputError: If it is neither a vector of numbers nor an image in colour; the
+            message is what follows the name of the feature.
     """
     kind = described.get("dtype") if isinstance(described, dict) else None
     shape = described.get("shape") if isinstance(described, dict) else None
@@ -210,8 +211,10 @@ def _column(path: Path, name: str, described: Any) -> Column:
         sides = shape if isinstance(shape, list) else []
         if len(sides) == 3 and sides[0] == 3 and sides[2] != 3:  # Colours come first.
             sides = [*sides[1:], 3]
-        video = {"dtype": "video", "shape": sides}
-        return Column("image", image_shape(path, name, video))
+        fault = shape_fault(sides)
+        if fault:
+            raise InputError(fault)
+        return Column("image", tuple(sides))
     sizes = shape if isinstance(shape, list) else []
     if str(kind) in _NUMBERS | {"bool"} and len(sizes) == 1 and type(sizes[0]) is int:
         if 0 < sizes[0] <= COMPONENTS:

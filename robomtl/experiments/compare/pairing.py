@@ -160,7 +160,8 @@ def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, 
         {field: getattr(results.setting, field) for field in fields}
         for results in two.values()
     )
-    return tuple(differences(there, here, sides=(f"in {a}", f"in {b}")))
+    sides = f"in {a}", f"in {b}"
+    return tuple(each.phrase(sides) for each in differences(there, here))
 
 
 def _made_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
@@ -175,7 +176,8 @@ def _made_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
     for each in (there, here):
         each.pop("experts", None)
     sides = f"in {a}", f"in {b}"
-    return tuple(differences(there, here, sides=sides, name="definition"))
+    differing = differences(there, here, name="definition")
+    return tuple(each.phrase(sides) for each in differing)
 
 
 def _other_instructions(two: Mapping[str, Results]) -> tuple[str, ...]:
