@@ -22,6 +22,14 @@ def test_canonical_tells_the_first_wording_of_each_task():
     assert {words.task for words in task_infos} == set(NAMES)
 
 
+def test_scripts_that_call_it_by_its_earlier_name_go_on_working():
+    from robomtl.evaluation.instructions import tell
+
+    assert tell(POINTS, TRIALS, "canonical") == task_infos_of(
+        POINTS, TRIALS, "canonical"
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "wordings"),
     [("train", "instructions"), ("held-out", "held_out_instructions")],

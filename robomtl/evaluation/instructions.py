@@ -53,6 +53,10 @@ def task_infos_of(
     return tuple(found)
 
 
+tell = task_infos_of
+"""The earlier name of ``task_infos_of``, which scripts of users call."""
+
+
 def rivals_of(suite: Suite) -> dict[str, tuple[Task, ...]]:
     """The other tasks of its families, by each task that has any.
 
