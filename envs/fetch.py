@@ -20,12 +20,11 @@ from robomtl.envs.fetch_tasks import (
     VARIANTS,
     task_of,
 )
-from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
-from robomtl.envs.mujoco_views import View
-from robomtl.errors import InputError
+from robomtl.envs.mujoco_opengl import check_named_backend
+from robomtl.envs.mujoco_views import View, settled
 from robomtl.features import Embodiment, Feature
 from robomtl.files.request import VERSIONS
-from robomtl.nearest import check_known, unknown
+from robomtl.nearest import check_known
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
 from robomtl.shifts.shift import Need
@@ -179,11 +178,7 @@ class FetchSuite:
             InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
-        settled = replace(_CAMERA, **camera.given)
-        if settled.name not in VIEWS:
-            raise InputError(unknown("fetch camera", str(settled.name), VIEWS))
-        find_backend()
-        return replace(self, camera=settled)
+        return replace(self, camera=settled("fetch", camera, _CAMERA, VIEWS))
 
     def positions(self, task: str) -> Mapping[str, slice]:
         """Where the gripper, the object and the goal are in a state [m].

@@ -22,12 +22,12 @@ from robomtl.envs.metaworld_starts import VariedStarts
 from robomtl.envs.metaworld_tasks import Split
 from robomtl.envs.metaworld_variations import Variations
 from robomtl.envs.metaworld_walls import TwoWayVariations
-from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
+from robomtl.envs.mujoco_opengl import check_named_backend
+from robomtl.envs.mujoco_views import settled
 from robomtl.errors import InputError
 from robomtl.features import ActionFeature
 from robomtl.geometry import Geometry
 from robomtl.names import several
-from robomtl.nearest import unknown
 from robomtl.pictures import Pictures, chosen
 from robomtl.shifts.shift import Need
 from robomtl.splits import find_split
@@ -272,11 +272,7 @@ class MetaWorldSuite:
             InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
-        settled = replace(_CAMERA, **camera.given)
-        if settled.name not in CAMERAS:
-            raise InputError(unknown("metaworld camera", str(settled.name), CAMERAS))
-        find_backend()
-        return replace(self, camera=settled)
+        return replace(self, camera=settled("metaworld", camera, _CAMERA, CAMERAS))
 
     def positions(self, task: str) -> Mapping[str, slice]:
         """Where the hand, the objects and a goal that is shown are in a state [m].

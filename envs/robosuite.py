@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from robomtl.camera import Camera, Profile
-from robomtl.envs.mujoco_opengl import check_named_backend, find_backend
+from robomtl.envs.mujoco_opengl import check_named_backend
+from robomtl.envs.mujoco_views import settled
 from robomtl.envs.robosuite_env import RobosuiteEnv
 from robomtl.envs.robosuite_expert import EXPERTS
 from robomtl.envs.robosuite_robots import robot_of
@@ -16,7 +17,7 @@ from robomtl.envs.robosuite_tasks import VARIANTS, selected
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
 from robomtl.files.request import VERSIONS
-from robomtl.nearest import check_known, unknown
+from robomtl.nearest import check_known
 from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
 from robomtl.ranges import check_counts
 from robomtl.shifts.shift import Need
@@ -160,11 +161,7 @@ class RobosuiteSuite:
             InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
             ImportError: If there is no OpenGL library; says which package has it.
         """
-        settled = replace(_CAMERA, **camera.given)
-        if settled.name not in CAMERAS:
-            raise InputError(unknown("robosuite camera", str(settled.name), CAMERAS))
-        find_backend()
-        return replace(self, camera=settled)
+        return replace(self, camera=settled("robosuite", camera, _CAMERA, CAMERAS))
 
     def positions(self, task: str) -> Mapping[str, slice]:
         """Where the hand and what it acts upon are in a state [m].
