@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from robomtl.catalogue import Registry
+from robomtl.errors import InputError
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec
 from robomtl.ranges import check_sizes
 
@@ -67,6 +68,20 @@ class ActionHead(nn.Module, ABC):
     methods of adaptation may solve for."""
     signed: ClassVar[bool] = False
     """Whether the loss may be negative, as the logarithm of a density may."""
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """A head of a kind.
+
+        Raises:
+            InputError: If no kind is named; earlier versions took it as an argument.
+        """
+        if cls is ActionHead:
+            raise InputError(
+                "ActionHead is what all heads have in common, and none by itself; call"
+                " action_head(width, config, spec) of robomtl.action_head, which builds"
+                f" the head that config.loss names: {', '.join(HEADS.names())}."
+            )
+        return super().__new__(cls)
 
     def __init__(
         self, width: int, config: HeadConfig, spec: Spec, *, outputs: int

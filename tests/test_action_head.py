@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from robomtl.action_head import HEADS, HeadConfig, action_head, masked_mean
+from robomtl.action_head import (
+    HEADS,
+    ActionHead,
+    HeadConfig,
+    action_head,
+    masked_mean,
+)
+from robomtl.errors import InputError
 from robomtl.features import vector_embodiment
 from robomtl.policy import Batch, Spec
 
@@ -76,6 +83,14 @@ def test_an_empty_chunk_is_refused():
 def test_an_unknown_head_names_the_nearest():
     with pytest.raises(ValueError, match="Unknown head 'flwo'. Did you mean 'flow'"):
         HeadConfig(loss="flwo")
+
+
+def test_a_head_of_no_kind_is_refused_with_the_function_that_builds_one():
+    message = (
+        r"call action_head\(width, config, spec\) .* that config.loss names: .* l1"
+    )
+    with pytest.raises(InputError, match=message):
+        ActionHead(2, action=3, chunk=1, loss="l1")
 
 
 def test_no_sampling_steps_are_refused():
