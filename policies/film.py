@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
+from robomtl.layers.alike import begin_alike
 from robomtl.policy import EMBODIMENT, Memory, Spec, task_layer
 
 
@@ -69,6 +70,7 @@ class Film(HeadPolicy):
             nn.GELU(),
         )
         self.stem = nn.Linear(spec.inputs, config.width)
+        begin_alike(self.stem, spec)
         self.trunk = nn.ModuleList(
             FilmBlock(config.width, config.task_width) for _ in range(config.blocks)
         )

@@ -22,6 +22,7 @@ from einops import repeat
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
+from robomtl.layers.alike import begin_alike
 from robomtl.layers.parallel_linear import ParallelLinear
 from robomtl.policy import Spec, task_layer
 
@@ -63,6 +64,7 @@ class MixtureOfExperts(HeadPolicy):
                 )
             )
         )
+        begin_alike(self.trunk[0], spec)
         self.head = action_head(config.width, config, spec)
 
     def gates(self, task_embedding: Tensor) -> Tensor:

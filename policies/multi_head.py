@@ -29,6 +29,7 @@ from torch.nn import functional
 
 from robomtl.action_head import HeadPolicy, action_head
 from robomtl.errors import InputError
+from robomtl.layers.alike import begin_alike
 from robomtl.policies.mlp import MLPConfig, hidden_layers
 from robomtl.policy import Batch, Loss, Spec, task_layer
 
@@ -83,6 +84,7 @@ class MultiHead(HeadPolicy):
         self.trunk = hidden_layers(
             [spec.inputs + config.task_width] + [config.width] * config.layers
         )
+        begin_alike(self.trunk[0], spec)
         heads = spec.tasks * (config.width + 1)  # Departure 3.
         self.head = action_head(heads, config, spec)
         bound = config.width**-0.5  # A head reads no more than its own features.

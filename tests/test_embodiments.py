@@ -214,3 +214,17 @@ def other(name: str, feature: Feature) -> Embodiment:
     return Embodiment(
         name="other", observation={name: feature}, action=ActionFeature(size=2)
     )
+
+
+@pytest.mark.parametrize("history", [1, 2])
+@pytest.mark.parametrize("name", TRAINED)
+def test_robots_that_observe_alike_begin_with_equal_projections(
+    name: str, history: int
+) -> None:
+    other = replace(SHORT, name="other", action=ActionFeature(size=2))
+    spec = Spec(embodiments=(SHORT, LONG, other), embedding=4, tasks=2, history=history)
+    policy = POLICIES.get(name)(POLICIES.get(name).Config(), spec)
+    layers = [it.weight for it in policy.modules() if isinstance(it, torch.nn.Linear)]
+    once = spec.places[-1].stop
+    steps = [it[:, :once] for it in layers if it.shape[1] >= once]
+    assert any(step[:, :2].equal(step[:, 7:]) for step in steps)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from robomtl.layers.alike import copy_first
 from robomtl.layers.observing import EMBODIMENT, Observer, goals_shown
 from robomtl.layers.token_learner import TokenLearner, places
 from robomtl.policy import Policy
@@ -69,10 +70,12 @@ class StateTokens(nn.Module):
         self._which = [
             [n for n, it in enumerate(names) if it == name] for name in spec.states
         ]
-        self.project = nn.ModuleList(
-            nn.Linear(sum(self._sizes[n] for n in which), width)
-            for which in self._which
-        )
+        layers = []
+        for which in self._which:
+            sizes = [self._sizes[number] for number in which]
+            layers.append(nn.Linear(sum(sizes), width))
+            copy_first(layers[-1].weight, sizes, alike=sizes)
+        self.project = nn.ModuleList(layers)
 
     def forward(self, spread: Tensor) -> Tensor:
         """Standardised features, all robots side by side, to tokens.
