@@ -19,9 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from robomtl.files.request import DEFINITION, plain
-from robomtl.task import Suite
-
 _PLAIN = (bool, int, float, str, bytes, type(None))
 
 
@@ -210,22 +207,3 @@ def listed(values: Sequence[Any], named: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     return repr(value) if isinstance(value, _PLAIN) else type(value).__name__
-
-
-def suite_identity(suite: Suite) -> dict[str, Any]:
-    """The fields by which journals and results tell suites apart; plain."""
-    named = {"suite": suite.name, "options": suite.options}
-    identity: dict[str, Any] = plain({**named, **definition_of(suite)})
-    return identity
-
-
-def definition_of(suite: Suite) -> dict[str, Any]:
-    """The field of a request that tells suites of one name and options apart.
-
-    A suite declares it by an attribute ``definition`` of plain data, or ``version``; empty
-    for a suite without either.
-    """
-    if (own := getattr(suite, "definition", None)) is not None:
-        return {DEFINITION: own}
-    version = getattr(suite, "version", None)
-    return {} if version is None else {DEFINITION: {"version": str(version)}}

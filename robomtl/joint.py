@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, embodiment_of, robot_of
 from robomtl.files.request import DEFINITION, plain
@@ -21,6 +20,7 @@ from robomtl.task import (
     Expert,
     Suite,
     Task,
+    definition_of,
     families_of,
     find_task,
     goal_place,

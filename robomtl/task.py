@@ -302,3 +302,15 @@ def families_of(suite: Suite) -> dict[str, tuple[str, ...]]:
         for family, names in named.items()
     }
     return {family: names for family, names in found.items() if len(names) > 1}
+
+
+def definition_of(suite: Suite) -> dict[str, Any]:
+    """The field of a request that tells suites of one name and options apart.
+
+    A suite declares it by an attribute ``definition`` of plain data, or ``version``; empty
+    for a suite without either.
+    """
+    if (own := getattr(suite, "definition", None)) is not None:
+        return {"definition": own}
+    version = getattr(suite, "version", None)
+    return {} if version is None else {"definition": {"version": str(version)}}

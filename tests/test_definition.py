@@ -10,13 +10,14 @@ from gymnasium.envs.classic_control import PendulumEnv
 from wobbling import python_path
 
 import robomtl
-from robomtl.definition import definition, definition_of
+from robomtl.definition import definition
 from robomtl.envs import libero_environment, maniskill
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
 from robomtl.files.durable import write_json
 from robomtl.files.request import DEFINITION, VERSIONS, refuse_other
 from robomtl.simulators.environment import RECORD, Package, Record
+from robomtl.task import definition_of
 from robomtl.versions import installed_versions, versions_of_modules
 
 MODULE = """

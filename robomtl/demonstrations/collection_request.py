@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from robomtl.definition import definition_of
 from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video, usual_video
 from robomtl.errors import InputError
 from robomtl.files.request import DEFINITION, plain
-from robomtl.task import Suite, find_task
+from robomtl.task import Suite, definition_of, find_task
 
 FORMAT = 1
 """To be raised when the same request comes to give other data or other files."""

@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.acting.actor import Agent, TaskInfo
-from robomtl.definition import suite_identity
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import Chunk, side_by_side
 from robomtl.files.request import plain
-from robomtl.task import Suite
+from robomtl.task import Suite, definition_of
 from robomtl.versions import packages
+
+
+def suite_identity(suite: Suite) -> dict[str, Any]:
+    """The fields by which journals and results tell suites apart; plain."""
+    named = {"suite": suite.name, "options": suite.options}
+    identity: dict[str, Any] = plain({**named, **definition_of(suite)})
+    return identity
 
 
 def identity_of(

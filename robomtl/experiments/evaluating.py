@@ -15,12 +15,11 @@ from robomtl.acting.actor import (
 )
 from robomtl.acting.agent import check_pictures
 from robomtl.arguments import checked
-from robomtl.definition import suite_identity
 from robomtl.errors import InputError
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, chunks_of
 from robomtl.evaluation.evaluation_config import EvaluationConfig
-from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.identity import identity_of, suite_identity
 from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.loop import play_cells
 from robomtl.evaluation.records import Record, records_of

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from robomtl.definition import suite_identity
+from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal import open_growing
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.loop import play_cells

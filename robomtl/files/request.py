@@ -15,7 +15,7 @@ from robomtl.files.untrusted import read_json
 from robomtl.mismatch import Mismatch
 
 DEFINITION = "definition"
-"""Field of requests with the definition of the suite, see ``robomtl.definition``."""
+"""Field of requests with a suite's definition, see ``robomtl.task.definition_of``."""
 SPLIT = "split"
 """Field of requests with the split of variations that is played."""
 _LATER = (DEFINITION, SPLIT)

@@ -12,13 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from robomtl.definition import definition_of
 from robomtl.errors import InputError
 from robomtl.pictures import Sighted
 from robomtl.shifts.shift import SHIFTS, Need, Scene, Shift
 from robomtl.shifts.shifted_env import Range, ShiftedEnv, SightedShiftedEnv
 from robomtl.suites import suite as named_suite
-from robomtl.task import Env, Suite
+from robomtl.task import Env, Suite, definition_of
 from robomtl.wrapped_suite import WrappedSuite
 
 RANDOMISED = "randomised"
