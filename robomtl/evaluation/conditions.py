@@ -1,4 +1,4 @@
-"""Under which conditions an agent is evaluated."""
+"""The conditions under which an agent is evaluated, and the plan that follows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -78,6 +78,28 @@ class Conditions(TrialSettings):
             KeyError: If one is missing.
         """
         return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The trials of an evaluation, made before anything runs."""
+
+    suite: Suite
+    """Supplies the tasks."""
+    conditions: Conditions
+    """Conditions of the trials."""
+    chunks: tuple[Chunk, ...]
+    """The trials with their instructions."""
+
+
+def planned(suite: Suite, conditions: Conditions) -> Plan:
+    """The plan of an evaluation.
+
+    Raises:
+        ValueError: If the conditions do not fit the suite; see ``chunks_of``.
+    """
+    chunks = chunks_of(suite, conditions)
+    return Plan(suite=suite, conditions=conditions, chunks=chunks)
 
 
 def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:

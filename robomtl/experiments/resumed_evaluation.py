@@ -5,17 +5,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.acting.actor import Agent
+from robomtl.acting.actor import Agent, check_agent
 from robomtl.acting.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
 from robomtl.errors import InputError
-from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.conditions import Conditions, planned
 from robomtl.evaluation.journal import read_head
 from robomtl.evaluation.results import Results
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import device_of
 from robomtl.execution.serving import placed
-from robomtl.experiments.evaluating import evaluate_under
+from robomtl.experiments.evaluating import evaluate_plan
 from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.paths import located
 from robomtl.files.untrusted import converted
@@ -73,12 +73,14 @@ def resume_evaluation(
     suite, device = _suite(folder, plan), device or origin.device
     with placed(agent, device) as acting:
         _check_device(folder, acting, plan.agent)
-        return evaluate_under(
-            Conditions.recorded(asdict(plan)),
+        conditions = Conditions.recorded(asdict(plan))
+        executor = (compute or Compute()).playing
+        check_agent(acting, suite, conditions.tasks)
+        return evaluate_plan(
+            planned(suite, conditions),
             acting,
-            suite,
             out=folder,
-            executor=(compute or Compute()).playing,
+            executor=executor,
             provenance=agent.settings if isinstance(agent, PolicyAgent) else {},
         )
 

@@ -13,13 +13,13 @@ from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.playing import finish, journal_in, results_of
 from robomtl.evaluation.records import SCHEMA
 from robomtl.evaluation.results import RESULTS, TRIALS, Results
 from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor
 from robomtl.execution.serving import ServedAgent
-from robomtl.experiments.evaluating import finish, journal_in, results_of
 from robomtl.experiments.probe.probe_findings import concluded
 from robomtl.experiments.probe.probe_plan import Plan, planned
 from robomtl.experiments.probe.probe_rates import Findings
