@@ -70,13 +70,13 @@ def cache(tmp_path_factory):
     os.environ["ROBOMTL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def wide_terminal():
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
     """No message is broken into lines, so that a test finds its words wherever it runs.
 
     At 80 columns it would depend on the length of the folder's name where a line ends.
     """
-    os.environ["COLUMNS"] = "1000"
+    monkeypatch.setenv("COLUMNS", "1000")
 
 
 @pytest.fixture(scope="session", autouse=True)
