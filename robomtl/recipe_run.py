@@ -7,6 +7,7 @@ from typing import Any
 
 from robomtl.acting.agent import PolicyAgent
 from robomtl.arguments import checked
+from robomtl.conditioning.conditioning import check_kinds
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import obtain
 from robomtl.demonstrations.mixture import Data
@@ -182,6 +183,7 @@ def _check(recipe: Recipe, seed: int) -> None:
         InputError: See ``collect``, ``evaluate``, ``check_new_task`` and ``multitask``.
     """
     made = _made(recipe)
+    check_kinds(recipe.conditioning, made.goal)
     _collection(recipe, seed)
     for config in _evaluations(recipe, seed).values():
         chunks_of(made, config.conditions(made))

@@ -266,6 +266,15 @@ def test_several_robots_are_refused_before_anything_is_collected(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_conditioning_that_needs_an_encoder_is_refused_before_anything_is_collected(
+    tmp_path,
+):
+    wanted = replace(request("sequential"), conditioning=("demonstration",))
+    with pytest.raises(ValueError, match="goes with an objective that trains their"):
+        lifelong(SUITE, wanted, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_gem_takes_out_what_opposes_the_memory(data, tmp_path):
     made = stage_in(data, tmp_path).train(data, None)
     policy, batch = (

@@ -187,6 +187,16 @@ def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
         )
 
 
+def test_a_conditioning_that_needs_an_encoder_is_refused_before_anything_is_collected(
+    tmp_path,
+):
+    settings = {**SMALL, "together": {"conditioning": ("demonstration",)}}
+    request = replace(REQUEST, settings=settings)
+    with pytest.raises(ValueError, match="goes with an objective that trains their"):
+        multitask(SUITE, request, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
     request = replace(

@@ -194,3 +194,19 @@ def _language(sentences: Sequence[str | None]) -> Tensor:
             [sentence for sentence in sentences if sentence is not None]
         )
     return rows
+
+
+def check_kinds(kinds: Sequence[Kind], goal: slice | None) -> None:
+    """Refuses what no cloned policy of a suite can be conditioned on.
+
+    An experiment calls it before it collects demonstrations.
+
+    Args:
+        kinds: What policies are to be conditioned on.
+        goal: Where states of the suite hold the goal; None if it hides its goals.
+
+    Raises:
+        InputError: See ``Conditioning``.
+    """
+    place = None if goal is None else (goal.start, goal.stop)
+    Conditioning(kinds=tuple(kinds), tasks=(), goal=place)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.arguments import checked
+from robomtl.conditioning.conditioning import check_kinds
 from robomtl.continual.lifelong_method import Course
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.collect_missing import data_in, parts_of
@@ -127,7 +128,7 @@ def lifelong(
 
     Raises:
         InputError: If the stream has a task twice or an unknown one, a method or a setting
-            is unknown or does not fit, there are fewer demonstrations than requested, or
+            is unknown or does not fit, policies cannot be conditioned so, there are fewer demonstrations than requested, or
             the folder holds another experiment.
     """
     request, compute = request or LifelongRequest(), compute or Compute()
@@ -169,6 +170,7 @@ def _check(
     )
     for label, variant in variants.items():
         check_variant(label, variant, course, request.task_id)
+        check_kinds(variant.conditioning, suite.goal)
     tasks = tuple(dict.fromkeys(stream))
     if len(robots := parts_of(suite, tasks)) > 1:
         raise InputError(

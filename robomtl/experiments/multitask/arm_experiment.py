@@ -7,6 +7,7 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
+from robomtl.conditioning.conditioning import check_kinds
 from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
@@ -182,13 +183,14 @@ def check_playable(suite: Suite, request: MultitaskRequest) -> None:
     """Refuses what a suite does not allow, before anything is collected.
 
     Raises:
-        InputError: If a task, an arm or a setting is unknown, an arm does not fit, or there
-            are fewer trials than requested.
+        InputError: If a task, an arm or a setting is unknown, an arm or its conditioning
+            does not fit, or there are fewer trials than requested.
     """
     tasks = tasks_of(suite, request.tasks)
     target = targets_of(suite, tasks, request.target)
     for arm in arms_of(request).values():
         groups_of(arm, suite, tasks, target)
+        check_kinds(arm.conditioning, suite.goal)
     trials_plan(suite, target, episodes=request.trials)
 
 
