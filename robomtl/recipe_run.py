@@ -19,14 +19,13 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
 from robomtl.execution.machine import check_device
 from robomtl.execution.serving import placed
-from robomtl.experiments.adapt import Findings as MethodFindings
+from robomtl.experiments.adapt import AdaptationFindings
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, run_adaptation
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe, beyond
-from robomtl.experiments.beyond.beyond_findings import Findings as BeyondFindings
+from robomtl.experiments.beyond.beyond_findings import ImprovementFindings
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
-from robomtl.experiments.multitask import Findings as ArmFindings
-from robomtl.experiments.multitask import multitask
+from robomtl.experiments.multitask import MultitaskFindings, multitask
 from robomtl.experiments.multitask.arm_experiment import check_playable
 from robomtl.experiments.multitask.arm_recipes import ArmRecipe, check_counted, run_arms
 from robomtl.experiments.resumed_evaluation import serving_device
@@ -57,11 +56,11 @@ class Ran:
 
     results: Mapping[str, Results] = field(default_factory=dict)
     """By kind of wording; and, if there is a new task, by method."""
-    arms: ArmFindings | None = None
+    arms: MultitaskFindings | None = None
     """How learning together compares with learning alone."""
-    methods: MethodFindings | None = None
+    methods: AdaptationFindings | None = None
     """How methods of adaptation compare."""
-    beyond: BeyondFindings | None = None
+    beyond: ImprovementFindings | None = None
     """How far a policy goes beyond its expert."""
 
 

@@ -6,8 +6,8 @@ import math
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_findings import (
+    AdaptationFindings,
     Efficiency,
-    Findings,
     Forgetting,
     MethodFindings,
     Under,
@@ -124,7 +124,7 @@ def methods():
 
 def findings(some=None, **fields):
     """A comparison, of those methods by default."""
-    made = Findings(
+    made = AdaptationFindings(
         suite="points/ML4",
         benchmark="transfer",
         tasks=TASKS,

@@ -8,7 +8,7 @@ from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, TaskSuccess, Took
 from robomtl.experiments.multitask.affinities import Measured, affinity_of
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
-from robomtl.experiments.multitask.arm_findings import Definition, Findings
+from robomtl.experiments.multitask.arm_findings import Definition, MultitaskFindings
 from robomtl.experiments.multitask.crossover import crossover
 from robomtl.files.request import plain
 
@@ -117,7 +117,7 @@ def findings(**changes):
         if label != "alone"
     }
     steps = {"together": 4000, "wide": 4000}
-    made = Findings(
+    made = MultitaskFindings(
         suite="metaworld/MT10",
         tasks=TASKS,
         seeds=(0,),

@@ -26,7 +26,7 @@ from robomtl.experiments.adapt.method_design import (
     configured,
     objectives,
 )
-from robomtl.experiments.adapt.method_findings import Findings, MethodFindings
+from robomtl.experiments.adapt.method_findings import AdaptationFindings, MethodFindings
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.long_tables import cell_table, trial_table
 from robomtl.experiments.settings import by_label, gridded, parsed, split_policies
@@ -201,7 +201,7 @@ def test_every_flag_setting_column_and_key_is_explained():
     names = trial_table(finished).column_names + cell_table(finished).column_names
     for name in names:
         assert f"`{name}`" in GUIDE
-    for each in (*fields(Findings), *fields(MethodFindings)):
+    for each in (*fields(AdaptationFindings), *fields(MethodFindings)):
         assert re.search(rf"`{each.name}[`.]", GUIDE), each.name
 
 

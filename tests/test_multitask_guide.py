@@ -18,7 +18,7 @@ from robomtl.cli.multitask import Multitask
 from robomtl.experiments.multitask.arm_cells import plan
 from robomtl.experiments.multitask.arm_design import arms_of, tasks_of
 from robomtl.experiments.multitask.arm_experiment import NOISE
-from robomtl.experiments.multitask.arm_findings import Findings
+from robomtl.experiments.multitask.arm_findings import MultitaskFindings
 from robomtl.experiments.multitask.arms import BASES, USUAL
 from robomtl.experiments.multitask.crossover import Crossover
 
@@ -106,7 +106,7 @@ def test_every_arm_flag_column_and_key_is_explained():
         assert f"`--{flag.replace('_', '-')}`" in GUIDE
     for arm in BASES:
         assert re.search(rf"^\| `{arm}` \|", GUIDE, flags=re.MULTILINE)
-    for each in (*fields(Findings), *fields(Crossover)):
+    for each in (*fields(MultitaskFindings), *fields(Crossover)):
         assert f"`{each.name}`" in GUIDE, each.name
 
 

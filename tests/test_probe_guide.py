@@ -19,7 +19,7 @@ from robomtl.experiments.probe import ProbeConfig
 from robomtl.experiments.probe.kinds import KINDS
 from robomtl.experiments.probe.probe_rates import (
     Difference,
-    Findings,
+    InstructionFindings,
     KindRates,
     Shared,
     TaskDifferences,
@@ -83,7 +83,14 @@ def test_every_kind_is_explained_with_its_instructions():
 
 def test_every_field_and_column_is_explained():
     hidden = {"setting", "records"}
-    for of in (Findings, KindRates, TaskDifferences, Difference, Shared, Verdict):
+    for of in (
+        InstructionFindings,
+        KindRates,
+        TaskDifferences,
+        Difference,
+        Shared,
+        Verdict,
+    ):
         for name in {each.name for each in fields(of)} - hidden:
             assert re.search(rf"`{name}[`.]", SECTION), name
     for name in {*COLUMNS.names} - {*SCHEMA.names}:

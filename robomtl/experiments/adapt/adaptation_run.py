@@ -17,7 +17,7 @@ from robomtl.experiments.adapt.method_experiment import (
     check_playable,
     compare_methods,
 )
-from robomtl.experiments.adapt.method_findings import Findings
+from robomtl.experiments.adapt.method_findings import AdaptationFindings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.names import file_name
 from robomtl.suites import suite
@@ -78,7 +78,7 @@ def run_adaptation(
     data: Path | str | None = None,
     seed: int = 0,
     compute: Compute | None = None,
-) -> Findings:
+) -> AdaptationFindings:
     """Runs a comparison end to end; what is finished in the folder is not done again.
 
     Args:

@@ -34,7 +34,7 @@ from robomtl.experiments.adapt.method_design import (
     objectives,
     plan,
 )
-from robomtl.experiments.adapt.method_findings import Findings, findings_of
+from robomtl.experiments.adapt.method_findings import AdaptationFindings, findings_of
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
@@ -119,13 +119,15 @@ class _Experiment:
 
     def conclude(
         self, finished: Sequence[Finished[MethodCell]], made: Mapping[str, Any]
-    ) -> Findings:
+    ) -> AdaptationFindings:
         return findings_of(self.request, self.shared, self.seeds, finished)
 
-    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+    def results(
+        self, found: AdaptationFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
         return {**plain(found), **self._about(), **made}
 
-    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+    def report(self, found: AdaptationFindings, made: Mapping[str, Any]) -> Report:
         about = {**self._about(), **made}
         return methods_report(found, request=plain(self.request), made=about)
 
@@ -147,7 +149,7 @@ def compare_methods(
     out: Path | str,
     supports: Supports | None = None,
     compute: Compute | None = None,
-) -> Findings:
+) -> AdaptationFindings:
     """How methods of adaptation do on tasks that training never saw.
 
     All methods get the same supports, play the same trials, and have their costs
@@ -204,7 +206,7 @@ def compare_methods(
         experiment = _Experiment(
             request=request, family=family, seeds=seeds, shared=shared, pool=pool
         )
-        found: Findings = run_experiment(experiment, folder, executor)
+        found: AdaptationFindings = run_experiment(experiment, folder, executor)
         return found
 
 

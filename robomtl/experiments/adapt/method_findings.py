@@ -100,8 +100,8 @@ class MethodFindings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """Findings on all methods."""
+class AdaptationFindings:
+    """Findings on all methods of a comparison of methods of adaptation."""
 
     format: int = 1
     """Version of ``results.json``; raised when the meaning of a field changes."""
@@ -126,7 +126,7 @@ def findings_of(
     shared: Shared,
     seeds: Sequence[int],
     finished: Sequence[Finished[MethodCell]],
-) -> Findings:
+) -> AdaptationFindings:
     """The findings of finished cells.
 
     Args:
@@ -137,7 +137,7 @@ def findings_of(
     """
     view = _View(request, shared, finished)
     methods = {label: view.method(label) for label in request.methods}
-    return Findings(
+    return AdaptationFindings(
         suite=shared.suite.name,
         benchmark=benchmark_of(shared.suite),
         tasks=tuple(dict.fromkeys(each.task for each in shared.problems)),

@@ -9,8 +9,8 @@ from robomtl.experiments import report, sections
 from robomtl.experiments.adapt.method_design import BASELINE
 from robomtl.experiments.adapt.method_findings import (
     THRESHOLDS,
+    AdaptationFindings,
     Efficiency,
-    Findings,
     MethodFindings,
 )
 from robomtl.experiments.compared import Compared
@@ -30,7 +30,7 @@ _CONTROLS = {
 
 
 def methods_report(
-    found: Findings,
+    found: AdaptationFindings,
     *,
     request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
@@ -69,7 +69,7 @@ def methods_report(
     )
 
 
-def _compared(found: Findings) -> Compared:
+def _compared(found: AdaptationFindings) -> Compared:
     scratch = [k for k, each in found.methods.items() if each.method == BASELINE]
     return Compared(
         head="method",
@@ -82,7 +82,7 @@ def _compared(found: Findings) -> Compared:
     )
 
 
-def _cost(found: Findings, shown: Compared) -> report.Section | None:
+def _cost(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     costs = {label: each.cost for label, each in found.methods.items()}
     return sections.section(
         "cost",
@@ -92,7 +92,7 @@ def _cost(found: Findings, shown: Compared) -> report.Section | None:
     )
 
 
-def _footer(found: Findings) -> str:
+def _footer(found: AdaptationFindings) -> str:
     return sections.footer(
         "All methods get the same demonstrations and play the same trials",
         confidence=found.confidence,
@@ -101,7 +101,7 @@ def _footer(found: Findings) -> str:
     )
 
 
-def _lead(found: Findings) -> str:
+def _lead(found: AdaptationFindings) -> str:
     return (
         f"Benchmark {found.benchmark}: {_BENCHMARKS[found.benchmark]}."
         f" {counted(len(found.methods), 'method')} on"
@@ -112,7 +112,7 @@ def _lead(found: Findings) -> str:
     )
 
 
-def _ranking(found: Findings) -> Iterator[report.Text]:
+def _ranking(found: AdaptationFindings) -> Iterator[report.Text]:
     yield report.Text(found.ranking.sentence, tone="strong")
     negative = "; ".join(_negative(found))
     if negative:
@@ -120,7 +120,7 @@ def _ranking(found: Findings) -> Iterator[report.Text]:
         yield report.Text(text, "Negative transfer", "warn", id="worse")
 
 
-def _negative(found: Findings) -> Iterator[str]:
+def _negative(found: AdaptationFindings) -> Iterator[str]:
     """Of each method, the tasks where it is worse than scratch, and from how many."""
     for label, method in found.methods.items():
         shots: dict[str, list[str]] = {}
@@ -132,7 +132,7 @@ def _negative(found: Findings) -> Iterator[str]:
             yield f"{label} in {', '.join(named)}"
 
 
-def _success(found: Findings, shown: Compared) -> report.Section | None:
+def _success(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     level = (
         "; methods that use no demonstrations are drawn at 0, with a line at their level"
         if any(0 in each.shots for each in found.methods.values())
@@ -143,7 +143,7 @@ def _success(found: Findings, shown: Compared) -> report.Section | None:
     return shown.success_section(areas, across)
 
 
-def _differences(found: Findings, shown: Compared) -> report.Section | None:
+def _differences(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     methods = {k: each for k, each in found.methods.items() if each.against_scratch}
     ratios = any(method.efficiency for method in methods.values())
     heads = [f"ratio at {wanted:.0%}" for wanted in THRESHOLDS] if ratios else []
@@ -196,7 +196,7 @@ def _ratio(found: Efficiency, fewest: int) -> Entry:
     return Entry(f"{bound}{found.ratio:.2g}×", note)
 
 
-def _steps(found: Findings, shown: Compared) -> report.Section | None:
+def _steps(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     drawn = {k: _by_steps(found, m) for k, m in found.methods.items() if m.steps}
     tried = sorted({number for k in drawn for number in found.methods[k].steps})
     entries = {}
@@ -220,7 +220,7 @@ def _steps(found: Findings, shown: Compared) -> report.Section | None:
     )
 
 
-def _by_steps(found: Findings, method: MethodFindings) -> dict[int, Success]:
+def _by_steps(found: AdaptationFindings, method: MethodFindings) -> dict[int, Success]:
     """Success by gradient steps at the probed shots, with the method's own among them."""
     own = method.cost.get(found.probe)
     usual = {int(own.steps): method.shots[found.probe]} if own and own.steps else {}
@@ -231,7 +231,7 @@ def _own(entry: Entry, number: int) -> Entry:
     return entry._replace(note=f"{entry.note}, {counted(number, 'step')}")
 
 
-def _tasks(found: Findings, shown: Compared) -> report.Section | None:
+def _tasks(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     tables = [report.Table(shown.task_table(k), title=k) for k in found.tasks]
     return (
         sections.section(
@@ -246,7 +246,7 @@ def _tasks(found: Findings, shown: Compared) -> report.Section | None:
     )
 
 
-def _controls(found: Findings, shown: Compared) -> report.Section | None:
+def _controls(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     """Success from right supports, then from corrupted ones, method by method."""
     rows = []
     for label, method in found.methods.items():
@@ -267,7 +267,7 @@ def _controls(found: Findings, shown: Compared) -> report.Section | None:
     return sections.section("controls", "Right and wrong demonstrations", note, bars)
 
 
-def _forgetting(found: Findings, shown: Compared) -> report.Section | None:
+def _forgetting(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     """Success in the tasks trained on before and after adaptation, method by method."""
     rows = []
     for label, method in found.methods.items():
@@ -323,7 +323,7 @@ def _columns(*ranges: str) -> list[report.Column]:
 
 
 def _facts(
-    found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
+    found: AdaptationFindings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
     settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
     requested = {**request, **settled}
@@ -332,7 +332,7 @@ def _facts(
     return sections.facts("Comparison", settings, sections.run_facts(read, made))
 
 
-def _config(found: Findings) -> dict[str, Any]:
+def _config(found: AdaptationFindings) -> dict[str, Any]:
     return {
         label: {"method": each.method, "objective": each.objective, **each.config}
         for label, each in found.methods.items()

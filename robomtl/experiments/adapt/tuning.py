@@ -24,7 +24,7 @@ from robomtl.experiments.adapt.method_experiment import (
     check_playable,
     compare_methods,
 )
-from robomtl.experiments.adapt.method_findings import Findings
+from robomtl.experiments.adapt.method_findings import AdaptationFindings
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.adapt.train_missing import demonstrations_of, like
 from robomtl.files.durable import write_json
@@ -191,7 +191,8 @@ def _labels(grid: Grid) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _tried(
-    labels: Mapping[str, tuple[str, Mapping[str, Any]]], found: Sequence[Findings]
+    labels: Mapping[str, tuple[str, Mapping[str, Any]]],
+    found: Sequence[AdaptationFindings],
 ) -> dict[str, list[Tried]]:
     tried: dict[str, list[Tried]] = {}
     for label, (method, settings) in labels.items():

@@ -15,7 +15,7 @@ from robomtl.evaluation.trials import select
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.beyond.beyond_design import Design, RoundsCell, plan
-from robomtl.experiments.beyond.beyond_findings import Findings, findings_of
+from robomtl.experiments.beyond.beyond_findings import ImprovementFindings, findings_of
 from robomtl.experiments.beyond.beyond_report import beyond_report
 from robomtl.experiments.beyond.improving import ImproveCell, Shared
 from robomtl.experiments.cells import Finished
@@ -97,18 +97,20 @@ class _Experiment:
 
     def conclude(
         self, finished: Sequence[Finished[RoundsCell]], made: Mapping[str, Any]
-    ) -> Findings:
+    ) -> ImprovementFindings:
         return findings_of(
             self.shared.design, self.shared.suite.name, self.shared.tasks, finished
         )
 
-    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+    def results(
+        self, found: ImprovementFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
         return {
             **plain(found),
             "made": {"demonstrations": str(self.shared.data), **made},
         }
 
-    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+    def report(self, found: ImprovementFindings, made: Mapping[str, Any]) -> Report:
         return beyond_report(found, made=self.results(found, made)["made"])
 
 
@@ -120,7 +122,7 @@ def beyond(
     out: Path | str,
     data: Path | str | None = None,
     compute: Compute | None = None,
-) -> Findings:
+) -> ImprovementFindings:
     """How far a policy goes beyond its expert by rounds of its own episodes.
 
     Every arm starts from the same policy of a seed. In each round it adds episodes to its
@@ -168,7 +170,7 @@ def beyond(
             runs=(folder / "runs").absolute(),
         )
         made = _Experiment(shared=shared, sha256=_train_starts(shared).fingerprint)
-        found: Findings = run_experiment(made, folder, executor)
+        found: ImprovementFindings = run_experiment(made, folder, executor)
         return found
 
 

@@ -27,8 +27,8 @@ class Goals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """Findings on all arms."""
+class ImprovementFindings:
+    """Findings on all arms of an experiment in rounds of rollouts."""
 
     format: int = 1
     """Version of ``results.json``; raised when the meaning of a field changes."""
@@ -51,7 +51,7 @@ def findings_of(
     suite: str,
     tasks: Sequence[str],
     finished: Sequence[Finished[RoundsCell]],
-) -> Findings:
+) -> ImprovementFindings:
     """The findings of finished cells.
 
     Args:
@@ -73,7 +73,7 @@ def findings_of(
         }
         for arm, some in last.items()
     }
-    return Findings(
+    return ImprovementFindings(
         suite=suite,
         tasks=tuple(tasks),
         design=design,

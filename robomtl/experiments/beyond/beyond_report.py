@@ -6,7 +6,7 @@ from typing import Any
 from robomtl.evaluation.figures import counted, points
 from robomtl.experiments import report, sections
 from robomtl.experiments.beyond.beyond_design import ARMS, EXPERT
-from robomtl.experiments.beyond.beyond_findings import Findings
+from robomtl.experiments.beyond.beyond_findings import ImprovementFindings
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import rate
 from robomtl.files.request import plain
@@ -14,7 +14,7 @@ from robomtl.pages.matrix import Entry, Line, Matrix
 
 
 def beyond_report(
-    found: Findings, *, made: Mapping[str, Any] | None = None
+    found: ImprovementFindings, *, made: Mapping[str, Any] | None = None
 ) -> report.Report:
     """The findings in sections.
 
@@ -64,7 +64,9 @@ def beyond_report(
     )
 
 
-def _compared(found: Findings, shown: Compared) -> Iterator[report.Section | None]:
+def _compared(
+    found: ImprovementFindings, shown: Compared
+) -> Iterator[report.Section | None]:
     """Success by round, and the differences to the expert."""
     arms = {arm: found.success[arm] for arm in found.design.arms}
     against = {
@@ -87,7 +89,7 @@ def _compared(found: Findings, shown: Compared) -> Iterator[report.Section | Non
     )
 
 
-def _lead(found: Findings) -> str:
+def _lead(found: ImprovementFindings) -> str:
     design = found.design
     return (
         f"{counted(len(found.tasks), 'task')}, {design.demonstrations} demonstrations of"
@@ -97,7 +99,7 @@ def _lead(found: Findings) -> str:
     )
 
 
-def _answers(found: Findings) -> Iterator[report.Text]:
+def _answers(found: ImprovementFindings) -> Iterator[report.Text]:
     """Whether each arm exceeds the expert, and on how many goals."""
     for arm in found.design.arms:
         last = found.against_expert[arm].get(found.design.rounds)
@@ -118,7 +120,7 @@ def _answers(found: Findings) -> Iterator[report.Text]:
         )
 
 
-def _tasks(found: Findings) -> Matrix:
+def _tasks(found: ImprovementFindings) -> Matrix:
     last = {
         label: rounds[max(rounds)] for label, rounds in found.success.items() if rounds
     }
@@ -131,7 +133,7 @@ def _tasks(found: Findings) -> Matrix:
     return Matrix(head="task", columns=[*last], lines=lines)
 
 
-def _goals(found: Findings) -> Matrix:
+def _goals(found: ImprovementFindings) -> Matrix:
     """The variations by task and arm; tasks without any are left out."""
     differing = [
         task
@@ -149,7 +151,7 @@ def _goals(found: Findings) -> Matrix:
     return Matrix(head="task", columns=[*found.design.arms], lines=lines)
 
 
-def _variations(found: Findings, arm: str, task: str) -> Entry:
+def _variations(found: ImprovementFindings, arm: str, task: str) -> Entry:
     goals = found.goals[arm].get(task)
     if goals is None:
         return Entry("–")
@@ -157,7 +159,7 @@ def _variations(found: Findings, arm: str, task: str) -> Entry:
     return Entry(f"+{len(goals.gained)} -{len(goals.lost)}", " ".join(named))
 
 
-def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
+def _facts(found: ImprovementFindings, made: Mapping[str, Any]) -> report.Section:
     settings = sections.settings({**plain(found.design), "tasks": found.tasks})
     read = {"demonstrations": made["demonstrations"]}
     return sections.facts("Experiment", settings, sections.run_facts(read, made))

@@ -22,7 +22,7 @@ from robomtl.experiments.lifelong.lifelong_design import (
     plan,
     variants_of,
 )
-from robomtl.experiments.lifelong.lifelong_findings import Findings, findings_of
+from robomtl.experiments.lifelong.lifelong_findings import LifelongFindings, findings_of
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
 from robomtl.experiments.lifelong.streaming import (
     LearnStream,
@@ -85,14 +85,16 @@ class _Experiment:
 
     def conclude(
         self, finished: Sequence[Finished[StreamCell]], made: Mapping[str, Any]
-    ) -> Findings:
+    ) -> LifelongFindings:
         return findings_of(self.shared, finished)
 
-    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+    def results(
+        self, found: LifelongFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
         about = {"demonstrations": str(self.shared.data), **made}
         return {**plain(found), "made": about}
 
-    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+    def report(self, found: LifelongFindings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
         return lifelong_report(found, request=plain(self.shared.request), made=about)
 
@@ -106,7 +108,7 @@ def lifelong(
     data: Path | str | None = None,
     noise: float = NOISE,
     compute: Compute | None = None,
-) -> Findings:
+) -> LifelongFindings:
     """How methods learn a stream of tasks, and what each forgets.
 
     All methods learn from the same demonstrations in the same order, take as many gradient
@@ -151,7 +153,9 @@ def lifelong(
         machine = resolved_in(folder, compute.machine)
         variants = {k: with_machine_of(each, machine) for k, each in variants.items()}
         shared = _shared(request, suite, stream, variants, located(data), folder)
-        found: Findings = run_experiment(_Experiment(shared=shared), folder, executor)
+        found: LifelongFindings = run_experiment(
+            _Experiment(shared=shared), folder, executor
+        )
         return found
 
 

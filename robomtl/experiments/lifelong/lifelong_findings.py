@@ -60,8 +60,8 @@ class Retained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """Findings on all methods."""
+class LifelongFindings:
+    """Findings on all methods of a lifelong experiment."""
 
     format: int = 1
     """Version of ``results.json``; raised when the meaning of a field changes."""
@@ -89,7 +89,9 @@ class Findings:
     """Hash of the demonstrations."""
 
 
-def findings_of(shared: Shared, finished: Sequence[Finished[StreamCell]]) -> Findings:
+def findings_of(
+    shared: Shared, finished: Sequence[Finished[StreamCell]]
+) -> LifelongFindings:
     """The findings of finished cells.
 
     Args:
@@ -101,7 +103,7 @@ def findings_of(shared: Shared, finished: Sequence[Finished[StreamCell]]) -> Fin
         label: [each for each in finished if each.cell.method == label]
         for label in shared.variants
     }
-    return Findings(
+    return LifelongFindings(
         suite=shared.suite.name,
         stream=shared.stream,
         orders=request.orders,

@@ -11,7 +11,7 @@ from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, estimate, rate, seconds
-from robomtl.experiments.lifelong.lifelong_findings import Findings, Retained
+from robomtl.experiments.lifelong.lifelong_findings import LifelongFindings, Retained
 from robomtl.experiments.lifelong.transfer_measures import FORMULAS
 from robomtl.pages.matrix import Entry, Line, Matrix
 
@@ -20,7 +20,7 @@ _MEASURES = ("final", "learned", "FWT", "NBT", "NBT/c", "AUC")
 
 
 def lifelong_report(
-    found: Findings,
+    found: LifelongFindings,
     *,
     request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
@@ -69,7 +69,7 @@ def lifelong_report(
     )
 
 
-def _lead(found: Findings) -> str:
+def _lead(found: LifelongFindings) -> str:
     identity = "known" if found.task_id == "given" else "withheld"
     return (
         f"{counted(len(found.stream), 'task')} learned one after the other by"
@@ -81,7 +81,7 @@ def _lead(found: Findings) -> str:
     )
 
 
-def _measures(found: Findings, shown: Compared) -> report.Section | None:
+def _measures(found: LifelongFindings, shown: Compared) -> report.Section | None:
     entries = {label: _entries(each) for label, each in found.methods.items()}
     return sections.section(
         "measures",
@@ -127,7 +127,7 @@ def _curve(shown: Compared) -> report.Section | None:
     )
 
 
-def _matrices(found: Findings) -> report.Section | None:
+def _matrices(found: LifelongFindings) -> report.Section | None:
     pictures = {
         label: report.Picture("plot tall", partial(_map, found, label))
         for label, each in found.methods.items()
@@ -146,7 +146,7 @@ def _matrices(found: Findings) -> report.Section | None:
     )
 
 
-def _map(found: Findings, label: str) -> Markup:
+def _map(found: LifelongFindings, label: str) -> Markup:
     # Drawing takes half a second to load, and the terminal does without.
     from robomtl.pages.success_map import success_map
 
@@ -159,7 +159,9 @@ def _map(found: Findings, label: str) -> Markup:
     return success_map([*rates], tasks, rates, summary=f"{label}, {'; '.join(words)}")
 
 
-def _forgetting(found: Findings, tasks: tuple[str, ...]) -> report.Section | None:
+def _forgetting(
+    found: LifelongFindings, tasks: tuple[str, ...]
+) -> report.Section | None:
     labels = [label for label, each in found.methods.items() if each.forgetting]
     lines = [
         Line(
@@ -178,7 +180,7 @@ def _forgetting(found: Findings, tasks: tuple[str, ...]) -> report.Section | Non
     )
 
 
-def _cost(found: Findings, shown: Compared) -> report.Section | None:
+def _cost(found: LifelongFindings, shown: Compared) -> report.Section | None:
     entries = {
         label: [
             Entry(seconds(took.seconds)),
@@ -198,7 +200,7 @@ def _cost(found: Findings, shown: Compared) -> report.Section | None:
 
 
 def _facts(
-    found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
+    found: LifelongFindings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
     requested = {**request, "stream": found.stream}
     settings = sections.settings(requested, leave=("methods", "settings"))

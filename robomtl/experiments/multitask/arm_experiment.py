@@ -24,7 +24,7 @@ from robomtl.experiments.multitask.arm_design import (
     targets_of,
     tasks_of,
 )
-from robomtl.experiments.multitask.arm_findings import Findings, findings_of
+from robomtl.experiments.multitask.arm_findings import MultitaskFindings, findings_of
 from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.multitask.arms import Arm, arm_with_machine
 from robomtl.experiments.multitask.learning import LearnCell, Shared
@@ -104,7 +104,7 @@ class _Experiment:
 
     def conclude(
         self, finished: Sequence[Finished[ArmCell]], made: Mapping[str, Any]
-    ) -> Findings:
+    ) -> MultitaskFindings:
         measured: dict[str, list[Measured]] = {}
         for cell, done in finished:
             if done.measured:
@@ -113,7 +113,9 @@ class _Experiment:
                 measured.setdefault(cell.arm, []).append(there)
         return findings_of(self.shared, finished, measured)
 
-    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+    def results(
+        self, found: MultitaskFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
         paths = sorted({str(path) for path in self.shared.data.values()})
         results = plain(found)
         for name in ("suites", "mixture"):  # Of joint suites, and of learned mixtures.
@@ -121,7 +123,7 @@ class _Experiment:
                 del results[name]
         return {**results, "made": {"demonstrations": paths, **made}}
 
-    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+    def report(self, found: MultitaskFindings, made: Mapping[str, Any]) -> Report:
         about = self.results(found, made)["made"]
         return arms_report(found, request=plain(self.shared.request), made=about)
 
@@ -135,7 +137,7 @@ def multitask(
     data: Path | str | None = None,
     noise: float = NOISE,
     compute: Compute | None = None,
-) -> Findings:
+) -> MultitaskFindings:
     """Whether learning tasks together beats learning each alone.
 
     All arms learn from the same demonstrations, take the same number of gradient samples
@@ -175,7 +177,9 @@ def multitask(
         machine = resolved_in(folder, compute.machine)
         arms = {label: arm_with_machine(arm, machine) for label, arm in arms.items()}
         shared = _shared(request, suite, tasks, arms, located(data), folder)
-        found: Findings = run_experiment(_Experiment(shared=shared), folder, executor)
+        found: MultitaskFindings = run_experiment(
+            _Experiment(shared=shared), folder, executor
+        )
         return found
 
 

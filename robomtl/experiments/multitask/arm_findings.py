@@ -58,8 +58,8 @@ class Definition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """Findings on all arms."""
+class MultitaskFindings:
+    """Findings on all arms of a multi-task experiment."""
 
     format: int = 1
     """Version of ``results.json``; raised when the meaning of a field changes."""
@@ -113,7 +113,7 @@ def findings_of(
     shared: Shared,
     finished: Sequence[Finished[ArmCell]],
     measured: Mapping[str, Sequence[Measured]],
-) -> Findings:
+) -> MultitaskFindings:
     """The findings of finished cells.
 
     Args:
@@ -125,7 +125,7 @@ def findings_of(
     tried = {label: every[label] for label in shared.arms}  # In the requested order.
     affinities = {label: affinity_of(some) for label, some in measured.items()}
     differences = _differences(tried, request.baseline)
-    return Findings(
+    return MultitaskFindings(
         suite=shared.suite.name,
         tasks=shared.target,
         seeds=tuple(range(request.seeds)),

@@ -10,7 +10,7 @@ from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_experiment import check_playable, multitask
-from robomtl.experiments.multitask.arm_findings import Findings
+from robomtl.experiments.multitask.arm_findings import MultitaskFindings
 from robomtl.experiments.multitask.arms import EVERY
 from robomtl.joint import joint_name
 from robomtl.policy import POLICIES
@@ -58,7 +58,7 @@ def run_arms(
     data: Path | str | None = None,
     seed: int = 0,
     compute: Compute | None = None,
-) -> Findings:
+) -> MultitaskFindings:
     """Runs a comparison end to end; what is finished in the folder is not done again.
 
     Args:

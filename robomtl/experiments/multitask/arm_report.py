@@ -13,7 +13,7 @@ from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, rate, seconds
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask.affinities import Affinity
-from robomtl.experiments.multitask.arm_findings import Definition, Findings
+from robomtl.experiments.multitask.arm_findings import Definition, MultitaskFindings
 from robomtl.experiments.multitask.arms import BASELINE
 from robomtl.experiments.multitask.mixtures import mixture_section
 from robomtl.pages.matrix import Entry, Line, Matrix
@@ -29,7 +29,7 @@ _EQUAL = {
 
 
 def arms_report(
-    found: Findings,
+    found: MultitaskFindings,
     *,
     request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
@@ -71,7 +71,7 @@ def arms_report(
     )
 
 
-def _compared(found: Findings) -> Compared:
+def _compared(found: MultitaskFindings) -> Compared:
     return Compared(
         head="arm",
         letter="N",
@@ -83,7 +83,7 @@ def _compared(found: Findings) -> Compared:
     )
 
 
-def _cost(found: Findings, shown: Compared) -> report.Section | None:
+def _cost(found: MultitaskFindings, shown: Compared) -> report.Section | None:
     return sections.section(
         "cost",
         "Cost",
@@ -92,7 +92,7 @@ def _cost(found: Findings, shown: Compared) -> report.Section | None:
     )
 
 
-def _footer(found: Findings) -> str:
+def _footer(found: MultitaskFindings) -> str:
     return sections.footer(
         "All arms learn from the same demonstrations and play the same trials",
         confidence=found.confidence,
@@ -101,7 +101,7 @@ def _footer(found: Findings) -> str:
     )
 
 
-def _lead(found: Findings) -> str:
+def _lead(found: MultitaskFindings) -> str:
     kinds = {each.learned for each in found.definitions.values()}
     how = " and ".join(kind for kind in ("together", "apart", "alone") if kind in kinds)
     return (
@@ -113,12 +113,12 @@ def _lead(found: Findings) -> str:
     )
 
 
-def _answer(found: Findings) -> report.Section | None:
+def _answer(found: MultitaskFindings) -> report.Section | None:
     parts = [*_answers(found)]
     return report.Section(id="answer", parts=parts, brief=True) if parts else None
 
 
-def _answers(found: Findings) -> Iterator[report.Text]:
+def _answers(found: MultitaskFindings) -> Iterator[report.Text]:
     """Up to where each arm pays, and in which tasks it gains and loses."""
     for label, each in found.crossover.items():
         yield report.Text(f" {each.sentence(_baseline(found))}.", label)
@@ -137,7 +137,7 @@ def _answers(found: Findings) -> Iterator[report.Text]:
         )
 
 
-def _baseline(found: Findings) -> str:
+def _baseline(found: MultitaskFindings) -> str:
     """The baseline of the comparison, in words."""
     definition = found.definitions[found.baseline or ""]
     alone = definition.base == BASELINE and found.baseline == BASELINE
@@ -149,7 +149,7 @@ def _named(tasks: Mapping[str, tuple[int, ...]]) -> str:
     return f"{counted(len(tasks), 'task')}: {named}"
 
 
-def _side_by_side(found: Findings, shown: Compared) -> report.Section | None:
+def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section | None:
     """A row for each arm, where none is the one that others are compared with."""
     if found.baseline is not None:
         return None
@@ -180,7 +180,7 @@ def _milliseconds(time: float | None) -> str:
     return "–" if time is None else f"{1000 * time:.2g}"
 
 
-def _differences(found: Findings, shown: Compared) -> report.Section | None:
+def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | None:
     entries = {
         label: [*shown.differences(some), _crossing(found, label)]
         for label, some in found.differences.items()
@@ -208,7 +208,7 @@ def _differences(found: Findings, shown: Compared) -> report.Section | None:
     )
 
 
-def _suites(found: Findings, shown: Compared) -> Iterator[report.Section]:
+def _suites(found: MultitaskFindings, shown: Compared) -> Iterator[report.Section]:
     """The differences in each suite of a joint one."""
     for number, (name, arms) in enumerate(found.suites.items()):
         entries = {label: shown.differences(some) for label, some in arms.items()}
@@ -221,7 +221,7 @@ def _suites(found: Findings, shown: Compared) -> Iterator[report.Section]:
             )
 
 
-def _crossing(found: Findings, label: str) -> Entry:
+def _crossing(found: MultitaskFindings, label: str) -> Entry:
     at = found.crossover[label].changes_sign
     if at is None:
         return Entry(f"none up to {found.crossover[label].most}")
@@ -230,7 +230,7 @@ def _crossing(found: Findings, label: str) -> Entry:
 
 
 def _by_task(
-    found: Findings, shown: Compared, some: Mapping[int, Difference]
+    found: MultitaskFindings, shown: Compared, some: Mapping[int, Difference]
 ) -> Matrix:
     lines = [
         Line(
@@ -250,7 +250,7 @@ def _change(found: Difference | None, task: str) -> Entry:
     return Entry(points(each.value), change(each.interval), warning)
 
 
-def _affinity(found: Findings) -> report.Section | None:
+def _affinity(found: MultitaskFindings) -> report.Section | None:
     pictures = {
         label: report.Picture("affinity", partial(_squares, each))
         for label, each in found.affinity.items()
@@ -293,7 +293,7 @@ def _squares(found: Affinity) -> Markup:
     )
 
 
-def _equal(found: Findings, shown: Compared) -> report.Section | None:
+def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:
     entries = {label: _numbers(each) for label, each in found.definitions.items()}
     data = {
         f"{task}, first {count}": digest
@@ -315,7 +315,7 @@ def _numbers(each: Definition) -> list[Entry]:
 
 
 def _facts(
-    found: Findings, request: Mapping[str, Any], made: Mapping[str, Any]
+    found: MultitaskFindings, request: Mapping[str, Any], made: Mapping[str, Any]
 ) -> report.Section:
     requested = {**request, "tasks": found.tasks}
     settings = sections.settings(requested, leave=("arms", "settings"))
@@ -323,7 +323,7 @@ def _facts(
     return sections.facts("Experiment", settings, sections.run_facts(read, made))
 
 
-def _config(found: Findings) -> dict[str, Any]:
+def _config(found: MultitaskFindings) -> dict[str, Any]:
     names = ("base", "policy", "policy_config", "conditioning", "training")
     return {
         label: {name: getattr(each, name) for name in names}

@@ -14,7 +14,7 @@ from robomtl.experiments.paired import Tally, mean_difference_interval, total
 from robomtl.experiments.probe.kinds import RIGHT, line_of, noun_of
 from robomtl.experiments.probe.probe_rates import (
     Difference,
-    Findings,
+    InstructionFindings,
     KindRates,
     Rates,
     Shared,
@@ -34,7 +34,7 @@ def concluded(
     *,
     left_out: Mapping[str, str],
     margin: float,
-) -> Findings:
+) -> InstructionFindings:
     """The findings of the trials.
 
     Args:
@@ -59,7 +59,7 @@ def concluded(
     everything = _shared(results, tallies, played)
     among = [name for name in played if any(name in s.tasks for s in shared.values())]
     ambiguous = _shared(results, tallies, among) if among else None
-    return Findings(
+    return InstructionFindings(
         setting=results[RIGHT].setting,
         conditioning=conditioning.kinds,
         kinds={

@@ -86,7 +86,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class InstructionFindings:
     """Success of a policy under right, other and no instructions."""
 
     setting: Setting

@@ -12,7 +12,11 @@ from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE
 from robomtl.experiments.evaluation_report import machine
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
-from robomtl.experiments.probe.probe_rates import Difference, Findings, Shared
+from robomtl.experiments.probe.probe_rates import (
+    Difference,
+    InstructionFindings,
+    Shared,
+)
 from robomtl.pages.matrix import Entry, Line, Matrix
 from robomtl.pages.reach import reach_of
 from robomtl.pages.trial_cells import Block, Grid, Row
@@ -36,7 +40,7 @@ _FOOTER = (
 )
 
 
-def probe_report(found: Findings) -> report.Report:
+def probe_report(found: InstructionFindings) -> report.Report:
     """The findings in sections."""
     setting = found.setting
     tasks = counted(len(found.kinds[RIGHT].tasks), "task")
@@ -68,7 +72,7 @@ def probe_report(found: Findings) -> report.Report:
     )
 
 
-def _verdict(found: Findings) -> report.Section:
+def _verdict(found: InstructionFindings) -> report.Section:
     verdict = report.Text(found.verdict.sentence, tone="strong")
     warning = report.Text("", found.warning, "warn", id="warning")
     return report.Section(
@@ -79,7 +83,7 @@ def _verdict(found: Findings) -> report.Section:
     )
 
 
-def _tables(found: Findings) -> Iterator[report.Section | None]:
+def _tables(found: InstructionFindings) -> Iterator[report.Section | None]:
     yield sections.section(
         "tasks",
         "Tasks",
@@ -107,12 +111,12 @@ def _tables(found: Findings) -> Iterator[report.Section | None]:
     )
 
 
-def _kinds(found: Findings) -> report.Pairs:
+def _kinds(found: InstructionFindings) -> report.Pairs:
     given = [(kind, rates.instruction) for kind, rates in found.kinds.items()]
     return [*given, *((k, f"left out: {why}") for k, why in found.left_out.items())]
 
 
-def _figures(found: Findings) -> report.Section:
+def _figures(found: InstructionFindings) -> report.Section:
     """The numbers of the tasks that the verdict is about."""
     shared = found.ambiguous
     group = shared or _everything(found)
@@ -136,12 +140,12 @@ def _figures(found: Findings) -> report.Section:
     )
 
 
-def _everything(found: Findings) -> Shared:
+def _everything(found: InstructionFindings) -> Shared:
     tasks = tuple(found.kinds[RIGHT].tasks)
     return Shared(tasks=tasks, kinds=found.kinds, differences=found.differences)
 
 
-def _groups(found: Findings) -> dict[str, Shared]:
+def _groups(found: InstructionFindings) -> dict[str, Shared]:
     """All tasks, then those that share scenes, then each family; no tasks twice."""
     everything = _everything(found)
     shared = {} if found.ambiguous is None else {SHARED: found.ambiguous}
@@ -153,7 +157,7 @@ def _groups(found: Findings) -> dict[str, Shared]:
     return groups
 
 
-def _differences(found: Findings) -> report.Section | None:
+def _differences(found: InstructionFindings) -> report.Section | None:
     """Right minus each kind, over the tasks that the verdict is about at the top."""
     shared, groups = found.ambiguous, {"All tasks": _everything(found)}
     if shared is not None and shared.tasks != groups["All tasks"].tasks:
@@ -223,7 +227,7 @@ def _rates(
     return sections.section(f"rates of {name}", name, note, bars)
 
 
-def _tasks(found: Findings) -> Matrix:
+def _tasks(found: InstructionFindings) -> Matrix:
     """Success of each task by kind of instruction, with the means at the bottom."""
     kinds = found.kinds
     lines = [
@@ -257,7 +261,7 @@ def _entry(rates: TaskRates | None) -> Entry:
     )
 
 
-def _families(found: Findings) -> Matrix:
+def _families(found: InstructionFindings) -> Matrix:
     """Right minus each kind, over all tasks and by family."""
     lines = [
         Line(
@@ -276,7 +280,7 @@ def _change(found: Difference | None) -> Entry:
     return Entry(points(found.difference), change(found.interval))
 
 
-def _others(found: Findings) -> report.Pairs:
+def _others(found: InstructionFindings) -> report.Pairs:
     """Success of each task with the instructions of others, in words, by kind."""
     rows: dict[str, list[str]] = {}
     for kind, rates in found.kinds.items():
@@ -286,7 +290,7 @@ def _others(found: Findings) -> report.Pairs:
     return [(task, "; ".join(phrases)) for task, phrases in rows.items()]
 
 
-def _grid(found: Findings) -> Grid:
+def _grid(found: InstructionFindings) -> Grid:
     """A row for each kind in each task that shares a scene; in all, if none does."""
     tasks = (found.ambiguous or _everything(found)).tasks
     blocks = []
@@ -310,7 +314,7 @@ def _row(task: str, kind: str, records: Sequence[Record]) -> Row:
     return Row(name=kind, note=f"{solved}/{ended}", cells=cells)
 
 
-def _conditions(found: Findings) -> report.Pairs:
+def _conditions(found: InstructionFindings) -> report.Pairs:
     setting = found.setting
     ends = "the first success" if setting.until == "success" else "their horizon"
     return [

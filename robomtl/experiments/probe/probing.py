@@ -22,7 +22,7 @@ from robomtl.execution.executor import Executor
 from robomtl.execution.serving import ServedAgent
 from robomtl.experiments.probe.probe_findings import concluded
 from robomtl.experiments.probe.probe_plan import Plan, planned
-from robomtl.experiments.probe.probe_rates import Findings
+from robomtl.experiments.probe.probe_rates import InstructionFindings
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.running import REPORT
 from robomtl.files.durable import write_json, write_text
@@ -46,7 +46,7 @@ class ProbeConfig:
 
     kinds: tuple[str, ...] | None = None
     """Kinds of instruction besides ``right``; see ``KINDS``. By default all kinds that
-    the conditioning of the policy allows; ``Findings.left_out`` names the rest."""
+    the conditioning of the policy allows; ``InstructionFindings.left_out`` names the rest."""
     conditions: Conditions = field(default_factory=lambda: Conditions(until="success"))
     """Trials, and when they end; the seed decides whose instruction a task gets when they
     are shuffled."""
@@ -90,7 +90,7 @@ def probe(
     out: Path | str,
     config: ProbeConfig | None = None,
     compute: Compute | None = None,
-) -> Findings:
+) -> InstructionFindings:
     """Success of a policy by kind of instruction, and whether it uses its instruction.
 
     All kinds of instruction are given on the same trials, so that differences are paired.
@@ -185,7 +185,9 @@ def _conditioning_of(agent: Agent) -> Conditioning:
 
 
 def _write(
-    folder: Path, found: Findings, task_infos: Mapping[str, Sequence[TaskInfo]]
+    folder: Path,
+    found: InstructionFindings,
+    task_infos: Mapping[str, Sequence[TaskInfo]],
 ) -> None:
     """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each whole.
 

@@ -15,7 +15,7 @@ from robomtl.execution.compute import Compute
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
-from robomtl.experiments.shift.shift_findings import Findings, findings_of
+from robomtl.experiments.shift.shift_findings import ShiftFindings, findings_of
 from robomtl.experiments.shift.shift_plan import (
     Grid,
     Policy,
@@ -90,14 +90,14 @@ class _Experiment:
 
     def conclude(
         self, finished: Sequence[Finished[ShiftCell]], made: Mapping[str, Any]
-    ) -> Findings:
+    ) -> ShiftFindings:
         return findings_of(finished, self.suite.name, self.grid)
 
-    def results(self, found: Findings, made: Mapping[str, Any]) -> dict[str, Any]:
+    def results(self, found: ShiftFindings, made: Mapping[str, Any]) -> dict[str, Any]:
         runs = [str(each.agent.run) for each in self.policies]
         return {**plain(found), "kind": "shift", "made": {"runs": runs, **made}}
 
-    def report(self, found: Findings, made: Mapping[str, Any]) -> Report:
+    def report(self, found: ShiftFindings, made: Mapping[str, Any]) -> Report:
         return shift_report(found, made=self.results(found, made)["made"])
 
 
@@ -109,7 +109,7 @@ def shift(
     *,
     out: Path | str,
     compute: Compute | None = None,
-) -> Findings:
+) -> ShiftFindings:
     """How success of policies falls with the magnitude of shifts of their suite.
 
     All policies play the same trials under every magnitude, so that differences are
@@ -161,5 +161,5 @@ def shift(
                 shots=config.shots,
                 workers=executor.workers,
             )
-        found: Findings = run_experiment(experiment, folder, executor)
+        found: ShiftFindings = run_experiment(experiment, folder, executor)
     return found

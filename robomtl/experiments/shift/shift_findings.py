@@ -36,8 +36,8 @@ class Axis:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
-    """Findings on all policies."""
+class ShiftFindings:
+    """Findings on all policies of a shift experiment."""
 
     format: int = 1
     """Version of ``results.json``; raised when the meaning of a field changes."""
@@ -66,7 +66,7 @@ Tried = Mapping[str, Mapping[tuple[str, float], Mapping[str, Scores]]]
 
 def findings_of(
     finished: Sequence[Finished[ShiftCell]], suite: str, grid: Grid
-) -> Findings:
+) -> ShiftFindings:
     """The findings of finished cells.
 
     Args:
@@ -78,7 +78,7 @@ def findings_of(
     labels = list(tried)
     cells = [cell for cell, _ in finished]
     scores = {label: _areas(some, grid) for label, some in tried.items()}
-    return Findings(
+    return ShiftFindings(
         suite=suite,
         tasks=tuple(dict.fromkeys(cell.task for cell in cells)),
         seeds=tuple(sorted({cell.seed for cell in cells})),
@@ -151,7 +151,7 @@ def _tried(finished: Sequence[Finished[ShiftCell]], grid: Grid) -> Tried:
 def _areas(
     tried: Mapping[tuple[str, float], Mapping[str, Scores]], grid: Grid
 ) -> dict[str, tuple[Estimate, Mapping[str, Scores]]]:
-    """Estimates, and the weighted sums of trials, by shift; see ``Findings.area``.
+    """Estimates, and the weighted sums of trials, by shift; see ``ShiftFindings.area``.
 
     A shift of which some task has no outcome at some magnitude is left out, and with it
     the mean over all.

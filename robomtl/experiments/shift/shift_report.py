@@ -7,7 +7,7 @@ from robomtl.evaluation.figures import change, counted, percent, points, span
 from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE, difference, estimate, rate
 from robomtl.experiments.findings import Success
-from robomtl.experiments.shift.shift_findings import EVERY, Axis, Findings
+from robomtl.experiments.shift.shift_findings import EVERY, Axis, ShiftFindings
 from robomtl.experiments.shift.shift_plan import NONE as UNSHIFTED
 from robomtl.pages.lines import Chart, Line, Point, Style, style
 from robomtl.pages.matrix import Entry, Matrix
@@ -15,7 +15,7 @@ from robomtl.pages.matrix import Line as Row
 
 
 def shift_report(
-    found: Findings, *, made: Mapping[str, Any] | None = None
+    found: ShiftFindings, *, made: Mapping[str, Any] | None = None
 ) -> report.Report:
     """The findings in sections.
 
@@ -56,7 +56,7 @@ def shift_report(
     )
 
 
-def _lead(found: Findings) -> str:
+def _lead(found: ShiftFindings) -> str:
     conditions = 1 + sum(len(each.magnitudes) - 1 for each in found.shifts.values())
     number = len(found.success)
     return (
@@ -68,12 +68,12 @@ def _lead(found: Findings) -> str:
     )
 
 
-def _answer(found: Findings) -> report.Section | None:
+def _answer(found: ShiftFindings) -> report.Section | None:
     parts = [*_answers(found)]
     return report.Section(id="answer", parts=parts, brief=True) if parts else None
 
 
-def _answers(found: Findings) -> Iterator[report.Text]:
+def _answers(found: ShiftFindings) -> Iterator[report.Text]:
     for label, some in found.differences.items():
         every, none = some.get(EVERY), some.get(UNSHIFTED)
         if every is None or none is None:
@@ -86,7 +86,7 @@ def _answers(found: Findings) -> Iterator[report.Text]:
         )
 
 
-def _heads(found: Findings) -> dict[str, str]:
+def _heads(found: ShiftFindings) -> dict[str, str]:
     return {
         EVERY: "all shifts",
         UNSHIFTED: "no shift",
@@ -94,7 +94,7 @@ def _heads(found: Findings) -> dict[str, str]:
     }
 
 
-def _areas(found: Findings, looks: Mapping[str, Style]) -> Matrix:
+def _areas(found: ShiftFindings, looks: Mapping[str, Style]) -> Matrix:
     """A row for each condition, a column for each policy."""
     return Matrix(
         head="shift",
@@ -110,7 +110,9 @@ def _areas(found: Findings, looks: Mapping[str, Style]) -> Matrix:
     )
 
 
-def _differences(found: Findings, looks: Mapping[str, Style]) -> report.Section | None:
+def _differences(
+    found: ShiftFindings, looks: Mapping[str, Style]
+) -> report.Section | None:
     if not found.differences:
         return None
     lines = [
@@ -131,7 +133,7 @@ def _differences(found: Findings, looks: Mapping[str, Style]) -> report.Section 
     )
 
 
-def _table(found: Findings, name: str, looks: Mapping[str, Style]) -> Matrix:
+def _table(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Matrix:
     axis = found.shifts[name]
     lines = [
         Row(
@@ -153,7 +155,7 @@ def _magnitude(axis: Axis, at: float) -> str:
     return f"×{at:g}" if axis.unit == "×" else f"{at:g} {axis.unit}"
 
 
-def _chart(found: Findings, name: str, looks: Mapping[str, Style]) -> Chart | None:
+def _chart(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Chart | None:
     axis = found.shifts[name]
     lines = [
         Line(name=label, style=looks[label], points=there)
@@ -188,7 +190,7 @@ def _points(label: str, axis: Axis, every: tuple[Success, ...]) -> Iterator[Poin
         )
 
 
-def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
+def _facts(found: ShiftFindings, made: Mapping[str, Any]) -> report.Section:
     requested = {
         "tasks": found.tasks,
         "trials": found.trials,
@@ -201,7 +203,7 @@ def _facts(found: Findings, made: Mapping[str, Any]) -> report.Section:
     return sections.facts("Experiment", sections.settings(requested), run)
 
 
-def _footer(found: Findings) -> str:
+def _footer(found: ShiftFindings) -> str:
     return (
         "A trial succeeds if the unshifted criterion of the task is met at any step. All"
         " policies play the same variations under every magnitude, with the same"
