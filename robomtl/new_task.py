@@ -5,16 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent, check_pictures
 from robomtl.adaptation import Budget, Support, adapt
 from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, Results
-from robomtl.evaluation.conditions import chunks_of
+from robomtl.evaluation.conditions import Plan, planned
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
-from robomtl.experiments.evaluating import evaluate
+from robomtl.experiments.evaluating import evaluate_plan
 from robomtl.files.folder_kinds import POLICY
 from robomtl.files.request import claim
 from robomtl.names import file_name
@@ -69,8 +69,8 @@ class NewTask:
         )
 
 
-def check_new_task(new: NewTask, trained_in: str) -> None:
-    """Refuses a new task, or a method, that there is not or that does not fit.
+def plan_new_task(new: NewTask, trained_in: str) -> Plan:
+    """The trials of a new task that fits, and to which every method can adapt.
 
     Args:
         new: The task.
@@ -93,11 +93,11 @@ def check_new_task(new: NewTask, trained_in: str) -> None:
     find_task(made, new.task)
     for method in new.methods:
         METHODS.get(method)
-    chunks_of(made, new.evaluation.conditions(made))
+    return planned(made, new.evaluation.conditions(made))
 
 
 def adapt_to_new_task(
-    run: Path, new: NewTask, *, out: Path, seed: int, compute: Compute
+    run: Path, new: NewTask, plan: Plan, *, out: Path, seed: int, compute: Compute
 ) -> dict[str, Results]:
     """Adapts a policy to a new task by each method and evaluates the adapted policies.
 
@@ -106,6 +106,7 @@ def adapt_to_new_task(
     Args:
         run: Run directory of the policy.
         new: The task.
+        plan: Its trials; see ``plan_new_task``.
         out: Receives ``demonstrations/``, and a run directory for each method with its
             results.
         seed: Of the adaptation.
@@ -119,25 +120,24 @@ def adapt_to_new_task(
         ValueError: If the task or a method is unknown, or does not fit the policy, or the
             folder holds another adaptation.
     """
-    made = suite(new.suite)
     demonstrations = collect(
-        made,
+        plan.suite,
         out / "demonstrations",
         config=new.collection,
         compute=compute.here,
     )
     budget = Budget(batch_size=new.batch_size, machine=compute.machine)
     adapting = partial(_adapted, run, demonstrations, budget, seed)
-    return {
-        method: evaluate(
-            adapting(method, out / file_name(method)),
-            made,
-            out=out / file_name(method),
-            config=new.evaluation,
-            compute=compute.within(LIMIT),
+    found = {}
+    for method in new.methods:
+        folder = out / file_name(method)
+        agent = adapting(method, folder)
+        check_pictures(agent, plan.suite)
+        executor = compute.within(LIMIT).playing
+        found[method] = evaluate_plan(
+            plan, agent, out=folder, executor=executor, provenance={}
         )
-        for method in new.methods
-    }
+    return found
 
 
 def _adapted(

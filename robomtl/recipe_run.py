@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.agent import PolicyAgent, check_pictures
 from robomtl.arguments import checked
 from robomtl.conditioning.conditioning import check_kinds
 from robomtl.demonstrations import CollectionConfig
@@ -13,7 +13,7 @@ from robomtl.demonstrations.collect_missing import obtain
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
-from robomtl.evaluation.conditions import chunks_of
+from robomtl.evaluation.conditions import Plan, planned
 from robomtl.evaluation.video import Which, find_videos
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
@@ -23,7 +23,7 @@ from robomtl.experiments.adapt import AdaptationFindings
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, run_adaptation
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe, beyond
 from robomtl.experiments.beyond.beyond_findings import ImprovementFindings
-from robomtl.experiments.evaluating import evaluate
+from robomtl.experiments.evaluating import evaluate_plan
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.multitask import MultitaskFindings, multitask
 from robomtl.experiments.multitask.arm_experiment import check_playable
@@ -40,7 +40,7 @@ from robomtl.files.folder_kinds import (
 from robomtl.files.paths import located
 from robomtl.files.request import claimed, differences, plain, refuse_other
 from robomtl.files.run_record import needed_record
-from robomtl.new_task import adapt_to_new_task, check_new_task
+from robomtl.new_task import adapt_to_new_task, plan_new_task
 from robomtl.progress import remark
 from robomtl.ranges import check_seed
 from robomtl.recipes import RECIPES, AnyRecipe, Recipe, named_recipe
@@ -101,8 +101,8 @@ def run(
     request = {**request_of(chosen), "seed": seed}
     finished = [folder / name for name in _FINISHED]
     _check_folder(folder, chosen)
-    if isinstance(chosen, Recipe):
-        _check(chosen, seed)  # Before anything is collected.
+    # Before anything is collected.
+    plans = _planned(chosen, seed) if isinstance(chosen, Recipe) else None
     with claimed(folder / _RECIPE, request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(
@@ -120,7 +120,8 @@ def run(
         training = with_machine(chosen.training, compute.machine)
         check_device(training.device)  # Before anything is collected.
         prepared = replace(chosen, training=training)
-        return _run(prepared, folder, data=data, seed=seed, compute=compute)
+        assert plans is not None
+        return _run(prepared, plans, folder, data=data, seed=seed, compute=compute)
 
 
 _RECIPE = "recipe.json"
@@ -175,25 +176,36 @@ def _check_folder(folder: Path, recipe: AnyRecipe) -> None:
     )
 
 
-def _check(recipe: Recipe, seed: int) -> None:
-    """Refuses what could be neither collected nor played, nor adapted to, nor compared.
+@dataclass(frozen=True, kw_only=True)
+class _Plans:
+    """Everything a recipe of one policy plays, planned before anything is collected."""
+
+    suite: Suite
+    """Suite of the policy."""
+    evaluations: Mapping[str, Plan]
+    """By kind of wording."""
+    new_task: Plan | None
+    """Trials of the new task; None where the recipe has none."""
+
+
+def _planned(recipe: Recipe, seed: int) -> _Plans:
+    """The plans of a recipe that can be collected, played, adapted to and compared.
 
     Raises:
-        InputError: See ``collect``, ``evaluate``, ``check_new_task`` and ``multitask``.
+        InputError: See ``collect``, ``evaluate``, ``plan_new_task`` and ``multitask``.
     """
-    made = _made(recipe)
+    made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
     check_kinds(recipe.conditioning, made.goal)
     _collection(recipe, seed)
-    for config in _evaluations(recipe, seed).values():
-        chunks_of(made, config.conditions(made))
-    if recipe.new_task is not None:
-        check_new_task(recipe.new_task, recipe.suite)
+    evaluations = {
+        kind: planned(made, config.conditions(made))
+        for kind, config in _evaluations(recipe, seed).items()
+    }
+    new = recipe.new_task
+    new_task = None if new is None else plan_new_task(new, recipe.suite)
     if recipe.multitask is not None:
         check_playable(made, recipe.multitask)
-
-
-def _made(recipe: Recipe) -> Suite:
-    return suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
+    return _Plans(suite=made, evaluations=evaluations, new_task=new_task)
 
 
 def _collection(recipe: Recipe, seed: int) -> CollectionConfig:
@@ -230,6 +242,7 @@ def _about(recipe: Recipe) -> dict[str, Any]:
 
 def _run(
     recipe: Recipe,
+    plans: _Plans,
     folder: Path,
     *,
     data: Path | str | None,
@@ -237,15 +250,20 @@ def _run(
     compute: Compute,
 ) -> Ran:
     """Runs a recipe of one policy."""
-    made = _made(recipe)
+    made = plans.suite
     recorded = _trained(recipe, made, folder, data=data, seed=seed, compute=compute)
-    results = _evaluated(recipe, made, folder, seed=seed, compute=compute)
+    results = _evaluated(recipe, plans, folder, compute=compute)
     if recipe.videos is not None:
         _film(recipe, recipe.videos, made, folder, compute=compute.here)
     if recipe.new_task is not None:
-        new = folder / "new-task"
+        assert plans.new_task is not None
         results |= adapt_to_new_task(
-            folder, recipe.new_task, out=new, seed=seed, compute=compute
+            folder,
+            recipe.new_task,
+            plans.new_task,
+            out=folder / "new-task",
+            seed=seed,
+            compute=compute,
         )
     if recipe.multitask is None:
         return Ran(results=results)
@@ -288,21 +306,21 @@ def _trained(
 
 
 def _evaluated(
-    recipe: Recipe, made: Suite, folder: Path, *, seed: int, compute: Compute
+    recipe: Recipe, plans: _Plans, folder: Path, *, compute: Compute
 ) -> dict[str, Results]:
     """By kind of wording; the first in the folder itself."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]
     with placed(agent, _device(agent, folder, compute)) as acting:
+        check_pictures(acting, plans.suite)
         return {
-            kind: evaluate(
+            kind: evaluate_plan(
+                plan,
                 acting,
-                made,
                 out=folder if kind == first else folder / kind,
-                config=config,
-                compute=compute.within(LIMIT),
+                executor=compute.within(LIMIT).playing,
                 provenance={**_about(recipe), **agent.settings},
             )
-            for kind, config in _evaluations(recipe, seed).items()
+            for kind, plan in plans.evaluations.items()
         }
 
 

@@ -58,7 +58,6 @@ def evaluate(
     if not config.other_pictures:
         check_pictures(agent, suite)
     folder, executor = located(out), compute.playing
-    check_agent(agent, suite, conditions.tasks)
     plan = planned(suite, conditions)
     return evaluate_plan(
         plan, agent, out=folder, executor=executor, provenance=provenance or {}
@@ -73,7 +72,8 @@ def evaluate_plan(
     executor: Executor,
     provenance: Mapping[str, Any],
 ) -> Results:
-    """The results of an agent that fits a plan, also written to a folder; see ``evaluate``."""
+    """The results of an agent in the trials of a plan; see ``evaluate``."""
+    check_agent(agent, plan.suite, plan.conditions.tasks)
     check_no_data(out)
     with locked(out):
         results = play_plan(plan, agent, out, executor)

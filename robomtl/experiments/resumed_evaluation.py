@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.acting.actor import Agent, check_agent
+from robomtl.acting.actor import Agent
 from robomtl.acting.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
 from robomtl.errors import InputError
@@ -73,14 +73,11 @@ def resume_evaluation(
     suite, device = _suite(folder, plan), device or origin.device
     with placed(agent, device) as acting:
         _check_device(folder, acting, plan.agent)
-        conditions = Conditions.recorded(asdict(plan))
-        executor = (compute or Compute()).playing
-        check_agent(acting, suite, conditions.tasks)
         return evaluate_plan(
-            planned(suite, conditions),
+            planned(suite, Conditions.recorded(asdict(plan))),
             acting,
             out=folder,
-            executor=executor,
+            executor=(compute or Compute()).playing,
             provenance=agent.settings if isinstance(agent, PolicyAgent) else {},
         )
 
