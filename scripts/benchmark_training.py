@@ -25,7 +25,7 @@ import tyro
 
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.demonstrations import Demonstrations
-from robomtl.execution.machine import Machine, Precision
+from robomtl.execution.machine import Machine, Precision, resolved
 from robomtl.execution.threads import ThreadCount, Threads
 from robomtl.policy import Policy, Spec
 from robomtl.registry import POLICIES, suite
@@ -59,7 +59,7 @@ class Benchmark:
 
 def main(benchmark: Benchmark) -> None:
     """Prints steps a second of both and the median ratio."""
-    machine = Machine(device="cpu", precision=benchmark.precision).resolved()
+    machine = resolved(Machine(device="cpu", precision=benchmark.precision))
     config = TrainConfig(device="cpu", precision=machine.precision)
     sampler, spec = _sampler(Demonstrations(benchmark.data), config)
     learner = learner_for(_policy(benchmark.policy, spec), config)

@@ -123,6 +123,11 @@ def test_workers_of_experts_load_no_network():
     assert not {"torch", "mujoco", "metaworld", "scipy"} & set(loaded)
 
 
+def test_collecting_and_checking_episodes_of_experts_load_no_network():
+    loaded = loaded_by("robomtl.cli.collect, robomtl.cli.check")
+    assert not {"torch", "scipy"} & set(loaded)
+
+
 def test_a_module_that_registers_a_suite_loads_no_network():
     loaded = loaded_by(
         "robomtl.registry; robomtl.registry.SUITES, robomtl.from_gymnasium"

@@ -10,6 +10,7 @@ from robomtl.execution.machine import (
     Machine,
     computes_in_bfloat16,
     device_of,
+    resolved,
     resolved_in,
 )
 from robomtl.files.folder_kinds import JOURNAL
@@ -46,14 +47,17 @@ def test_auto_is_bfloat16_where_torch_says_so_and_a_product_is_quicker(
     monkeypatch, claims, seconds, precision
 ):
     says(monkeypatch, claims=claims, seconds=seconds)
-    assert Machine().resolved() == Machine(device="cpu", precision=precision)
-    assert Machine(precision="float32").resolved().precision == "float32"
-    assert Machine(precision="bfloat16").resolved().precision == "bfloat16"
+    assert resolved(Machine()) == Machine(device="cpu", precision=precision)
+    assert resolved(Machine(precision="float32")).precision == "float32"
+    assert resolved(Machine(precision="bfloat16")).precision == "bfloat16"
 
 
 @pytest.mark.slow
 def test_a_processor_that_emulates_bfloat16_computes_in_float32():
-    script = "from robomtl.execution.machine import Machine; print(Machine().resolved().precision)"
+    script = (
+        "from robomtl.execution.machine import Machine, resolved;"
+        "print(resolved(Machine()).precision)"
+    )
     old = {
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -85,7 +89,7 @@ def test_cuda_is_taken_where_there_is_one(monkeypatch):
 
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="no device 'evil' here; torch finds cpu"):
-        Machine(device="evil").resolved()
+        resolved(Machine(device="evil"))
 
 
 def test_an_unknown_precision_names_the_nearest():

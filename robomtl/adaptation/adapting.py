@@ -21,7 +21,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError, PlugInError
-from robomtl.execution.machine import device_of
+from robomtl.execution.machine import device_of, resolved
 from robomtl.execution.threads import one_thread
 from robomtl.experiments.settings import changed
 from robomtl.files.paths import located
@@ -104,7 +104,7 @@ def adapt_by(
     check_training(method, trained)
     check_fit(trained.card, support)
     trained, support = of_one_robot(trained, support)
-    machine = budget.machine.resolved()
+    machine = resolved(budget.machine)
     device = device_of(machine.device)
     begun = time.perf_counter()
     try:

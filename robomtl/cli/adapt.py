@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from robomtl.cli.agents import suite_of
 from robomtl.cli.compute_flags import ComputeFlags
 from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.labels import MethodFlags, merged, methods_from
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     supports = Supports(data=flags.data, prior=flags.prior, noise=flags.noise_or(0.0))
     family = find_family(flags.run)
     member = first_member(family)
-    suite = flags.make_like(member.trained.card, member.run.name, flags.suite)
+    suite = suite_of(member.trained.card, member.run.name, flags.suite, flags)
     with run_directory(flags.out, "adapt", suite.name, flags=flags) as out:
         if flags.train:
             needed = objectives(request, configured(request))

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import tyro
 
-from robomtl import suites
 from robomtl.checking.checking import check_suite
-from robomtl.checking.policy_check import check_policy
 from robomtl.checking.violations import Problem
 from robomtl.checking.watching import LIMIT
 from robomtl.cli.flags import SuiteFlags, changed, flags_of, own_first
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.policy import POLICIES
+from robomtl.suites import SUITES
 from robomtl.terminal import say
 
 
@@ -57,8 +55,15 @@ def _problems(flags: Check) -> list[Problem]:
     Raises:
         InputError: If it is neither a suite nor a policy.
     """
-    if flags.name.partition("/")[0] in suites.SUITES.names():
+    if flags.name.partition("/")[0] in SUITES.names():
         return check_suite(flags.make(flags.name), tasks=flags.tasks, limit=flags.limit)
+    return _problems_of_policy(flags)
+
+
+def _problems_of_policy(flags: Check) -> list[Problem]:
+    from robomtl.checking.policy_check import check_policy  # Imports torch.
+    from robomtl.policy import POLICIES
+
     folder, registered = Path(flags.name).expanduser(), flags.name in POLICIES.names()
     if not registered and (folder / "pyproject.toml").is_file():
         raise InputError(
@@ -69,7 +74,7 @@ def _problems(flags: Check) -> list[Problem]:
     if registered or folder.is_dir():
         _refuse_flags_of_suites(flags)
         return check_policy(flags.name)
-    names = [*suites.SUITES.names(), *POLICIES.names()]
+    names = [*SUITES.names(), *POLICIES.names()]
     raise InputError(
         f"{unknown('suite or policy', flags.name, names)} Names that your own module"
         " registers are known once it is imported (robomtl --import MODULE)."

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import tyro
 
-from robomtl.acting.agent import PolicyAgent
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.demonstrations import CollectionConfig
@@ -77,6 +76,8 @@ def main(arguments: Sequence[str]) -> None:
 def _rollouts(flags: Collect) -> Rollouts | None:
     """The policy that acts; None where the experts do."""
     if flags.policy is not None:
+        from robomtl.acting.agent import PolicyAgent  # Imports torch.
+
         return Rollouts(
             agent=PolicyAgent(flags.policy), labels=flags.labels or "expert"
         )

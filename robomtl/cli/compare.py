@@ -7,12 +7,12 @@ from typing import Literal
 
 import tyro
 
+from robomtl.cli.agents import named_agent, suite_for
 from robomtl.cli.compute_flags import ExecutorFlags
 from robomtl.cli.flags import (
     SuiteFlags,
     changed,
     flags_of,
-    named_agent,
     own_first,
     warn_of_goals,
 )
@@ -115,7 +115,7 @@ def _seeds(flags: Compare) -> None:
 
 def _sequential(flags: Compare) -> None:
     a, b = (named_agent(folder) for folder in _two(flags))
-    suite = flags.make_for(a, flags.suite)
+    suite = suite_for(a, flags.suite, flags)
     for agent in (a, b):
         warn_of_goals(agent, suite, flags.tasks)
     conditions = Conditions(

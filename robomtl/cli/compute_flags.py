@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from robomtl.errors import InputError
 from robomtl.execution.compute import CELL_LIMIT, Compute
 from robomtl.execution.executor import LIMIT, Executor, LocalExecutor
-from robomtl.execution.machine import Machine
+from robomtl.execution.machine_config import Machine
 from robomtl.execution.ray_executor import RayExecutor
 
 

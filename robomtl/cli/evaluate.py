@@ -10,13 +10,13 @@ import tyro
 
 from robomtl.acting.actor import Agent
 from robomtl.acting.agent import PolicyAgent
+from robomtl.cli.agents import named_agent, suite_for
 from robomtl.cli.compute_flags import ServingFlags
 from robomtl.cli.flags import (
     SuiteFlags,
     VideoFlags,
     changed,
     flags_of,
-    named_agent,
     own_first,
     warn_of_goals,
 )
@@ -113,7 +113,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
         )
     flags.check_video()
     agent = named_agent(flags.run, _acting(flags))
-    suite = flags.make_for(agent, flags.suite, **_horizon(flags))
+    suite = suite_for(agent, flags.suite, flags, **_horizon(flags))
     if flags.video is not None:
         check_number(flags.video)
         check_filming(suite, flags.make_camera())

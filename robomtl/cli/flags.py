@@ -10,16 +10,11 @@ from typing import Any, Literal, TypeVar
 import tyro
 
 from robomtl.acting.actor import Agent, Conditioned
-from robomtl.acting.agent import PolicyAgent
-from robomtl.acting.agent import named_agent as named_agent
 from robomtl.camera import Camera, Profile
-from robomtl.checkpoint import Card
 from robomtl.cli.suite_options import options_from
 from robomtl.errors import InputError
 from robomtl.goals import goal_warning
-from robomtl.joint import options_in
-from robomtl.pictures import pictures_of
-from robomtl.suites import suite, unshifted
+from robomtl.suites import suite
 from robomtl.task import Suite
 
 Flags = TypeVar("Flags", bound=type[Any])
@@ -81,48 +76,6 @@ class TaskFlags:
                 " either."
             )
         return suite(name, **{**(defaults or {}), **self.given, **own})
-
-    def make_for(self, agent: Agent, name: str | None, **defaults: Any) -> Suite:
-        """The suite an agent is to act in, with the given options.
-
-        Args:
-            agent: Who acts.
-            name: Full name of the suite; the one the agent was trained on if None.
-            defaults: Options to use where no flag was given, before those of the suite
-                the agent was trained on.
-
-        Raises:
-            InputError: If there is no name, the suite is unknown, or it does not take
-                an option.
-        """
-        card = agent.card if isinstance(agent, PolicyAgent) else None
-        return self.make_like(card, agent.name, name, **defaults)
-
-    def make_like(
-        self, card: Card | None, trained_as: str, name: str | None, **defaults: Any
-    ) -> Suite:
-        """The suite that a policy was trained on, or another; see ``make_for``.
-
-        Args:
-            card: What the policy was trained for; None if that is not known.
-            trained_as: What a message calls the policy.
-            name: Full name of the suite; the one of the card if None.
-            defaults: As in ``make_for``.
-
-        Raises:
-            InputError: As in ``make_for``.
-        """
-        trained = card.suite if card else ""
-        chosen = name or trained
-        if not chosen:
-            raise InputError(
-                f"It is not known what '{trained_as}' was trained on; give --suite NAME."
-            )
-        options = card.suite_options if card else {}
-        same = unshifted(chosen) == unshifted(trained)
-        known = options if same else pictures_of(trained, chosen, options)
-        known = options_in(trained, options).get(chosen, known)
-        return self.make(chosen, {**known, **defaults})
 
 
 def _given(flags: TaskFlags, kind: type[TaskFlags]) -> dict[str, Any]:

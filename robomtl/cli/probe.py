@@ -7,8 +7,9 @@ from typing import Literal
 
 import tyro
 
+from robomtl.cli.agents import named_agent, suite_for
 from robomtl.cli.compute_flags import ServingFlags
-from robomtl.cli.flags import SuiteFlags, named_agent, own_first
+from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_report
 from robomtl.evaluation.conditions import Conditions
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     """Probes as the arguments say."""
     flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
     agent, executor = named_agent(flags.run), flags.executor
-    suite = flags.make_for(agent, flags.suite)
+    suite = suite_for(agent, flags.suite, flags)
     device = None if flags.ray else serving_device(agent, flags.device, flags.out)
     with (
         placed(agent, device) as acting,

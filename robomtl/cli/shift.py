@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from robomtl.acting.agent import PolicyAgent
+from robomtl.cli.agents import suite_for
 from robomtl.cli.compute_flags import ExecutorFlags
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     if not flags.runs:
         raise InputError("Name at least 1 run directory.")
     first = PolicyAgent(flags.runs[0])
-    suite = flags.make_for(first, flags.suite or unshifted(first.card.suite))
+    suite = suite_for(first, flags.suite or unshifted(first.card.suite), flags)
     with run_directory(flags.out, "shift", suite.name, flags=flags) as out:
         found = shift(
             flags.runs,

@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
+from robomtl.cli.agents import suite_of
 from robomtl.cli.compute_flags import ComputeFlags
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     flags = tyro.cli(Tune, args=arguments, prog="robomtl tune")
     family = find_family(flags.run)
     member = first_member(family)
-    suite = flags.make_like(member.trained.card, member.run.name, flags.suite)
+    suite = suite_of(member.trained.card, member.run.name, flags.suite, flags)
     with run_directory(flags.out, "tune", suite.name, flags=flags) as out:
         tried = tune(
             family,

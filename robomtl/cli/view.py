@@ -8,7 +8,8 @@ import tyro
 
 from robomtl import viewing
 from robomtl.camera import Camera, Profile
-from robomtl.cli.flags import TaskFlags, named_agent, own_first
+from robomtl.cli.agents import named_agent, suite_for
+from robomtl.cli.flags import TaskFlags, own_first
 from robomtl.evaluation import Results
 from robomtl.suites import suite
 
@@ -78,7 +79,7 @@ def _recorded(flags: View) -> None:
 
 def _new(flags: View) -> None:
     agent = named_agent(flags.folder)
-    made = flags.make_for(agent, flags.suite)
+    made = suite_for(agent, flags.suite, flags)
     agent.check(made)
     trial = viewing.new_trial(made, task=flags.task, variation=flags.variation)
     viewing.view(agent, made, trial, camera=flags.make_camera(), save=flags.save)

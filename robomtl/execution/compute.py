@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from robomtl.errors import InputError
 from robomtl.execution.executor import LIMIT, Executor, LocalExecutor
-from robomtl.execution.machine import Machine
+from robomtl.execution.machine_config import Machine
 from robomtl.ranges import check_types, settings
 
 CELL_LIMIT = 3600.0

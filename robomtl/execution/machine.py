@@ -10,19 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from robomtl.errors import InputError
+from robomtl.execution.machine_config import Machine as Machine
+from robomtl.execution.machine_config import Precision as Precision
 from robomtl.files.durable import write_json
 from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.request import plain, refuse_other
 from robomtl.files.untrusted import read_json
 from robomtl.progress import remark
-from robomtl.ranges import check_types
-
-Precision = Literal["auto", "bfloat16", "float32"]
 
 MACHINE_FILE = "machine.json"
 MOST_THREADS = 1024
@@ -31,38 +29,6 @@ _TRIES = 8
 _NATIVE = (
     0.8  # Fraction of float32's time; emulated bfloat16 takes longer than float32.
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """The device and the precision that networks compute with."""
-
-    device: str = "auto"
-    """Torch device of the networks, such as cpu or cuda:1; ``auto`` is cuda if available,
-    else cpu."""
-    precision: Precision = "auto"
-    """Arithmetic of the networks, whose weights and losses stay float32; ``auto`` is
-    bfloat16 where the device computes in it natively, else float32."""
-
-    def __post_init__(self) -> None:
-        """Checks the types.
-
-        Raises:
-            InputError: If the precision is unknown; names the nearest.
-        """
-        check_types(self)
-
-    def resolved(self) -> "Machine":
-        """The same with ``auto`` replaced by what this machine does well.
-
-        Raises:
-            InputError: If this machine does not have the device.
-        """
-        check_device(self.device)
-        device = device_of(self.device)
-        return Machine(
-            device=str(device), precision=precision_on(device, self.precision)
-        )
 
 
 def check_device(name: str) -> None:
@@ -75,6 +41,19 @@ def check_device(name: str) -> None:
         raise InputError(
             f"There is no device '{name}' here; torch finds {', '.join(devices())}."
         )
+
+
+def resolved(machine: Machine) -> Machine:
+    """The same with ``auto`` replaced by what this machine does well.
+
+    Raises:
+        InputError: If this machine does not have the device.
+    """
+    check_device(machine.device)
+    device = device_of(machine.device)
+    return Machine(
+        device=str(device), precision=precision_on(device, machine.precision)
+    )
 
 
 def memory() -> int:
@@ -223,7 +202,7 @@ def continued(requested: Machine, recorded: Machine) -> Machine:
         device = recorded.device
     if precision == "auto":
         precision = recorded.precision
-    return Machine(device=device, precision=precision).resolved()
+    return resolved(Machine(device=device, precision=precision))
 
 
 def warn_if_slow(machine: Machine) -> None:

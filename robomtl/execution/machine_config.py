@@ -1,0 +1,31 @@
+"""The device and the precision that are requested for a run.
+
+Apart from ``robomtl.execution.machine``, so that what trains nothing does not import torch.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from robomtl.ranges import check_types
+
+Precision = Literal["auto", "bfloat16", "float32"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The device and the precision that networks compute with."""
+
+    device: str = "auto"
+    """Torch device of the networks, such as cpu or cuda:1; ``auto`` is cuda if available,
+    else cpu."""
+    precision: Precision = "auto"
+    """Arithmetic of the networks, whose weights and losses stay float32; ``auto`` is
+    bfloat16 where the device computes in it natively, else float32."""
+
+    def __post_init__(self) -> None:
+        """Checks the types.
+
+        Raises:
+            InputError: If the precision is unknown; names the nearest.
+        """
+        check_types(self)
