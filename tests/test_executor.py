@@ -23,6 +23,9 @@ from robomtl.errors import (
 from robomtl.execution.executor import Failure, LocalExecutor
 from robomtl.execution.pulse import PULSE
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+"""Where the subject is what becomes of items; those about starts spawn their workers."""
+
 
 class Unreadable:
     """Work that no worker can unpickle."""
@@ -192,6 +195,7 @@ def outcomes(executor, work, items):
     return dict(executor.map(work, items))
 
 
+@pytest.mark.usefixtures("spawned_workers")
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_item_has_its_result_whatever_the_number_of_workers(workers):
     results = outcomes(LocalExecutor(workers=workers), square, range(7))
@@ -239,6 +243,7 @@ def test_an_item_whose_process_always_dies_fails_and_the_others_do_not():
     }
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_an_answer_cut_short_counts_as_a_death():
     executor = LocalExecutor(workers=1, attempts=2)
     results = outcomes(executor, die_halfway_through_the_answer, ["mortal", "a"])
@@ -259,6 +264,7 @@ def test_an_item_whose_simulator_always_fails_says_where():
     assert results == {0: Failure("reach, variation 3, step 7: the arm exploded")}
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_a_process_that_dies_before_it_has_started_costs_no_attempt(tmp_path):
     work = Dying(tmp_path, partial(die_once, tmp_path))
     results = outcomes(LocalExecutor(workers=1, attempts=2), work, ["mortal"])
@@ -266,6 +272,7 @@ def test_a_process_that_dies_before_it_has_started_costs_no_attempt(tmp_path):
     assert len(list(tmp_path.glob("start-*"))) == 3
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_work_that_no_process_can_start_with_is_refused():
     message = (
         "No worker process starts: its process died with exit code 1, .*in a module"
@@ -295,6 +302,7 @@ def test_the_traceback_of_a_mistake_is_a_note_and_no_part_of_the_message(work):
     assert "Traceback" not in str(raised.value)
 
 
+@pytest.mark.usefixtures("spawned_workers")
 def test_a_bug_is_raised_here_with_its_traceback():
     with pytest.raises(
         RuntimeError, match=r"(?s)In a worker:.*in stumble.*KeyError: 'a'"
