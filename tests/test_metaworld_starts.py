@@ -23,8 +23,6 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 VARIED = MetaWorldConfig(starts="varied")
 REACH = metaworld("ML1/reach-v3", VARIED)
 SPLITS = ("official", "official_test", "fresh", "train")
-NEAR_HIDDEN = {"box-close-v3": 0.01}
-"""Where the goal moves what is seen a little: the box tilts the lid."""
 
 
 def varied(task):
@@ -69,7 +67,8 @@ def test_a_split_goes_through_its_goals_before_it_comes_back_to_the_first(split)
     groups = [REACH.variations_of_goal("reach-v3", goal) for goal in goals]
     assert sum(map(len, groups)) == len(variations)
     assert {each[0] for each in groups} == set(goals)
-    assert all(variations[0] <= v <= variations[-1] for each in groups for v in each)
+    ends = [end for each in groups for end in (each[0], each[-1])]  # They are ranges.
+    assert variations[0] <= min(ends) and max(ends) <= variations[-1]
 
 
 def test_with_fixed_starts_each_variation_has_its_own_goal():
@@ -135,35 +134,6 @@ def test_a_start_follows_from_the_task_and_the_number_alone():
         assert (same[1] >= 0).all() and (same[1] <= 1).all()
 
 
-def _two_goals_of_one_object(task):
-    """Two accepted vectors that place the object alike and the goal, if they can, not."""
-    first, *others = (
-        Variations(task, "ML1").vector(v) for v in range(1_000_000, 1_000_400)
-    )
-    if len(first) == 3:
-        return first, others[0]
-    composed = (np.concatenate([first[:3], other[3:]]) for other in others)
-    return first, next(each for each in composed if far_enough(task, each))
-
-
-@pytest.fixture(scope="module")
-def simulator(task):
-    """The fast simulator of a task, for all tests of it."""
-    from robomtl.envs.metaworld_fast import FastSimulator
-
-    return FastSimulator(task, dense_reward=False)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS, scope="module")
-def test_a_hidden_goal_shows_in_no_other_number_of_the_first_state(task, simulator):
-    first, second = (simulator.begin(v).copy() for v in _two_goals_of_one_object(task))
-    goals_differ = np.abs(first[36:] - second[36:]).max() > 0.002
-    tolerance = NEAR_HIDDEN.get(task, 0.0)
-    alike = np.allclose(first[:36], second[:36], rtol=0, atol=tolerance)
-    assert (goals_differ and alike) == (task in HIDDEN_GOAL_TASKS)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["reach-v3", "door-close-v3", "stick-pull-v3"])
 def test_varied_starts_are_alike_fast_and_upstream(task):
@@ -183,25 +153,6 @@ def test_varied_starts_are_alike_fast_and_upstream(task):
     # And nothing of the hand is left to an episode with Meta-World's own start.
     vector = variations.one_start.vector(0)
     np.testing.assert_array_equal(fast.begin(vector), upstream.begin(vector))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS, scope="module")
-def test_the_hand_starts_in_its_range_and_all_else_as_it_would_without(task, simulator):
-    from robomtl.envs.metaworld_upstream import HAND_RANGE, hand_range
-
-    vector = varied(task).vector(1_000_000)
-    own = simulator.begin(vector).copy()
-    low, high = hand_range(task, simulator.env)
-    assert (high - low <= HAND_RANGE[1] - HAND_RANGE[0] + 1e-12).all()
-    for corner in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)):  # No two share an edge.
-        state = simulator.begin(vector, np.array(corner)).copy()
-        np.testing.assert_allclose(
-            state[:3], low + np.array(corner) * (high - low), rtol=0, atol=0.015
-        )
-        np.testing.assert_array_equal(state[:18], state[18:36])
-        np.testing.assert_allclose(state[4:18], own[4:18], rtol=0, atol=0.03)
-        np.testing.assert_allclose(state[36:], own[36:], rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -250,6 +201,7 @@ def test_collecting_takes_one_variation_of_each_goal_after_another(tmp_path):
         suite,
         tmp_path / "data",
         config=robomtl.CollectionConfig(episodes=60, noise=0.0),
+        compute=robomtl.Compute(workers=1),
     )
     variations = data.episodes.variation.tolist()
     numbers = [suite.goal_number("reach-v3", each) for each in variations]
