@@ -208,7 +208,7 @@ def test_a_file_that_may_not_be_read_is_named(capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [["list"], ["--help"]])
+@pytest.mark.parametrize("words", [["simulators"], ["--help"]])
 def test_a_reader_that_leaves_is_no_fault(words):
     reads, writes = os.pipe()
     os.close(reads)
@@ -768,8 +768,8 @@ def test_a_recipe_that_is_run_again_shows_the_same(capsys, tmp_path, monkeypatch
 
 
 def test_a_protocol_sets_the_horizon_and_the_number_of_episodes(tmp_path):
-    words = "evaluate expert --suite points/MT4 --protocol lerobot --workers 1"
-    assert main([*words.split(), "--out", str(tmp_path)]) == 0
+    words = "evaluate expert --suite points/MT4 --protocol lerobot --until success"
+    assert main([*words.split(), "--workers", "1", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "results.json").read_text())
     assert (found["protocol"], found["horizon"], found["episodes"]) == (
         "lerobot",

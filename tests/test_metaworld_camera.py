@@ -265,7 +265,7 @@ def test_where_goals_are_hidden_pictures_hide_them_from_experts_too():
 
 def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
     av = pytest.importorskip("av", reason="needs the extra video")
-    config = EvaluationConfig(tasks=["drawer-open-v3"], episodes=3)
+    config = EvaluationConfig(tasks=["drawer-open-v3"], episodes=1)
     alone = Compute(workers=1)
     evaluate(WobblingAgent(), MT50, out=tmp_path, config=config, compute=alone)
     films = film(
