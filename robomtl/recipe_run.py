@@ -9,7 +9,11 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe, run_adaptation
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe, beyond
-from robomtl.experiments.multitask.arm_recipes import ArmRecipe, check_counted, run_arms
+from robomtl.experiments.multitask.arm_recipe_run import (
+    ArmRecipe,
+    check_counted,
+    run_arms,
+)
 from robomtl.files.folder_kinds import (
     JOURNAL,
     POLICY,

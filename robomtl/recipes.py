@@ -10,7 +10,8 @@ from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe
 from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.beyond.beyond_experiment import BEYOND_RECIPES, BeyondRecipe
 from robomtl.experiments.multitask import MultitaskRequest
-from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe
+from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe
+from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES
 from robomtl.nearest import check_known
 from robomtl.new_task import NewTask
 from robomtl.pictures import Pictures

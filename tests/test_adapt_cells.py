@@ -24,12 +24,8 @@ from robomtl.experiments.adapt.benchmark import (
 )
 from robomtl.experiments.adapt.controls import SupportPool, check_control, support_under
 from robomtl.experiments.adapt.family import find_family, seeds_of
-from robomtl.experiments.adapt.method_design import (
-    AdaptRequest,
-    MethodCell,
-    plan,
-    trials_of,
-)
+from robomtl.experiments.adapt.method_cells import MethodCell, plan, trials_of
+from robomtl.experiments.adapt.method_design import AdaptRequest
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -20,12 +20,8 @@ from robomtl.cli.train import Train, _model, with_settings
 from robomtl.cli.tune import Tune
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
-from robomtl.experiments.adapt.method_design import (
-    AdaptRequest,
-    MethodCell,
-    configured,
-    objectives,
-)
+from robomtl.experiments.adapt.method_cells import MethodCell
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_findings import AdaptationFindings, MethodFindings
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.long_tables import cell_table, trial_table

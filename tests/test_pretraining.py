@@ -20,7 +20,8 @@ from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.benchmark import Problem
 from robomtl.experiments.adapt.family import find_family, first_member
-from robomtl.experiments.adapt.method_design import AdaptRequest, configured, plan
+from robomtl.experiments.adapt.method_cells import plan
+from robomtl.experiments.adapt.method_design import AdaptRequest, configured
 from robomtl.layers.vision import Vision
 from robomtl.pretraining import clips
 from robomtl.pretraining.language_alignment import symmetric_contrast

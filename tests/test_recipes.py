@@ -11,7 +11,8 @@ from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.multitask import MultitaskRequest
 from robomtl.experiments.multitask.arm_design import arms_of
-from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES, ArmRecipe, Before
+from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe, Before
+from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES
 from robomtl.new_task import NewTask
 from robomtl.policy import POLICIES
 from robomtl.recipe_run import run

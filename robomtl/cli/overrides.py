@@ -28,7 +28,7 @@ from robomtl.experiments.adapt.adaptation_run import (
 from robomtl.experiments.adapt.method_design import Design
 from robomtl.experiments.beyond.beyond_design import Design as Rounds
 from robomtl.experiments.beyond.beyond_experiment import BeyondRecipe
-from robomtl.experiments.multitask.arm_recipes import ArmRecipe
+from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe
 from robomtl.recipes import AnyRecipe, Experiment, Recipe
 from robomtl.training import TrainConfig
 

@@ -15,7 +15,7 @@ from robomtl.evaluation import success_table
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.beyond.beyond_report import beyond_report
-from robomtl.experiments.multitask.arm_recipes import ArmRecipe
+from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe
 from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.running import REPORT
 from robomtl.recipe_run import run

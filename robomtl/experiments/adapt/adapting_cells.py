@@ -19,7 +19,7 @@ from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.adapt.benchmark import Problem
 from robomtl.experiments.adapt.controls import SupportPool, support_under
-from robomtl.experiments.adapt.method_design import MethodCell
+from robomtl.experiments.adapt.method_cells import MethodCell
 from robomtl.experiments.playing import play_trials
 from robomtl.task import Suite, one_env_per_process
 from robomtl.versions import processor

@@ -8,12 +8,8 @@ from typing import Any, NamedTuple
 from robomtl.cost import Cost
 from robomtl.experiments.adapt.adapting_cells import Shared
 from robomtl.experiments.adapt.benchmark import Benchmark, benchmark_of
-from robomtl.experiments.adapt.method_design import (
-    BASELINE,
-    AdaptRequest,
-    MethodCell,
-    objectives,
-)
+from robomtl.experiments.adapt.method_cells import MethodCell
+from robomtl.experiments.adapt.method_design import BASELINE, AdaptRequest, objectives
 from robomtl.experiments.adapt.ranking import Ranking, ranking
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.analysis import (
