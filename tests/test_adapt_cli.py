@@ -65,6 +65,22 @@ def test_what_cannot_be_compared_is_refused(
     assert "".join(message.split()) in printed
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tasks", "reach-bal"), "Did you mean 'reach-ball'"),
+        (("--suite", "points/MT4"), "trained on points/ML4, not on points/MT4"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_before_policies_are_trained_for_it(
+    family, tmp_path, capsys, arguments, message
+):
+    words = ("--train", "--methods", "maml", *arguments, "--out", tmp_path)
+    assert adapt(family, *words) == 2
+    assert message in capsys.readouterr().err
+    assert not (family / "maml").exists()
+
+
 def test_other_shots_than_were_collected_name_the_flags(family, tmp_path, capsys):
     held_out = [task.name for task in SUITE.held_out_tasks]
     config = CollectionConfig(tasks=held_out, episodes=2, noise=0.0)

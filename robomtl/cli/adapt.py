@@ -15,7 +15,12 @@ from robomtl.cli.tables import show_report
 from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.method_design import configured, objectives
-from robomtl.experiments.adapt.method_experiment import Supports, compare_methods
+from robomtl.experiments.adapt.method_experiment import (
+    Supports,
+    adapted_in,
+    check_playable,
+    compare_methods,
+)
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.adapt.tuning import read_config
@@ -61,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     suite = suite_of(member.trained.card, member.run.name, flags.suite, flags)
     with run_directory(flags.out, "adapt", suite.name, flags=flags) as out:
         if flags.train:
+            check_playable(adapted_in(family, suite), request, supports)
             needed = objectives(request, configured(request))
             family = train_missing(
                 family,

@@ -178,7 +178,7 @@ def compare_methods(
     needed = objectives(request, methods)
     seeds = seeds_of(family, needed, request.seeds)
     _check_trainings(family, needed, seeds, methods)
-    suite = _to_adapt_in(family, suite)
+    suite = adapted_in(family, suite)
     if not suite.train_tasks:
         # No task of this robot can be forgotten.
         request = replace(request, retained=0)
@@ -219,7 +219,7 @@ def check_playable(suite: Suite, request: AdaptRequest, supports: Supports) -> N
     check_trials(suite, tasks, trials=request.trials)
 
 
-def _to_adapt_in(family: Family, suite: Suite) -> Suite:
+def adapted_in(family: Family, suite: Suite) -> Suite:
     """The suite, with all tasks held out if its robots were never seen.
 
     Raises:
