@@ -30,7 +30,7 @@ from benchmark_data import ACTION, STATE, TASKS, write
 from robomtl.checkpoint import Card, build
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations, layout
-from robomtl.demonstrations.videos import VideoSeries
+from robomtl.demonstrations.video_series import VideoSeries
 from robomtl.features import Embodiment
 from robomtl.layers.vision import Vision
 from robomtl.policy import Policy, Spec

@@ -19,15 +19,9 @@ from robomtl.demonstrations import (
     collecting,
     staging,
 )
+from robomtl.demonstrations.blocks import FAILED, SOLVED, UNSTABLE, Block, Unit
 from robomtl.demonstrations.collection_request import Request
-from robomtl.demonstrations.expert_episodes import (
-    FAILED,
-    SOLVED,
-    UNSTABLE,
-    Block,
-    Recorder,
-    Unit,
-)
+from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import EpisodesError, InputError, SimulationError

@@ -32,7 +32,7 @@ from robomtl.demonstrations import (
     collect,
     frame_file,
 )
-from robomtl.demonstrations.expert_episodes import SOLVED, Block
+from robomtl.demonstrations.blocks import SOLVED, Block
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError

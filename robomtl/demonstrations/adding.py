@@ -18,11 +18,12 @@ from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_about, read_request, read_tasks
 from robomtl.demonstrations.alike import further_features
+from robomtl.demonstrations.blocks import SOLVED, Block
 from robomtl.demonstrations.collecting import counted, kept_episodes
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.columns import scalars, truths
 from robomtl.demonstrations.dataset import Demonstrations
-from robomtl.demonstrations.expert_episodes import SOLVED, Block, Disturbance
+from robomtl.demonstrations.expert_episodes import Disturbance
 from robomtl.demonstrations.layout import Sizes, Video
 from robomtl.demonstrations.metadata import read_index, read_info
 from robomtl.demonstrations.redrawing import Played, redrawn

@@ -15,12 +15,13 @@ from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_request
 from robomtl.demonstrations.alike import check_alike, refuse_unlike
+from robomtl.demonstrations.blocks import Block, Unit
 from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.collection_request import Request, request_for
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.driving import Rollouts
-from robomtl.demonstrations.expert_episodes import Block, Recorder, Unit
+from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.writing import Header, Recorded

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robomtl.demonstrations.blocks import SOLVED, UNSTABLE, Unit
 from robomtl.demonstrations.collection_request import Request
-from robomtl.demonstrations.expert_episodes import SOLVED, UNSTABLE, Unit
 from robomtl.errors import EpisodesError, InputError
 
 _BLOCK = 5  # Variations a unit; seconds of work, the most that a kill loses.

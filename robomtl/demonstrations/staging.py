@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robomtl.demonstrations.expert_episodes import Block
+from robomtl.demonstrations.blocks import Block
 from robomtl.errors import InputError
 from robomtl.files.durable import replacing, sync_folder
 from robomtl.files.folder_kinds import check_may_be_folder

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
@@ -18,8 +17,9 @@ from robomtl.demonstrations.feature_statistics import (
     statistics,
 )
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.videos import VideoSeries
-from robomtl.files.durable import replacing, write_json
+from robomtl.demonstrations.table_series import Place, TableSeries
+from robomtl.demonstrations.video_series import VideoSeries
+from robomtl.files.durable import write_json
 from robomtl.files.parquet import write_table
 
 _SAMPLE = 8  # Images of an episode that statistics are taken of, about.
@@ -44,77 +44,6 @@ class Recorded(NamedTuple):
     """(step,)."""
     others: Mapping[str, NDArray[Any]] = MappingProxyType({})
     """Observation features beside the state, by name; (step, …)."""
-
-
-class Place(NamedTuple):
-    """The numbers of a file within a series."""
-
-    chunk: int
-    file: int
-
-    def next(self, files_per_chunk: int) -> "Place":
-        """The file after this one."""
-        if self.file == files_per_chunk - 1:
-            return Place(self.chunk + 1, 0)
-        return Place(self.chunk, self.file + 1)
-
-
-class _Series:
-    """Parquet files written one after the other, each up to a size.
-
-    Args:
-        folder: Where the data set lies.
-        path: Template of the files' paths.
-        limit: Size at which a new file is begun [MB].
-    """
-
-    def __init__(self, folder: Path, path: str, limit: float) -> None:
-        self._folder, self._path = folder, path
-        self._limit = limit * 1024**2
-        self._place = Place(0, 0)
-        self._file: Any = None
-        self._writer: Any = None
-        self._stack = ExitStack()
-
-    def __enter__(self) -> "_Series":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def place(self, size: int) -> Place:
-        """The file that the next table will lie in.
-
-        Args:
-            size: Its size in memory [byte]; the part of the file that it takes is at most about this.
-        """
-        if self._writer is not None and self._file.tell() + size >= self._limit:
-            self._close()
-            self._place = self._place.next(layout.FILES_PER_CHUNK)
-        return self._place
-
-    def write(self, table: Any) -> None:
-        """Adds a table as one row group, in the place just named."""
-        writer = self._writer or self._open(table.schema)
-        writer.write_table(table, row_group_size=len(table))
-
-    def _open(self, schema: Any) -> Any:
-        place = self._place
-        path = self._path.format(chunk_index=place.chunk, file_index=place.file)
-        temporary = self._stack.enter_context(replacing(self._folder / path))
-        self._file = self._stack.enter_context(pa.OSFile(str(temporary), "wb"))
-        writer = pq.ParquetWriter(self._file, schema, write_page_checksum=True)
-        self._writer = self._stack.enter_context(writer)
-        return self._writer
-
-    def _close(self) -> None:
-        self._stack.close()
-        self._writer = None
 
 
 class Header(NamedTuple):
@@ -221,8 +150,8 @@ class _Written:
         described = layout.features(header.sizes)
         self._header, self._schema = header, layout.data_schema(described)
         self._cameras = _Cameras(folder, header.sizes)
-        self._data = _Series(folder, layout.DATA_PATH, file_mb)
-        self._listed = _Series(folder, layout.EPISODES_PATH, file_mb)
+        self._data = TableSeries(folder, layout.DATA_PATH, file_mb)
+        self._listed = TableSeries(folder, layout.EPISODES_PATH, file_mb)
         self._statistics = {name: RunningStatistics() for name in self._schema.names}
         self._rows: list[dict[str, Any]] = []
         self._stack = ExitStack()
