@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from wobbling import (
@@ -21,6 +22,7 @@ from wobbling import (
 )
 
 from robomtl.envs.points import PointsSuite
+from robomtl.envs.points_env import PointsEnv
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LocalExecutor
@@ -37,6 +39,19 @@ EPISODES = 25  # Of 6 tasks: 18 chunks.
 class ExpertlessSuite(PointsSuite):
     def make_expert(self, task):
         raise ValueError(f"{self.name} has no expert for {task}.")
+
+
+class DrawingEnv(PointsEnv):
+    """Draws from a generator that all envs of a process share."""
+
+    def step(self, action):
+        np.random.random()
+        return super().step(action)
+
+
+class DrawingSuite(PointsSuite):
+    def make_env(self, task):
+        return DrawingEnv(task, self.horizon)
 
 
 def play(out, *, agent=None, suite=POINTS, workers=2, executor=None, **options):
@@ -148,6 +163,19 @@ def test_a_simulator_that_breaks_is_an_error_of_its_trial_and_of_no_other(
     ]
     assert {task.errors for task in results.tasks.values()} == {1}
     assert {task.trials for task in results.tasks.values()} == {EPISODES - 1}
+
+
+def test_draws_that_trials_side_by_side_share_are_warned_of_once(tmp_path, capsys):
+    suite = DrawingSuite(variant="MT6", horizon=16)
+    play(tmp_path / "alone", suite=suite, episodes=1)
+    assert "global random generator" not in capsys.readouterr().err
+    play(tmp_path / "together", suite=suite, episodes=2)
+    warning = (
+        "something drew from the global random generator of Python or of numpy, which they"
+        " share, so their results may depend on one another. Give each env and each policy"
+        " a generator of its own, or make the suite with one_env_per_process=True"
+    )
+    assert capsys.readouterr().err.count(warning) == 1
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import dataclasses
+import random
 
 import numpy as np
 import pytest
@@ -233,6 +234,33 @@ def test_envs_are_kept_between_chunks_of_a_task_and_closed_after_the_last():
 
     red, blue = "reach-red", "reach-blue"
     assert log == [f"make {red}"] * 2 + [f"close {red}"] * 2 + [f"make {blue}"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "shared"),
+    [
+        (random.random, True),
+        (np.random.normal, True),
+        (np.random.default_rng(0).normal, False),
+    ],
+)
+def test_draws_that_trials_side_by_side_share_are_noticed(draw, shared):
+    class Draws(PointsEnv):
+        def reset(self, *, seed=None, options=None):
+            np.random.seed(seed)
+            return super().reset(seed=seed, options=options)
+
+        def step(self, action):
+            draw()
+            return super().step(action)
+
+    class Drawing(PointsSuite):
+        def make_env(self, task):
+            return Draws(task, HORIZON)
+
+    work = PlayChunk(ExpertAgent(), Drawing(horizon=HORIZON), "horizon")
+    assert not work(chunk(1)).shared_draws
+    assert work(chunk(2)).shared_draws == shared
 
 
 def test_an_observation_that_is_not_finite_stops_with_task_and_step():

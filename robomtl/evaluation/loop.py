@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Journal
 from robomtl.evaluation.journal_lines import Done, Session
+from robomtl.evaluation.shared_draws import WARNING
 from robomtl.execution.executor import Executor, Failure
 from robomtl.progress import item_progress, remark
 from robomtl.task import Trial
@@ -73,18 +74,21 @@ def play_cells(
     )
     units, done_before = [cell.units for cell in items], sum(c.units for c in before)
     with item_progress(title, units, done=done_before) as reach:
-        then = time.monotonic()
+        then, shared_draws = time.monotonic(), False
         for index, done in executor.map(play, items, lambda cell: cell.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, len(cell.trials), retry=True)
             journal.append(left[index], done, now - then)
             then = now
+            shared_draws = shared_draws or done.shared_draws
             tally.update(outcome.success for outcome in done.outcomes)
             said = note() if note else f"{cell.label} {_so_far(tally)}".strip()
             reach(index, 1.0, note=said)
             yield left[index]
     _remark_failures(journal, left)
+    if shared_draws:
+        remark(WARNING)
 
 
 def _so_far(tally: Counter[bool | None]) -> str:

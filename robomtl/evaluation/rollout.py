@@ -1,7 +1,7 @@
 """Trials played side by side, with one batched call of the actor at each step."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -148,7 +148,12 @@ class _Episode:
 
 
 def roll(
-    envs: Sequence[Env], actor: Actor, chunk: Chunk, *, until: Until = "horizon"
+    envs: Sequence[Env],
+    actor: Actor,
+    chunk: Chunk,
+    *,
+    until: Until = "horizon",
+    begun: Callable[[], None] | None = None,
 ) -> list[Outcome]:
     """How each trial of a chunk went.
 
@@ -161,6 +166,7 @@ def roll(
         chunk: The trials, each with its instruction.
         until: ``horizon`` plays each trial until its env ends it; ``success`` stops a
             trial once it is solved.
+        begun: Called when all envs have been reset, before the first step.
 
     Raises:
         ValueError: If an observation or an action is not finite, or an env or the actor
@@ -181,6 +187,8 @@ def roll(
     for episode in episodes:
         if episode.running:
             episode.reset()
+    if begun is not None:
+        begun()
     running = np.zeros(CHUNK, np.bool_)
     while any(episode.running for episode in episodes):
         if isinstance(actor, Looking) and actor.looks:

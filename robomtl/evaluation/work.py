@@ -3,6 +3,7 @@
 from robomtl.acting.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome, Until, roll
+from robomtl.evaluation.shared_draws import SharedDraws
 from robomtl.evaluation.trials import Chunk
 from robomtl.execution.pulse import PULSE
 from robomtl.plug_in import close_broken, make_env
@@ -23,6 +24,10 @@ class KeptEnvs:
         self._suite = suite
         self._task = ""
         self._envs: list[Env] = []
+        self.shared_draws = False
+        """Whether something drew from a generator of the whole process while several of
+        them were stepped in turn; see ``robomtl.evaluation.shared_draws``."""
+        self._watched = set[str]()
 
     def of(self, task: str, count: int) -> list[Env]:
         """Envs of a task, at least this many."""
@@ -33,6 +38,13 @@ class KeptEnvs:
             PULSE.beat()  # Each may take long.
             self._envs.append(make_env(self._suite, task))
         return self._envs
+
+    def watch(self, chunk: Chunk) -> bool:
+        """Whether trials of a task are about to be played side by side for the first time."""
+        if len(chunk.trials) == 1 or chunk.task in self._watched:
+            return False
+        self._watched.add(chunk.task)
+        return True
 
     def close(self) -> None:
         """Closes them; the next ones are new."""
@@ -49,7 +61,10 @@ def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outco
     outcomes: list[Outcome] = []
     for _ in range(_ATTEMPTS):
         there = envs.of(chunk.task, len(chunk.trials))
-        outcomes = roll(there, actor, chunk, until=until)
+        draws = SharedDraws()
+        begun = draws.begin if envs.watch(chunk) else None
+        outcomes = roll(there, actor, chunk, until=until, begun=begun)
+        envs.shared_draws = envs.shared_draws or draws.seen()
         played = zip(chunk.trials, outcomes, strict=True)
         if not any(it.error for trial, it in played if trial.seed not in PULSE.lost):
             break
@@ -74,4 +89,4 @@ class PlayChunk:
     def __call__(self, chunk: Chunk) -> Done:
         """How each trial of the chunk went; see ``play``."""
         outcomes = play(self._envs, self._actor.get(), chunk, self._until)
-        return Done(outcomes, processor())
+        return Done(outcomes, processor(), shared_draws=self._envs.shared_draws)
