@@ -85,6 +85,7 @@ class GradientLearner(ABC):
         self._stepped: Any = (
             torch.compile(self._scored) if config.compile else self._scored
         )
+        self._store_weights()
 
     @property
     def device(self) -> torch.device:
@@ -205,6 +206,10 @@ class GradientLearner(ABC):
         if self.step % steps == 0:
             with torch.no_grad():
                 self._move_average(1 - decay**steps)
+
+    @abstractmethod
+    def _store_weights(self) -> None:
+        """Settles how the weights are stored, their average, and the optimiser."""
 
     @abstractmethod
     def _clip_gradient(self, limit: float) -> float:

@@ -6,13 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.errors import InputError
-from robomtl.policy import Policy
 from robomtl.training.adamw import adamw
-from robomtl.training.combining import Combiner
-from robomtl.training.config import TrainConfig
 from robomtl.training.gradient_learner import GradientLearner, part_of
-from robomtl.training.objective import Objective
-from robomtl.training.processes import ALONE, Processes
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -24,25 +19,13 @@ class JoinedLearner(GradientLearner):
     one operation each, not one for every layer. Parameters of a group lie together.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        config: TrainConfig,
-        objective: Objective | None = None,
-        tasks: Sequence[str] = (),
-        *,
-        processes: Processes = ALONE,
-        combiner: Combiner | None = None,
-    ) -> None:
-        super().__init__(
-            policy, config, objective, tasks, processes=processes, combiner=combiner
-        )
+    def _store_weights(self) -> None:
         self._weights = _joined(self._parameters)
         self._weights.grad = torch.zeros_like(self._weights)
         self._average = self._weights.detach().clone()
         self._slices = self._by_group()
         self.optimiser = adamw(
-            self._groups, [[each] for each in self._slices], config.learning_rate
+            self._groups, [[each] for each in self._slices], self._config.learning_rate
         )
 
     def _by_group(self) -> list[Tensor]:

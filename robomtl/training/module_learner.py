@@ -1,18 +1,13 @@
 """The learner that leaves every parameter where it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from robomtl.policy import Policy
 from robomtl.training.adamw import adamw
-from robomtl.training.combining import Combiner
-from robomtl.training.config import TrainConfig
 from robomtl.training.gradient_learner import GradientLearner
-from robomtl.training.objective import Objective
-from robomtl.training.processes import ALONE, Processes
 
 
 class ModuleLearner(GradientLearner):
@@ -22,22 +17,10 @@ class ModuleLearner(GradientLearner):
     library that owns their storage.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        config: TrainConfig,
-        objective: Objective | None = None,
-        tasks: Sequence[str] = (),
-        *,
-        processes: Processes = ALONE,
-        combiner: Combiner | None = None,
-    ) -> None:
-        super().__init__(
-            policy, config, objective, tasks, processes=processes, combiner=combiner
-        )
+    def _store_weights(self) -> None:
         self._average = [p.detach().clone() for p in self._parameters]
         grouped = [[self._named[name] for name in g.names] for g in self._groups]
-        self.optimiser = adamw(self._groups, grouped, config.learning_rate)
+        self.optimiser = adamw(self._groups, grouped, self._config.learning_rate)
 
     def _clip_gradient(self, limit: float) -> float:
         for parameter in self._parameters:
