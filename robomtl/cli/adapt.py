@@ -11,8 +11,7 @@ from robomtl.cli.compute_flags import ComputeFlags
 from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.run_directory import run_directory
-from robomtl.cli.tables import show_report
-from robomtl.evaluation.results import RESULTS
+from robomtl.cli.tables import show_experiment
 from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.method_design import configured, objectives
 from robomtl.experiments.adapt.method_experiment import (
@@ -24,7 +23,6 @@ from robomtl.experiments.adapt.method_experiment import (
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.adapt.tuning import read_config
-from robomtl.experiments.running import REPORT
 
 
 @own_first
@@ -82,6 +80,4 @@ def main(arguments: Sequence[str]) -> None:
             supports=supports,
             compute=flags.compute,
         )
-    show_report(methods_report(found))
-    print(f"Results: {out / RESULTS}")
-    print(f"Report: {out / REPORT}")
+    show_experiment(methods_report(found), out)

@@ -8,14 +8,12 @@ import tyro
 from robomtl.cli.compute_flags import ComputeFlags
 from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
-from robomtl.cli.tables import show_report
-from robomtl.evaluation.results import RESULTS
+from robomtl.cli.tables import show_experiment
 from robomtl.experiments.lifelong import LifelongRequest, lifelong
 from robomtl.experiments.lifelong.lifelong_design import EVERY, USUAL, Design
 from robomtl.experiments.lifelong.lifelong_experiment import NOISE
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
 from robomtl.experiments.lifelong.streams import stream_of
-from robomtl.experiments.running import REPORT
 from robomtl.experiments.settings import by_label, parsed
 
 
@@ -48,9 +46,7 @@ def main(arguments: Sequence[str]) -> None:
             noise=flags.noise_or(NOISE),
             compute=flags.compute,
         )
-    show_report(lifelong_report(found))
-    print(f"Results: {out / RESULTS}")
-    print(f"Report: {out / REPORT}")
+    show_experiment(lifelong_report(found), out)
 
 
 def request_from(flags: Lifelong) -> tuple[str, LifelongRequest]:

@@ -9,11 +9,9 @@ from robomtl.cli.compute_flags import ComputeFlags
 from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.labels import ArmFlags, arms_from
 from robomtl.cli.run_directory import run_directory
-from robomtl.cli.tables import show_report
-from robomtl.evaluation.results import RESULTS
+from robomtl.cli.tables import show_experiment
 from robomtl.experiments.multitask.arm_experiment import NOISE, multitask
 from robomtl.experiments.multitask.arm_report import arms_report
-from robomtl.experiments.running import REPORT
 
 
 @own_first
@@ -39,6 +37,4 @@ def main(arguments: Sequence[str]) -> None:
             noise=flags.noise_or(NOISE),
             compute=flags.compute,
         )
-    show_report(arms_report(found))
-    print(f"Results: {out / RESULTS}")
-    print(f"Report: {out / REPORT}")
+    show_experiment(arms_report(found), out)

@@ -11,11 +11,9 @@ from robomtl.cli.agents import suite_for
 from robomtl.cli.compute_flags import ExecutorFlags
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
-from robomtl.cli.tables import show_report
+from robomtl.cli.tables import show_experiment
 from robomtl.errors import InputError
-from robomtl.evaluation.results import RESULTS
 from robomtl.execution.compute import Compute
-from robomtl.experiments.running import REPORT
 from robomtl.experiments.shift import ShiftConfig, shift
 from robomtl.experiments.shift.shift_report import shift_report
 from robomtl.experiments.shift.target_adapting import Adaptation
@@ -77,9 +75,7 @@ def main(arguments: Sequence[str]) -> None:
             out=out,
             compute=Compute(executor=flags.executor),
         )
-    show_report(shift_report(found))
-    print(f"Results: {out / RESULTS}")
-    print(f"Report: {out / REPORT}")
+    show_experiment(shift_report(found), out)
 
 
 def _magnitudes(word: str) -> tuple[str, tuple[float, ...]]:

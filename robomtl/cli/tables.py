@@ -1,9 +1,13 @@
 """Tables on the terminal."""
 
+from pathlib import Path
+
 from rich.table import Table
 
+from robomtl.evaluation.results import RESULTS
 from robomtl.experiments.brief import tables_of
 from robomtl.experiments.report import Report
+from robomtl.experiments.running import REPORT
 from robomtl.terminal import Terminal
 
 
@@ -16,3 +20,10 @@ def show_report(report: Report) -> None:
     """Prints the tables of a report that the terminal shows."""
     for table in tables_of(report):
         show(table)
+
+
+def show_experiment(report: Report, folder: Path) -> None:
+    """Prints the tables of an experiment's report, and the paths of what it wrote."""
+    show_report(report)
+    print(f"Results: {folder / RESULTS}")
+    print(f"Report: {folder / REPORT}")
