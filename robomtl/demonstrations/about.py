@@ -63,6 +63,18 @@ def read_tasks(folder: Path) -> dict[int, str]:
         InputError: If the file is missing, damaged or too large, or two tasks share an
             index or an instruction.
     """
+    path, table, column = tasks_table(folder)
+    indices = whole(table, "task_index", path).tolist()
+    check_distinct(indices, "task_index", path)
+    return dict(zip(indices, texts(table, column, path), strict=True))
+
+
+def tasks_table(folder: Path) -> tuple[Path, Any, str]:
+    """The file of the tasks, its table, and the name of the column of their sentences.
+
+    Raises:
+        InputError: If the file is missing, damaged or too large.
+    """
     path = inside(folder, layout.TASKS)
     present = columns_of(path)
     # pandas names an index without a name by its level, as LeRobot 0.4 wrote it.
@@ -74,10 +86,7 @@ def read_tasks(folder: Path) -> dict[int, str]:
         )
     file = Parquet(path, ["task_index", words[0]], texts=words[:1])
     check_rows(path, file.rows, layout.MOST_TASKS)
-    table = file.table()
-    indices = whole(table, "task_index", path).tolist()
-    check_distinct(indices, "task_index", path)
-    return dict(zip(indices, texts(table, words[0], path), strict=True))
+    return path, file.table(), words[0]
 
 
 def read_request(folder: Path) -> dict[str, Any]:

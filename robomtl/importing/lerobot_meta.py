@@ -22,13 +22,14 @@ import pyarrow as pa
 from msgspec import Meta
 
 from robomtl.demonstrations import layout
+from robomtl.demonstrations.about import tasks_table
 from robomtl.demonstrations.columns import whole
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.metadata import Index, Info, read_index, read_info
 from robomtl.demonstrations.videos import Clips, read_clips
 from robomtl.errors import InputError
 from robomtl.files.durable import LINES_LIMIT
-from robomtl.files.parquet import Parquet, check_rows, columns_of
+from robomtl.files.parquet import check_rows
 from robomtl.files.untrusted import converted, parse_json, read_file, read_json
 
 _EPISODES, _TASKS = "meta/episodes.jsonl", "meta/tasks.jsonl"
@@ -164,20 +165,10 @@ def _lines(folder: Path, name: str, form: type[_Line]) -> list[_Line]:
 
 def _tasks_of_parquet(folder: Path) -> dict[int, str]:
     """The task sentences of a data set of version 3, of which several may be equal."""
-    path = inside(folder, layout.TASKS)
-    present = columns_of(path)
-    words = [n for n in ("task", "__index_level_0__") if n in present]
-    if "task_index" not in present or not words:
-        raise InputError(
-            f"{path} has the columns {', '.join(present)}; it must have 'task_index' and"
-            " 'task'."
-        )
-    file = Parquet(path, ["task_index", words[0]], texts=words[:1])
-    check_rows(path, file.rows, layout.MOST_TASKS)
-    table = file.table()
-    column = table[words[0]].combine_chunks()
+    path, table, words = tasks_table(folder)
+    column = table[words].combine_chunks()
     if not pa.types.is_dictionary(column.type):
-        raise InputError(f"{path}: column '{words[0]}' holds {column.type}, not texts.")
+        raise InputError(f"{path}: column '{words}' holds {column.type}, not texts.")
     known = [
         each if isinstance(each, str) else "" for each in column.dictionary.to_pylist()
     ]
