@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from robomtl.acting.actor import Agent
 from robomtl.acting.agent import PolicyAgent
 from robomtl.camera import OWN, Camera, take_picture, with_camera
-from robomtl.errors import EpisodesError, InputError, MissingExtraError
+from robomtl.errors import EpisodesError, InputError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, deal
 from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
+from robomtl.extras import library
 from robomtl.files.durable import replacing
 from robomtl.files.paths import located
 from robomtl.task import Env, Suite, Trial, find_task
@@ -35,14 +36,7 @@ def load_rerun() -> ModuleType:
     Raises:
         MissingExtraError: If it is missing; names the extra.
     """
-    try:
-        import rerun
-    except ImportError as error:
-        raise MissingExtraError(
-            "Viewing needs rerun: pip install 'robomtl[view]'"
-        ) from error
-    module: ModuleType = rerun
-    return module
+    return library("rerun", extra="view", need="Viewing needs rerun")
 
 
 def is_evaluation(folder: Path) -> bool:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from robomtl.camera import Picture
-from robomtl.errors import MissingExtraError
+from robomtl.extras import library
 
 REPEATABLE = {"mbtree": "0"}
 """Options of x264, whose tree of blocks reads memory that it never wrote: with it the same
@@ -24,13 +24,7 @@ def load_av() -> ModuleType:
     Raises:
         MissingExtraError: If it is missing; names the extra.
     """
-    try:
-        import av
-    except ImportError as error:
-        raise MissingExtraError(
-            "Videos need PyAV: pip install 'robomtl[video]'"
-        ) from error
-    return av
+    return library("av", extra="video", need="Videos need PyAV")
 
 
 class Mp4:

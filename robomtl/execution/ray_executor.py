@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from robomtl.errors import InputError, MissingExtraError
+from robomtl.errors import InputError
 from robomtl.execution.interrupt import keeping_terminate
 from robomtl.execution.pulse import PULSE, Beat
 from robomtl.execution.worker_pool import (
@@ -24,6 +24,7 @@ from robomtl.execution.worker_pool import (
     check_limit,
     outcome,
 )
+from robomtl.extras import library
 from robomtl.files.request import differences
 from robomtl.imports import import_modules, imported
 from robomtl.versions import packages
@@ -201,13 +202,9 @@ class _Actor:
 
 
 def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError(
-            "Evaluating on a Ray cluster needs an extra: pip install 'robomtl[ray]'"
-        ) from error
-    return ray
+    return library(
+        "ray", extra="ray", need="Evaluating on a Ray cluster needs an extra"
+    )
 
 
 @contextmanager

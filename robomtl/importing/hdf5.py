@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.errors import InputError, MissingExtraError
+from robomtl.errors import InputError
+from robomtl.extras import library
 from robomtl.files.parquet import check_size
 from robomtl.files.untrusted import check_file
 from robomtl.nearest import unknown
@@ -34,14 +35,7 @@ def load_h5py() -> ModuleType:
     Raises:
         MissingExtraError: If it is missing; names the extra.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtraError(
-            "HDF5 files need h5py: pip install 'robomtl[import]'"
-        ) from error
-    module: ModuleType = h5py
-    return module
+    return library("h5py", extra="import", need="HDF5 files need h5py")
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from robomtl.errors import InputError, LostProcessError, MissingExtraError
+from robomtl.errors import InputError, LostProcessError
 from robomtl.execution.cores import check_room
+from robomtl.extras import library
 
 KEPT = "Checkpoints are kept: the same command resumes from the last one."
 """End of messages about processes that were lost."""
@@ -188,15 +189,8 @@ def accelerate() -> Any:
     Raises:
         MissingExtraError: If the extra ``accelerate`` is missing.
     """
-    try:
-        import accelerate as library
-        import accelerate.utils
-    except ImportError as error:
-        raise MissingExtraError(
-            "Training in several processes needs an extra: pip install"
-            " 'robomtl[accelerate]'"
-        ) from error
-    return library
+    need = "Training in several processes needs an extra"
+    return library("accelerate", extra="accelerate", need=need)
 
 
 @contextmanager
