@@ -6,6 +6,10 @@ from rich.console import Console, HighlighterType, JustifyMethod, OverflowMethod
 from rich.style import Style
 from rich.text import Text
 
+_IN_ASCII = str.maketrans(
+    {"–": "-", "−": "-", "·": ",", "…": "...", "×": "x", "≤": "<=", "≥": ">="}
+)
+
 
 def visible(text: str) -> str:
     """The text with control and formatting characters escaped, except line breaks.
@@ -61,6 +65,19 @@ class Terminal(Console):
             highlight=highlight,
             highlighter=highlighter,
         )
+
+
+def in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """What is shown for characters that cannot be encoded, and where they end.
+
+    Dashes, minus signs and the like keep their meaning; others become question marks.
+
+    Args:
+        error: Says which characters, as ``codecs.register_error`` has it.
+    """
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end].translate(_IN_ASCII)
+    return lost.encode("ascii", "replace").decode(), error.end
 
 
 def say(text: str, *, stderr: bool = False) -> None:

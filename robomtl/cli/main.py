@@ -1,5 +1,6 @@
 """The command ``robomtl``: a verb is imported when it is given."""
 
+import codecs
 import errno
 import importlib
 import io
@@ -26,7 +27,7 @@ from robomtl.files.paths import check_working_directory
 from robomtl.imports import import_modules
 from robomtl.nearest import unknown
 from robomtl.plug_in import exit_described
-from robomtl.terminal import Terminal
+from robomtl.terminal import Terminal, in_ascii
 
 VERBS = {
     "run": "a named recipe, from nothing to a report",
@@ -166,10 +167,11 @@ def _show(console: Terminal, sentence: str) -> None:
 
 
 def _show_whatever_can_be_shown() -> None:
-    """Shows characters that a terminal cannot encode as question marks."""
+    """Shows characters that a terminal cannot encode by others; see ``in_ascii``."""
+    codecs.register_error("robomtl", in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="robomtl")
 
 
 def _sentence(error: Exception) -> str:
