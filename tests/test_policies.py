@@ -15,6 +15,7 @@ from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES, Batch, Spec
+from robomtl.training.adamw import AdamW
 
 SPEC = Spec(state=6, action=3, embedding=4, tasks=3)
 # Those that methods of adaptation make have no architecture of their own.
@@ -92,7 +93,7 @@ def test_the_loss_is_one_number_a_sample_with_every_policy_and_head(name, loss):
 
 @pytest.mark.parametrize("name", HEADED)
 def test_one_batch_can_be_overfitted(name):
-    assert learns(build(name, width=64), make_batch(16))
+    assert learns(build(name, width=64), make_batch(8))
 
 
 @pytest.mark.parametrize("name", sorted({*POLICY_NAMES} - {*HEADED}))
@@ -101,13 +102,13 @@ def test_one_batch_can_be_overfitted_by_policies_with_a_head_of_their_own(name):
     result = policy.loss(make_batch())
     assert result.per_sample.shape == (32,)
     assert not any(value.requires_grad for value in result.metrics.values())
-    assert learns(policy, make_batch(16), steps=1500)
+    assert learns(policy, make_batch(8), steps=1500)
 
 
 @pytest.mark.parametrize("loss", HEADS.names())
 def test_one_batch_can_be_overfitted_with_every_head(loss):
     settings = {"width": 64, "head_width": 32, "head_blocks": 1, "bins": 32}
-    assert learns(build("mlp", loss=loss, **settings), make_batch(16), steps=1500)
+    assert learns(build("mlp", loss=loss, **settings), make_batch(8), steps=1500)
 
 
 def learns(policy, batch, steps=300):
@@ -116,7 +117,7 @@ def learns(policy, batch, steps=300):
     Draws are as near as another network that is trained for as long can make them.
     """
     near = 0.25 if steps > 300 else 0.1
-    optimiser = torch.optim.Adam(policy.parameters(), lr=3e-3)
+    optimiser = AdamW(policy.parameters(), lr=3e-3, weight_decay=0, fused=True)
     for step in range(steps):
         if step % 20 == 0 and (act(policy, batch) - batch.action).abs().mean() < near:
             return True
@@ -177,7 +178,7 @@ def test_a_policy_without_conditioning_learns(name):
     # alone, of which there are none here.
     settings = {"width": 64, "chunk": 1, **SMALL.get(name, {})}
     policy = build(name, spec=Spec(state=6, action=3, embedding=0), **settings)
-    batch = make_batch(16)._replace(task_embedding=torch.zeros(16, 0))
+    batch = make_batch(8)._replace(task_embedding=torch.zeros(8, 0))
     assert learns(policy, batch, steps=1500 if name in DRAWING else 300)
 
 
