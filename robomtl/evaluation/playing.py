@@ -19,7 +19,7 @@ from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.executor import Executor
 from robomtl.files.folder_kinds import JOURNAL
-from robomtl.task import Suite, find_task
+from robomtl.task import Suite
 
 
 def play_plan(plan: Plan, agent: Agent, folder: Path, executor: Executor) -> Results:
@@ -123,8 +123,10 @@ def results_of(
         horizon=_horizon(suite, conditions, records),
         **journal.made(),
     )
-    tiers = {chunk.task: find_task(suite, chunk.task).tier for chunk, _ in played}
-    return Results(setting=setting, records=records, task_tiers=tiers)
+    every = (*suite.train_tasks, *suite.held_out_tasks)
+    tiers = {task.name: task.tier for task in every}
+    played_tiers = {chunk.task: tiers[chunk.task] for chunk, _ in played}
+    return Results(setting=setting, records=records, task_tiers=played_tiers)
 
 
 def _horizon(
