@@ -18,7 +18,6 @@ else undecided. The command ends with status 1 if a target is missed.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from statistics import fmean
@@ -26,8 +25,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import tyro
+from coverage_worlds import SHIFT, World, same_policy, true_improvement, true_iqms
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
 from robomtl.experiments.analysis import area_of, difference_of
@@ -46,11 +45,8 @@ from robomtl.experiments.seed_estimates import (
 )
 from robomtl.files.durable import write_json
 
-Tasks = dict[str, Scores]
 Target = Literal["met", "undecided", "missed"]
 
-_NODES = np.random.default_rng(0).normal(size=20_000)
-_SHIFT = 0.3  # Of B's logits against those of A.
 _LOW, _HIGH = 0.92, 0.98  # Wanted coverage.
 _ALARMS = 0.05  # Most that may be called worse somewhere.
 
@@ -73,65 +69,6 @@ class Benchmark:
     """Most seeds of training."""
     out: Path | None = None
     """JSON file for the table."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """Where policies are trained and play; standard deviations are of logits."""
-
-    tasks: int
-    seeds: int = 1
-    draws: int = 1
-    goals: int = 1
-    trials: int = 50
-    """Trials of each goal."""
-    level: float = 1.0
-    """Mean logit of the tasks; theirs lie evenly up to 1.5 below and above."""
-    seed: float = 0.25
-    """Standard deviation of the effect of a seed on all tasks."""
-    seed_task: float = 0.5
-    """Standard deviation of the effect of a seed on one task."""
-    draw: float = 0.0
-    """Standard deviation of the effect of a draw of demonstrations of a task."""
-    goal: float = 0.0
-    """Standard deviation of the effect of a goal of a task."""
-    trial: float = 1.0
-    """Standard deviation of the effect of a start."""
-
-    def levels(self) -> NDArray[np.float64]:
-        """The logit of each task; (task,)."""
-        return self.level + np.linspace(-1.5, 1.5, self.tasks)
-
-    def starts(self, generator: np.random.Generator) -> NDArray[np.float64]:
-        """The effects of goals and starts; (task, 1, 1, goal, trial)."""
-        size = (self.tasks, 1, 1, self.goals, self.trials)
-        goals = self.goal * generator.normal(size=(*size[:4], 1))
-        return np.asarray(goals + self.trial * generator.normal(size=size))
-
-    def play(
-        self,
-        generator: np.random.Generator,
-        starts: NDArray[np.float64],
-        shift: float = 0.0,
-    ) -> Tasks:
-        """The trials of policies that are trained anew, by task."""
-        logits = (
-            self.levels()[:, None, None, None, None]
-            + shift
-            + starts
-            + self.seed * generator.normal(size=(1, self.seeds, 1, 1, 1))
-            + self.seed_task * generator.normal(size=(self.tasks, self.seeds, 1, 1, 1))
-            + self.draw * generator.normal(size=(self.tasks, 1, self.draws, 1, 1))
-        )
-        solved = generator.random(logits.shape) < expit(logits)
-        return _by_task(solved.astype(np.float64))
-
-    def rates(self, shift: float = 0.0) -> NDArray[np.float64]:
-        """True success of each task over all that is drawn; (task,)."""
-        effects = (self.seed, self.seed_task, self.draw, self.goal, self.trial)
-        spread = np.sqrt(sum(each**2 for each in effects))
-        logits = self.levels()[:, None] + shift + spread * _NODES
-        return np.asarray(expit(logits).mean(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,12 +130,12 @@ def one_policy(
 ) -> Iterator[Figure]:
     """Intervals of an evaluation and of a paired comparison: of these policies alone."""
     ledger = _Ledger()
-    ours, theirs = world.rates(), world.rates(_SHIFT)
+    ours, theirs = world.rates(), world.rates(SHIFT)
     gained = ours - theirs
     tiers, even = _tiers(world.tasks), [1 / world.tasks] * world.tasks
     for _ in range(repeats):
         starts = world.starts(generator)
-        a, b = (world.play(generator, starts, shift) for shift in (0.0, _SHIFT))
+        a, b = (world.play(generator, starts, shift) for shift in (0.0, SHIFT))
         counts = [Count(int(x.sum()), x.size) for x in a.values()]
         ledger.note("task", *zip((wilson(*each) for each in counts), ours, strict=True))
         ledger.note("task mean", (mean_interval(counts, even), ours.mean()))
@@ -218,16 +155,16 @@ def several_seeds(
 ) -> Iterator[Figure]:
     """Intervals of a comparison of several seeds of training of each of two methods."""
     ledger = _Ledger()
-    ours, (iqm_a, iqm_b) = world.rates().mean(), _true_iqms(replace(world, seeds=50))
-    starts, improvement = _true_improvement(replace(world, seeds=50))
+    ours, (iqm_a, iqm_b) = world.rates().mean(), true_iqms(replace(world, seeds=50))
+    starts, improvement = true_improvement(replace(world, seeds=50))
     for _ in range(repeats):
         drawn = world.starts(generator)
-        a, b = (world.play(generator, drawn, shift) for shift in (0.0, _SHIFT))
+        a, b = (world.play(generator, drawn, shift) for shift in (0.0, SHIFT))
         ledger.note("mean", (mean_estimate(a, 0.95).interval, ours))
         ledger.note("IQM", (iqm_estimate(a, 0.95).interval, iqm_a))
         found = iqm_difference(a, b, 0.95).interval
         ledger.note("difference of IQM", (found, iqm_a - iqm_b))
-        a, b = (world.play(generator, starts, shift) for shift in (0.0, _SHIFT))
+        a, b = (world.play(generator, starts, shift) for shift in (0.0, SHIFT))
         found = improvement_estimate(a, b, 0.95).interval
         ledger.note("P(A > B)", (found, improvement))
     return ledger.figures(world)
@@ -238,11 +175,11 @@ def crossed(
 ) -> Iterator[Figure]:
     """Intervals of multitask (one draw) and adapt: seeds, draws and trials crossed."""
     ledger = _Ledger()
-    ours, theirs = world.rates(), world.rates(_SHIFT)
+    ours, theirs = world.rates(), world.rates(SHIFT)
     gained = ours - theirs
     for _ in range(repeats):
         starts = world.starts(generator)
-        a, b = (world.play(generator, starts, shift) for shift in (0.0, _SHIFT))
+        a, b = (world.play(generator, starts, shift) for shift in (0.0, SHIFT))
         ledger.note("mean", (success_interval(a), ours.mean()))
         both = differences(a, b)
         ledger.note("difference of means", (compared(both).interval, gained.mean()))
@@ -290,7 +227,7 @@ def worlds(benchmark: Benchmark) -> Iterator[tuple[Simulated, World]]:
     """What is simulated, and where intervals are."""
     for tasks, level in product(benchmark.tasks, benchmark.levels):
         for trials in (20, 50):
-            yield one_policy, _same_policy(tasks, level, trials)
+            yield one_policy, same_policy(tasks, level, trials)
         for seeds in (each for each in (2, 3, 5, 10) if each <= benchmark.most):
             world = World(tasks=tasks, level=level, seeds=seeds)
             yield several_seeds, world
@@ -305,7 +242,7 @@ def worlds(benchmark: Benchmark) -> Iterator[tuple[Simulated, World]]:
 def equal_worlds(most: int) -> Iterator[tuple[Simulated, World]]:
     """What is simulated, and where policies are equal."""
     for level in (0.0, 1.0, 3.0):
-        yield equal_policies, _same_policy(50, level, 50)
+        yield equal_policies, same_policy(50, level, 50)
     for seeds in (each for each in (2, 5) if each <= most):
         yield equal_policies, World(tasks=50, seeds=seeds)
 
@@ -336,11 +273,6 @@ def _named(world: World) -> str:
     )
 
 
-def _same_policy(tasks: int, level: float, trials: int) -> World:
-    """A world in which policies are given, not drawn."""
-    return World(tasks=tasks, level=level, trials=trials, seed=0.0, seed_task=0.0)
-
-
 def _estimated(values: list[float]) -> tuple[float, float]:
     """The mean of values from 0 to 1, and its standard error.
 
@@ -358,30 +290,6 @@ def _judged(fraction: float, error: float, low: float, high: float) -> Target:
     return "undecided"
 
 
-@lru_cache
-def _true_iqms(world: World) -> tuple[float, float]:
-    """The interquartile means of both methods, of many seeds."""
-    generator, found = np.random.default_rng(1), []
-    for _ in range(40):
-        starts = world.starts(generator)
-        both = (world.play(generator, starts, shift) for shift in (0.0, _SHIFT))
-        found.append([iqm_estimate(each, 0.95).value for each in both])
-    a, b = np.mean(found, axis=0)
-    return float(a), float(b)
-
-
-@lru_cache
-def _true_improvement(world: World) -> tuple[NDArray[np.float64], float]:
-    """Starts, and how often a seed of A beats one of B on them, of many seeds."""
-    generator = np.random.default_rng(2)
-    starts = world.starts(generator)
-    found = []
-    for _ in range(40):
-        a, b = (world.play(generator, starts, shift) for shift in (0.0, _SHIFT))
-        found.append(improvement_estimate(a, b, 0.95).value)
-    return starts, fmean(found)
-
-
 def _tiers(tasks: int) -> NDArray[np.float64]:
     """Weights of the mean of four tiers, the smallest of which has a tenth of tasks."""
     of_tier = [tasks // 2, tasks // 5, tasks // 5, tasks // 10]
@@ -391,10 +299,6 @@ def _tiers(tasks: int) -> NDArray[np.float64]:
 def _tally(scores: Scores) -> Tally:
     a, b = int((scores > 0).sum()), int((scores < 0).sum())
     return Tally(0, a, b, scores.size - a - b)
-
-
-def _by_task(scores: NDArray[np.float64]) -> Tasks:
-    return {f"task-{place}": some for place, some in enumerate(scores)}
 
 
 if __name__ == "__main__":
