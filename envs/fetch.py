@@ -6,7 +6,7 @@ made.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from robomtl.camera import Camera, Profile
 from robomtl.envs.fetch_expert import FetchExpert
@@ -22,13 +22,11 @@ from robomtl.envs.fetch_tasks import (
 )
 from robomtl.envs.mujoco_opengl import check_named_backend
 from robomtl.envs.mujoco_views import View, settled
+from robomtl.envs.selection import PicturedSelection
 from robomtl.features import Embodiment, Feature
 from robomtl.files.request import VERSIONS
-from robomtl.nearest import check_known
-from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
-from robomtl.ranges import check_counts
+from robomtl.pictures import PROPRIOCEPTION, chosen
 from robomtl.shifts.shift import Need
-from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import installed_versions
 
@@ -44,7 +42,7 @@ _CAMERA = Camera(name="front", profile="fast", width=480, height=480)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FetchSuite:
+class FetchSuite(PicturedSelection):
     """The four tasks, or one of them.
 
     Every task has the same state of 28 numbers, named in ``robomtl.envs.fetch_tasks``, and
@@ -52,34 +50,13 @@ class FetchSuite:
     is the seed from which Gymnasium-Robotics draws the object's position and the goal.
     """
 
+    family: ClassVar[str] = "fetch"
+    selections: ClassVar[Mapping[str, str]] = VARIANTS
+
     variant: str = EVERY
     """One of ``VARIANTS``."""
     horizon: int = 50
     """Number of steps of an episode."""
-    pictures: Pictures | None = None
-    """Pictures that observations hold beside the state; None for none."""
-    camera: Camera | None = None
-    """Looks at the envs; it changes no episode and is not among the options."""
-
-    def __post_init__(self) -> None:
-        """Checks the variant and the horizon.
-
-        Raises:
-            InputError: If the variant is unknown or the horizon is not positive.
-        """
-        check_known("variant of fetch", self.variant, VARIANTS)
-        check_counts(self, "horizon")
-
-    @property
-    def name(self) -> str:
-        """Full name, such as ``fetch/MT4``."""
-        return f"fetch/{self.variant}"
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
-        shown = {} if self.pictures is None else self.pictures.options
-        return {"horizon": self.horizon, **shown}
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
@@ -91,11 +68,6 @@ class FetchSuite:
         """Tasks to train on."""
         names = tuple(IDS) if self.variant == EVERY else (self.variant,)
         return tuple(task_of(name) for name in names)
-
-    @property
-    def held_out_tasks(self) -> tuple[Task, ...]:
-        """None."""
-        return ()
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
@@ -130,15 +102,6 @@ class FetchSuite:
     def alterable(self) -> tuple[Need, ...]:
         """What of its simulation shifts can change; see ``robomtl.shifts``."""
         return ("physics", "pictures") if self.pictures else ("physics",)
-
-    def variations(self, task: str, split: str) -> range:
-        """The variations of a task in ``train`` or ``fresh``.
-
-        Raises:
-            ValueError: If the task or the split is unknown.
-        """
-        find_task(self, task)
-        return find_split(SPLITS, split)
 
     def make_env(self, task: str) -> Env:
         """An env of the task; Gymnasium-Robotics is imported now.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from robomtl.camera import Camera, Profile
 from robomtl.envs import libero_tasks
@@ -16,15 +16,14 @@ from robomtl.envs.libero_environment import ENVIRONMENT
 from robomtl.envs.libero_expert import LiberoExpert
 from robomtl.envs.libero_state import PROPRIOCEPTION_NAMES, layout
 from robomtl.envs.libero_tasks import HORIZONS, VARIANTS
+from robomtl.envs.selection import PicturedSelection
 from robomtl.errors import InputError
 from robomtl.features import STATE, ActionFeature, Embodiment, Feature
 from robomtl.files.request import VERSIONS
-from robomtl.nearest import check_known, unknown
-from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
-from robomtl.ranges import check_counts
+from robomtl.nearest import unknown
+from robomtl.pictures import PROPRIOCEPTION, chosen
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
-from robomtl.splits import find_split
 from robomtl.task import Expert, Task, find_task
 
 SIMULATOR = Simulator(
@@ -60,37 +59,17 @@ _ACTION = ActionFeature(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiberoSuite:
+class LiberoSuite(PicturedSelection):
     """A suite of LIBERO, or of LIBERO-PRO, which perturbs those."""
+
+    family: ClassVar[str] = "libero"
+    selections: ClassVar[Mapping[str, str]] = VARIANTS
+    splits: ClassVar[Mapping[str, range]] = SPLITS
 
     variant: str = "object"
     """One of ``VARIANTS``."""
     horizon: int = 280
     """Number of steps of an episode, after 10 steps in which things come to rest."""
-    pictures: Pictures | None = None
-    """Pictures that observations hold beside the state; None for none."""
-    camera: Camera | None = None
-    """Looks at the envs; it changes no episode and is not among the options."""
-
-    def __post_init__(self) -> None:
-        """Checks the variant and the horizon.
-
-        Raises:
-            InputError: If the variant is unknown or the horizon not positive.
-        """
-        check_known("variant of libero", self.variant, VARIANTS)
-        check_counts(self, "horizon")
-
-    @property
-    def name(self) -> str:
-        """Full name, such as ``libero/object``."""
-        return f"libero/{self.variant}"
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
-        pictures = self.pictures.options if self.pictures else {}
-        return {"horizon": self.horizon, **pictures}
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
@@ -101,11 +80,6 @@ class LiberoSuite:
     def train_tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of LIBERO."""
         return libero_tasks.tasks(self.variant)
-
-    @property
-    def held_out_tasks(self) -> tuple[Task, ...]:
-        """None."""
-        return ()
 
     @property
     def goal(self) -> None:
@@ -144,15 +118,6 @@ class LiberoSuite:
             observed |= self.pictures.features
         robot = f"libero-{self.variant.partition('-')[0]}"
         return Embodiment(name=robot, observation=observed, action=_ACTION)
-
-    def variations(self, task: str, split: str) -> range:
-        """The variations of a task in ``official``, ``train`` or ``fresh``.
-
-        Raises:
-            ValueError: If the task or the split is unknown.
-        """
-        find_task(self, task)
-        return find_split(SPLITS, split)
 
     def make_env(self, task: str) -> ServedEnv:
         """An env of the task, in LIBERO's own interpreter.

@@ -7,19 +7,18 @@ A suite is plain data; a server is started when its first env is made, and runs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from robomtl.envs.maniskill_expert import EXPERTS
 from robomtl.envs.maniskill_tasks import NAMES, TASKS, VARIANTS
 from robomtl.envs.robosuite_scene import GRIP, HAND, TARGET
+from robomtl.envs.selection import Selection
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.files.request import VERSIONS
-from robomtl.nearest import check_known
-from robomtl.ranges import check_counts
 from robomtl.simulators.environment import Environment
 from robomtl.simulators.served_env import ServedEnv
 from robomtl.simulators.simulator import Simulator
-from robomtl.splits import SPLITS, find_split
+from robomtl.splits import SPLITS
 from robomtl.task import Expert, Task, find_task
 
 ENVIRONMENT = Environment(
@@ -51,32 +50,16 @@ PANDA = Embodiment(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManiSkillSuite:
+class ManiSkillSuite(Selection):
     """A selection of ManiSkill's tasks, named by its variant."""
+
+    family: ClassVar[str] = "maniskill"
+    selections: ClassVar[Mapping[str, str]] = VARIANTS
 
     variant: str = "MT4"
     """One of ``VARIANTS``."""
     horizon: int = 100
     """Number of steps of an episode."""
-
-    def __post_init__(self) -> None:
-        """Checks the variant and the horizon.
-
-        Raises:
-            InputError: If the variant is unknown or the horizon not positive.
-        """
-        check_known("variant of maniskill", self.variant, VARIANTS)
-        check_counts(self, "horizon")
-
-    @property
-    def name(self) -> str:
-        """Full name, such as ``maniskill/MT4``."""
-        return f"maniskill/{self.variant}"
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
-        return {"horizon": self.horizon}
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
@@ -89,11 +72,6 @@ class ManiSkillSuite:
         if self.variant in TASKS:
             return (TASKS[self.variant],)
         return tuple(TASKS.values())
-
-    @property
-    def held_out_tasks(self) -> tuple[Task, ...]:
-        """None."""
-        return ()
 
     @property
     def goal(self) -> slice:
@@ -113,15 +91,6 @@ class ManiSkillSuite:
         """
         find_task(self, task)
         return PANDA
-
-    def variations(self, task: str, split: str) -> range:
-        """The variations of a task in ``train`` or ``fresh``.
-
-        Raises:
-            ValueError: If the task or the split is unknown.
-        """
-        find_task(self, task)
-        return find_split(SPLITS, split)
 
     def make_env(self, task: str) -> ServedEnv:
         """An env of the task, in the server of this process.

@@ -5,7 +5,7 @@ A suite is plain data; robosuite and MuJoCo are imported when its first env is m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
 from robomtl.camera import Camera, Profile
 from robomtl.envs.mujoco_opengl import check_named_backend
@@ -14,14 +14,12 @@ from robomtl.envs.robosuite_env import RobosuiteEnv
 from robomtl.envs.robosuite_expert import EXPERTS
 from robomtl.envs.robosuite_robots import robot_of
 from robomtl.envs.robosuite_tasks import VARIANTS, selected
+from robomtl.envs.selection import PicturedSelection
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
 from robomtl.files.request import VERSIONS
-from robomtl.nearest import check_known
-from robomtl.pictures import PROPRIOCEPTION, Pictures, chosen
-from robomtl.ranges import check_counts
+from robomtl.pictures import PROPRIOCEPTION, chosen
 from robomtl.shifts.shift import Need
-from robomtl.splits import SPLITS, find_split
 from robomtl.task import Expert, Task, find_task
 from robomtl.versions import installed_versions
 
@@ -38,37 +36,16 @@ _CAMERA = Camera(name="agentview", profile="fast", width=480, height=480)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobosuiteSuite:
+class RobosuiteSuite(PicturedSelection):
     """A selection of robosuite's tasks, named by its variant."""
+
+    family: ClassVar[str] = "robosuite"
+    selections: ClassVar[Mapping[str, str]] = VARIANTS
 
     variant: str = "MT4"
     """One of ``VARIANTS``."""
     horizon: int = 400
     """Number of steps of an episode; robomimic's of Lift, Can and Square."""
-    pictures: Pictures | None = None
-    """Pictures that observations hold beside the state; None for none."""
-    camera: Camera | None = None
-    """Looks at the envs; it changes no episode and is not among the options."""
-
-    def __post_init__(self) -> None:
-        """Checks the variant and the horizon.
-
-        Raises:
-            InputError: If the variant is unknown or the horizon not positive.
-        """
-        check_known("variant of robosuite", self.variant, VARIANTS)
-        check_counts(self, "horizon")
-
-    @property
-    def name(self) -> str:
-        """Full name, such as ``robosuite/MT4``."""
-        return f"robosuite/{self.variant}"
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
-        pictures = self.pictures.options if self.pictures else {}
-        return {"horizon": self.horizon, **pictures}
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
@@ -79,11 +56,6 @@ class RobosuiteSuite:
     def train_tasks(self) -> tuple[Task, ...]:
         """Tasks to train on."""
         return selected(self.variant)
-
-    @property
-    def held_out_tasks(self) -> tuple[Task, ...]:
-        """None."""
-        return ()
 
     @property
     def goal(self) -> None:
@@ -114,15 +86,6 @@ class RobosuiteSuite:
     def alterable(self) -> tuple[Need, ...]:
         """What of its simulation shifts can change; see ``robomtl.shifts``."""
         return ("physics", "pictures") if self.pictures else ("physics",)
-
-    def variations(self, task: str, split: str) -> range:
-        """The variations of a task in ``train`` or ``fresh``.
-
-        Raises:
-            ValueError: If the task or the split is unknown.
-        """
-        find_task(self, task)
-        return find_split(SPLITS, split)
 
     def make_env(self, task: str) -> RobosuiteEnv:
         """An env of the task; robosuite is imported now.
