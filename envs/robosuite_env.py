@@ -35,6 +35,17 @@ def _drawn(seed: int) -> Iterator[None]:
     np.random.set_state(before)
 
 
+@contextmanager
+def _no_model_of_the_robot_alone(robot_model: Any) -> Iterator[None]:
+    """Compiles the scene alone: that of the robot by itself takes as long, and is not read."""
+    compiling = robot_model.set_mujoco_model
+    robot_model.set_mujoco_model = lambda robot: None
+    try:
+        yield
+    finally:
+        robot_model.set_mujoco_model = compiling
+
+
 def _made(name: str) -> Any:
     """Robosuite's env of a name, with a Panda, a sparse reward and no renderer."""
     # It warns at import of what is neither missing here nor wanted.
@@ -42,12 +53,13 @@ def _made(name: str) -> Any:
     logger.addFilter(_is_error)
     try:
         import robosuite
+        from robosuite.models.robots import RobotModel
     except ImportError as error:
         raise MissingExtraError(
             f"robosuite cannot be imported ({error}). Install it by: pip install"
             " 'robomtl[robosuite]'"
         ) from error
-    with _drawn(_MODEL_SEED):
+    with _drawn(_MODEL_SEED), _no_model_of_the_robot_alone(RobotModel):
         return robosuite.make(
             name,
             robots="Panda",

@@ -1,3 +1,4 @@
+import functools
 import sys
 
 import numpy as np
@@ -22,6 +23,12 @@ SUITE = robosuite("MT9")
 @pytest.fixture(scope="module")
 def simulated():
     return pytest.importorskip("robosuite")
+
+
+@functools.cache
+def played(task):
+    """An env in which earlier tests may have played: to compile its model takes long."""
+    return robosuite(task).make_env(task)
 
 
 def actions(env, count, seed=0):
@@ -83,7 +90,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 )
 def test_a_step_is_robosuite_s_own_bit_for_bit(simulated, task, steps):
     suite = robosuite(task)
-    env, other = suite.make_env(task), suite.make_env(task)
+    env, other = played(task), suite.make_env(task)
     expert = suite.make_expert(task)
     observation, _ = env.reset(options={"variation": 3})
     other.reset(options={"variation": 3})
@@ -102,22 +109,21 @@ def test_a_step_is_robosuite_s_own_bit_for_bit(simulated, task, steps):
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["Stack", "Door", "Wipe"])
 def test_a_variation_has_the_same_start_whatever_was_played_before(simulated, task):
-    suite = robosuite(task)
-    env = suite.make_env(task)
+    env = played(task)
     first = states(env, 5)
     assert not np.array_equal(states(env, 6), first)
     np.random.seed(1)  # robosuite draws of the global generator, and leaves no trace.
     before = np.random.get_state()[1].tolist()
     np.testing.assert_array_equal(states(env, 5), first)
-    np.testing.assert_array_equal(states(suite.make_env(task), 5), first)
+    np.testing.assert_array_equal(states(robosuite(task).make_env(task), 5), first)
     assert np.random.get_state()[1].tolist() == before
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["Lift", "Stack", "Door", "PickPlaceCan", "Wipe"])
 def test_the_expert_succeeds(simulated, task):
-    suite = robosuite(task)
-    env, expert = suite.make_env(task), suite.make_expert(task)
+    suite, env = robosuite(task), played(task)
+    expert = suite.make_expert(task)
     variation = suite.variations(task, "fresh")[0]
     observation, info = env.reset(options={"variation": variation})
     truncated = False
@@ -143,7 +149,7 @@ def test_wiped_markers_are_in_neither_the_state_nor_pictures(simulated):
 
 @pytest.mark.slow
 def test_an_arm_that_meets_the_table_ends_the_episode_as_robosuite_does(simulated):
-    env = robosuite("Wipe").make_env("Wipe")
+    env = played("Wipe")
     env.reset(options={"variation": 0})
     down, truncated, steps = np.array([0, 0, -1, 0, 0, 0], np.float32), False, 0
     while not truncated:
