@@ -1,8 +1,8 @@
-"""Checks of the values that envs, agents and experts of plug-ins return.
+"""Checks of what envs of plug-ins return in a trial.
 
-Equivalent values are converted: numpy's booleans, arrays of one element, success as 0 or
-1, actions as lists or tensors. Any other value is refused with the task, the variation and
-the step. The check of a correct step takes about 2 microseconds.
+Equivalent values are converted, see ``robomtl.returned_values``. Any other value is refused
+with the task, the variation and the step. The check of a correct step takes about 2
+microseconds.
 """
 
 import math
@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
 
-from robomtl.arguments import shown
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
 from robomtl.pictures import Sighted
+from robomtl.returned_values import finite, in_float32, kind_of, number, truth
 from robomtl.task import Env, Observation
 
 FPS = 10  # [1/s] Of envs that declare none; LeRobot's value for toy envs.
@@ -125,7 +124,7 @@ class Border:
                     f"{self._where(step)}: observation '{name}' is {kind_of(value)};"
                     " expected numbers."
                 )
-            if kind == "f" and not finite(single := _single(value)):
+            if kind == "f" and not finite(single := in_float32(value)):
                 lacking = np.flatnonzero(~np.isfinite(single)).tolist()
                 raise InputError(
                     f"{self._where(step)}: observation '{name}' is not finite in"
@@ -183,101 +182,6 @@ def succeeded(info: Any, key: str, where: object) -> bool:
     return truth(info[key], f"info['{key}']", where)
 
 
-def truth(value: Any, what: str, where: object) -> bool:
-    """A truth value, also where it is numpy's, of one element, or 0 or 1.
-
-    Raises:
-        InputError: If it is anything else, such as text, NaN or a list.
-    """
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    value = _array_of(value)
-    if isinstance(value, np.ndarray | np.generic | int | float) and np.size(value) == 1:
-        single = np.asarray(value).reshape(())
-        if single.dtype.kind in "biuf" and single in (0, 1):
-            return bool(single)
-    raise InputError(f"{where}: {what} is {shown(value)}; expected True or False.")
-
-
-def number(value: Any, what: str, where: object) -> float:
-    """A number, also where it is numpy's of one element.
-
-    Raises:
-        InputError: If it is anything else.
-    """
-    if isinstance(value, float | int | np.floating | np.integer):
-        return float(value)
-    value = _array_of(value)
-    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "biuf":
-        return float(value.item())
-    raise InputError(f"{where}: {what} is {shown(value)}; expected a number.")
-
-
-def action_array(
-    value: Any, shape: tuple[int, ...], who: str, where: str = ""
-) -> NDArray[np.float32]:
-    """Actions as a float32 array, converted from a list or a tensor where necessary.
-
-    Args:
-        value: The returned value.
-        shape: The expected shape.
-        who: Name of what returned it, for the message.
-        where: Prefix of the message, such as a task and a step.
-
-    Raises:
-        InputError: If it is not of this shape, or no array of numbers.
-    """
-    if type(value) is np.ndarray and value.dtype == np.float32 and value.shape == shape:
-        return value
-    array = _numbers(value)
-    if array is None or array.shape != shape:
-        raise InputError(
-            f"{where}{': ' * bool(where)}{who} returned {kind_of(_array_of(value))};"
-            f" expected actions of shape {shape}."
-        )
-    return _single(array)
-
-
-def action_vector(value: Any, who: str) -> NDArray[np.float32]:
-    """One action of any size as a float32 array of its own; see ``action_array``.
-
-    Raises:
-        InputError: If it is no vector of numbers.
-    """
-    array = _numbers(value)
-    if array is None or array.ndim != 1:
-        raise InputError(
-            f"{who} returned {kind_of(_array_of(value))}; expected an action, a vector of"
-            " numbers."
-        )
-    return _single(array).copy()
-
-
-def _numbers(value: Any) -> NDArray[Any] | None:
-    """A value as an array of numbers; None if it is none."""
-    try:
-        array = np.asarray(_array_of(value))
-    except ValueError:  # Rows of different lengths.
-        return None
-    return array if array.dtype.kind in "biuf" else None
-
-
-def _single(value: NDArray[Any]) -> NDArray[np.float32]:
-    """Numbers as float32; those that are too large become infinite."""
-    if value.dtype == np.float32:
-        return value
-    with np.errstate(over="ignore"):
-        return value.astype(np.float32)
-
-
-def _array_of(value: Any) -> Any:
-    """The values of a tensor as an array; any other value as it is."""
-    if not hasattr(value, "detach"):
-        return value
-    tensor = value.detach().cpu()  # numpy has no bfloat16.
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-
-
 def frames_per_second(env: Env) -> int:
     """The rate of an env's steps [1/s]: ``metadata["render_fps"]``, or 10 without one.
 
@@ -294,23 +198,6 @@ def frames_per_second(env: Env) -> int:
             " or leave it out."
         )
     return round(float(value))
-
-
-def finite(values: NDArray[Any]) -> bool:
-    """Whether all values of an array are finite."""
-    # The product takes a quarter of the time, and is finite unless it overflows.
-    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
-
-
-def kind_of(value: Any) -> str:
-    """The type of a value for messages, with the shape of arrays and the size of lists."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and type {value.dtype}"
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
 
 
 def _information(info: Any, where: object) -> Mapping[str, Any]:

@@ -22,14 +22,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from robomtl.border import (
-    kind_of,
-    number,
-    succeeded,
-    truth,
-    unpacked_reset,
-    unpacked_step,
-)
+from robomtl.border import succeeded, unpacked_reset, unpacked_step
 from robomtl.camera import resized, take_picture
 from robomtl.errors import InputError, SimulationError
 from robomtl.features import STATE
@@ -43,6 +36,7 @@ from robomtl.gymnasium_spaces import (
 )
 from robomtl.gymnasium_success import Outcome, Success
 from robomtl.ranges import check_counts
+from robomtl.returned_values import kind_of, number, truth
 from robomtl.splits import SPLITS, requested_variation
 from robomtl.task import Action, Observation
 

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import OutOfMemoryError, Tensor
 
-from robomtl.border import kind_of
 from robomtl.errors import InputError
 from robomtl.plug_in import calling_method
 from robomtl.policy import Batch, Loss, Memory, Policy
+from robomtl.returned_values import kind_of
 
 
 def loss_of(policy: Policy, batch: Batch) -> Loss:

@@ -11,7 +11,7 @@ from gymnasium import spaces
 import robomtl
 from robomtl import border
 from robomtl.acting.actor import TaskInfo
-from robomtl.border import frames_per_second, number, truth
+from robomtl.border import frames_per_second
 from robomtl.camera import Camera
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
@@ -23,6 +23,7 @@ from robomtl.evaluation.work import KeptEnvs
 from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.names import several
 from robomtl.plug_in import described
+from robomtl.returned_values import number, truth
 from robomtl.task import Task, Trial
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from robomtl.acting.actor import TaskInfo
 from robomtl.acting.joining import Memories
 from robomtl.acting.policy_episodes import Beginning, PolicyEpisodes, PredictionRequest
-from robomtl.border import finite, kind_of, truth
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.features import Embodiment, Feature
 from robomtl.nearest import check_known
+from robomtl.returned_values import finite, kind_of, truth
 from robomtl.spec import GOAL
 
 _OF_EPISODES = ("prompt", "task", "goal", "embodiment", "seed")

@@ -16,7 +16,6 @@ from robomtl.adaptation.method import METHODS, Adapted, Budget, Method
 from robomtl.adaptation.one_robot import of_one_robot
 from robomtl.adaptation.support import Support, check_fit
 from robomtl.arguments import checked
-from robomtl.border import kind_of
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
@@ -28,6 +27,7 @@ from robomtl.files.paths import located
 from robomtl.plug_in import calling_method, is_own
 from robomtl.policy import Policy
 from robomtl.ranges import check_seed
+from robomtl.returned_values import kind_of
 from robomtl.training.objective import continued_by, trains_actions
 
 _ANSWERED = FloatingPointError, LinAlgError, torch.OutOfMemoryError

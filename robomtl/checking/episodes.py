@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robomtl.border import action_array
 from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.checking.beginnings import (
     Act,
@@ -30,6 +29,7 @@ from robomtl.checking.variations import (
 )
 from robomtl.checking.watching import shared, watched
 from robomtl.gymnasium_env import FINAL
+from robomtl.returned_values import action_array
 from robomtl.task import Action, Env, Expert, Observation, Suite
 
 LONGEST = 10_000  # An episode that is not truncated by then is endless.

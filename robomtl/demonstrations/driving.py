@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from robomtl.acting.actor import Agent, KeptActor, TaskInfo
-from robomtl.border import action_array, finite
 from robomtl.errors import InputError
+from robomtl.returned_values import action_array, finite
 from robomtl.task import Action, Expert, Observation, Suite, Trial, find_task
 
 Labels = Literal["expert", "policy"]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.acting.actor import Actor, TaskInfo
-from robomtl.border import action_array, action_vector
 from robomtl.errors import InputError, PlugInError
 from robomtl.plug_in import described, make_expert
+from robomtl.returned_values import action_array, action_vector
 from robomtl.task import Expert, Observation, Suite, Trial
 
 EXPERT = "expert"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.acting.actor import Actor, Looking
-from robomtl.border import Border, action_array, finite
+from robomtl.border import Border
 from robomtl.errors import (
     GaveUpError,
     InputError,
@@ -20,6 +20,7 @@ from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.execution.pulse import PULSE
 from robomtl.pictures import Sighted
 from robomtl.plug_in import ENDING, described
+from robomtl.returned_values import action_array, finite
 from robomtl.task import Action, Announced, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]

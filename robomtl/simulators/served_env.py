@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import gymnasium
 from gymnasium.error import ResetNeeded
 
-from robomtl.border import finite
 from robomtl.camera import Picture
 from robomtl.errors import InputError, PlugInError, SimulationError
+from robomtl.returned_values import finite
 from robomtl.simulators.seat import Made, Seat
 from robomtl.simulators.server import BLIND, RESULT
 from robomtl.simulators.server_process import FaultError, LostServerError
