@@ -1,9 +1,7 @@
 """A training run: one policy from the demonstrations of many tasks."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,62 +9,43 @@ from typing import Any
 import torch
 
 from robomtl import checkpoint
-from robomtl.acting.actor_settings import ActorSettings
 from robomtl.arguments import checked
-from robomtl.checkpoint import Card, TrainedPolicy, packed
+from robomtl.checkpoint import TrainedPolicy, packed
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
-from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
-from robomtl.execution.machine import Machine, memory, warn_if_slow
+from robomtl.execution.machine import Machine, warn_if_slow
 from robomtl.execution.threads import Threads
 from robomtl.files.durable import write_json, writing_into
 from robomtl.files.folder_kinds import POLICY, check_no_data
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
-from robomtl.files.request import check_there, claim, plain
-from robomtl.policy import POLICIES
+from robomtl.files.request import check_there, claim
 from robomtl.progress import remark
 from robomtl.terminal import say
 from robomtl.training.acting import averaged, save_policy
 from robomtl.training.config import TrainConfig
-from robomtl.training.data_conditioning import conditioning_for, goal_warning
 from robomtl.training.following import followed
 from robomtl.training.held_out import held_out_note
-from robomtl.training.image_augmentation import check_images
-from robomtl.training.kept_settings import check_resumed, resolved_config
+from robomtl.training.kept_settings import check_resumed
 from robomtl.training.learned_mixture import with_learned_mixture
-from robomtl.training.material import spec_for
 from robomtl.training.monitoring import REQUEST, STATE, Run, train_run
-from robomtl.training.objective import Objective, check_fits, trains_actions
+from robomtl.training.objective import trains_actions
 from robomtl.training.plan import Plan, follow, prepared
-from robomtl.training.position_head import check_positions
 from robomtl.training.processes import (
     ALONE,
     Processes,
-    check_devices,
     follows,
     joined,
     launched,
-    number_of,
 )
+from robomtl.training.settling import card_of, check_training, settled
 from robomtl.training.start import (
     Model,
-    Resolved,
     Start,
     loaded,
     resolved,
-    usual_history,
-    usual_vision,
-)
-from robomtl.training.trainable import (
-    check_actions,
-    check_balance,
-    check_chunk,
-    check_divisible,
-    check_trainable,
-    rate_note,
 )
 from robomtl.versions import versions
 
@@ -126,13 +105,13 @@ def train(
         ),
         begun,
     )
-    config = _settled(config or TrainConfig(), model, begun, folder)
+    config = settled(config or TrainConfig(), model, begun, folder)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
         say(note, stderr=True)
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
-    card = _card(demonstrations, model, minimised, config)
-    _check(demonstrations, card, minimised, config)
+    card = card_of(demonstrations, model, minimised, config)
+    check_training(demonstrations, card, minimised, config)
     plan = Plan(
         demonstrations=demonstrations,
         card=card,
@@ -145,93 +124,6 @@ def train(
         check_resumed(folder / REQUEST, plan.request, finished=_made(folder))
         plan = with_learned_mixture(plan, _train)
     return _train(plan)
-
-
-def _settled(
-    config: TrainConfig, model: Resolved, begun: Start | None, folder: Path
-) -> TrainConfig:
-    """The settings, completed by the start, the machine and an earlier run there."""
-    if config.train and begun is None:
-        raise InputError(
-            f"train names {', '.join(config.train)} as the parts of a start that are"
-            " trained, and training is from scratch; give a start (--start RUN), or leave"
-            " --train out."
-        )
-    check_trainable(model.policy)
-    config = replace(
-        config,
-        history=config.history or usual_history(model.policy, begun),
-        vision=usual_vision(config.vision, begun),
-        processes=number_of(config.processes),
-    )
-    config = resolved_config(config, folder, folder / REQUEST)
-    check_devices(config.processes, config.device)
-    return config
-
-
-def _card(
-    demonstrations: Data, model: Resolved, objective: Objective, config: TrainConfig
-) -> Card:
-    """The card that the trained policy will have."""
-    wording = POLICIES.get(model.policy).wording
-    conditioning = conditioning_for(
-        demonstrations, model.conditioning, objective, wording
-    )
-    return Card(
-        policy=model.policy,
-        config=plain(checkpoint.configure(model.policy, model.policy_config)),
-        spec=spec_for(demonstrations, conditioning, config),
-        conditioning=conditioning,
-        suite=demonstrations.suite or "",
-        suite_options=dict(demonstrations.suite_options),
-        step=config.steps,
-        objective=model.objective,
-        objective_config=plain(objective),
-        acting=ActorSettings(execute=config.execute, ensemble=config.ensemble),
-    )
-
-
-def _check(
-    demonstrations: Data, card: Card, objective: Objective, config: TrainConfig
-) -> None:
-    """Refuses what cannot be trained, and prints what its user should know."""
-    check_fits(objective, card.policy)
-    POLICIES.get(card.policy).check(card.spec)
-    check_actions(demonstrations, objective, objective=card.objective)
-    checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
-    _check_batch(card, config.batch_size)
-    chunk = int(card.config.get("chunk", 1))
-    check_chunk(demonstrations, chunk)
-    if note := rate_note(demonstrations, chunk=chunk, history=card.spec.history):
-        say(note, stderr=True)
-    loss = str(card.config.get("loss", ""))
-    check_balance(demonstrations, config, loss=loss, objective=card.objective)
-    check_images(config.image_augmentation, card.spec, card.objective)
-    if config.auxiliary.positions:
-        check_positions(
-            demonstrations, images=bool(card.spec.images), objective=card.objective
-        )
-    check_divisible(config, objective, objective=card.objective)
-    if doubt := goal_warning(demonstrations, card.conditioning):
-        say(doubt, stderr=True)
-
-
-def _check_batch(card: Card, batch_size: int) -> None:
-    """Refuses batches that do not fit into memory.
-
-    Raises:
-        InputError: If their observations and actions alone do not.
-    """
-    spec = card.spec
-    states = sum(spec.states.values()) * spec.history
-    pictures = sum(math.prod(each.shape) for each in spec.images.values())
-    actions = spec.action * int(card.config.get("chunk", 1))
-    needed = batch_size * (4 * (states + actions) + pictures * spec.history)
-    if needed > memory():
-        raise InputError(
-            f"batch_size is {batch_size}: a batch takes {needed / 1e9:,.0f} GB of memory,"
-            f" and this machine has {memory() / 1e9:,.0f} GB. Give a smaller batch_size."
-        )
 
 
 def _train(plan: Plan) -> TrainedPolicy:
