@@ -27,9 +27,10 @@ from robomtl.experiments.adapt.benchmark import (
 from robomtl.experiments.adapt.controls import check_control
 from robomtl.experiments.adapt.family import Family, find_family, seeds_of
 from robomtl.experiments.adapt.folds import all_held_out
+from robomtl.experiments.adapt.method_analysis import findings_of
 from robomtl.experiments.adapt.method_cells import MethodCell, plan
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
-from robomtl.experiments.adapt.method_findings import AdaptationFindings, findings_of
+from robomtl.experiments.adapt.method_findings import AdaptationFindings
 from robomtl.experiments.adapt.method_report import methods_report
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report

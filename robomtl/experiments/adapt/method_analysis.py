@@ -1,0 +1,250 @@
+"""The findings of a comparison of methods, from the trials of its cells."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from robomtl.cost import Cost
+from robomtl.experiments.adapt.adapting_cells import Shared
+from robomtl.experiments.adapt.benchmark import benchmark_of
+from robomtl.experiments.adapt.method_cells import MethodCell
+from robomtl.experiments.adapt.method_design import BASELINE, AdaptRequest, objectives
+from robomtl.experiments.adapt.method_findings import (
+    THRESHOLDS,
+    AdaptationFindings,
+    Efficiency,
+    Forgetting,
+    MethodFindings,
+    Under,
+)
+from robomtl.experiments.adapt.ranking import ranking
+from robomtl.experiments.analysis import (
+    CONFIDENCE,
+    area_of,
+    curve_of,
+    difference_of,
+    differences_of,
+    mean_success,
+    success_of,
+)
+from robomtl.experiments.cells import Finished, Row, reasons_of, rows_of
+from robomtl.experiments.crossed import Scores
+from robomtl.experiments.curves import shots_for
+from robomtl.experiments.findings import Difference, Success, Took
+from robomtl.experiments.scores import Where, scores_by
+
+
+def findings_of(
+    request: AdaptRequest,
+    shared: Shared,
+    seeds: Sequence[int],
+    finished: Sequence[Finished[MethodCell]],
+) -> AdaptationFindings:
+    """The findings of finished cells.
+
+    Args:
+        request: The request.
+        shared: Suite and methods.
+        seeds: Seeds of training.
+        finished: The adaptations and how their trials went.
+    """
+    view = _View(request, shared, finished)
+    methods = {label: view.method(label) for label in request.methods}
+    return AdaptationFindings(
+        suite=shared.suite.name,
+        benchmark=benchmark_of(shared.suite),
+        tasks=tuple(dict.fromkeys(each.task for each in shared.problems)),
+        seeds=tuple(seeds),
+        shots=tuple(sorted(request.shots)),
+        supports=request.supports,
+        trials=request.trials,
+        probe=request.probed,
+        confidence=CONFIDENCE,
+        methods=methods,
+        ranking=ranking(
+            {label: view.curve(label) for label in methods},
+            seeds=len(seeds),
+            supports=request.supports,
+        ),
+    )
+
+
+class Arm(NamedTuple):
+    """One way to adapt, under one condition."""
+
+    method: str
+    """Label; the objective after a slash for policies as they were trained."""
+    shots: int
+    steps: int | None = None
+    control: str = "none"
+
+
+def _arm(row: Row[MethodCell]) -> Arm:
+    cell = row.cell
+    name = cell.method or f"/{cell.objective}"
+    return Arm(name, cell.shots, cell.steps, cell.control)
+
+
+def _goal(row: Row[MethodCell]) -> int:
+    return (row.cell.problem.goal if row.cell.problem else None) or 0
+
+
+def query_scores(
+    finished: Sequence[Finished[MethodCell]],
+) -> dict[Arm, dict[str, Scores]]:
+    """Success in the tasks adapted to, by arm and task; (seed, draw, goal, trial)."""
+    return scores_by(
+        (row for row in rows_of(finished) if row.place < row.cell.query),
+        _arm,
+        lambda row: Where(row.cell.seed, row.cell.draw, _goal(row), row.start),
+    )
+
+
+def retained_scores(
+    finished: Sequence[Finished[MethodCell]],
+) -> dict[Arm, dict[str, Scores]]:
+    """Success in the tasks trained on, by arm and task.
+
+    The problem adapted to takes the place of the draw; (seed, problem, 1, trial).
+    """
+    return scores_by(
+        (row for row in rows_of(finished) if row.place >= row.cell.query),
+        _arm,
+        lambda row: Where(row.cell.seed, (row.cell.task, _goal(row)), 0, row.start),
+    )
+
+
+class _View:
+    """Finished cells, as the findings of one method after the other."""
+
+    def __init__(
+        self,
+        request: AdaptRequest,
+        shared: Shared,
+        finished: Sequence[Finished[MethodCell]],
+    ) -> None:
+        self._request, self._shared, self._finished = request, shared, finished
+        self._query = query_scores(finished)
+        self._retained = retained_scores(finished)
+
+    def method(self, label: str) -> MethodFindings:
+        """How a method did."""
+        method = self._shared.methods[label]
+        objective = objectives(self._request, {label: method})[label]
+        shots = self._shots(label)
+        return MethodFindings(
+            method=self._request.methods[label],
+            config=vars(method),
+            objective=objective,
+            shots={each: self._success(Arm(label, each)) for each in shots},
+            area=area_of(self.curve(label)),
+            efficiency=self._efficiency(label),
+            against_scratch=self._against(label),
+            steps={
+                arm.steps: self._success(arm)
+                for arm in self._arms(label)
+                if arm.steps is not None
+            },
+            controls={
+                arm.control: self._under(arm)
+                for arm in self._arms(label)
+                if arm.control != "none"
+            },
+            forgetting=self._forgetting(label, objective),
+            cost=self._cost(label),
+            reasons=reasons_of(
+                each for each in self._finished if each.cell.method == label
+            ),
+        )
+
+    def curve(self, label: str) -> dict[int, dict[str, Scores]]:
+        """Success by shots and task, where every number of shots has every task."""
+        return curve_of({k: self._query[Arm(label, k)] for k in self._shots(label)})
+
+    def _arms(self, label: str) -> list[Arm]:
+        return [arm for arm in self._query if arm.method == label]
+
+    def _shots(self, label: str) -> list[int]:
+        """Numbers of shots that a method was tried with, rising."""
+        arms = self._arms(label)
+        return sorted(
+            {arm.shots for arm in arms if arm.steps is None and arm.control == "none"}
+        )
+
+    def _success(self, arm: Arm) -> Success:
+        return success_of(self._query[arm])
+
+    def _efficiency(self, label: str) -> tuple[Efficiency, ...]:
+        baseline = self._baseline(label)
+        if baseline is None:
+            return ()
+        theirs, ours = self.curve(baseline), self.curve(label)
+        if 0 in ours or not ours or not theirs:
+            return ()
+        return tuple(_efficiency(wanted, theirs, ours) for wanted in THRESHOLDS)
+
+    def _against(self, label: str) -> dict[int, Difference]:
+        """Success less that of scratch, by the shots of the latter."""
+        baseline, ours = self._baseline(label), self._shots(label)
+        return differences_of(
+            {
+                shots: (
+                    self._query[Arm(label, shots if shots in ours else 0)],
+                    self._query[Arm(baseline or "", shots)],
+                )
+                for shots in ([] if baseline is None else self._shots(baseline))
+            }
+        )
+
+    def _baseline(self, label: str) -> str | None:
+        """The label of scratch; None for scratch itself, and where it is not there."""
+        found = [k for k, name in self._request.methods.items() if name == BASELINE]
+        return found[0] if found and label not in found else None
+
+    def _under(self, arm: Arm) -> Under:
+        right = self._query[arm._replace(control="none")]
+        lost = difference_of(right, self._query[arm])
+        return Under(success=self._success(arm), lost=lost)
+
+    def _forgetting(self, label: str, objective: str) -> Forgetting | None:
+        before = self._retained.get(Arm(f"/{objective}", 0))
+        after = next((s for a, s in self._retained.items() if a.method == label), None)
+        if before is None or after is None:
+            return None
+        change = difference_of(after, before)
+        if change is None:
+            return None
+        there = {task: before[task] for task in change.tasks}
+        return Forgetting(
+            before=mean_success(there),
+            after=mean_success({task: after[task] for task in change.tasks}),
+            change=change,
+        )
+
+    def _cost(self, label: str) -> dict[int, Took]:
+        found: dict[int, list[Cost]] = {}
+        for cell, done in self._finished:
+            usual = cell.steps is None and cell.control == "none"
+            if cell.method == label and usual and done.cost is not None:
+                found.setdefault(cell.shots, []).append(done.cost)
+        return {shots: _took(costs) for shots, costs in sorted(found.items())}
+
+
+def _efficiency(
+    wanted: float,
+    theirs: Mapping[int, Mapping[str, Scores]],
+    ours: Mapping[int, Mapping[str, Scores]],
+) -> Efficiency:
+    scratch, method = (
+        shots_for(
+            wanted, list(curve), [mean_success(tasks) for tasks in curve.values()]
+        )
+        for curve in (theirs, ours)
+    )
+    ratio = None if scratch is None or method is None else scratch / method
+    return Efficiency(success=wanted, scratch=scratch, method=method, ratio=ratio)
+
+
+def _took(costs: Sequence[Cost]) -> Took:
+    names = ("seconds", "steps", "samples", "parameters")
+    return Took(**{k: median(getattr(cost, k) for cost in costs) for k in names})
