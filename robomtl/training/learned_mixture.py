@@ -143,18 +143,21 @@ def with_learned_mixture(plan: Plan, train: Callable[[Plan], TrainedPolicy]) -> 
         title="Learning the mixture",
     )
     train(second)
-    stored = read_tensors(second.folder / STATE)
+    mixture = _learned_in(second)
+    write_json(plan.folder / MIXTURE, plain(mixture))
+    remark(mixture.sentence)
+    return replace(plan, fractions=tuple(each.learned for each in mixture.groups))
+
+
+def _learned_in(plan: Plan) -> LearnedMixture:
+    """The mixture that a finished training learned."""
+    stored, tasks = read_tensors(plan.folder / STATE), plan.card.conditioning.tasks
     learned = stored["combiner.sum"] / stored["combiner.sum"].sum()
     columns = (
         stored[f"combiner.{name}"].tolist() for name in ("task", "data", "first")
     )
-    groups = tuple(
-        Group(
-            task=plan.card.conditioning.tasks[task], data=data, first=first, learned=it
-        )
+    groups = (
+        Group(task=tasks[task], data=data, first=first, learned=it)
         for task, data, first, it in zip(*columns, learned.tolist(), strict=True)
     )
-    mixture = LearnedMixture(groups=groups)
-    write_json(plan.folder / MIXTURE, plain(mixture))
-    remark(mixture.sentence)
-    return replace(plan, fractions=tuple(group.learned for group in groups))
+    return LearnedMixture(groups=tuple(groups))
