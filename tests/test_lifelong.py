@@ -14,10 +14,12 @@ import tyro
 import robomtl
 from robomtl.cli.lifelong import Lifelong, request_from
 from robomtl.continual.agem import Recalled
-from robomtl.continual.ewc import check_finite, fisher, joined
+from robomtl.continual.ewc import Ewc, check_finite, fisher, joined
 from robomtl.continual.lifelong_method import LIFELONG, Course
 from robomtl.continual.packnet import Owners, claim
+from robomtl.continual.per_task import LoraPerTask
 from robomtl.continual.stage import Stage
+from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.lifelong import LifelongRequest, lifelong, streaming
 from robomtl.experiments.lifelong import transfer_measures as measures
@@ -162,6 +164,50 @@ def test_a_stream_that_was_stopped_goes_on_with_its_task(data, tmp_path, monkeyp
         run(data, tmp_path / "stopped", "packnet")
     assert run(data, tmp_path / "stopped", "packnet").methods == whole.methods
     assert len(calls) == 6  # Of 8 plays, those of policies that acted before are kept.
+
+
+def test_outcomes_of_a_stopped_stream_are_kept_for_the_same_trials_alone(
+    data, tmp_path, monkeypatch
+):
+    played, calls = streaming.play_trials, []
+
+    def once(trained, suite, trials, envs):
+        calls.append((suite.options["horizon"], len(trials)))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return played(trained, suite, trials, envs)
+
+    monkeypatch.setattr(streaming, "play_trials", once)
+    few = {"stream": TASKS[:2]}
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path, "sequential", **few)
+    monkeypatch.setattr(f"{__name__}.SUITE", robomtl.suite("points/MT4", horizon=30))
+    run(data, tmp_path, "sequential", **few, trials=3)
+    assert calls[2:] == [(30, 3)] * 4
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+@pytest.mark.parametrize(
+    ("method", "other", "message"),
+    [
+        (LoraPerTask(), LoraPerTask(rank=2), "method.rank is 16 there and 2 here"),
+        (Ewc(samples=8), Ewc(samples=9), "method.samples is 8 there and 9 here"),
+    ],
+)
+def test_what_a_stopped_stage_made_is_kept_for_the_same_settings_alone(
+    method, other, message, data, tmp_path
+):
+    stage = stage_in(data, tmp_path, policy="film")
+    stages = learned(method, stage, 2)
+    kept = next(each.parent for each in stages[1][0].run.rglob("made_by.json"))
+    (kept / ".policy.safetensors.1.partial").touch()  # As a kill leaves it.
+    again = learned(method, stage, 2)
+    assert equal(again[1][1], stages[1][1])
+    assert not list(kept.glob(".*"))
+    with pytest.raises(InputError, match=message):
+        learned(other, stage, 2)
+    (kept / "made_by.json").unlink()  # As in folders of earlier versions.
+    assert equal(learned(method, stage, 2)[1][1], stages[1][1])
 
 
 @pytest.mark.slow

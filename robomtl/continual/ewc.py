@@ -19,15 +19,15 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.func import grad, vmap
 
-from robomtl import checkpoint
 from robomtl.adaptation.meta.gradient import material_of, sampler_of
 from robomtl.adaptation.meta.inner_loop import losses_of, weights_of
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.continual.kept_policy import kept_policy
 from robomtl.continual.lifelong_method import Course, OnePolicy
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.files.folder_kinds import POLICY
+from robomtl.files.request import plain
 from robomtl.policy import POLICIES, Batch, Loss, Policy
 from robomtl.policy_border import loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types
@@ -146,16 +146,17 @@ class Ewc(OnePolicy):
             objective="ewc",
             objective_config={"strength": self.strength},
         )
-        kept = stage.run / "consolidated"
-        if not (kept / POLICY).exists():
-            self._consolidate(trained, data, stage)
-            checkpoint.save(kept, trained.policy, trained.card)
-        return checkpoint.load(kept)
+        settings = {"start": trained.fingerprint, "method": plain(self)}
+        return kept_policy(
+            stage.run / "consolidated",
+            settings,
+            lambda: self._consolidated(trained, data, stage),
+        )
 
-    def _consolidate(
+    def _consolidated(
         self, trained: TrainedPolicy, data: Demonstrations, stage: Stage
-    ) -> None:
-        """Adds the importance of the new task's weights to that of the others."""
+    ) -> TrainedPolicy:
+        """The policy with the importance of the new task's weights beside the others'."""
         policy = trained.policy
         assert isinstance(policy.meta, Importance)
         material = material_of(policy, data, trained.card.conditioning)
@@ -165,6 +166,7 @@ class Ewc(OnePolicy):
         check_finite(found, stage.task)
         policy.meta.fisher.mul_(self.decay).add_(found)
         policy.meta.anchor.copy_(joined(policy))
+        return trained
 
 
 def fisher(policy: Policy, batches: Iterable[Batch]) -> Tensor:

@@ -7,7 +7,7 @@ that a later task learned helps another. Who acts is chosen by the task's identi
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from robomtl import checkpoint
 from robomtl.adaptation import Budget, Support, adapt
@@ -15,11 +15,14 @@ from robomtl.adaptation.method import Method
 from robomtl.adaptation.methods.lora import Lora
 from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.continual.kept_policy import kept_policy
 from robomtl.continual.lifelong_method import Course
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.execution.machine import Machine
-from robomtl.files.folder_kinds import POLICY
+from robomtl.files.request import plain
+
+_SETTINGS = "steps", "batch_size", "seed", "precision"
 
 
 class PerTask(ABC):
@@ -57,23 +60,35 @@ class PerTask(ABC):
         """The policy of the first task; each later task gets its own beside it."""
         if before is None:
             return stage.train(stage.first({stage.task: None}), None)
-        if not (stage.run / POLICY).exists():
-            machine = Machine(
-                device=stage.training.device, precision=stage.training.precision
-            )
-            adapt(
-                before,
-                Support(demonstrations=stage.data.select([stage.task])),
-                method=self.adaptation,
-                budget=Budget(
-                    steps=stage.training.steps,
-                    batch_size=stage.training.batch_size,
-                    machine=machine,
-                ),
-                seed=stage.training.seed,
-                out=stage.run,
-            )
+        kept_policy(
+            stage.run,
+            self._settings(stage, before),
+            lambda: self._adapted(stage, before),
+        )
         return before
+
+    def _adapted(self, stage: Stage, before: TrainedPolicy) -> TrainedPolicy:
+        training = stage.training
+        machine = Machine(device=training.device, precision=training.precision)
+        return adapt(
+            before,
+            Support(demonstrations=stage.data.select([stage.task])),
+            method=self.adaptation,
+            budget=Budget(
+                steps=training.steps, batch_size=training.batch_size, machine=machine
+            ),
+            seed=training.seed,
+        )
+
+    def _settings(self, stage: Stage, before: TrainedPolicy) -> dict[str, Any]:
+        """Everything that decides the policy of a later task, besides the processor."""
+        training = stage.training
+        return {
+            "start": before.fingerprint,
+            "data": stage.data.select([stage.task]).fingerprint,
+            "method": plain(self),
+            **{name: getattr(training, name) for name in _SETTINGS},
+        }
 
     def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
         """The task's own policy; that of the first task until it is learned."""

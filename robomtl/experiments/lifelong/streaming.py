@@ -1,5 +1,7 @@
 """A cell of a lifelong experiment: a stream is learned task by task, and played."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +15,7 @@ from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError
+from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
@@ -21,6 +24,8 @@ from robomtl.experiments.lifelong.variants import Variant
 from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.playing import play_trials
 from robomtl.files.durable import write_json
+from robomtl.files.lock import locked
+from robomtl.files.request import plain
 from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
 from robomtl.progress import quiet
@@ -55,6 +60,8 @@ class _Played:
     """The outcomes of the trials of one task."""
 
     outcomes: list[Outcome]
+    trials: str = ""
+    """Hash of the trials and their suite; files of earlier versions lack it."""
 
 
 class LearnStream:
@@ -136,24 +143,33 @@ class LearnStream:
         """Outcomes of the trials after a stage.
 
         A policy that acted on a task before, as one that did not change since, plays its
-        trials once: outcomes depend on trial and policy alone.
+        trials once: outcomes depend on trial and policy alone. Those of other trials, which
+        a stopped call was to play with other settings, are replaced.
 
         Args:
             acting: Policy of each task.
             folder: Keeps the outcomes.
             trials: Task by task.
         """
-        found = list[Outcome]()
+        suite, found = self._shared.suite, list[Outcome]()
         for task, group in groupby(trials, lambda trial: trial.task):
             some = list(group)
             name = f"{acting[task].fingerprint[:16]}-{file_name(task)}.json"
             path = folder / "outcomes" / name
-            if not path.exists():
-                played = play_trials(acting[task], self._shared.suite, some, self._envs)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_json(path, {"outcomes": [asdict(each) for each in played]})
+            hashed = _hash_of(suite, some)
+            if not path.exists() or read_json(path, _Played).trials not in ("", hashed):
+                played = play_trials(acting[task], suite, some, self._envs)
+                with locked(path.parent):
+                    outcomes = [asdict(each) for each in played]
+                    write_json(path, {"trials": hashed, "outcomes": outcomes})
             found += read_outcomes(path, len(some))
         return found
+
+
+def _hash_of(suite: Suite, trials: list[Trial]) -> str:
+    """Hash of everything outcomes depend on besides the policy."""
+    played = json.dumps(plain([suite_identity(suite), trials]))
+    return hashlib.sha256(played.encode()).hexdigest()[:16]
 
 
 def read_outcomes(path: Path, trials: int) -> list[Outcome]:
