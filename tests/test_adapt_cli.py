@@ -6,6 +6,7 @@ from families import SUITE, grow
 from robomtl import checkpoint
 from robomtl.cli.main import main
 from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.method_design import AdaptRequest
@@ -112,6 +113,14 @@ def test_methods_are_named_by_label():
     }
     with pytest.raises(ValueError, match="named twice; .* as in finetune-2=finetune"):
         by_label(["finetune", "finetune"])
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("=finetune", "lacks a label"), ("new=", "lacks a method")]
+)
+def test_a_label_or_a_name_alone_with_an_equals_sign_is_refused(word, said):
+    with pytest.raises(InputError, match=f"'{word}' {said}; write LABEL=METHOD, or"):
+        by_label([word])
 
 
 def test_methods_may_name_the_policies_they_take():

@@ -111,6 +111,10 @@ def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
     with pytest.raises(SystemExit):
         data.main([])
     assert "robomtl data add-camera" in capsys.readouterr().out
+    with pytest.raises(
+        InputError, match="is the data set itself, which stays as it is"
+    ):
+        add_cameras(states, states, options={"images": 16})
     for path, content in contents(states).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)

@@ -154,6 +154,11 @@ def add_cameras(
         SimulationError: If a process died or hung in every attempt.
     """
     executor = (compute or Compute()).playing
+    if located(out) == located(data):
+        raise InputError(
+            f"{out} is the data set itself, which stays as it is; give another folder for"
+            " the one with pictures (--out)."
+        )
     source = Demonstrations(data, observe=("state",), failed="clone")
     if not (source.path / layout.ROBOMTL).exists():
         raise InputError(

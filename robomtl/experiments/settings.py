@@ -20,11 +20,17 @@ def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
         noun: What they name, for the message.
 
     Raises:
-        InputError: If a label is given twice.
+        InputError: If a label is given twice, or a word has only a label or only a name.
     """
     found: dict[str, str] = {}
     for word in words:
-        label, _, name = word.partition("=")
+        label, equals, name = word.partition("=")
+        if not label or (equals and not name):
+            lacks = f"a {noun}" if label else "a label"
+            raise InputError(
+                f"'{word}' lacks {lacks}; write LABEL={noun.upper()}, or the"
+                f" {noun} alone."
+            )
         if label in found:
             raise InputError(
                 f"The {noun} {label} is named twice; give the second another label, as"
