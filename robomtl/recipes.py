@@ -150,10 +150,10 @@ RECIPES: dict[str, AnyRecipe] = {
     "maniskill": Recipe(
         line="ManiSkill's cubes, picked, stacked, pushed and pulled by one policy",
         suite="maniskill/MT4",
-        episodes=60,
+        episodes=160,
         noise=0.3,
         policy_config={"width": 256},
-        training=TrainConfig(steps=3_000, batch_size=128),
+        training=TrainConfig(steps=20_000, batch_size=128),
         until="success",
     ),
     "fetch": Recipe(
