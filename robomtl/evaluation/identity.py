@@ -1,14 +1,12 @@
 """The identity of an evaluation: everything its outcomes depend on."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robomtl.acting.actor import Agent, TaskInfo
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.trials import Chunk, side_by_side
-from robomtl.files.request import plain
+from robomtl.files.request import digest_of_value, plain
 from robomtl.task import Suite, definition_of
 from robomtl.versions import packages
 
@@ -37,12 +35,11 @@ def identity_of(
     given = [
         (chunk.trials, [_given(each) for each in chunk.task_infos]) for chunk in chunks
     ]
-    played = json.dumps(plain(given))
     return {
         **{part: agent.fingerprint for part, agent in agents.items()},
         **suite_identity(suite),
         **plain(conditions),
-        "trials": hashlib.sha256(played.encode()).hexdigest()[:12],
+        "trials": digest_of_value(given)[:12],
         "chunk": side_by_side(suite),
         "versions": packages(),
     }

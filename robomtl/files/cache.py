@@ -4,8 +4,6 @@ They lie in ``$ROBOMTL_CACHE``, by default ``~/.cache/robomtl``, and may be dele
 time when nothing runs.
 """
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from filelock import FileLock
 from robomtl.errors import InputError
 from robomtl.files.durable import sync_folder, writing_into
 from robomtl.files.paths import located
+from robomtl.files.request import digest_of_value
 
 
 def cache_folder() -> Path:
@@ -43,8 +42,8 @@ def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -
         InputError: If the cache cannot be written to.
         DiskFullError: If there is no space for it.
     """
-    root, prefix = cache_folder() / kind, _digest(origin)
-    made = root / f"{prefix}-{_digest([origin, state])}"
+    root, prefix = cache_folder() / kind, digest_of_value(origin)
+    made = root / f"{prefix}-{digest_of_value([origin, state])}"
     if made.exists():
         return made
     lock = lock_of(made)
@@ -89,7 +88,3 @@ def _make(made: Path, prefix: str, make: Callable[[Path], None]) -> None:
         sync_folder(made.parent)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]

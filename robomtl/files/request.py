@@ -1,6 +1,8 @@
 """The request of a folder: the same one resumes its work, another one is refused."""
 
 import dataclasses
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +38,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return str(value) if isinstance(value, Path) else value
+
+
+def digest_of_value(value: Any) -> str:
+    """A short hash of a value, as JSON holds it; 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(plain(value)).encode()).hexdigest()[:16]
 
 
 def claim(

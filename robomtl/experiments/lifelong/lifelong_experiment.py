@@ -130,8 +130,8 @@ def lifelong(
 
     Raises:
         InputError: If the stream has a task twice or an unknown one, a method or a setting
-            is unknown or does not fit, policies cannot be conditioned so, there are fewer demonstrations than requested, or
-            the folder holds another experiment.
+            is unknown or does not fit, policies cannot be conditioned so, there are fewer
+            demonstrations than requested, or the folder holds another experiment.
     """
     request, compute = request or LifelongRequest(), compute or Compute()
     folder = located(out)

@@ -1,7 +1,5 @@
 """A cell of a lifelong experiment: a stream is learned task by task, and played."""
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +23,7 @@ from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.playing import play_trials
 from robomtl.files.durable import write_json
 from robomtl.files.lock import locked
-from robomtl.files.request import plain
+from robomtl.files.request import digest_of_value
 from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
 from robomtl.progress import quiet
@@ -156,7 +154,8 @@ class LearnStream:
             some = list(group)
             name = f"{acting[task].fingerprint[:16]}-{file_name(task)}.json"
             path = folder / "outcomes" / name
-            hashed = _hash_of(suite, some)
+            # Everything that outcomes depend on besides the policy.
+            hashed = digest_of_value([suite_identity(suite), some])
             if not path.exists() or read_json(path, _Played).trials not in ("", hashed):
                 played = play_trials(acting[task], suite, some, self._envs)
                 with locked(path.parent):
@@ -164,12 +163,6 @@ class LearnStream:
                     write_json(path, {"trials": hashed, "outcomes": outcomes})
             found += read_outcomes(path, len(some))
         return found
-
-
-def _hash_of(suite: Suite, trials: list[Trial]) -> str:
-    """Hash of everything outcomes depend on besides the policy."""
-    played = json.dumps(plain([suite_identity(suite), trials]))
-    return hashlib.sha256(played.encode()).hexdigest()[:16]
 
 
 def read_outcomes(path: Path, trials: int) -> list[Outcome]:
