@@ -131,12 +131,16 @@ class Spec:
         return [slice(start, stop) for start, stop in pairwise(ends)]
 
     @property
+    def observed(self) -> int:
+        """Length of one joined observation: states of all robots, then encoded images."""
+        return int(self.places[-1].stop + self.vision.features * len(self.images))
+
+    @property
     def inputs(self) -> int:
         """Length of the vector that a network reads: see ``robomtl.layers.observing``."""
         robots = len(self.embodiments)
-        once = self.places[-1].stop + self.vision.features * len(self.images)
         goals = self.vision.features * len(self.goals)
-        return int(self.history * once + robots * (robots > 1) + goals)
+        return int(self.history * self.observed + robots * (robots > 1) + goals)
 
     def index(self, name: str) -> int:
         """The index of an embodiment.

@@ -236,10 +236,11 @@ def _columns(old: Spec, new: Spec, robot: int | None) -> list[int] | None:
     for name in new.images:
         first = states + width * images.index(name)
         once += range(first, first + width)
-    step = states + width * len(images)
     goals = old.inputs - width * len(old.goals)
     shown = [*old.goals]
-    columns = [time * step + place for time in range(old.history) for place in once]
+    columns = [
+        time * old.observed + place for time in range(old.history) for place in once
+    ]
     for name in new.goals:
         first = goals + width * shown.index(name)
         columns += range(first, first + width)

@@ -23,7 +23,7 @@ def begin_alike(layer: nn.Module, spec: Spec) -> None:
         spec: What the robots observe.
     """
     assert isinstance(layer, nn.Linear)
-    once = spec.places[-1].stop + spec.vision.features * len(spec.images)
+    once = spec.observed
     alike = [tuple(sorted(each.states.items())) for each in spec.embodiments]
     for time in range(spec.history):
         step = layer.weight.detach()[:, time * once : (time + 1) * once]
