@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
+from robomtl.files.request import DEFINITION
 from robomtl.names import check_name, several
 from robomtl.nearest import check_known
 
@@ -311,6 +312,6 @@ def definition_of(suite: Suite) -> dict[str, Any]:
     for a suite without either.
     """
     if (own := getattr(suite, "definition", None)) is not None:
-        return {"definition": own}
+        return {DEFINITION: own}
     version = getattr(suite, "version", None)
-    return {} if version is None else {"definition": {"version": str(version)}}
+    return {} if version is None else {DEFINITION: {"version": str(version)}}
