@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robomtl import checkpoint
 from robomtl.acting.agent import PolicyAgent, check_pictures
 from robomtl.conditioning.conditioning import check_kinds
 from robomtl.demonstrations import CollectionConfig
@@ -68,6 +69,8 @@ def plans_of(recipe: Recipe, seed: int) -> Plans:
     """
     made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
     check_kinds(recipe.conditioning, made.goal)
+    architecture = checkpoint.configure(recipe.policy, recipe.policy_config)
+    recipe.training.acting.check(int(getattr(architecture, "chunk", 1)))
     _collection(recipe, seed)
     evaluations = {
         kind: planned(made, config.conditions(made))

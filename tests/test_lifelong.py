@@ -321,6 +321,15 @@ def test_a_conditioning_that_needs_an_encoder_is_refused_before_anything_is_coll
     assert not (tmp_path / "out").exists()
 
 
+def test_actions_that_are_not_predicted_are_refused_before_any_is_collected(tmp_path):
+    settings = {"sequential": {"training.execute": 2}}
+    with pytest.raises(
+        ValueError, match="execute is 2, but the policy predicts chunks"
+    ):
+        lifelong(SUITE, request("sequential", settings=settings), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_gem_takes_out_what_opposes_the_memory(data, tmp_path):
     made = stage_in(data, tmp_path).train(data, None)
     policy, batch = (

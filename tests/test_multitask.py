@@ -197,6 +197,15 @@ def test_a_conditioning_that_needs_an_encoder_is_refused_before_anything_is_coll
     assert not (tmp_path / "out").exists()
 
 
+def test_actions_that_are_not_predicted_are_refused_before_any_is_collected(tmp_path):
+    settings = {**SMALL, "together": {"training.execute": 2}}
+    with pytest.raises(
+        ValueError, match="execute is 2, but the policy predicts chunks"
+    ):
+        multitask(SUITE, replace(REQUEST, settings=settings), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
     request = replace(

@@ -322,3 +322,12 @@ def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
     }  # Learns from prompts; needs a language model.
     trained = {name for name in POLICIES.own() if POLICIES.get(name).trainable}
     assert trained - special <= {*arms}
+
+
+def test_actions_that_are_not_predicted_are_refused_before_any_is_collected(tmp_path):
+    training = replace(SMALL.training, execute=2)
+    with pytest.raises(
+        ValueError, match="execute is 2, but the policy predicts chunks"
+    ):
+        run(replace(SMALL, training=training), out=tmp_path / "out", compute=ONE)
+    assert not (tmp_path / "out").exists()

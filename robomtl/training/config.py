@@ -183,7 +183,7 @@ class TrainConfig:
         endless = "max_grad_norm", "temperature"
         check_positive(self, "learning_rate", *endless, endless=endless)
         check_parts(self, "warmup_fraction", "ema_decay", "validation", "goal_images")
-        ActorSettings(execute=self.execute, ensemble=self.ensemble)
+        _ = self.acting  # It refuses numbers that are impossible or contradict.
         for name in ("learning_rate_factors", "weight_decays"):
             check_by_part(name, getattr(self, name))
         if self.mixture == "learned":
@@ -195,6 +195,11 @@ class TrainConfig:
             temperature=self.temperature,
             balancing=self.balancing,
         )
+
+    @property
+    def acting(self) -> ActorSettings:
+        """How the policy's chunks of actions will be executed."""
+        return ActorSettings(execute=self.execute, ensemble=self.ensemble)
 
     def _check_mixture(self) -> None:
         """Refuses what does not go with a learned mixture; see ``check_alone``."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from robomtl import checkpoint
-from robomtl.acting.actor_settings import ActorSettings
 from robomtl.checkpoint import Card
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
@@ -78,7 +77,7 @@ def card_of(
         step=config.steps,
         objective=model.objective,
         objective_config=plain(objective),
-        acting=ActorSettings(execute=config.execute, ensemble=config.ensemble),
+        acting=config.acting,
     )
 
 

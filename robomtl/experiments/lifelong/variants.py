@@ -75,7 +75,8 @@ def variant_of(
         raise InputError(f"The method {label}: {said}.") from error
     check_known("normaliser", variant.normaliser, get_args(Normalisation))
     check_trainable(variant.policy)
-    checkpoint.configure(variant.policy, variant.policy_config)
+    architecture = checkpoint.configure(variant.policy, variant.policy_config)
+    variant.training.acting.check(int(getattr(architecture, "chunk", 1)))
     return variant
 
 
