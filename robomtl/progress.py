@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from robomtl.execution.pulse import PULSE
 from robomtl.terminal import Terminal, say, visible
@@ -48,7 +49,7 @@ _HEARD: ContextVar[Callable[[int, float], None] | None] = ContextVar(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Shows no progress line in the block, whose work belongs to a larger item.
+    """Shows no progress line or remark in the block, whose work belongs to a larger item.
 
     A worker process notes its progress in its pulse instead, see ``robomtl.execution.pulse``.
     """
@@ -63,6 +64,12 @@ def remark(sentence: str) -> None:
     """Prints a sentence on standard error, unless the block is ``quiet``."""
     if not _QUIET.get():
         say(sentence, stderr=True)
+
+
+def remark_table(table: Table) -> None:
+    """Prints a table on standard error, unless the block is ``quiet``."""
+    if not _QUIET.get():
+        Terminal(stderr=True).print(table)
 
 
 @contextmanager

@@ -67,13 +67,16 @@ def test_called_again_it_plays_nothing_and_finds_the_same(done):
     assert (out / "journal.jsonl").read_bytes() == before
 
 
-def test_a_policy_that_solves_nothing_to_imitate_is_an_outcome_of_its_arm(tmp_path):
+def test_a_policy_that_solves_nothing_to_imitate_is_an_outcome_of_its_arm(
+    tmp_path, capsys
+):
     arms = ("self_imitation", "demonstrations")
     design = replace(QUICK, steps=1, rounds=1, arms=arms, noise=0.0)
     found = beyond(POINTS, design, out=tmp_path, compute=HERE)
     assert found.success["demonstrations"][1].trials == 6
     journal = (tmp_path / "journal.jsonl").read_text()
     assert "The policy solved none of 4 episodes" in journal
+    assert capsys.readouterr().err.count("tried") == 1  # Of what is collected first.
 
 
 def test_goals_are_gained_where_all_seeds_solve_what_the_expert_does_not():

@@ -30,9 +30,8 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor, Failure
 from robomtl.files.paths import located
 from robomtl.files.request import refuse_other
-from robomtl.progress import Advance, progress
+from robomtl.progress import Advance, progress, remark, remark_table
 from robomtl.task import Suite, find_task
-from robomtl.terminal import Terminal, say
 
 
 class _Collection:
@@ -193,9 +192,9 @@ def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
         table.add_column(heading, justify="right")
     for name, tally in tallies.items():
         table.add_row(name, *map(str, tally))
-    Terminal(stderr=True).print(table)
+    remark_table(table)
     for name, error in errors.items():
-        say(f"An episode of {name} broke off: {error}", stderr=True)
+        remark(f"An episode of {name} broke off: {error}")
 
 
 def counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:

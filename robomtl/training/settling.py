@@ -11,6 +11,7 @@ from robomtl.errors import InputError
 from robomtl.execution.machine import memory
 from robomtl.files.request import plain
 from robomtl.policy import POLICIES
+from robomtl.progress import remark
 from robomtl.terminal import say
 from robomtl.training.config import TrainConfig
 from robomtl.training.data_conditioning import conditioning_for, goal_warning
@@ -98,7 +99,7 @@ def check_training(
     chunk = int(card.config.get("chunk", 1))
     check_chunk(demonstrations, chunk)
     if note := rate_note(demonstrations, chunk=chunk, history=card.spec.history):
-        say(note, stderr=True)
+        remark(note)
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=card.objective)
     check_images(config.image_augmentation, card.spec, card.objective)

@@ -23,7 +23,6 @@ from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import check_there, claim
 from robomtl.progress import remark
-from robomtl.terminal import say
 from robomtl.training.acting import averaged, save_policy
 from robomtl.training.config import TrainConfig
 from robomtl.training.following import followed
@@ -108,7 +107,7 @@ def train(
     config = settled(config or TrainConfig(), model, begun, folder)
     notes, demonstrations = demonstrations.notes, demonstrations.succeeded()
     for note in notes:
-        say(note, stderr=True)
+        remark(note)
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
     card = card_of(demonstrations, model, minimised, config)
     check_training(demonstrations, card, minimised, config)
