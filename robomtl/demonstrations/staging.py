@@ -10,7 +10,7 @@ import numpy as np
 
 from robomtl.demonstrations.blocks import Block
 from robomtl.errors import InputError
-from robomtl.files.durable import replacing, sync_folder
+from robomtl.files.durable import discard_partial, replacing, sync_folder
 from robomtl.files.folder_kinds import check_may_be_folder
 from robomtl.files.lock import locked
 from robomtl.files.npz import read_arrays
@@ -62,6 +62,7 @@ class Staging:
                 f"{self.out} is not empty and holds no data set; give a new folder."
             )
         with locked(self._folder):
+            discard_partial(self.out)  # Of a report beside the data set.
             plan, units = self._folder / _PLAN, self._folder.glob("task-*/*.npz")
             claim(plan, self._request.plain(), finished=units)
             yield
