@@ -70,7 +70,7 @@ def plans_of(recipe: Recipe, seed: int) -> Plans:
     made = suite(recipe.suite, **(recipe.pictures.options if recipe.pictures else {}))
     check_kinds(recipe.conditioning, made.goal)
     architecture = checkpoint.configure(recipe.policy, recipe.policy_config)
-    recipe.training.acting.check(int(getattr(architecture, "chunk", 1)))
+    recipe.training.check_chunk(architecture)
     _collection(recipe, seed)
     evaluations = {
         kind: planned(made, config.conditions(made))

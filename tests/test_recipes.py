@@ -324,10 +324,30 @@ def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
     assert trained - special <= {*arms}
 
 
-def test_actions_that_are_not_predicted_are_refused_before_any_is_collected(tmp_path):
-    training = replace(SMALL.training, execute=2)
+EXECUTING = TrainConfig(steps=3, batch_size=8, threads=1, execute=2)
+FIRST = Before(suite="points/MT6", episodes=2, arms=("film",), training=EXECUTING)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        replace(SMALL, training=EXECUTING),
+        replace(
+            SMALL_COMPARISON,
+            pretraining={
+                **SMALL_COMPARISON.pretraining,
+                "context": Pretraining(training=EXECUTING),
+            },
+        ),
+        replace(SIDE_BY_SIDE, before=FIRST),
+    ],
+    ids=["one policy", "methods", "first policy of arms"],
+)
+def test_actions_that_are_not_predicted_are_refused_before_any_is_collected(
+    recipe, tmp_path
+):
     with pytest.raises(
         ValueError, match="execute is 2, but the policy predicts chunks"
     ):
-        run(replace(SMALL, training=training), out=tmp_path / "out", compute=ONE)
+        run(recipe, out=tmp_path / "out", compute=ONE)
     assert not (tmp_path / "out").exists()

@@ -201,6 +201,17 @@ class TrainConfig:
         """How the policy's chunks of actions will be executed."""
         return ActorSettings(execute=self.execute, ensemble=self.ensemble)
 
+    def check_chunk(self, architecture: object) -> None:
+        """Refuses an architecture whose chunks cannot be executed as these settings say.
+
+        Args:
+            architecture: Config of a policy.
+
+        Raises:
+            InputError: If its chunks are too short; see ``ActorSettings.check``.
+        """
+        self.acting.check(int(getattr(architecture, "chunk", 1)))
+
     def _check_mixture(self) -> None:
         """Refuses what does not go with a learned mixture; see ``check_alone``."""
         usual = TrainConfig()

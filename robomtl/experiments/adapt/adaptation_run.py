@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robomtl.checkpoint import configure
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import obtain
@@ -91,13 +92,16 @@ def run_adaptation(
             and precision where the recipe does not say.
 
     Raises:
-        InputError: If a folder holds something else, or the recipe trains no policy of
-            an objective that a method needs.
+        InputError: If a folder holds something else, the recipe trains no policy of an
+            objective that a method needs, or a policy's chunks are too short for the
+            actions to be executed.
     """
     compute = compute or Compute()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     request = replace(recipe.request, seeds=recipe.seeds)
     check_playable(made, request, Supports())  # Before anything is collected.
+    for each in needed.values():
+        each.training.check_chunk(configure(each.policy, each.policy_config))
     prior = obtain(
         made,
         out,

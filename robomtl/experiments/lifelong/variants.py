@@ -76,7 +76,7 @@ def variant_of(
     check_known("normaliser", variant.normaliser, get_args(Normalisation))
     check_trainable(variant.policy)
     architecture = checkpoint.configure(variant.policy, variant.policy_config)
-    variant.training.acting.check(int(getattr(architecture, "chunk", 1)))
+    variant.training.check_chunk(architecture)
     return variant
 
 

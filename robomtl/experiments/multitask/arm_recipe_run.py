@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robomtl.checkpoint import configure
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
@@ -67,15 +68,17 @@ def run_arms(
         compute: Processes or cluster, device and precision.
 
     Raises:
-        InputError: If another seed is given, or a folder holds something else.
+        InputError: If another seed is given, a folder holds something else, or the chunks
+            of the first policy are too short for the actions to be executed.
     """
     check_counted(seed)
     compute, request = compute or Compute(), recipe.request
     made = suite(recipe.suite)
-    if recipe.before is not None:
+    if (before := recipe.before) is not None:
         check_playable(made, request)  # Before anything is trained.
-        start = _trained_before(recipe, recipe.before, out / "before", compute)
-        own = {label: {"start": str(start)} for label in recipe.before.arms}
+        before.training.check_chunk(configure(request.policy, before.policy_config))
+        start = _trained_before(recipe, before, out / "before", compute)
+        own = {label: {"start": str(start)} for label in before.arms}
         settings = {k: {**v, **request.settings.get(k, {})} for k, v in own.items()}
         request = replace(request, settings={**request.settings, **settings})
     return multitask(

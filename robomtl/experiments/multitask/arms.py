@@ -104,7 +104,7 @@ def arm_of(
     made = _continued(_set(label, made, settings), settings)
     check_trainable(made.policy)
     config = checkpoint.configure(made.policy, made.policy_config)
-    made.training.acting.check(int(getattr(config, "chunk", 1)))
+    made.training.check_chunk(config)
     _check_balanced(label, made)
     signed = may_be_negative(str(getattr(config, "loss", "")))  # Has no ratios to take.
     if made.learned != "together" or signed or not affinity:
