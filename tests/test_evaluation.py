@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from wobbling import (
     BROKEN,
     BrokenSuite,
+    DrawingSuite,
     StuckSuite,
     WobblingAgent,
     WordyAgent,
@@ -22,7 +22,6 @@ from wobbling import (
 )
 
 from robomtl.envs.points import PointsSuite
-from robomtl.envs.points_env import PointsEnv
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LocalExecutor
@@ -39,19 +38,6 @@ EPISODES = 25  # Of 6 tasks: 18 chunks.
 class ExpertlessSuite(PointsSuite):
     def make_expert(self, task):
         raise ValueError(f"{self.name} has no expert for {task}.")
-
-
-class DrawingEnv(PointsEnv):
-    """Draws from a generator that all envs of a process share."""
-
-    def step(self, action):
-        np.random.random()
-        return super().step(action)
-
-
-class DrawingSuite(PointsSuite):
-    def make_env(self, task):
-        return DrawingEnv(task, self.horizon)
 
 
 def play(out, *, agent=None, suite=POINTS, workers=2, executor=None, **options):

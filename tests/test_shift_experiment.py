@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from wobbling import DrawingSuite
 
 import robomtl
 from robomtl.adaptation.adapting import configure
@@ -78,6 +79,16 @@ def test_policies_are_compared_under_every_magnitude_and_more_may_join(
     assert "all shifts" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("action gain [×]") and page.count("action delay [steps]")
+
+
+def test_draws_that_the_trials_of_cells_share_are_warned_of_once(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = DrawingSuite(variant="reach-red", horizon=20)
+    config = ShiftConfig(shifts=("action_delay",), trials=2)
+    compute = robomtl.Compute(workers=2)
+    robomtl.shift(runs[:2], suite, config, out=tmp_path, compute=compute)
+    assert capsys.readouterr().err.count("the global random generator of Python") == 1
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,19 @@ class StuckSuite(PointsSuite):
         return env
 
 
+class DrawingEnv(PointsEnv):
+    """Draws from a generator that all envs of a process share."""
+
+    def step(self, action):
+        np.random.random()
+        return super().step(action)
+
+
+class DrawingSuite(PointsSuite):
+    def make_env(self, task):
+        return DrawingEnv(task, self.horizon)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Here:
     """Works in this process, and may lose items or be stopped after some."""

@@ -50,9 +50,8 @@ class Done:
     """What else is kept of it, as JSON can hold it."""
     retry: bool = False
     """Whether the machine failed, so that the cell is tried again by the next call."""
-    shared_draws: bool = False
-    """Whether trials may have taken each other's random numbers, which no journal keeps;
-    see ``robomtl.evaluation.shared_draws``."""
+    warnings: tuple[str, ...] = ()
+    """Sentences that its run prints once, and no journal keeps; see ``robomtl.warned``."""
 
     @classmethod
     def failed(

@@ -3,15 +3,16 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
 
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Journal
 from robomtl.evaluation.journal_lines import Done, Session
-from robomtl.evaluation.shared_draws import WARNING
 from robomtl.execution.executor import Executor, Failure
 from robomtl.progress import item_progress, remark
 from robomtl.task import Trial
+from robomtl.warned import gathered, warn
 
 
 class Playable(Protocol):
@@ -39,6 +40,22 @@ class Playable(Protocol):
 
 
 P = TypeVar("P", bound=Playable)
+
+
+class _Gathering(Generic[P]):
+    """Plays a cell; its warnings come with what came of it.
+
+    Args:
+        play: Plays a cell.
+    """
+
+    def __init__(self, play: Callable[[P], Done]) -> None:
+        self._play = play
+
+    def __call__(self, cell: P) -> Done:
+        with gathered() as warnings:
+            done = self._play(cell)
+        return replace(done, warnings=tuple(warnings))
 
 
 def play_cells(
@@ -74,21 +91,22 @@ def play_cells(
     )
     units, done_before = [cell.units for cell in items], sum(c.units for c in before)
     with item_progress(title, units, done=done_before) as reach:
-        then, shared_draws = time.monotonic(), False
-        for index, done in executor.map(play, items, lambda cell: cell.kind):
+        then, warnings = time.monotonic(), dict[str, None]()
+        work = _Gathering(play)
+        for index, done in executor.map(work, items, lambda cell: cell.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, len(cell.trials), retry=True)
             journal.append(left[index], done, now - then)
             then = now
-            shared_draws = shared_draws or done.shared_draws
+            warnings |= dict.fromkeys(done.warnings)
             tally.update(outcome.success for outcome in done.outcomes)
             said = note() if note else f"{cell.label} {_so_far(tally)}".strip()
             reach(index, 1.0, note=said)
             yield left[index]
     _remark_failures(journal, left)
-    if shared_draws:
-        remark(WARNING)
+    for sentence in warnings:
+        warn(sentence)
 
 
 def _so_far(tally: Counter[bool | None]) -> str:

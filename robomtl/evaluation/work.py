@@ -3,12 +3,13 @@
 from robomtl.acting.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome, Until, roll
-from robomtl.evaluation.shared_draws import SharedDraws
+from robomtl.evaluation.shared_draws import WARNING, SharedDraws
 from robomtl.evaluation.trials import Chunk
 from robomtl.execution.pulse import PULSE
 from robomtl.plug_in import close_broken, make_env
 from robomtl.task import Env, Suite
 from robomtl.versions import processor
+from robomtl.warned import warn
 
 _ATTEMPTS = 2  # Of a chunk in which a simulator goes unstable.
 
@@ -24,9 +25,6 @@ class KeptEnvs:
         self._suite = suite
         self._task = ""
         self._envs: list[Env] = []
-        self.shared_draws = False
-        """Whether something drew from a generator of the whole process while several of
-        them were stepped in turn; see ``robomtl.evaluation.shared_draws``."""
         self._watched = set[str]()
 
     def of(self, task: str, count: int) -> list[Env]:
@@ -64,7 +62,8 @@ def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outco
         draws = SharedDraws()
         begun = draws.begin if envs.watch(chunk) else None
         outcomes = roll(there, actor, chunk, until=until, begun=begun)
-        envs.shared_draws = envs.shared_draws or draws.seen()
+        if draws.seen():
+            warn(WARNING)
         played = zip(chunk.trials, outcomes, strict=True)
         if not any(it.error for trial, it in played if trial.seed not in PULSE.lost):
             break
@@ -89,4 +88,4 @@ class PlayChunk:
     def __call__(self, chunk: Chunk) -> Done:
         """How each trial of the chunk went; see ``play``."""
         outcomes = play(self._envs, self._actor.get(), chunk, self._until)
-        return Done(outcomes, processor(), shared_draws=self._envs.shared_draws)
+        return Done(outcomes, processor())

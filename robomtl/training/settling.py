@@ -12,7 +12,6 @@ from robomtl.execution.machine import memory
 from robomtl.files.request import plain
 from robomtl.policy import POLICIES
 from robomtl.progress import remark
-from robomtl.terminal import say
 from robomtl.training.config import TrainConfig
 from robomtl.training.data_conditioning import conditioning_for, goal_warning
 from robomtl.training.image_augmentation import check_images
@@ -31,6 +30,7 @@ from robomtl.training.trainable import (
     check_trainable,
     rate_note,
 )
+from robomtl.warned import warn
 
 
 def settled(
@@ -109,7 +109,7 @@ def check_training(
         )
     check_divisible(config, objective, objective=card.objective)
     if doubt := goal_warning(demonstrations, card.conditioning):
-        say(doubt, stderr=True)
+        warn(doubt)
 
 
 def _check_batch(card: Card, batch_size: int) -> None:

@@ -47,6 +47,7 @@ from robomtl.training.start import (
     resolved,
 )
 from robomtl.versions import versions
+from robomtl.warned import warned_once
 
 
 @checked
@@ -187,7 +188,8 @@ def _lead(plan: Plan, threads: Threads, processes: Processes) -> None:
     threads.record(machine)
     packed(averaged(run.learner, card), card)  # Else it could fail after the last step.
     _begin(run)
-    train_run(run)
+    with warned_once():
+        train_run(run)
     check_there(folder / REQUEST)
     save_policy(run.learner, card, folder)
     processes.wait()  # The others read what was saved.

@@ -63,9 +63,7 @@ class PlayBoth:
     def __call__(self, both: Both) -> Done:
         """A's outcome of each trial, then B's."""
         a, b = (play(both.chunk) for play in self._plays)
-        shared = a.shared_draws or b.shared_draws
-        outcomes = [*a.outcomes, *b.outcomes]
-        return Done(outcomes, a.processor, shared_draws=shared)
+        return Done([*a.outcomes, *b.outcomes], a.processor)
 
 
 @dataclass(frozen=True, kw_only=True)
