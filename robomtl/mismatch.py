@@ -16,6 +16,8 @@ class Mismatch(NamedTuple):
     """The plain value in one place, such as the record of a folder."""
     here: Any
     """The plain value in the other."""
+    of: str = ""
+    """Name of the one part, such as a cell, that the setting is of; empty for the whole."""
 
     def phrase(
         self,
@@ -30,7 +32,8 @@ class Mismatch(NamedTuple):
             spelled: Makes of the recorded name the one that the reader knows.
         """
         there, here = _shown(self.there), _shown(self.here)
-        return f"{spelled(self.name)} is {there} {sides[0]} and {here} {sides[1]}"
+        name = spelled(self.name) + (f" of {self.of}" if self.of else "")
+        return f"{name} is {there} {sides[0]} and {here} {sides[1]}"
 
 
 def _shown(value: Any) -> str:

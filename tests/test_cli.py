@@ -34,6 +34,7 @@ from robomtl.errors import InputError, SimulationError
 from robomtl.evaluation import Results
 from robomtl.execution.executor import LocalExecutor
 from robomtl.files.lock import locked
+from robomtl.mismatch import Mismatch
 from robomtl.recipes import RECIPES, Recipe
 from robomtl.training import TrainConfig
 
@@ -425,13 +426,18 @@ def test_an_unknown_recipe_names_the_nearest(capsys, tmp_path):
         ("suite_options.horizon", "--horizon"),
         ("suite_options.colour", "--suite-options"),
         ("methods.lora.rank", "--settings lora.rank"),
-        ("trials of lora/0", "--trials"),
+        ("trials", "--trials"),
         ("versions.torch", None),
     ],
 )
 def test_a_recorded_setting_is_named_by_its_flag(recorded, flag):
     known = "--architecture.width --horizon --suite-options --settings --trials"
     assert flag_of(recorded, known.split()) == flag
+
+
+def test_a_setting_of_one_cell_is_named_by_its_flag_and_the_cell():
+    said = Mismatch("trials", 1, 2, of="best of 2/0").phrase(spelled="--{}".format)
+    assert said == "--trials of best of 2/0 is 1 there and 2 here"
 
 
 def test_settings_without_a_recipe_are_refused(capsys):

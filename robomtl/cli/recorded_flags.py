@@ -44,8 +44,7 @@ def flag_of(name: str, known: Collection[str]) -> str | None:
     label = _OF_LABEL.fullmatch(name)
     if label and "--settings" in known:
         return f"--settings {label[1]}"
-    whole = name.partition(" of ")[0]  # As in "trials of LABEL".
-    parts = [_SPELLED.get(part, part) for part in whole.split(".")]
+    parts = [_SPELLED.get(part, part) for part in name.split(".")]
     inner = parts[1:] if parts[0] in _AROUND else []
     outer = [parts[:number] for number in range(len(parts) - 1, 0, -1)]
     flags = [f"--{_dashed('.'.join(way))}" for way in (parts, inner, *outer)]

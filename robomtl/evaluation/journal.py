@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.errors import InputError
+from robomtl.errors import InputError, OtherRequestError
 from robomtl.evaluation.journal_lines import (
     Began,
     Done,
@@ -22,6 +22,7 @@ from robomtl.evaluation.rollout import Outcome
 from robomtl.files.durable import append_line, read_lines, write_text
 from robomtl.files.request import check_there, plain, refuse_other
 from robomtl.files.untrusted import converted, parse_json
+from robomtl.mismatch import Mismatch
 from robomtl.versions import packages
 
 _CHUNKS = ("chunks", dict[str, int])
@@ -209,8 +210,9 @@ def open_growing(
         sizes = shared.pop("chunks")
         refuse_other(path.parent, {**before, **known}, {**plan, **known, **shared})
         for name, size in known["chunks"].items():
-            trials = f"trials of {name}"
-            refuse_other(path.parent, {trials: size}, {trials: sizes[name]})
+            if size != sizes[name]:
+                differing = Mismatch("trials", size, sizes[name], of=name)
+                raise OtherRequestError(path.parent, [differing])
     whole = {name: {**before.get(name, {}), **plan[name]} for name in fields}
     chunks: dict[str, int] = whole["chunks"]
     journal = Journal(path)
