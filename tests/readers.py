@@ -69,6 +69,7 @@ from robomtl.recipe_run import request_of
 from robomtl.recipes import RECIPES
 from robomtl.simulators.environment import ENVIRONMENTS
 from robomtl.training.conflicts import History
+from robomtl.training.elapsed import elapsed_in
 from robomtl.training.learned_mixture import read_mixture
 from robomtl.training.text_cotraining import read_texts
 
@@ -345,6 +346,9 @@ KINDS = {
     "learned mixture": Kind("plans/mixture.json", _mixture),
     "time of training": Kind(
         "plans/seconds.json", lambda folder: noted(folder / "plans/seconds.json", 0)
+    ),
+    "time before a stop": Kind(
+        "plans/elapsed.json", lambda folder: elapsed_in(folder / "plans")
     ),
     "outcomes of a stage": Kind(
         "plans/outcomes.json", lambda f: read_outcomes(f / "plans/outcomes.json", 2)

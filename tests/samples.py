@@ -99,6 +99,7 @@ def _make_plans(plans: Path) -> None:
         "wordings": {name: ["go there"] for name in NAMES},
         "mixture": {"groups": [{"task": "a", "data": 0, "first": 0.5, "learned": 0.7}]},
         "seconds": {"seconds": 1.5},
+        "elapsed": {"seconds": 1.5},
         "camera": plain(Camera()),
         "recipe": {**request_of(RECIPES["mt10-state"]), "seed": 0},
         "outcomes": {"outcomes": [{"success": True, "length": 3}] * 2},

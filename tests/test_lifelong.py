@@ -166,6 +166,17 @@ def test_a_stream_that_was_stopped_goes_on_with_its_task(data, tmp_path, monkeyp
     assert len(calls) == 6  # Of 8 plays, those of policies that acted before are kept.
 
 
+def test_the_time_of_steps_before_a_stop_counts(data, tmp_path):
+    run(data, tmp_path, "sequential", stream=TASKS[:2])
+    (tmp_path / "journal.jsonl").unlink()  # As if stopped before the cell was entered.
+    first, second = sorted(tmp_path.rglob("seconds.json"))
+    first.write_text('{"seconds": 1000}')
+    second.unlink()  # Nor was this stage.
+    second.with_name("elapsed.json").write_text('{"seconds": 200}')
+    found = run(data, tmp_path, "sequential", stream=TASKS[:2])
+    assert 1200 < found.cost["sequential"].seconds < 1300
+
+
 def test_outcomes_of_a_stopped_stream_are_kept_for_the_same_trials_alone(
     data, tmp_path, monkeypatch
 ):

@@ -27,6 +27,7 @@ from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, acting, train
+from robomtl.training.elapsed import elapsed_in
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.learner import learner_for
 from robomtl.training.log import Log
@@ -391,8 +392,10 @@ def test_a_run_that_was_begun_before_precision_was_chosen_goes_on_in_its_own(
 def test_a_run_that_goes_on_counts_the_steps_it_takes(data, tmp_path, capsys):
     stopped_at(data, tmp_path, step=33)
     capsys.readouterr()
+    before = elapsed_in(tmp_path)
     quick(data, tmp_path)
     assert "Training: 60/60" in capsys.readouterr().err
+    assert elapsed_in(tmp_path) > before > 0
 
 
 def test_losses_are_logged_by_task_for_training_and_validation(data, tmp_path):

@@ -18,6 +18,7 @@ from robomtl.progress import Advance, progress
 from robomtl.training.acting import Evaluations, averaged
 from robomtl.training.config import TrainConfig
 from robomtl.training.divided import DividedDraws, Divisible
+from robomtl.training.elapsed import Elapsed
 from robomtl.training.learner import Learner
 from robomtl.training.log import Log
 from robomtl.training.loop import Hook, Taken, take_steps
@@ -124,6 +125,7 @@ class _Monitor:
         self._run, self._log = run, log
         self._advance, self._deferral = advance, deferral
         self._shown = run.learner.step
+        self._elapsed = Elapsed(run.folder)
         self.measurements = Measurements(
             run.learner, run.draws, run.objective, run.config, run.folder
         )
@@ -184,6 +186,7 @@ class _Monitor:
     def _save(self, taken: Taken) -> None:
         check_there(self._run.folder / REQUEST)
         self._run.learner.save(self._run.folder / STATE)
+        self._elapsed.write()
         self.measurements.write()
 
     def _stop(self, taken: Taken) -> None:

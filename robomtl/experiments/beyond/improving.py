@@ -26,6 +26,7 @@ from robomtl.experiments.playing import play_trials, play_with
 from robomtl.progress import quiet
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
+from robomtl.training.elapsed import elapsed_in
 from robomtl.versions import processor
 
 
@@ -100,7 +101,7 @@ class ImproveCell:
             return Done.failed(str(error), len(cell.trials), processor())
 
     def _rounds(self, cell: RoundsCell) -> Done:
-        outcomes, before = list[Outcome](), time.monotonic()
+        outcomes, begun, elapsed = list[Outcome](), time.monotonic(), 0.0
         run, sets = self._shared.starts[cell.seed], [self._start()]
         trained = checkpoint.load(run)
         each = len(cell.trials) // cell.rounds
@@ -108,6 +109,7 @@ class ImproveCell:
             folder = (
                 self._shared.runs / cell.arm / f"seed-{cell.seed}" / f"round-{number}"
             )
+            elapsed += elapsed_in(folder)
             with quiet():
                 sets.append(self._collected(cell, number, run, folder / "episodes"))
                 trained = self._trained(cell, sets, run, folder)
@@ -120,7 +122,7 @@ class ImproveCell:
             steps=steps,
             samples=steps * self._shared.design.samples * len(self._shared.tasks),
             parameters=trained.policy.num_parameters,
-            seconds=time.monotonic() - before,
+            seconds=elapsed + time.monotonic() - begun,
         )
         return Done(outcomes, processor(), cost)
 

@@ -28,6 +28,7 @@ from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
 from robomtl.progress import quiet
 from robomtl.task import Suite, Trial
+from robomtl.training.elapsed import elapsed_in
 from robomtl.versions import processor
 
 _SECONDS = "seconds.json"
@@ -113,10 +114,11 @@ class LearnStream:
         first, before = self._stage(cell, variant), None
         numbers = range(len(cell.stream))
         for number in numbers[-1:] if variant.method.at_once else numbers:
-            stage, begun = replace(first, number=number), time.monotonic()
+            stage = replace(first, number=number)
+            elapsed, begun = elapsed_in(stage.run), time.monotonic()
             with quiet():
                 before = variant.method.learn(stage, before)
-            noted(stage.run / _SECONDS, time.monotonic() - begun)
+            noted(stage.run / _SECONDS, elapsed + time.monotonic() - begun)
             yield stage, before
 
     def _stage(self, cell: StreamCell, variant: Variant) -> Stage:

@@ -28,6 +28,7 @@ from robomtl.files.untrusted import read_json
 from robomtl.progress import quiet
 from robomtl.task import Suite
 from robomtl.training import train
+from robomtl.training.elapsed import elapsed_in
 from robomtl.versions import processor
 
 _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
@@ -107,7 +108,7 @@ class LearnCell:
             shared.tasks, shared.target, cell.demonstrations
         )
         chosen = read(data, amounts, cell, shared.hashes)
-        before = time.monotonic()
+        before, begun = elapsed_in(out), time.monotonic()
         with quiet():
             trained = train(
                 chosen,
@@ -118,7 +119,7 @@ class LearnCell:
                 config=replace(arm.training, batch_size=cell.batch, seed=cell.seed),
                 start=arm.start,
             )
-        return trained, noted(out / _SECONDS, time.monotonic() - before)
+        return trained, noted(out / _SECONDS, before + time.monotonic() - begun)
 
     def _measured(self, cell: ArmCell) -> dict[str, Any] | None:
         """The affinities of the tasks, where they were measured."""
