@@ -50,7 +50,7 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plans:
+class _Plans:
     """Everything a recipe of one policy plays, planned before anything is collected."""
 
     suite: Suite
@@ -61,7 +61,7 @@ class Plans:
     """Trials of the new task; None where the recipe has none."""
 
 
-def plans_of(recipe: Recipe, seed: int) -> Plans:
+def _plans_of(recipe: Recipe, seed: int) -> _Plans:
     """The plans of a recipe that can be collected, played, adapted to and compared.
 
     Raises:
@@ -80,7 +80,7 @@ def plans_of(recipe: Recipe, seed: int) -> Plans:
     new_task = None if new is None else plan_new_task(new, recipe.suite)
     if recipe.multitask is not None:
         check_playable(made, recipe.multitask)
-    return Plans(suite=made, evaluations=evaluations, new_task=new_task)
+    return _Plans(suite=made, evaluations=evaluations, new_task=new_task)
 
 
 def _collection(recipe: Recipe, seed: int) -> CollectionConfig:
@@ -117,7 +117,6 @@ def _about(recipe: Recipe) -> dict[str, Any]:
 
 def run_of_one_policy(
     recipe: Recipe,
-    plans: Plans,
     folder: Path,
     *,
     data: Path | str | None,
@@ -128,12 +127,15 @@ def run_of_one_policy(
 
     Args:
         recipe: What is run.
-        plans: What it plays; see ``plans_of``.
         folder: Run directory; see ``run``.
         data: Demonstrations recorded before; collected when None.
         seed: Seed of the disturbance, the weights and the draws.
         compute: Processes or cluster, device and precision.
+
+    Raises:
+        InputError: If its parts do not fit; see ``run``.
     """
+    plans = _plans_of(recipe, seed)  # Before anything is collected.
     made = plans.suite
     recorded = _trained(recipe, made, folder, data=data, seed=seed, compute=compute)
     results = _evaluated(recipe, plans, folder, compute=compute)
@@ -190,7 +192,7 @@ def _trained(
 
 
 def _evaluated(
-    recipe: Recipe, plans: Plans, folder: Path, *, compute: Compute
+    recipe: Recipe, plans: _Plans, folder: Path, *, compute: Compute
 ) -> dict[str, Results]:
     """By kind of wording; the first in the folder itself."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]

@@ -24,7 +24,7 @@ from robomtl.files.folder_kinds import (
 from robomtl.files.paths import located
 from robomtl.files.request import claimed, plain, refuse_other
 from robomtl.files.run_record import needed_record
-from robomtl.policy_recipe import Ran, plans_of, run_of_one_policy
+from robomtl.policy_recipe import Ran, run_of_one_policy
 from robomtl.ranges import check_seed
 from robomtl.recipes import AnyRecipe, Recipe, named_recipe
 from robomtl.suites import suite
@@ -68,8 +68,6 @@ def run(
     request = {**request_of(chosen), "seed": seed}
     finished = [folder / name for name in _FINISHED]
     _check_folder(folder, chosen)
-    # Before anything is collected.
-    plans = plans_of(chosen, seed) if isinstance(chosen, Recipe) else None
     with claimed(folder / _RECIPE, request, finished=finished):
         if isinstance(chosen, AdaptationRecipe):
             found = run_adaptation(
@@ -87,9 +85,8 @@ def run(
         training = with_machine(chosen.training, compute.machine)
         check_device(training.device)  # Before anything is collected.
         prepared = replace(chosen, training=training)
-        assert plans is not None
         return run_of_one_policy(
-            prepared, plans, folder, data=data, seed=seed, compute=compute
+            prepared, folder, data=data, seed=seed, compute=compute
         )
 
 
