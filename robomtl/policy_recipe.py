@@ -33,6 +33,7 @@ from robomtl.recipes import RECIPES, Recipe
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import train
+from robomtl.warned import warned_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +197,7 @@ def _evaluated(
 ) -> dict[str, Results]:
     """By kind of wording; the first in the folder itself."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]
-    with placed(agent, _device(agent, folder, compute)) as acting:
+    with placed(agent, _device(agent, folder, compute)) as acting, warned_once():
         check_pictures(acting, plans.suite)
         return {
             kind: evaluate_plan(

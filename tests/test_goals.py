@@ -18,6 +18,7 @@ from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.results import Results
 from robomtl.execution.compute import Compute
+from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.compare.goal_warnings import goal_warnings
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import SUITES
@@ -104,6 +105,23 @@ def test_training_by_goals_that_tell_nothing_apart_warns(suite, tmp_path, capsys
     assert ("do not distinguish 'reach-red' from 'reach-green'" in said) == (
         suite is not MT4
     )
+
+
+def test_trainings_side_by_side_warn_of_such_goals_once(tmp_path, capsys):
+    alone = Compute(workers=1)
+    config = CollectionConfig(episodes=2)
+    data = collect(OneGoal(), tmp_path / "data", config=config, compute=alone)
+    trainings = [
+        Training(
+            out=tmp_path / f"seed-{seed}",
+            policy="mlp",
+            conditioning=("goal",),
+            config=replace(CONFIG, seed=seed),
+        )
+        for seed in (0, 1)
+    ]
+    train_all(data, trainings, compute=alone)
+    assert capsys.readouterr().err.count("do not distinguish 'reach-red'") == 1
 
 
 def test_a_comparison_of_evaluations_with_goals_alone_warns(tmp_path, capsys):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -16,6 +16,7 @@ from robomtl.execution.executor import Failure
 from robomtl.files.folder_kinds import POLICY
 from robomtl.progress import item_progress, quiet
 from robomtl.training import TrainConfig, train
+from robomtl.warned import gathered, warn, warned_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,7 @@ def learned(training: Training, demonstrations: Data) -> TrainedPolicy:
     )
 
 
+@warned_once()
 def train_all(
     demonstrations: Data,
     trainings: Sequence[Training],
@@ -99,29 +101,39 @@ def train_all(
     learn = _Learn(paths, tasks, episodes)
     steps = [training.config.steps for training in left]
     with item_progress("Training policies by steps", steps, done=0) as reach:
-        for index, reason in executor.map(learn, left):
-            if isinstance(reason, Failure):
-                raise RuntimeError(f"{left[index].out}: {reason.reason}")
-            if reason is not None:
-                raise FloatingPointError(f"{left[index].out}: {reason}")
+        for index, came in executor.map(learn, left):
+            if isinstance(came, Failure):
+                raise RuntimeError(f"{left[index].out}: {came.reason}")
+            for sentence in came.warnings:
+                warn(sentence)
+            if came.diverged is not None:
+                raise FloatingPointError(f"{left[index].out}: {came.diverged}")
             reach(index, 1.0, note=str(left[index].out))
 
 
+class _Came(NamedTuple):
+    """What came of a training besides its policy."""
+
+    diverged: str | None
+    """Why it diverged; None if it did not."""
+    warnings: list[str]
+
+
 class _Learn:
-    """Trains a policy in a worker process; returns why it diverged, if it did."""
+    """Trains a policy in a worker process."""
 
     def __init__(
         self, data: Sequence[Path], tasks: Sequence[str] | None, episodes: int | None
     ) -> None:
         self._data, self._tasks, self._episodes = data, tasks, episodes
 
-    def __call__(self, training: Training) -> str | None:
+    def __call__(self, training: Training) -> _Came:
         chosen = read_sets(self._data).select(self._tasks, self._episodes)
         torch.set_num_threads(1)  # Each worker has a core.
         training = replace(training, config=replace(training.config, threads="auto"))
-        try:
-            with quiet():
+        with quiet(), gathered() as warnings:
+            try:
                 learned(training, chosen)
-        except FloatingPointError as error:
-            return str(error)
-        return None
+            except FloatingPointError as error:
+                return _Came(str(error), warnings)
+        return _Came(None, warnings)
