@@ -24,6 +24,8 @@ from robomtl.files.request import plain
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SUITE = PointsSuite(variant="MT4", horizon=40)
+BRIEF = PointsSuite(variant="MT4", horizon=10)
+"""For what does not depend on success, which comes later."""
 NAMES = [task.name for task in SUITE.train_tasks]
 
 
@@ -67,7 +69,7 @@ def runs(tmp_path_factory, demonstrations):
     return folder
 
 
-def probed(run, out, *, suite=SUITE, **given):
+def probed(run, out, *, suite=BRIEF, **given):
     given = {"executor": Here(), **given}
     compute = Compute(
         **{k: given.pop(k) for k in ("executor", "workers") if k in given}
@@ -87,7 +89,7 @@ def rows(out):
 def test_a_policy_that_learned_its_instructions_uses_them(tmp_path, demonstrations):
     run = grown(tmp_path / "listening", demonstrations, steps=600, blocks=2)
     kinds = ("held-out", "shuffled", "empty", "wrong")
-    found = probed(run, tmp_path / "out", episodes=20, kinds=kinds)
+    found = probed(run, tmp_path / "out", suite=SUITE, episodes=20, kinds=kinds)
 
     assert found.verdict.word == "uses"
     assert found.verdict.sentence.startswith("listening uses its instruction: ")
@@ -103,7 +105,8 @@ def test_a_policy_trained_with_swapped_instructions_is_said_to_ignore_them(
     tmp_path, demonstrations
 ):
     run = grown(tmp_path / "deaf", demonstrations, steps=300, swap=1.0)
-    found = probed(run, tmp_path / "out", episodes=30, kinds=("shuffled", "wrong"))
+    kinds = ("shuffled", "wrong")
+    found = probed(run, tmp_path / "out", suite=SUITE, episodes=30, kinds=kinds)
 
     assert found.verdict.word == "ignores"
     assert "deaf IGNORES its instruction" in found.verdict.sentence
@@ -121,7 +124,8 @@ def test_a_policy_that_goes_where_its_goal_is_uses_it(tmp_path):
         compute=robomtl.Compute(workers=1),
     )
     run = grown(tmp_path / "going", data, steps=400, conditioning=("goal",))
-    found = probed(run, tmp_path / "out", tasks=["reach-flag"], episodes=40)
+    played = {"suite": SUITE, "tasks": ["reach-flag"], "episodes": 40}
+    found = probed(run, tmp_path / "out", **played)
 
     assert found.verdict.word == "uses"
     assert "going uses its goal" in found.verdict.sentence
@@ -151,7 +155,8 @@ def test_every_kind_is_named_on_the_same_trials(runs, tmp_path):
 
 
 def test_trials_told_rightly_are_those_of_an_evaluation(runs, tmp_path):
-    probed(runs / "language", tmp_path / "probe", kinds=("empty",), episodes=12)
+    kinds = ("empty",)
+    probed(runs / "language", tmp_path / "probe", suite=SUITE, kinds=kinds, episodes=12)
     agent = robomtl.PolicyAgent(runs / "language")
     for kind, instructions in (("right", "canonical"), ("empty", "none")):
         alone = tmp_path / kind
@@ -226,7 +231,7 @@ def test_wordings_that_a_task_lacks_are_left_out(runs, tmp_path, monkeypatch):
 
 
 def test_a_suite_without_families_is_told_no_wrong_instruction(runs, tmp_path):
-    suite = AloneSuite(variant="MT4", horizon=40)
+    suite = AloneSuite(variant="MT4", horizon=10)
     found = probed(runs / "language", tmp_path, suite=suite, episodes=1)
     assert "names no other task that shares a scene" in found.left_out["wrong"]
     assert found.ambiguous is None
