@@ -82,7 +82,7 @@ def test_the_agent_of_these_tests_is_neither_always_right_nor_always_wrong(whole
 
 
 @pytest.mark.usefixtures("spawned_workers")
-@pytest.mark.parametrize("workers", [1, 5])
+@pytest.mark.parametrize("workers", [1, 3])
 def test_trials_are_the_same_for_any_number_of_workers(whole, tmp_path, workers):
     play(tmp_path, workers=workers)
     assert untimed(tmp_path).equals(untimed(whole))
@@ -138,9 +138,11 @@ def test_a_simulator_that_breaks_is_an_error_of_its_trial_and_of_no_other(
     whole, tmp_path, how, error
 ):
     suite = BrokenSuite(variant="MT6", horizon=16, how=how)
-    results = play(tmp_path, suite=suite, executor=LocalExecutor(attempts=2))
+    executor, tasks = LocalExecutor(attempts=2), ["reach-blue", "push-ball"]
+    results = play(tmp_path, suite=suite, executor=executor, tasks=tasks)
 
-    rows, expected = untimed(tmp_path).to_pylist(), untimed(whole).to_pylist()
+    rows = untimed(tmp_path).to_pylist()
+    expected = [row for row in untimed(whole).to_pylist() if row["task"] in tasks]
     lost = [row for row in rows if row["variation"] == BROKEN]
     assert all(re.fullmatch(error, row["error"]) for row in lost)
     assert all(row["success"] is None for row in lost)
