@@ -13,14 +13,14 @@ from robomtl.suites import SUITES
 
 LONGEST = (
     "test_ray_executor",
-    "test_robosuite",
+    "test_metaworld_fast",
     "test_experiments_ray",
     "test_metaworld_camera",
-    "test_metaworld_fast",
+    "test_robosuite",
     "test_evaluation",
     "test_readme",
-    "test_policies",
     "test_probe",
+    "test_policies",
     "test_policies_in_use",
     "test_cli",
     "test_evaluation_ray",
