@@ -42,7 +42,7 @@ class Playable(Protocol):
 P = TypeVar("P", bound=Playable)
 
 
-class _Gathering(Generic[P]):
+class Work(Generic[P]):
     """Plays a cell; its warnings come with what came of it.
 
     Args:
@@ -92,7 +92,7 @@ def play_cells(
     units, done_before = [cell.units for cell in items], sum(c.units for c in before)
     with item_progress(title, units, done=done_before) as reach:
         then, warnings = time.monotonic(), dict[str, None]()
-        work = _Gathering(play)
+        work = Work(play)
         for index, done in executor.map(work, items, lambda cell: cell.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
