@@ -53,6 +53,7 @@ class Work(Generic[P]):
         self._play = play
 
     def __call__(self, cell: P) -> Done:
+        """The outcomes of a cell, and what was warned of meanwhile."""
         with gathered() as warnings:
             done = self._play(cell)
         return replace(done, warnings=tuple(warnings))
