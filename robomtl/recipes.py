@@ -70,6 +70,7 @@ RECIPES: dict[str, AnyRecipe] = {
         line="MT10 in minutes: language-conditioned, 25 demonstrations per task",
         suite="metaworld/MT10",
         episodes=25,
+        policy_config={"loss": "mixture"},
         training=TrainConfig(steps=4_000),
         trials=20,
         until="success",
