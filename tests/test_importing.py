@@ -671,6 +671,15 @@ ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda path: path.write_bytes(path.read_bytes()[:300]),
         "part-0.arrow is damaged or cut short",
     ),
+    **{
+        f"{name}, not a text": (
+            lambda path, name=name: path.write_bytes(
+                path.read_bytes().replace(name.encode(), b"\xeb" + name.encode()[1:])
+            ),
+            "part-0.arrow is damaged or cut short: .*'utf-8' codec",
+        )
+        for name in ("actions", "pixels")  # A column, and a part of one.
+    },
     "a file of another kind": (
         lambda path: path.write_bytes(b"\x80\x04N."),
         "part-0.arrow is no Arrow file",

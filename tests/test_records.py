@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from broken_sets import (
@@ -364,6 +365,17 @@ def test_records_of_another_size_than_their_frames_are_refused(own: Path) -> Non
         Demonstrations(own).state[:]
     shutil.rmtree(data.columns.folder)
     assert np.isfinite(Demonstrations(own).state).all()
+
+
+def test_marks_of_another_number_of_episodes_are_refused(own: Path) -> None:
+    data = Demonstrations(own)
+    assert isinstance(data.columns, frame_file.Records)
+    path = data.columns.folder / "episodes.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(
+        InputError, match=r"episodes.parquet marks 0 episodes in place of 4; remove"
+    ):
+        Demonstrations(own)
 
 
 def test_a_damaged_list_of_stored_frames_has_them_stored_again(own: Path) -> None:

@@ -78,7 +78,7 @@ def read_frames(
         [_FORMAT, sizes, read_columns(info), found.images, source.states()],
         make=lambda new: source.store(new, check),
     )
-    marks = read_marks(kept / _MARKS)
+    marks = read_marks(kept / _MARKS, len(index.length))
     check(marks, Faults())
     records = Records(
         folder=kept,

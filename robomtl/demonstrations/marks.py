@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.columns import truths, vectors, whole
+from robomtl.errors import InputError
 from robomtl.files.parquet import Parquet
 
 ROUNDING = 1e-5
@@ -94,9 +95,22 @@ def joined(parts: Iterable[Marks]) -> Marks:
     return Marks(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def read_marks(path: Path) -> Marks:
-    """The marks in a parquet file of the cache."""
+def read_marks(path: Path, episodes: int) -> Marks:
+    """The marks in a parquet file of the cache.
+
+    Args:
+        path: The file.
+        episodes: Number of episodes of the data set.
+
+    Raises:
+        InputError: If the file is damaged, or marks another number of episodes.
+    """
     table = Parquet(path, Marks._fields).table()
+    if len(table) != episodes:
+        raise InputError(
+            f"{path} marks {len(table):,} episodes in place of {episodes:,}; remove"
+            f" {path.parent}, so that it is made anew."
+        )
     task, variation, step = (
         whole(table, name, path) for name in ("task", "variation", "largest_step")
     )

@@ -22,7 +22,16 @@ _INFLATION = 50  # Largest ratio of size in memory to size on disk, beyond that.
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[None]:
+def undamaged(path: Path) -> Iterator[None]:
+    """Says of what arrow raises in the block that a file is damaged.
+
+    Args:
+        path: The file, which the block reads.
+
+    Raises:
+        InputError: If the block raises an error of arrow or of the operating system, or
+            finds a name that is no text.
+    """
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -83,7 +92,7 @@ class Parquet:
         self.path = path
         """Path of the file."""
         self._names = list(names)
-        with _whole(path), pq.ParquetFile(path) as file:
+        with undamaged(path), pq.ParquetFile(path) as file:
             present: list[str] = file.schema_arrow.names
             _check_columns(path, names, present)
             paths = file.reader.column_paths
@@ -111,7 +120,7 @@ class Parquet:
             page_checksum_verification=True,
             pre_buffer=False,  # Handing small files to threads takes longer than reading.
         )
-        with _whole(self.path), opened as file:
+        with undamaged(self.path), opened as file:
             table = file.read(self._names, use_threads=False)
             table.validate(full=True)
         if len(table) != self.rows:
@@ -138,7 +147,7 @@ def schema_of(path: Path) -> Any:
     Raises:
         InputError: If the file is damaged or cut short.
     """
-    with _whole(path):
+    with undamaged(path):
         return pq.read_schema(path)
 
 

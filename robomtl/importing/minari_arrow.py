@@ -6,8 +6,7 @@ all have one row more than the episode has steps. Parts of a space are fields of
 """
 
 import struct
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
-from robomtl.files.parquet import Parquet, columns_of
+from robomtl.files.parquet import Parquet, columns_of, undamaged
 from robomtl.files.untrusted import read_json
 from robomtl.importing.minari_storage import INFOS, SCALARS
 from robomtl.importing.source import Column
@@ -145,28 +144,34 @@ def _whole_arrow(path: Path) -> Any:
         InputError: If it is damaged, or has compressed buffers, which could take any
             amount of memory.
     """
-    try:
-        with ExitStack() as stack:
-            file = stack.enter_context(pa.OSFile(str(path), "rb"))
-            if file.read(8) != b"ARROW1\0\0":
-                raise InputError(f"{path} is no Arrow file.")
-            # The blocks follow as a stream does; the index at the end repeats them.
-            messages = [*pa.ipc.MessageReader.open_stream(file)]
-            schema = pa.ipc.read_schema(messages[0])
-            batches = []
-            for message in messages[1:]:
-                if message.type != "record batch" or _compressed(message.metadata):
-                    raise InputError(
-                        f"{path} is compressed or has dictionaries; store the data set"
-                        " as parquet, or without."
-                    )
-                batches.append(pa.ipc.read_record_batch(message, schema))
-            table = pa.Table.from_batches(batches, schema)
-            table.validate(full=True)
-            return table
-    except (pa.ArrowException, OSError, IndexError, struct.error) as error:
-        reason = str(error).splitlines()[:1]
-        raise InputError(f"{path} is damaged or cut short: {reason}") from error
+    with undamaged(path), pa.OSFile(str(path), "rb") as file:
+        if file.read(8) != b"ARROW1\0\0":
+            raise InputError(f"{path} is no Arrow file.")
+        # The blocks follow as a stream does; the index at the end repeats them.
+        messages = [*pa.ipc.MessageReader.open_stream(file)]
+        if not messages:
+            raise pa.ArrowInvalid("it has no schema")
+        schema = pa.ipc.read_schema(messages[0])
+        batches = []
+        for message in messages[1:]:
+            if message.type != "record batch" or _compressed(message.metadata):
+                raise InputError(
+                    f"{path} is compressed or has dictionaries; store the data set as"
+                    " parquet, or without."
+                )
+            batches.append(pa.ipc.read_record_batch(message, schema))
+        table = pa.Table.from_batches(batches, schema)
+        _decode_names(schema)
+        table.validate(full=True)
+        return table
+
+
+def _decode_names(fields: Iterable[Any]) -> None:
+    """Decodes the names of columns and of their parts, each of which may be no text."""
+    for each in fields:
+        _ = each.name
+        if pa.types.is_struct(each.type):
+            _decode_names(each.type)
 
 
 def _compressed(metadata: Any) -> bool:
@@ -187,7 +192,10 @@ def _compressed(metadata: Any) -> bool:
         (offset,) = struct.unpack_from("<H", data, table - back + at)
         return table + offset if offset else 0
 
-    (message,) = struct.unpack_from("<I", data, 0)
-    header = field(message, 2)
-    (offset,) = struct.unpack_from("<I", data, header)
-    return field(header + offset, 3) != 0
+    try:
+        (message,) = struct.unpack_from("<I", data, 0)
+        header = field(message, 2)
+        (offset,) = struct.unpack_from("<I", data, header)
+        return field(header + offset, 3) != 0
+    except struct.error as error:
+        raise pa.ArrowInvalid(str(error)) from error
