@@ -120,7 +120,7 @@ RECIPES: dict[str, AnyRecipe] = {
         until="success",
         pictures=PICTURES,
         policy_config={"chunk": CHUNK, "width": 512},
-        training=from_pictures(steps=40_000, swap=0.1),
+        training=from_pictures(steps=20_000, swap=0.1),
         trials=10,
         instructions=("canonical", "held-out"),
     ),
