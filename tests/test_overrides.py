@@ -38,7 +38,7 @@ def test_every_part_of_a_recipe_can_be_set():
     words += " --multitask.settings wide.policy_config.width=512"
     recipe = changed("quickstart", *words.split())
     assert (recipe.episodes, recipe.trials, recipe.training.steps) == (7, 3, 9)
-    assert recipe.policy_config == {"width": 64}
+    assert recipe.policy_config == {"loss": "mixture", "width": 64}
     assert recipe.new_task.shots == 2
     assert recipe.multitask.arms == {"alone": "alone", "wide": "together"}
     assert recipe.multitask.settings == {"wide": {"policy_config.width": 512}}

@@ -102,7 +102,7 @@ def test_a_damaged_request_is_refused_with_its_file(tmp_path, finished):
 
 def test_differences_have_the_name_and_both_values():
     [found] = differences({"a": {"b": 1}}, {"a": {"b": 2}})
-    assert found == ("a.b", 1, 2)
+    assert found == ("a.b", 1, 2, "")
     assert found.phrase(("in A", "in B")) == "a.b is 1 in A and 2 in B"
 
 
