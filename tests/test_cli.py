@@ -679,7 +679,7 @@ def test_an_error_of_a_worker_says_how_to_see_where(capsys, known, monkeypatch):
     assert "in refuse" in raised.value.__notes__[0]
 
 
-def interrupted(begun, *words, cwd, by):
+def interrupted(begun, *words, cwd, by=signal.SIGINT):
     """What a verb prints when a signal comes once ``begun`` finds files of its folder."""
     # A shell that runs tests in the background has its children ignore Ctrl-C.
     code = (
@@ -705,10 +705,11 @@ def interrupted(begun, *words, cwd, by):
 
 
 @pytest.mark.slow
-def test_collecting_that_is_terminated_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path, by):
     words = ["collect", "points/MT4", "--episodes", 50_000, "--workers", 1]
     begun = ".collecting/task-*/*.npz"
-    folder, said = interrupted(begun, *words, cwd=tmp_path, by=signal.SIGTERM)
+    folder, said = interrupted(begun, *words, cwd=tmp_path, by=by)
     where = f"--out {folder.relative_to(tmp_path)}"
     assert f"What was finished is kept; the same command with {where} goes on." in said
     assert any(folder.glob(begun))
@@ -720,8 +721,7 @@ def test_training_that_is_interrupted_keeps_a_checkpoint(run_directory, tmp_path
     out = tmp_path / "run"
     words = ["train", "--data", data, "--policy", "mlp", "--threads", 1, "--out", out]
     words += ["--steps", 1_000_000, "--save-every", 300, "--architecture.width", 16]
-    by, begun = signal.SIGINT, "training.safetensors"
-    folder, said = interrupted(begun, *words, cwd=tmp_path, by=by)
+    folder, said = interrupted("training.safetensors", *words, cwd=tmp_path)
     assert folder == out
     assert "What was finished is kept; the same command goes on." in said
     assert load_file(out / "training.safetensors")["step"] % 300 != 0
