@@ -23,6 +23,14 @@ def block_with(words):
     return block
 
 
+def changed(block, changes):
+    """A block with other words, each of which it has to have."""
+    for given, other in changes.items():
+        assert given in block
+        block = block.replace(given, other)
+    return block
+
+
 def run(folder, source):
     """Runs a block as the script that it would be in a user's hands."""
     (folder / "example.py").write_text(source)
@@ -61,14 +69,12 @@ def test_the_policy_block_registers_a_policy():
 
 @pytest.mark.slow
 def test_the_block_that_trains_and_evaluates_runs(tmp_path):
-    small = block_with("mt10 = ")
-    for given, few in {
+    changes = {
         "episodes=20": "episodes=2",
         "3_000": "2",
         'metaworld/MT10"': 'metaworld/MT1/reach-v3", horizon=150',
-    }.items():
-        assert given in small
-        small = small.replace(given, few)
+    }
+    small = changed(block_with("mt10 = "), changes)
     # Which takes as long to import as torch itself.
     compiler = "    import sys; print('torch._dynamo' in sys.modules)\n"
     done = run(tmp_path, small + compiler)
@@ -82,15 +88,13 @@ def test_the_block_that_trains_and_evaluates_runs(tmp_path):
 def test_the_block_that_adapts_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grow(tmp_path / "runs" / "mt10")
-    block = block_with("robomtl.adapt(")
-    for given, small in {
+    changes = {
         'suite("metaworld/ML10", goals="observable")': 'suite("points/ML4", horizon=25)',
         '"finetune"': '"finetune", budget=robomtl.Budget(steps=2, batch_size=8)',
         "runs/mt10": "runs/mt10/cloning/seed-0",
         "door-close-v3": "reach-ball",
-    }.items():
-        assert given in block
-        block = block.replace(given, small)
+    }
+    block = changed(block_with("robomtl.adapt("), changes)
     exec(block, {"__name__": "__main__"})
     assert (tmp_path / "runs/door/fresh/report.html").exists()
 
