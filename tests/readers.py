@@ -57,7 +57,6 @@ from robomtl.experiments.multitask.affinities import (
     affinity_of,
     summed_up,
 )
-from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.probe.feature_cells import FeatureCell
 from robomtl.experiments.probe.feature_findings import feature_findings
 from robomtl.experiments.resumed_evaluation import resume_evaluation
@@ -69,7 +68,7 @@ from robomtl.recipe_run import request_of
 from robomtl.recipes import RECIPES
 from robomtl.simulators.environment import ENVIRONMENTS
 from robomtl.training.conflicts import History
-from robomtl.training.elapsed import elapsed_in
+from robomtl.training.elapsed import elapsed_in, noted
 from robomtl.training.learned_mixture import read_mixture
 from robomtl.training.text_cotraining import read_texts
 

@@ -1,4 +1,4 @@
-"""The time that the steps of a training took, kept beside what it goes on from."""
+"""Files that keep how long a training took, beside what it made."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ ELAPSED = "elapsed.json"
 
 @dataclass(frozen=True)
 class _Kept:
-    """The content of the file."""
+    """The content of such a file."""
 
     seconds: float
 
@@ -46,6 +46,18 @@ def elapsed_in(run: Path) -> float:
         InputError: If a file that says so is damaged.
     """
     return sum(map(_read, sorted(run.rglob(ELAPSED))))
+
+
+def noted(path: Path, seconds: float) -> float:
+    """How long a training took [s], which a file keeps from the first call on.
+
+    Args:
+        path: The file.
+        seconds: Time that is written if the file does not exist yet [s].
+    """
+    if not path.exists():
+        write_json(path, {"seconds": seconds})
+    return _read(path)
 
 
 def _read(path: Path) -> float:

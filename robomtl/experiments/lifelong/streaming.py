@@ -19,7 +19,6 @@ from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.lifelong.lifelong_design import LifelongRequest, StreamCell
 from robomtl.experiments.lifelong.variants import Variant
-from robomtl.experiments.multitask.learning import noted
 from robomtl.experiments.playing import play_trials
 from robomtl.files.durable import write_json
 from robomtl.files.lock import locked
@@ -28,7 +27,7 @@ from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
 from robomtl.progress import quiet
 from robomtl.task import Suite, Trial
-from robomtl.training.elapsed import elapsed_in
+from robomtl.training.elapsed import elapsed_in, noted
 from robomtl.versions import processor
 
 _SECONDS = "seconds.json"

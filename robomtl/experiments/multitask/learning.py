@@ -22,13 +22,12 @@ from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.parameters import Size
 from robomtl.experiments.multitask.shared_data import Hashes, read
 from robomtl.experiments.playing import play_trials
-from robomtl.files.durable import write_json
 from robomtl.files.request import plain
 from robomtl.files.untrusted import read_json
 from robomtl.progress import quiet
 from robomtl.task import Suite
 from robomtl.training import train
-from robomtl.training.elapsed import elapsed_in
+from robomtl.training.elapsed import elapsed_in, noted
 from robomtl.versions import processor
 
 _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
@@ -56,13 +55,6 @@ class Shared:
     """Hashes of the demonstrations that all arms are to read."""
     runs: Path
     """Folder of the run directories."""
-
-
-@dataclass(frozen=True)
-class _Time:
-    """How long a training took."""
-
-    seconds: float
 
 
 class LearnCell:
@@ -130,15 +122,3 @@ class LearnCell:
         if path not in self._read:
             self._read[path] = data_in(path)
         return self._read[path]
-
-
-def noted(path: Path, seconds: float) -> float:
-    """How long a training took [s], which a file keeps from the first call on.
-
-    Args:
-        path: The file.
-        seconds: Time that is written if the file does not exist yet [s].
-    """
-    if not path.exists():
-        write_json(path, {"seconds": seconds})
-    return read_json(path, _Time).seconds
