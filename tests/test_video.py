@@ -201,8 +201,11 @@ def test_filming_changes_nothing_of_an_evaluation(evaluation, films, tmp_path):
 def test_videos_that_are_there_are_kept(evaluation, films):
     times = {each.path: os.stat(each.path).st_mtime_ns for each in films}
     films[4].path.unlink()
+    half = films[4].path.with_name(f".{films[4].path.name}.1.partial")
+    half.touch()  # As a kill leaves it.
     again = filmed(evaluation, which="all")
     assert again == films
+    assert not half.exists()
     remade = [f.path for f in films if os.stat(f.path).st_mtime_ns != times[f.path]]
     assert remade == [films[4].path]
 

@@ -19,7 +19,7 @@ from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor, Failure
-from robomtl.files.durable import replacing, write_json
+from robomtl.files.durable import discard_partial, replacing, write_json
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import differences, plain
@@ -204,6 +204,8 @@ def film(
     seen = check_filming(suite, camera)
     with locked(path):
         claim_camera(path / VIDEOS, camera)
+        for each in {video_path(path, place.record).parent for place in chosen}:
+            discard_partial(each)
         missing = [p for p in chosen if not video_path(path, p.record).exists()]
         work = _FilmReel(agent, suite, seen, setting.until)
         faults = _shoot(path, missing, work, executor)
