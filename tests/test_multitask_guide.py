@@ -80,6 +80,10 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
     assert [*results["arms"]] == ["alone", "pcgrad"]
     assert results["definitions"]["pcgrad"]["training"]["aggregation"] == "pcgrad"
     assert results["affinity"]["pcgrad"]["measurements"] == 2 * 2
+    assert [*results["differences"]] == ["pcgrad"]
+    assert main([*words, *more, "--reference", "pcgrad"]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [*results["differences"]] == ["alone"]
     run = tmp_path / "runs" / "pcgrad" / "2-demonstrations" / "seed-0" / "all"
     assert robomtl.load(run).card.step == 2
 
@@ -89,6 +93,7 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
     [
         (["--arms", "alone", "alone"], "The arm alone is named twice; give the second"),
         (["--settings", "wide.policy=mlp"], "Unknown arm to set 'wide'"),
+        (["--reference", "alne"], "Unknown arm to compare with 'alne'. Did you mean"),
         (
             ["--settings", "width=5"],
             "'width=5' sets nothing; write ARM.NAME=VALUE, such",

@@ -56,13 +56,10 @@ def arms_from(
         flags.settings, labels, noun="arm", example="wide.policy_config.width=512"
     )
     settings = merged(usual.settings if usual else {}, given, labels)
-    reference = usual.reference if usual else None
-    return MultitaskRequest(
-        arms=arms,
-        settings=settings,
-        reference=reference,
-        **_shared(flags, ArmDesign),
-    )
+    design = _shared(flags, ArmDesign)
+    if usual and flags.reference == usual.reference and flags.reference not in arms:
+        design["reference"] = None  # The flags name other arms and no reference.
+    return MultitaskRequest(arms=arms, settings=settings, **design)
 
 
 def methods_from(flags: MethodFlags, usual: AdaptRequest | None = None) -> AdaptRequest:

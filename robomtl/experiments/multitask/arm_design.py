@@ -61,6 +61,9 @@ class Design:
     """Measurements, in every training on all tasks, of how a step on one task changes
     the losses of the others; 0 for none. A policy that minimises a likelihood has
     none."""
+    reference: str | None = None
+    """Label of the arm that the others are compared with; by default that which learns
+    alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +76,6 @@ class MultitaskRequest(Design):
     """Ways to learn the tasks, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings that differ from the defaults, by label; those of ``every`` for all."""
-    reference: str | None = None
-    """Label of the arm that the others are compared with; by default that which learns
-    alone."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and labels.
@@ -102,6 +102,8 @@ class MultitaskRequest(Design):
                 )
         for label in self.settings:
             check_known("arm to set", label, (*self.arms, EVERY))
+        if self.reference is not None:
+            check_known("arm to compare with", self.reference, self.arms)
         check_not_negative(self, "affinity")
         check_counts(self, "trials", "steps", "samples")
         check_repetitions(self, "seeds")
@@ -163,7 +165,7 @@ class MultitaskRequest(Design):
     @property
     def baseline(self) -> str | None:
         """The label of the arm that others are compared with; None without one."""
-        if self.reference in self.arms:
+        if self.reference is not None:
             return self.reference
         if self.arms.get(BASELINE) == BASELINE:
             return BASELINE
