@@ -114,3 +114,13 @@ def test_a_matrix_has_a_square_for_each_pair_and_a_tree_where_it_fits():
         list("abc"), np.eye(3), list("123456789"), links=unsorted, summary="m"
     )
     assert bare.count("--edge") < seen.count("--edge")
+
+
+def test_a_tree_without_height_is_left_out_and_warns_of_nothing(recwarn):
+    near = linkage([[0.0], [0.0]])  # As two tasks always are.
+    flat = heat_map(["a", "b"], np.eye(2), list("wxyz"), links=near, summary="m")
+    assert texts(ElementTree.fromstring(flat)) == ["a", "b"]
+    assert not recwarn
+    apart = linkage([[0.0], [1.0]])
+    tree = heat_map(["a", "b"], np.eye(2), list("wxyz"), links=apart, summary="m")
+    assert flat.count("--edge") < tree.count("--edge")

@@ -30,7 +30,7 @@ def heat_map(
         values: Square; from -1, orange, to 1, green.
         texts: Shown where someone points at a square, row by row.
         links: How rows are joined, as of ``scipy.cluster.hierarchy.linkage``; a tree that
-            fits another order of the rows only is left out.
+            fits another order of the rows only, or has no height, is left out.
         summary: The matrix in words.
     """
     number, room = len(names), _LETTER * max(map(len, names)) + 8
@@ -39,8 +39,8 @@ def heat_map(
     draw_squares(axes_in(figure, room, 2, side, side), names, values)
     tree = axes_in(figure, room + side + 6, 2, _TREE, side)
     tree.axis("off")
-    drawn = dendrogram(links, no_plot=True)
-    if drawn["leaves"] == [*range(number)]:
+    fits = dendrogram(links, no_plot=True)["leaves"] == [*range(number)]
+    if fits and links[:, 2].any():
         dendrogram(
             links, ax=tree, orientation="right", color_threshold=0.0,
             above_threshold_color=EDGE, no_labels=True,
