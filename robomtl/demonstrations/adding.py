@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_about, read_request, read_tasks
-from robomtl.demonstrations.alike import further_features
 from robomtl.demonstrations.blocks import SOLVED, Block
 from robomtl.demonstrations.collecting import counted, kept_episodes
 from robomtl.demonstrations.collection_request import Request
@@ -28,6 +27,7 @@ from robomtl.demonstrations.layout import Sizes, Video
 from robomtl.demonstrations.metadata import read_index, read_info
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.staging import Staging
+from robomtl.demonstrations.task_sizes import further_features
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
 from robomtl.execution.compute import Compute

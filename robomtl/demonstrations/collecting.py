@@ -14,7 +14,6 @@ from robomtl.acting.actor import check_agent
 from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_request
-from robomtl.demonstrations.alike import check_alike, refuse_unlike
 from robomtl.demonstrations.blocks import Block, Unit
 from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.collection_request import Request, request_for
@@ -24,6 +23,7 @@ from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
+from robomtl.demonstrations.task_sizes import check_alike, refuse_unlike
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import GaveUpError, InputError, SimulationError
 from robomtl.execution.compute import Compute

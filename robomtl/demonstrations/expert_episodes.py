@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.border import Border, frames_per_second
-from robomtl.demonstrations.alike import further_features
 from robomtl.demonstrations.blocks import FAILED, SOLVED, UNSTABLE, Block, Unit
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
+from robomtl.demonstrations.task_sizes import further_features
 from robomtl.errors import SimulationError
 from robomtl.execution.pulse import PULSE
 from robomtl.pictures import Sighted
