@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from robomtl.acting.agent import PolicyAgent, check_pictures
-from robomtl.adaptation import Budget, Support, adapt
+from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
@@ -15,8 +15,6 @@ from robomtl.evaluation.conditions import Plan, planned
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate_plan
-from robomtl.files.folder_kinds import POLICY
-from robomtl.files.request import claim
 from robomtl.names import file_name
 from robomtl.ranges import check_counts, check_types
 from robomtl.suites import suite, unshifted
@@ -149,18 +147,5 @@ def _adapted(
     out: Path,
 ) -> PolicyAgent:
     """The adapted policy, made once."""
-    support = Support(demonstrations=demonstrations)
-    request = {
-        "method": method,
-        "task": support.name,
-        "shots": support.shots,
-        "support": demonstrations.fingerprint,
-        "seed": seed,
-        "batch_size": budget.batch_size,
-        "policy": PolicyAgent(run).fingerprint,
-    }
-    made = out / POLICY
-    claim(out / "adaptation.json", request, finished=[made])
-    if not made.exists():
-        adapt(run, support, method=method, budget=budget, seed=seed, out=out)
+    adapt(run, demonstrations, method=method, budget=budget, seed=seed, out=out)
     return PolicyAgent(out)

@@ -15,7 +15,7 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import METHODS, Adapted
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
-from robomtl.errors import PlugInError
+from robomtl.errors import InputError, PlugInError
 from robomtl.execution.compute import Compute
 from robomtl.training.augmentation import Augmentation
 
@@ -161,8 +161,34 @@ def test_a_one_hot_policy_has_no_code_for_a_new_task(run, support, tmp_path):
         conditioning=("one_hot",),
         config=robomtl.TrainConfig(steps=1, batch_size=8, threads=1),
     )
-    with pytest.raises(ValueError, match="one-hot code, which does not include"):
+    with pytest.raises(ValueError, match="one-hot code of its training tasks"):
         adapt(tmp_path, support)
+
+
+def test_a_run_directory_with_the_policy_of_the_same_request_is_only_read(
+    run, support, tmp_path
+):
+    few = Budget(steps=1, batch_size=8)
+    made = adapt(run, support, budget=few, out=tmp_path / "adapted")
+    again = adapt(run, support, budget=few, out=tmp_path / "adapted")
+    assert again.fingerprint == made.fingerprint
+    with pytest.raises(
+        InputError, match=r"steps is 1 there and 2 here.*another folder"
+    ):
+        adapt(
+            run, support, budget=Budget(steps=2, batch_size=8), out=tmp_path / "adapted"
+        )
+    lora = configure("lora", {"rank": 2})
+    with pytest.raises(InputError, match=r"settings is None there and .Lora\(.*rank=2"):
+        adapt(run, support, method=lora, budget=few, out=tmp_path / "adapted")
+    assert checkpoint.load(tmp_path / "adapted").fingerprint == made.fingerprint
+
+
+def test_the_policy_of_a_training_is_not_overwritten_by_adaptation(run, support):
+    before = checkpoint.load(run).fingerprint
+    with pytest.raises(InputError, match=r"holds a policy already.*another folder"):
+        adapt(run, support, budget=Budget(steps=1, batch_size=8), out=run)
+    assert checkpoint.load(run).fingerprint == before
 
 
 def test_a_budget_of_nothing_is_refused():

@@ -2,8 +2,9 @@
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,19 @@ from robomtl.errors import GaveUpError, InputError, PlugInError
 from robomtl.execution.machine import device_of, resolved
 from robomtl.execution.threads import one_thread
 from robomtl.experiments.settings import changed
+from robomtl.files.durable import writing_into
+from robomtl.files.folder_kinds import POLICY
+from robomtl.files.lock import locked
 from robomtl.files.paths import located
+from robomtl.files.request import check_claim, claim
 from robomtl.plug_in import calling_method, is_own
 from robomtl.policy import Policy
 from robomtl.ranges import check_seed
 from robomtl.returned_values import kind_of
 from robomtl.training.objective import continued_by, trains_actions
 
+_REQUEST = "adaptation.json"
+"""File beside an adapted policy: what it was adapted from, and how."""
 _ANSWERED = FloatingPointError, LinAlgError, torch.OutOfMemoryError
 """Exceptions of methods that tell of the policy and its support, or of the machine."""
 
@@ -53,6 +60,37 @@ def configure(method: str, fields: Mapping[str, Any]) -> Method:
         raise InputError(f"Method '{method}': {said}.") from error
 
 
+def _described(method: str | Method) -> dict[str, str | None]:
+    """What a request records of a method: its name, and how an object was configured."""
+    if isinstance(method, str):
+        return {"method": method, "settings": None}
+    return {"method": type(method).__name__, "settings": repr(method)}
+
+
+def _made_once(
+    folder: Path, request: Mapping[str, Any], adapting: Callable[[], TrainedPolicy]
+) -> TrainedPolicy:
+    """The policy of a run directory, adapted unless it is there.
+
+    Raises:
+        InputError: If the folder holds the policy of another request, or of a training.
+    """
+    claimed, finished = folder / _REQUEST, folder / POLICY
+    if finished.exists():
+        if not claimed.exists():
+            raise InputError(
+                f"{folder} holds a policy already, which would be overwritten; give"
+                " another folder (out)."
+            )
+        check_claim(claimed, request, finished=[finished])
+        return checkpoint.load(folder)
+    with locked(folder), writing_into(folder):
+        made = adapting()
+        claim(claimed, request, finished=[finished])
+        checkpoint.save(folder, made.policy, made.card)
+    return made
+
+
 @checked
 def adapt(
     policy: TrainedPolicy | Path | str,
@@ -72,11 +110,12 @@ def adapt(
             method itself, such as ``configure("lora", {"rank": 4})``.
         budget: What it may use; its own defaults where None.
         seed: Of every random number.
-        out: Run directory for the policy, which everything that takes one takes.
+        out: Run directory for the policy, which everything that takes one takes. One
+            that holds the policy of the same request is only read.
 
     Raises:
-        ValueError: If the method is unknown, the policy lacks the training it needs, or
-            the support does not fit the policy.
+        ValueError: If the method is unknown, the policy lacks the training it needs, the
+            support does not fit the policy, or the run directory holds another policy.
         FloatingPointError: If the method diverges.
     """
     check_seed(seed)
@@ -84,10 +123,22 @@ def adapt(
     if isinstance(support, Demonstrations):
         support = Support(demonstrations=support)
     chosen = configure(method, {}) if isinstance(method, str) else method
-    made, _ = adapt_by(chosen, trained, support, budget or Budget(), seed)
-    if out is not None:
-        checkpoint.save(located(out), made.policy, made.card)
-    return made
+    budget = budget or Budget()
+    adapting = partial(adapt_by, chosen, trained, support, budget, seed)
+    if out is None:
+        return adapting()[0]
+    request = {
+        **_described(method),
+        "task": support.name,
+        "shots": support.shots,
+        "support": support.demonstrations.fingerprint,
+        "prior": support.prior and support.prior.fingerprint,
+        "seed": seed,
+        "steps": budget.steps,
+        "batch_size": budget.batch_size,
+        "policy": trained.fingerprint,
+    }
+    return _made_once(located(out), request, lambda: adapting()[0])
 
 
 def adapt_by(

@@ -10,6 +10,7 @@ import numpy as np
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.ranges import check_types
 from robomtl.suites import suite, unshifted
 from robomtl.task import Task, find_task
 
@@ -30,6 +31,7 @@ class Support:
             InputError: If there is no episode, a failed one, one of another task, or one
                 without actions.
         """
+        check_types(self)
         given = self.demonstrations
         given.check_actions("adaptation")
         if not len(given):
@@ -114,8 +116,9 @@ def check_fit(card: Card, support: Support) -> None:
         )
     if "one_hot" in card.conditioning.kinds:
         raise InputError(
-            "The policy is conditioned on a one-hot code, which does not include"
-            f" '{support.name}'; train it with conditioning on language or goal."
+            "The policy is conditioned on a one-hot code of its training tasks, which has"
+            " no place for a task to adapt to; train it with conditioning on language or"
+            " goal. For more training on its own tasks, robomtl.train takes it as start."
         )
 
 
