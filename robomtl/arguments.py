@@ -1,6 +1,6 @@
 """Checks of the arguments of public functions against their annotations.
 
-Numbers of numpy become Python's own, which JSON can hold. A wrong value is refused by a
+Numbers of numpy and torch become Python's own, which JSON can hold. A wrong value is refused by a
 message that names what is allowed and, for one of several words, the nearest. Calls of
 earlier versions, whose settings have moved into a dataclass, go on working: the settings
 are put into it, and a line on stderr has the call with the dataclass.
@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
-
-import numpy as np
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
@@ -33,8 +31,12 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
 }
 """By annotation: the types that fit, and their name in messages."""
 
-_NO_OBJECT = (str, bytes, os.PathLike, int, float, tuple, list, dict)
+_NO_OBJECT = (str, bytes, os.PathLike, int, float, tuple, list, dict, type)
 """Types of values that cannot be meant as an object with methods."""
+
+_NO_LIST = (str, bytes, Mapping, set, frozenset)
+"""Types of values that are no list though one can iterate over them; the order of a set
+differs from process to process."""
 
 _MADE = {
     "Agent": "such as robomtl.PolicyAgent(RUN)",
@@ -74,7 +76,7 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:
-    """The value, if it fits its annotation; numbers of numpy as Python's own.
+    """The value, if it fits its annotation; numbers of numpy and torch as Python's own.
 
     Other annotations than those below, such as callables, accept any value.
 
@@ -88,11 +90,13 @@ def typed(name: str, value: Any, kind: Any) -> Any:
         InputError: If the value does not fit, or is a whole number beyond 64 bits; the
             message says what does, and names the nearest of several words.
     """
-    if isinstance(value, np.generic):
+    if getattr(value, "ndim", None) == 0:
         value = value.item()
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise InputError(f"{name} is {shown(value)}; give at most {_LARGEST}.")
     kinds = [*alternatives(kind)]
+    if Path in kinds and value == "":  # It would be the working directory.
+        raise InputError(f"{name} is ''; give {_PLAIN[Path][1]}.")
     if any(_fits(value, each) for each in kinds):
         return next(_plain(name, value, each) for each in kinds if _fits(value, each))
     words = [word for each in kinds for word in _words(each)]
@@ -102,7 +106,14 @@ def typed(name: str, value: Any, kind: Any) -> Any:
     if Path in kinds:
         kinds = [each for each in kinds if each is not str]
     allowed = " or ".join(_said(each, value) for each in kinds)
-    raise InputError(f"{name} is {shown(value)}; give {allowed}.")
+    lacking = [
+        member
+        for each in kinds
+        if getattr(each, "_is_protocol", False) and _may_be_object(value)
+        for member in _lacking(value, each)
+    ]
+    without = f", which lacks {', '.join(lacking)}" if lacking else ""
+    raise InputError(f"{name} is {shown(value)}{without}; give {allowed}.")
 
 
 def _with_moved(
@@ -170,30 +181,48 @@ def _fits(value: Any, kind: Any) -> bool:
     if origin is Literal:
         return any(value is each or value == each for each in get_args(kind))
     if origin in (tuple, list, Sequence):
-        return isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+        return isinstance(value, Iterable) and not isinstance(value, _NO_LIST)
     if origin is Mapping:
         return isinstance(value, Mapping)
+    if origin is Callable:
+        return callable(value)
     if isinstance(kind, type) and kind is not object:
         if getattr(kind, "_is_protocol", False):
-            return value is not None and not isinstance(value, _NO_OBJECT)
+            return _may_be_object(value) and not _lacking(value, kind)
         return isinstance(value, kind)
     return True
 
 
+def _may_be_object(value: Any) -> bool:
+    return value is not None and not isinstance(value, _NO_OBJECT)
+
+
+def _lacking(value: Any, protocol: type) -> list[str]:
+    """Members of a protocol that a value lacks; properties are not computed."""
+    of = [each for each in protocol.__mro__ if getattr(each, "_is_protocol", False)]
+    names = [name for each in of for name in (*each.__annotations__, *vars(each))]
+    public = [name for name in names if not name.startswith("_")]
+    return [n for n in public if not (hasattr(type(value), n) or hasattr(value, n))]
+
+
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    """A value that fits, with numpy's numbers in sequences as Python's own."""
+    """A value that fits, with numpy's numbers in sequences as Python's own.
+
+    Other sequences than lists and tuples, such as generators and arrays, become lists.
+    """
     if get_origin(kind) not in (tuple, list, Sequence):
         return value
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if not isinstance(value, tuple | list):
-        return value
-    inner = [each for each in get_args(kind) if each is not Ellipsis]
-    if len(inner) != 1:
-        return value
-    plain = [typed(name, each, inner[0]) for each in value]
-    same = all(new is old for new, old in zip(plain, value, strict=True))
-    return value if same else type(value)(plain)
+    given = value if isinstance(value, tuple | list) else [*value]
+    inner = get_args(kind)
+    if len(inner) > 1 and inner[1] is not Ellipsis:
+        if len(given) != len(inner):
+            raise InputError(f"{name} is {shown(value)}; give {len(inner)} values.")
+    else:
+        inner = inner[:1] * len(given)
+    plain = [typed(name, each, of) for each, of in zip(given, inner, strict=True)]
+    if all(new is old for new, old in zip(plain, given, strict=True)):
+        return given
+    return plain if isinstance(given, list) else tuple(plain)
 
 
 def _said(kind: Any, value: Any) -> str:
@@ -205,6 +234,8 @@ def _said(kind: Any, value: Any) -> str:
         return ", ".join(map(repr, get_args(kind)))
     if get_origin(kind) is Mapping:
         return "a dictionary"
+    if get_origin(kind) is Callable:
+        return "a function"
     if get_origin(kind) is not None:
         return f"a list, such as [{value!r}]" if isinstance(value, str) else "a list"
     name = kind.__name__

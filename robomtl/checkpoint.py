@@ -12,6 +12,7 @@ from safetensors.torch import save as serialise
 from torch.nn.parameter import is_lazy
 
 from robomtl.acting.actor_settings import ActorSettings
+from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
 from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
@@ -174,6 +175,7 @@ def packed(policy: Policy, card: Card) -> TrainedPolicy:
     )
 
 
+@checked
 def load(run: Path | str) -> TrainedPolicy:
     """The policy of a run directory.
 

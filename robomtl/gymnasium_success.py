@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robomtl.errors import InputError
+from robomtl.ranges import check_types
 
 GOAL = "desired_goal"
 ACHIEVED = "achieved_goal"
@@ -42,8 +43,9 @@ class GoalDistance:
         """Checks the tolerance.
 
         Raises:
-            InputError: If it is not positive.
+            InputError: If it is no positive number.
         """
+        check_types(self)
         if not self.tolerance > 0:
             raise InputError(f"tolerance is {self.tolerance}; give a distance above 0.")
 
@@ -69,6 +71,16 @@ class RewardAtLeast:
 
     threshold: float
     """Least reward of a successful step."""
+
+    def __post_init__(self) -> None:
+        """Checks the threshold.
+
+        Raises:
+            InputError: If it is no number.
+        """
+        check_types(self)
+        if self.threshold != self.threshold:
+            raise InputError("threshold is nan; give a number.")
 
     def __call__(self, outcome: Outcome) -> bool:
         """Whether the reward is high enough; never at reset, which has none."""

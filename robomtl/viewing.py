@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from robomtl.acting.actor import Agent
 from robomtl.acting.agent import PolicyAgent
+from robomtl.arguments import checked
 from robomtl.camera import OWN, Camera, take_picture, with_camera
 from robomtl.errors import EpisodesError, InputError
 from robomtl.evaluation.experts import ExpertAgent
@@ -135,6 +136,7 @@ def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk
     return chunk
 
 
+@checked
 def view(
     agent: Agent,
     suite: Suite,

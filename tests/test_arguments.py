@@ -1,12 +1,15 @@
+import inspect
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 
+import robomtl
 from robomtl.acting.actor import Agent
 from robomtl.adaptation import Budget
 from robomtl.arguments import checked, typed
@@ -41,9 +44,9 @@ def call(episodes: int, *, out: Path | str = "x", tasks: Sequence[str] | None = 
     return episodes, out, tasks
 
 
-def test_numbers_of_numpy_become_python_s_own_so_that_json_holds_them():
+def test_numbers_of_numpy_and_torch_become_python_s_own_so_that_json_holds_them():
     settings = Settings(
-        steps=np.int64(2),
+        steps=torch.tensor(2),
         rate=np.float32(0.25),
         on=np.bool_(True),
         shots=(np.int32(1), 2),
@@ -53,6 +56,10 @@ def test_numbers_of_numpy_become_python_s_own_so_that_json_holds_them():
     expected = {"steps": 2, "rate": 0.25, "on": True, "shots": [1, 2], "until": None}
     assert json.loads(json.dumps(values)) == expected
     assert call(np.int64(2), tasks=np.array(["a"])) == (2, "x", ["a"])
+    assert call(np.array(2), tasks=(each for each in "ab")) == (2, "x", ["a", "b"])
+    factors = [["trunk", np.float32(0.5)]]
+    config = TrainConfig(learning_rate_factors=factors)
+    assert json.dumps(config.learning_rate_factors) == '[["trunk", 0.5]]'
 
 
 def test_what_fits_is_given_on_as_it_is():
@@ -83,6 +90,14 @@ def test_what_fits_is_given_on_as_it_is():
         ("push", Sequence[str], r"it is 'push'; give a list, such as \['push'\]."),
         (["push"], Mapping[str, str], r"it is \['push'\]; give a dictionary."),
         ((1, "2"), tuple[int, ...], "it is '2'; give a whole number."),
+        (np.array([1.5]), Sequence[int], "it is 1.5; give a whole number."),
+        ({"push"}, Sequence[str], r"it is {'push'}; give a list\."),
+        (("trunk",), tuple[str, float], r"it is \('trunk',\); give 2 values\."),
+        (("trunk", "2"), tuple[str, float], "it is '2'; give a number."),
+        ("", Path | str, "it is ''; give a path."),
+        (3, Callable[[], None], "it is 3; give a function."),
+        (lambda: 0, Agent, "which lacks name, fingerprint, check, load; give an Agent"),
+        (ExpertAgent, Agent, "class .*ExpertAgent'>; give an Agent object"),
         (
             "points/MT4",
             Suite,
@@ -100,6 +115,34 @@ def test_what_fits_is_given_on_as_it_is():
 def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
     with pytest.raises(InputError, match=message):
         typed("it", value, kind)
+
+
+def wrongly_called():
+    """Every public function and class with a value that fits nothing, by argument."""
+    for public in map(robomtl.__getattr__, robomtl.__all__):
+        if public in (robomtl.InputError, robomtl.ExpertAgent, robomtl.Task):
+            continue
+        acts = [public] if public is not robomtl.Results else [public.read]
+        for act in acts:
+            given = inspect.signature(act).parameters.values()
+            for each in given:
+                if each.name not in ("overrides", "options") and each.kind < 4:
+                    yield pytest.param(act, each.name, id=f"{act.__name__}-{each.name}")
+
+
+@pytest.mark.parametrize(("act", "name"), wrongly_called())
+def test_every_public_name_refuses_a_value_of_another_type_by_the_argument_s_name(
+    act, name
+):
+    required = [
+        each.name
+        for each in inspect.signature(act).parameters.values()
+        if each.default is each.empty
+    ]
+    # Arguments are checked as they are given, fields of a dataclass in its order.
+    first = required[:1] or [name] if is_dataclass(act) else [name]
+    with pytest.raises(InputError, match=f"{first[0]} is b'bytes'; give"):
+        act(**dict.fromkeys([name, *required], b"bytes"))
 
 
 @pytest.mark.parametrize(

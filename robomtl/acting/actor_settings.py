@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 
 Chunk = NDArray[np.float32]
 """Predicted actions; (row, time, action)."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class ActorSettings:
     """How many predicted actions are executed, and how predictions are combined."""

@@ -18,6 +18,7 @@ from robomtl.files.paths import located
 from robomtl.files.run_record import read_record
 from robomtl.joint import known_as
 from robomtl.plug_in import make_expert
+from robomtl.ranges import check_types
 from robomtl.task import Suite, Task, goal_place, own_goal_places
 from robomtl.training.objective import trains_actions
 
@@ -42,6 +43,7 @@ class PolicyAgent:
             ValueError: If the folder holds no policy, or a broken one, or one that was
                 only pre-trained, or its chunks are too short for the actor settings.
         """
+        check_types(self)
         trained = checkpoint.load(self.run)
         _check_head(Path(self.run), trained.card)
         acting = ActorSettings(**self.acting) if self.acting else trained.card.acting

@@ -23,6 +23,7 @@ from robomtl.acting.joining import JointPolicy, Memories, memory_explained
 from robomtl.acting.policy_episodes import PredictionRequest
 from robomtl.acting.policy_messages import pack, unpack
 from robomtl.acting.policy_session import PolicySession
+from robomtl.arguments import checked
 from robomtl.checkpoint import Card
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.execution.machine import check_device, device_of
@@ -266,6 +267,7 @@ async def _run(server: PolicyServer, ready: Callable[[str], None]) -> None:
         await asyncio.get_running_loop().create_future()
 
 
+@checked
 def serve_policy(
     agent: PolicyAgent,
     config: ServerConfig,

@@ -9,7 +9,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, NamedTuple
 
 from robomtl import suites
-from robomtl.arguments import typed
+from robomtl.arguments import checked
 from robomtl.checking.beginnings import Beginning, difference, first_episode
 from robomtl.checking.episodes import STAGES
 from robomtl.checking.violations import Problem, sentences
@@ -214,6 +214,7 @@ def _of_joint(
             yield replace(problem, task=task)
 
 
+@checked
 def check_suite(
     suite: Suite, *, tasks: str | Sequence[str] | None = None, limit: float = LIMIT
 ) -> list[Problem]:
@@ -230,7 +231,6 @@ def check_suite(
     Raises:
         InputError: If the suite is none, or has no task of a given name.
     """
-    typed("suite", suite, Suite)
     check_limit(limit)
     if tasks is None:
         names = [task.name for task in _tasks(suite)]

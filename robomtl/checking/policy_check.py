@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from robomtl import checkpoint
+from robomtl.arguments import checked
 from robomtl.checking.policy_subject import ROWS, Subject, batch_for, subject_of
 from robomtl.checking.violations import Problem, sentences
 from robomtl.errors import InputError
@@ -16,6 +17,7 @@ from robomtl.policy import Batch, Memory, Policy, Spec
 from robomtl.policy_border import actions_of, loss_of
 
 
+@checked
 def check_policy(
     policy: str, *, config: Mapping[str, Any] | None = None
 ) -> list[Problem]:

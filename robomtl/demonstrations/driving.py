@@ -16,6 +16,7 @@ import numpy as np
 
 from robomtl.acting.actor import Agent, KeptActor, TaskInfo
 from robomtl.errors import InputError
+from robomtl.ranges import check_types
 from robomtl.returned_values import action_array, finite
 from robomtl.task import Action, Expert, Observation, Suite, Trial, find_task
 
@@ -32,6 +33,14 @@ class Rollouts:
     labels: Labels = "expert"
     """Whose actions are recorded: the expert's, of every episode, or the policy's own, of
     solved episodes alone."""
+
+    def __post_init__(self) -> None:
+        """Checks the types.
+
+        Raises:
+            InputError: If a value is of another type.
+        """
+        check_types(self)
 
 
 class Choice(NamedTuple):

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from robomtl.arguments import checked
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.video import find_videos
@@ -24,6 +25,7 @@ from robomtl.task import Trial
 EVAL_INFO = "eval_info.json"
 
 
+@checked
 def export_evaluation(folder: Path | str) -> Path:
     """Writes ``eval_info.json`` beside the results of an evaluation; its path.
 

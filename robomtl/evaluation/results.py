@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.evaluation.records import Record, read_records, write_records
 from robomtl.evaluation.rollout import Criterion, Until
@@ -115,6 +116,7 @@ class Results:
         write_json(folder / RESULTS, {"format": _FORMAT, **rates, **setting})
 
     @classmethod
+    @checked
     def read(cls, folder: Path | str) -> "Results":
         """The results in a folder that ``write`` wrote to.
 

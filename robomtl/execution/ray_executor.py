@@ -27,6 +27,7 @@ from robomtl.execution.worker_pool import (
 from robomtl.extras import library
 from robomtl.files.request import differences
 from robomtl.imports import import_modules, imported
+from robomtl.ranges import check_types
 from robomtl.versions import packages
 
 Item = TypeVar("Item")
@@ -67,6 +68,7 @@ class RayExecutor:
             ValueError: If there would be no actor, no attempt or no time.
             MissingExtraError: If the extra ``ray`` is missing.
         """
+        check_types(self)
         check_counts(self.workers, self.attempts)
         check_limit(self.limit)
         _ray()

@@ -22,6 +22,7 @@ from robomtl.acting.array_messages import receive_arrays, send_arrays
 from robomtl.acting.joining import JointPolicy, Memories, memory_explained
 from robomtl.acting.policy_actor import PolicyActor
 from robomtl.acting.policy_episodes import PredictionRequest
+from robomtl.arguments import checked
 from robomtl.errors import InputError, StartError
 from robomtl.execution.executor import spawn
 from robomtl.execution.machine import check_device, device_of
@@ -194,6 +195,7 @@ def _kind(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+@checked
 @contextmanager
 def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
     """The agent with its policy on a device, for as long as the block lasts.

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from robomtl import checkpoint
+from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS, Results
@@ -16,6 +17,7 @@ _DATASETS = "datasets/"  # Begins the hub's own addresses of data sets.
 _OF_THE_CLIENT = ".cache"
 
 
+@checked
 def pull(repository: str, *, out: Path | str) -> Path:
     """The folder that receives a policy or demonstrations of the hub.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robomtl import checkpoint
+from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import INFO
 from robomtl.errors import InputError
@@ -29,6 +30,7 @@ from robomtl.names import file_name
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.-]{0,60}")
 
 
+@checked
 def push(
     folder: Path | str,
     repository: str,

@@ -10,6 +10,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.layers.vision import Vision
 from robomtl.policy import POLICIES
+from robomtl.ranges import check_types
 from robomtl.training.objective import continued_by
 from robomtl.training.parameter_groups import within
 
@@ -23,6 +24,14 @@ class Start:
     parts: tuple[str, ...] = ()
     """Parts whose weights are taken, such as ``encoder``, ``trunk`` or ``trunk.0``. If
     empty, all that fit, with the normaliser. The others are initialised afresh."""
+
+    def __post_init__(self) -> None:
+        """Checks the types.
+
+        Raises:
+            InputError: If a value is of another type.
+        """
+        check_types(self)
 
     @property
     def trained(self) -> TrainedPolicy:
