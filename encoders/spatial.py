@@ -19,6 +19,8 @@ from robomtl.layers.vision import Vision
 class Spatial(MapEncoder):
     """Reads images at half their resolution; the task does not modulate it."""
 
+    least = 3  # Below, the map is a single cell, which has no positions.
+
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)
         self.width = vision.features // 2

@@ -1,7 +1,7 @@
 """Any model of timm by its name, such as timm:convnext_atto.
 
-Source: Wightman 2019, "PyTorch Image Models". timm needs the torchvision of the installed
-torch, and is no extra for that reason: pip install timm torchvision. Departures:
+Source: Wightman 2019, "PyTorch Image Models". timm needs the torchvision that was made for
+the installed torch; the extra ``timm`` has that of PyPI's torch. Departures:
 
 1. Nothing is downloaded: weights are read from a safetensors file (--vision.weights).
 2. With weights, batch normalisation keeps the statistics that they bring along; without,
@@ -10,8 +10,9 @@ torch, and is no extra for that reason: pip install timm torchvision. Departures
 """
 
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
-from math import gcd
+from math import gcd, log
 from typing import Any
 
 import torch
@@ -24,6 +25,17 @@ from robomtl.layers.vision import Vision
 from robomtl.nearest import unknown
 
 _A_GROUP = 16
+_SIDES = (64, 96, 128, 192, 224, 256)
+"""Sides of images that most models take [px]."""
+_REFUSALS = (
+    ArithmeticError,
+    AssertionError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""Errors by which models refuse an image that they cannot divide."""
 
 
 class TimmModel(PretrainedEncoder):
@@ -52,6 +64,14 @@ class TimmModel(PretrainedEncoder):
             near = get_close_matches(name, known, n=8, cutoff=0.3)
             answer = unknown("model of timm", name, near).removesuffix(".")
             raise InputError(f"is none: {answer}, and more")
+        height, width = shape[:2]
+        if fault := _fault(name, height, width):
+            near = sorted(_SIDES, key=lambda side: abs(side - max(height, width)))
+            fits = next((side for side in near if not _fault(name, side, side)), None)
+            answer = f"{fits} x {fits} px would fit" if fits else "choose another model"
+            raise InputError(
+                f"makes no map of images of {height} x {width} px ({fault}); {answer}"
+            )
 
     def scaled(self, image: Tensor) -> Tensor:
         """See ``PretrainedEncoder``."""
@@ -60,8 +80,9 @@ class TimmModel(PretrainedEncoder):
 
     def represent(self, image: Tensor) -> Tensor:
         """See ``PretrainedEncoder``."""
-        model: Any = self.backbone
-        return _grid(model.forward_features(self.scaled(image)), model)
+        scaled = self.scaled(image)
+        height, width = scaled.shape[2:]
+        return _map(self.backbone, scaled, height / width)
 
 
 def _timm() -> Any:
@@ -75,7 +96,7 @@ def _timm() -> Any:
     except (ImportError, RuntimeError) as error:  # Of a torchvision for another torch.
         raise MissingExtraError(
             "Encoders timm:NAME need timm and the torchvision of the installed torch"
-            f" ({torch.__version__}): pip install timm torchvision"
+            f" ({torch.__version__}): pip install 'robomtl[timm]'"
         ) from error
 
 
@@ -87,21 +108,57 @@ def _model(name: str, shape: tuple[int, ...]) -> Any:
     return timm.create_model(name, pretrained=False, num_classes=0, **size)
 
 
-def _grid(found: Tensor, model: Any) -> Tensor:
+@cache
+def _fault(name: str, height: int, width: int) -> str:
+    """Why a model makes no map of images of a size; empty if it makes one."""
+    try:
+        with torch.no_grad():
+            model = _model(name, (height, width)).eval()
+            _map(model, torch.zeros(1, 3, height, width), height / width)
+    except _REFUSALS as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _map(model: Any, image: Tensor, aspect: float) -> Tensor:
     """Features of a model as a map; (batch, width, height, width of the map).
 
     Args:
-        found: As the model gives them: a map, or tokens in rows, those without a place
-            first.
-        model: Says which.
+        model: Gives a map, or tokens in rows, those without a place first.
+        image: Scaled; (batch, 3, height, width).
+        aspect: Height of the image as a multiple of its width.
+
+    Raises:
+        ValueError: If the features are neither, or the map is a single cell.
     """
+    found = model.forward_features(image)
+    if not isinstance(found, Tensor) or found.ndim not in (3, 4):
+        raise ValueError("its features are neither a map nor tokens")
     if found.ndim == 3:
         tokens = found[:, getattr(model, "num_prefix_tokens", 0) :]
-        height, _ = model.patch_embed.grid_size
-        return rearrange(tokens, "batch (h w) c -> batch c h w", h=height)
-    if getattr(model, "output_fmt", "NCHW") == "NHWC":
-        return rearrange(found, "batch h w c -> batch c h w")
+        rows = _rows(tokens.shape[1], aspect)
+        found = rearrange(tokens, "batch (h w) c -> batch c h w", h=rows)
+    elif getattr(model, "output_fmt", "NCHW") == "NHWC":
+        found = rearrange(found, "batch h w c -> batch c h w")
+    if found.shape[2:].numel() < 2:
+        raise ValueError("its map is a single cell, which has no positions")
     return found
+
+
+def _rows(tokens: int, aspect: float) -> int:
+    """Rows of the grid of so many tokens whose aspect is nearest to the image's.
+
+    Raises:
+        ValueError: If every grid is twice as long as the image or more.
+    """
+
+    def distance(rows: int) -> float:
+        return abs(log(rows * rows / tokens / aspect))
+
+    rows = min((n for n in range(1, tokens + 1) if tokens % n == 0), key=distance)
+    if distance(rows) >= log(2):
+        raise ValueError(f"its {tokens} tokens are no grid over the image")
+    return rows
 
 
 def _normalise_groups(network: nn.Module) -> None:

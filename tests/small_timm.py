@@ -34,15 +34,44 @@ class Patches(Small):
         return torch.cat([tokens[:, :1] + 100, tokens], dim=1)
 
 
+class Divided(Small):
+    """Takes images of whole windows of 32 pixels alone."""
+
+    def forward_features(self, image):
+        assert image.shape[2] % 32 == 0, "height must be divisible by 32"
+        return super().forward_features(image)
+
+
+class OneCell(Small):
+    """Gives the mean over an image as its map."""
+
+    def forward_features(self, image):
+        return super().forward_features(image).mean((2, 3), keepdim=True)
+
+
+class Odd(Patches):
+    """Gives a token that no attribute counts among those without a place."""
+
+    num_prefix_tokens = 0
+
+
+MODELS = {
+    "small": Small,
+    "patches": Patches,
+    "divided": Divided,
+    "one_cell": OneCell,
+    "odd": Odd,
+}
+
+
 def stand_in(monkeypatch):
-    """Lets ``import timm`` find a package with two models."""
-    models = {"small": Small, "patches": Patches}
+    """Lets ``import timm`` find a package with a few models."""
     package = ModuleType("timm")
-    package.list_models = lambda: [*models]
+    package.list_models = lambda: [*MODELS]
     package.get_pretrained_cfg = lambda name: SimpleNamespace(
         fixed_input_size=name == "patches"
     )
-    package.create_model = lambda name, pretrained, num_classes, **size: models[name](
+    package.create_model = lambda name, pretrained, num_classes, **size: MODELS[name](
         **size
     )
     monkeypatch.setitem(sys.modules, "timm", package)

