@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal import open_growing
@@ -23,8 +23,11 @@ from robomtl.versions import packages
 
 REPORT = "report.html"
 
+F = TypeVar("F")
+"""Findings of an experiment."""
 
-class Experiment(Protocol[C]):
+
+class Experiment(Protocol[C, F]):
     """An experiment: its identity, cells, findings and report."""
 
     @property
@@ -55,20 +58,30 @@ class Experiment(Protocol[C]):
         """Learns and plays a cell in a worker process; picklable."""
         ...
 
-    def conclude(self, finished: Sequence[Finished[C]], made: Mapping[str, Any]) -> Any:
-        """The findings; ``made`` says how, see ``Journal.made``."""
+    def about(self) -> dict[str, Any]:
+        """Facts about the run that stand before those of ``Journal.made``; plain."""
         ...
 
-    def results(self, found: Any, made: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of ``results.json``; plain."""
+    def conclude(self, finished: Sequence[Finished[C]]) -> F:
+        """The findings of the finished cells."""
         ...
 
-    def report(self, found: Any, made: Mapping[str, Any]) -> Report:
-        """The findings in sections."""
+    def results(self, found: F, made: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of ``results.json``; plain.
+
+        Args:
+            found: The findings.
+            made: How they were made: ``about``, the options of the suite, and what
+                ``Journal.made`` says.
+        """
+        ...
+
+    def report(self, found: F, made: Mapping[str, Any]) -> Report:
+        """The findings in sections; the arguments are those of ``results``."""
         ...
 
 
-def run_experiment(experiment: Experiment[C], folder: Path, executor: Executor) -> Any:
+def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executor) -> F:
     """The findings of an experiment; its tables, results and report are written.
 
     Every finished cell is kept at once: called again, whatever stopped it before, the
@@ -99,8 +112,9 @@ def run_experiment(experiment: Experiment[C], folder: Path, executor: Executor) 
     ):
         pass
     finished = [Finished(cell, journal.done[place]) for place, cell in placed.items()]
-    made = {"options": plain(suite.options), **journal.made()}
-    found = experiment.conclude(finished, made)
+    found = experiment.conclude(finished)
+    options = {"options": plain(suite.options)}
+    made = {**experiment.about(), **options, **journal.made()}
     write_tables(folder, finished)
     write_json(folder / RESULTS, experiment.results(found, made))
     write_text(folder / REPORT, report_page(experiment.report(found, made)))

@@ -113,27 +113,24 @@ class _Experiment:
     def play(self) -> PlayCell:
         return PlayCell(self.shared)
 
-    def conclude(
-        self, finished: Sequence[Finished[MethodCell]], made: Mapping[str, Any]
-    ) -> AdaptationFindings:
-        return findings_of(self.request, self.shared, self.seeds, finished)
-
-    def results(
-        self, found: AdaptationFindings, made: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        return {**plain(found), **self._about(), **made}
-
-    def report(self, found: AdaptationFindings, made: Mapping[str, Any]) -> Report:
-        about = {**self._about(), **made}
-        return methods_report(found, request=plain(self.request), made=about)
-
-    def _about(self) -> dict[str, str | None]:
+    def about(self) -> dict[str, Any]:
         prior = self.shared.prior
         return {
             "run": str(self.family.folder),
             "support": str(self.shared.pool),
             "prior": None if prior is None else str(prior),
         }
+
+    def conclude(self, finished: Sequence[Finished[MethodCell]]) -> AdaptationFindings:
+        return findings_of(self.request, self.shared, self.seeds, finished)
+
+    def results(
+        self, found: AdaptationFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {**plain(found), **made}
+
+    def report(self, found: AdaptationFindings, made: Mapping[str, Any]) -> Report:
+        return methods_report(found, request=plain(self.request), made=made)
 
 
 @checked
@@ -202,8 +199,7 @@ def compare_methods(
         experiment = _Experiment(
             request=request, family=family, seeds=seeds, shared=shared, pool=pool
         )
-        found: AdaptationFindings = run_experiment(experiment, folder, executor)
-        return found
+        return run_experiment(experiment, folder, executor)
 
 
 def check_playable(suite: Suite, request: AdaptRequest, supports: Supports) -> None:

@@ -95,9 +95,10 @@ class _Experiment:
     def play(self) -> ImproveCell:
         return ImproveCell(self.shared)
 
-    def conclude(
-        self, finished: Sequence[Finished[RoundsCell]], made: Mapping[str, Any]
-    ) -> ImprovementFindings:
+    def about(self) -> dict[str, Any]:
+        return {"demonstrations": str(self.shared.data)}
+
+    def conclude(self, finished: Sequence[Finished[RoundsCell]]) -> ImprovementFindings:
         return findings_of(
             self.shared.design, self.shared.suite.name, self.shared.tasks, finished
         )
@@ -105,13 +106,10 @@ class _Experiment:
     def results(
         self, found: ImprovementFindings, made: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return {
-            **plain(found),
-            "made": {"demonstrations": str(self.shared.data), **made},
-        }
+        return {**plain(found), "made": made}
 
     def report(self, found: ImprovementFindings, made: Mapping[str, Any]) -> Report:
-        return beyond_report(found, made=self.results(found, made)["made"])
+        return beyond_report(found, made=made)
 
 
 @checked
@@ -170,8 +168,7 @@ def beyond(
             runs=(folder / "runs").absolute(),
         )
         made = _Experiment(shared=shared, sha256=_train_starts(shared).fingerprint)
-        found: ImprovementFindings = run_experiment(made, folder, executor)
-        return found
+        return run_experiment(made, folder, executor)
 
 
 def _train_starts(shared: Shared) -> Demonstrations:

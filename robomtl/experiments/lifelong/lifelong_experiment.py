@@ -83,20 +83,19 @@ class _Experiment:
     def play(self) -> LearnStream:
         return LearnStream(self.shared)
 
-    def conclude(
-        self, finished: Sequence[Finished[StreamCell]], made: Mapping[str, Any]
-    ) -> LifelongFindings:
+    def about(self) -> dict[str, Any]:
+        return {"demonstrations": str(self.shared.data)}
+
+    def conclude(self, finished: Sequence[Finished[StreamCell]]) -> LifelongFindings:
         return findings_of(self.shared, finished)
 
     def results(
         self, found: LifelongFindings, made: Mapping[str, Any]
     ) -> dict[str, Any]:
-        about = {"demonstrations": str(self.shared.data), **made}
-        return {**plain(found), "made": about}
+        return {**plain(found), "made": made}
 
     def report(self, found: LifelongFindings, made: Mapping[str, Any]) -> Report:
-        about = self.results(found, made)["made"]
-        return lifelong_report(found, request=plain(self.shared.request), made=about)
+        return lifelong_report(found, request=plain(self.shared.request), made=made)
 
 
 @checked
@@ -153,10 +152,7 @@ def lifelong(
         machine = resolved_in(folder, compute.machine)
         variants = {k: with_machine_of(each, machine) for k, each in variants.items()}
         shared = _shared(request, suite, stream, variants, located(data), folder)
-        found: LifelongFindings = run_experiment(
-            _Experiment(shared=shared), folder, executor
-        )
-        return found
+        return run_experiment(_Experiment(shared=shared), folder, executor)
 
 
 def _check(

@@ -102,9 +102,11 @@ class _Experiment:
     def play(self) -> LearnCell:
         return LearnCell(self.shared)
 
-    def conclude(
-        self, finished: Sequence[Finished[ArmCell]], made: Mapping[str, Any]
-    ) -> MultitaskFindings:
+    def about(self) -> dict[str, Any]:
+        paths = {str(path) for path in self.shared.data.values()}
+        return {"demonstrations": sorted(paths)}
+
+    def conclude(self, finished: Sequence[Finished[ArmCell]]) -> MultitaskFindings:
         measured: dict[str, list[Measured]] = {}
         for cell, done in finished:
             if done.measured:
@@ -116,16 +118,14 @@ class _Experiment:
     def results(
         self, found: MultitaskFindings, made: Mapping[str, Any]
     ) -> dict[str, Any]:
-        paths = sorted({str(path) for path in self.shared.data.values()})
         results = plain(found)
         for name in ("suites", "mixture"):  # Of joint suites, and of learned mixtures.
             if not results[name]:
                 del results[name]
-        return {**results, "made": {"demonstrations": paths, **made}}
+        return {**results, "made": made}
 
     def report(self, found: MultitaskFindings, made: Mapping[str, Any]) -> Report:
-        about = self.results(found, made)["made"]
-        return arms_report(found, request=plain(self.shared.request), made=about)
+        return arms_report(found, request=plain(self.shared.request), made=made)
 
 
 @checked
@@ -177,10 +177,7 @@ def multitask(
         machine = resolved_in(folder, compute.machine)
         arms = {label: arm_with_machine(arm, machine) for label, arm in arms.items()}
         shared = _shared(request, suite, tasks, arms, located(data), folder)
-        found: MultitaskFindings = run_experiment(
-            _Experiment(shared=shared), folder, executor
-        )
-        return found
+        return run_experiment(_Experiment(shared=shared), folder, executor)
 
 
 def check_playable(suite: Suite, request: MultitaskRequest) -> None:

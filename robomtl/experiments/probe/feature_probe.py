@@ -87,31 +87,23 @@ class _Experiment:
             suite=self.suite, data=self.data.path.absolute(), **vars(self.config)
         )
 
-    def conclude(
-        self, finished: Sequence[Finished[FeatureCell]], made: Mapping[str, Any]
-    ) -> FeatureFindings:
-        return feature_findings(self.suite.name, finished)
-
-    def results(
-        self, found: FeatureFindings, made: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        return {
-            "format": 1,
-            "kind": "features",
-            **plain(found),
-            **self._about(),
-            **made,
-        }
-
-    def report(self, found: FeatureFindings, made: Mapping[str, Any]) -> Report:
-        return feature_report(found, {**self._about(), **made})
-
-    def _about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, Any]:
         return {
             "data": str(self.data.path),
             "runs": {label: cell.run for label, cell in self.runs.items()},
             "config": plain(self.config),
         }
+
+    def conclude(self, finished: Sequence[Finished[FeatureCell]]) -> FeatureFindings:
+        return feature_findings(self.suite.name, finished)
+
+    def results(
+        self, found: FeatureFindings, made: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {"format": 1, "kind": "features", **plain(found), **made}
+
+    def report(self, found: FeatureFindings, made: Mapping[str, Any]) -> Report:
+        return feature_report(found, made)
 
 
 @checked
@@ -166,8 +158,7 @@ def probe_features(
     )
     check_no_run(folder)
     with locked(folder):
-        found: FeatureFindings = run_experiment(experiment, folder, compute.executed)
-    return found
+        return run_experiment(experiment, folder, compute.executed)
 
 
 def _suite_with_positions(demonstrations: Demonstrations) -> Suite:

@@ -88,17 +88,17 @@ class _Experiment:
         """Names of the tasks."""
         return [task.name for task in select(self.suite, self.config.tasks)]
 
-    def conclude(
-        self, finished: Sequence[Finished[ShiftCell]], made: Mapping[str, Any]
-    ) -> ShiftFindings:
+    def about(self) -> dict[str, Any]:
+        return {"runs": [str(each.agent.run) for each in self.policies]}
+
+    def conclude(self, finished: Sequence[Finished[ShiftCell]]) -> ShiftFindings:
         return findings_of(finished, self.suite.name, self.grid)
 
     def results(self, found: ShiftFindings, made: Mapping[str, Any]) -> dict[str, Any]:
-        runs = [str(each.agent.run) for each in self.policies]
-        return {**plain(found), "kind": "shift", "made": {"runs": runs, **made}}
+        return {**plain(found), "kind": "shift", "made": made}
 
     def report(self, found: ShiftFindings, made: Mapping[str, Any]) -> Report:
-        return shift_report(found, made=self.results(found, made)["made"])
+        return shift_report(found, made=made)
 
 
 @checked
@@ -161,5 +161,4 @@ def shift(
                 shots=config.shots,
                 workers=executor.workers,
             )
-        found: ShiftFindings = run_experiment(experiment, folder, executor)
-    return found
+        return run_experiment(experiment, folder, executor)
