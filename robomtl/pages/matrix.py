@@ -1,6 +1,6 @@
 """Tables of texts: a row a name, which becomes a block on a phone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,9 +26,9 @@ class Line:
     """A row."""
 
     name: str
-    style: Style | None
-    """Of the mark before the name; None for no mark."""
     entries: Sequence[Entry]
+    style: Style | None = None
+    """Of the mark before the name; None for no mark."""
     note: str = ""
     """Beside the name."""
 
@@ -46,3 +46,17 @@ class Matrix:
     def wide(self) -> bool:
         """Whether it has too many columns for a window."""
         return len(self.columns) > _WIDE
+
+
+def matrix_of(
+    head: str, columns: Sequence[str], rows: Mapping[str, Sequence[Entry]]
+) -> Matrix:
+    """A table whose rows have a name and no mark.
+
+    Args:
+        head: What the names are of.
+        columns: Heads of the columns.
+        rows: Fields of each row by its name, as many as there are columns.
+    """
+    lines = [Line(name=name, entries=entries) for name, entries in rows.items()]
+    return Matrix(head=head, columns=columns, lines=lines)

@@ -8,9 +8,9 @@ from robomtl.experiments import report, sections
 from robomtl.experiments.beyond.beyond_design import ARMS, EXPERT
 from robomtl.experiments.beyond.beyond_findings import ImprovementFindings
 from robomtl.experiments.compared import Compared
-from robomtl.experiments.entries import rate
+from robomtl.experiments.entries import NONE, rate
 from robomtl.files.request import plain
-from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.matrix import Entry, Matrix, matrix_of
 
 
 def beyond_report(
@@ -124,37 +124,24 @@ def _tasks(found: ImprovementFindings) -> Matrix:
     last = {
         label: rounds[max(rounds)] for label, rounds in found.success.items() if rounds
     }
-    lines = [
-        Line(
-            name=task, style=None, entries=[rate(each, task) for each in last.values()]
-        )
-        for task in found.tasks
-    ]
-    return Matrix(head="task", columns=[*last], lines=lines)
+    rows = {task: [rate(each, task) for each in last.values()] for task in found.tasks}
+    return matrix_of("task", [*last], rows)
 
 
 def _goals(found: ImprovementFindings) -> Matrix:
     """The variations by task and arm; tasks without any are left out."""
-    differing = [
-        task
+    rows = {
+        task: [_variations(found, arm, task) for arm in found.design.arms]
         for task in found.tasks
         if any(task in some for some in found.goals.values())
-    ]
-    lines = [
-        Line(
-            name=task,
-            style=None,
-            entries=[_variations(found, arm, task) for arm in found.design.arms],
-        )
-        for task in differing
-    ]
-    return Matrix(head="task", columns=[*found.design.arms], lines=lines)
+    }
+    return matrix_of("task", [*found.design.arms], rows)
 
 
 def _variations(found: ImprovementFindings, arm: str, task: str) -> Entry:
     goals = found.goals[arm].get(task)
     if goals is None:
-        return Entry("–")
+        return NONE
     named = [f"+{it}" for it in goals.gained] + [f"-{it}" for it in goals.lost]
     return Entry(f"+{len(goals.gained)} -{len(goals.lost)}", " ".join(named))
 

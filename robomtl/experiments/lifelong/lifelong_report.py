@@ -13,7 +13,7 @@ from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, estimate, rate, seconds
 from robomtl.experiments.lifelong.lifelong_findings import LifelongFindings, Retained
 from robomtl.experiments.lifelong.transfer_measures import FORMULAS
-from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.matrix import Entry, matrix_of
 
 _UNCHANGED = Entry("0", "exactly")
 _MEASURES = ("final", "learned", "FWT", "NBT", "NBT/c", "AUC")
@@ -163,20 +163,14 @@ def _forgetting(
     found: LifelongFindings, tasks: tuple[str, ...]
 ) -> report.Section | None:
     labels = [label for label, each in found.methods.items() if each.forgetting]
-    lines = [
-        Line(
-            name=task,
-            style=None,
-            entries=[_lost(found.methods[label], task) for label in labels],
-        )
-        for task in tasks
-    ]
-    matrix = Matrix(head="task", columns=labels, lines=lines) if labels else None
+    rows = {
+        task: [_lost(found.methods[label], task) for label in labels] for task in tasks
+    }
     return sections.section(
         "forgetting",
         "Forgetting of each task",
         "success when it was learned minus that at the end, in percentage points",
-        report.Table(matrix),
+        report.Table(matrix_of("task", labels, rows) if labels else None),
     )
 
 

@@ -16,7 +16,7 @@ from robomtl.experiments.multitask.affinities import Affinity
 from robomtl.experiments.multitask.arm_findings import Definition, MultitaskFindings
 from robomtl.experiments.multitask.arms import BASELINE
 from robomtl.experiments.multitask.mixtures import mixture_section
-from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.matrix import Entry, Matrix, matrix_of
 
 _EQUAL = {
     "policies": "networks",
@@ -232,15 +232,11 @@ def _crossing(found: MultitaskFindings, label: str) -> Entry:
 def _by_task(
     found: MultitaskFindings, shown: Compared, some: Mapping[int, Difference]
 ) -> Matrix:
-    lines = [
-        Line(
-            name=task,
-            style=None,
-            entries=[_change(some.get(n), task) for n in found.demonstrations],
-        )
+    rows = {
+        task: [_change(some.get(n), task) for n in found.demonstrations]
         for task in found.tasks
-    ]
-    return Matrix(head="task", columns=shown.heads, lines=lines)
+    }
+    return matrix_of("task", shown.heads, rows)
 
 
 def _change(found: Difference | None, task: str) -> Entry:

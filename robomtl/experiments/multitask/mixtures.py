@@ -6,7 +6,7 @@ from statistics import fmean
 
 from robomtl.experiments import report, sections
 from robomtl.experiments.multitask.arm_cells import ArmCell
-from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.matrix import Entry, matrix_of
 from robomtl.training.learned_mixture import read_mixture
 
 Mixtures = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -47,18 +47,13 @@ def mixture_section(found: Mixtures) -> report.Section | None:
         for count, tasks in counts.items()
     }
     names = dict.fromkeys(task for tasks in columns.values() for task in tasks)
-    lines = [
-        Line(
-            name=task,
-            style=None,
-            entries=[Entry(f"{tasks.get(task, 0):.2f}") for tasks in columns.values()],
-        )
+    rows = {
+        task: [Entry(f"{tasks.get(task, 0):.2f}") for tasks in columns.values()]
         for task in names
-    ]
-    table = Matrix(head="task", columns=[*columns], lines=lines) if lines else None
+    }
     return sections.section(
         "mixture",
         "Learned mixture",
         "how many times as often a task is drawn as without it; mean over seeds",
-        report.Table(table),
+        report.Table(matrix_of("task", [*columns], rows)),
     )

@@ -7,7 +7,7 @@ from robomtl.evaluation.figures import counted
 from robomtl.experiments import entries, report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.probe.feature_findings import FeatureFindings, Probed
-from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.matrix import Entry, Matrix, matrix_of
 
 _FOOTER = (
     "R² is that of ridge regression from the features to the positions in a task, on"
@@ -70,45 +70,33 @@ def _facts(made: Mapping[str, Any]) -> report.Section:
     return sections.facts("Probe", request, sections.run_facts({}, made))
 
 
-def _named(each: Probed) -> str:
-    return f"{each.objective}: {each.thing}, {each.layer}"
-
-
 def _positions(found: FeatureFindings) -> Matrix:
-    lines = [
-        Line(
-            name=_named(each),
-            style=None,
-            entries=[
-                _r_squared(each.trained),
-                _r_squared(each.random),
-                _r_squared(each.difference, sign="+"),
-                Entry(f"{each.tasks}"),
-                Entry(f"{each.runs}"),
-            ],
-        )
+    rows = {
+        f"{each.objective}: {each.thing}, {each.layer}": [
+            _r_squared(each.trained),
+            _r_squared(each.random),
+            _r_squared(each.difference, sign="+"),
+            Entry(f"{each.tasks}"),
+            Entry(f"{each.runs}"),
+        ]
         for each in found.probed
-    ]
+    }
     columns = ["trained", "random", "difference", "tasks", "seeds"]
-    return Matrix(columns=columns, lines=lines, head="objective: thing, layer")
+    return matrix_of("objective: thing, layer", columns, rows)
 
 
 def _retrieval(found: FeatureFindings) -> Matrix:
-    lines = [
-        Line(
-            name=f"{each.objective}: {each.wordings} wordings",
-            style=None,
-            entries=[
-                entries.estimate(each.trained),
-                entries.estimate(each.random),
-                Entry(f"{each.chance:.1%}"),
-                Entry(f"{each.queries}"),
-            ],
-        )
+    rows = {
+        f"{each.objective}: {each.wordings} wordings": [
+            entries.estimate(each.trained),
+            entries.estimate(each.random),
+            Entry(f"{each.chance:.1%}"),
+            Entry(f"{each.queries}"),
+        ]
         for each in found.retrieved
-    ]
+    }
     columns = ["trained", "random", "chance", "queries"]
-    return Matrix(columns=columns, lines=lines, head="objective: wordings")
+    return matrix_of("objective: wordings", columns, rows)
 
 
 def _tasks(found: FeatureFindings) -> dict[str, Matrix]:
@@ -120,20 +108,14 @@ def _tasks(found: FeatureFindings) -> dict[str, Matrix]:
 
 
 def _by_task(probed: Sequence[Probed]) -> Matrix:
-    lines = [
-        Line(
-            name=task,
-            style=None,
-            entries=[
-                Entry(f"{each.by_task[task]:.2f}")
-                if task in each.by_task
-                else entries.NONE
-                for each in probed
-            ],
-        )
+    rows = {
+        task: [
+            Entry(f"{each.by_task[task]:.2f}") if task in each.by_task else entries.NONE
+            for each in probed
+        ]
         for task in dict.fromkeys(task for each in probed for task in each.by_task)
-    ]
-    return Matrix(columns=[each.thing for each in probed], lines=lines, head="task")
+    }
+    return matrix_of("task", [each.thing for each in probed], rows)
 
 
 def _r_squared(found: Estimate, sign: str = "") -> Entry:

@@ -17,7 +17,7 @@ from robomtl.experiments.probe.probe_rates import (
     InstructionFindings,
     Shared,
 )
-from robomtl.pages.matrix import Entry, Line, Matrix
+from robomtl.pages.matrix import Entry, Matrix, matrix_of
 from robomtl.pages.reach import reach_of
 from robomtl.pages.trial_cells import Block, Grid, Row
 
@@ -230,29 +230,20 @@ def _rates(
 def _tasks(found: InstructionFindings) -> Matrix:
     """Success of each task by kind of instruction, with the means at the bottom."""
     kinds = found.kinds
-    lines = [
-        Line(
-            name=task,
-            style=None,
-            entries=[_entry(each.tasks.get(task)) for each in kinds.values()],
-        )
+    tasks = {
+        task: [_entry(each.tasks.get(task)) for each in kinds.values()]
         for task in kinds[RIGHT].tasks
-    ]
+    }
     shared = found.ambiguous.kinds if found.ambiguous else {}
-    means = {"task mean": kinds, SHARED: shared}
-    lines += [
-        Line(
-            name=name,
-            style=None,
-            entries=[
-                Entry(percent(some[kind].task_mean)) if kind in some else NONE
-                for kind in kinds
-            ],
-        )
-        for name, some in means.items()
+    means = {
+        name: [
+            Entry(percent(some[kind].task_mean)) if kind in some else NONE
+            for kind in kinds
+        ]
+        for name, some in {"task mean": kinds, SHARED: shared}.items()
         if some
-    ]
-    return Matrix(head="task", columns=list(kinds), lines=lines)
+    }
+    return matrix_of("task", list(kinds), {**tasks, **means})
 
 
 def _entry(rates: TaskRates | None) -> Entry:
@@ -263,15 +254,11 @@ def _entry(rates: TaskRates | None) -> Entry:
 
 def _families(found: InstructionFindings) -> Matrix:
     """Right minus each kind, over all tasks and by family."""
-    lines = [
-        Line(
-            name=name,
-            style=None,
-            entries=[_change(each.differences.get(kind)) for kind in found.differences],
-        )
+    rows = {
+        name: [_change(each.differences.get(kind)) for kind in found.differences]
         for name, each in _groups(found).items()
-    ]
-    return Matrix(head="over", columns=list(found.differences), lines=lines)
+    }
+    return matrix_of("over", list(found.differences), rows)
 
 
 def _change(found: Difference | None) -> Entry:

@@ -10,7 +10,7 @@ from robomtl.experiments.findings import Success
 from robomtl.experiments.shift.shift_findings import EVERY, Axis, ShiftFindings
 from robomtl.experiments.shift.shift_plan import NONE as UNSHIFTED
 from robomtl.pages.lines import Chart, Line, Point, Style, style
-from robomtl.pages.matrix import Entry, Matrix
+from robomtl.pages.matrix import Entry, Matrix, matrix_of
 from robomtl.pages.matrix import Line as Row
 
 
@@ -34,10 +34,10 @@ def shift_report(
                 "area",
                 "Area under success against magnitude",
                 "in per cent; 100 is success at every magnitude",
-                report.Table(_areas(found, looks)),
+                report.Table(_areas(found)),
                 brief=True,
             ),
-            _differences(found, looks),
+            _differences(found),
             sections.section(
                 "shifts",
                 "Success against magnitude",
@@ -94,36 +94,23 @@ def _heads(found: ShiftFindings) -> dict[str, str]:
     }
 
 
-def _areas(found: ShiftFindings, looks: Mapping[str, Style]) -> Matrix:
+def _areas(found: ShiftFindings) -> Matrix:
     """A row for each condition, a column for each policy."""
-    return Matrix(
-        head="shift",
-        columns=[*looks],
-        lines=[
-            Row(
-                name=head,
-                style=None,
-                entries=[estimate(found.area[label].get(key)) for label in looks],
-            )
-            for key, head in _heads(found).items()
-        ],
-    )
+    rows = {
+        head: [estimate(some.get(key)) for some in found.area.values()]
+        for key, head in _heads(found).items()
+    }
+    return matrix_of("shift", [*found.area], rows)
 
 
-def _differences(
-    found: ShiftFindings, looks: Mapping[str, Style]
-) -> report.Section | None:
+def _differences(found: ShiftFindings) -> report.Section | None:
     if not found.differences:
         return None
-    lines = [
-        Row(
-            name=head,
-            style=None,
-            entries=[difference(some.get(key)) for some in found.differences.values()],
-        )
+    rows = {
+        head: [difference(some.get(key)) for some in found.differences.values()]
         for key, head in _heads(found).items()
-    ]
-    matrix = Matrix(head="shift", columns=[*found.differences], lines=lines)
+    }
+    matrix = matrix_of("shift", [*found.differences], rows)
     return sections.section(
         "differences",
         f"Area minus that of {found.baseline}",
