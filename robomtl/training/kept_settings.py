@@ -44,8 +44,21 @@ def resolved_config(config: TrainConfig, folder: Path, request: Path) -> TrainCo
     if request.exists():
         began = config_of(_training(request), where=f"{request}, training")
         there = Machine(device=there.device, precision=began.precision)
+    return continued_on(there, config)
+
+
+def continued_on(recorded: Machine, config: TrainConfig) -> TrainConfig:
+    """The settings with the recorded device and precision where they say ``auto``.
+
+    Args:
+        recorded: The machine of a folder; see ``continued``.
+        config: The settings as they were given.
+
+    Raises:
+        InputError: If this machine does not have the device.
+    """
     requested = Machine(device=config.device, precision=config.precision)
-    machine = continued(requested, there)
+    machine = continued(requested, recorded)
     return replace(config, device=machine.device, precision=machine.precision)
 
 

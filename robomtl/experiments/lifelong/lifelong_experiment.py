@@ -30,11 +30,7 @@ from robomtl.experiments.lifelong.streaming import (
     demonstrations_of,
 )
 from robomtl.experiments.lifelong.streams import checked_stream
-from robomtl.experiments.lifelong.variants import (
-    Variant,
-    check_variant,
-    with_machine_of,
-)
+from robomtl.experiments.lifelong.variants import Variant, check_variant
 from robomtl.experiments.multitask.shared_data import check_enough, obtain
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
@@ -43,6 +39,7 @@ from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.task import Suite
+from robomtl.training.kept_settings import continued_on
 
 NOISE = 0.5
 """Noise on the experts' actions where demonstrations are collected; see ``collect``."""
@@ -150,7 +147,10 @@ def lifelong(
                 workers=executor.workers,
             )
         machine = resolved_in(folder, compute.machine)
-        variants = {k: with_machine_of(each, machine) for k, each in variants.items()}
+        variants = {
+            label: replace(each, training=continued_on(machine, each.training))
+            for label, each in variants.items()
+        }
         shared = _shared(request, suite, stream, variants, located(data), folder)
         return run_experiment(_Experiment(shared=shared), folder, executor)
 

@@ -10,7 +10,6 @@ from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
 from robomtl.continual.stage import Normalisation
 from robomtl.earlier import present
 from robomtl.errors import InputError
-from robomtl.execution.machine import Machine, continued
 from robomtl.experiments.settings import changed
 from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
@@ -133,15 +132,6 @@ def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> N
         variant.method.check(own)
     except InputError as error:
         raise InputError(f"The method {label}: {error}") from error
-
-
-def with_machine_of(variant: Variant, machine: Machine) -> Variant:
-    """The variant with a resolved machine where its settings leave that at ``auto``."""
-    training = variant.training
-    requested = Machine(device=training.device, precision=training.precision)
-    found = continued(requested, machine)
-    training = replace(training, device=found.device, precision=found.precision)
-    return replace(variant, training=training)
 
 
 def _dealt(

@@ -26,7 +26,7 @@ from robomtl.experiments.multitask.arm_design import (
 )
 from robomtl.experiments.multitask.arm_findings import MultitaskFindings, findings_of
 from robomtl.experiments.multitask.arm_report import arms_report
-from robomtl.experiments.multitask.arms import Arm, arm_with_machine
+from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.learning import LearnCell, Shared
 from robomtl.experiments.multitask.parameters import size_of
 from robomtl.experiments.multitask.shared_data import (
@@ -43,6 +43,7 @@ from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.files.untrusted import converted
 from robomtl.task import Suite
+from robomtl.training.kept_settings import continued_on
 from robomtl.training.trainable import check_balance
 
 _RUNS = "runs"
@@ -175,7 +176,10 @@ def multitask(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
         machine = resolved_in(folder, compute.machine)
-        arms = {label: arm_with_machine(arm, machine) for label, arm in arms.items()}
+        arms = {
+            label: replace(arm, training=continued_on(machine, arm.training))
+            for label, arm in arms.items()
+        }
         shared = _shared(request, suite, tasks, arms, located(data), folder)
         return run_experiment(_Experiment(shared=shared), folder, executor)
 

@@ -9,7 +9,6 @@ from typing import Any, Literal, cast
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
-from robomtl.execution.machine import Machine, continued
 from robomtl.experiments.settings import changed
 from robomtl.files.paths import located
 from robomtl.nearest import check_known, unknown
@@ -111,15 +110,6 @@ def arm_of(
         return made
     every = max(1, usual.training.steps // affinity)
     return replace(made, training=replace(made.training, affinity_every=every))
-
-
-def arm_with_machine(arm: Arm, machine: Machine) -> Arm:
-    """The arm with a resolved machine where its settings leave that at ``auto``."""
-    training = arm.training
-    requested = Machine(device=training.device, precision=training.precision)
-    found = continued(requested, machine)
-    training = replace(training, device=found.device, precision=found.precision)
-    return replace(arm, training=training)
 
 
 def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
