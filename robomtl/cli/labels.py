@@ -8,8 +8,8 @@ from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_design import Design as MethodDesign
 from robomtl.experiments.multitask.arm_design import Design as ArmDesign
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
-from robomtl.experiments.multitask.arms import EVERY, USUAL
-from robomtl.experiments.settings import by_label, parsed, split_policies
+from robomtl.experiments.multitask.arms import USUAL
+from robomtl.experiments.settings import EVERY, by_label, parsed, split_policies
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from robomtl.cli.flags import RecordingFlags, SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_experiment
 from robomtl.experiments.lifelong import LifelongRequest, lifelong
-from robomtl.experiments.lifelong.lifelong_design import EVERY, USUAL, Design
+from robomtl.experiments.lifelong.lifelong_design import USUAL, Design
 from robomtl.experiments.lifelong.lifelong_experiment import NOISE
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
 from robomtl.experiments.lifelong.streams import stream_of
-from robomtl.experiments.settings import by_label, parsed
+from robomtl.experiments.settings import EVERY, by_label, parsed
 
 
 @own_first

@@ -1,15 +1,19 @@
-"""The methods or arms of a comparison with their settings, parsed from words."""
+"""The methods or arms of a comparison with their settings: parsed, merged and applied."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, NamedTuple, cast
 
+from robomtl.conditioning import Kind
 from robomtl.earlier import present
 from robomtl.errors import InputError
 from robomtl.nearest import check_known
 from robomtl.ranges import check_names, made_of, typed_fields
+
+EVERY = "every"
+"""In place of a label, for settings of all arms or methods."""
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
@@ -105,6 +109,44 @@ def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> An
         else:
             others[name] = value
     return made_of(settings, typed_fields(settings, others))
+
+
+def settings_of(
+    label: str, settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The settings of a label, with those of ``EVERY`` where it has none of its own."""
+    return {**settings.get(EVERY, {}), **settings.get(label, {})}
+
+
+class Dealt(NamedTuple):
+    """The settings of an arm or method, by what they set."""
+
+    training: dict[str, Any]
+    """Those called ``training.NAME``, by the inner name."""
+    policy_config: dict[str, Any]
+    """Those called ``policy_config.NAME``, by the inner name."""
+    others: dict[str, Any]
+    """All others."""
+
+
+def dealt(settings: Mapping[str, Any]) -> Dealt:
+    """Settings by what they set, in the given order."""
+    found = Dealt({}, {}, {})
+    for name, value in settings.items():
+        outer, _, inner = name.partition(".")
+        if outer == "training" and inner:
+            found.training[inner] = value
+        elif outer == "policy_config" and inner:
+            found.policy_config[inner] = value
+        else:
+            found.others[name] = value
+    return found
+
+
+def kinds_of(value: Any) -> tuple[Kind, ...]:
+    """Kinds of conditioning from a list, or from words with commas between them."""
+    words = value.split(",") if isinstance(value, str) else list(value or [])
+    return tuple(cast(Kind, word) for word in words if word)
 
 
 def split_policies(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -11,14 +11,13 @@ from robomtl.errors import InputError
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.lifelong.streams import ordered
 from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, variant_of
+from robomtl.experiments.settings import EVERY, settings_of
 from robomtl.names import file_name
 from robomtl.nearest import check_known
 from robomtl.ranges import check_counts, check_repetitions, check_types
 from robomtl.task import Suite, Trial
 from robomtl.training import TrainConfig
 
-EVERY = "every"
-"""Label of settings for all methods."""
 USUAL = ("sequential", "replay", "ewc", "agem", "packnet", "lora", "multitask")
 """Methods that are compared by default."""
 
@@ -98,11 +97,8 @@ def variants_of(request: LifelongRequest) -> dict[str, Variant]:
         ),
         normaliser=request.normaliser,
     )
-    every = request.settings.get(EVERY, {})
     return {
-        label: variant_of(
-            label, name, {**every, **request.settings.get(label, {})}, usual
-        )
+        label: variant_of(label, name, settings_of(label, request.settings), usual)
         for label, name in request.methods.items()
     }
 

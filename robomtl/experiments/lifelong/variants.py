@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
@@ -10,7 +10,7 @@ from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
 from robomtl.continual.stage import Normalisation
 from robomtl.earlier import present
 from robomtl.errors import InputError
-from robomtl.experiments.settings import changed
+from robomtl.experiments.settings import changed, dealt, kinds_of
 from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
@@ -57,17 +57,19 @@ def variant_of(
     Raises:
         InputError: If the method or a setting is unknown, or out of range.
     """
-    own, config, training, inner = _dealt(label, settings, usual)
+    training, config, others = dealt(settings)
+    _check_equal(label, training)
+    inner = {k: value for k, value in others.items() if k not in _OWN}
     try:
         _check_settings(name, inner)
         variant = Variant(
             name=name,
             method=changed(LIFELONG.get(name)(), inner),
-            policy=str(own.get("policy", usual.policy)),
+            policy=str(others.get("policy", usual.policy)),
             policy_config=config,
-            conditioning=_kinds(own.get("conditioning", usual.conditioning)),
+            conditioning=kinds_of(others.get("conditioning", usual.conditioning)),
             training=changed(usual.training, training),
-            normaliser=own.get("normaliser", usual.normaliser),
+            normaliser=others.get("normaliser", usual.normaliser),
         )
     except InputError as error:
         said = str(error).removesuffix(".")
@@ -77,6 +79,16 @@ def variant_of(
     architecture = checkpoint.configure(variant.policy, variant.policy_config)
     variant.training.check_chunk(architecture)
     return variant
+
+
+def _check_equal(label: str, training: Mapping[str, Any]) -> None:
+    """Refuses settings of training that all methods share."""
+    for name in training:
+        if name in _EQUAL:
+            raise InputError(
+                f"{label}.training.{name} would make the methods unequal; all have the"
+                " same --steps, --batch-size and --seeds, and one thread each."
+            )
 
 
 def _check_settings(name: str, inner: Mapping[str, Any]) -> None:
@@ -132,30 +144,3 @@ def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> N
         variant.method.check(own)
     except InputError as error:
         raise InputError(f"The method {label}: {error}") from error
-
-
-def _dealt(
-    label: str, settings: Mapping[str, Any], usual: Usual
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Settings of the variant, of the architecture, of training and of the method."""
-    own, config, training, inner = (dict[str, Any]() for _ in range(4))
-    for name, value in settings.items():
-        part, _, rest = name.partition(".")
-        if part == "training" and rest:
-            if rest in _EQUAL:
-                raise InputError(
-                    f"{label}.training.{rest} would make the methods unequal; all have the"
-                    " same --steps, --batch-size and --seeds, and one thread each."
-                )
-            training[rest] = value
-        elif part == "policy_config" and rest:
-            config[rest] = value
-        else:
-            (own if name in _OWN else inner)[name] = value
-    return own, config, training, inner
-
-
-def _kinds(value: Any) -> tuple[Kind, ...]:
-    """Kinds from a list, or from words with commas between them."""
-    words = value.split(",") if isinstance(value, str) else list(value)
-    return tuple(cast(Kind, word) for word in words if word)

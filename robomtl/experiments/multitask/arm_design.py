@@ -12,11 +12,11 @@ from robomtl.evaluation.trials import select
 from robomtl.experiments.multitask.arms import (
     BASELINE,
     BASES,
-    EVERY,
     USUAL,
     Arm,
     arm_of,
 )
+from robomtl.experiments.settings import EVERY, settings_of
 from robomtl.joint import JointSuite
 from robomtl.nearest import check_known, unknown
 from robomtl.ranges import (
@@ -183,7 +183,6 @@ def arms_of(request: MultitaskRequest) -> dict[str, Arm]:
         InputError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
             train on unlike parts of the demonstrations.
     """
-    every = request.settings.get(EVERY, {})
     usual = Arm(
         base=BASELINE,
         learned="alone",
@@ -198,7 +197,7 @@ def arms_of(request: MultitaskRequest) -> dict[str, Arm]:
         label: arm_of(
             label,
             base,
-            {**every, **request.settings.get(label, {})},
+            settings_of(label, request.settings),
             usual=usual,
             affinity=request.affinity,
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe, Before
-from robomtl.experiments.multitask.arms import EVERY
+from robomtl.experiments.settings import EVERY
 from robomtl.joint import joint_name
 from robomtl.policy import POLICIES
 from robomtl.training import TrainConfig

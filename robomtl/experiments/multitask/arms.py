@@ -9,15 +9,13 @@ from typing import Any, Literal, cast
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
-from robomtl.experiments.settings import changed
+from robomtl.experiments.settings import changed, dealt, kinds_of
 from robomtl.files.paths import located
 from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
 from robomtl.training.balancing import may_be_negative
 from robomtl.training.trainable import check_trainable
 
-EVERY = "every"
-"""In place of an arm's label, for settings of all arms."""
 BASELINE = "alone"
 """The arm the others are compared with."""
 _EQUAL = ("steps", "batch_size", "seed", "threads", "affinity_every")
@@ -114,17 +112,12 @@ def arm_of(
 
 def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
     """The arm with its settings."""
-    training: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    for name, value in settings.items():
-        part, _, inner = name.partition(".")
-        if part == "training" and inner:
-            _check_settable(label, inner)
-            training[inner] = value
-        elif part == "policy_config" and inner:
-            config[inner] = value
-        elif name == "conditioning":
-            arm = replace(arm, conditioning=_kinds(value))
+    training, config, others = dealt(settings)
+    for name in training:
+        _check_settable(label, name)
+    for name, value in others.items():
+        if name == "conditioning":
+            arm = replace(arm, conditioning=kinds_of(value))
         elif name == "policy":
             arm = replace(arm, policy=str(value))
         elif name == "data":
@@ -178,9 +171,3 @@ def _check_settable(label: str, name: str) -> None:
         raise InputError(
             f"{label}.training.{name} cannot be set: {_OF_PROCESSES[name]}; leave it out."
         )
-
-
-def _kinds(value: Any) -> tuple[Kind, ...]:
-    """Kinds from a list, or from words with commas between them."""
-    words = value.split(",") if isinstance(value, str) else list(value or [])
-    return tuple(cast(Kind, word) for word in words if word)
