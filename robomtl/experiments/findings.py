@@ -1,8 +1,10 @@
 """Success, costs and differences by task, as plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
+from robomtl.cost import Cost
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import Estimate
 
@@ -42,6 +44,12 @@ class Took:
     parameters: float
     act: float | None = None
     """Time of a prediction for one trial, on one core [s]; None where it is not known."""
+
+
+def took_of(costs: Sequence[Cost]) -> Took:
+    """The median of each cost, at least 1, without the time of a prediction."""
+    names = ("seconds", "steps", "samples", "parameters")
+    return Took(**{name: median(getattr(c, name) for c in costs) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,6 @@
 """The findings of a comparison of methods, from the trials of its cells."""
 
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import NamedTuple
 
 from robomtl.cost import Cost
@@ -30,7 +29,7 @@ from robomtl.experiments.analysis import (
 from robomtl.experiments.cells import Finished, Row, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
 from robomtl.experiments.curves import shots_for
-from robomtl.experiments.findings import Difference, Success, Took
+from robomtl.experiments.findings import Difference, Success, Took, took_of
 from robomtl.experiments.scores import Where, scores_by
 
 
@@ -227,7 +226,7 @@ class _View:
             usual = cell.steps is None and cell.control == "none"
             if cell.method == label and usual and done.cost is not None:
                 found.setdefault(cell.shots, []).append(done.cost)
-        return {shots: _took(costs) for shots, costs in sorted(found.items())}
+        return {shots: took_of(costs) for shots, costs in sorted(found.items())}
 
 
 def _efficiency(
@@ -243,8 +242,3 @@ def _efficiency(
     )
     ratio = None if scratch is None or method is None else scratch / method
     return Efficiency(success=wanted, scratch=scratch, method=method, ratio=ratio)
-
-
-def _took(costs: Sequence[Cost]) -> Took:
-    names = ("seconds", "steps", "samples", "parameters")
-    return Took(**{k: median(getattr(cost, k) for cost in costs) for k in names})

@@ -8,6 +8,7 @@ from typing import Any
 from robomtl.conditioning import Kind
 from robomtl.continual.stage import Normalisation
 from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.lifelong.streams import ordered
 from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, variant_of
@@ -15,7 +16,7 @@ from robomtl.experiments.settings import EVERY, settings_of
 from robomtl.names import file_name
 from robomtl.nearest import check_known
 from robomtl.ranges import check_counts, check_repetitions, check_types
-from robomtl.task import Suite, Trial
+from robomtl.task import Suite
 from robomtl.training import TrainConfig
 
 USUAL = ("sequential", "replay", "ewc", "agem", "packnet", "lora", "multitask")
@@ -153,10 +154,7 @@ def plan(
     After each stage a cell plays the tasks that were learned, and the one that comes next.
     """
     trials = {
-        task: [
-            Trial(suite.name, task, variation)
-            for variation in suite.variations(task, "fresh")[: request.trials]
-        ]
+        task: trials_plan(suite, [task], episodes=request.trials)
         for task in dict.fromkeys(stream)
     }
     cells = []

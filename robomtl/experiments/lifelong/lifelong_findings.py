@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.analysis import CONFIDENCE, mean_success, success_of
 from robomtl.experiments.cells import Finished, reasons_of
 from robomtl.experiments.crossed import Scores, compared
-from robomtl.experiments.findings import Success, Took
+from robomtl.experiments.findings import Success, Took, took_of
 from robomtl.experiments.lifelong.lifelong_design import StreamCell
 from robomtl.experiments.lifelong.streaming import Shared
 from robomtl.experiments.lifelong.transfer_measures import (
@@ -103,6 +102,10 @@ def findings_of(
         label: [each for each in finished if each.cell.method == label]
         for label in shared.variants
     }
+    costs = {
+        label: [done.cost for _, done in some if done.cost]
+        for label, some in runs.items()
+    }
     return LifelongFindings(
         suite=shared.suite.name,
         stream=shared.stream,
@@ -114,9 +117,7 @@ def findings_of(
         confidence=CONFIDENCE,
         methods={label: retained(some, shared.stream) for label, some in runs.items()},
         definitions={k: plain(each) for k, each in shared.variants.items()},
-        cost={
-            k: _took(some) for k, some in runs.items() if any(d.cost for _, d in some)
-        },
+        cost={label: took_of(some) for label, some in costs.items() if some},
         reasons={label: reasons_of(some) for label, some in runs.items()},
         sha256=shared.sha256,
     )
@@ -242,9 +243,3 @@ def _relative(
             if lost is not None and once > 0:
                 parts.append(float(lost.mean() / once))
     return float(np.mean(parts)) if parts else None
-
-
-def _took(runs: Sequence[Finished[StreamCell]]) -> Took:
-    costs = [done.cost for _, done in runs if done.cost]
-    names = ("seconds", "steps", "samples", "parameters")
-    return Took(**{n: median([getattr(each, n) for each in costs]) for n in names})

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robomtl.errors import InputError
+from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.multitask.arm_design import MultitaskRequest, suite_of
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.joint import JointSuite
 from robomtl.names import file_name
-from robomtl.task import Suite, Trial
+from robomtl.task import Suite
 
 ALL = "all"
 """In place of a task's name, for a policy of all tasks."""
@@ -120,13 +121,7 @@ def plan(
 
     All arms play the same trials: the first fresh ones of each task that is compared.
     """
-    played = {
-        task: [
-            Trial(suite.name, task, variation)
-            for variation in suite.variations(task, "fresh")[: request.trials]
-        ]
-        for task in target
-    }
+    played = {t: trials_plan(suite, [t], episodes=request.trials) for t in target}
     cells = [
         ArmCell(
             arm=label,

@@ -1,7 +1,7 @@
 """Findings of a multi-task experiment: success, differences and affinities."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -17,7 +17,7 @@ from robomtl.experiments.analysis import (
 )
 from robomtl.experiments.cells import Finished, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
-from robomtl.experiments.findings import Difference, Success, Took
+from robomtl.experiments.findings import Difference, Success, Took, took_of
 from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
 from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of
 from robomtl.experiments.multitask.arm_design import suite_of
@@ -261,7 +261,9 @@ def _cost(label: str, finished: Iterable[Finished[ArmCell]]) -> dict[int, Took]:
 
 def _took(seeds: Sequence[Sequence[Cost]]) -> Took:
     names = ("seconds", "steps", "samples", "parameters")
-    sums = {k: [sum(getattr(c, k) for c in some) for some in seeds] for k in names}
+    sums = [
+        Cost(**{name: sum(getattr(cost, name) for cost in some) for name in names})
+        for some in seeds
+    ]
     act = [cost.act for some in seeds for cost in some if cost.act is not None]
-    medians = {name: median(each) for name, each in sums.items()}
-    return Took(**medians, act=median(act) if act else None)
+    return replace(took_of(sums), act=median(act) if act else None)
