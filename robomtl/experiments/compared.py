@@ -53,6 +53,13 @@ class Compared:
             for label in self.names
         }
 
+    def named(self, tasks: Mapping[str, Sequence[int]]) -> str:
+        """Tasks in words, each with the numbers of demonstrations that it has."""
+        return ", ".join(
+            f"{task} ({self.letter} = {', '.join(map(str, counts))})"
+            for task, counts in tasks.items()
+        )
+
     def table(
         self, columns: Sequence[str], entries: Mapping[str, Sequence[Entry]]
     ) -> Matrix:

@@ -67,3 +67,16 @@ class Difference:
     see ``differences_of``."""
     better: tuple[str, ...]
     """Tasks that are better by the same."""
+
+
+def counts_by_task(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    """By task, the numbers of demonstrations under which it is named.
+
+    Args:
+        tasks: Names of tasks by number, such as those that are worse.
+    """
+    names = dict.fromkeys(name for some in tasks.values() for name in some)
+    return {
+        name: tuple(count for count, some in tasks.items() if name in some)
+        for name in names
+    }

@@ -15,7 +15,7 @@ from robomtl.experiments.adapt.method_findings import (
 )
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, rate
-from robomtl.experiments.findings import Difference, Success
+from robomtl.experiments.findings import Difference, Success, counts_by_task
 from robomtl.pages.matrix import Entry
 
 _BENCHMARKS = {
@@ -47,7 +47,7 @@ def methods_report(
         title=f"Few-shot adaptation on {found.suite}",
         lead=_lead(found),
         sections=[
-            report.Section(id="ranking", parts=[*_ranking(found)], brief=True),
+            report.Section(id="ranking", parts=[*_ranking(found, shown)], brief=True),
             _success(found, shown),
             _differences(found, shown),
             _steps(found, shown),
@@ -112,24 +112,16 @@ def _lead(found: AdaptationFindings) -> str:
     )
 
 
-def _ranking(found: AdaptationFindings) -> Iterator[report.Text]:
+def _ranking(found: AdaptationFindings, shown: Compared) -> Iterator[report.Text]:
     yield report.Text(found.ranking.sentence, tone="strong")
-    negative = "; ".join(_negative(found))
+    worse = {
+        label: counts_by_task({k: d.worse for k, d in each.against_scratch.items()})
+        for label, each in found.methods.items()
+    }
+    negative = [f"{k} in {shown.named(tasks)}" for k, tasks in worse.items() if tasks]
     if negative:
-        text = f", worse than scratch: {negative}."
+        text = f", worse than scratch: {'; '.join(negative)}."
         yield report.Text(text, "Negative transfer", "warn", id="worse")
-
-
-def _negative(found: AdaptationFindings) -> Iterator[str]:
-    """Of each method, the tasks where it is worse than scratch, and from how many."""
-    for label, method in found.methods.items():
-        shots: dict[str, list[str]] = {}
-        for number, difference in method.against_scratch.items():
-            for task in difference.worse:
-                shots.setdefault(task, []).append(str(number))
-        named = [f"{task} (K = {', '.join(some)})" for task, some in shots.items()]
-        if named:
-            yield f"{label} in {', '.join(named)}"
 
 
 def _success(found: AdaptationFindings, shown: Compared) -> report.Section | None:

@@ -17,7 +17,13 @@ from robomtl.experiments.analysis import (
 )
 from robomtl.experiments.cells import Finished, reasons_of, rows_of
 from robomtl.experiments.crossed import Scores
-from robomtl.experiments.findings import Difference, Success, Took, took_of
+from robomtl.experiments.findings import (
+    Difference,
+    Success,
+    Took,
+    counts_by_task,
+    took_of,
+)
 from robomtl.experiments.multitask.affinities import Affinity, Measured, affinity_of
 from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of
 from robomtl.experiments.multitask.arm_design import suite_of
@@ -145,11 +151,11 @@ def findings_of(
             for name, some in _by_suite(shared.suite, tried).items()
         },
         gains={
-            label: _counts_by_task({k: each.better for k, each in some.items()})
+            label: counts_by_task({k: each.better for k, each in some.items()})
             for label, some in differences.items()
         },
         losses={
-            label: _counts_by_task({k: each.worse for k, each in some.items()})
+            label: counts_by_task({k: each.worse for k, each in some.items()})
             for label, some in differences.items()
         },
         crossover={label: crossover(some) for label, some in differences.items()},
@@ -205,15 +211,6 @@ def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
             for label, some in tried.items()
         }
         for each in suites
-    }
-
-
-def _counts_by_task(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
-    """By task, the numbers of demonstrations at which it is named."""
-    names = dict.fromkeys(name for some in tasks.values() for name in some)
-    return {
-        name: tuple(count for count, some in tasks.items() if name in some)
-        for name in names
     }
 
 

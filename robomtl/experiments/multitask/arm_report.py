@@ -46,7 +46,7 @@ def arms_report(
         title=f"Multi-task learning on {found.suite}",
         lead=_lead(found),
         sections=[
-            _answer(found),
+            _answer(found, shown),
             _side_by_side(found, shown),
             shown.success_section(
                 found.area, "demonstrations of each task, on a logarithmic scale"
@@ -113,21 +113,23 @@ def _lead(found: MultitaskFindings) -> str:
     )
 
 
-def _answer(found: MultitaskFindings) -> report.Section | None:
-    parts = [*_answers(found)]
+def _answer(found: MultitaskFindings, shown: Compared) -> report.Section | None:
+    parts = [*_answers(found, shown)]
     return report.Section(id="answer", parts=parts, brief=True) if parts else None
 
 
-def _answers(found: MultitaskFindings) -> Iterator[report.Text]:
+def _answers(found: MultitaskFindings, shown: Compared) -> Iterator[report.Text]:
     """Up to where each arm pays, and in which tasks it gains and loses."""
     for label, each in found.crossover.items():
         yield report.Text(f" {each.sentence(_baseline(found))}.", label)
     for label, some in found.gains.items():
         if some:
-            yield report.Text(f"{label} gains in {_named(some)}.", tone="small")
+            tasks = f"{counted(len(some), 'task')}: {shown.named(some)}"
+            yield report.Text(f"{label} gains in {tasks}.", tone="small")
     for label, some in found.losses.items():
         if some:
-            text = f": {label} loses in {_named(some)}."
+            tasks = f"{counted(len(some), 'task')}: {shown.named(some)}"
+            text = f": {label} loses in {tasks}."
             yield report.Text(text, "Negative transfer", "warn")
     if found.crossover and not any(found.losses.values()):
         yield report.Text(
@@ -142,11 +144,6 @@ def _baseline(found: MultitaskFindings) -> str:
     definition = found.definitions[found.baseline or ""]
     alone = definition.base == BASELINE and found.baseline == BASELINE
     return "learning alone" if alone else str(found.baseline)
-
-
-def _named(tasks: Mapping[str, tuple[int, ...]]) -> str:
-    named = ", ".join(f"{k} (N = {', '.join(map(str, n))})" for k, n in tasks.items())
-    return f"{counted(len(tasks), 'task')}: {named}"
 
 
 def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section | None:
