@@ -14,8 +14,8 @@ import robomtl
 from robomtl.adaptation.adapting import configure
 from robomtl.cli.main import main
 from robomtl.errors import InputError
+from robomtl.experiments.curves import area_weights
 from robomtl.experiments.shift import ShiftConfig, target_adapting
-from robomtl.experiments.shift.shift_findings import area_weights
 from robomtl.experiments.shift.shift_plan import grid_of, policies_of
 from robomtl.experiments.shift.target_adapting import (
     States,

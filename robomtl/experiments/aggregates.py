@@ -16,7 +16,8 @@ from scipy.stats import trim_mean
 
 from robomtl.evaluation.statistics import Interval
 
-Scores = NDArray[np.float64]
+Rates = NDArray[np.float64]
+"""Success of each seed in each task, or what is made of it; shapes as documented."""
 
 _CUT = 0.25  # Of all scores, at either end.
 
@@ -29,7 +30,7 @@ class Estimate:
     interval: Interval
 
 
-def iqm(scores: Scores) -> Scores:
+def iqm(scores: Rates) -> Rates:
     """The mean without the lowest and the highest quarter of all seeds' task scores.
 
     Args:
@@ -45,13 +46,13 @@ def iqm(scores: Scores) -> Scores:
 class Trimmed(NamedTuple):
     """How the interquartile mean treats each score; (seed, task) each."""
 
-    kept: Scores
+    kept: Rates
     """The fraction of a score that is kept; 1 within the quartiles, 0 beyond."""
-    clipped: Scores
+    clipped: Rates
     """Scores, those beyond the quartiles moved there."""
 
 
-def trimmed(scores: Scores) -> Trimmed:
+def trimmed(scores: Rates) -> Trimmed:
     """The fraction of each score that the interquartile mean keeps.
 
     Args:
@@ -68,12 +69,12 @@ def trimmed(scores: Scores) -> Trimmed:
     return Trimmed(kept, clipped)
 
 
-def improvements(a: Scores, b: Scores) -> Scores:
+def improvements(a: Rates, b: Rates) -> Rates:
     """How often a seed of A beats one of B, as the mean over tasks, ties counting half.
 
     Args:
-        a: Scores of A; (..., seed of A, task).
-        b: Scores of B; (..., seed of B, task).
+        a: Rates of A; (..., seed of A, task).
+        b: Rates of B; (..., seed of B, task).
 
     Returns:
         (..., seed of A, seed of B)
@@ -82,7 +83,7 @@ def improvements(a: Scores, b: Scores) -> Scores:
     return np.asarray((1 + wins.mean(axis=-1)) / 2)
 
 
-def probability_of_improvement(a: Scores, b: Scores) -> Scores:
+def probability_of_improvement(a: Rates, b: Rates) -> Rates:
     """The probability that a seed of A beats one of B in a task; see ``improvements``.
 
     Returns:

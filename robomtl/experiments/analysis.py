@@ -11,7 +11,9 @@ from robomtl.experiments.crossed import (
     combined,
     compared,
     differences,
+    even,
     mean_of,
+    outcomes_in,
     parts_of,
     success_interval,
     trials_of,
@@ -38,13 +40,13 @@ def success_of(every: Mapping[str, Scores]) -> Success:
     return Success(
         task_mean=mean_success(tasks) if tasks else None,
         interval=success_interval(tasks, CONFIDENCE) if tasks else None,
-        trials=sum(_trials(scores) for scores in every.values()),
+        trials=sum(outcomes_in(scores) for scores in every.values()),
         errors=sum(int(np.isnan(scores).sum()) for scores in every.values()),
         tasks={
             task: TaskSuccess(
                 success=float(np.nanmean(scores)),
                 interval=success_interval({task: scores}, CONFIDENCE),
-                trials=_trials(scores),
+                trials=outcomes_in(scores),
                 errors=int(np.isnan(scores).sum()),
             )
             for task, scores in tasks.items()
@@ -137,7 +139,7 @@ def weighted_mean_of(
         for w, m, tasks in zip(weights, means, every, strict=True)
     )
     areas = list(combined(conditions, weights).values())
-    parts = parts_of(areas, [1 / len(areas)] * len(areas))
+    parts = parts_of(areas, even(areas))
     trials = mean * (1 - mean) / alone if alone else trials_of(every[0])
     return Estimate(mean, spread_interval(mean, parts, trials, CONFIDENCE))
 
@@ -149,7 +151,3 @@ def mean_success(tasks: Mapping[str, Scores]) -> float:
 
 def _mean(scores: Scores) -> float:
     return float(np.nanmean(scores))
-
-
-def _trials(scores: Scores) -> int:
-    return int((~np.isnan(scores)).sum())

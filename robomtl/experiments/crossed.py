@@ -113,9 +113,13 @@ def combined(
 def success_interval(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Interval:
     """An interval of the mean over tasks of success."""
     every = list(tasks.values())
-    weights = [1 / len(every)] * len(every)
-    parts = parts_of(every, weights)
+    parts = parts_of(every, even(every))
     return spread_interval(mean_of(every), parts, trials_of(every), confidence)
+
+
+def even(tasks: Sequence[Scores]) -> list[float]:
+    """Weights of tasks that weigh the same; they add up to 1."""
+    return [1 / len(tasks)] * len(tasks)
 
 
 def mean_of(tasks: Sequence[Scores]) -> float:
@@ -131,7 +135,12 @@ def trials_of(tasks: Sequence[Scores]) -> float:
         Count(int(solved), int(number))
         for solved, number in zip(every.sums[0], every.numbers[0], strict=True)
     ]
-    return effective_trials(counts, [1 / len(tasks)] * len(tasks))
+    return effective_trials(counts, even(tasks))
+
+
+def outcomes_in(scores: Scores) -> int:
+    """How many trials have an outcome."""
+    return int((~np.isnan(scores)).sum())
 
 
 class Totals(NamedTuple):
@@ -157,8 +166,8 @@ def totals(tasks: Sequence[Scores]) -> Totals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
-    """A mean over tasks of differences of success."""
+class DifferenceTest:
+    """A mean over tasks of differences of success, tested against 0."""
 
     interval: Interval
     p_value: float
@@ -166,7 +175,7 @@ class Compared:
     test."""
 
 
-def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Compared:
+def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> DifferenceTest:
     """How a mean over tasks of differences may come out.
 
     Args:
@@ -175,13 +184,13 @@ def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Compared:
     """
     every = list(tasks.values())
     centre, variance = alone([_moments(scores) for scores in every])
-    spread = Spread(parts_of(every, [1 / len(every)] * len(every)), variance)
+    spread = Spread(parts_of(every, even(every)), variance)
     half = spread.half_width(confidence)
     p_value = spread.p_value(centre)
     if len(every) == 1:
         p_value = max(p_value, mcnemar(_tally(every[0])))
     interval = Interval(max(-1.0, centre - half), min(1.0, centre + half))
-    return Compared(interval=interval, p_value=p_value)
+    return DifferenceTest(interval=interval, p_value=p_value)
 
 
 def differences(
@@ -243,8 +252,4 @@ def _moments(scores: Scores) -> Moments:
 def _tally(scores: Scores) -> Tally:
     """Pairs by who solved them alone; which of the others were solved is not needed."""
     a_alone, b_alone = int((scores > 0).sum()), int((scores < 0).sum())
-    return Tally(0, a_alone, b_alone, _outcomes(scores) - a_alone - b_alone)
-
-
-def _outcomes(scores: Scores) -> int:
-    return int((~np.isnan(scores)).sum())
+    return Tally(0, a_alone, b_alone, outcomes_in(scores) - a_alone - b_alone)

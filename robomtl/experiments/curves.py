@@ -1,4 +1,4 @@
-"""The area under a curve of success against the number of demonstrations."""
+"""The area under a curve of success, against demonstrations or the magnitude of a shift."""
 
 import math
 from collections.abc import Sequence
@@ -8,30 +8,37 @@ from numpy.typing import NDArray
 
 
 def area(
-    shots: Sequence[int], success: Sequence[NDArray[np.float64]]
+    places: Sequence[float],
+    success: Sequence[NDArray[np.float64]],
+    *,
+    factor: bool = True,
 ) -> NDArray[np.float64]:
-    """The normalised area under success against the logarithm of the shots.
+    """The normalised area under success: the mean height of the curve, from 0 to 1.
 
-    nAUC = ∫ s(K) d log K / log(Kmax / Kmin), by trapezoids: the mean height of the curve,
-    from 0 to 1.
+    nAUC = ∫ s(K) d log K / log(Kmax / Kmin), by trapezoids; without logarithms where the
+    places are no factors.
 
     Args:
-        shots: Numbers of demonstrations, at least 2, rising.
+        places: Numbers of demonstrations or magnitudes, at least 2, rising.
         success: At each of them; (…).
+        factor: Whether places are apart by their ratio, as numbers of demonstrations are,
+            rather than by their difference.
 
     Returns:
         (…)
     """
-    at = np.log(np.asarray(shots, np.float64))
+    at = np.asarray(places, np.float64)
+    at = np.log(at) if factor else at
     heights = np.stack(success, axis=-1)
     return np.asarray(np.trapezoid(heights, at, axis=-1) / (at[-1] - at[0]))
 
 
-def area_weights(shots: Sequence[int]) -> list[float]:
-    """The weight of success at each number of shots in the area; they add up to 1."""
-    if len(shots) == 1:
+def area_weights(places: Sequence[float], *, factor: bool = True) -> list[float]:
+    """The weight of success at each place in the area; they add up to 1. See ``area``."""
+    if len(places) == 1:
         return [1.0]
-    return [float(weight) for weight in area(shots, list(np.eye(len(shots))))]
+    heights = list(np.eye(len(places)))
+    return [float(weight) for weight in area(places, heights, factor=factor)]
 
 
 def shots_for(

@@ -16,6 +16,7 @@ import numpy as np
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.aggregates import (
     Estimate,
+    Rates,
     improvements,
     iqm,
     trimmed,
@@ -23,6 +24,7 @@ from robomtl.experiments.aggregates import (
 from robomtl.experiments.crossed import (
     Scores,
     Totals,
+    even,
     mean_of,
     parts_of,
     success_interval,
@@ -45,7 +47,7 @@ def iqm_estimate(tasks: Tasks, confidence: float) -> Estimate:
     """Interquartile mean of success over seeds and tasks."""
     every = list(tasks.values())
     value = float(iqm(rates_of(every)))
-    parts = parts_of(_influences(every), _even(every))
+    parts = parts_of(_influences(every), even(every))
     trials = _trials(every)
     # Scores are kept by their outcomes, so that seeds agree by chance more often.
     interval = spread_interval(value, parts, trials, confidence, least=1.0)
@@ -61,7 +63,7 @@ def iqm_difference(a: Tasks, b: Tasks, confidence: float) -> Estimate:
         for value, every in zip(values, both, strict=True)
     )
     ours, theirs = (_influences(every) for every in both)
-    spread = Spread(unpaired_parts(ours, theirs, _even(ours)), alone)
+    spread = Spread(unpaired_parts(ours, theirs, even(ours)), alone)
     half, value = spread.half_width(confidence), values[0] - values[1]
     return Estimate(value, Interval(max(-1.0, value - half), min(1.0, value + half)))
 
@@ -81,7 +83,7 @@ def improvement_estimate(a: Tasks, b: Tasks, confidence: float) -> Estimate:
     return Estimate(value, spread_interval(value, parts, trials, confidence))
 
 
-def rates_of(tasks: Sequence[Scores]) -> Scores:
+def rates_of(tasks: Sequence[Scores]) -> Rates:
     """Success of each seed in each task; (seed, task)."""
     every = _totals(tasks)
     return every.sums / every.numbers
@@ -120,7 +122,3 @@ def _smoothed(rate: float, trials: float) -> float:
     """Variance of a rate, drawn to one half by two trials, so that it is never 0."""
     drawn = (rate * trials + 1) / (trials + 2)
     return drawn * (1 - drawn) / trials
-
-
-def _even(tasks: Sequence[Scores]) -> list[float]:
-    return [1 / len(tasks)] * len(tasks)

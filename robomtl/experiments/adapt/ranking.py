@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from robomtl.evaluation.figures import counted
-from robomtl.experiments.analysis import CONFIDENCE
+from robomtl.experiments.analysis import CONFIDENCE, Curve
 from robomtl.experiments.crossed import (
     Scores,
     combined,
@@ -20,8 +20,6 @@ SEEDS, SUPPORTS = 5, 5
 """Fewest seeds of training, and draws of the support, from which methods are ranked.
 
 In pilots two methods were equal with one seed and 50 points apart with the next two."""
-
-Curve = Mapping[int, Mapping[str, Scores]]
 
 
 @dataclass(frozen=True, kw_only=True)

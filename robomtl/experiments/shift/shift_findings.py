@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.analysis import (
     CONFIDENCE,
@@ -14,6 +12,7 @@ from robomtl.experiments.analysis import (
 )
 from robomtl.experiments.cells import Finished, rows_of
 from robomtl.experiments.crossed import Scores, combined
+from robomtl.experiments.curves import area_weights
 from robomtl.experiments.findings import Difference, Success
 from robomtl.experiments.scores import Where, known, scores_by
 from robomtl.experiments.shift.shift_plan import NONE, Grid, ShiftCell
@@ -108,21 +107,6 @@ def findings_of(
             for label in labels[1:]
         },
     )
-
-
-def area_weights(magnitudes: Sequence[float], *, factor: bool) -> list[float]:
-    """The weight of success at each magnitude in the area; they add up to 1.
-
-    The area is that under straight lines between magnitudes, over the distance from the
-    least to the greatest; of factors, between their logarithms.
-
-    Args:
-        magnitudes: Rising, at least 2.
-        factor: Whether they are factors.
-    """
-    at = np.log(magnitudes) if factor else np.asarray(magnitudes, np.float64)
-    areas = np.trapezoid(np.eye(len(at)), at, axis=1) / (at[-1] - at[0])
-    return [float(area) for area in areas]
 
 
 def _axis(name: str, magnitudes: tuple[float, ...]) -> Axis:
