@@ -1,8 +1,9 @@
 """An experiment as a declaration, and the act that runs every one of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal import open_growing
@@ -55,7 +56,7 @@ class Experiment(Protocol[C, F]):
 
     @property
     def play(self) -> Callable[[C], Done]:
-        """Learns and plays a cell in a worker process; picklable."""
+        """Learns and plays a cell in a worker process, with one thread; picklable."""
         ...
 
     def about(self) -> dict[str, Any]:
@@ -79,6 +80,19 @@ class Experiment(Protocol[C, F]):
     def report(self, found: F, made: Mapping[str, Any]) -> Report:
         """The findings in sections; the arguments are those of ``results``."""
         ...
+
+
+@dataclass(frozen=True)
+class _WithOneThread(Generic[C]):
+    """Each worker has a core, and sums depend on the number of threads."""
+
+    play: Callable[[C], Done]
+
+    def __call__(self, cell: C) -> Done:
+        import torch  # The command line imports this module, and plays nothing.
+
+        torch.set_num_threads(1)
+        return self.play(cell)
 
 
 def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executor) -> F:
@@ -107,9 +121,8 @@ def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executo
         folder / JOURNAL, identity, growing=experiment.growing
     )
     placed = {places[cell.name]: cell for cell in cells}
-    for _ in play_cells(
-        journal, placed, experiment.play, executor, title=experiment.title
-    ):
+    play = _WithOneThread(experiment.play)
+    for _ in play_cells(journal, placed, play, executor, title=experiment.title):
         pass
     finished = [Finished(cell, journal.done[place]) for place, cell in placed.items()]
     found = experiment.conclude(finished)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from robomtl import checkpoint
 from robomtl.adaptation.adapting import adapt_by
 from robomtl.adaptation.method import Budget, Method
@@ -67,7 +65,6 @@ class PlayCell:
         has errors for outcomes, and a reason. A cell whose policy or demonstrations
         cannot be read is tried again by the next call.
         """
-        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
         try:
             adapted, cost = self._adapted(cell)
             return Done(self._play(adapted, cell), processor(), cost)

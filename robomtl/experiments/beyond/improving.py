@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from robomtl import checkpoint
 from robomtl.acting.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
@@ -86,7 +84,6 @@ class ImproveCell:
         A training that diverges, and a policy that solves nothing to imitate, have errors for
         outcomes, and a reason.
         """
-        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
         suite = self._shared.suite
         if cell.arm == EXPERT:
             actor = ExpertAgent().load(suite)

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-import torch
-
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
@@ -80,7 +78,6 @@ class LearnStream:
         A training that diverges has errors for outcomes, and a reason. What is finished of
         a cell that was stopped is read: run directories, and the outcomes of each policy.
         """
-        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
         variant, wanted = self._shared.variants[cell.method], _by_stage(cell)
         outcomes, seconds, parameters = list[Outcome](), 0.0, 0
         acted: dict[str, set[str]] = {task: set() for task in cell.stream}

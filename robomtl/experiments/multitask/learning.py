@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
 from robomtl.demonstrations.collect_missing import data_in
@@ -77,7 +75,6 @@ class LearnCell:
         Raises:
             InputError: If the demonstrations are not those of the other cells.
         """
-        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
         try:
             trained, seconds = self._trained(cell)
         except FloatingPointError as error:

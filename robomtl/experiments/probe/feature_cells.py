@@ -81,7 +81,6 @@ class MeasureCell:
 
         A policy or data set that cannot be read is tried again by the next call.
         """
-        torch.set_num_threads(1)  # Each worker has a core.
         try:
             return Done([], processor(), measured=self._measured(cell))
         except (InputError, OSError) as error:

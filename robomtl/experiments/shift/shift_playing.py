@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from robomtl.acting.agent import PolicyAgent
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.journal_lines import Done
@@ -56,7 +54,6 @@ class PlayShifted:
 
     def __call__(self, cell: ShiftCell) -> Done:
         """How each trial of a cell went; errors where its adaptation diverged."""
-        torch.set_num_threads(1)  # Each worker has a core; sums depend on the number.
         try:
             policy = self._adapted(cell)
         except FloatingPointError as error:
