@@ -11,6 +11,8 @@ from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_positive, check_repetitions, check_types
 from robomtl.task import Suite, Trial
 
+NOISE = 0.5
+"""Disturbance of the experts, of whose demonstrations there are more in some rounds."""
 EXPERT, START = "expert", "start"
 """Labels of the expert, and of the policy with which every arm starts."""
 

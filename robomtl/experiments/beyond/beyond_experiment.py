@@ -14,10 +14,14 @@ from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.trials import select
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
-from robomtl.experiments.beyond.beyond_design import Design, RoundsCell, plan
+from robomtl.experiments.beyond.beyond_design import NOISE, Design, RoundsCell, plan
 from robomtl.experiments.beyond.beyond_findings import ImprovementFindings, findings_of
 from robomtl.experiments.beyond.beyond_report import beyond_report
-from robomtl.experiments.beyond.improving import ImproveCell, Shared
+from robomtl.experiments.beyond.improving import (
+    ImproveCell,
+    Shared,
+    demonstrations_of,
+)
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
@@ -28,9 +32,6 @@ from robomtl.files.request import plain
 from robomtl.task import Suite
 from robomtl.training import train
 from robomtl.training.trainable import check_trainable
-
-NOISE = 0.5
-"""Disturbance of the experts whose demonstrations every arm starts with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +173,14 @@ def beyond(
 
 
 def _train_starts(shared: Shared) -> Demonstrations:
-    """Trains the policy of each seed that arms start from; what it learns from."""
-    chosen, design = _first(shared), shared.design
+    """Trains the policy of each seed that arms start from; what it learns from.
+
+    Raises:
+        InputError: If the demonstrations are of another suite, or too few.
+    """
+    design, advice = shared.design, "give demonstrations of that suite, or none"
+    check_suite(Demonstrations(shared.data), shared.suite.name, advice)
+    chosen = demonstrations_of(shared)
     for seed, run in shared.starts.items():
         train(
             chosen,
@@ -182,19 +189,6 @@ def _train_starts(shared: Shared) -> Demonstrations:
             config=shared.config(design.steps, 1e-3, seed),
         )
     return chosen
-
-
-def _first(shared: Shared) -> Demonstrations:
-    """The demonstrations with which every arm starts.
-
-    Raises:
-        InputError: If they are of another suite, or too few.
-    """
-    recorded = Demonstrations(shared.data)
-    check_suite(
-        recorded, shared.suite.name, "give demonstrations of that suite, or none"
-    )
-    return recorded.select(shared.tasks, shared.design.demonstrations)
 
 
 def _check_parts(suite: Suite, tasks: Sequence[str]) -> None:

@@ -19,7 +19,13 @@ from robomtl.evaluation.work import KeptEnvs
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import InProcess
 from robomtl.execution.machine import Machine
-from robomtl.experiments.beyond.beyond_design import EXPERT, START, Design, RoundsCell
+from robomtl.experiments.beyond.beyond_design import (
+    EXPERT,
+    NOISE,
+    START,
+    Design,
+    RoundsCell,
+)
 from robomtl.experiments.playing import play_trials, play_with
 from robomtl.progress import quiet
 from robomtl.task import Suite
@@ -47,6 +53,11 @@ class Shared:
     runs: Path
     """Folder of what the rounds collect and train."""
 
+    @property
+    def batch_size(self) -> int:
+        """Samples in a gradient step: the same of each task."""
+        return self.design.samples * len(self.tasks)
+
     def config(self, steps: int, learning_rate: float, seed: int) -> TrainConfig:
         """Settings of a training.
 
@@ -58,13 +69,20 @@ class Shared:
         return TrainConfig(
             steps=steps,
             learning_rate=learning_rate,
-            batch_size=self.design.samples * len(self.tasks),
+            batch_size=self.batch_size,
             validation=0.0,
             threads=1,
             seed=seed,
             device=self.machine.device,
             precision=self.machine.precision,
         )
+
+
+def demonstrations_of(shared: Shared) -> Demonstrations:
+    """The demonstrations with which every arm starts: the first of each task."""
+    return Demonstrations(shared.data).select(
+        shared.tasks, shared.design.demonstrations
+    )
 
 
 class ImproveCell:
@@ -99,7 +117,7 @@ class ImproveCell:
 
     def _rounds(self, cell: RoundsCell) -> Done:
         outcomes, begun, elapsed = list[Outcome](), time.monotonic(), 0.0
-        run, sets = self._shared.starts[cell.seed], [self._start()]
+        run, sets = self._shared.starts[cell.seed], [demonstrations_of(self._shared)]
         trained = checkpoint.load(run)
         each = len(cell.trials) // cell.rounds
         for number in range(1, cell.rounds + 1):
@@ -117,16 +135,11 @@ class ImproveCell:
         steps = cell.rounds * cell.steps
         cost = Cost(
             steps=steps,
-            samples=steps * self._shared.design.samples * len(self._shared.tasks),
+            samples=steps * self._shared.batch_size,
             parameters=trained.policy.num_parameters,
             seconds=elapsed + time.monotonic() - begun,
         )
         return Done(outcomes, processor(), cost)
-
-    def _start(self) -> Demonstrations:
-        """The first demonstrations of each task."""
-        whole = Demonstrations(self._shared.data)
-        return whole.select(self._shared.tasks, self._shared.design.demonstrations)
 
     def _collected(
         self, cell: RoundsCell, number: int, run: Path, out: Path
@@ -139,7 +152,7 @@ class ImproveCell:
             run: Run directory of the policy that acts.
             out: Folder of the episodes.
         """
-        design, rollouts, noise = self._shared.design, None, 0.5
+        design, rollouts, noise = self._shared.design, None, NOISE
         if cell.arm == "dagger":
             rollouts, noise = Rollouts(agent=PolicyAgent(run), labels="expert"), 0.0
         if cell.arm == "self_imitation":
