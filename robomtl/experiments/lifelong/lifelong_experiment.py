@@ -16,6 +16,7 @@ from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.cells import Finished
+from robomtl.experiments.enough_data import check_enough, collect_enough
 from robomtl.experiments.lifelong.lifelong_design import (
     LifelongRequest,
     StreamCell,
@@ -31,7 +32,6 @@ from robomtl.experiments.lifelong.streaming import (
 )
 from robomtl.experiments.lifelong.streams import checked_stream
 from robomtl.experiments.lifelong.variants import Variant, check_variant
-from robomtl.experiments.multitask.shared_data import check_enough, obtain
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
 from robomtl.files.folder_kinds import check_no_run
@@ -138,7 +138,7 @@ def lifelong(
     executor = compute.executed
     with locked(folder):
         if data is None:
-            data = obtain(
+            data = collect_enough(
                 suite,
                 folder,
                 tuple(dict.fromkeys(stream)),

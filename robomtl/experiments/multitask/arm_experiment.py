@@ -16,6 +16,7 @@ from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.cells import Finished
+from robomtl.experiments.enough_data import check_enough, collect_enough
 from robomtl.experiments.multitask.affinities import Measured
 from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of, plan
 from robomtl.experiments.multitask.arm_design import (
@@ -29,12 +30,7 @@ from robomtl.experiments.multitask.arm_report import arms_report
 from robomtl.experiments.multitask.arms import Arm
 from robomtl.experiments.multitask.learning import LearnCell, Shared
 from robomtl.experiments.multitask.parameters import size_of
-from robomtl.experiments.multitask.shared_data import (
-    check_enough,
-    check_same,
-    hashes,
-    obtain,
-)
+from robomtl.experiments.multitask.shared_data import check_same, hashes
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
 from robomtl.files.folder_kinds import JOURNAL, check_no_run
@@ -172,7 +168,7 @@ def multitask(
     executor = compute.executed
     with locked(folder):
         if data is None:
-            data = obtain(
+            data = collect_enough(
                 suite, folder, tasks, most, noise=noise, workers=executor.workers
             )
         machine = resolved_in(folder, compute.machine)
