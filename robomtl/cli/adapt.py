@@ -13,14 +13,11 @@ from robomtl.cli.labels import MethodFlags, merged, methods_from
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show_experiment
 from robomtl.experiments.adapt.family import find_family, first_member
+from robomtl.experiments.adapt.family_fits import adapted_in
 from robomtl.experiments.adapt.method_design import configured, objectives
-from robomtl.experiments.adapt.method_experiment import (
-    Supports,
-    adapted_in,
-    check_playable,
-    compare_methods,
-)
+from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.adapt.posed_problems import Supports, check_playable
 from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.adapt.tuning import read_config
 

@@ -13,12 +13,9 @@ from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import Machine
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
-from robomtl.experiments.adapt.method_experiment import (
-    Supports,
-    check_playable,
-    compare_methods,
-)
+from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.adapt.method_findings import AdaptationFindings
+from robomtl.experiments.adapt.posed_problems import Supports, check_playable
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.names import file_name
 from robomtl.suites import suite

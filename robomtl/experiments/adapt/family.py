@@ -45,9 +45,14 @@ class Family:
         return self.members.get(objective, {})
 
     @property
+    def every(self) -> tuple[Member, ...]:
+        """All policies, objective by objective."""
+        return tuple(it for some in self.members.values() for it in some.values())
+
+    @property
     def prior(self) -> Path | None:
         """The demonstrations that lie beside the policies; None if none do."""
-        runs = [each.run for some in self.members.values() for each in some.values()]
+        runs = [member.run for member in self.every]
         there = [folder / "demonstrations" for folder in (self.folder, *runs)]
         return next((path for path in there if path.exists()), None)
 

@@ -5,59 +5,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.adaptation.adapting import check_training
-from robomtl.adaptation.method import Budget, Method
-from robomtl.adaptation.support import Support, check_fit
+from robomtl.adaptation.method import Budget
 from robomtl.arguments import checked
-from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
-from robomtl.errors import InputError, OtherRequestError
+from robomtl.demonstrations import Demonstrations
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
-from robomtl.experiments.adapt.benchmark import (
-    Problem,
-    benchmark_of,
-    check_trials,
-    draw_for,
-    goal_suite,
-    pool_split,
-    problem_tasks,
-    problems,
-)
-from robomtl.experiments.adapt.controls import check_control
+from robomtl.experiments.adapt.benchmark import draw_for
 from robomtl.experiments.adapt.family import Family, find_family, seeds_of
-from robomtl.experiments.adapt.folds import all_held_out
+from robomtl.experiments.adapt.family_fits import (
+    adapted_in,
+    check_supports,
+    check_trainings,
+)
 from robomtl.experiments.adapt.method_analysis import findings_of
 from robomtl.experiments.adapt.method_cells import MethodCell, plan
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_findings import AdaptationFindings
 from robomtl.experiments.adapt.method_report import methods_report
+from robomtl.experiments.adapt.posed_problems import Supports, pool_for, problems_for
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
-from robomtl.features import robot_of
 from robomtl.files.folder_kinds import check_no_run
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain
-from robomtl.joint import JointSuite, options_in
 from robomtl.task import Suite
-
-POOL = "support"
-_SPARE = 2  # Demonstrations a problem that are collected for each the most shots take.
-
-
-@dataclass(frozen=True, kw_only=True)
-class Supports:
-    """Demonstrations that methods may use."""
-
-    data: Path | str | None = None
-    """Demonstrations of the tasks to adapt to; collected if None."""
-    prior: Path | str | None = None
-    """Demonstrations that the policies were trained on, for methods that read them again;
-    those beside the policies if None."""
-    noise: float = 0.0
-    """Disturbance of the experts that supports are collected from; see ``collect``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,16 +149,16 @@ def compare_methods(
     methods, family = configured(request), find_family(run)
     needed = objectives(request, methods)
     seeds = seeds_of(family, needed, request.seeds)
-    _check_trainings(family, needed, seeds, methods)
+    check_trainings(family, needed, seeds, methods)
     suite = adapted_in(family, suite)
     if not suite.train_tasks:
         # No task of this robot can be forgotten.
         request = replace(request, retained=0)
     supports, executor = supports or Supports(), compute.executed
-    pool = _pool(suite, request, folder, supports, executor.workers)
-    posed = _problems(suite, request, pool)
+    pool = pool_for(suite, request, folder, supports, executor.workers)
+    posed = problems_for(suite, request, pool)
     support = draw_for(pool, suite, posed[0], shots=1, draw=0)
-    _check_supports(family, needed, seeds, support)
+    check_supports(family, needed, seeds, support)
     prior = supports.prior or family.prior
     with locked(folder):
         machine = resolved_in(folder, compute.machine)
@@ -200,128 +174,3 @@ def compare_methods(
             request=request, family=family, seeds=seeds, shared=shared, pool=pool
         )
         return run_experiment(experiment, folder, executor)
-
-
-def check_playable(suite: Suite, request: AdaptRequest, supports: Supports) -> None:
-    """Refuses what ``compare_methods`` would, before policies are trained for it.
-
-    Raises:
-        InputError: If a task is unknown or not held out, there are fewer trials than
-            requested, or demonstrations are given and too few.
-    """
-    if supports.data is not None:
-        _problems(suite, request, Demonstrations(supports.data).succeeded())
-        return
-    tasks = problem_tasks(suite, request.tasks)
-    check_trials(suite, tasks, trials=request.trials)
-
-
-def adapted_in(family: Family, suite: Suite) -> Suite:
-    """The suite, with all tasks held out if its robots were never seen.
-
-    Raises:
-        InputError: If policies were trained on another one, and may have seen what this one
-            holds out; or if it is a joint suite, whose demonstrations are of several robots.
-    """
-    if isinstance(suite, JointSuite):
-        names = " or ".join(each.name for each in suite.suites)
-        raise InputError(
-            f"Methods adapt to one robot at a time, and {suite.name} joins several suites;"
-            f" give one suite, such as --suite {names}, or one of a robot never seen."
-        )
-    every = (*suite.train_tasks, *suite.held_out_tasks)
-    robots = {robot_of(suite, task.name) for task in every}
-    unseen = False
-    for some in family.members.values():
-        for member in some.values():
-            card = member.trained.card
-            known = {each.name for each in card.spec.embodiments}
-            if card.suite in ("", suite.name) or suite.name in options_in(
-                card.suite, {}
-            ):
-                continue
-            if len(known) < 2 or robots & known:
-                raise InputError(
-                    f"{member.run} was trained on {card.suite}, not on {suite.name}:"
-                    " what that one holds out it may have seen. Give --suite"
-                    f" {card.suite}, or policies trained on {suite.name}."
-                )
-            unseen = True
-    return all_held_out(suite) if unseen else suite
-
-
-def _pool(
-    suite: Suite,
-    request: AdaptRequest,
-    folder: Path,
-    supports: Supports,
-    workers: int,
-) -> Demonstrations:
-    """The demonstrations that supports are drawn from, collected if need be."""
-    if supports.data is not None:
-        return Demonstrations(supports.data).succeeded()
-    names = [task.name for task in problem_tasks(suite, request.tasks)]
-    split = pool_split(suite)
-    each = 1
-    if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
-        each = len(goal_suite(suite).goal_numbers(names[0], split))
-    config = CollectionConfig(
-        tasks=names,
-        split=split,
-        episodes=_SPARE * max(request.shots) * each,
-        noise=supports.noise,
-    )
-    try:
-        return collect(
-            suite, folder / POOL, config=config, compute=Compute(workers=workers)
-        )
-    except OtherRequestError as error:
-        raise error.followed_by(
-            "Demonstrations are collected for the first --shots, --tasks and --noise of a"
-            " folder; where they are given (--data), shots and tasks may change."
-        ) from error
-
-
-def _problems(
-    suite: Suite, request: AdaptRequest, pool: Demonstrations
-) -> tuple[Problem, ...]:
-    """The problems that methods adapt to.
-
-    Raises:
-        InputError: If the pool is too small, or the suite cannot have a control.
-    """
-    found = problems(
-        suite,
-        problem_tasks(suite, request.tasks),
-        pool,
-        shots=max(request.shots),
-        trials=request.trials,
-        goals=request.goals,
-    )
-    for control in request.controls:
-        check_control(control, suite, found)
-    return found
-
-
-def _check_supports(
-    family: Family, needed: Mapping[str, str], seeds: Sequence[int], support: Support
-) -> None:
-    """Makes sure that policies fit supports."""
-    for objective in {*needed.values()}:
-        for seed in seeds:
-            check_fit(family.of(objective)[seed].trained.card, support)
-
-
-def _check_trainings(
-    family: Family,
-    needed: Mapping[str, str],
-    seeds: Sequence[int],
-    methods: Mapping[str, Method],
-) -> None:
-    """Makes sure that policies fit methods, before demonstrations are collected."""
-    for label, objective in needed.items():
-        for seed in seeds:
-            try:
-                check_training(methods[label], family.of(objective)[seed].trained)
-            except InputError as error:
-                raise InputError(f"The method {label}: {error}") from error

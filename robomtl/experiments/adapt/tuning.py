@@ -19,12 +19,9 @@ from robomtl.experiments.adapt.benchmark import benchmark_of
 from robomtl.experiments.adapt.family import Family, find_family
 from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
-from robomtl.experiments.adapt.method_experiment import (
-    Supports,
-    check_playable,
-    compare_methods,
-)
+from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.adapt.method_findings import AdaptationFindings
+from robomtl.experiments.adapt.posed_problems import Supports, check_playable
 from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.adapt.train_missing import demonstrations_of, like
 from robomtl.files.durable import write_json
