@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robomtl.evaluation.figures import change, counted, percent, points, span
-from robomtl.evaluation.statistics import Interval
+from robomtl.evaluation.figures import counted
 from robomtl.experiments import report, sections
+from robomtl.experiments.adapt.method_bars import controls_section, forgetting_section
 from robomtl.experiments.adapt.method_design import BASELINE
 from robomtl.experiments.adapt.method_findings import (
     THRESHOLDS,
@@ -15,17 +15,12 @@ from robomtl.experiments.adapt.method_findings import (
 )
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, rate
-from robomtl.experiments.findings import Difference, Success, counts_by_task
+from robomtl.experiments.findings import Success, counts_by_task
 from robomtl.pages.matrix import Entry
 
 _BENCHMARKS = {
     "transfer": "tasks that training never saw, with visible goals",
     "infer": "goals that only the demonstrations show",
-}
-_CONTROLS = {
-    "wrong_task": "of another task",
-    "wrong_variation": "of another goal",
-    "shuffled_actions": "with shuffled actions",
 }
 
 
@@ -52,8 +47,8 @@ def methods_report(
             _differences(found, shown),
             _steps(found, shown),
             _tasks(found, shown),
-            _controls(found, shown),
-            _forgetting(found, shown),
+            controls_section(found, shown.styles),
+            forgetting_section(found, shown.styles),
             _cost(found, shown),
             sections.reasons_section(
                 {k: each.reasons for k, each in found.methods.items()},
@@ -236,82 +231,6 @@ def _tasks(found: AdaptationFindings, shown: Compared) -> report.Section | None:
         if len(found.tasks) > 1
         else None
     )
-
-
-def _controls(found: AdaptationFindings, shown: Compared) -> report.Section | None:
-    """Success from right supports, then from corrupted ones, method by method."""
-    rows = []
-    for label, method in found.methods.items():
-        right = method.shots.get(found.probe)
-        if right is None or not method.controls:
-            continue
-        rows.append(
-            _rated(right, "right", "", label)._replace(style=shown.styles[label])
-        )
-        for control, under in method.controls.items():
-            name = _CONTROLS.get(control, control)
-            rows.append(_rated(under.success, name, _changed(under.lost, sign=-1)))
-    note = (
-        f"{counted(found.probe, 'demonstration')}; a method that solves as much from"
-        " wrong ones has learned nothing from them"
-    )
-    bars = report.Bars("method", _columns("interval"), rows, condition="demonstrations")
-    return sections.section("controls", "Right and wrong demonstrations", note, bars)
-
-
-def _forgetting(found: AdaptationFindings, shown: Compared) -> report.Section | None:
-    """Success in the tasks trained on before and after adaptation, method by method."""
-    rows = []
-    for label, method in found.methods.items():
-        if (seen := method.forgetting) is not None:
-            after = _changed(seen.change)
-            before = shown.styles[label]
-            rows += [
-                report.Bar(
-                    label,
-                    seen.before,
-                    None,
-                    [percent(seen.before), ""],
-                    style=before,
-                    condition="before",
-                ),
-                report.Bar(
-                    "",
-                    seen.after,
-                    None,
-                    [percent(seen.after), after],
-                    second=True,
-                    condition="after",
-                ),
-            ]
-    note = f"before and after adaptation from {counted(found.probe, 'demonstration')}"
-    bars = report.Bars("method", _columns(), rows, condition="adaptation")
-    return sections.section("forgetting", "Tasks trained on", note, bars)
-
-
-def _rated(
-    success: Success, condition: str, changed: str | tuple[str, str], name: str = ""
-) -> report.Bar:
-    rate, interval = success.task_mean, success.interval
-    texts = [percent(rate), span(interval), changed]
-    return report.Bar(name, rate, interval, texts, second=not name, condition=condition)
-
-
-def _changed(found: Difference | None, sign: int = 1) -> str | tuple[str, str]:
-    """A difference with its interval; its opposite where the sign is -1."""
-    if found is None:
-        return ""
-    ends = sorted(sign * end for end in found.interval)
-    return points(sign * found.difference), change(Interval(*ends))
-
-
-def _columns(*ranges: str) -> list[report.Column]:
-    between = [report.Column("range", head) for head in ranges]
-    return [
-        report.Column("rate", "success"),
-        *between,
-        report.Column("change", "change"),
-    ]
 
 
 def _facts(

@@ -1,18 +1,14 @@
 """The report of a multi-task experiment."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
-
-import numpy as np
-from markupsafe import Markup
 
 from robomtl.evaluation.figures import change, counted, points
 from robomtl.experiments import report, sections
 from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, rate, seconds
 from robomtl.experiments.findings import Difference
-from robomtl.experiments.multitask.affinities import Affinity
+from robomtl.experiments.multitask.affinity_report import affinity_section
 from robomtl.experiments.multitask.arm_findings import Definition, MultitaskFindings
 from robomtl.experiments.multitask.arms import BASELINE
 from robomtl.experiments.multitask.mixtures import mixture_section
@@ -59,7 +55,7 @@ def arms_report(
                 "success by demonstrations, in per cent",
                 report.Panels(shown.panels()),
             ),
-            _affinity(found),
+            affinity_section(found.affinity),
             mixture_section(found.mixture),
             _equal(found, shown),
             _cost(found, shown),
@@ -241,49 +237,6 @@ def _change(found: Difference | None, task: str) -> Entry:
         return NONE
     each, warning = found.tasks[task], "worse" if task in found.worse else ""
     return Entry(points(each.value), change(each.interval), warning)
-
-
-def _affinity(found: MultitaskFindings) -> report.Section | None:
-    pictures = {
-        label: report.Picture("affinity", partial(_squares, each))
-        for label, each in found.affinity.items()
-    }
-    note = (
-        "Rows: the task stepped on, by a step that takes about 1% off its own loss;"
-        " columns: the same tasks in the same order. Green takes away from the loss,"
-        " orange adds to it; own effects on the diagonal are drawn no stronger than the"
-        " strongest of the others. Tasks that help each other are adjacent; the tree joins"
-        " them, further right where they help less."
-    )
-    return sections.section(
-        "affinity",
-        "Affinity of tasks",
-        "effect of a step on one task on the losses of the others, mean over training",
-        *sections.folds(pictures),
-        report.Text(note, tone="soft"),
-    )
-
-
-def _squares(found: Affinity) -> Markup:
-    """The matrix, with the tree by which tasks were clustered."""
-    # Drawing takes half a second to load, and the terminal does without.
-    from robomtl.pages.heat_map import heat_map
-
-    matrix = np.array(found.matrix)
-    others = matrix[~np.eye(len(matrix), dtype=bool)]
-    texts = [
-        f"A step on {one} {'takes away' if value >= 0 else 'adds'}"
-        f" {100 * abs(value):.2f}% of the loss of {other}"
-        for one, values in zip(found.tasks, matrix.tolist(), strict=True)
-        for other, value in zip(found.tasks, values, strict=True)
-    ]
-    return heat_map(
-        found.tasks,
-        matrix / (float(np.abs(others).max()) or 1.0),
-        texts,
-        links=np.array(found.links),
-        summary="; ".join(texts),
-    )
 
 
 def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:

@@ -1,16 +1,13 @@
 """The report of a probe."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 from robomtl.evaluation.figures import change, counted, percent, points, span
-from robomtl.evaluation.grid import KINDS as OUTCOMES
-from robomtl.evaluation.grid import trial_cells
-from robomtl.evaluation.records import Record
 from robomtl.evaluation.summary import TaskRates
 from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE
 from robomtl.experiments.evaluation_report import machine
+from robomtl.experiments.probe.kind_grid import kind_grid
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
 from robomtl.experiments.probe.probe_rates import (
     Difference,
@@ -19,7 +16,6 @@ from robomtl.experiments.probe.probe_rates import (
 )
 from robomtl.pages.matrix import Entry, Matrix, matrix_of
 from robomtl.pages.reach import reach_of
-from robomtl.pages.trial_cells import Block, Grid, Row
 
 SHARED = "tasks that share scenes"
 _OWN = ("right", "paraphrased", "held-out")  # Kinds that name the task itself.
@@ -27,6 +23,11 @@ _COLUMNS = (
     report.Column("rate", "success"),
     report.Column("of", "trials"),
     report.Column("range", "95% interval"),
+)
+_POINTS = (
+    report.Column("rate", "points"),
+    report.Column("range", "95% interval"),
+    report.Column("of", ""),
 )
 _FOOTER = (
     "A trial succeeds if the task is solved at any step. Bars of the second colour are"
@@ -64,7 +65,7 @@ def probe_report(found: InstructionFindings) -> report.Report:
                 "outcomes",
                 "Trials",
                 "a cell each, the same variations below each other; point at one to read",
-                report.Trials(_grid(found)),
+                report.Trials(kind_grid(found)),
             ),
             sections.facts("Conditions", _conditions(found), machine(setting)),
         ],
@@ -164,25 +165,8 @@ def _differences(found: InstructionFindings) -> report.Section | None:
         groups = {"Tasks that share scenes": shared, **groups}
     every = [d for each in groups.values() for d in each.differences.values()]
     reach = reach_of([each.interval for each in every])
-    columns = [
-        report.Column("rate", "points"),
-        report.Column("range", "95% interval"),
-        report.Column("of", ""),
-    ]
     forests = [
-        report.Bars(
-            "instruction",
-            columns,
-            [
-                report.Bar(kind, d.difference, d.interval, _texts(d))
-                for kind, d in sorted(
-                    each.differences.items(), key=lambda item: item[0] != SHUFFLED
-                )
-            ],
-            reach=reach,
-            forest=True,
-            title=title if len(groups) > 1 else "",
-        )
+        _forest(each.differences, reach, title if len(groups) > 1 else "")
         for title, each in groups.items()
     ]
     return sections.section(
@@ -198,9 +182,27 @@ def _differences(found: InstructionFindings) -> report.Section | None:
     )
 
 
-def _texts(found: Difference) -> list[str]:
-    pairs = counted(found.pairs, "pair")
-    return [points(found.difference), change(found.interval), pairs]
+def _forest(
+    differences: Mapping[str, Difference], reach: float, title: str
+) -> report.Bars:
+    """A bar for each kind, the shuffled one first."""
+    ordered = sorted(differences.items(), key=lambda item: item[0] != SHUFFLED)
+    rows = [
+        report.Bar(
+            kind,
+            each.difference,
+            each.interval,
+            [
+                points(each.difference),
+                change(each.interval),
+                counted(each.pairs, "pair"),
+            ],
+        )
+        for kind, each in ordered
+    ]
+    return report.Bars(
+        "instruction", _POINTS, rows, reach=reach, forest=True, title=title
+    )
 
 
 def _rates(
@@ -275,30 +277,6 @@ def _others(found: InstructionFindings) -> report.Pairs:
             each = [f"{name} {n.successes}/{n.trials}" for name, n in counts.items()]
             rows.setdefault(task, []).append(f"{kind}: {', '.join(each)}")
     return [(task, "; ".join(phrases)) for task, phrases in rows.items()]
-
-
-def _grid(found: InstructionFindings) -> Grid:
-    """A row for each kind in each task that shares a scene; in all, if none does."""
-    tasks = (found.ambiguous or _everything(found)).tasks
-    blocks = []
-    for task in tasks:
-        by_kind = {
-            kind: [record for record in records if record.task == task]
-            for kind, records in found.records.items()
-        }
-        rows = [_row(task, kind, some) for kind, some in by_kind.items() if some]
-        blocks.append(Block(title=task, rows=rows))
-    return Grid(kinds=OUTCOMES, blocks=blocks)
-
-
-def _row(task: str, kind: str, records: Sequence[Record]) -> Row:
-    cells = [
-        replace(cell, details={"Task": task, **cell.details})
-        for cell in trial_cells(records, {})
-    ]
-    solved = sum(bool(record.success) for record in records)
-    ended = sum(record.error is None for record in records)
-    return Row(name=kind, note=f"{solved}/{ended}", cells=cells)
 
 
 def _conditions(found: InstructionFindings) -> report.Pairs:
