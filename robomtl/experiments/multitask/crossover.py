@@ -1,11 +1,11 @@
 """From how many demonstrations on learning together no longer beats learning alone."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from robomtl.evaluation.figures import counted
 from robomtl.experiments.analysis import CONFIDENCE
+from robomtl.experiments.curves import shots_for
 from robomtl.experiments.findings import Difference
 
 
@@ -73,19 +73,8 @@ def crossover(differences: Mapping[int, Difference]) -> Crossover:
         pays_up_to=above[-1] if above else None,
         but_for=tuple(k for k in counts if k not in (*above, *after)),
         reaches_zero=after[0] if after else None,
-        changes_sign=_falls(counts, values),
+        # Where it falls to 0, its opposite rises to it.
+        changes_sign=shots_for(0.0, counts, [-value for value in values]),
         fewest=counts[0],
         most=counts[-1],
     )
-
-
-def _falls(counts: list[int], values: list[float]) -> float | None:
-    """The count at which values first fall to 0, interpolated in its logarithm."""
-    if values[0] <= 0:
-        return float(counts[0])
-    for place in range(1, len(counts)):
-        high, low = values[place - 1], values[place]
-        if low <= 0:
-            before, after = math.log(counts[place - 1]), math.log(counts[place])
-            return math.exp(before + high / (high - low) * (after - before))
-    return None
