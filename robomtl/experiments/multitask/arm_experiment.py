@@ -17,7 +17,6 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.enough_data import check_enough, collect_enough
-from robomtl.experiments.multitask.affinities import Measured
 from robomtl.experiments.multitask.arm_cells import ArmCell, groups_of, plan
 from robomtl.experiments.multitask.arm_design import (
     MultitaskRequest,
@@ -37,7 +36,6 @@ from robomtl.files.folder_kinds import JOURNAL, check_no_run
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain
-from robomtl.files.untrusted import converted
 from robomtl.task import Suite
 from robomtl.training.kept_settings import continued_on
 from robomtl.training.trainable import check_balance
@@ -104,13 +102,7 @@ class _Experiment:
         return {"demonstrations": sorted(paths)}
 
     def conclude(self, finished: Sequence[Finished[ArmCell]]) -> MultitaskFindings:
-        measured: dict[str, list[Measured]] = {}
-        for cell, done in finished:
-            if done.measured:
-                where = f"{JOURNAL}, {cell.name}"
-                there = converted(done.measured, Measured, where=where)
-                measured.setdefault(cell.arm, []).append(there)
-        return findings_of(self.shared, finished, measured)
+        return findings_of(self.shared, finished)
 
     def results(
         self, found: MultitaskFindings, made: Mapping[str, Any]

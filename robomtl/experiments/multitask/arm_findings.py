@@ -31,7 +31,9 @@ from robomtl.experiments.multitask.crossover import Crossover, crossover
 from robomtl.experiments.multitask.learning import Shared
 from robomtl.experiments.multitask.mixtures import Mixtures, mixtures_of
 from robomtl.experiments.scores import Where, scores_by
+from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.request import plain
+from robomtl.files.untrusted import converted
 from robomtl.joint import JointSuite
 from robomtl.task import Suite
 
@@ -116,20 +118,19 @@ Tried = Mapping[str, Curve]
 
 
 def findings_of(
-    shared: Shared,
-    finished: Sequence[Finished[ArmCell]],
-    measured: Mapping[str, Sequence[Measured]],
+    shared: Shared, finished: Sequence[Finished[ArmCell]]
 ) -> MultitaskFindings:
     """The findings of finished cells.
 
     Args:
         shared: Suite and arms.
         finished: The policies and how their trials went.
-        measured: Affinities of each training, by label; see ``affinity_of``.
+
+    Raises:
+        InputError: If the journal holds affinities that are none.
     """
     request, every = shared.request, _tried(finished)
     tried = {label: every[label] for label in shared.arms}  # In the requested order.
-    affinities = {label: affinity_of(some) for label, some in measured.items()}
     differences = _differences(tried, request.baseline)
     return MultitaskFindings(
         suite=shared.suite.name,
@@ -159,7 +160,7 @@ def findings_of(
             for label, some in differences.items()
         },
         crossover={label: crossover(some) for label, some in differences.items()},
-        affinity={label: each for label, each in affinities.items() if each},
+        affinity=_affinities(finished),
         mixture=mixtures_of([cell for cell, _ in finished], shared.runs),
         cost={label: _cost(label, finished) for label in shared.arms},
         reasons={
@@ -216,6 +217,18 @@ def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
 
 def _areas(tried: Tried) -> dict[str, Estimate]:
     found = {label: area_of(curve_of(some)) for label, some in tried.items()}
+    return {label: each for label, each in found.items() if each}
+
+
+def _affinities(finished: Iterable[Finished[ArmCell]]) -> dict[str, Affinity]:
+    """The mean affinity over the trainings of each arm, where it was measured."""
+    measured: dict[str, list[Measured]] = {}
+    for cell, done in finished:
+        if done.measured:
+            where = f"{JOURNAL}, {cell.name}"
+            there = converted(done.measured, Measured, where=where)
+            measured.setdefault(cell.arm, []).append(there)
+    found = {label: affinity_of(some) for label, some in measured.items()}
     return {label: each for label, each in found.items() if each}
 
 
