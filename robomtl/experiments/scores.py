@@ -1,21 +1,12 @@
 """Rows of trials as arrays, by the position of each in a crossed design."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from robomtl.experiments.cells import C, Row
 from robomtl.experiments.crossed import Scores
-
-
-class Scored(Protocol):
-    """A row of a table of trials."""
-
-    @property
-    def success(self) -> bool | None:
-        """Whether the trial was solved; None after an error."""
-        ...
 
 
 class Where(NamedTuple):
@@ -27,20 +18,21 @@ class Where(NamedTuple):
     trial: Any
 
 
-Some = TypeVar("Some", bound=Scored)
+def scores_of(trials: Sequence[tuple[Where, bool | None]]) -> Scores:
+    """Success along four axes, each in sorted order; trials are counted within a goal.
 
-
-def scores_of(rows: Sequence[Some], where: Callable[[Some], Where]) -> Scores:
-    """Rows along four axes, each in sorted order; trials are counted within a goal."""
-    keys = [where(row) for row in rows]
+    Args:
+        trials: The position of each, and whether it was solved; None after an error.
+    """
+    keys = [key for key, _ in trials]
     seeds, draws, goals = ({*some} for some in list(zip(*keys, strict=True))[:3])
-    trials = {goal: _places(k.trial for k in keys if k.goal == goal) for goal in goals}
+    of_goal = {goal: _places(k.trial for k in keys if k.goal == goal) for goal in goals}
     places = [_places(seeds), _places(draws), _places(goals)]
-    scores = np.full((*map(len, places), max(map(len, trials.values()))), np.nan)
-    for key, row in zip(keys, rows, strict=True):
-        if row.success is not None:
+    scores = np.full((*map(len, places), max(map(len, of_goal.values()))), np.nan)
+    for key, success in trials:
+        if success is not None:
             at = tuple(place[part] for place, part in zip(places, key, strict=False))
-            scores[(*at, trials[key.goal][key.trial])] = row.success
+            scores[(*at, of_goal[key.goal][key.trial])] = success
     return scores
 
 
@@ -59,11 +51,12 @@ def scores_by(
         key: Distinguishes them.
         where: The position of each among those of its key and task.
     """
-    found: dict[Key, dict[str, list[Row[C]]]] = {}
+    found: dict[Key, dict[str, list[tuple[Where, bool | None]]]] = {}
     for row in rows:
-        found.setdefault(key(row), {}).setdefault(row.trial.task, []).append(row)
+        of_task = found.setdefault(key(row), {}).setdefault(row.trial.task, [])
+        of_task.append((where(row), row.success))
     return {
-        each: {task: scores_of(some, where) for task, some in tasks.items()}
+        each: {task: scores_of(some) for task, some in tasks.items()}
         for each, tasks in found.items()
     }
 

@@ -1,7 +1,6 @@
 """Two methods compared over several seeds of training each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from robomtl.arguments import checked
@@ -138,21 +137,13 @@ def _left_out(every: Sequence[Results], tasks: Sequence[str]) -> tuple[str, ...]
     return tuple(name for name in names if name not in tasks)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A trial of a seed."""
-
-    where: Where
-    success: bool | None
-
-
 def _scores(some: Sequence[Results], tasks: Sequence[str]) -> dict[str, Scores]:
     """Success in the trials of each task; (seed, 1, 1, trial)."""
-    rows: dict[str, list[_Row]] = {name: [] for name in tasks}
+    rows: dict[str, list[tuple[Where, bool | None]]] = {name: [] for name in tasks}
     for seed, results in enumerate(some):
         for record in results.records:
             if record.task in rows:
                 where = Where(seed, 0, 0, (record.variation, record.repeat))
                 solved = record.solved(results.setting.criterion)
-                rows[record.task].append(_Row(where, solved))
-    return {name: scores_of(each, lambda row: row.where) for name, each in rows.items()}
+                rows[record.task].append((where, solved))
+    return {name: scores_of(each) for name, each in rows.items()}
