@@ -15,8 +15,8 @@ from robomtl.cli.tables import show_experiment
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.shift import ShiftConfig, shift
+from robomtl.experiments.shift.shift_plan import Adaptation
 from robomtl.experiments.shift.shift_report import shift_report
-from robomtl.experiments.shift.target_adapting import Adaptation
 from robomtl.suites import unshifted
 
 

@@ -4,20 +4,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from robomtl.acting.agent import PolicyAgent
 from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Cell, Factors
-from robomtl.experiments.shift.target_adapting import NONE as NONE
-from robomtl.experiments.shift.target_adapting import Adaptation
 from robomtl.nearest import unknown
 from robomtl.ranges import check_counts, check_types
 from robomtl.shifts.shift import SHIFTS
 from robomtl.shifts.shifted_env import Range
 from robomtl.shifts.shifted_suite import check_possible, magnitude_from, possible
 from robomtl.task import Suite
+
+Adaptation = Literal["renormalise", "finetune"]
+"""Ways to learn of a shift; see the module ``target_adapting``."""
+NONE = "none"
+"""The condition without a shift, which all shifts share."""
 
 
 @dataclass(frozen=True, kw_only=True)

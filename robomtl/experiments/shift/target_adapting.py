@@ -11,7 +11,7 @@
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -28,6 +28,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.execution.compute import Compute
 from robomtl.experiments.playing import play_trials
+from robomtl.experiments.shift.shift_plan import NONE
 from robomtl.experiments.shift.shifted_envs import ShiftedEnvs
 from robomtl.features import STATE
 from robomtl.layers.normaliser import Normaliser
@@ -35,11 +36,6 @@ from robomtl.names import file_name
 from robomtl.shifts.shifted_env import Range
 from robomtl.shifts.shifted_suite import ShiftedSuite
 from robomtl.task import Action, Env, Observation, Suite
-
-Adaptation = Literal["renormalise", "finetune"]
-
-NONE = "none"
-"""The condition without a shift, which all shifts share."""
 
 States = Mapping[tuple[str, int], Sequence[Observation]]
 """Observations of episodes, by task and variation."""
