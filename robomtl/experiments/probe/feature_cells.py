@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from robomtl import checkpoint
 from robomtl.demonstrations import Demonstrations
@@ -109,7 +110,7 @@ class MeasureCell:
         read: Read,
         layer: str,
         task: str,
-        own: np.ndarray[Any, np.dtype[np.bool_]],
+        own: NDArray[np.bool_],
         fitted: int,
     ) -> dict[str, list[list[float]]]:
         """Residual and total of each held-out episode, by thing."""

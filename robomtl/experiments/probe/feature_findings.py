@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robomtl.errors import InputError
 from robomtl.evaluation.statistics import Interval
@@ -121,43 +121,40 @@ def _check_alike(objective: str, pairs: Pairs) -> None:
 
 
 def _probed(objective: str, pairs: Pairs) -> list[Probed]:
-    found = []
-    for layer, tasks in pairs[0][0].errors.items():
-        things = dict.fromkeys(thing for some in tasks.values() for thing in some)
-        for thing in things:
-            named = [task for task, some in tasks.items() if thing in some]
-            draws = _episode_draws(tasks, named, thing)
-            seeds = np.random.default_rng(0).integers(
-                len(pairs), size=(_DRAWS, len(pairs))
-            )
-            both = [
-                np.stack(
-                    [_r_squared(m.errors[layer], named, thing, draws) for m in some]
-                )
-                for some in zip(*pairs, strict=True)
-            ]  # (run, task, 1 + draw), of the trained and the random weights.
-            trained, random = both
-            found.append(
-                Probed(
-                    objective=objective,
-                    layer=layer,
-                    thing=thing,
-                    runs=len(pairs),
-                    tasks=len(named),
-                    trained=_estimate(trained.mean(1), seeds),
-                    random=_estimate(random.mean(1), seeds),
-                    difference=_estimate((trained - random).mean(1), seeds),
-                    by_task=dict(
-                        zip(named, trained[:, :, 0].mean(0).tolist(), strict=True)
-                    ),
-                )
-            )
-    return found
+    return [
+        _located(objective, pairs, layer, thing)
+        for layer, tasks in pairs[0][0].errors.items()
+        for thing in dict.fromkeys(it for some in tasks.values() for it in some)
+    ]
+
+
+def _located(objective: str, pairs: Pairs, layer: str, thing: str) -> Probed:
+    """How well a thing is located from a layer."""
+    tasks, runs = pairs[0][0].errors[layer], len(pairs)
+    named = [task for task, some in tasks.items() if thing in some]
+    draws = _episode_draws(tasks, named, thing)
+    seeds = np.random.default_rng(0).integers(runs, size=(_DRAWS, runs))
+    trained, random = (
+        np.stack([_r_squared(m.errors[layer], named, thing, draws) for m in some])
+        for some in zip(*pairs, strict=True)
+    )  # (run, task, 1 + draw)
+    by_task = trained[:, :, 0].mean(0).tolist()
+    return Probed(
+        objective=objective,
+        layer=layer,
+        thing=thing,
+        runs=runs,
+        tasks=len(named),
+        trained=_estimate(trained.mean(1), seeds),
+        random=_estimate(random.mean(1), seeds),
+        difference=_estimate((trained - random).mean(1), seeds),
+        by_task=dict(zip(named, by_task, strict=True)),
+    )
 
 
 def _episode_draws(
     tasks: Errors, named: Sequence[str], thing: str
-) -> Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]:
+) -> Mapping[str, NDArray[np.int64]]:
     """Episodes of each task with those of bootstrap draws after them; (1 + draw, episode)."""
     generator, found = np.random.default_rng(1), {}
     for task in named:
@@ -171,7 +168,7 @@ def _r_squared(
     errors: Errors,
     named: Sequence[str],
     thing: str,
-    draws: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]],
+    draws: Mapping[str, NDArray[np.int64]],
 ) -> Numbers:
     """R² of all episodes and of each draw, by task; (task, 1 + draw)."""
     rows = []
@@ -183,7 +180,7 @@ def _r_squared(
     return np.stack(rows)
 
 
-def _estimate(values: Numbers, seeds: np.ndarray[Any, np.dtype[np.int64]]) -> Estimate:
+def _estimate(values: Numbers, seeds: NDArray[np.int64]) -> Estimate:
     """A mean over runs with its interval, of draws of episodes and of seeds.
 
     Args:
@@ -191,8 +188,7 @@ def _estimate(values: Numbers, seeds: np.ndarray[Any, np.dtype[np.int64]]) -> Es
         seeds: Runs of each draw; (draw, run).
     """
     drawn = np.take_along_axis(values[:, 1:].T, seeds, axis=1).mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(float(values[:, 0].mean()), Interval(float(low), float(high)))
+    return Estimate(float(values[:, 0].mean()), _interval(drawn))
 
 
 def _retrieved(objective: str, pairs: Pairs) -> list[Retrieved]:
@@ -222,5 +218,10 @@ def _hit_rate(hits: Numbers) -> Estimate:
     for _ in range(_DRAWS):
         places = (generator.integers(size, size=size) for size in hits.shape)
         rates.append(hits[np.ix_(*places)].mean())
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return Estimate(float(hits.mean()), Interval(float(low), float(high)))
+    return Estimate(float(hits.mean()), _interval(rates))
+
+
+def _interval(drawn: Numbers | Sequence[float]) -> Interval:
+    """The 95% percentile interval of bootstrap draws."""
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(float(low), float(high))
