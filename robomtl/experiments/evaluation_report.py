@@ -19,8 +19,6 @@ from robomtl.pages.rendering import report_page
 from robomtl.pages.trial_cells import Clip, Grid
 from robomtl.task import Trial
 
-Pairs = list[tuple[str, str]]
-
 _AT = {"any step": "any step", "last step": "the last step"}
 
 
@@ -189,7 +187,7 @@ def _conditioned(instructions: str) -> str:
     return f"conditioned on {KINDS.get(instructions, f'wordings from {instructions}')}"
 
 
-def _conditions(results: Results) -> Pairs:
+def _conditions(results: Results) -> report.Pairs:
     setting = results.setting
     options = [name for name in setting.options if name != "horizon"]
     ends = "the first success" if setting.until == "success" else "their horizon"
@@ -207,7 +205,7 @@ def _conditions(results: Results) -> Pairs:
     ]
 
 
-def machine(setting: Setting) -> Pairs:
+def machine(setting: Setting) -> report.Pairs:
     """Facts on the agent that was evaluated, and on the machine."""
     return [
         ("Agent", setting.agent),
