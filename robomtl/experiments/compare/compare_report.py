@@ -16,7 +16,6 @@ from robomtl.experiments.compare.compare_findings import (
 from robomtl.experiments.compare.pair_grid import pair_grid
 from robomtl.experiments.compare.pairing import Pair
 from robomtl.experiments.compare.verdict import Verdict
-from robomtl.experiments.paired import Tally
 from robomtl.pages.reach import reach_of
 
 _PAIRED = (
@@ -74,40 +73,38 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
 
 def _paired_rows(found: Comparison) -> list[report.Bar]:
     """The difference of the task means, then those of the tasks, the largest first."""
-    mean = report.Bar(
-        "task mean",
-        found.difference,
-        found.interval,
-        [
-            points(found.difference),
-            change(found.interval),
-            _sides(found.success_a, found.success_b),
-            _alone(found.tally),
-            p_value(found.p_value),
-            "",
-        ],
-    )
+    texts = _texts(found, (found.success_a, found.success_b))
+    mean = report.Bar("task mean", found.difference, found.interval, texts)
     alpha = round(1 - found.confidence, 12)
     tasks = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
     return [mean, *(_task_row(name, each, alpha) for name, each in tasks)]
 
 
 def _task_row(name: str, found: TaskDifference, alpha: float) -> report.Bar:
+    sides = found.tally.success_a, found.tally.success_b
     return report.Bar(
         name,
         found.difference,
         found.interval,
-        [
-            points(found.difference),
-            change(found.interval),
-            _sides(found.tally.success_a, found.tally.success_b),
-            _alone(found.tally),
-            p_value(found.p_value),
-            p_value(found.holm),
-        ],
+        _texts(found, sides, p_value(found.holm)),
         badge="Holm" if found.holm < alpha else "",
         mark=True,
     )
+
+
+def _texts(
+    found: Comparison | TaskDifference, sides: tuple[float, float], holm: str = ""
+) -> list[str]:
+    """The texts of ``_PAIRED``."""
+    a, b = sides
+    return [
+        points(found.difference),
+        change(found.interval),
+        f"{100 * a:.1f} : {100 * b:.1f}",
+        f"{found.tally.a_alone} : {found.tally.b_alone}",
+        p_value(found.p_value),
+        holm,
+    ]
 
 
 def _paired_figures(found: Comparison) -> report.Section:
@@ -248,15 +245,6 @@ def warnings_of(found: Comparison | SeedComparison) -> Iterator[str]:
     if found.differing:
         yield f"Differing: {'; '.join(found.differing)}."
     yield from found.goal_warnings
-
-
-def _sides(a: float, b: float) -> str:
-    return f"{100 * a:.1f} : {100 * b:.1f}"
-
-
-def _alone(tally: Tally) -> str:
-    """How many trials A alone solved, and B alone."""
-    return f"{tally.a_alone} : {tally.b_alone}"
 
 
 def _outcomes(
