@@ -173,8 +173,12 @@ class Compared:
         """
         lines = []
         for label, some in drawn.items():
-            every = [(at, _shown(success, task)) for at, success in some.items()]
-            points = [_point(label, at, noun, each) for at, each in every if each]
+            every = {at: _shown(success, task) for at, success in some.items()}
+            points = [
+                point_of(at, f"{label}, {counted(at, noun)}", each)
+                for at, each in every.items()
+                if each
+            ]
             if points:
                 lines.append(Line(name=label, style=self.styles[label], points=points))
         if not lines:
@@ -191,9 +195,12 @@ class Compared:
 
 
 def _shown(success: Success, task: str) -> TaskSuccess | None:
-    """Success in a task, or the mean over tasks as if of one; None without an outcome."""
-    if task:
-        return success.tasks.get(task)
+    """Success in a task, or the mean over all if that is empty."""
+    return success.tasks.get(task) if task else mean_of_tasks(success)
+
+
+def mean_of_tasks(success: Success) -> TaskSuccess | None:
+    """The mean over tasks as if of one; None without an outcome."""
     if success.task_mean is None or success.interval is None:
         return None
     return TaskSuccess(
@@ -204,9 +211,15 @@ def _shown(success: Success, task: str) -> TaskSuccess | None:
     )
 
 
-def _point(label: str, at: int, noun: str, success: TaskSuccess) -> Point:
+def point_of(at: float, where: str, success: TaskSuccess) -> Point:
+    """A point of a line of success.
+
+    Args:
+        at: On the horizontal axis.
+        where: The same in words, with the name of the line.
+        success: On the vertical axis.
+    """
     rate, interval = percent(success.success), span(success.interval)
-    where = f"{label}, {counted(at, noun)}"
     return Point(
         at=at,
         rate=success.success,

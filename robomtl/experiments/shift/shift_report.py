@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.figures import change, counted, points
 from robomtl.experiments import report, sections
+from robomtl.experiments.compared import mean_of_tasks, point_of
 from robomtl.experiments.entries import NONE, difference, estimate, rate
 from robomtl.experiments.findings import Success
 from robomtl.experiments.shift.shift_findings import EVERY, Axis, ShiftFindings
@@ -165,16 +166,9 @@ def _chart(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Chart
 
 def _points(label: str, axis: Axis, every: tuple[Success, ...]) -> Iterator[Point]:
     for at, success in zip(axis.magnitudes, every, strict=True):
-        if success.task_mean is None or success.interval is None:
-            continue
-        where = f"{label}, {_magnitude(axis, at)}"
-        yield Point(
-            at=int(at) if at == int(at) else at,
-            rate=success.task_mean,
-            interval=success.interval,
-            text=f"{where}: {percent(success.task_mean)} ({span(success.interval)}),"
-            f" {counted(success.trials, 'trial')}",
-        )
+        if mean := mean_of_tasks(success):
+            place = int(at) if at == int(at) else at
+            yield point_of(place, f"{label}, {_magnitude(axis, at)}", mean)
 
 
 def _facts(found: ShiftFindings, made: Mapping[str, Any]) -> report.Section:
