@@ -85,7 +85,7 @@ def evaluation_report(
         f" {_conditioned(setting.instructions)}",
         sections=[
             _figures(summary),
-            _failures(summary, results.records),
+            _failures(results.records),
             _films(grid) if grid.featured else None,
             sections.section(
                 "tiers",
@@ -165,22 +165,17 @@ def _steps(found: Panels) -> report.Section:
     )
 
 
-def _failures(summary: Summary, records: tuple[Record, ...]) -> report.Section | None:
+def _failures(records: tuple[Record, ...]) -> report.Section | None:
     """Reasons of trials without an outcome, with their tasks; most frequent first."""
     found: dict[str, list[str]] = {}
     for record in records:
         if record.error is not None:
             found.setdefault(record.error, []).append(record.task)
-    number = summary.everything.errors
     rows = [
         (", ".join(dict.fromkeys(tasks)), reason, len(tasks))
         for reason, tasks in sorted(found.items(), key=lambda item: -len(item[1]))
     ]
-    title = f"{counted(number, 'trial')} without an outcome"
-    parts = [report.Reasons(rows, "trial")]
-    if not rows:
-        return None
-    return report.Section(id="reasons", title=title, parts=parts, alert=True)
+    return sections.failures(rows, "trial", "without an outcome")
 
 
 def _conditioned(instructions: str) -> str:

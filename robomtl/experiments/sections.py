@@ -118,10 +118,22 @@ def reasons_section(
     reasons: Mapping[str, Mapping[str, int]], noun: str, what: str
 ) -> Section | None:
     """Why there is no outcome, by label; None if all have one."""
-    rows = most_frequent(reasons)
-    number = counted(sum(row[2] for row in rows), noun)
+    return failures(most_frequent(reasons), noun, what)
+
+
+def failures(
+    rows: Sequence[tuple[str, str, int]], noun: str, what: str
+) -> Section | None:
+    """Why there is no outcome; None without a reason.
+
+    Args:
+        rows: Of which, why, and how many.
+        noun: What is counted, in the singular.
+        what: What became of it, at the end of the title.
+    """
     if not rows:
         return None
+    number = counted(sum(row[2] for row in rows), noun)
     parts = [Reasons(rows, noun)]
     return Section(id="reasons", title=f"{number} {what}", parts=parts, alert=True)
 
