@@ -186,18 +186,14 @@ def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | 
         f"{label}, task by task": report.Table(_by_task(found, shown, some))
         for label, some in found.differences.items()
     }
-    return (
-        sections.section(
-            "differences",
-            f"Difference to {found.baseline}",
-            "in percentage points, on the same trials",
-            report.Table(shown.table([*shown.heads, "crossover"], entries)),
-            report.Text(note, tone="soft"),
-            *sections.folds(by_task),
-            brief=True,
-        )
-        if entries
-        else None
+    return sections.section(
+        "differences",
+        f"Difference to {found.baseline}",
+        "in percentage points, on the same trials",
+        report.Table(shown.table([*shown.heads, "crossover"], entries)),
+        report.Text(note, tone="soft"),
+        *sections.folds(by_task),
+        brief=True,
     )
 
 
