@@ -22,7 +22,7 @@ from robomtl.cli.suite_options import options_from
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.adaptation_run import (
     AdaptationRecipe,
-    Comparison,
+    ComparisonSettings,
     Pretraining,
 )
 from robomtl.experiments.adapt.method_design import Design
@@ -81,9 +81,9 @@ def recipe_flags(recipe: AnyRecipe, common: RunFlags, arguments: Sequence[str]) 
         shared = vars(arm_flags(recipe.request))
     else:
         own = _of_comparison(recipe, arguments)
-        bases = (RunFlags, Comparison, MethodFlags)
+        bases = (RunFlags, ComparisonSettings, MethodFlags)
         shared = {
-            **_values(recipe, Comparison),
+            **_values(recipe, ComparisonSettings),
             **_values(recipe.request, Design),
             "methods": method_words(recipe.request),
             "num_goals": recipe.request.goals,
@@ -124,7 +124,7 @@ def _overridden_comparison(recipe: AdaptationRecipe, flags: Any) -> AdaptationRe
         _check_seed(f"pretraining.{objective}.training", training, part.training)
     return replace(
         recipe,
-        **_values(flags, Comparison),
+        **_values(flags, ComparisonSettings),
         options={
             **_of_suite_alone(recipe.options),
             **flags.options.given,

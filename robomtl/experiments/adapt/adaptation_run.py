@@ -40,7 +40,7 @@ class Pretraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ComparisonSettings:
     """The plain settings of a comparison of methods."""
 
     suite: str
@@ -56,7 +56,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptationRecipe(Comparison):
+class AdaptationRecipe(ComparisonSettings):
     """One comparison of methods, enough to repeat it."""
 
     line: str

@@ -18,7 +18,7 @@ from robomtl.experiments.running import run_experiment
 from robomtl.experiments.shift.shift_findings import ShiftFindings, findings_of
 from robomtl.experiments.shift.shift_plan import (
     Grid,
-    Policy,
+    LabelledPolicy,
     ShiftCell,
     ShiftConfig,
     cells_of,
@@ -45,7 +45,7 @@ class _Experiment:
     """Policies under shifts; see ``Experiment``."""
 
     suite: Suite
-    policies: Sequence[Policy]
+    policies: Sequence[LabelledPolicy]
     grid: Grid
     config: ShiftConfig
     folder: Path

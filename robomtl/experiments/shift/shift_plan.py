@@ -89,7 +89,7 @@ def grid_of(suite: Suite, config: ShiftConfig) -> Grid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class LabelledPolicy:
     """A trained policy that is played."""
 
     label: str
@@ -98,7 +98,7 @@ class Policy:
     agent: PolicyAgent
 
 
-def policies_of(runs: Sequence[Path | str]) -> tuple[Policy, ...]:
+def policies_of(runs: Sequence[Path | str]) -> tuple[LabelledPolicy, ...]:
     """The policies of run directories.
 
     Run directories named ``seed-NUMBER`` are seeds of a policy that is called like the
@@ -128,11 +128,13 @@ def policies_of(runs: Sequence[Path | str]) -> tuple[Policy, ...]:
     return tuple(found)
 
 
-def _policy(run: Path) -> Policy:
+def _policy(run: Path) -> LabelledPolicy:
     folder = run.resolve()
     seed = re.fullmatch(r"seed-(\d+)", folder.name)
     label = folder.parent.name if seed else folder.name
-    return Policy(label=label, seed=int(seed[1]) if seed else 0, agent=PolicyAgent(run))
+    return LabelledPolicy(
+        label=label, seed=int(seed[1]) if seed else 0, agent=PolicyAgent(run)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +196,7 @@ class ShiftCell(Cell):
 
 
 def cells_of(
-    policies: Sequence[Policy], suite: Suite, grid: Grid, config: ShiftConfig
+    policies: Sequence[LabelledPolicy], suite: Suite, grid: Grid, config: ShiftConfig
 ) -> list[ShiftCell]:
     """A cell for each policy, magnitude and task; task by task, as envs are kept.
 
