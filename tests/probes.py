@@ -4,7 +4,7 @@ from evaluations import evaluation
 
 from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning import Conditioning
-from robomtl.experiments.probe.probe_findings import concluded
+from robomtl.experiments.probe.probe_findings import findings_of as concluded
 
 LANGUAGE = Conditioning(kinds=("language",), tasks=("push", "reach", "open"))
 FAMILIES = {"table": ("push", "reach")}

@@ -58,7 +58,7 @@ from robomtl.experiments.multitask.affinities import (
     summed_up,
 )
 from robomtl.experiments.probe.feature_cells import FeatureCell
-from robomtl.experiments.probe.feature_findings import feature_findings
+from robomtl.experiments.probe.feature_findings import findings_of as feature_findings
 from robomtl.experiments.resumed_evaluation import resume_evaluation
 from robomtl.files.request import claimed
 from robomtl.files.untrusted import converted, read_json

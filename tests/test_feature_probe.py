@@ -17,7 +17,7 @@ from robomtl.evaluation.journal_lines import Done
 from robomtl.execution.compute import Compute
 from robomtl.experiments.probe import FeatureConfig, probe_features
 from robomtl.experiments.probe.feature_cells import FeatureCell, things_of
-from robomtl.experiments.probe.feature_findings import feature_findings
+from robomtl.experiments.probe.feature_findings import findings_of as feature_findings
 from robomtl.experiments.probe.feature_reading import episodes_for
 from robomtl.experiments.probe.linear_probe import probe_errors
 from robomtl.pretraining.pretrain_run import pretrain

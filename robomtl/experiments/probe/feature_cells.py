@@ -1,9 +1,9 @@
 """The cells of a probe of features, and what a worker measures in each."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -205,8 +205,10 @@ def fitted_of(episodes: Demonstrations, held_out: float) -> list[int]:
     return fitted
 
 
-def cells_of(runs: Mapping[str, FeatureCell]) -> Iterator[FeatureCell]:
-    """Each run as it was trained, and as it was initialised."""
-    for cell in runs.values():
-        yield cell
-        yield replace(cell, weights="random")
+def plan(runs: Mapping[str, FeatureCell]) -> tuple[FeatureCell, ...]:
+    """The cells: each run as it was trained, and as it was initialised."""
+    return tuple(
+        replace(cell, weights=weights)
+        for cell in runs.values()
+        for weights in get_args(Weights)
+    )

@@ -69,7 +69,7 @@ class FeatureFindings:
     """Why a cell has no outcome, by its name."""
 
 
-def feature_findings(
+def findings_of(
     suite: str, finished: Sequence[Finished[FeatureCell]]
 ) -> FeatureFindings:
     """The findings of the cells of a feature probe, by objective.

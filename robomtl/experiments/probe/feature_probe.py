@@ -14,14 +14,11 @@ from robomtl.experiments.cells import Finished
 from robomtl.experiments.probe.feature_cells import (
     FeatureCell,
     MeasureCell,
-    cells_of,
     fitted_of,
+    plan,
     things_of,
 )
-from robomtl.experiments.probe.feature_findings import (
-    FeatureFindings,
-    feature_findings,
-)
+from robomtl.experiments.probe.feature_findings import FeatureFindings, findings_of
 from robomtl.experiments.probe.feature_reading import episodes_for
 from robomtl.experiments.probe.feature_report import feature_report
 from robomtl.experiments.report import Report
@@ -79,7 +76,7 @@ class _Experiment:
         }
 
     def cells(self) -> Sequence[FeatureCell]:
-        return list(cells_of(self.runs))
+        return plan(self.runs)
 
     @property
     def play(self) -> MeasureCell:
@@ -95,7 +92,7 @@ class _Experiment:
         }
 
     def conclude(self, finished: Sequence[Finished[FeatureCell]]) -> FeatureFindings:
-        return feature_findings(self.suite.name, finished)
+        return findings_of(self.suite.name, finished)
 
     def results(
         self, found: FeatureFindings, made: Mapping[str, Any]

@@ -26,7 +26,7 @@ Tallies = Mapping[str, Tally]
 """Tallies by task, in which A has the right instruction."""
 
 
-def concluded(
+def findings_of(
     results: Mapping[str, Results],
     task_infos: Mapping[str, Sequence[TaskInfo]],
     conditioning: Conditioning,

@@ -20,7 +20,7 @@ from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor
 from robomtl.execution.serving import ServedAgent
-from robomtl.experiments.probe.probe_findings import concluded
+from robomtl.experiments.probe.probe_findings import findings_of
 from robomtl.experiments.probe.probe_plan import Plan, planned
 from robomtl.experiments.probe.probe_rates import InstructionFindings
 from robomtl.experiments.probe.probe_report import probe_report
@@ -124,7 +124,7 @@ def probe(
             kind: [each for chunk in some for each in chunk.task_infos]
             for kind, some in plan.chunks.items()
         }
-        found = concluded(
+        found = findings_of(
             results,
             task_infos,
             conditioning,

@@ -21,8 +21,8 @@ from robomtl.experiments.shift.shift_plan import (
     LabelledPolicy,
     ShiftCell,
     ShiftConfig,
-    cells_of,
     grid_of,
+    plan,
     policies_of,
 )
 from robomtl.experiments.shift.shift_playing import PlayShifted, Shared
@@ -69,7 +69,7 @@ class _Experiment:
         }
 
     def cells(self) -> Sequence[ShiftCell]:
-        return cells_of(self.policies, self.suite, self.grid, self.config)
+        return plan(self.policies, self.suite, self.grid, self.config)
 
     @property
     def play(self) -> Callable[[ShiftCell], Done]:

@@ -195,7 +195,7 @@ class ShiftCell(Cell):
         return len(self.trials)
 
 
-def cells_of(
+def plan(
     policies: Sequence[LabelledPolicy], suite: Suite, grid: Grid, config: ShiftConfig
 ) -> list[ShiftCell]:
     """A cell for each policy, magnitude and task; task by task, as envs are kept.
