@@ -168,6 +168,12 @@ def figures(*shown: Figure, brief: bool = False) -> Section:
     return Section(id="figures", parts=[Figures(shown)], brief=brief)
 
 
+def answers(id: str, sentences: Iterable[Text]) -> Section | None:
+    """What an experiment answers, which the terminal shows too; None without a sentence."""
+    parts = [*sentences]
+    return Section(id=id, parts=parts, brief=True) if parts else None
+
+
 def warnings(sentences: Iterable[str]) -> Section | None:
     """Warnings in a box; None without a sentence."""
     parts = [Text(sentence, tone="small") for sentence in sentences]

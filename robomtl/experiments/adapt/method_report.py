@@ -42,7 +42,7 @@ def methods_report(
         title=f"Few-shot adaptation on {found.suite}",
         lead=_lead(found),
         sections=[
-            report.Section(id="ranking", parts=[*_ranking(found, shown)], brief=True),
+            sections.answers("ranking", _ranking(found, shown)),
             _success(found, shown),
             _differences(found, shown),
             _steps(found, shown),

@@ -35,7 +35,7 @@ def beyond_report(
         title=f"Beyond the demonstrator on {found.suite}",
         lead=_lead(found),
         sections=[
-            report.Section(id="answer", parts=[*_answers(found)], brief=True),
+            sections.answers("answer", _answers(found)),
             *_compared(found, shown),
             sections.section(
                 "tasks",

@@ -56,7 +56,7 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
         sections=[
             _paired_figures(found),
             sections.warnings(warnings_of(found)),
-            report.Section(id="conclusion", parts=[*_conclusion(found)], brief=True),
+            sections.answers("conclusion", _conclusion(found)),
             sections.section(
                 "differences",
                 "Differences",
@@ -175,7 +175,7 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
         sides=(found.a, found.b),
         sections=[
             _verdict_figures(found, level),
-            report.Section(id="conclusion", parts=conclusion, brief=True),
+            sections.answers("conclusion", conclusion),
             sections.section(
                 "evidence",
                 "Evidence",

@@ -42,7 +42,7 @@ def arms_report(
         title=f"Multi-task learning on {found.suite}",
         lead=_lead(found),
         sections=[
-            _answer(found, shown),
+            sections.answers("answer", _answers(found, shown)),
             _side_by_side(found, shown),
             shown.success_section(
                 found.area, "demonstrations of each task, on a logarithmic scale"
@@ -107,11 +107,6 @@ def _lead(found: MultitaskFindings) -> str:
         f" {', '.join(map(str, found.demonstrations))} demonstrations and"
         f" {counted(found.trials, 'trial')} of every task."
     )
-
-
-def _answer(found: MultitaskFindings, shown: Compared) -> report.Section | None:
-    parts = [*_answers(found, shown)]
-    return report.Section(id="answer", parts=parts, brief=True) if parts else None
 
 
 def _answers(found: MultitaskFindings, shown: Compared) -> Iterator[report.Text]:

@@ -30,7 +30,7 @@ def shift_report(
         title=f"Shifts of {found.suite}",
         lead=_lead(found),
         sections=[
-            _answer(found),
+            sections.answers("answer", _answers(found)),
             sections.section(
                 "area",
                 "Area under success against magnitude",
@@ -67,11 +67,6 @@ def _lead(found: ShiftFindings) -> str:
         f" of {counted(len(found.shifts), 'shift')}, with"
         f" {counted(found.trials, 'trial')} of every task under each."
     )
-
-
-def _answer(found: ShiftFindings) -> report.Section | None:
-    parts = [*_answers(found)]
-    return report.Section(id="answer", parts=parts, brief=True) if parts else None
 
 
 def _answers(found: ShiftFindings) -> Iterator[report.Text]:
