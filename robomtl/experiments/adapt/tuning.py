@@ -102,12 +102,10 @@ def tune(
     needed = sorted({*objectives(request, configured(request)).values()})
     there, compute = demonstrations_of(family), compute or Compute()
     check_device(compute.machine.device)
-    data = there.path if benchmark_of(suite) == "transfer" else None
+    supports = Supports(data=there.path if benchmark_of(suite) == "transfer" else None)
     found, parts = [], folds(suite, tuning.folds)
-    for fold in parts:
-        check_playable(
-            fold, request, Supports(data=data)
-        )  # Before anything is trained.
+    for fold in parts:  # Before anything is trained.
+        check_playable(fold, request, supports)
     for number, fold in enumerate(parts):
         part = folder / f"fold-{number}"
         places = {k: part / "policies" / file_name(k) / "seed-0" for k in needed}
@@ -122,7 +120,7 @@ def tune(
             fold,
             request,
             out=part / "trials",
-            supports=Supports(data=data),
+            supports=supports,
             compute=compute,
         )
         found.append(tried_there)

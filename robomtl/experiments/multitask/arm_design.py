@@ -85,6 +85,14 @@ class MultitaskRequest(Design):
                 unknown.
         """
         check_types(self)
+        self._check_labels()
+        check_not_negative(self, "affinity")
+        check_counts(self, "trials", "steps", "samples")
+        check_repetitions(self, "seeds")
+        self._check_demonstrations()
+        self._take_present_names()
+
+    def _check_labels(self) -> None:
         if not self.arms:
             raise InputError(
                 f"No arm was named; name at least 1 of {', '.join(BASES)}."
@@ -104,9 +112,8 @@ class MultitaskRequest(Design):
             check_known("arm to set", label, (*self.arms, EVERY))
         if self.reference is not None:
             check_known("arm to compare with", self.reference, self.arms)
-        check_not_negative(self, "affinity")
-        check_counts(self, "trials", "steps", "samples")
-        check_repetitions(self, "seeds")
+
+    def _check_demonstrations(self) -> None:
         if (self.target is None) != (self.source_demonstrations is None):
             raise InputError(
                 "target names the tasks that are compared, and source_demonstrations says"
@@ -120,7 +127,6 @@ class MultitaskRequest(Design):
             raise InputError(
                 f"demonstrations names a number twice: {self.demonstrations}."
             )
-        self._take_present_names()
 
     def _take_present_names(self) -> None:
         """Gives arms their present names; a line on stderr has each."""
