@@ -54,18 +54,9 @@ class Done:
     """Sentences that its run prints once, and no journal keeps; see ``robomtl.warned``."""
 
     @classmethod
-    def failed(
-        cls,
-        reason: str,
-        trials: int,
-        processor: str | None = None,
-        *,
-        retry: bool = False,
-    ) -> "Done":
+    def failed(cls, reason: str, trials: int, *, retry: bool = False) -> "Done":
         """A cell without any outcome."""
-        return cls(
-            [Outcome(error=reason)] * trials, processor, reason=reason, retry=retry
-        )
+        return cls([Outcome(error=reason)] * trials, reason=reason, retry=retry)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """An experiment as a declaration, and the act that runs every one of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,7 +20,7 @@ from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.request import plain
 from robomtl.pages.rendering import report_page
 from robomtl.task import Suite
-from robomtl.versions import packages
+from robomtl.versions import packages, processor
 
 REPORT = "report.html"
 
@@ -83,8 +83,11 @@ class Experiment(Protocol[C, F]):
 
 
 @dataclass(frozen=True)
-class _WithOneThread(Generic[C]):
-    """Each worker has a core, and sums depend on the number of threads."""
+class _InWorker(Generic[C]):
+    """Plays cells in a worker process, with one thread, and notes the processor.
+
+    Each worker has a core, and sums depend on the number of threads.
+    """
 
     play: Callable[[C], Done]
 
@@ -92,7 +95,7 @@ class _WithOneThread(Generic[C]):
         import torch  # The command line imports this module, and plays nothing.
 
         torch.set_num_threads(1)
-        return self.play(cell)
+        return replace(self.play(cell), processor=processor())
 
 
 def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executor) -> F:
@@ -121,7 +124,7 @@ def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executo
         folder / JOURNAL, identity, growing=experiment.growing
     )
     placed = {places[cell.name]: cell for cell in cells}
-    play = _WithOneThread(experiment.play)
+    play = _InWorker(experiment.play)
     for _ in play_cells(journal, placed, play, executor, title=experiment.title):
         pass
     finished = [Finished(cell, journal.done[place]) for place, cell in placed.items()]

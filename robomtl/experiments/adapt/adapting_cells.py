@@ -20,7 +20,6 @@ from robomtl.experiments.adapt.controls import SupportPool, support_under
 from robomtl.experiments.adapt.method_cells import MethodCell
 from robomtl.experiments.playing import play_trials
 from robomtl.task import Suite, one_env_per_process
-from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +66,11 @@ class PlayCell:
         """
         try:
             adapted, cost = self._adapted(cell)
-            return Done(self._play(adapted, cell), processor(), cost)
+            return Done(self._play(adapted, cell), cost=cost)
         except (GaveUpError, FloatingPointError) as error:
-            return Done.failed(str(error), len(cell.trials), processor())
+            return Done.failed(str(error), len(cell.trials))
         except (InputError, OSError) as error:
-            return Done.failed(str(error), len(cell.trials), processor(), retry=True)
+            return Done.failed(str(error), len(cell.trials), retry=True)
 
     def _adapted(self, cell: MethodCell) -> tuple[TrainedPolicy, Cost | None]:
         trained = self._policy(cell.run)

@@ -31,7 +31,6 @@ from robomtl.progress import quiet
 from robomtl.task import Suite
 from robomtl.training import TrainConfig, train
 from robomtl.training.elapsed import elapsed_in
-from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +104,15 @@ class ImproveCell:
         suite = self._shared.suite
         if cell.arm == EXPERT:
             actor = ExpertAgent().load(suite)
-            return Done(play_with(actor, suite, cell.trials, self._envs), processor())
+            return Done(play_with(actor, suite, cell.trials, self._envs))
         if cell.arm == START:
             trained = checkpoint.load(self._shared.starts[cell.seed])
             played = play_trials(trained, suite, cell.trials, self._envs)
-            return Done(played, processor())
+            return Done(played)
         try:
             return self._rounds(cell)
         except (FloatingPointError, GaveUpError) as error:
-            return Done.failed(str(error), len(cell.trials), processor())
+            return Done.failed(str(error), len(cell.trials))
 
     def _rounds(self, cell: RoundsCell) -> Done:
         outcomes, begun, elapsed = list[Outcome](), time.monotonic(), 0.0
@@ -139,7 +138,7 @@ class ImproveCell:
             parameters=trained.policy.num_parameters,
             seconds=elapsed + time.monotonic() - begun,
         )
-        return Done(outcomes, processor(), cost)
+        return Done(outcomes, cost=cost)
 
     def _collected(
         self, cell: RoundsCell, number: int, run: Path, out: Path

@@ -26,7 +26,6 @@ from robomtl.names import file_name
 from robomtl.progress import quiet
 from robomtl.task import Suite, Trial
 from robomtl.training.elapsed import elapsed_in, noted
-from robomtl.versions import processor
 
 _SECONDS = "seconds.json"
 
@@ -94,14 +93,14 @@ class LearnStream:
                     acted[task].add(acting[task].fingerprint)
                 outcomes += self._played(acting, stage.folder, trials)
         except (FloatingPointError, GaveUpError) as error:
-            return Done.failed(str(error), len(cell.trials), processor())
+            return Done.failed(str(error), len(cell.trials))
         steps = self._shared.request.steps * len(cell.stream)
         samples = steps * self._shared.request.batch_size
         cost = Cost(
             steps=steps, samples=samples, parameters=parameters, seconds=seconds
         )
         unchanged = all(len(policies) == 1 for policies in acted.values())
-        return Done(outcomes, processor(), cost, measured={"unchanged": unchanged})
+        return Done(outcomes, cost=cost, measured={"unchanged": unchanged})
 
     def _learned(
         self, cell: StreamCell, variant: Variant

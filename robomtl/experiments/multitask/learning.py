@@ -26,7 +26,6 @@ from robomtl.progress import quiet
 from robomtl.task import Suite
 from robomtl.training import train
 from robomtl.training.elapsed import elapsed_in, noted
-from robomtl.versions import processor
 
 _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
 
@@ -78,7 +77,7 @@ class LearnCell:
         try:
             trained, seconds = self._trained(cell)
         except FloatingPointError as error:
-            return Done.failed(str(error), len(cell.trials), processor())
+            return Done.failed(str(error), len(cell.trials))
         cost = Cost(
             steps=cell.steps,
             samples=cell.steps * cell.batch,
@@ -87,7 +86,7 @@ class LearnCell:
             act=act_seconds(trained),
         )
         outcomes = play_trials(trained, self._shared.suite, cell.trials, self._envs)
-        return Done(outcomes, processor(), cost, measured=self._measured(cell))
+        return Done(outcomes, cost=cost, measured=self._measured(cell))
 
     def _trained(self, cell: ArmCell) -> tuple[TrainedPolicy, float]:
         """The policy of a cell, and how long its training took [s]."""

@@ -27,7 +27,6 @@ from robomtl.experiments.probe.feature_reading import (
 )
 from robomtl.experiments.probe.linear_probe import probe_errors
 from robomtl.task import Suite, find_task, goal_place
-from robomtl.versions import processor
 
 Weights = Literal["trained", "random"]
 """Weights of a run: as training left them, or as it initialised them."""
@@ -83,9 +82,9 @@ class MeasureCell:
         A policy or data set that cannot be read is tried again by the next call.
         """
         try:
-            return Done([], processor(), measured=self._measured(cell))
+            return Done([], measured=self._measured(cell))
         except (InputError, OSError) as error:
-            return Done.failed(str(error), 0, processor(), retry=True)
+            return Done.failed(str(error), 0, retry=True)
 
     def _measured(self, cell: FeatureCell) -> dict[str, Any]:
         trained = checkpoint.load(cell.run)

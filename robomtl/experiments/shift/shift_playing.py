@@ -19,7 +19,6 @@ from robomtl.experiments.shift.target_adapting import (
 )
 from robomtl.shifts.shifted_env import Range
 from robomtl.task import Suite
-from robomtl.versions import processor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +56,10 @@ class PlayShifted:
         try:
             policy = self._adapted(cell)
         except FloatingPointError as error:
-            return Done.failed(str(error), len(cell.trials), processor())
+            return Done.failed(str(error), len(cell.trials))
         self._envs.ranges = cell.ranges
         outcomes = play_trials(policy, self._shared.suite, cell.trials, self._envs)
-        return Done(outcomes, processor())
+        return Done(outcomes)
 
     def _adapted(self, cell: ShiftCell) -> TrainedPolicy:
         trained, shared = self._policy(cell), self._shared
