@@ -18,6 +18,15 @@ from robomtl.experiments.entries import NONE, rate
 from robomtl.experiments.findings import Success, counts_by_task
 from robomtl.pages.matrix import Entry
 
+_WORSE = (
+    "“Worse in”: tasks that are worse by Holm's correction for all tasks and numbers of"
+    " demonstrations."
+)
+_NONE_WORSE = "No method is worse than scratch in any task by Holm's correction."
+_RATIO = (
+    " Ratio: demonstrations that scratch needs for this success rate, divided by those"
+    " that the method needs; ≥ or ≤ where the fewest tried suffice."
+)
 _BENCHMARKS = {
     "transfer": "tasks that training never saw, with visible goals",
     "infer": "goals that only the demonstrations show",
@@ -147,17 +156,7 @@ def _differences(found: AdaptationFindings, shown: Compared) -> report.Section |
     worse = any(
         d.worse for each in methods.values() for d in each.against_scratch.values()
     )
-    note = (
-        "“Worse in”: tasks that are worse by Holm's correction for all tasks and numbers"
-        " of demonstrations."
-        if worse
-        else "No method is worse than scratch in any task by Holm's correction."
-    )
-    if heads:
-        note += (
-            " Ratio: demonstrations that scratch needs for this success rate, divided by"
-            " those that the method needs; ≥ or ≤ where the fewest tried suffice."
-        )
+    note = (_WORSE if worse else _NONE_WORSE) + (_RATIO if heads else "")
     return sections.section(
         "differences",
         "Difference to scratch",

@@ -61,7 +61,8 @@ def compare(
     tallies = list(pairing.tallies.values())
     everything = total(tallies)
     tasks = task_differences(pairing.tallies, confidence)
-    apart = [name for name in tasks if tasks[name].holm < round(1 - confidence, 12)]
+    alpha = round(1 - confidence, 12)
+    apart = [name for name in tasks if tasks[name].holm < alpha]
     found = Comparison(
         a=first.setting.agent,
         b=second.setting.agent,
@@ -72,7 +73,7 @@ def compare(
         interval=mean_difference_interval(tallies, confidence=confidence),
         tally=everything,
         p_value=mcnemar(everything),
-        more_to_settle=_more(everything, round(1 - confidence, 12)),
+        more_to_settle=_more(everything, alpha),
         tasks=tasks,
         worse=tuple(name for name in apart if tasks[name].difference < 0),
         better=tuple(name for name in apart if tasks[name].difference > 0),
