@@ -173,7 +173,10 @@ class Compared:
         """
         lines = []
         for label, some in drawn.items():
-            every = {at: _shown(success, task) for at, success in some.items()}
+            every = {
+                at: success.tasks.get(task) if task else mean_of_tasks(success)
+                for at, success in some.items()
+            }
             points = [
                 point_of(at, f"{label}, {counted(at, noun)}", each)
                 for at, each in every.items()
@@ -192,11 +195,6 @@ class Compared:
             ticks=tuple(ticks),
             top=top_of(lines),
         )
-
-
-def _shown(success: Success, task: str) -> TaskSuccess | None:
-    """Success in a task, or the mean over all if that is empty."""
-    return success.tasks.get(task) if task else mean_of_tasks(success)
 
 
 def mean_of_tasks(success: Success) -> TaskSuccess | None:

@@ -16,7 +16,7 @@ from robomtl.experiments import report, sections
 from robomtl.files.durable import write_text
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import report_page
-from robomtl.pages.trial_cells import Clip, Grid
+from robomtl.pages.trial_cells import Clip
 from robomtl.task import Trial
 
 _AT = {"any step": "any step", "last step": "the last step"}
@@ -75,18 +75,20 @@ def evaluation_report(
     tiers = summary.tiers or {"": summary.everything}
     means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
     grid, steps = outcome_grid(results, videos or {}), panels(results)
-    lead = counted(summary.everything.tasks, "task")
+    lead, kind = counted(summary.everything.tasks, "task"), setting.instructions
     note = "a cell each, in the order of the variations; point at one to read it"
     settings = dict(flat(provenance or {}))
     return report.Report(
         title=f"{setting.agent} on {setting.suite}",
         head=setting.agent,
         lead=f"{setting.suite} · {lead} · {setting.split} variations ·"
-        f" {_conditioned(setting.instructions)}",
+        f" conditioned on {KINDS.get(kind, f'wordings from {kind}')}",
         sections=[
             _figures(summary),
             _failures(results.records),
-            _films(grid) if grid.featured else None,
+            sections.section("films", "Films", "in real time", report.Films(grid))
+            if grid.featured
+            else None,
             sections.section(
                 "tiers",
                 "Tiers",
@@ -101,11 +103,6 @@ def evaluation_report(
         ],
         footer=[_footer(setting)],
     )
-
-
-def _films(grid: Grid) -> report.Section:
-    note, parts = "in real time", [report.Films(grid)]
-    return report.Section(id="films", title="Films", note=note, parts=parts)
 
 
 def _figures(summary: Summary) -> report.Section:
@@ -176,10 +173,6 @@ def _failures(records: tuple[Record, ...]) -> report.Section | None:
         for reason, tasks in sorted(found.items(), key=lambda item: -len(item[1]))
     ]
     return sections.failures(rows, "trial", "without an outcome")
-
-
-def _conditioned(instructions: str) -> str:
-    return f"conditioned on {KINDS.get(instructions, f'wordings from {instructions}')}"
 
 
 def _conditions(results: Results) -> report.Pairs:

@@ -60,8 +60,8 @@ def compare(
     pairing = pair(first, second, across=across)
     tallies = list(pairing.tallies.values())
     everything = total(tallies)
+    alpha, p_value = round(1 - confidence, 12), mcnemar(everything)
     tasks = task_differences(pairing.tallies, confidence)
-    alpha = round(1 - confidence, 12)
     apart = [name for name in tasks if tasks[name].holm < alpha]
     found = Comparison(
         a=first.setting.agent,
@@ -72,8 +72,10 @@ def compare(
         difference=fmean(tally.difference for tally in tallies),
         interval=mean_difference_interval(tallies, confidence=confidence),
         tally=everything,
-        p_value=mcnemar(everything),
-        more_to_settle=_more(everything, alpha),
+        p_value=p_value,
+        more_to_settle=(
+            0 if p_value < alpha else more_to_settle(everything, alpha=alpha)
+        ),
         tasks=tasks,
         worse=tuple(name for name in apart if tasks[name].difference < 0),
         better=tuple(name for name in apart if tasks[name].difference > 0),
@@ -138,10 +140,6 @@ def task_differences(
         )
         for name, tally in tallies.items()
     }
-
-
-def _more(tally: Tally, alpha: float) -> int | None:
-    return 0 if mcnemar(tally) < alpha else more_to_settle(tally, alpha=alpha)
 
 
 def write_comparison(folder: Path, kind: str, found: Any, shown: Report) -> None:

@@ -145,7 +145,9 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
         final=success_of({t: _stacked([p[end, t] for _, p in played]) for t in tasks}),
         learned=_rate(measured[learned]),
         forward_transfer=_rate(measured[forward]),
-        backward_transfer=_difference(measured[backward]),
+        backward_transfer=(
+            _compared(measured[backward]) if measured[backward] else None
+        ),
         area=_rate(measured[area]),
         unchanged=whole
         and all((run.done.measured or {}).get("unchanged") for run in runs),
@@ -216,16 +218,13 @@ def _rate(tasks: Mapping[str, Scores]) -> Estimate | None:
     """A mean from 0 to 1; None without a task."""
     if not tasks:
         return None
-    value, (low, high) = _compared(tasks).value, _compared(tasks).interval
-    return Estimate(value, Interval(max(0.0, low), min(1.0, high)))
-
-
-def _difference(tasks: Mapping[str, Scores]) -> Estimate | None:
-    """A mean from -1 to 1; None without a task."""
-    return _compared(tasks) if tasks else None
+    found = _compared(tasks)
+    low, high = found.interval
+    return Estimate(found.value, Interval(max(0.0, low), min(1.0, high)))
 
 
 def _compared(tasks: Mapping[str, Scores]) -> Estimate:
+    """A mean from -1 to 1."""
     return Estimate(mean_success(tasks), compared(tasks, CONFIDENCE).interval)
 
 

@@ -9,7 +9,7 @@ from robomtl.experiments.compared import Compared
 from robomtl.experiments.entries import NONE, rate, seconds
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask.affinity_report import affinity_section
-from robomtl.experiments.multitask.arm_findings import Definition, MultitaskFindings
+from robomtl.experiments.multitask.arm_findings import MultitaskFindings
 from robomtl.experiments.multitask.arms import BASELINE
 from robomtl.experiments.multitask.mixtures import mixture_section
 from robomtl.pages.matrix import Entry, Matrix, matrix_of
@@ -148,7 +148,9 @@ def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section |
             rate(found.arms[label][most]),
             Entry(f"{found.definitions[label].parameters_total:,}"),
             Entry(seconds(took.seconds if took else None)),
-            Entry(_milliseconds(took.act if took else None)),
+            NONE
+            if took is None or took.act is None
+            else Entry(f"{1000 * took.act:.2g}"),
         ]
         for label, took in cost.items()
     }
@@ -162,10 +164,6 @@ def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section |
         report.Table(shown.table(columns, entries)),
         brief=True,
     )
-
-
-def _milliseconds(time: float | None) -> str:
-    return "–" if time is None else f"{1000 * time:.2g}"
 
 
 def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | None:
@@ -231,7 +229,10 @@ def _change(found: Difference | None, task: str) -> Entry:
 
 
 def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:
-    entries = {label: _numbers(each) for label, each in found.definitions.items()}
+    entries = {
+        label: [Entry(f"{getattr(each, field):,}") for field in _EQUAL.values()]
+        for label, each in found.definitions.items()
+    }
     data = {
         f"{task}, first {count}": digest
         for count, tasks in found.data.items()
@@ -245,10 +246,6 @@ def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:
         report.Table(shown.table([*_EQUAL], entries)),
         report.Folded("sha256 of what every arm reads", [read]),
     )
-
-
-def _numbers(each: Definition) -> list[Entry]:
-    return [Entry(f"{getattr(each, field):,}") for field in _EQUAL.values()]
 
 
 def _facts(

@@ -11,8 +11,8 @@ from robomtl.experiments.findings import Success
 from robomtl.experiments.shift.shift_findings import EVERY, Axis, ShiftFindings
 from robomtl.experiments.shift.shift_plan import NONE as UNSHIFTED
 from robomtl.pages.lines import Chart, Line, Point, Style, style
-from robomtl.pages.matrix import Entry, Matrix, matrix_of
 from robomtl.pages.matrix import Line as Row
+from robomtl.pages.matrix import Matrix, matrix_of
 
 
 def shift_report(
@@ -122,16 +122,14 @@ def _table(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Matri
         Row(
             name=label,
             style=looks[label],
-            entries=[_rate(success) for success in some[name]],
+            entries=[
+                NONE if each.task_mean is None else rate(each) for each in some[name]
+            ],
         )
         for label, some in found.success.items()
     ]
     columns = [_magnitude(axis, at) for at in axis.magnitudes]
     return Matrix(head="policy", columns=columns, lines=lines)
-
-
-def _rate(success: Success) -> Entry:
-    return rate(success) if success.task_mean is not None else NONE
 
 
 def _magnitude(axis: Axis, at: float) -> str:
