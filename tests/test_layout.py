@@ -230,6 +230,13 @@ def described_fields(path):
                         yield ast.unparse(field.target), said
 
 
+def test_the_room_of_experiments_names_what_it_has():
+    room = ROOT / "robomtl" / "experiments"
+    text = (room / "__init__.py").read_text()
+    there = {path.stem for path in (*room.rglob("*.py"), *room.glob("*"))}
+    assert {*re.findall(r"``(\w+)``", text)} <= there | {"Experiment", "Report"}
+
+
 def test_no_line_of_a_field_s_text_breaks_its_help():
     # tyro joins lines of a paragraph, but for those that begin with no letter.
     for path in packaged():

@@ -1,1 +1,27 @@
-"""The framework of experiments: cells, the loop, statistics, tables and charts."""
+"""The framework of experiments, and a folder for each experiment.
+
+An experiment is an ``Experiment`` of the module ``running``: its identity, cells, work,
+findings and report. One loop plays the cells and one journal keeps them; the tables, the
+results and the page are written for all alike. The parts of each, in the order in which a
+reader meets them:
+
+- ``adapt``: ``method_design``, ``method_cells``, ``adapting_cells`` (the work),
+  ``method_analysis`` and ``method_findings``, ``method_report``, ``method_experiment``
+- ``multitask``: ``arm_design``, ``arm_cells``, ``learning`` (the work), ``arm_findings``,
+  ``arm_report``, ``arm_experiment``
+- ``lifelong``: ``lifelong_design`` (with its cells), ``streaming`` (the work),
+  ``lifelong_findings``, ``lifelong_report``, ``lifelong_experiment``
+- ``beyond``: ``beyond_design`` (with its cells), ``improving`` (the work),
+  ``beyond_findings``, ``beyond_report``, ``beyond_experiment``
+- ``shift``: ``shift_plan`` (with its cells), ``shift_playing`` (the work),
+  ``shift_findings``, ``shift_report``, ``shift_experiment``
+- ``probe``, of features: ``feature_cells`` (with the work), ``feature_findings``,
+  ``feature_report``, ``feature_probe``
+
+``evaluating``, ``compare`` and ``probe``, of instructions, play trials of given policies by
+the same loop, without cells of their own.
+
+What they share: ``settings`` (labels and settings from words), ``enough_data``, ``playing``;
+``scores``, ``analysis`` and the statistics below it; ``findings``; and ``sections``,
+``entries`` and ``compared``, of which a ``Report`` is made.
+"""
