@@ -100,7 +100,7 @@ class _Experiment:
         return {"format": 1, "kind": "features", **plain(found), **made}
 
     def report(self, found: FeatureFindings, made: Mapping[str, Any]) -> Report:
-        return feature_report(found, made)
+        return feature_report(found, made=made)
 
 
 @checked

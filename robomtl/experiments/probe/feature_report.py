@@ -21,7 +21,7 @@ _FOOTER = (
 
 
 def feature_report(
-    found: FeatureFindings, made: Mapping[str, Any] | None = None
+    found: FeatureFindings, *, made: Mapping[str, Any] | None = None
 ) -> report.Report:
     """The findings in sections.
 
