@@ -68,8 +68,8 @@ def findings_of(
     )
 
 
-class Arm(NamedTuple):
-    """One way to adapt, under one condition."""
+class Condition(NamedTuple):
+    """A method under one setting of shots, steps and control."""
 
     method: str
     """Label; the objective after a slash for policies as they were trained."""
@@ -78,10 +78,10 @@ class Arm(NamedTuple):
     control: str = "none"
 
 
-def _arm(row: Row[MethodCell]) -> Arm:
+def _condition(row: Row[MethodCell]) -> Condition:
     cell = row.cell
     name = cell.method or f"/{cell.objective}"
-    return Arm(name, cell.shots, cell.steps, cell.control)
+    return Condition(name, cell.shots, cell.steps, cell.control)
 
 
 def _goal(row: Row[MethodCell]) -> int:
@@ -90,25 +90,25 @@ def _goal(row: Row[MethodCell]) -> int:
 
 def query_scores(
     finished: Sequence[Finished[MethodCell]],
-) -> dict[Arm, dict[str, Scores]]:
-    """Success in the tasks adapted to, by arm and task; (seed, draw, goal, trial)."""
+) -> dict[Condition, dict[str, Scores]]:
+    """Success in the tasks adapted to, by condition and task; (seed, draw, goal, trial)."""
     return scores_by(
         (row for row in rows_of(finished) if row.place < row.cell.query),
-        _arm,
+        _condition,
         lambda row: Where(row.cell.seed, row.cell.draw, _goal(row), row.start),
     )
 
 
 def retained_scores(
     finished: Sequence[Finished[MethodCell]],
-) -> dict[Arm, dict[str, Scores]]:
-    """Success in the tasks trained on, by arm and task.
+) -> dict[Condition, dict[str, Scores]]:
+    """Success in the tasks trained on, by condition and task.
 
     The problem adapted to takes the place of the draw; (seed, problem, 1, trial).
     """
     return scores_by(
         (row for row in rows_of(finished) if row.place >= row.cell.query),
-        _arm,
+        _condition,
         lambda row: Where(row.cell.seed, (row.cell.task, _goal(row)), 0, row.start),
     )
 
@@ -135,19 +135,19 @@ class _View:
             method=self._request.methods[label],
             config=vars(method),
             objective=objective,
-            shots={each: self._success(Arm(label, each)) for each in shots},
+            shots={each: self._success(Condition(label, each)) for each in shots},
             area=area_of(self.curve(label)),
             efficiency=self._efficiency(label),
             against_scratch=self._against(label),
             steps={
-                arm.steps: self._success(arm)
-                for arm in self._arms(label)
-                if arm.steps is not None
+                condition.steps: self._success(condition)
+                for condition in self._conditions(label)
+                if condition.steps is not None
             },
             controls={
-                arm.control: self._under(arm)
-                for arm in self._arms(label)
-                if arm.control != "none"
+                condition.control: self._under(condition)
+                for condition in self._conditions(label)
+                if condition.control != "none"
             },
             forgetting=self._forgetting(label, objective),
             cost=self._cost(label),
@@ -158,20 +158,24 @@ class _View:
 
     def curve(self, label: str) -> dict[int, dict[str, Scores]]:
         """Success by shots and task, where every number of shots has every task."""
-        return curve_of({k: self._query[Arm(label, k)] for k in self._shots(label)})
+        return curve_of(
+            {k: self._query[Condition(label, k)] for k in self._shots(label)}
+        )
 
-    def _arms(self, label: str) -> list[Arm]:
-        return [arm for arm in self._query if arm.method == label]
+    def _conditions(self, label: str) -> list[Condition]:
+        return [condition for condition in self._query if condition.method == label]
 
     def _shots(self, label: str) -> list[int]:
         """Numbers of shots that a method was tried with, rising."""
-        arms = self._arms(label)
-        return sorted(
-            {arm.shots for arm in arms if arm.steps is None and arm.control == "none"}
+        usual = (
+            condition
+            for condition in self._conditions(label)
+            if condition.steps is None and condition.control == "none"
         )
+        return sorted({condition.shots for condition in usual})
 
-    def _success(self, arm: Arm) -> Success:
-        return success_of(self._query[arm])
+    def _success(self, condition: Condition) -> Success:
+        return success_of(self._query[condition])
 
     def _efficiency(self, label: str) -> tuple[Efficiency, ...]:
         baseline = self._baseline(label)
@@ -188,8 +192,8 @@ class _View:
         return differences_of(
             {
                 shots: (
-                    self._query[Arm(label, shots if shots in ours else 0)],
-                    self._query[Arm(baseline or "", shots)],
+                    self._query[Condition(label, shots if shots in ours else 0)],
+                    self._query[Condition(baseline or "", shots)],
                 )
                 for shots in ([] if baseline is None else self._shots(baseline))
             }
@@ -200,13 +204,13 @@ class _View:
         found = [k for k, name in self._request.methods.items() if name == BASELINE]
         return found[0] if found and label not in found else None
 
-    def _under(self, arm: Arm) -> Under:
-        right = self._query[arm._replace(control="none")]
-        lost = difference_of(right, self._query[arm])
-        return Under(success=self._success(arm), lost=lost)
+    def _under(self, condition: Condition) -> Under:
+        right = self._query[condition._replace(control="none")]
+        lost = difference_of(right, self._query[condition])
+        return Under(success=self._success(condition), lost=lost)
 
     def _forgetting(self, label: str, objective: str) -> Forgetting | None:
-        before = self._retained.get(Arm(f"/{objective}", 0))
+        before = self._retained.get(Condition(f"/{objective}", 0))
         after = next((s for a, s in self._retained.items() if a.method == label), None)
         if before is None or after is None:
             return None
