@@ -6,6 +6,7 @@ from typing import Any
 
 from robomtl import checkpoint
 from robomtl.checkpoint import Card
+from robomtl.conditioning import Conditioning
 from robomtl.demonstrations.mixture import Data, Mixture
 from robomtl.errors import InputError
 from robomtl.experiments.multitask.arms import Arm
@@ -104,24 +105,18 @@ def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Siz
 
 def _check_fits(label: str, arm: Arm, data: Data) -> None:
     try:
-        conditioning = conditioning_for(
-            data,
-            arm.conditioning,
-            Cloning(),
-            POLICIES.get(arm.policy).wording,
-        )
-        POLICIES.get(arm.policy).check(spec_for(data, conditioning))
+        POLICIES.get(arm.policy).check(spec_for(data, _conditioning(arm, data)))
     except InputError as error:
         raise InputError(f"The arm {label}: {error}") from error
 
 
+def _conditioning(arm: Arm, data: Data) -> Conditioning:
+    wording = POLICIES.get(arm.policy).wording
+    return conditioning_for(data, arm.conditioning, Cloning(), wording)
+
+
 def _parameters(arm: Arm, config: Mapping[str, Any], data: Data) -> int:
-    conditioning = conditioning_for(
-        data,
-        arm.conditioning,
-        Cloning(),
-        POLICIES.get(arm.policy).wording,
-    )
+    conditioning = _conditioning(arm, data)
     card = Card(
         policy=arm.policy,
         config=config,
