@@ -86,10 +86,7 @@ class GoalFold(Fold):
 
 def all_held_out(suite: Suite) -> Fold:
     """The suite with all of its tasks held out, as for a robot that was never seen."""
-    names = tuple(task.name for task in suite.train_tasks)
-    return (
-        GoalFold(suite, names) if isinstance(suite, GoalSuite) else Fold(suite, names)
-    )
+    return _without(suite, tuple(task.name for task in suite.train_tasks))
 
 
 def folds(suite: Suite, count: int) -> tuple[Fold, ...]:
@@ -108,7 +105,8 @@ def folds(suite: Suite, count: int) -> tuple[Fold, ...]:
             f"{len(names)} training tasks of {suite.name} make no {count} folds; give"
             f" from 2 to {len(names)}, and a suite of 2 training tasks or more."
         )
-    held = [tuple(names[first::count]) for first in range(count)]
-    if isinstance(suite, GoalSuite):
-        return tuple(GoalFold(suite, some) for some in held)
-    return tuple(Fold(suite, some) for some in held)
+    return tuple(_without(suite, tuple(names[i::count])) for i in range(count))
+
+
+def _without(suite: Suite, held: tuple[str, ...]) -> Fold:
+    return GoalFold(suite, held) if isinstance(suite, GoalSuite) else Fold(suite, held)
