@@ -110,14 +110,14 @@ def policies_of(runs: Sequence[Path | str]) -> tuple[LabelledPolicy, ...]:
     """
     found = [_policy(Path(run)) for run in runs]
     keys = [(each.label, each.seed) for each in found]
-    if not found or len({*keys}) < len(keys):
-        twice = next((k for k in keys if keys.count(k) > 1), ("", 0))
-        raise InputError(
-            f"Policy {twice[0]} is there twice with seed {twice[1]}; give run directories"
-            " of other names, or LABEL/seed-NUMBER."
-            if found
-            else "Name at least 1 run directory."
-        )
+    if not found:
+        raise InputError("Name at least 1 run directory.")
+    for label, seed in keys:
+        if keys.count((label, seed)) > 1:
+            raise InputError(
+                f"Policy {label} is there twice with seed {seed}; give run directories of"
+                " other names, or LABEL/seed-NUMBER."
+            )
     seeds = {
         label: tuple(sorted(seed for other, seed in keys if other == label))
         for label, _ in keys
