@@ -77,8 +77,10 @@ class AdaptRequest(Design):
             raise InputError("No method was named; name at least 1.")
         for label in (*self.settings, *self.policies):
             check_known("method to set", label, self.methods)
-        for name in ("shots", "steps"):
-            _check_numbers(name, getattr(self, name))
+        _check_numbers("shots", self.shots)
+        for number in self.steps:
+            Budget(steps=number)
+        _check_numbers("steps", self.steps)
         if not self.shots:
             raise InputError("No number of shots was given; give at least 1.")
         check_counts(self, "trials", "goals")
@@ -139,9 +141,6 @@ def objectives(request: AdaptRequest, methods: Mapping[str, Method]) -> dict[str
 
 
 def _check_numbers(name: str, numbers: tuple[int, ...]) -> None:
-    if name == "steps":
-        for number in numbers:
-            Budget(steps=number)
     for number in numbers:
         if number < 1:
             raise InputError(f"{name} holds {number}; give at least 1.")
