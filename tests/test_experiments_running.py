@@ -1,0 +1,85 @@
+"""What the framework gives to every cell, and to the results of every experiment."""
+
+import json
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+import torch
+
+from robomtl.envs.points import PointsSuite
+from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.rollout import Outcome
+from robomtl.execution.executor import InProcess
+from robomtl.execution.threads import one_thread
+from robomtl.experiments.cells import Cell
+from robomtl.experiments.report import Report
+from robomtl.experiments.running import run_experiment
+from robomtl.task import Trial
+from robomtl.versions import processor
+
+SUITE = PointsSuite(variant="MT4", horizon=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneCell(Cell):
+    """A cell that plays nothing."""
+
+    name: str = "one"
+
+    @property
+    def factors(self):
+        return {"cell": self.name}
+
+
+def threads(cell):
+    """An outcome of each trial, and how many threads computed it."""
+    outcomes = [Outcome(success=True)] * len(cell.trials)
+    return Done(outcomes, measured={"threads": torch.get_num_threads()})
+
+
+@dataclass(frozen=True)
+class Threads:
+    """An experiment that finds how many threads its cells have."""
+
+    title: str = "Counting"
+    growing: tuple[str, ...] = ()
+    suite: PointsSuite = SUITE
+
+    @property
+    def play(self):
+        return threads
+
+    def identity(self):
+        return {"counted": "threads"}
+
+    def cells(self):
+        return [OneCell(trials=(Trial(SUITE.name, "reach-red", 0),))]
+
+    def about(self):
+        return {"data": "none"}
+
+    def conclude(self, finished):
+        return [done.measured["threads"] for _, done in finished]
+
+    def results(self, found, made):
+        return {"threads": found, "made": made}
+
+    def report(self, found, made):
+        return Report(title="Threads", lead="", sections=[], footer=[])
+
+
+def test_every_cell_has_one_thread_and_its_processor_is_kept(tmp_path):
+    with one_thread():  # Restores the number that other tests have.
+        torch.set_num_threads(2)
+        assert run_experiment(Threads(), tmp_path, InProcess()) == [1]
+    *_, line = (tmp_path / "journal.jsonl").read_text().splitlines()
+    assert json.loads(line)["processor"] == processor()
+    assert pq.read_table(tmp_path / "cells.parquet")["cell"].to_pylist() == ["one"]
+
+
+def test_results_say_what_the_experiment_knows_of_its_run_then_the_rest(tmp_path):
+    run_experiment(Threads(), tmp_path, InProcess())
+    made = json.loads((tmp_path / "results.json").read_text())["made"]
+    assert [*made][:2] == ["data", "options"]
+    assert made["data"] == "none"
+    assert made["workers"] == 1
