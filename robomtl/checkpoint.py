@@ -16,6 +16,7 @@ from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
 from robomtl.earlier import present_tensors
 from robomtl.errors import InputError
+from robomtl.execution.alone import GENERATOR
 from robomtl.execution.machine import memory
 from robomtl.files.durable import replacing, write_json
 from robomtl.files.folder_kinds import POLICY, holding
@@ -140,7 +141,7 @@ def count_parameters(card: Card) -> int:
     """
     settings = ", ".join(f"{name}={value}" for name, value in card.config.items())
     try:
-        with torch.random.fork_rng(devices=[]):  # A plug-in may draw all the same.
+        with GENERATOR, torch.random.fork_rng(devices=[]):  # A plug-in may draw.
             policy = on_meta(lambda: build(card), _MOST_TENSORS)
         count = sum(each.numel() for each in policy.parameters())
         needed, there = count * _TRAINED_BYTES, memory()
@@ -191,7 +192,8 @@ def load(run: Path | str) -> TrainedPolicy:
     card = converted(values, Card, where=str(folder / POLICY))
     _check_card(folder, card)
     _check_weights(weights, card)
-    with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
+    # Initial weights would be drawn.
+    with GENERATOR, torch.random.fork_rng(devices=[]):
         policy = build(card)
     tensors = present_tensors(read_tensors(weights), policy.state_dict())
     check_finite(tensors, policy.state_dict(), where=weights)

@@ -16,6 +16,7 @@ from robomtl.acting.policy_episodes import (
     tensors,
 )
 from robomtl.checkpoint import Card
+from robomtl.execution.alone import GENERATOR
 from robomtl.features import robot_of
 from robomtl.joint import known_as
 from robomtl.policy import Memory, Policy
@@ -41,13 +42,14 @@ class Predictor:
     @torch.inference_mode()
     def __call__(self, request: PredictionRequest) -> NDArray[np.float32]:
         """The next actions of a group; (row, chunk, action)."""
-        torch.default_generator.manual_seed(request.seed)
-        chunk, self._memories[request.group] = actions_of(
-            self._policy,
-            tensors(request.observation),
-            torch.from_numpy(request.task_embedding),
-            None if request.first else self._memories[request.group],
-        )
+        with GENERATOR:
+            torch.default_generator.manual_seed(request.seed)
+            chunk, self._memories[request.group] = actions_of(
+                self._policy,
+                tensors(request.observation),
+                torch.from_numpy(request.task_embedding),
+                None if request.first else self._memories[request.group],
+            )
         return chunk.numpy()
 
 

@@ -21,6 +21,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError, PlugInError
+from robomtl.execution.alone import GENERATOR, training_alone
 from robomtl.execution.machine import device_of, resolved
 from robomtl.execution.threads import one_thread
 from robomtl.experiments.settings import changed
@@ -160,7 +161,7 @@ def adapt_by(
     begun = time.perf_counter()
     try:
         own = [] if device.type == "cpu" else [device]
-        with one_thread(), torch.random.fork_rng(devices=own):
+        with training_alone(), one_thread(), GENERATOR, torch.random.fork_rng(own):
             torch.manual_seed(seed)
             adapted = _adapted(
                 method,

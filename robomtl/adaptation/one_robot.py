@@ -21,6 +21,7 @@ from robomtl.alignment import action_of
 from robomtl.checkpoint import Card, TrainedPolicy, build
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
+from robomtl.execution.alone import GENERATOR
 from robomtl.features import Embodiment
 from robomtl.policy import Policy
 from robomtl.spec import Spec
@@ -133,7 +134,7 @@ def _candidates(spec: Spec, robot: Embodiment) -> list[_Like]:
 
 def _made(trained: TrainedPolicy, card: Card, like: _Like) -> Policy:
     """A policy of one robot with the weights of another one's projections."""
-    with torch.random.fork_rng(devices=[]):
+    with GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         policy = build(card)
     old, new = trained.policy.state_dict(), policy.state_dict()
@@ -251,7 +252,7 @@ def _nearest(made: Sequence[Policy], card: Card, support: Support) -> Policy:
     """The policy that predicts the actions of the support best."""
     material = _material(made[0], card, support)
     batch = sampler_of(material, Generator().manual_seed(0)).batch(0, _SAMPLES)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with GENERATOR, torch.random.fork_rng(devices=[]), torch.no_grad():
         losses = [float(policy.eval().loss(batch).per_sample.mean()) for policy in made]
     return made[losses.index(min(losses))]
 

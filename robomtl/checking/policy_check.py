@@ -13,6 +13,7 @@ from robomtl.arguments import checked
 from robomtl.checking.policy_subject import ROWS, Subject, batch_for, subject_of
 from robomtl.checking.violations import Problem, sentences
 from robomtl.errors import InputError
+from robomtl.execution.alone import GENERATOR
 from robomtl.policy import Batch, Memory, Policy, Spec
 from robomtl.policy_border import actions_of, loss_of
 
@@ -31,7 +32,7 @@ def check_policy(
     Raises:
         InputError: If there is no such policy, or a method of adaptation makes it.
     """
-    with torch.random.fork_rng(devices=[]):
+    with GENERATOR, torch.random.fork_rng(devices=[]):
         subject = subject_of(policy, dict(config or {}))
         if isinstance(subject, Problem):
             return [subject]

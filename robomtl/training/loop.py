@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from robomtl.execution.alone import GENERATOR
 from robomtl.policy import Loss
 from robomtl.training.combining import NotFiniteError
 from robomtl.training.config import TrainConfig
@@ -82,10 +83,11 @@ def _step(
     learner: Learner, batch: Drawn, config: TrainConfig, seed: int | None
 ) -> Taken:
     rate = learning_rate(learner.step, config)
-    if seed is not None:
-        _seed(learner.device, mixed(seed, learner.step))
     try:
-        loss, norm = learner.update(batch)
+        with GENERATOR:
+            if seed is not None:
+                _seed(learner.device, mixed(seed, learner.step))
+            loss, norm = learner.update(batch)
     except NotFiniteError as error:
         raise _placed(error, learner, batch, config) from error
     return Taken(learner.step, batch, loss, norm, rate)

@@ -15,6 +15,7 @@ from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
 from robomtl.errors import InputError
 from robomtl.evaluation.figures import counted
+from robomtl.execution.alone import GENERATOR, training_alone
 from robomtl.execution.machine import Machine, warn_if_slow
 from robomtl.execution.threads import Threads
 from robomtl.files.durable import write_json, writing_into
@@ -177,7 +178,8 @@ def _processes(plan: Plan) -> AbstractContextManager[Processes]:
 def _lead(plan: Plan, threads: Threads, processes: Processes) -> None:
     """Trains as the main process, and saves the policy."""
     card, config, folder = plan.card, plan.config, plan.folder
-    run = prepared(plan, threads, processes)
+    with GENERATOR:
+        run = prepared(plan, threads, processes)
     # The folder is claimed last, once everything that may be refused is checked.
     claim(folder / REQUEST, plan.request)
     write_json(folder / "versions.json", versions())
@@ -200,6 +202,7 @@ def _torch(plan: Plan) -> Iterator[Threads]:
     """Sets torch's threads for the block; restores them and the random state after it."""
     device, folder = plan.config.device, plan.folder
     with (
+        training_alone(),
         Threads(plan.threads, device=device, folder=folder) as threads,
         torch.random.fork_rng(),
     ):

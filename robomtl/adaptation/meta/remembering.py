@@ -13,6 +13,7 @@ from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
+from robomtl.execution.alone import GENERATOR
 from robomtl.layers.remembered import RememberingPolicy
 from robomtl.policy import Batch, Policy
 
@@ -44,7 +45,8 @@ def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Ada
 
 def _built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
     """The remembering policy of a card, with these weights where it has any."""
-    with torch.random.fork_rng(devices=[]):  # Initial weights would be drawn.
+    # Initial weights would be drawn.
+    with GENERATOR, torch.random.fork_rng(devices=[]):
         policy = checkpoint.build(card)
     assert isinstance(policy, RememberingPolicy)
     policy.load_state_dict({**policy.state_dict(), **weights})

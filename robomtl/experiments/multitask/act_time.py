@@ -8,6 +8,7 @@ import torch
 
 from robomtl.acting.policy_episodes import empty_features, tensors
 from robomtl.checkpoint import TrainedPolicy
+from robomtl.execution.alone import GENERATOR
 from robomtl.policy import EMBODIMENT, Memory
 from robomtl.policy_border import actions_of
 
@@ -32,7 +33,7 @@ def act_seconds(trained: TrainedPolicy) -> float:
         observation[EMBODIMENT] = torch.zeros(1, dtype=torch.long)
     task_embedding, taken = torch.zeros(1, spec.embedding), list[float]()
     memory: Memory | None = None
-    with torch.random.fork_rng(devices=[]):
+    with GENERATOR, torch.random.fork_rng(devices=[]):
         for _ in range(_WARM_UP + _CALLS):
             before = time.perf_counter()
             _, memory = actions_of(trained.policy, observation, task_embedding, memory)

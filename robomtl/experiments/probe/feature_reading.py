@@ -17,6 +17,7 @@ from robomtl.checkpoint import TrainedPolicy, build, configure_objective
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.execution.alone import GENERATOR
 from robomtl.features import STATE
 from robomtl.layers.pretrained_encoder import load_weights
 from robomtl.policy import Batch, Policy
@@ -92,7 +93,7 @@ def subject_of(trained: TrainedPolicy, episodes: Demonstrations) -> Subject:
 
 def initialised(trained: TrainedPolicy, seed: int) -> Policy:
     """A policy as training with a seed initialises it, with the statistics of its data."""
-    with torch.random.fork_rng(devices=[]):
+    with GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = build(trained.card)
     if trained.card.spec.vision.weights:
