@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from robomtl.errors import InputError
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 
 GOAL = "desired_goal"
 ACHIEVED = "achieved_goal"
@@ -32,6 +32,7 @@ Success = str | Callable[[Outcome], bool]
 """Key of info, or a function of an ``Outcome``."""
 
 
+@settings
 @dataclass(frozen=True)
 class GoalDistance:
     """Success within a distance of the goal, for goal-conditioned Dict observations."""
@@ -65,6 +66,7 @@ class GoalDistance:
         return bool(np.linalg.norm(apart) <= self.tolerance)
 
 
+@settings
 @dataclass(frozen=True)
 class RewardAtLeast:
     """Success at each step whose reward reaches a threshold."""

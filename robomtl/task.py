@@ -13,12 +13,14 @@ from robomtl.errors import InputError
 from robomtl.files.request import DEFINITION
 from robomtl.names import check_name, several
 from robomtl.nearest import check_known
+from robomtl.ranges import settings
 
 Observation = dict[str, NDArray[Any]]
 Action = NDArray[np.float32]
 Env = gymnasium.Env[Observation, Action]
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A task of a suite: its name and its instructions."""

@@ -117,17 +117,25 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
         typed("it", value, kind)
 
 
+PUBLIC = [
+    public if public is not robomtl.Results else public.read
+    for public in map(robomtl.__getattr__, robomtl.__all__)
+    if public not in (robomtl.InputError, robomtl.ExpertAgent)
+]
+
+
 def wrongly_called():
-    """Every public function and class with a value that fits nothing, by argument."""
-    for public in map(robomtl.__getattr__, robomtl.__all__):
-        if public in (robomtl.InputError, robomtl.ExpertAgent, robomtl.Task):
-            continue
-        acts = [public] if public is not robomtl.Results else [public.read]
-        for act in acts:
-            given = inspect.signature(act).parameters.values()
-            for each in given:
-                if each.name not in ("overrides", "options") and each.kind < 4:
-                    yield pytest.param(act, each.name, id=f"{act.__name__}-{each.name}")
+    """Every public function and class, by argument."""
+    for act in PUBLIC:
+        for each in inspect.signature(act).parameters.values():
+            if act is not robomtl.Task and each.kind is not each.VAR_KEYWORD:
+                yield pytest.param(act, each.name, id=f"{act.__name__}-{each.name}")
+
+
+@pytest.mark.parametrize("settings", filter(is_dataclass, PUBLIC))
+def test_every_public_dataclass_answers_an_unknown_setting_by_those_it_has(settings):
+    with pytest.raises(InputError, match=r"Unknown setting 'nonsense'\..* Known: \w"):
+        settings(nonsense=1)
 
 
 @pytest.mark.parametrize(("act", "name"), wrongly_called())

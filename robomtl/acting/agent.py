@@ -18,11 +18,12 @@ from robomtl.files.paths import located
 from robomtl.files.run_record import read_record
 from robomtl.joint import known_as
 from robomtl.plug_in import make_expert
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.task import Suite, Task, goal_place, own_goal_places
 from robomtl.training.objective import trains_actions
 
 
+@settings
 @dataclass(frozen=True)
 class PolicyAgent:
     """A run directory as an agent; workers read the policy from it."""

@@ -29,7 +29,7 @@ from robomtl.errors import InputError, MissingExtraError
 from robomtl.execution.machine import check_device, device_of
 from robomtl.execution.serving import compute_deterministically
 from robomtl.execution.worker_pool import outcome
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.terminal import say
 
 try:
@@ -46,6 +46,7 @@ _TEXTS = 2**16  # [bytes] Of a message beside its features.
 _REASON = 100  # Characters of why a connection is closed; a frame takes 123 bytes.
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
     """The address of a policy server, and its settings."""

@@ -10,11 +10,12 @@ import numpy as np
 from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.suites import suite, unshifted
 from robomtl.task import Task, find_task
 
 
+@settings
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Support:
     """Demonstrations of one task, and what is known of others."""

@@ -21,11 +21,12 @@ from robomtl.acting.actor import TaskInfo
 from robomtl.conditioning.conditioning import Conditioning
 from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 from robomtl.errors import InputError
-from robomtl.ranges import check_not_negative, check_types
+from robomtl.ranges import check_not_negative, check_types, settings
 
 _NOISE = 8192  # Vectors of noise that samples draw from.
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class InstructionAugmentation:
     """How training varies instructions."""

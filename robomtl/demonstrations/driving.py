@@ -16,7 +16,7 @@ import numpy as np
 
 from robomtl.acting.actor import Agent, KeptActor, TaskInfo
 from robomtl.errors import InputError
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.returned_values import action_array, finite
 from robomtl.task import Action, Expert, Observation, Suite, Trial, find_task
 
@@ -24,6 +24,7 @@ Labels = Literal["expert", "policy"]
 """Whose actions are recorded where a policy acts."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Rollouts:
     """Episodes in which a policy acts."""

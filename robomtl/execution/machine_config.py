@@ -6,11 +6,12 @@ Apart from ``robomtl.execution.machine``, so that what trains nothing does not i
 from dataclasses import dataclass
 from typing import Literal
 
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 
 Precision = Literal["auto", "bfloat16", "float32"]
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Machine:
     """The device and the precision that networks compute with."""

@@ -27,7 +27,7 @@ from robomtl.execution.worker_pool import (
 from robomtl.extras import library
 from robomtl.files.request import differences
 from robomtl.imports import import_modules, imported
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.versions import packages
 
 Item = TypeVar("Item")
@@ -38,6 +38,7 @@ _LONGEST_FOLDER = 30  # A socket's path has 107 bytes at most, of which Ray take
 _CONNECT = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class RayExecutor:
     """Actors on a Ray cluster; each has a core and holds one item at a time.

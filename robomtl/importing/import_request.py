@@ -6,9 +6,10 @@ from typing import Literal
 from robomtl.demonstrations.layout import Video
 from robomtl.errors import InputError
 from robomtl.importing.formats import Format
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class ImportConfig:
     """What is imported of a data set of another tool, and how."""

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from robomtl.errors import InputError
-from robomtl.ranges import check_counts, check_types
+from robomtl.ranges import check_counts, check_types, settings
 
 IMAGENET = "imagenet"
 """Stands for the weights that an encoder's package brings."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Vision:
     """How a policy encodes images."""

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robomtl.errors import InputError
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 
 ActionSpace = Literal["own", "permuted", "turned", "scaled"]
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """How training constructs tasks from those it has; all off by default.

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from robomtl.ranges import check_not_negative, check_types
+from robomtl.ranges import check_not_negative, check_types, settings
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Auxiliary:
     """Weights of losses beside the policy's own; all off by default."""

@@ -25,13 +25,14 @@ from torch import Generator, Tensor
 
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Spec
-from robomtl.ranges import check_not_negative, check_types
+from robomtl.ranges import check_not_negative, check_types, settings
 
 _GREY = (0.299, 0.587, 0.114)
 _YIQ = (_GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 _TURN = 2 * math.pi / 10  # Of hue at c = 1, either way [rad].
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class ImageAugmentation:
     """How training varies images; off by default, and never while a policy acts."""

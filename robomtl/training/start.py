@@ -10,11 +10,12 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Kind
 from robomtl.layers.vision import Vision
 from robomtl.policy import POLICIES
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.training.objective import continued_by
 from robomtl.training.parameter_groups import within
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """A policy that training continues from."""

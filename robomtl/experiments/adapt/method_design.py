@@ -14,6 +14,7 @@ from robomtl.ranges import (
     check_not_negative,
     check_repetitions,
     check_types,
+    settings,
 )
 from robomtl.training.objective import OBJECTIVES
 
@@ -49,6 +50,7 @@ class Design:
     """Samples in a gradient step."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class AdaptRequest(Design):
     """The request for a comparison of methods."""

@@ -15,7 +15,7 @@ from robomtl.experiments.lifelong.variants import TaskId, Usual, Variant, varian
 from robomtl.experiments.settings import EVERY, settings_of
 from robomtl.names import file_name
 from robomtl.nearest import check_known
-from robomtl.ranges import check_counts, check_repetitions, check_types
+from robomtl.ranges import check_counts, check_repetitions, check_types, settings
 from robomtl.task import Suite
 from robomtl.training import TrainConfig
 
@@ -51,6 +51,7 @@ class Design:
     """Orders of the stream: the given one, and permutations of it."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class LifelongRequest(Design):
     """The request for a lifelong experiment."""

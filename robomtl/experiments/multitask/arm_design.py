@@ -24,6 +24,7 @@ from robomtl.ranges import (
     check_not_negative,
     check_repetitions,
     check_types,
+    settings,
 )
 from robomtl.task import Suite
 from robomtl.terminal import say
@@ -66,6 +67,7 @@ class Design:
     alone."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class MultitaskRequest(Design):
     """The request for a multi-task experiment."""

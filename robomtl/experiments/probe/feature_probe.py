@@ -28,11 +28,12 @@ from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.files.run_record import read_record
-from robomtl.ranges import check_counts, check_types
+from robomtl.ranges import check_counts, check_types, settings
 from robomtl.suites import suite
 from robomtl.task import Suite
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
     """Settings of a feature probe: which frames it reads."""

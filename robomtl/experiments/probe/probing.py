@@ -33,13 +33,14 @@ from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.goals import goal_warning
 from robomtl.pages.rendering import report_page
-from robomtl.ranges import check_types
+from robomtl.ranges import check_types, settings
 from robomtl.task import Suite, families_of
 
 MARGIN = 0.1
 """Differences of success that lie below it do not count as use of the instruction, by default."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
     """Settings of a probe: kinds of instruction, trials and margin."""

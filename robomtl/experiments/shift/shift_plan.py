@@ -12,7 +12,7 @@ from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.evaluation.trials import select
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.nearest import unknown
-from robomtl.ranges import check_counts, check_types
+from robomtl.ranges import check_counts, check_types, settings
 from robomtl.shifts.shift import SHIFTS
 from robomtl.shifts.shifted_env import Range
 from robomtl.shifts.shifted_suite import check_possible, magnitude_from, possible
@@ -24,6 +24,7 @@ NONE = "none"
 """The condition without a shift, which all shifts share."""
 
 
+@settings
 @dataclass(frozen=True, kw_only=True)
 class ShiftConfig:
     """Settings of a shift experiment: shifts, magnitudes and trials."""
