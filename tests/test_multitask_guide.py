@@ -73,7 +73,10 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
         "alone",
     ]
     assert main(words) == 0
-    assert f"Report: {tmp_path / 'report.html'}" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert f"Report: {tmp_path / 'report.html'}" in shown.out
+    last = r"Learning: .* alone/2/0/reach-blue [\d.]+% success; all [\d.]+% success\n"
+    assert re.search(last, shown.err)
     more = ["pcgrad=together", "--settings", "pcgrad.training.aggregation=pcgrad"]
     assert main([*words, *more]) == 0
     results = json.loads((tmp_path / "results.json").read_text())

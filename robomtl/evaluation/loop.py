@@ -101,16 +101,22 @@ def play_cells(
             journal.append(left[index], done, now - then)
             then = now
             warnings |= dict.fromkeys(done.warnings)
-            tally.update(outcome.success for outcome in done.outcomes)
-            said = note() if note else f"{cell.label} {_so_far(tally)}".strip()
-            reach(index, 1.0, note=said)
+            own = Counter(outcome.success for outcome in done.outcomes)
+            tally += own
+            reach(index, 1.0, note=note() if note else _said(cell.label, own, tally))
             yield left[index]
     _remark_failures(journal, left)
     for sentence in warnings:
         warn(sentence)
 
 
-def _so_far(tally: Counter[bool | None]) -> str:
+def _said(label: str, own: Counter[bool | None], tally: Counter[bool | None]) -> str:
+    """The success in a cell and in all cells so far; an unlabelled cell is not named."""
+    of_all = _success(tally)
+    return f"{label} {_success(own)}; all {of_all}" if label and own else of_all
+
+
+def _success(tally: Counter[bool | None]) -> str:
     solved, failed, errors = tally[True], tally[False], tally[None]
     rate = f"{solved / (solved + failed):.1%} success" if solved + failed else ""
     return f"{rate} {errors} errors".lstrip() if errors else rate
