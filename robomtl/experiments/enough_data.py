@@ -22,7 +22,7 @@ def collect_enough(
     count: int,
     *,
     noise: float,
-    workers: int,
+    compute: Compute,
 ) -> Path:
     """The folder of collected demonstrations, at least so many of each task.
 
@@ -35,7 +35,7 @@ def collect_enough(
         tasks: Names of the tasks.
         count: Demonstrations of each.
         noise: Disturbance of the experts; see ``collect``.
-        workers: Processes that collect.
+        compute: Processes that collect.
     """
     there = [
         int(path.name.removeprefix(_FOLDER)) for path in folder.glob(f"{_FOLDER}*")
@@ -43,7 +43,7 @@ def collect_enough(
     episodes = min((number for number in there if number >= count), default=count)
     out = folder / f"{_FOLDER}{episodes}"
     config = CollectionConfig(tasks=tasks, episodes=episodes, noise=noise)
-    collect_parts(suite, out, config, compute=Compute(workers=workers))
+    collect_parts(suite, out, config, compute=compute)
     return out
 
 

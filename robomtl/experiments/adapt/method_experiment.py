@@ -154,8 +154,8 @@ def compare_methods(
     if not suite.train_tasks:
         # No task of this robot can be forgotten.
         request = replace(request, retained=0)
-    supports, executor = supports or Supports(), compute.executed
-    pool = pool_for(suite, request, folder, supports, executor.workers)
+    supports = supports or Supports()
+    pool = pool_for(suite, request, folder, supports, compute.here)
     posed = problems_for(suite, request, pool)
     support = draw_for(pool, suite, posed[0], shots=1, draw=0)
     check_supports(family, needed, seeds, support)
@@ -173,4 +173,4 @@ def compare_methods(
         experiment = _Experiment(
             request=request, family=family, seeds=seeds, shared=shared, pool=pool
         )
-        return run_experiment(experiment, folder, executor)
+        return run_experiment(experiment, folder, compute.executed)

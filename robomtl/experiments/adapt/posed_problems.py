@@ -41,7 +41,7 @@ def pool_for(
     request: AdaptRequest,
     folder: Path,
     supports: Supports,
-    workers: int,
+    compute: Compute,
 ) -> Demonstrations:
     """The demonstrations that supports are drawn from, collected if need be.
 
@@ -50,7 +50,7 @@ def pool_for(
         request: Names the tasks and the numbers of shots.
         folder: Of the comparison; receives those that are collected.
         supports: Those that are given, or how to collect.
-        workers: Processes that collect.
+        compute: Processes that collect.
 
     Raises:
         InputError: If the folder's were collected for other shots or tasks.
@@ -69,9 +69,7 @@ def pool_for(
         noise=supports.noise,
     )
     try:
-        return collect(
-            suite, folder / POOL, config=config, compute=Compute(workers=workers)
-        )
+        return collect(suite, folder / POOL, config=config, compute=compute)
     except OtherRequestError as error:
         raise error.followed_by(
             "Demonstrations are collected for the first --shots, --tasks and --noise of a"

@@ -150,7 +150,6 @@ def beyond(
     _check_parts(suite, tasks)
     _check_variations(suite, tasks, design)
     plan(design, suite)  # Refuses more trials than there are.
-    executor = compute.executed
     with locked(folder):
         if data is None:
             data = folder / "demonstrations"
@@ -169,7 +168,7 @@ def beyond(
             runs=(folder / "runs").absolute(),
         )
         made = _Experiment(shared=shared, sha256=_train_starts(shared).fingerprint)
-        return run_experiment(made, folder, executor)
+        return run_experiment(made, folder, compute.executed)
 
 
 def _train_starts(shared: Shared) -> Demonstrations:

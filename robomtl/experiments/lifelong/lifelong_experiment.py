@@ -135,7 +135,6 @@ def lifelong(
     stream, variants = checked_stream(suite, request.stream), variants_of(request)
     _check(request, suite, stream, variants)
     check_no_run(folder)
-    executor = compute.executed
     with locked(folder):
         if data is None:
             data = collect_enough(
@@ -144,7 +143,7 @@ def lifelong(
                 tuple(dict.fromkeys(stream)),
                 request.demonstrations,
                 noise=noise,
-                workers=executor.workers,
+                compute=compute.here,
             )
         machine = resolved_in(folder, compute.machine)
         variants = {
@@ -152,7 +151,7 @@ def lifelong(
             for label, each in variants.items()
         }
         shared = _shared(request, suite, stream, variants, located(data), folder)
-        return run_experiment(_Experiment(shared=shared), folder, executor)
+        return run_experiment(_Experiment(shared=shared), folder, compute.executed)
 
 
 def _check(

@@ -157,11 +157,10 @@ def multitask(
     check_playable(suite, request)
     check_no_run(folder)
     most = max((*request.demonstrations, request.source_demonstrations or 0))
-    executor = compute.executed
     with locked(folder):
         if data is None:
             data = collect_enough(
-                suite, folder, tasks, most, noise=noise, workers=executor.workers
+                suite, folder, tasks, most, noise=noise, compute=compute.here
             )
         machine = resolved_in(folder, compute.machine)
         arms = {
@@ -169,7 +168,7 @@ def multitask(
             for label, arm in arms.items()
         }
         shared = _shared(request, suite, tasks, arms, located(data), folder)
-        return run_experiment(_Experiment(shared=shared), folder, executor)
+        return run_experiment(_Experiment(shared=shared), folder, compute.executed)
 
 
 def check_playable(suite: Suite, request: MultitaskRequest) -> None:

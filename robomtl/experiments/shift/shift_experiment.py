@@ -159,6 +159,6 @@ def shift(
                 folder,
                 tasks=experiment.tasks,
                 shots=config.shots,
-                workers=executor.workers,
+                compute=compute.here,
             )
         return run_experiment(experiment, folder, executor)

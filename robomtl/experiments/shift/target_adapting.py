@@ -155,7 +155,7 @@ def collect_under(
     *,
     tasks: Sequence[str],
     shots: int,
-    workers: int,
+    compute: Compute,
 ) -> None:
     """Collects demonstrations to fine-tune on, without a disturbance.
 
@@ -165,7 +165,7 @@ def collect_under(
         out: Folder of the experiment.
         tasks: Names of the tasks.
         shots: Demonstrations of each.
-        workers: Processes.
+        compute: Processes that collect.
 
     Raises:
         ValueError: If an expert fails too often under a shift; see ``collect``.
@@ -174,7 +174,7 @@ def collect_under(
         under = suite if shift == NONE else ShiftedSuite(suite, f"{shift}={at:g}")
         folder = demonstrations_in(out, shift, at)
         config = CollectionConfig(tasks=tasks, episodes=shots, noise=0.0)
-        collect(under, folder, config=config, compute=Compute(workers=workers))
+        collect(under, folder, config=config, compute=compute)
 
 
 def finetuned(
