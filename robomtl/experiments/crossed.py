@@ -176,7 +176,7 @@ class DifferenceTest:
 
 
 def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> DifferenceTest:
-    """How a mean over tasks of differences may come out.
+    """The interval of a mean over tasks of differences, and the p-value of none.
 
     Args:
         tasks: By task, success of A minus that of B in each trial, from -1 to 1.

@@ -40,7 +40,7 @@ def difference(found: Difference | None) -> Entry:
 
 
 def estimate(found: Estimate | None) -> Entry:
-    """A part with its interval, in per cent."""
+    """A fraction with its interval, in per cent."""
     return NONE if found is None else Entry(percent(found.value), span(found.interval))
 
 

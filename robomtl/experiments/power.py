@@ -18,7 +18,7 @@ def more_to_settle(
 
     The rule: the least number, within 1 %, with which the exact McNemar test falls below
     ``alpha`` with probability ``power``, if A and B alone solve as large a fraction of the
-    trials as they did so far; less the pairs there are. What was seen is itself
+    trials as they did so far; minus the pairs there are. What was seen is itself
     uncertain, so this plans the next evaluation and tests nothing.
 
     Args:
@@ -59,17 +59,17 @@ def mcnemar_power(pairs: int, a: float, b: float, alpha: float) -> float:
 
     Args:
         pairs: How many trials both agents play.
-        a: Share of trials that A alone solves.
-        b: Share that B alone solves.
+        a: Fraction of trials that A alone solves.
+        b: Fraction that B alone solves.
         alpha: Level of the test.
     """
-    share = a + b
-    centre, spread = pairs * share, math.sqrt(pairs * share * (1 - share))
+    fraction = a + b
+    centre, spread = pairs * fraction, math.sqrt(pairs * fraction * (1 - fraction))
     low, high = math.floor(centre - 6 * spread), math.ceil(centre + 6 * spread)
     discordant = np.arange(max(low, 0), min(high, pairs) + 1)
     # The largest count in the lower tail, by symmetry as far from the end of the upper.
     edge = np.asarray(binom.ppf(alpha / 2, discordant, 0.5))
     edge -= binom.cdf(edge, discordant, 0.5) > alpha / 2
-    rejected = np.asarray(binom.cdf(edge, discordant, a / share))
-    rejected += binom.cdf(edge, discordant, b / share)
-    return float(binom.pmf(discordant, pairs, share) @ rejected)
+    rejected = np.asarray(binom.cdf(edge, discordant, a / fraction))
+    rejected += binom.cdf(edge, discordant, b / fraction)
+    return float(binom.pmf(discordant, pairs, fraction) @ rejected)

@@ -34,13 +34,13 @@ NAUC = (
 def section(
     id: str, title: str, note: str, *parts: Part, brief: bool = False
 ) -> Section | None:
-    """Parts under a title; those without a number are left out, and None is of such only.
+    """A section of parts without the empty ones; None if nothing but texts is left.
 
     Args:
         id: Its name in the page.
         title: Of the section.
         note: Beside the title.
-        *parts: Of which some may be empty.
+        *parts: Tables, charts and texts, of which some may have nothing to show.
         brief: Whether the terminal shows it.
     """
     there = [part for part in parts if not _empty(part)]

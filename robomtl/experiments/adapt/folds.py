@@ -43,7 +43,7 @@ class Fold:
 
     @property
     def goal(self) -> slice | None:
-        """Where the suite has it."""
+        """Where a state holds the goal, as in the suite; None if it shows none."""
         return self.suite.goal
 
     def variations(self, task: str, split: str) -> Sequence[int]:

@@ -127,7 +127,7 @@ class _View:
         self._retained = retained_scores(finished)
 
     def method(self, label: str) -> MethodFindings:
-        """How a method did."""
+        """The findings of a method."""
         method = self._shared.methods[label]
         objective = objectives(self._request, {label: method})[label]
         shots = self._shots(label)
@@ -187,7 +187,7 @@ class _View:
         return tuple(_efficiency(wanted, theirs, ours) for wanted in THRESHOLDS)
 
     def _against(self, label: str) -> dict[int, Difference]:
-        """Success less that of scratch, by the shots of the latter."""
+        """Success minus that of scratch, by the shots of the latter."""
         baseline, ours = self._baseline(label), self._shots(label)
         return differences_of(
             {

@@ -34,7 +34,7 @@ class Under:
 
     success: Success
     lost: Difference | None
-    """Success from right supports less that from these."""
+    """Success from right supports minus that from these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Forgetting:
     before: float
     after: float
     change: Difference
-    """After less before."""
+    """After minus before."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ class TaskDifference:
     tally: Tally
     """Pairs of the task, by who solved them."""
     difference: float
-    """Success of A less that of B."""
+    """Success of A minus that of B."""
     interval: Interval
     """Interval of the difference; see ``difference_interval``."""
     p_value: float
@@ -39,7 +39,7 @@ class Comparison:
     success_b: float
     """Mean over tasks of B's success, in the pairs."""
     difference: float
-    """Mean over tasks of the success of A less that of B."""
+    """Mean over tasks of the success of A minus that of B."""
     interval: Interval
     """Interval of the difference; see ``mean_difference_interval``."""
     tally: Tally
@@ -95,7 +95,7 @@ class SeedComparison:
     iqm_b: Estimate
     """Interquartile mean of B's success."""
     difference: Estimate
-    """Interquartile mean of A less that of B."""
+    """Interquartile mean of A minus that of B."""
     improvement: Estimate
     """Probability that a seed of A beats one of B in a task, ties counting half."""
     differing: tuple[str, ...]

@@ -44,7 +44,7 @@ def compare(
 
     Args:
         a: An evaluation, or its folder.
-        b: What it is compared with; differences are A less B.
+        b: What it is compared with; differences are A minus B.
         across: Whether they may be of different conditions, such as horizons.
         confidence: Of all intervals; the tests' level is what is left of it.
         out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written

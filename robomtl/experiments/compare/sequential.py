@@ -45,8 +45,8 @@ class Both:
 
     @property
     def kind(self) -> type:
-        """The same for all."""
-        return Chunk  # Rounds are played in their order.
+        """The same for all, so that rounds are played in their order."""
+        return Chunk
 
     @property
     def units(self) -> int:

@@ -127,11 +127,11 @@ class StreamCell(Cell):
 
     @property
     def factors(self) -> Factors:
-        """In what runs differ."""
+        """Method, order and seed, in which runs differ."""
         return {"method": self.method, "order": self.order, "seed": self.seed}
 
     def factors_of(self, place: int) -> Factors:
-        """The same, and after how many stages the trial is played."""
+        """Method, order and seed, and after how many stages the trial is played."""
         return {**self.factors, "learned": self.learned[place]}
 
     def run(self, folder: Path) -> Path:

@@ -124,7 +124,7 @@ def findings_of(
 
 
 def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Retained:
-    """How a method learned a stream.
+    """The findings of a method on a stream, over its orders and seeds.
 
     Args:
         runs: All of its cells.

@@ -56,12 +56,12 @@ class ArmCell(Cell):
 
     @property
     def kind(self) -> str:
-        """The envs of its tasks are slow to build."""
+        """The tasks that it learns, in a word: their envs are slow to build."""
         return self.learned
 
     @property
     def units(self) -> int:
-        """A step takes as long as it has samples."""
+        """Gradient steps, times the tasks of which each step has samples."""
         return len(self.tasks) * self.steps
 
     @property

@@ -186,7 +186,7 @@ def _tried(finished: Sequence[Finished[ArmCell]]) -> Tried:
 def _differences(
     tried: Tried, baseline: str | None
 ) -> dict[str, dict[int, Difference]]:
-    """Success less that of the baseline, where both have outcomes."""
+    """Success minus that of the baseline, where both have outcomes."""
     theirs = tried.get(baseline, {}) if baseline else {}
     found = {
         label: differences_of(

@@ -82,7 +82,7 @@ def arm_of(
     usual: Arm,
     affinity: int = 0,
 ) -> Arm:
-    """An arm.
+    """The arm of a base, with its settings.
 
     Args:
         label: What it is called.

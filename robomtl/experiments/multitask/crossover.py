@@ -55,10 +55,10 @@ class Crossover:
 
 
 def crossover(differences: Mapping[int, Difference]) -> Crossover:
-    """Where an arm stops paying.
+    """Up to how many demonstrations an arm beats learning alone, and where that ends.
 
     Args:
-        differences: Success less that of learning alone, by demonstrations; at least 1.
+        differences: Success minus that of learning alone, by demonstrations; at least 1.
     """
     counts = sorted(differences)
     above = [

@@ -156,7 +156,7 @@ class ShiftCell(Cell):
 
     @property
     def name(self) -> str:
-        """All but the trials."""
+        """Policy, adaptation, seed, shift, magnitude and task."""
         where = f"{self.shift}={self.magnitude:g}" if self.shift != NONE else NONE
         return f"{self.line}, seed {self.seed}, {where}, {self.task}"
 
@@ -192,7 +192,7 @@ class ShiftCell(Cell):
 
     @property
     def units(self) -> int:
-        """A unit of the progress line a trial."""
+        """The number of its trials."""
         return len(self.trials)
 
 
