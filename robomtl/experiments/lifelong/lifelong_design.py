@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -159,26 +160,25 @@ def plan(
         for task in dict.fromkeys(stream)
     }
     cells = []
-    for order in range(request.orders):
+    runs = product(range(request.orders), range(request.seeds), variants)
+    for order, seed, label in runs:
         tasks = ordered(stream, order)
-        for seed in range(request.seeds):
-            for label, variant in variants.items():
-                played = played_tasks(tasks, at_once=variant.method.at_once)
-                pairs = [
-                    (stage, trial)
-                    for stage, some in played.items()
-                    for task in some
-                    for trial in trials[task]
-                ]
-                cell = StreamCell(
-                    method=label,
-                    order=order,
-                    seed=seed,
-                    stream=tasks,
-                    trials=tuple(trial for _, trial in pairs),
-                    learned=tuple(stage for stage, _ in pairs),
-                )
-                cells.append(cell)
+        played = played_tasks(tasks, at_once=variants[label].method.at_once)
+        pairs = [
+            (stage, trial)
+            for stage, some in played.items()
+            for task in some
+            for trial in trials[task]
+        ]
+        cell = StreamCell(
+            method=label,
+            order=order,
+            seed=seed,
+            stream=tasks,
+            trials=tuple(trial for _, trial in pairs),
+            learned=tuple(stage for stage, _ in pairs),
+        )
+        cells.append(cell)
     return tuple(cells)
 
 
