@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from robomtl.progress import remark
 
 GENERATOR = threading.RLock()
-"""Held while torch's generator is seeded, drawn from or restored, for a step at most."""
+"""Held while torch's generator is seeded, drawn from or restored: for a step of a training or
+of a policy that acts, and for the whole of an adaptation."""
 
 _TRAINING = threading.RLock()
 
