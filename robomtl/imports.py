@@ -1,6 +1,7 @@
 """Modules of the user that are imported to register plug-ins, here and in workers."""
 
 import importlib
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,12 +9,18 @@ from pathlib import Path
 from robomtl.errors import InputError, PlugInError
 from robomtl.plug_in import FULL, described
 
-_IMPORTED: list[str] = []
+_IMPORTED: dict[str, str] = {}
+"""By the name of a module, how it was given."""
 
 
 def imported() -> tuple[str, ...]:
     """Names of the modules that were imported by ``import_modules``."""
     return tuple(_IMPORTED)
+
+
+def import_flags() -> str:
+    """The flags with which another command knows the modules, with a space before each."""
+    return "".join(f" --import {shlex.quote(each)}" for each in _IMPORTED.values())
 
 
 def import_modules(given: Iterable[str]) -> None:
@@ -41,8 +48,7 @@ def import_modules(given: Iterable[str]) -> None:
             raise PlugInError(
                 f"The module '{name}' cannot be imported: {described(error)}. {FULL}"
             ) from error
-        if name not in _IMPORTED:
-            _IMPORTED.append(name)
+        _IMPORTED.setdefault(name, each)
 
 
 def _place(given: str) -> str:

@@ -32,7 +32,7 @@ def written(tmp_path, monkeypatch):
     """Returns a function that writes a module into the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(imports, "_IMPORTED", [])
+    monkeypatch.setattr(imports, "_IMPORTED", {})
 
     def write(name, text=MODULE):
         (tmp_path / f"{name}.py").write_text(text.replace("NAME", name))
@@ -90,9 +90,10 @@ def test_what_cannot_be_imported_is_reported(written, capsys):
 
 
 @pytest.mark.slow
-def test_a_policy_of_a_module_is_trained_and_evaluated(written):
+def test_a_policy_of_a_module_is_trained_and_evaluated(written, capsys):
     name = written("mine_trained")
     words = "train --suite points/MT4 --episodes 2 --steps 2 --out run --policy"
     assert main(["--import", name, *words.split(), name]) == 0
+    assert f"robomtl evaluate run --import {name}\n" in capsys.readouterr().out
     evaluate = "evaluate run --episodes 1 --workers 1 --horizon 3 --import".split()
     assert main([*evaluate, name]) == 0

@@ -28,6 +28,7 @@ from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device
 from robomtl.files.request import plain
+from robomtl.imports import import_flags
 from robomtl.training import TrainConfig, train
 from robomtl.training.objective import trains_actions
 from robomtl.training.processes import follows, launched
@@ -125,11 +126,12 @@ def print_next(trained: TrainedPolicy, out: Path, data: Sequence[Path]) -> None:
     print(f"{trained.policy.num_parameters:,} parameters in {out}")
     if trains_actions(trained.card.objective):
         known = "" if trained.card.suite else " --suite SUITE"
-        print(f"Success per task:  robomtl evaluate {run}{known}")
+        print(f"Success per task:  robomtl evaluate {run}{known}{import_flags()}")
     else:
         read = " ".join(shlex.quote(str(d)) for d in data or [out / "demonstrations"])
-        print(f"Features tell of:  robomtl features {run} --data {read}")
-        print(f"Train from them:   robomtl train --data {read} --start {run}")
+        flags = f"--data {read}{import_flags()}"
+        print(f"Features tell of:  robomtl features {run} {flags}")
+        print(f"Train from them:   robomtl train {flags} --start {run}")
     print(f"Curves of losses:  tensorboard --logdir {logs}")
 
 

@@ -65,9 +65,10 @@ class Conditioning:
         object.__setattr__(self, "kinds", evidence)  # One form of what means the same.
         if "goal" in self.kinds and self.goal is None:
             raise InputError(
-                "Conditioning on the goal needs a suite that shows it in the state; "
-                "this one hides it. Use language or one_hot, or collect with "
-                "goals='observable' (on the command line: --goals observable)."
+                "Conditioning on the goal needs a suite that shows it in the state of"
+                " every task, which this one does not. Use language or one_hot; of a"
+                " suite that hides goals, such as metaworld/ML10, collect with"
+                " goals='observable' (on the command line: --goals observable)."
             )
         if ("demonstration" in self.kinds) != (self.demonstration > 0):
             raise InputError(
