@@ -1,9 +1,11 @@
 import dataclasses
+import io
 import json
 
 import pyarrow.parquet as pq
 import pytest
 from families import SUITE, Here, grow
+from rich.console import Console
 
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.envs.points import PointsSuite
@@ -153,6 +155,18 @@ def test_the_table_shows_every_method_and_why_there_is_no_ranking(whole):
     assert "here are 1 seed and 2 draws." in differences.caption
     headings = [column.header for column in success.columns]
     assert headings == ["method", "K = 1", "K = 2", "nAUC"]
+
+
+def test_a_table_that_is_wider_than_the_terminal_keeps_the_names_of_its_rows(whole):
+    console = Console(width=50, file=io.StringIO())
+    tables = [*tables_of(methods_report(whole[0]), width=50)]
+    console.print(*tables)
+    heads = [column.header for table in tables for column in table.columns]
+    assert heads.count("K = 1") == 2
+    assert heads.count("method") == len(tables) > 2
+    lines = console.file.getvalue().splitlines()
+    assert sum(line.startswith(" finetune") for line in lines) == len(tables)
+    assert not any("…" in line for line in lines)
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_tray.py").write_text(block_with("class Tray"))
     (tmp_path / "my_bench.py").write_text(block_with("import bench"))
     (tmp_path / "bench.py").write_text(BENCH)
-    monkeypatch.setattr(imports, "_IMPORTED", [])
+    monkeypatch.setattr(imports, "_IMPORTED", {})
     monkeypatch.setattr(SUITES, "_items", dict(SUITES._items))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

@@ -18,7 +18,7 @@ def show(table: Table) -> None:
 
 def show_report(report: Report) -> None:
     """Prints the tables of a report that the terminal shows."""
-    for table in tables_of(report):
+    for table in tables_of(report, width=Terminal().width):
         show(table)
 
 

@@ -1,8 +1,10 @@
 """The report of an experiment in brief, as tables for the terminal."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
@@ -17,30 +19,77 @@ from robomtl.experiments.report import (
 )
 from robomtl.pages.matrix import Entry
 
+_GAP = 2  # Characters between two columns.
+_EDGE = 2  # And at both ends of a line together.
 
-def tables_of(report: Report) -> Iterator[RichTable]:
-    """The tables of the sections that the terminal shows, with what they say in words."""
+
+class _Grid(NamedTuple):
+    """Rows with a name each, under heads."""
+
+    head: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str | RichText]]]
+    wraps: bool = False
+    """Whether cells are sentences, which take several lines where they are long."""
+
+    def within(self, width: int | None) -> Iterator["_Grid"]:
+        """The columns in as many grids as it takes to show each beside the names.
+
+        Args:
+            width: Characters of a line; None for any number.
+        """
+        names = max(map(cell_len, (self.head, *(name for name, _ in self.rows))))
+        begin, taken = 0, names
+        for place, head in enumerate(self.columns):
+            texts = [head, *(str(cells[place]) for _, cells in self.rows)]
+            needed = _GAP + max(
+                cell_len(row) for text in texts for row in text.split("\n")
+            )
+            wide = width is not None and not self.wraps and taken + needed > width
+            if wide and place > begin:
+                yield self._part(begin, place)
+                begin, taken = place, names
+            taken += needed
+        yield self._part(begin, len(self.columns))
+
+    def _part(self, begin: int, end: int) -> "_Grid":
+        rows = [(name, cells[begin:end]) for name, cells in self.rows]
+        return self._replace(columns=self.columns[begin:end], rows=rows)
+
+
+def tables_of(report: Report, *, width: int | None = None) -> Iterator[RichTable]:
+    """The tables of the sections that the terminal shows, with what they say in words.
+
+    Args:
+        report: Of an experiment.
+        width: Characters of a line. What is wider becomes several tables, each with the
+            names of the rows.
+    """
     sections = [section for section in report.sections if section and section.brief]
     words = [report.lead, *_sentences(sections)]
     of = "A {}, B {}".format(*report.sides) if report.sides else report.title
-    shown = [
-        (section, part)
+    grids = [
+        (getattr(part, "title", "") or section.title, grid)
         for section in sections
         for part in section.parts
         if isinstance(part, Table | Bars | Figures)
+        for grid in _grid(part).within(width and width - _EDGE)
     ]
-    for number, (section, part) in enumerate(shown, start=1):
-        title = getattr(part, "title", "") or section.title
+    for number, (title, grid) in enumerate(grids, start=1):
         made = RichTable(
             title=f"{of}: {title}" if title else of,
-            caption="\n".join(words) if number == len(shown) else None,
+            caption="\n".join(words) if number == len(grids) else None,
             title_justify="left",
             caption_justify="left",
             box=SIMPLE_HEAD,
             pad_edge=False,
             collapse_padding=True,
         )
-        _fill(made, part)
+        made.add_column(grid.head, overflow="fold")
+        for column in grid.columns:
+            made.add_column(column, justify="right", no_wrap=not grid.wraps)
+        for name, cells in grid.rows:
+            made.add_row(name, *cells)
         yield made
 
 
@@ -53,31 +102,29 @@ def _sentences(sections: Sequence[Section]) -> Iterator[str]:
                 yield from (f"{name}: {value}" for name, value in part.pairs)
 
 
-def _fill(made: RichTable, part: Table | Bars | Figures) -> None:
+def _grid(part: Table | Bars | Figures) -> _Grid:
     if isinstance(part, Figures):
-        _add_columns(made, "", ["", ""])
-        for figure in part.figures:
-            made.add_row(figure.title, figure.text, figure.note)
-        return
+        lines = [(figure.title, [figure.text, figure.note]) for figure in part.figures]
+        return _Grid("", ["", ""], lines, wraps=True)
     if isinstance(part, Bars):
-        _add_columns(made, part.head, [column.head for column in part.columns])
-        for row in part.rows:
-            texts = (text if isinstance(text, str) else text[0] for text in row.texts)
-            badge = f" ({row.badge})" if row.badge else ""
-            made.add_row(f"{row.name or row.condition}{badge}", *texts)
-        return
+        rows = [
+            (
+                (row.name or row.condition) + (f" ({row.badge})" if row.badge else ""),
+                [text if isinstance(text, str) else text[0] for text in row.texts],
+            )
+            for row in part.rows
+        ]
+        return _Grid(part.head, [column.head for column in part.columns], rows)
     matrix = part.matrix
     assert matrix is not None  # Empty tables are in no section.
-    _add_columns(made, matrix.head, matrix.columns)
-    for line in matrix.lines:
-        cells = [cell for entry in line.entries for cell in _cells(entry)]
-        made.add_row(line.name, *cells)
-
-
-def _add_columns(made: RichTable, head: str, columns: Sequence[str]) -> None:
-    made.add_column(head, overflow="fold")
-    for column in columns:
-        made.add_column(column, justify="right", no_wrap=True)
+    return _Grid(
+        matrix.head,
+        matrix.columns,
+        [
+            (line.name, [cell for entry in line.entries for cell in _cells(entry)])
+            for line in matrix.lines
+        ],
+    )
 
 
 def _cells(entry: Entry) -> list[str | RichText]:
