@@ -11,7 +11,7 @@ from robomtl.adaptation.methods.finetune import Finetune
 from robomtl.adaptation.methods.zero_shot import ZeroShot
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.envs.points import PointsSuite
-from robomtl.errors import InputError
+from robomtl.errors import GaveUpError, InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
 from robomtl.experiments.adapt.benchmark import (
@@ -143,19 +143,14 @@ def test_cells_of_other_names_draw_otherwise(shared, family):
     assert len({one.random_seed, *(other.random_seed for other in others)}) == 3
 
 
-def test_a_method_that_diverges_has_errors_and_a_reason_but_no_failures(shared, family):
-    done = PlayCell(shared)(cell(shared, family, method="diverging"))
-    assert [outcome.success for outcome in done.outcomes] == [None] * 4
-    assert done.cost is None
-    assert "Diverging diverged on 'reach-ball': The loss" in done.reason
-    assert done.outcomes[0].error == done.reason
-
-
-def test_a_method_that_cannot_run_has_errors_and_a_reason(shared, family):
-    done = PlayCell(shared)(cell(shared, family, method="fussy"))
-    assert done.reason == "The policy has no head."
-    assert all(outcome.error for outcome in done.outcomes)
-    assert not done.retry
+def test_a_method_that_diverges_or_cannot_run_leaves_its_error_to_the_framework(
+    shared, family
+):
+    play = PlayCell(shared)
+    with pytest.raises(FloatingPointError, match="Diverging diverged on 'reach-ball'"):
+        play(cell(shared, family, method="diverging"))
+    with pytest.raises(GaveUpError, match="The policy has no head."):
+        play(cell(shared, family, method="fussy"))
 
 
 def test_demonstrations_that_are_gone_are_tried_again(shared, family, tmp_path):

@@ -1,12 +1,15 @@
 """What the framework gives to every cell, and to the results of every experiment."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow.parquet as pq
+import pytest
 import torch
 
 from robomtl.envs.points import PointsSuite
+from robomtl.errors import GaveUpError
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.execution.executor import InProcess
@@ -37,6 +40,15 @@ def threads(cell):
     return Done(outcomes, measured={"threads": torch.get_num_threads()})
 
 
+def giving_up(cell):
+    """As a policy does whose action is not finite."""
+    raise GaveUpError("reach-red: action [nan] is not finite.")
+
+
+def diverging(cell):
+    raise FloatingPointError("The loss is nan.")
+
+
 @dataclass(frozen=True)
 class Threads:
     """An experiment that finds how many threads its cells have."""
@@ -45,9 +57,11 @@ class Threads:
     growing: tuple[str, ...] = ()
     suite: PointsSuite = SUITE
 
+    played: Callable = threads
+
     @property
     def play(self):
-        return threads
+        return self.played
 
     def identity(self):
         return {"counted": "threads"}
@@ -59,7 +73,7 @@ class Threads:
         return {"data": "none"}
 
     def conclude(self, finished):
-        return [done.measured["threads"] for _, done in finished]
+        return [done.reason or done.measured["threads"] for _, done in finished]
 
     def results(self, found, made):
         return {"threads": found, "made": made}
@@ -75,6 +89,20 @@ def test_every_cell_has_one_thread_and_its_processor_is_kept(tmp_path):
     *_, line = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert json.loads(line)["processor"] == processor()
     assert pq.read_table(tmp_path / "cells.parquet")["cell"].to_pylist() == ["one"]
+
+
+@pytest.mark.parametrize("play", [giving_up, diverging])
+def test_a_cell_that_diverges_or_gives_up_has_errors_and_is_not_tried_again(
+    play, tmp_path
+):
+    for _ in range(2):  # The second reads the journal.
+        (reason,) = run_experiment(Threads(played=play), tmp_path, InProcess())
+        assert "is nan" in reason or "[nan] is not finite" in reason
+    *_, line = (tmp_path / "journal.jsonl").read_text().splitlines()
+    entry = json.loads(line)
+    assert [each["error"] for each in entry["outcomes"]] == [reason]
+    assert entry["outcomes"][0]["success"] is None
+    assert (tmp_path / "journal.jsonl").read_text().count('"chunk"') == 2
 
 
 def test_results_say_what_the_experiment_knows_of_its_run_then_the_rest(tmp_path):

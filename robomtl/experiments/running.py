@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from robomtl.errors import GaveUpError
 from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal import open_growing
 from robomtl.evaluation.journal_lines import Done
@@ -86,7 +87,9 @@ class Experiment(Protocol[C, F]):
 class _InWorker(Generic[C]):
     """Plays cells in a worker process, with one thread, and notes the processor.
 
-    Each worker has a core, and sums depend on the number of threads.
+    Each worker has a core, and sums depend on the number of threads. A method that gives
+    up, a training that diverges, and a policy whose actions are not finite have errors
+    for outcomes, and a reason.
     """
 
     play: Callable[[C], Done]
@@ -95,7 +98,11 @@ class _InWorker(Generic[C]):
         import torch  # The command line imports this module, and plays nothing.
 
         torch.set_num_threads(1)
-        return replace(self.play(cell), processor=processor())
+        try:
+            done = self.play(cell)
+        except (FloatingPointError, GaveUpError) as error:
+            done = Done.failed(str(error), len(cell.trials))
+        return replace(done, processor=processor())
 
 
 def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executor) -> F:

@@ -60,15 +60,18 @@ class PlayCell:
     def __call__(self, cell: MethodCell) -> Done:
         """How the adaptation of a cell went, and each of its trials.
 
-        A method that gives up or diverges, or leaves a policy that acts without bounds,
-        has errors for outcomes, and a reason. A cell whose policy or demonstrations
-        cannot be read is tried again by the next call.
+        A cell whose policy or demonstrations cannot be read is tried again by the next
+        call.
+
+        Raises:
+            FloatingPointError: If the method diverges.
+            GaveUpError: If it gives up, or leaves a policy that acts without bounds.
         """
         try:
             adapted, cost = self._adapted(cell)
             return Done(self._play(adapted, cell), cost=cost)
-        except (GaveUpError, FloatingPointError) as error:
-            return Done.failed(str(error), len(cell.trials))
+        except GaveUpError:
+            raise
         except (InputError, OSError) as error:
             return Done.failed(str(error), len(cell.trials), retry=True)
 

@@ -11,7 +11,6 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.demonstrations.driving import Rollouts
-from robomtl.errors import GaveUpError
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
@@ -98,8 +97,9 @@ class ImproveCell:
     def __call__(self, cell: RoundsCell) -> Done:
         """The trials of the expert, of the first policy, or after each round.
 
-        A training that diverges, and a policy that solves nothing to imitate, have errors for
-        outcomes, and a reason.
+        Raises:
+            FloatingPointError: If a training diverges.
+            GaveUpError: If a policy solves nothing to imitate.
         """
         suite = self._shared.suite
         if cell.arm == EXPERT:
@@ -109,10 +109,7 @@ class ImproveCell:
             trained = checkpoint.load(self._shared.starts[cell.seed])
             played = play_trials(trained, suite, cell.trials, self._envs)
             return Done(played)
-        try:
-            return self._rounds(cell)
-        except (FloatingPointError, GaveUpError) as error:
-            return Done.failed(str(error), len(cell.trials))
+        return self._rounds(cell)
 
     def _rounds(self, cell: RoundsCell) -> Done:
         outcomes, begun, elapsed = list[Outcome](), time.monotonic(), 0.0

@@ -10,7 +10,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
-from robomtl.errors import GaveUpError, InputError
+from robomtl.errors import InputError
 from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
@@ -74,26 +74,27 @@ class LearnStream:
     def __call__(self, cell: StreamCell) -> Done:
         """How each trial of a cell went.
 
-        A training that diverges has errors for outcomes, and a reason. What is finished of
-        a cell that was stopped is read: run directories, and the outcomes of each policy.
+        What is finished of a cell that was stopped is read: run directories, and the
+        outcomes of each policy.
+
+        Raises:
+            FloatingPointError: If a training diverges.
+            GaveUpError: If a method cannot go on, or an action of a policy is not finite.
         """
         variant, wanted = self._shared.variants[cell.method], _by_stage(cell)
         outcomes, seconds, parameters = list[Outcome](), 0.0, 0
         acted: dict[str, set[str]] = {task: set() for task in cell.stream}
-        try:
-            for stage, learned in self._learned(cell, variant):
-                seconds += noted(stage.run / _SECONDS, 0.0)
-                parameters = learned.policy.num_parameters
-                trials = wanted[stage.number + 1]
-                acting = {
-                    task: variant.method.acting(learned, stage, task)
-                    for task in dict.fromkeys(trial.task for trial in trials)
-                }
-                for task in stage.stream[: stage.number + 1]:
-                    acted[task].add(acting[task].fingerprint)
-                outcomes += self._played(acting, stage.folder, trials)
-        except (FloatingPointError, GaveUpError) as error:
-            return Done.failed(str(error), len(cell.trials))
+        for stage, learned in self._learned(cell, variant):
+            seconds += noted(stage.run / _SECONDS, 0.0)
+            parameters = learned.policy.num_parameters
+            trials = wanted[stage.number + 1]
+            acting = {
+                task: variant.method.acting(learned, stage, task)
+                for task in dict.fromkeys(trial.task for trial in trials)
+            }
+            for task in stage.stream[: stage.number + 1]:
+                acted[task].add(acting[task].fingerprint)
+            outcomes += self._played(acting, stage.folder, trials)
         steps = self._shared.request.steps * len(cell.stream)
         samples = steps * self._shared.request.batch_size
         cost = Cost(

@@ -69,15 +69,12 @@ class LearnCell:
     def __call__(self, cell: ArmCell) -> Done:
         """How the training of a cell went, and each of its trials.
 
-        A training that diverges has errors for outcomes, and a reason.
-
         Raises:
+            FloatingPointError: If the training diverges.
+            GaveUpError: If an action of the policy is not finite.
             InputError: If the demonstrations are not those of the other cells.
         """
-        try:
-            trained, seconds = self._trained(cell)
-        except FloatingPointError as error:
-            return Done.failed(str(error), len(cell.trials))
+        trained, seconds = self._trained(cell)
         cost = Cost(
             steps=cell.steps,
             samples=cell.steps * cell.batch,

@@ -52,11 +52,13 @@ class PlayShifted:
         self._renormalised: dict[tuple[str, int, str, float], TrainedPolicy] = {}
 
     def __call__(self, cell: ShiftCell) -> Done:
-        """How each trial of a cell went; errors where its adaptation diverged."""
-        try:
-            policy = self._adapted(cell)
-        except FloatingPointError as error:
-            return Done.failed(str(error), len(cell.trials))
+        """How each trial of a cell went.
+
+        Raises:
+            FloatingPointError: If its adaptation diverges.
+            GaveUpError: If an action of the policy is not finite.
+        """
+        policy = self._adapted(cell)
         self._envs.ranges = cell.ranges
         outcomes = play_trials(policy, self._shared.suite, cell.trials, self._envs)
         return Done(outcomes)
