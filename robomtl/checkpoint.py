@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,11 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
 
 
 def _configured(what: str, config: Any, fields: Mapping[str, Any]) -> Any:
+    if not is_dataclass(config):
+        raise InputError(
+            f"{what} has {config.__qualname__} for its settings, which is no dataclass; put"
+            " @dataclass(frozen=True, kw_only=True) before it."
+        )
     try:
         check_names(config, fields)
         return made_of(config, typed_fields(config, fields))

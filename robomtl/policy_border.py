@@ -19,22 +19,8 @@ def loss_of(policy: Policy, batch: Batch) -> Loss:
         InputError: If it returns anything else, naming the policy, what it returned and
             what was expected.
     """
-    loss: Any = policy.loss(batch)
-    rows = (len(batch.action),)
-    if not isinstance(loss, Loss):
-        raise InputError(
-            f"{type(policy).__name__}.loss returned {_kind(loss)}; expected a Loss, of a"
-            f" tensor of shape {rows} and a dict of metrics."
-        )
-    per_sample: Any = loss.per_sample
-    fits = isinstance(per_sample, Tensor) and per_sample.is_floating_point()
-    if not fits or per_sample.shape != rows:
-        raise InputError(
-            f"{type(policy).__name__}.loss returned per_sample as {_kind(loss.per_sample)};"
-            f" expected one loss per sample, of shape {rows}, not their mean, and of a"
-            " floating type."
-        )
-    _check_metrics(policy, loss.metrics)
+    loss = policy.loss(batch)
+    check_loss(policy, loss, len(batch.action))
     if loss.per_sample.dtype == torch.float32:
         return loss
     weights = next(policy.parameters(), loss.per_sample).dtype
@@ -42,14 +28,42 @@ def loss_of(policy: Policy, batch: Batch) -> Loss:
     return loss._replace(per_sample=loss.per_sample.to(kind))
 
 
-def _check_metrics(policy: Policy, metrics: Any) -> None:
+def check_loss(source: object, loss: Any, rows: int) -> None:
+    """Makes sure that a policy or an objective returned a loss of each sample.
+
+    Args:
+        source: The policy or the objective whose ``loss`` returned it.
+        loss: What it returned.
+        rows: Number of samples.
+
+    Raises:
+        InputError: If it is anything else, naming the source, what it returned and what
+            was expected.
+    """
+    name = f"{type(source).__name__}.loss"
+    if not isinstance(loss, Loss):
+        raise InputError(
+            f"{name} returned {_kind(loss)}; expected a Loss, of a tensor of shape"
+            f" {(rows,)} and a dict of metrics."
+        )
+    per_sample: Any = loss.per_sample
+    fits = isinstance(per_sample, Tensor) and per_sample.is_floating_point()
+    if not fits or per_sample.shape != (rows,):
+        raise InputError(
+            f"{name} returned per_sample as {_kind(loss.per_sample)}; expected one loss per"
+            f" sample, of shape {(rows,)}, not their mean, and of a floating type."
+        )
+    _check_metrics(name, loss.metrics)
+
+
+def _check_metrics(source: str, metrics: Any) -> None:
     named = metrics.items() if isinstance(metrics, Mapping) else [("metrics", metrics)]
     for name, value in named:
         single = isinstance(value, Tensor) and value.numel() == 1
         if not single and not isinstance(value, int | float):
             raise InputError(
-                f"{type(policy).__name__}.loss returned {name} as {_kind(value)}; expected"
-                " a dict of metrics, each a number or a tensor of one."
+                f"{source} returned {name} as {_kind(value)}; expected a dict of metrics,"
+                " each a number or a tensor of one."
             )
 
 

@@ -1,5 +1,7 @@
 """Policies of somebody's own that return other shapes or types than the contract has."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ from robomtl.policy_border import actions_of, loss_of
 from robomtl.task import Trial
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
+from robomtl.training.objective import OBJECTIVES, Cloning
 
 SPEC = Spec(state=3, action=2, embedding=0)
 BATCH = Batch(
@@ -208,6 +211,52 @@ def test_a_loss_that_depends_on_no_parameter_is_refused(kind):
     for step in (learner.update, learner.rehearse):
         with pytest.raises(InputError, match="depends on no parameter.*detach"):
             step(BATCH)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summed(Cloning):
+    """An objective that returns something else than a loss of each sample."""
+
+    returned: str
+
+    def loss(self, policy, batch):
+        loss = super().loss(policy, batch)
+        if self.returned == "tensor":
+            return loss.per_sample.mean()
+        return Loss(loss.per_sample[:, None], loss.metrics)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (
+            "tensor",
+            r"Summed.loss returned a tensor of shape \(\) .*expected a Loss, of a",
+        ),
+        (
+            "column",
+            r"Summed.loss returned per_sample as .*1\) .*one loss per sample, of",
+        ),
+    ],
+)
+def test_an_objective_that_returns_no_loss_of_each_sample_is_named(returned, message):
+    objective = Summed(returned=returned)
+    config = TrainConfig(precision="float32")
+    learner = learner_for(built(MLP), config, objective)
+    for step in (learner.update, learner.rehearse):
+        with pytest.raises(InputError, match=message):
+            step(BATCH)
+
+
+def test_an_objective_without_settings_that_can_be_recorded_is_refused(monkeypatch):
+    class Plain:
+        """No dataclass."""
+
+    monkeypatch.setitem(OBJECTIVES._items, "plain", Plain)
+    with pytest.raises(
+        InputError, match="'plain' has .*Plain .*is no dataclass; put @da"
+    ):
+        checkpoint.configure_objective("plain", {})
 
 
 class Tied(MLP):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from robomtl.errors import InputError
 from robomtl.policy import Loss, Policy
+from robomtl.policy_border import check_loss
 from robomtl.training.objective import Objective
 
 
@@ -30,11 +31,17 @@ class Scored(nn.Module):
         """Whether its gradients can be ``factored``, as far as was tried."""
 
     def forward(self, batch: Any) -> Loss:
-        """The loss of each sample."""
+        """The loss of each sample.
+
+        Raises:
+            InputError: If the objective returns anything else.
+        """
         device = next(self.policy.parameters()).device.type
         mixed = self.precision != torch.float32
         with torch.autocast(device, self.precision, enabled=mixed):
-            return self._objective.loss(self.policy, batch)
+            loss = self._objective.loss(self.policy, batch)
+        check_loss(self._objective, loss, len(batch.task))
+        return loss
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The parameters that are trained, by name."""
