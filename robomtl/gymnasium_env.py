@@ -255,7 +255,13 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
 
     def _succeeded(self, outcome: Outcome) -> bool:
         if callable(self._success):
-            return truth(self._success(outcome), "success", self._where)
+            try:
+                reached = self._success(outcome)
+            except FloatingPointError as error:
+                raise SimulationError(
+                    self.task, self.variation, outcome.step, str(error)
+                ) from error
+            return truth(reached, "success", self._where)
         return succeeded(outcome.info, self._success, self._where)
 
 

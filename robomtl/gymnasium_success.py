@@ -55,6 +55,7 @@ class GoalDistance:
 
         Raises:
             InputError: If the observation has no goals.
+            FloatingPointError: If they are not finite.
         """
         seen = outcome.observation
         if not isinstance(seen, Mapping) or not {GOAL, ACHIEVED} <= seen.keys():
@@ -63,6 +64,8 @@ class GoalDistance:
                 " success as a key of info or a function of an Outcome."
             )
         apart = np.subtract(seen[ACHIEVED], seen[GOAL], dtype=np.float64)
+        if not np.isfinite(apart).all():
+            raise FloatingPointError("its goal, or the goal it achieved, is not finite")
         return bool(np.linalg.norm(apart) <= self.tolerance)
 
 
@@ -85,5 +88,11 @@ class RewardAtLeast:
             raise InputError("threshold is nan; give a number.")
 
     def __call__(self, outcome: Outcome) -> bool:
-        """Whether the reward is high enough; never at reset, which has none."""
+        """Whether the reward is high enough; never at reset, which has none.
+
+        Raises:
+            FloatingPointError: If the reward is nan.
+        """
+        if np.isnan(outcome.reward):
+            raise FloatingPointError("its reward is nan")
         return outcome.step > 0 and outcome.reward >= self.threshold

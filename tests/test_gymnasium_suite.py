@@ -12,6 +12,7 @@ import robomtl.suites
 from robomtl.checking.checking import check_suite as check
 from robomtl.errors import SimulationError
 from robomtl.gymnasium_factory import from_gymnasium
+from robomtl.gymnasium_success import GoalDistance, RewardAtLeast
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -251,6 +252,29 @@ def test_a_state_that_is_not_finite_is_an_error_of_the_simulation():
     with pytest.raises(
         SimulationError, match="a, variation 4, step 1: its state is no"
     ):
+        env.step(np.zeros(1, np.float32))
+
+
+class Unknown(Slider):
+    def step(self, action):
+        seen = self._observation() | {"achieved_goal": np.array([np.nan])}
+        return seen, np.nan, False, False, {}
+
+
+@pytest.mark.parametrize(
+    ("success", "reason"),
+    [
+        (RewardAtLeast(0.5), "its reward is nan"),
+        (GoalDistance(0.5), "its goal, or the goal it achieved, is not finite"),
+    ],
+)
+def test_success_that_cannot_be_judged_is_an_error_and_no_failure(success, reason):
+    suite = from_gymnasium(
+        "unknown", {"a": Unknown}, {"a": ["b"]}, horizon=9, success=success
+    )
+    env = suite.make_env("a")
+    env.reset(options={"variation": 4})
+    with pytest.raises(SimulationError, match=f"a, variation 4, step 1: {reason}"):
         env.step(np.zeros(1, np.float32))
 
 

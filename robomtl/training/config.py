@@ -8,6 +8,7 @@ from typing import Any, Literal
 from robomtl import ranges
 from robomtl.acting.actor_settings import ActorSettings
 from robomtl.alignment import Aligning
+from robomtl.arguments import shown
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.earlier import present
 from robomtl.errors import InputError
@@ -235,11 +236,17 @@ class TrainConfig:
 
 
 def check_by_part(name: str, values: Sequence[tuple[str, float]]) -> None:
-    """Refuses values of parts that are negative or infinite, and parts with two values.
+    """Refuses values of parts that are negative or infinite, and parts with two or none.
 
     Raises:
         InputError: If there are any.
     """
+    for each in values:
+        if len(each) != 2:
+            raise InputError(
+                f"{name} has {shown(each)}; give each part with its value, such as"
+                " ('trunk', 0.1)."
+            )
     named = [part for part, _ in values]
     for part, value in values:
         if not 0 <= value < inf:
