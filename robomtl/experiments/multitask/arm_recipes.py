@@ -32,7 +32,7 @@ def _architectures() -> MultitaskRequest:
         arms=dict.fromkeys(there, "together"),
         settings={name: {"policy": name, **_ARCHITECTURES[name]} for name in there},
         demonstrations=(50,),
-        steps=10_000,
+        steps=20_000,
         samples=25,
         affinity=0,
     )
