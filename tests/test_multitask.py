@@ -212,12 +212,14 @@ def test_demonstrations_are_collected_and_more_of_them_begin_alike(tmp_path):
         REQUEST, arms={"together": "together"}, demonstrations=(1,), trials=1
     )
     first = multitask(SUITE, request, out=tmp_path, compute=Compute(workers=1))
+    (tmp_path / "demonstrations-old").mkdir()  # A user's own.
     more = replace(request, demonstrations=(1, 2))
     second = multitask(SUITE, more, out=tmp_path, compute=Compute(workers=1))
     assert second.data[1] == first.data[1]
     assert {path.name for path in tmp_path.glob("demonstrations-*")} == {
         "demonstrations-1",
         "demonstrations-2",
+        "demonstrations-old",
     }
     assert (
         multitask(SUITE, request, out=tmp_path, compute=Compute(workers=1)).arms

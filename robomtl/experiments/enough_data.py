@@ -37,9 +37,8 @@ def collect_enough(
         noise: Disturbance of the experts; see ``collect``.
         compute: Processes that collect.
     """
-    there = [
-        int(path.name.removeprefix(_FOLDER)) for path in folder.glob(f"{_FOLDER}*")
-    ]
+    names = [path.name.removeprefix(_FOLDER) for path in folder.glob(f"{_FOLDER}*")]
+    there = [int(name) for name in names if name.isdecimal()]
     episodes = min((number for number in there if number >= count), default=count)
     out = folder / f"{_FOLDER}{episodes}"
     config = CollectionConfig(tasks=tasks, episodes=episodes, noise=noise)
