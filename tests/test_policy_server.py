@@ -265,6 +265,19 @@ def test_ctrl_c_ends_the_server(tmp_path, capsys, monkeypatch, any_order):
     assert "Stopped." in capsys.readouterr().err
 
 
+def test_a_client_that_answers_nothing_does_not_hold_up_the_end(tmp_path):
+    upgrade = (
+        "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with serving(saved(tmp_path)) as address:  # Its end may take 10 s at most.
+        host, _, port = address.removeprefix("ws://").partition(":")
+        silent = socket.create_connection((host, int(port)))
+        silent.sendall(upgrade.encode())
+        assert b" 101 " in silent.recv(64)
+    silent.close()
+
+
 def test_a_server_that_cannot_begin_says_why(tmp_path, capsys, any_order):
     run = saved(tmp_path).run
     with socket.socket() as taken:

@@ -44,6 +44,7 @@ except ImportError as error:
 _WAIT = 0.001  # [s] That a request waits for others.
 _TEXTS = 2**16  # [bytes] Of a message beside its features.
 _REASON = 100  # Characters of why a connection is closed; a frame takes 123 bytes.
+_GOODBYE = 1  # [s] For a client to answer that the server ends; ten by default.
 
 
 @settings
@@ -158,6 +159,7 @@ class PolicyServer:
                 port,
                 compression=None,
                 max_size=_largest(self._agent.card),
+                close_timeout=_GOODBYE,
                 process_request=_health,
             )
         except OSError as error:
