@@ -1,6 +1,7 @@
 """The loop of gradient steps, and what is done between them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -84,7 +85,7 @@ def _step(
 ) -> Taken:
     rate = learning_rate(learner.step, config)
     try:
-        with GENERATOR:
+        with nullcontext() if seed is None else GENERATOR:
             if seed is not None:
                 _seed(learner.device, mixed(seed, learner.step))
             loss, norm = learner.update(batch)
