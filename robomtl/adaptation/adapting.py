@@ -69,7 +69,9 @@ def _described(method: str | Method) -> dict[str, str | None]:
 
 
 def _made_once(
-    folder: Path, request: Mapping[str, Any], adapting: Callable[[], TrainedPolicy]
+    folder: Path,
+    request: Mapping[str, Any],
+    adapting: Callable[[], tuple[TrainedPolicy, Cost]],
 ) -> TrainedPolicy:
     """The policy of a run directory, adapted unless it is there.
 
@@ -86,7 +88,7 @@ def _made_once(
         check_claim(claimed, request, finished=[finished])
         return checkpoint.load(folder)
     with locked(folder), writing_into(folder):
-        made = adapting()
+        made, _ = adapting()
         claim(claimed, request, finished=[finished])
         checkpoint.save(folder, made.policy, made.card)
     return made
@@ -139,7 +141,7 @@ def adapt(
         "batch_size": budget.batch_size,
         "policy": trained.fingerprint,
     }
-    return _made_once(located(out), request, lambda: adapting()[0])
+    return _made_once(located(out), request, adapting)
 
 
 def adapt_by(
